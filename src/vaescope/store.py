@@ -1,0 +1,176 @@
+"""What passes between stages: xarray Datasets in Zarr v3 stores, written whole or not at all.
+
+Everything is written beside its place and renamed into it, so that a reader never meets half a
+result. A store carries a mark of completeness and its provenance in its attributes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from glob import escape as glob_escape
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vaescope.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+COMPLETE = "vaescope_complete"
+PROVENANCE = "provenance"
+_RECORDED_PACKAGES = (
+    "dask",
+    "numpy",
+    "rosettasciio",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "xarray",
+    "zarr",
+)
+
+
+@contextmanager
+def replace_atomically(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a path beside ``path``; what was written there takes its place when the block ends.
+
+    Works for files and folders. If the block raises, nothing of it stays and the old content of
+    ``path`` is untouched. What a killed writer of the same target left beside it is swept away.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for kind in ("tmp", "old"):
+        for leftover in target.parent.glob(f".{glob_escape(target.name)}.{kind}-*"):
+            _remove(leftover)
+    beside = target.parent / f".{target.name}.tmp-{uuid.uuid4().hex[:12]}"
+    old = target.parent / f".{target.name}.old-{uuid.uuid4().hex[:12]}"
+    try:
+        yield beside
+        if target.is_dir() and not target.is_symlink():
+            # A folder cannot be replaced in one step: the old one is moved aside first, so that a
+            # kill between the two leaves no store at all rather than a mixture.
+            target.rename(old)
+        beside.rename(target)
+    finally:
+        _remove(beside)
+        _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: str | os.PathLike) -> None:
+    """Write a text file (UTF-8) atomically."""
+    with replace_atomically(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write(
+    dataset: xr.Dataset, path: str | os.PathLike, *, provenance: dict[str, Any] | None = None
+) -> None:
+    """Write ``dataset`` as a Zarr v3 store, atomically.
+
+    Parameters
+    ----------
+    dataset : any xarray Dataset; Dask arrays are computed chunk by chunk.
+    path : the store's folder; an old store there is replaced.
+    provenance : JSON-able facts about how it was made; package and code versions are added.
+    """
+    facts = {
+        "code_version": code_version(),
+        "packages": package_versions(),
+        **(provenance or {}),
+    }
+    clean = dataset.drop_encoding()
+    for variable in clean.variables.values():
+        # Strings that came from a store are objects of variable length: fix their width again.
+        if variable.dtype.kind == "O" and variable.size:
+            variable.data = variable.values.astype(str)
+    clean.attrs = {**dataset.attrs, PROVENANCE: json.dumps(facts), COMPLETE: True}
+    with replace_atomically(path) as beside:
+        clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
+
+
+def open(path: str | os.PathLike) -> xr.Dataset:
+    """Open a store lazily (Dask chunks as stored).
+
+    Raises
+    ------
+    UserError : there is no store, it is incomplete, or another program made it.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(
+            "there is no such store",
+            file=path,
+            remedy="Run the workflow again; it makes what is missing",
+        )
+    try:
+        dataset = xr.open_zarr(path, consolidated=False, chunks={})
+    except Exception as error:
+        raise UserError(
+            "the store cannot be read",
+            file=path,
+            found=f"{type(error).__name__}: {error}"[:300],
+            expected="a complete Zarr v3 store",
+            remedy="Delete this folder and run the workflow again",
+        ) from error
+    if not dataset.attrs.get(COMPLETE):
+        raise UserError(
+            "the store is half-written or was not made by vaescope",
+            file=path,
+            remedy="Delete this folder and run the workflow again",
+        )
+    return dataset
+
+
+def provenance(dataset: xr.Dataset) -> dict[str, Any]:
+    """How a store was made: code and package versions, settings, seed, digests of the source."""
+    return json.loads(dataset.attrs.get(PROVENANCE, "{}"))
+
+
+def digest(value: Any) -> str:
+    """Hexadecimal SHA-256 of any JSON-able value; the order of keys does not matter."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """Version of the package and the first ten digits of the SHA-256 over its source files."""
+    import vaescope
+
+    root = Path(vaescope.__file__).parent
+    total = hashlib.sha256()
+    for file in sorted(root.rglob("*")):
+        if file.suffix in {".py", ".mplstyle", ".html", ".css", ".js", ".jinja"}:
+            total.update(file.relative_to(root).as_posix().encode())
+            total.update(file.read_bytes())
+    return f"{vaescope.__version__}+{total.hexdigest()[:10]}"
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages on which results depend."""
+    found = {}
+    for name in _RECORDED_PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
