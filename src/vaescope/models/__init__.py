@@ -1,0 +1,1 @@
+"""One family of generative models; named variants are rows of ``zoo.VARIANTS``."""

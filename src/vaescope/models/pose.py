@@ -1,0 +1,85 @@
+"""Poses: how the canonical picture of a local structure lies in its patch.
+
+A pose maps a point r of the patch to the point of the canonical picture that is seen there,
+
+    r_canonical = (1 + strain)^-1 R(-angle) (r - offset) ~ (1 - strain) R(-angle) (r - offset),
+
+with r in units of half the patch side, from -1 to 1, as (x, y) with y pointing down. Angles count
+counter-clockwise as seen on the screen.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def turn_grid(turns: int) -> Tensor:
+    """The grid of the posterior over the circle: (turn,) angles in radians, from 0."""
+    return torch.arange(turns) * (2 * math.pi / turns)
+
+
+def rotation(angle: Tensor) -> Tensor:
+    """Matrices (…, 2, 2) acting on (x, y) with y down, counter-clockwise as seen: angles (…)."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return torch.stack([torch.stack([cos, sin], dim=-1), torch.stack([-sin, cos], dim=-1)], dim=-2)
+
+
+def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tensor:
+    """Pose matrices (…, 2, 3), for points of the patch to points of the canonical picture.
+
+    Parameters
+    ----------
+    angle : (…,) in radians.
+    offset : (…, 2) as (x, y) in the patch, or None.
+    strain : (…, 3) as (xx, yy, xy) in the canonical frame, or None.
+    """
+    linear = rotation(-angle)
+    if strain is not None:
+        xx, yy, xy = strain.unbind(-1)
+        stretch = torch.stack(
+            [torch.stack([1 - xx, -xy], dim=-1), torch.stack([-xy, 1 - yy], dim=-1)], dim=-2
+        )
+        linear = stretch @ linear
+    if offset is None:
+        shift = torch.zeros_like(linear[..., :1])
+    else:
+        shift = -(linear @ offset.unsqueeze(-1))
+    return torch.cat([linear, shift], dim=-1)
+
+
+def resample(pictures: Tensor, poses: Tensor) -> Tensor:
+    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape, bilinear."""
+    grid = functional.affine_grid(poses, list(pictures.shape), align_corners=False)
+    return functional.grid_sample(
+        pictures, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+
+
+def upright_copies(patches: Tensor, turns: Tensor) -> Tensor:
+    """Turn every patch back by every angle of the grid.
+
+    Parameters
+    ----------
+    patches : (n, channel, side, side).
+    turns : (turn,) radians.
+
+    Returns
+    -------
+    (n, turn, channel, side, side); copy k is upright if the patch was turned by ``turns[k]``.
+    """
+    if len(turns) == 1 and float(turns[0]) == 0.0:
+        return patches.unsqueeze(1)
+    # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch.
+    poses = affine(-turns, None, None)
+    copies = [resample(patches, pose.expand(len(patches), 2, 3)) for pose in poses]
+    return torch.stack(copies, dim=1)
+
+
+def disc(side: int) -> Tensor:
+    """Circular mask (side, side): a patch turned by any angle keeps just these pixels."""
+    axis = (torch.arange(side) + 0.5) * (2 / side) - 1
+    return ((axis[:, None] ** 2 + axis[None, :] ** 2) <= 1.0).float()

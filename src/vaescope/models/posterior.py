@@ -1,0 +1,38 @@
+"""Posteriors and their Kullback–Leibler divergences, all in closed form (nats)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+LOG_SD_RANGE = (-7.0, 3.0)
+
+
+def split(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Halves of the last axis as mean and logarithm of the standard deviation, the latter bounded."""
+    mean, log_sd = raw.chunk(2, dim=-1)
+    return mean, log_sd.clamp(*LOG_SD_RANGE)
+
+
+def kl_normal(mean: Tensor, log_sd: Tensor, prior_sd: float | Tensor = 1.0) -> Tensor:
+    """KL(N(mean, sd²) ‖ N(0, prior_sd²)), summed over the last axis."""
+    return kl_normals(mean, log_sd, torch.zeros_like(mean), torch.as_tensor(prior_sd).log())
+
+
+def kl_normals(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, prior_log_sd: Tensor) -> Tensor:
+    """KL(N(mean, sd²) ‖ N(prior_mean, prior_sd²)), summed over the last axis."""
+    ratio = (2 * (log_sd - prior_log_sd)).exp()
+    apart = ((mean - prior_mean) * (-prior_log_sd).exp()) ** 2
+    return 0.5 * (ratio + apart - 1 - 2 * (log_sd - prior_log_sd)).sum(-1)
+
+
+def kl_categorical(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """KL(q ‖ p) of categorical distributions given by logarithms, summed over the last axis."""
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+
+def log_normal(x: Tensor, mean: Tensor, log_sd: Tensor) -> Tensor:
+    """Logarithm of the normal density, element by element."""
+    return -0.5 * ((x - mean) * (-log_sd).exp()) ** 2 - log_sd - 0.5 * math.log(2 * math.pi)

@@ -1,0 +1,69 @@
+"""Waking the classes: they come when the pose stands, from a mixture of normals on the content.
+
+Classes that are learned from the first step on split by angle while the angle is still moving.
+So a model with classes is first trained without them; then a mixture is fitted to each member's
+content, its assignments teach the class head for a while, and the whole bound takes over.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaescope.models.family import Family
+
+RESTARTS = 8
+"""Fits of the mixture from different starts; the likeliest is kept."""
+
+
+def mixture(content: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, ...]:
+    """Mixture of normals on content (site, latent).
+
+    Returns
+    -------
+    responsibility (site, class), weight (class,), mean (class, latent), sd (class, latent).
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = GaussianMixture(
+            classes,
+            covariance_type="full",
+            n_init=RESTARTS,
+            reg_covar=1e-4,
+            random_state=seed,
+            max_iter=300,
+        ).fit(content)
+    sd = np.sqrt(np.diagonal(model.covariances_, axis1=1, axis2=2))
+    return model.predict_proba(content), model.weights_, model.means_, sd
+
+
+def wake(model: Family, contents: Tensor, seeds: list[int]) -> Tensor:
+    """Start the classes of every member from a mixture on its content.
+
+    Parameters
+    ----------
+    contents : (member, site, latent) upright content of the training sites.
+    seeds : one per member.
+
+    Returns
+    -------
+    (member, site, class) assignments that the class head should learn first.
+    """
+    taught = []
+    with torch.no_grad():
+        for k, seed in enumerate(seeds):
+            values = contents[k].double().cpu().numpy()
+            responsibility, weight, mean, sd = mixture(values, model.settings.classes, seed)
+            device = model.class_mean.device
+            model.class_mean[k] = torch.as_tensor(mean, device=device)
+            model.class_log_sd[k] = torch.as_tensor(np.log(sd), device=device).clamp(-2, 2)
+            model.class_prior[k] = torch.as_tensor(np.log(weight + 1e-6), device=device)
+            taught.append(torch.as_tensor(responsibility, dtype=torch.float32, device=device))
+        model.classes_awake.fill_(1.0)
+    return torch.stack(taught)

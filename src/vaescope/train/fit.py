@@ -1,0 +1,231 @@
+"""Fitting the members of an ensemble that share one architecture.
+
+On a CPU each member is fitted by itself on one thread, and as many at once as there are threads,
+so that the result does not depend on the number of cores. On a GPU all members go through every
+step together in batched matrix products.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaescope.models.family import Family, Terms
+from vaescope.models.settings import Settings
+from vaescope.train import checkpoint
+from vaescope.train.classes import wake
+from vaescope.train.schedule import Plan
+
+RECORDED = (
+    "elbo",
+    "reconstruction",
+    "kl_content",
+    "kl_turns",
+    "kl_offset",
+    "kl_strain",
+    "kl_class",
+)
+RECORD_EVERY = 20  # steps averaged in one row of the history
+SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
+CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
+
+Log = Callable[[str], None]
+
+
+def member_seed(seed: int, member: int, purpose: str = "train") -> int:
+    """A seed of its own for every member and purpose (63 bits)."""
+    text = f"{seed}/{member}/{purpose}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+class Fitting:
+    """One training of some members, from its first step or from a checkpoint."""
+
+    def __init__(
+        self,
+        patches: Tensor,
+        settings: Settings,
+        *,
+        members: list[int],
+        seed: int,
+        device: torch.device,
+        key: str,
+    ) -> None:
+        self.settings, self.members, self.seed, self.device = settings, members, seed, device
+        self.plan, self.key = Plan(settings), key
+        self.patches = patches.to(device)
+        self.generators = [
+            torch.Generator().manual_seed(member_seed(seed, member)) for member in members
+        ]
+        self.model = Family(len(members), patches.shape[1], patches.shape[2], settings).to(device)
+        self.model.initialise(self.generators, patches)
+        self.names = [name for name, _ in self.model.named_parameters()]
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), fused=True
+        )
+        self.step = 0
+        self.taught: Tensor | None = None
+        self.history: list[dict[str, Any]] = []
+        self.sums: dict[str, Tensor] = {}
+        size = patches[0].numel() * len(self.model.turns) * 4 * len(patches)
+        self.cached = self.model.copies(self.patches) if size <= CACHE_BYTES else None
+
+    def run(self, save_to: Path | None, log: Log) -> None:
+        """Train to the end, leaving checkpoints on the way."""
+        started = time.perf_counter()
+        spent = self.history[-1]["seconds"] if self.history else 0.0
+        while self.step < self.settings.steps:
+            if self.step == self.plan.wake_step:
+                log(f"members {self.members}: the pose stands, waking the classes")
+                seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
+                self.taught = wake(self.model, self.contents(), seeds)
+            self.one_step()
+            self.step += 1
+            if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
+                self.record(spent + time.perf_counter() - started)
+            if save_to is not None and self.step % SAVE_EVERY == 0:
+                self.save(save_to)
+                last = self.history[-len(self.members) :]
+                bound = ", ".join(f"{row['elbo']:.1f}" for row in last)
+                log(f"members {self.members}: step {self.step}/{self.settings.steps}, ELBO {bound}")
+
+    def one_step(self) -> None:
+        """One step of Adam on a batch of its own for every member."""
+        settings, plan = self.settings, self.plan
+        batch = min(settings.batch, len(self.patches))
+        chosen = torch.stack(
+            [torch.randperm(len(self.patches), generator=g)[:batch] for g in self.generators]
+        ).to(self.device)
+        keep = plan.keep(self.step)
+        turns = len(self.model.turns) if keep is None else min(keep, len(self.model.turns))
+        shape = (batch, turns, self.model.noise_size())
+        noise = torch.stack([torch.randn(shape, generator=g) for g in self.generators])
+        patches = self.patches[chosen]
+        terms = self.model(
+            patches,
+            self.copies_of(chosen, patches),
+            noise.to(self.device),
+            keep=keep,
+            temper=plan.temper(self.step),
+        )
+        # Summed over members: each parameter belongs to one member, so gradients do not mix.
+        loss = -terms.elbo.mean(1).sum()
+        teaching = plan.teaching(self.step)
+        if teaching and self.taught is not None and terms.log_class is not None:
+            target = torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)]).unsqueeze(
+                2
+            )
+            loss = loss - teaching * (target * terms.log_class).sum(-1).mean((1, 2)).sum()
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.learning_rate(self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.clip()
+        self.optimiser.step()
+        self.note(terms)
+
+    def copies_of(self, chosen: Tensor, patches: Tensor) -> Tensor:
+        """Turned copies (member, site, turn, pixels) of the chosen patches."""
+        if self.cached is not None:
+            return self.cached[chosen]
+        copies = self.model.copies(patches.flatten(0, 1))
+        return copies.reshape(*chosen.shape, *copies.shape[1:])
+
+    def clip(self, largest: float = 100.0) -> None:
+        """Limit the length of each member's gradient."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        squares = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0)
+        factor = (largest / squares.sqrt().clamp_min(1e-12)).clamp_max(1.0)
+        for gradient in gradients:
+            gradient.mul_(factor.reshape(-1, *[1] * (gradient.dim() - 1)))
+
+    def note(self, terms: Terms) -> None:
+        """Add the terms of one step to the running sums."""
+        for name in RECORDED:
+            value = getattr(terms, name).detach().mean(1)
+            self.sums[name] = self.sums.get(name, 0) + value
+        self.sums["steps"] = self.sums.get("steps", torch.zeros(1)) + 1
+
+    def record(self, seconds: float) -> None:
+        """Close one row of history per member."""
+        epoch = self.step * min(self.settings.batch, len(self.patches)) / len(self.patches)
+        for k, member in enumerate(self.members):
+            row: dict[str, Any] = {
+                "member": member,
+                "step": self.step,
+                "epoch": round(epoch, 3),
+                "phase": "classes" if self.step > self.plan.wake_step else "pose",
+            }
+            for name in RECORDED:
+                row[name] = float(self.sums[name][k] / self.sums["steps"][0])
+            row["learning_rate"] = self.plan.learning_rate(self.step - 1)
+            row["seconds"] = round(seconds, 3)
+            self.history.append(row)
+        self.sums = {}
+
+    @torch.no_grad()
+    def contents(self) -> Tensor:
+        """Content (member, site, latent) of all training sites at their likeliest turns."""
+        parts = []
+        for rows in torch.arange(len(self.patches), device=self.device).split(256):
+            chosen = rows.expand(len(self.members), -1)
+            encoded = self.model.encoder(self.copies_of(chosen, self.patches[chosen]))
+            best = encoded.turn_logit.argmax(-1, keepdim=True)
+            parts.append(encoded.pick(best).content[0].squeeze(2))
+        return torch.cat(parts, dim=1)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint from which ``resume`` goes on to the same weights."""
+        tensors = {f"model/{name}": v for name, v in self.model.state_dict().items()}
+        tensors |= checkpoint.optimiser_state(self.optimiser, self.names)
+        tensors |= {
+            f"generator/{k}": generator.get_state() for k, generator in enumerate(self.generators)
+        }
+        tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
+        if self.taught is not None:
+            tensors["taught"] = self.taught
+        facts = {"key": self.key, "step": self.step, "history": self.history}
+        checkpoint.save(path, tensors, facts)
+
+    def resume(self, path: Path) -> bool:
+        """Go on from a checkpoint of the same data and settings, if there is one."""
+        found = checkpoint.load(path)
+        if found is None or found[1].get("key") != self.key:
+            return False
+        tensors, facts = found
+        state = {n.removeprefix("model/"): v for n, v in tensors.items() if n.startswith("model/")}
+        self.model.load_state_dict(state)
+        checkpoint.restore_optimiser(self.optimiser, self.names, tensors)
+        for k, generator in enumerate(self.generators):
+            generator.set_state(tensors[f"generator/{k}"])
+        self.sums = {
+            n.removeprefix("sums/"): v for n, v in tensors.items() if n.startswith("sums/")
+        }
+        taught = tensors.get("taught")
+        self.taught = None if taught is None else taught.to(self.device)
+        self.step, self.history = facts["step"], facts["history"]
+        return True
+
+    def member_state(self, k: int) -> dict[str, Tensor]:
+        """Weights of the k-th member alone, with a member axis of length one."""
+        return {name: value[k : k + 1] for name, value in self.model.state_dict().items()}
+
+    def facts(self, k: int) -> dict[str, Any]:
+        """Architecture and outcome of the k-th member, for the header of its file."""
+        last = [row for row in self.history if row["member"] == self.members[k]][-1]
+        return {
+            "settings": asdict(self.settings),
+            "channels": self.model.channels,
+            "side": self.model.side,
+            "member": self.members[k],
+            "seed": self.seed,
+            "elbo": last["elbo"],
+            "trained_on": str(self.device),
+        }

@@ -1,0 +1,52 @@
+"""What changes in the course of training: the learning rate, the turns, the classes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from vaescope.models.settings import Settings
+
+TEMPER_START = 30.0
+"""First weight of the turns' entropy: log-likelihoods of turns differ by tens of nats at first."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The course of one training, as fractions of its steps fixed by the settings."""
+
+    settings: Settings
+
+    @property
+    def wake_step(self) -> int:
+        """The step at which classes wake (after the last step if there are none)."""
+        steps = self.settings.steps
+        return max(int(0.6 * steps), 1) if self.settings.classes else steps
+
+    def temper(self, step: int) -> float:
+        """Weight of the turns' entropy: falls from ``TEMPER_START`` to 1 over the first fifth."""
+        progress = min(step / max(0.2 * self.wake_step, 1), 1.0)
+        return TEMPER_START ** (1 - progress)
+
+    def keep(self, step: int) -> int | None:
+        """How many turns to follow: all at first, then the best few."""
+        return None if step < 0.4 * self.wake_step else self.settings.keep_turns
+
+    def learning_rate(self, step: int) -> float:
+        """One cycle for the pose and content, a second, gentler one once classes are awake."""
+        awake = step >= self.wake_step
+        start, end = (self.wake_step, self.settings.steps) if awake else (0, self.wake_step)
+        progress = (step - start + 1) / max(end - start, 1)
+        peak = self.settings.learning_rate * (0.5 if awake else 1.0)
+        rise = 0.1
+        if progress < rise:
+            return peak * progress / rise
+        fall = (progress - rise) / (1 - rise)
+        return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
+
+    def teaching(self, step: int) -> float:
+        """Weight (nats per site) with which the mixture's assignments teach the class head."""
+        if step < self.wake_step or not self.settings.classes:
+            return 0.0
+        span = max(0.5 * (self.settings.steps - self.wake_step), 1)
+        return 20.0 * max(1 - (step - self.wake_step) / span, 0.0)
