@@ -1,0 +1,136 @@
+"""All figures of a dataset, drawn and filed under their version."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vaescope import store
+from vaescope.figures import classes, criticism, latent, maps, training, truth, versions
+from vaescope.figures import dataset as of_dataset
+from vaescope.figures.scene import Scene, load
+from vaescope.figures.sheet import Drawn
+from vaescope.figures.style import Look, house
+
+
+def draw(
+    results_dir: str | Path, dataset: str, recipe: dict[str, Any], models: list[str]
+) -> dict[str, Any]:
+    """Draw every figure of a dataset.
+
+    Writes ``results_dir/dataset/figures/VERSION/`` with the figures and ``figures.json``, and
+    ``figures/latest/``, a copy of it under a stable name. An older version stays as it is; should
+    the same version have been drawn with another outcome (on another machine, say), the new one is
+    filed as ``VERSION-2``.
+
+    Parameters
+    ----------
+    results_dir : folder of all results.
+    dataset : name of the dataset, a folder in it.
+    recipe : the resolved recipe; its part ``figures`` sets the look.
+    models : names of the models to draw.
+
+    Returns
+    -------
+    The manifest: ``version``, ``dataset``, ``thumbnail`` and ``figures``, each with ``name``,
+    ``title``, ``caption``, ``model`` (``None`` for the dataset itself) and ``files``.
+
+    Raises
+    ------
+    UserError : a store is missing or half-written, or the recipe asks for an unknown look.
+    """
+    results = Path(results_dir)
+    look = Look.from_recipe(recipe)
+    root = results / dataset / "figures"
+    attrs = store.open(results / dataset / "image.zarr").attrs
+    base = versions.version_of(attrs, recipe)
+    root.mkdir(parents=True, exist_ok=True)
+    for leftover in root.glob(".drawing-*"):  # of a run that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with house():
+        scene = load(results, dataset, list(models), look, base)
+        for version in versions.candidates(base):
+            scene.version = version
+            target, beside = root / version, root / f".drawing-{version}"
+            beside.mkdir()
+            try:
+                manifest = _write(scene, beside)
+                wanted = versions.digests(beside)
+                if not target.exists():
+                    beside.rename(target)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+            if versions.holds(target, wanted):
+                break
+    versions.publish(target, root)
+    return manifest
+
+
+def figures(scene: Scene) -> Iterator[Drawn]:
+    """Every figure that the results allow, in the order of the report."""
+    of_the_data = (of_dataset.sites, of_dataset.patches, of_dataset.position_error)
+    of_a_model = (
+        lambda s, v: maps.maps(s, v, "points"),
+        lambda s, v: maps.maps(s, v, "cells"),
+        classes.class_map,
+        maps.uncertainty,
+        criticism.criticism,
+        maps.strain,
+        latent.decoded_grid,
+        latent.latent_distribution,
+        truth.angle_truth,
+        truth.confusion,
+        training.training,
+    )
+    for make in of_the_data:
+        drawn = make(scene)
+        if drawn is not None:
+            yield drawn
+    for view in scene.views:
+        for make_for in of_a_model:
+            drawn = make_for(scene, view)
+            if drawn is not None:
+                yield drawn
+
+
+def _write(scene: Scene, folder: Path) -> dict[str, Any]:
+    """Draw all figures into a folder, with their manifest, which is returned."""
+    listed = []
+    for drawn in figures(scene):
+        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.formats]
+        listed.append(
+            {
+                "name": drawn.name,
+                "title": drawn.title,
+                "caption": drawn.caption,
+                "model": drawn.model,
+                "files": files,
+            }
+        )
+    thumbnail = _save(of_dataset.thumbnail(scene), folder, "png", 100)
+    manifest = {
+        "version": scene.version,
+        "dataset": scene.dataset,
+        "code_version": store.code_version(),
+        "thumbnail": thumbnail,
+        "figures": listed,
+    }
+    text = json.dumps({**manifest, "sha256": versions.digests(folder)}, indent=1)
+    (folder / versions.MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return manifest
+
+
+def _save(drawn: Drawn, folder: Path, kind: str, dpi: int) -> str:
+    """Write one file without dates or machine facts, so that equal figures are equal files."""
+    name = f"{drawn.name}.{kind}"
+    silent = {
+        "png": ("Software",),
+        "svg": ("Date", "Creator"),
+        "pdf": ("CreationDate", "Creator", "Producer"),
+    }
+    facts: dict[str, Any] = dict.fromkeys(silent[kind])
+    drawn.figure.savefig(folder / name, format=kind, dpi=dpi, metadata=facts)
+    return name

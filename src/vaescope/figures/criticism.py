@@ -1,0 +1,131 @@
+"""What the model cannot explain: shown, not hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures import quantities
+from vaescope.figures.dataset import tile
+from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.style import CATEGORIES, FAINT, WARNING, robust_limits
+
+_EXAMPLES = 7
+
+
+def criticism(scene: Scene, view: View) -> Drawn | None:
+    """Residual of every site, their distribution, and the patches explained worst."""
+    if not view.has("residual"):
+        return None
+    residual = view.values("residual")
+    explained = (
+        view.values("explained").astype(bool)
+        if view.has("explained")
+        else np.ones(len(residual), dtype=bool)
+    )
+    aspect = scene.shape[0] / scene.shape[1]
+    wide = float(min(4.6, 4.8 / aspect))
+    high = wide * aspect
+    examples = view.has("reconstruction")
+    body = max(high + 0.27 + BAR, 2.2 + (2.62 if examples else 0.1))
+    share = 100 * float(np.mean(explained)) if len(explained) else 0.0
+    right = MARGIN + wide + 1.15
+    sheet = Sheet(
+        scene,
+        "What the model does not explain",
+        body,
+        width=right + 4.35 + MARGIN,
+        view=view,
+        sites=len(residual),
+        notes=(f"{share:.1f} % explained", scene.frame_words),
+    )
+    quantity = quantities.sequential("residual (1: only noise is left)", residual, "cividis")
+    quantity.low = max(0.0, min(quantity.low, 1.0))
+    axes = sheet.axes(MARGIN, 0.27, wide, high)
+    axes.set_title(quantity.label)
+    bare(axes, scene)
+    marks = polygons(axes, scene.cells_of(view), quantity)
+    colour_bar(sheet, marks, quantity, MARGIN + wide + 0.08, 0.27, high)
+    scale_bar(axes, scene, wide)
+    bad = view.positions[~explained]
+    if len(bad):
+        size = (np.clip(0.75 * scene.spacing * wide * 72 / scene.shape[1], 2, 16)) ** 2
+        axes.scatter(
+            bad[:, 1], bad[:, 0], s=size, facecolors="none", edgecolors=WARNING, linewidths=1.3
+        )
+        sheet.text(
+            MARGIN + wide,
+            0.27 + high + 0.155,
+            f"○ not explained: {len(bad)}",
+            size=8.5,
+            color=WARNING,
+            ha="right",
+        )
+    _distribution(sheet, residual, explained, right)
+    if examples:
+        _worst(sheet, view, residual, right)
+    caption = (
+        "Posterior predictive check: what is left of every patch after the model, in units of the"
+        " noise. Sites far above the others are circled; look at them in the image before you"
+        " believe their latents."
+        + (
+            " Below: the worst patches, what the model makes of them, and the rest."
+            if examples
+            else ""
+        )
+    )
+    return sheet.drawn("criticism", caption, view)
+
+
+def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: float) -> None:
+    axes = sheet.axes(x, 0.27, 4.2, 1.1)
+    good = residual[np.isfinite(residual)]
+    low, top = robust_limits(good, 0.2)
+    top = max(top, float(np.max(good, initial=top)) if len(good) < 5000 else top)
+    bins = np.linspace(min(low, 0.9 * low), top, 50)
+    kept = np.isfinite(residual)
+    axes.hist(
+        [
+            np.clip(residual[kept & explained], bins[0], top),
+            np.clip(residual[kept & ~explained], bins[0], top),
+        ],
+        bins.tolist(),
+        stacked=True,
+        color=[CATEGORIES[0], WARNING],
+    )
+    axes.set(title="residuals of all sites shown", xlabel="residual", ylabel="sites")
+
+
+def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
+    order = np.argsort(np.where(np.isfinite(residual), residual, -np.inf))[::-1][:_EXAMPLES]
+    order = order[np.isfinite(residual[order])]
+    if not len(order):
+        return
+    where = view.on_frame[order]
+    drawn = view.latents["reconstruction"].transpose("site", "channel", "py", "px")
+    made = drawn.isel(site=where, channel=0).values
+    names = view.latents["site"].values[where]
+    place = {int(s): k for k, s in enumerate(sheet.scene.patches["site"].values)}
+    cut = sheet.scene.patches["patch"].transpose("site", "channel", "py", "px")
+    seen = cut.isel(site=[place[int(n)] for n in names], channel=0).values
+    if seen.shape != made.shape:
+        return
+    side = 4.2 / _EXAMPLES
+    grey = robust_limits(seen, 0.2)
+    rest = seen - made
+    reach = robust_limits(np.abs(rest), 0.5)[1]
+    top = 2.2
+    sheet.text(x, top, "sites explained worst", size=9.5)
+    rows: tuple[tuple[str, np.ndarray, str, tuple[float, float]], ...] = (
+        ("patch", seen, "gray", grey),
+        ("model", made, "gray", grey),
+        ("rest", rest, sheet.scene.look.diverging, (-reach, reach)),
+    )
+    for row, (label, pictures, cmap, limits) in enumerate(rows):
+        y = top + 0.12 + row * (side + 0.23)
+        sheet.text(x, y + 0.13, label, size=8, color=FAINT)
+        axes = sheet.axes(x, y + 0.18, side * len(order), side)
+        axes.set_axis_off()
+        montage = tile(pictures, len(order), 1)
+        axes.imshow(montage, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto")

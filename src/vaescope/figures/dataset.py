@@ -1,0 +1,240 @@
+"""Figures of a dataset before any model: its sites, its patches, its accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.panels import (
+    enlarge_marks,
+    grid,
+    image_panel,
+    mark_size,
+    micrograph,
+    polygons,
+    round_length,
+    scale_bar,
+)
+from vaescope.figures.quantities import Quantity, angle, content
+from vaescope.figures.scene import Scene, View, json_attribute
+from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
+
+
+def sites(scene: Scene) -> Drawn:
+    """Where the sites are: the image, and the image with every site marked."""
+    where = grid(scene, 2, largest=4.4)
+    count = len(scene.on_frame)
+    sheet = Sheet(
+        scene,
+        "Detected sites",
+        where.height + 0.22,
+        width=where.width,
+        sites=count,
+        notes=(scene.frame_words, f"spacing {scene.spacing:.3g} px"),
+    )
+    image_panel(sheet, where, 0)
+    x, y, width, height = where.place(1)
+    axes = sheet.axes(x, y, width, height)
+    axes.set_title("sites on the image")
+    micrograph(axes, scene, faint=True)
+    edge = scene.sites["near_edge"].values[scene.on_frame].astype(bool)
+    size = 0.45 * mark_size(scene, width)
+    for chosen, colour, label in (
+        (~edge, CATEGORIES[1], "mapped"),
+        (edge, CATEGORIES[4], "too near the edge for a patch"),
+    ):
+        axes.scatter(
+            scene.positions[chosen, 1],
+            scene.positions[chosen, 0],
+            s=size,
+            color=colour,
+            linewidths=0,
+            rasterized=count > 3000,
+            label=f"{label}: {chosen.sum()}",
+        )
+    scale_bar(axes, scene, width)
+    legend = sheet.figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="lower left",
+        bbox_to_anchor=(x / sheet.width, 0.4 / sheet.total),
+        ncols=2,
+        borderaxespad=0,
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
+    enlarge_marks(legend)
+    method = scene.sites.attrs.get("method", "")
+    caption = (
+        f"All {count} sites found"
+        + (f" by the method “{method}”" if method else "")
+        + " and refined below the pixel. Sites whose patch would leave the image are kept in the"
+        " table, but no model sees them."
+    )
+    return sheet.drawn("sites", caption)
+
+
+def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> Drawn:
+    """What the models see: patches at even intervals from the list of sites."""
+    total = scene.patches.sizes["site"]
+    shown = np.unique(np.linspace(0, total - 1, min(columns * rows, total)).round().astype(int))
+    cut = scene.patches["patch"].isel(site=shown, channel=0).transpose("site", "py", "px").values
+    rows = -(-len(shown) // columns)
+    columns = min(columns, len(shown))
+    side = (WIDTH - 2 * MARGIN) / 12
+    gap = 1 + cut.shape[-1] // 20
+    montage = tile(cut, columns, gap)
+    high = rows * side * (cut.shape[1] + gap) / (cut.shape[2] + gap)
+    sheet = Sheet(
+        scene,
+        "Patches as the models see them",
+        high + 0.35,
+        sites=total,
+        notes=(f"{len(shown)} of them shown", f"{cut.shape[1]} × {cut.shape[2]} samples"),
+    )
+    axes = sheet.axes(MARGIN, 0.05, columns * side, high)
+    low, top = robust_limits(cut, 0.5)
+    axes.imshow(montage, cmap="gray", vmin=low, vmax=top, aspect="auto")
+    axes.set_axis_off()
+    pitch = float(scene.patches.attrs.get("pitch", 1.0))
+    patch_bar(sheet, MARGIN, high + 0.2, cut.shape[2] * pitch, side)
+    channels = scene.patches.sizes.get("channel", 1)
+    caption = (
+        f"{len(shown)} of {total} patches, taken at even intervals from the list of sites, each"
+        " centred on its site below the pixel; all share one grey scale."
+        + (f" First of {channels} channels." if channels > 1 else "")
+    )
+    return sheet.drawn("patches", caption)
+
+
+def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:
+    """Images (count, height, width) side by side in rows, with empty gaps between."""
+    count, height, width = images.shape
+    rows = -(-count // columns)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = row * (height + gap), column * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return np.ma.masked_invalid(canvas)
+
+
+def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) -> None:
+    """Scale bar for patches ``pixels`` image pixels wide that are drawn ``inches`` wide."""
+    bar, label = round_length(sheet.scene, pixels, inches)
+    long = inches * bar / pixels
+    axes = sheet.axes(x, y, long, 0.03)
+    axes.set_axis_off()
+    axes.axhspan(0, 1, color=INK, lw=0)
+    sheet.text(x + long + 0.07, y + 0.055, label, size=8)
+
+
+def position_error(scene: Scene) -> Drawn | None:
+    """Found against true positions, and whether the stated errors are honest."""
+    found = scene.sites
+    if "truth_y" not in found.variables:
+        return None
+    error = np.stack(
+        [found["y"].values - found["truth_y"].values, found["x"].values - found["truth_x"].values]
+    )
+    matched = np.isfinite(error).all(axis=0)
+    if matched.sum() < 3:
+        return None
+    error = error[:, matched]
+    scores = json_attribute(found, "truth_scores", {})
+    bound = float(scores.get("bound") or np.nan)
+    sheet = Sheet(
+        scene,
+        "Found against true positions",
+        3.2,
+        sites=int(matched.sum()),
+        notes=tuple(f"{key} {scores[key]:.4g}" for key in ("precision", "recall") if key in scores),
+    )
+    left = sheet.axes(0.75, 0.3, 3.7, 2.35)
+    reach = max(robust_limits(np.abs(error), 1)[1], 3 * bound if np.isfinite(bound) else 0) * 1.15
+    bins = np.linspace(-reach, reach, 46)
+    for values, label, colour in zip(error, "yx", CATEGORIES, strict=False):
+        rms = np.sqrt(np.mean(values**2))
+        left.hist(
+            np.clip(values, -reach, reach),
+            bins.tolist(),
+            histtype="step",
+            color=colour,
+            lw=1.6,
+            label=f"{label}: rms {rms:.3g} px",
+        )
+    if np.isfinite(bound) and bound > 0:
+        _normal(left, bound, bins, error.shape[1], f"Cramér–Rao bound {bound:.3g} px")
+    left.set(xlabel="found − true position (px)", ylabel="sites", title="error of the position")
+    left.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if {"y_error", "x_error"} <= set(found.variables):
+        stated = np.stack([found["y_error"].values, found["x_error"].values])[:, matched]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = error / stated
+        right = sheet.axes(7.3, 0.3, 2.9, 2.35)
+        bins = np.linspace(-5, 5, 41)
+        right.hist(
+            np.clip(ratio[np.isfinite(ratio)], -5, 5),
+            bins.tolist(),
+            color=CATEGORIES[4],
+            alpha=0.75,
+        )
+        _normal(right, 1.0, bins, int(np.isfinite(ratio).sum()), "expected")
+        right.set(xlabel="error ÷ stated standard error", title="are the stated errors honest?")
+        right.legend(loc="upper right")
+    caption = (
+        "Left: differences between found and true positions of the simulated sites; the line is"
+        " what the counts in the image allow at best. Right: the same differences divided by the"
+        " standard error that the fit states; honest errors follow the line."
+    )
+    return sheet.drawn("position-error", caption)
+
+
+def _normal(axes, deviation: float, bins: np.ndarray, count: int, label: str) -> None:
+    x = np.linspace(bins[0], bins[-1], 300)
+    density = np.exp(-((x / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
+    axes.plot(x, density * count * (bins[1] - bins[0]), color=INK, lw=1.2, ls="--", label=label)
+
+
+def thumbnail(scene: Scene) -> Drawn:
+    """The image, turning into the most telling map: for the index of all datasets."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Polygon
+
+    height, width = scene.shape
+    figure = Figure(figsize=(4.8, 3.0), dpi=100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    micrograph(axes, scene)
+    telling = _telling(scene)
+    if telling is not None:
+        view, quantity = telling
+        marks = polygons(axes, scene.cells_of(view), quantity)
+        marks.set_alpha(0.85)
+        half = Polygon([(0.6, 0), (1, 0), (1, 1), (0.4, 1)], closed=True, transform=axes.transAxes)
+        for collection in axes.collections:
+            collection.set_clip_path(half)
+        axes.plot([0.6, 0.4], [0, 1], color="white", lw=1.5, transform=axes.transAxes)
+    # The middle of the image that has the shape of the card.
+    ratio = 3.0 / 4.8
+    shown = (width, width * ratio) if height >= width * ratio else (height / ratio, height)
+    x, y = (width - shown[0]) / 2 - 0.5, (height - shown[1]) / 2 - 0.5
+    axes.set(xlim=(x, x + shown[0]), ylim=(y + shown[1], y))
+    axes.set_axis_off()
+    return Drawn("thumbnail", "Thumbnail", "", figure)
+
+
+def _telling(scene: Scene) -> tuple[View, Quantity] | None:
+    """The map that says most at a glance: classes, else angle, else the first latent."""
+    for view in reversed(scene.views):
+        if view.classes:
+            from matplotlib.colors import ListedColormap
+
+            labels = view.values("consensus_class").astype(float)
+            colours = ListedColormap(category_colours(view.classes))
+            return view, Quantity("class", labels, colours, -0.5, view.classes - 0.5)
+    for view in scene.views:
+        if view.has("consensus_angle"):
+            return view, angle(scene, view)
+    for view in scene.views:
+        if view.has("consensus_content"):
+            return view, content(scene, view, 0)
+    return None

@@ -1,0 +1,233 @@
+"""What the latents mean and how the sites lie in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.dataset import patch_bar, tile
+from vaescope.figures.panels import RASTER_FROM, enlarge_marks
+from vaescope.figures.quantities import angle
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
+from vaescope.figures.style import INK, category_colours, robust_limits
+
+
+def decoded_grid(scene: Scene, view: View) -> Drawn | None:
+    """The canonical patch that the model draws at every place of its latent plane."""
+    if not view.has("decoded_grid"):
+        return None
+    pictures = view.latents["decoded_grid"].isel(channel=0)
+    pictures = pictures.transpose("grid_row", "grid_column", "py", "px")
+    # Latent 2 grows upwards, as on the axes of the distribution.
+    pictures = pictures.sortby("grid_row", ascending=False).sortby("grid_column")
+    images = pictures.values
+    rows, columns, high, wide = images.shape
+    side = min(0.75, 9.0 / columns)
+    sheet = Sheet(
+        scene,
+        "What the latents mean: patches decoded over the latent plane",
+        rows * side * high / wide + 0.95,
+        width=max(2 * MARGIN + 0.75 + columns * side, 7.2),
+        view=view,
+        notes=(f"{rows} × {columns} patches",),
+    )
+    height = rows * side * high / wide
+    axes = sheet.axes(MARGIN + 0.6, 0.1, columns * side, height)
+    low, top = robust_limits(images, 0.2)
+    montage = tile(images.reshape(-1, high, wide), columns, 1)
+    axes.imshow(montage, cmap="gray", vmin=low, vmax=top, aspect="auto")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xticks(
+        np.arange(columns) * (wide + 1) + wide / 2 - 0.5,
+        [_short(v) for v in pictures["grid_column"].values],
+    )
+    axes.set_xlabel("latent 1")
+    if rows > 1:
+        axes.set_yticks(
+            np.arange(rows) * (high + 1) + high / 2 - 0.5,
+            [_short(v) for v in pictures["grid_row"].values],
+        )
+        axes.set_ylabel("latent 2")
+    else:
+        axes.set_yticks([])
+    axes.tick_params(length=0)
+    pitch = float(scene.patches.attrs.get("pitch", 1.0))
+    patch_bar(sheet, MARGIN + 0.6, height + 0.75, wide * pitch, side)
+    caption = (
+        "The patch that the model draws, without turn and offset, at evenly spaced values of its"
+        " first two latents. Read it as the legend of the latent maps."
+    )
+    return sheet.drawn("decoded-grid", caption, view)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−")
+
+
+def latent_distribution(scene: Scene, view: View) -> Drawn | None:
+    """How the sites of all frames lie in the latent plane, coloured by what is known of them."""
+    if not view.has("consensus_content"):
+        return None
+    content = view.values("consensus_content", everywhere=True)
+    kinds = ["density"]
+    if view.classes:
+        kinds.append("class")
+    if view.has("consensus_angle"):
+        kinds.append("angle")
+    for name in ("truth_phase", "truth_species"):
+        if view.has(name) and len(_levels(view, name)) > 1:
+            kinds.append(name)
+    kinds = kinds[:4]
+    across = min(len(kinds), 3) if len(kinds) != 4 else 2
+    step_x, step_y, side = 3.35, 3.15, 2.35
+    rows = -(-len(kinds) // across)
+    sheet = Sheet(
+        scene,
+        "How the sites lie in the latent plane",
+        rows * step_y,
+        width=max(2 * MARGIN + across * step_x, 6.4),
+        view=view,
+        sites=len(content),
+        notes=(angle_note(view) if "angle" in kinds else "",),
+    )
+    plane, limits = _plane(view, content)
+    for index, kind in enumerate(kinds):
+        row, column = divmod(index, across)
+        x, y = MARGIN + 0.5 + column * step_x, 0.3 + row * step_y
+        axes = sheet.axes(x, y, side, side)
+        if kind == "density":
+            _density(sheet, axes, plane, limits, x + side + 0.07, y)
+            _cross(axes, view, content)
+        elif kind == "angle":
+            _by_angle(sheet, axes, view, plane, x + side + 0.07, y)
+        else:
+            _by_category(axes, view, plane, kind)
+        axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1")
+        axes.set_ylabel("latent 2" if content.shape[1] > 1 else _second(view))
+    more = content.shape[1] - 2
+    caption = (
+        "Every point is a site, placed by its consensus latents"
+        + (f" (the first two of {content.shape[1]})" if more > 0 else "")
+        + ". The cross is the median spread between ensemble members: structure smaller than it"
+        " is not sure. A few sites beyond the axes are left out."
+    )
+    return sheet.drawn("latent-distribution", caption, view)
+
+
+def _second(view: View) -> str:
+    return "angle (°)" if view.has("consensus_angle") else "spread"
+
+
+def _plane(view: View, content: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Coordinates (site, 2) of the plot and its limits; one latent is drawn against the angle."""
+    if content.shape[1] > 1:
+        plane = content[:, :2]
+    elif view.has("consensus_angle"):
+        degrees = np.rad2deg(view.values("consensus_angle", everywhere=True))
+        plane = np.stack([content[:, 0], degrees], axis=1)
+    else:
+        spread = (
+            view.values("content_spread", everywhere=True).reshape(len(content), -1)[:, 0]
+            if view.has("content_spread")
+            else np.zeros(len(content))
+        )
+        plane = np.stack([content[:, 0], spread], axis=1)
+    limits = []
+    for values in plane.T:
+        low, high = robust_limits(values, 0.2)
+        limits.append((low - 0.08 * (high - low), high + 0.08 * (high - low)))
+    return plane, limits
+
+
+def _levels(view: View, name: str) -> np.ndarray:
+    values = view.values(name, everywhere=True)
+    return np.unique(values[values >= 0])
+
+
+def _size(count: int) -> float:
+    return float(np.clip(6000 / max(count, 1), 1.0, 14.0))
+
+
+def _density(sheet: Sheet, axes, plane: np.ndarray, limits, x: float, y: float) -> None:
+    good = plane[np.isfinite(plane).all(axis=1)]
+    cells = int(np.clip(np.sqrt(len(good)), 12, 60))
+    drawn = axes.hexbin(
+        good[:, 0],
+        good[:, 1],
+        gridsize=cells,
+        extent=[*limits[0], *limits[1]],
+        mincnt=1,
+        cmap=sheet.scene.look.colormap,
+        linewidths=0.1,
+    )
+    axes.set_title("sites per cell")
+    bar = sheet.axes(x, y, 0.1, 2.35)
+    from matplotlib.ticker import MaxNLocator
+
+    colours = sheet.figure.colorbar(drawn, cax=bar)
+    colours.locator = MaxNLocator(5, integer=True)
+    colours.update_ticks()
+    colours.outline.set_visible(False)
+
+
+def _cross(axes, view: View, content: np.ndarray) -> None:
+    """Median spread between members, in the corner of the plot."""
+    if not view.has("content_spread") or content.shape[1] < 2:
+        return
+    spread = np.nanmedian(view.values("content_spread", everywhere=True)[:, :2], axis=0)
+    place = [robust_limits(content[:, k], 0.2)[1] - spread[k] for k in (0, 1)]
+    axes.errorbar(*place, xerr=spread[0], yerr=spread[1], color=INK, lw=1.4, capsize=2)
+
+
+def _by_angle(sheet: Sheet, axes, view: View, plane: np.ndarray, x: float, y: float) -> None:
+    everywhere = View(view.name, view.latents, view.history, view.frame)
+    everywhere.on_frame = np.arange(view.latents.sizes["site"])
+    quantity = angle(sheet.scene, everywhere)
+    marks = axes.scatter(
+        *plane.T,
+        c=quantity.values,
+        cmap=quantity.cmap,
+        norm=quantity.norm,
+        s=_size(len(plane)),
+        linewidths=0,
+        rasterized=len(plane) > RASTER_FROM,
+    )
+    axes.set_title("by " + quantity.label)
+    bar = sheet.axes(x, y, 0.1, 2.35)
+    colours = sheet.figure.colorbar(marks, cax=bar, extend=quantity.extend, extendfrac=0.04)
+    if quantity.ticks is not None:
+        colours.set_ticks(quantity.ticks, labels=[_short3(t) for t in quantity.ticks])
+    colours.outline.set_visible(False)
+
+
+def _short3(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
+def _by_category(axes, view: View, plane: np.ndarray, kind: str) -> None:
+    name = {"class": "consensus_class"}.get(kind, kind)
+    word = {"truth_phase": "true phase", "truth_species": "true species"}.get(kind, "class")
+    values = view.values(name, everywhere=True)
+    levels = range(view.classes) if kind == "class" else _levels(view, name)
+    colours = category_colours(max([int(v) for v in levels], default=0) + 1)
+    for level in levels:
+        chosen = values == level
+        axes.scatter(
+            *plane[chosen].T,
+            color=colours[int(level)],
+            s=_size(len(plane)),
+            linewidths=0,
+            rasterized=len(plane) > RASTER_FROM,
+            label=f"{int(level)}",
+        )
+    axes.set_title(f"by {word}")
+    if len(levels) <= 10:
+        legend = axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.02),
+            handletextpad=0.0,
+            labelspacing=0.3,
+            borderaxespad=0.2,
+        )
+        enlarge_marks(legend)

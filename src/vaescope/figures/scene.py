@@ -1,0 +1,226 @@
+"""What the figures show: the stores of one dataset, read once, small enough to draw."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope import store
+from vaescope.figures.style import Look, plain
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DRAWN_PIXELS = 1600  # per side; finer detail than this cannot be seen at the size of a figure
+
+
+@dataclass
+class View:
+    """What one model says about the sites."""
+
+    name: str
+    latents: xr.Dataset
+    history: Path
+    frame: int
+
+    @property
+    def label(self) -> str:
+        """The model in words, with its name in the recipe."""
+        label = plain(self.latents.attrs.get("label") or "", 70)
+        name = plain(self.name, 30)
+        return f"{name}: {label}" if label and label != name else name
+
+    @property
+    def symmetry(self) -> int:
+        """Angles are known modulo 360° divided by this."""
+        return max(1, int(self.latents.attrs.get("symmetry", 1)))
+
+    @property
+    def period(self) -> float:
+        """The turn after which angles repeat, in degrees."""
+        return 360.0 / self.symmetry
+
+    @property
+    def members(self) -> int:
+        """How many ensemble members the consensus rests on."""
+        kept = self.latents.attrs.get("members_kept")
+        if kept is not None:
+            return len(kept)
+        return int(self.latents.sizes.get("member", 1))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of the model; 0 if it has none."""
+        return int(self.latents.sizes.get("class", 0)) if self.has("consensus_class") else 0
+
+    def has(self, name: str) -> bool:
+        """Whether the model has this part."""
+        return name in self.latents.variables
+
+    def values(self, name: str, *, everywhere: bool = False) -> np.ndarray:
+        """A variable with ``site`` first: of the drawn frame, or of all frames."""
+        array = self.latents[name]
+        if "site" in array.dims:
+            array = array.transpose("site", ...)
+            if not everywhere:
+                array = array.isel(site=self.on_frame)
+        return np.asarray(array.values)
+
+    @cached_property
+    def on_frame(self) -> np.ndarray:
+        """Indices along ``site`` of the sites on the drawn frame."""
+        if "frame" not in self.latents.variables:
+            return np.arange(self.latents.sizes["site"])
+        return np.flatnonzero(self.latents["frame"].values == self.frame)
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """(site, 2) positions (y, x) in pixels on the drawn frame."""
+        return np.stack([self.values("y"), self.values("x")], axis=1).astype(float)
+
+
+@dataclass
+class Scene:
+    """One dataset as the figures need it."""
+
+    dataset: str
+    version: str
+    look: Look
+    image: np.ndarray  # (height, width), perhaps coarser than the true image
+    shape: tuple[int, int]  # of the true image, in pixels
+    frame: int
+    frames: int
+    channel: str
+    sites: xr.Dataset  # all frames, loaded
+    patches: xr.Dataset  # lazy
+    attrs: dict[str, Any]
+    views: list[View] = field(default_factory=list)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the image has a physical pixel size."""
+        return bool(self.attrs.get("calibrated")) and self.pixel_size > 0
+
+    @property
+    def pixel_size(self) -> float:
+        """Side of a pixel in ``unit``."""
+        return float(self.attrs.get("pixel_size") or 1.0)
+
+    @property
+    def unit(self) -> str:
+        """Unit of ``pixel_size``; px where nothing is known."""
+        return plain(self.attrs.get("pixel_unit") or "px", 12)
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of the drawn image, in pixels of the true one."""
+        height, width = self.shape
+        return (-0.5, width - 0.5, height - 0.5, -0.5)
+
+    @cached_property
+    def on_frame(self) -> np.ndarray:
+        """Indices of the sites on the drawn frame."""
+        return np.flatnonzero(self.sites["frame"].values == self.frame)
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """(site, 2) positions (y, x) in pixels of all sites on the drawn frame."""
+        found = self.sites.isel(site=self.on_frame)
+        return np.stack([found["y"].values, found["x"].values], axis=1).astype(float)
+
+    @cached_property
+    def spacing(self) -> float:
+        """Typical distance between neighbouring sites in pixels."""
+        from vaescope.figures.voronoi import neighbour_distance
+
+        measured = neighbour_distance(self.positions)
+        if np.isfinite(measured) and measured > 0:
+            return measured
+        return float(self.attrs.get("spacing") or max(self.shape) / 20)
+
+    @cached_property
+    def cells(self) -> list[np.ndarray | None]:
+        """Voronoi cell of every site on the drawn frame, in the order of ``on_frame``."""
+        from vaescope.figures.voronoi import cells
+
+        # Up to 1.25 spacings: beyond the corners of square and hexagonal cells, short of gaps.
+        return cells(self.positions, *self.shape, largest_radius=1.25 * self.spacing)
+
+    def cells_of(self, view: View) -> list[np.ndarray | None]:
+        """Voronoi cells of the sites of a model; sites without a patch still bound them."""
+        place = {int(site): k for k, site in enumerate(self.sites["site"].values[self.on_frame])}
+        wanted = view.latents["site"].values[view.on_frame]
+        return [self.cells[place[int(s)]] if int(s) in place else None for s in wanted]
+
+    @property
+    def frame_words(self) -> str:
+        """Which frame and channel is drawn, empty where there is only one."""
+        words = []
+        if self.frames > 1:
+            words.append(f"frame {self.frame + 1} of {self.frames}")
+        if self.channel:
+            words.append(f"channel {plain(self.channel, 30)}")
+        return " · ".join(words)
+
+
+def load(results_dir: Path, dataset: str, models: list[str], look: Look, version: str) -> Scene:
+    """Read what the figures of a dataset need.
+
+    Raises
+    ------
+    UserError : a store is missing or half-written.
+    """
+    folder = Path(results_dir) / dataset
+    image = store.open(folder / "image.zarr")
+    sites = store.open(folder / "sites.zarr").load()
+    patches = store.open(folder / "patches.zarr")
+    if "site" not in sites.coords:
+        sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
+    frames = np.unique(sites["frame"].values)
+    frame = int(frames[0]) if frames.size else 0
+    channels = [str(name) for name in np.atleast_1d(image["channel"].values)]
+    views = []
+    for model in models:
+        latents = store.open(folder / model / "latents.zarr")
+        if "site" not in latents.coords:
+            latents = latents.assign_coords(site=patches["site"].values)
+        small = [name for name in latents.data_vars if name not in {"reconstruction"}]
+        latents = latents.assign(latents[small].load())
+        views.append(View(model, latents, folder / model / "history.csv", frame))
+    return Scene(
+        dataset=dataset,
+        version=version,
+        look=look,
+        image=display_image(image["image"], frame),
+        shape=(image.sizes["y"], image.sizes["x"]),
+        frame=frame,
+        frames=int(image.sizes.get("time", 1)),
+        channel=channels[0] if len(channels) > 1 else "",
+        sites=sites,
+        patches=patches,
+        attrs={**image.attrs, "spacing": sites.attrs.get("spacing")},
+        views=views,
+    )
+
+
+def display_image(image: xr.DataArray, frame: int) -> np.ndarray:
+    """One frame of the first channel, averaged down to at most ``DRAWN_PIXELS`` per side."""
+    plane = image.isel(time=frame, channel=0).transpose("y", "x")
+    step = int(np.ceil(max(plane.shape) / DRAWN_PIXELS))
+    if step > 1 and min(plane.shape) >= step:
+        plane = plane.coarsen(y=step, x=step, boundary="trim").mean()
+    return np.asarray(plane.values, dtype=np.float32)
+
+
+def json_attribute(dataset: xr.Dataset, name: str, empty: Any) -> Any:
+    """An attribute that holds JSON; ``empty`` where it is absent or unreadable."""
+    try:
+        value = json.loads(dataset.attrs.get(name, "null"))
+    except (TypeError, ValueError):
+        return empty
+    return value if isinstance(value, type(empty)) else empty

@@ -1,0 +1,130 @@
+"""How training went: every term of the objective, member by member."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
+
+_TERMS = {
+    "elbo": "ELBO (nats per patch)",
+    "reconstruction": "log-likelihood (nats per patch)",
+    "kl_content": "KL of the content (nats)",
+    "kl_turns": "KL of the angle (nats)",
+    "kl_offset": "KL of the offset (nats)",
+    "kl_strain": "KL of the strain (nats)",
+    "kl_class": "KL of the class (nats)",
+}
+
+
+def read_history(path: Path) -> dict[str, np.ndarray]:
+    """Columns of ``history.csv``; numbers as float (NaN where empty), ``phase`` as text."""
+    with path.open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    columns: dict[str, np.ndarray] = {}
+    for name in rows[0] if rows else ():
+        texts = [row[name] or "" for row in rows]
+        columns[name] = (
+            np.array(texts) if name == "phase" else np.array([_number(t) for t in texts])
+        )
+    return columns
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def training(scene: Scene, view: View) -> Drawn | None:
+    """Terms of the ELBO over the epochs: members thin, their median bold."""
+    if not view.history.is_file():
+        return None
+    history = read_history(view.history)
+    if "member" not in history or "epoch" not in history:
+        return None
+    terms = [
+        name
+        for name in _TERMS
+        if name in history
+        and np.isfinite(history[name]).any()
+        and np.nanmax(np.abs(history[name])) > 1e-9
+    ]
+    if not terms:
+        return None
+    columns = min(3, len(terms))
+    rows = -(-len(terms) // columns)
+    width, height, across, down = 2.55, 1.6, 3.35, 2.45
+    sheet = Sheet(
+        scene,
+        "Training of the ensemble",
+        rows * down + 0.1,
+        width=max(2 * MARGIN + columns * across, 6.4),
+        view=view,
+        sites=int(view.latents.sizes["site"]),
+    )
+    members = np.unique(history["member"])
+    for index, term in enumerate(terms):
+        row, column = divmod(index, columns)
+        axes = sheet.axes(MARGIN + 0.55 + column * across, 0.3 + row * down, width, height)
+        axes.set_title(_TERMS[term])
+        _curves(axes, history, members, term, lowest=term in {"elbo", "reconstruction"})
+        axes.set_xlabel("epoch")
+    caption = (
+        f"Terms of the objective during training; thin lines are the {len(members)} members of the"
+        " ensemble, the bold line is their median. Members that end apart from the others found"
+        " another solution; the maps use the members that agree."
+        + (" Dotted: a new phase of training begins." if _phases(history) else "")
+    )
+    return sheet.drawn("training", caption, view)
+
+
+def _curves(axes, history, members, term: str, *, lowest: bool) -> None:
+    values, epochs = history[term], history["epoch"]
+    for member in members:
+        chosen = history["member"] == member
+        axes.plot(epochs[chosen], values[chosen], color=CATEGORIES[4], lw=0.7, alpha=0.75)
+    # The median is taken at the epochs that every member has.
+    common = [e for e in np.unique(epochs) if (epochs == e).sum() >= max(1, len(members) / 2)]
+    middle = [np.nanmedian(values[epochs == e]) for e in common]
+    axes.plot(common, middle, color=CATEGORIES[0], lw=2)
+    for epoch, name in _phases(history):
+        axes.axvline(epoch, color=FAINT, lw=0.8, ls=":")
+        axes.text(
+            epoch,
+            0.03,
+            f" {name}",
+            transform=axes.get_xaxis_transform(),
+            size=7.5,
+            color=FAINT,
+            va="bottom",
+            parse_math=False,
+        )
+    if lowest:  # the first steps would hide everything that follows
+        late = values[epochs > np.nanquantile(epochs, 0.15)]
+        low, high = robust_limits(late, 1)
+        top = np.nanmax(values)
+        axes.set_ylim(low - 0.1 * (high - low), top + 0.08 * (top - low))
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool(np.nanmax(epochs) > 5)))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.tick_params(colors=INK)
+
+
+def _phases(history) -> list[tuple[float, str]]:
+    """Epochs at which the phase of training changes, with the phase that begins."""
+    if "phase" not in history:
+        return []
+    first: dict[str, float] = {}
+    for phase, epoch in zip(history["phase"], history["epoch"], strict=True):
+        if phase:
+            first[str(phase)] = min(epoch, first.get(str(phase), np.inf))
+    begins = sorted((epoch, phase) for phase, epoch in first.items())
+    return [(float(epoch), phase) for epoch, phase in begins[1:5]]

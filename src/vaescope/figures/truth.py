@@ -1,0 +1,172 @@
+"""Against the truth, where it is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.panels import RASTER_FROM, enlarge_marks
+from vaescope.figures.quantities import circular_mean, wrap
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
+
+_WORDS = {"truth_phase": "true phase", "truth_species": "true species"}
+
+
+def angle_truth(scene: Scene, view: View) -> Drawn | None:
+    """Encoded against true angle, modulo the symmetry, after one constant offset."""
+    if not (view.has("consensus_angle") and view.has("truth_angle")):
+        return None
+    truth = np.rad2deg(view.values("truth_angle", everywhere=True))
+    encoded = np.rad2deg(view.values("consensus_angle", everywhere=True))
+    known = np.isfinite(truth) & np.isfinite(encoded)
+    if known.sum() < 3:
+        return None
+    truth, encoded = truth[known], encoded[known]
+    # Both repeat: the comparison is good modulo the shorter of their common periods.
+    symmetry = int(np.lcm(view.symmetry, max(1, int(scene.attrs.get("truth_symmetry", 1)))))
+    period = 360.0 / symmetry
+    constant = circular_mean(encoded - truth, period)
+    middle = circular_mean(truth, period)
+    true = wrap(truth - middle, period) + middle
+    found = true + wrap(encoded - truth - constant, period)
+    error = found - true
+    sheet = Sheet(
+        scene,
+        "Encoded against true angle",
+        3.75,
+        view=view,
+        sites=len(true),
+        notes=(f"angles modulo {period:g}°" if symmetry > 1 else "",),
+    )
+    axes = sheet.axes(0.95, 0.3, 3.0, 3.0)
+    groups = _groups(view, known)
+    for label, colour, chosen in groups:
+        axes.scatter(
+            true[chosen],
+            found[chosen],
+            s=float(np.clip(6000 / len(true), 1, 12)),
+            color=colour,
+            linewidths=0,
+            alpha=0.7,
+            label=label,
+            rasterized=len(true) > RASTER_FROM,
+        )
+    low, high = robust_limits(np.concatenate([true, found]), 0.2)
+    pad = max(0.08 * (high - low), 0.05)
+    low, high = low - pad, high + pad
+    axes.plot([low, high], [low, high], color=INK, lw=0.8, ls="--")
+    axes.set(xlim=(low, high), ylim=(low, high), xlabel="true angle (°)")
+    axes.set(ylabel=f"encoded angle − {constant:.2f}° (°)", title="each site")
+    if len(groups) > 1:
+        legend = axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+            handletextpad=0.0,
+            title="true phase",
+            title_fontsize=8.5,
+            alignment="left",
+        )
+        enlarge_marks(legend)
+    right = sheet.axes(6.3, 0.3, 3.7, 3.0)
+    reach = max(robust_limits(np.abs(error), 1)[1] * 1.3, 1e-3)
+    right.hist(
+        np.clip(error, -reach, reach), np.linspace(-reach, reach, 51).tolist(), color=CATEGORIES[0]
+    )
+    median = float(np.median(np.abs(error)))
+    right.set(xlabel="encoded − true angle (°)", ylabel="sites")
+    right.set_title(f"error: median {median:.2g}°, within 10° {np.mean(np.abs(error) < 10):.1%}")
+    caption = (
+        "Angle by the model against the simulation's, after one constant offset common to all"
+        " sites, since no model knows which way up its unit lies."
+        + (f" Both are known modulo {period:g}°." if symmetry > 1 else "")
+        + f" Median error {median:.2g}°."
+    )
+    return sheet.drawn("angle-truth", caption, view)
+
+
+def _groups(view: View, known: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+    """Label, colour and mask of every true phase; one group where there are none."""
+    if view.has("truth_phase"):
+        phase = view.values("truth_phase", everywhere=True)[known]
+        levels = np.unique(phase[phase >= 0]).astype(int)
+        if 1 < len(levels) <= 8:
+            colours = category_colours(int(levels.max()) + 1)
+            return [(str(k), colours[k], phase == k) for k in levels]
+    return [("", CATEGORIES[0], np.ones(int(known.sum()), dtype=bool))]
+
+
+def confusion(scene: Scene, view: View) -> Drawn | None:
+    """Classes of the model against the true phase and species."""
+    if not view.classes:
+        return None
+    labels = view.values("consensus_class", everywhere=True).astype(int)
+    tables = []
+    for name, word in _WORDS.items():
+        if not view.has(name):
+            continue
+        truth = view.values(name, everywhere=True)
+        levels = np.unique(truth[truth >= 0]).astype(int)
+        if len(levels) > 1:
+            table = np.array(
+                [
+                    [np.sum((labels == k) & (truth == t)) for k in range(view.classes)]
+                    for t in levels
+                ]
+            )
+            tables.append((word, levels, table))
+    if not tables:
+        return None
+    cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
+    across = view.classes * cell + 1.3
+    tallest = max(len(levels) for _, levels, _ in tables) * cell
+    sheet = Sheet(
+        scene,
+        "Classes against the truth",
+        tallest + 0.95,
+        width=max(2 * MARGIN + len(tables) * across, 7.2),
+        view=view,
+        sites=int(sum(tables[0][2].ravel())),
+    )
+    accuracies = []
+    for index, (word, levels, table) in enumerate(tables):
+        order, accuracy = matched(table)
+        accuracies.append(f"{word}: {accuracy:.1%}")
+        high = len(levels) * cell
+        axes = sheet.axes(MARGIN + 0.65 + index * across, 0.3, view.classes * cell, high)
+        share = table[:, order] / np.maximum(table.sum(axis=1, keepdims=True), 1)
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), value in np.ndenumerate(table[:, order]):
+            axes.text(
+                column,
+                row,
+                str(value),
+                ha="center",
+                va="center",
+                size=8.5,
+                color="white" if share[row, column] > 0.6 else (INK if value else FAINT),
+            )
+        axes.set_xticks(range(view.classes), [str(k) for k in order])
+        axes.set_yticks(range(len(levels)), [str(k) for k in levels])
+        axes.set(xlabel="class", ylabel=word, title=f"accuracy {accuracy:.1%}")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    caption = (
+        "Number of sites of each true kind that each class holds; shades are shares of the row."
+        " Classes come in the order that fits the truth best; each true kind is given to one"
+        f" class at most. Accuracy by {'; by '.join(accuracies)}."
+    )
+    return sheet.drawn("confusion", caption, view)
+
+
+def matched(table: np.ndarray) -> tuple[np.ndarray, float]:
+    """Order of the columns that puts most sites on the diagonal, and the share of these sites.
+
+    Source: H. W. Kuhn, Naval Research Logistics Quarterly 2 (1955) 83.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(-table)
+    rest = [k for k in range(table.shape[1]) if k not in set(columns)]
+    order = np.concatenate([columns[np.argsort(rows)], rest]).astype(int)
+    return order, float(table[rows, columns].sum() / max(table.sum(), 1))
