@@ -62,7 +62,8 @@ def make(
     folder = results / dataset
     positions, angles, frame_of, pixels = [], [], [], []
     for frame in range(frames):
-        rows = np.mgrid[-60:60, -60:60].reshape(2, -1).T * step
+        reach = int(sum(shape) / step / 2) + 2
+        rows = np.mgrid[-reach:reach, -reach:reach].reshape(2, -1).T * step
         found = []
         for turn, left in ((0.08, True), (-0.25, False)):
             c, s = np.cos(turn), np.sin(turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.dataset import patch_bar
-from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
+from vaescope.figures.panels import NARROWEST, RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
@@ -26,6 +26,7 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
     high = wide * aspect
     blocks = 2 if count <= 10 else 3
     side = 0.92 if count <= 6 else 0.72 if count <= 10 else 0.5
+    block = max(wide + 0.4, NARROWEST)
     across, down = 2 * side + 0.42, side + 0.5
     rows = -(-count // blocks)
     body = max(high + 0.55, rows * down + 0.6)
@@ -33,7 +34,7 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
         scene,
         "Classes: where they are and what they look like",
         body,
-        width=max(2 * MARGIN + wide + 0.4 + blocks * across, 7.2),
+        width=max(2 * MARGIN + block + blocks * across, 7.2),
         view=view,
         sites=len(view.on_frame),
         notes=(scene.frame_words,),
@@ -46,7 +47,7 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
     few = len(labels) < RASTER_FROM
     polygons(axes, scene.cells_of(view), quantity, edges="white" if few else None)
     scale_bar(axes, scene, wide)
-    left = MARGIN + wide + 0.4
+    left = MARGIN + block
     drawn = view.has("class_decoded")
     means = _pictures(view, "class_patch", count)
     models = _pictures(view, "class_decoded", count)

@@ -28,9 +28,9 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
     wide = float(min(4.6, 4.8 / aspect))
     high = wide * aspect
     examples = view.has("reconstruction")
-    body = max(high + 0.27 + BAR, 2.2 + (2.62 if examples else 0.1))
+    body = max(high + 0.47 + BAR, 2.2 + (2.62 if examples else 0.1))
     share = 100 * float(np.mean(explained)) if len(explained) else 0.0
-    right = MARGIN + wide + 1.15
+    right = MARGIN + max(wide + 1.15, 2.9)
     sheet = Sheet(
         scene,
         "What the model does not explain",
@@ -54,14 +54,8 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
         axes.scatter(
             bad[:, 1], bad[:, 0], s=size, facecolors="none", edgecolors=WARNING, linewidths=1.3
         )
-        sheet.text(
-            MARGIN + wide,
-            0.27 + high + 0.155,
-            f"○ not explained: {len(bad)}",
-            size=8.5,
-            color=WARNING,
-            ha="right",
-        )
+        words = f"○ not explained: {len(bad)} of {len(residual)}"
+        sheet.text(MARGIN, 0.27 + high + 0.38, words, size=8.5, color=WARNING)
     _distribution(sheet, residual, explained, right)
     if examples:
         _worst(sheet, view, residual, right)

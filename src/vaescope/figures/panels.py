@@ -21,6 +21,7 @@ Way = Literal["points", "cells"]
 RASTER_FROM = 3000  # sites from which vector files hold a picture of the marks, to stay small
 TITLE = 0.27  # inches above a panel
 BAR = 0.3  # inches below a panel, for the scale bar
+NARROWEST = 1.85  # inches that the title of a panel needs
 COLOUR = 0.72  # inches beside a panel, for the colour bar and its numbers
 
 
@@ -33,6 +34,7 @@ class Grid:
     columns: int
     panel_width: float
     panel_height: float
+    pitch: float  # inches from one panel to the next in a row
     width: float
 
     @property
@@ -44,7 +46,7 @@ class Grid:
     def place(self, index: int) -> tuple[float, float, float, float]:
         """x, y, width and height in inches of a panel's image."""
         row, column = divmod(index, self.columns)
-        x = MARGIN + column * (self.panel_width + COLOUR)
+        x = MARGIN + column * self.pitch
         y = TITLE + row * (TITLE + self.panel_height + BAR)
         return x, y, self.panel_width, self.panel_height
 
@@ -60,10 +62,11 @@ def grid(scene: Scene, count: int, *, largest: float = 5.6) -> Grid:
     tallest = 6.0 if columns == 1 else 4.6
     if panel_width * aspect > tallest:
         panel_width = tallest / aspect
-    columns = min(count, max(columns, int((WIDTH - 2 * MARGIN) / (panel_width + COLOUR))))
-    panel_width = max(panel_width, 0.5)
-    width = max(2 * MARGIN + columns * (panel_width + COLOUR), 6.4)
-    return Grid(scene, count, columns, panel_width, max(panel_width * aspect, 0.3), width)
+    panel_width = max(panel_width, 0.3)
+    pitch = max(panel_width + COLOUR, NARROWEST)
+    columns = min(count, max(columns, int((WIDTH - 2 * MARGIN) / pitch)))
+    width = max(2 * MARGIN + columns * pitch, 6.4)
+    return Grid(scene, count, columns, panel_width, max(panel_width * aspect, 0.3), pitch, width)
 
 
 def bare(axes: Axes, scene: Scene) -> None:

@@ -68,6 +68,11 @@ def wrap(angle: np.ndarray, period: float) -> np.ndarray:
     return np.mod(np.asarray(angle, dtype=float) + period / 2, period) - period / 2
 
 
+def signed(value: float) -> str:
+    """A number with one decimal and a true minus sign."""
+    return f"{value:.1f}".replace("-", "−")
+
+
 def circular_mean(angle: np.ndarray, period: float) -> float:
     """Mean of angles that repeat after ``period``, in their unit; 0 where there are none."""
     angle = np.asarray(angle, dtype=float)
@@ -90,7 +95,7 @@ def angle(scene: Scene, view: View) -> Quantity:
     reach = robust_limits(np.abs(about), 2.0)[1]
     modulo = f", mod {period:g}°" if view.symmetry > 1 else ""
     if reach < period / 10:
-        return diverging(f"angle − {middle:.1f}° (°{modulo})", about, scene.look.diverging)
+        return diverging(f"angle from {signed(middle)}° (°{modulo})", about, scene.look.diverging)
     half = period / 2
     return Quantity(
         f"angle (°{modulo})",

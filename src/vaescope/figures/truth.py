@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.quantities import circular_mean, wrap
+from vaescope.figures.quantities import circular_mean, signed, wrap
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
@@ -37,7 +37,10 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
         3.75,
         view=view,
         sites=len(true),
-        notes=(f"angles modulo {period:g}°" if symmetry > 1 else "",),
+        notes=(
+            f"angles modulo {period:g}°" if symmetry > 1 else "",
+            f"constant {signed(constant)}°",
+        ),
     )
     axes = sheet.axes(0.95, 0.3, 3.0, 3.0)
     groups = _groups(view, known)
@@ -57,7 +60,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     low, high = low - pad, high + pad
     axes.plot([low, high], [low, high], color=INK, lw=0.8, ls="--")
     axes.set(xlim=(low, high), ylim=(low, high), xlabel="true angle (°)")
-    axes.set(ylabel=f"encoded angle − {constant:.2f}° (°)", title="each site")
+    axes.set(ylabel="encoded angle − constant (°)", title="each site")
     if len(groups) > 1:
         legend = axes.legend(
             loc="upper left",
