@@ -21,23 +21,21 @@ class CanonicalDecoder(nn.Module):
     def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
         super().__init__()
         self.shape = (channels, side, side)
-        inputs = settings.latent + settings.classes
-        self.network = Perceptron(members, inputs, settings.hidden, channels * side * side)
-        self.latent = settings.latent
+        pixels = channels * side * side
+        self.network = Perceptron(members, settings.latent, settings.hidden, pixels)
 
     def initialise(self, generators: list[torch.Generator], mean_patch: Tensor) -> None:
-        """Draw the weights; start from the mean patch (channel, side, side), classes alike."""
+        """Draw the weights; start from the mean patch (channel, side, side)."""
         self.network.initialise(generators, last_gain=0.3)
         with torch.no_grad():
             self.network.last.bias.copy_(mean_patch.reshape(1, 1, -1))
-            self.network.first.weight[:, self.latent :].zero_()
 
     def canonical(self, content: Tensor) -> Tensor:
-        """content (member, row, latent + class) -> pictures (member, row, channel, side, side)."""
+        """content (member, row, latent) -> pictures (member, row, channel, side, side)."""
         return self.network(content).reshape(*content.shape[:2], *self.shape)
 
     def forward(self, content: Tensor, poses: Tensor) -> Tensor:
-        """content (member, row, …), poses (member, row, 2, 3) -> (member, row, channel, side, side)."""
+        """content (member, row, latent), poses (member, row, 2, 3) -> (member, row, channel, …)."""
         pictures = self.canonical(content)
         shown = pose.resample(pictures.flatten(0, 1), poses.flatten(0, 1))
         return shown.reshape(pictures.shape)
@@ -50,10 +48,9 @@ class CoordinateDecoder(nn.Module):
     def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
         super().__init__()
         self.channels, self.side = channels, side
-        self.latent = settings.latent
         hidden = settings.hidden
         self.coordinates = Linear(members, 2, hidden)
-        self.content = Linear(members, settings.latent + settings.classes, hidden)
+        self.content = Linear(members, settings.latent, hidden)
         self.second = Linear(members, hidden, hidden)
         self.last = Linear(members, hidden, channels)
         axis = (torch.arange(side) + 0.5) * (2 / side) - 1
@@ -70,15 +67,14 @@ class CoordinateDecoder(nn.Module):
         self.last.initialise(generators, 0.3)
         with torch.no_grad():
             self.last.bias.copy_(mean_patch.mean((1, 2)))
-            self.content.weight[:, self.latent :].zero_()
 
     def canonical(self, content: Tensor) -> Tensor:
-        """content (member, row, latent + class) -> pictures (member, row, channel, side, side)."""
+        """content (member, row, latent) -> pictures (member, row, channel, side, side)."""
         upright = torch.eye(2, 3, device=content.device, dtype=content.dtype)
         return self(content, upright.expand(*content.shape[:2], 2, 3))
 
     def forward(self, content: Tensor, poses: Tensor) -> Tensor:
-        """content (member, row, …), poses (member, row, 2, 3) -> (member, row, channel, side, side)."""
+        """content (member, row, latent), poses (member, row, 2, 3) -> (member, row, channel, …)."""
         members, rows = content.shape[:2]
         points = self.grid @ poses.transpose(-1, -2)  # (member, row, pixel, 2)
         pixels = points.shape[2]

@@ -18,7 +18,7 @@ class Encoded:
 
     ``turn_logit`` (…): how likely the patch lies at that turn. ``content``, ``angle`` (correction
     to the turn, rad), ``offset`` (x, y in the upright frame), ``strain`` (xx, yy, xy): pairs of
-    mean and log sd with one last axis. ``class_logit`` (…, class).
+    mean and log sd with one last axis.
     """
 
     turn_logit: Tensor
@@ -26,7 +26,6 @@ class Encoded:
     angle: tuple[Tensor, Tensor] | None
     offset: tuple[Tensor, Tensor] | None
     strain: tuple[Tensor, Tensor] | None
-    class_logit: Tensor | None
 
     def pick(self, turns: Tensor) -> Encoded:
         """Keep the given turns of each site: ``turns`` (member, site, kept) indices."""
@@ -45,7 +44,6 @@ class Encoded:
             pair(self.angle),
             pair(self.offset),
             pair(self.strain),
-            None if self.class_logit is None else of(self.class_logit),
         )
 
 
@@ -62,12 +60,11 @@ class TurnedEncoder(nn.Module):
             "angle": 2 if settings.rotation else 0,
             "offset": 4 if settings.offsets else 0,
             "strain": 6 if settings.strain else 0,
-            "class": settings.classes,
         }
         self.network = Perceptron(members, pixels, settings.hidden, sum(self.sizes.values()))
 
     def initialise(self, generators: list[torch.Generator]) -> None:
-        """Draw the weights; heads start near zero, so that the pose starts at its prior's centre."""
+        """Draw the weights; heads start near zero, so the pose starts at its prior's centre."""
         self.network.initialise(generators, last_gain=0.3)
 
     def forward(self, copies: Tensor) -> Encoded:
@@ -94,5 +91,4 @@ class TurnedEncoder(nn.Module):
             angle,
             offset,
             strain,
-            parts["class"] if self.settings.classes else None,
         )

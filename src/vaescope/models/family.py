@@ -1,11 +1,13 @@
 """The one generative model of which every variant is a choice of parts.
 
-    p(x | z, pose, class) = likelihood(x; decoder(z, class) seen under the pose)
+    p(x | z, pose) = likelihood(x; decoder(z) seen under the pose)
 
-with content z ~ N(0, 1) (or one normal per class once there are classes), an angle whose posterior
-is a mixture over a grid of turns (each with a small continuous correction), offsets, strain and
-unknown classes. Turns and classes are summed over exactly; the other latents are sampled once per
-turn (Kingma & Welling 2014, arXiv:1312.6114; Bepler et al. 2019, arXiv:1909.11663).
+with content z ~ N(0, 1), an angle whose posterior is a mixture over a grid of turns (each with a
+small continuous correction), offsets and strain. With unknown classes content is
+z = m_class + s_class z', z' ~ N(0, 1): the class enters the decoder through its own place and width
+in content (Jiang et al. 2017, arXiv:1611.05148), so that no class can say again what z says. Turns
+and classes are summed over exactly; the other latents are sampled once per turn (Kingma & Welling
+2014, arXiv:1312.6114; Bepler et al. 2019, arXiv:1909.11663).
 
 The posterior over a grid is there because a normal posterior of the angle that starts at 0 never
 finds structures turned by more than about 90 degrees.
@@ -24,10 +26,12 @@ from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder
 from vaescope.models.encoders import Encoded, TurnedEncoder
 from vaescope.models.settings import Settings
 
+CLASS_LOG_SD = (-4.0, 2.0)  # bounds of a class's width in content, as logarithms
+
 
 @dataclass
 class Terms:
-    """The terms of the evidence lower bound, each (member, site) in nats, and what was drawn."""
+    """The terms of the evidence lower bound, each (member, site) in nats."""
 
     elbo: Tensor
     reconstruction: Tensor
@@ -36,7 +40,6 @@ class Terms:
     kl_offset: Tensor
     kl_strain: Tensor
     kl_class: Tensor
-    log_class: Tensor | None = None  # (member, site, turn, class) posterior of the class
 
 
 class Family(nn.Module):
@@ -88,6 +91,7 @@ class Family(nn.Module):
         *,
         keep: int | None = None,
         temper: float = 1.0,
+        taught: tuple[Tensor, float] | None = None,
     ) -> Terms:
         """The evidence lower bound of every site.
 
@@ -99,6 +103,8 @@ class Family(nn.Module):
             bound at the posterior means.
         keep : follow only so many of the likeliest turns of each site; None for all.
         temper : weight of the entropy of the turns; above 1 it keeps all turns in play.
+        taught : class probabilities (member, site, class) given from outside and the share, 0 to 1,
+            that they have in the posterior of the class; None for the model's own alone.
         """
         encoded = self.encoder(copies)
         log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :]
@@ -109,7 +115,7 @@ class Family(nn.Module):
             encoded, turns = encoded.pick(best), turns.gather(2, best)
             log_prior = log_prior.gather(2, best)
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
-        return self.bound(patches, encoded, turns, log_turn, log_prior, noise, temper)
+        return self.bound(patches, encoded, turns, log_turn, log_prior, noise, temper, taught)
 
     def bound(
         self,
@@ -120,9 +126,10 @@ class Family(nn.Module):
         log_prior: Tensor,
         noise: Tensor,
         temper: float = 1.0,
+        taught: tuple[Tensor, float] | None = None,
     ) -> Terms:
         """The bound for given turns (member, site, turn) with their posterior and prior."""
-        each = self.each_turn(patches, encoded, turns, noise)
+        each = self.each_turn(patches, encoded, turns, noise, taught)
         weight = log_turn.exp()
 
         def mean(value: Tensor) -> Tensor:
@@ -130,7 +137,7 @@ class Family(nn.Module):
 
         kl_turns = (weight * (temper * log_turn - log_prior)).sum(-1)
         beta = self.settings.beta
-        values = {name: mean(value) for name, value in each.items() if name != "log_class"}
+        values = {name: mean(value) for name, value in each.items() if name != "class_probability"}
         elbo = (
             values["reconstruction"]
             - beta * (values["kl_content"] + values["kl_pose"] + kl_turns)
@@ -144,13 +151,21 @@ class Family(nn.Module):
             values["kl_offset"],
             values["kl_strain"],
             values["kl_class"],
-            each.get("log_class"),
         )
 
     def each_turn(
-        self, patches: Tensor, encoded: Encoded, turns: Tensor, noise: Tensor
+        self,
+        patches: Tensor,
+        encoded: Encoded,
+        turns: Tensor,
+        noise: Tensor,
+        taught: tuple[Tensor, float] | None = None,
     ) -> dict[str, Tensor]:
-        """Terms of the bound for every turn: name -> (member, site, turn)."""
+        """Terms of the bound for every turn: name -> (member, site, turn).
+
+        Awake classes also give ``class_probability`` (member, site, turn, class): the posterior
+        that makes the bound largest, in closed form.
+        """
         s = self.settings
         noise = noise[:, :, : turns.shape[2]]
         zero = torch.zeros_like(turns)
@@ -177,54 +192,36 @@ class Family(nn.Module):
         poses = pose.affine(angle, offset, strain)
         out = {"kl_angle": kl_angle, "kl_offset": kl_offset, "kl_strain": kl_strain}
         out["kl_pose"] = kl_angle + kl_offset + kl_strain
+        out["reconstruction"] = self._likelihood(patches, content, poses)
         if not (s.classes and bool(self.classes_awake.any())):
-            out["reconstruction"] = self._likelihood(patches, content, poses, None)
             out["kl_content"] = posterior.kl_normal(*encoded.content)
             out["kl_class"] = zero
             return out
-        assert encoded.class_logit is not None
-        log_class = functional.log_softmax(encoded.class_logit, -1)
-        q = log_class.exp()
-        every = [
-            self._likelihood(patches, content, poses, torch.full_like(turns, k, dtype=torch.long))
-            for k in range(s.classes)
-        ]
-        out["reconstruction"] = (q * torch.stack(every, -1)).sum(-1)
         mean, log_sd = (part.unsqueeze(3) for part in encoded.content)
         prior_mean = self.class_mean[:, None, None]
-        prior_log_sd = self.class_log_sd[:, None, None].clamp(-2.0, 2.0)
-        kl = posterior.kl_normals(mean, log_sd, prior_mean, prior_log_sd)
-        out["kl_content"] = (q * kl).sum(-1)
+        prior_log_sd = self.class_log_sd[:, None, None].clamp(*CLASS_LOG_SD)
+        kl_content = posterior.kl_normals(mean, log_sd, prior_mean, prior_log_sd)
         log_prior = functional.log_softmax(self.class_prior, -1)[:, None, None]
-        out["kl_class"] = posterior.kl_categorical(log_class, log_prior)
-        out["log_class"] = log_class
+        evidence = log_prior - kl_content * (s.beta / max(s.beta_class, 1e-6))
+        q = functional.softmax(evidence.detach(), -1)
+        if taught is not None:
+            q = (1 - taught[1]) * q + taught[1] * taught[0].unsqueeze(2)
+        out["kl_content"] = (q * kl_content).sum(-1)
+        out["kl_class"] = posterior.kl_categorical(q.clamp_min(1e-8).log(), log_prior)
+        out["class_probability"] = q
         return out
 
-    def shown(self, content: Tensor, poses: Tensor, classes: Tensor | None) -> Tensor:
-        """Decoded patches.
+    def shown(self, content: Tensor, poses: Tensor) -> Tensor:
+        """Decoded patches (member, row, channel, side, side).
 
-        content (member, row, latent), poses (member, row, 2, 3), classes (member, row) indices or
-        None -> (member, row, channel, side, side).
+        content (member, row, latent), poses (member, row, 2, 3).
         """
-        return self.decoder(self.with_class(content, classes), poses)
+        return self.decoder(content, poses)
 
-    def with_class(self, content: Tensor, classes: Tensor | None) -> Tensor:
-        """Content with the class appended one-hot (all zero while there is none)."""
-        if not self.settings.classes:
-            return content
-        if classes is None:
-            hot = content.new_zeros(*content.shape[:-1], self.settings.classes)
-        else:
-            hot = functional.one_hot(classes, self.settings.classes).to(content.dtype)
-        return torch.cat([content, hot], dim=-1)
-
-    def _likelihood(
-        self, patches: Tensor, content: Tensor, poses: Tensor, classes: Tensor | None
-    ) -> Tensor:
+    def _likelihood(self, patches: Tensor, content: Tensor, poses: Tensor) -> Tensor:
         """Logarithm of p(patch | …) summed over the pixels seen: (member, site, turn)."""
         members, sites, turns = content.shape[:3]
-        flat_classes = None if classes is None else classes.flatten(1, 2)
-        shown = self.shown(content.flatten(1, 2), poses.flatten(1, 2), flat_classes)
+        shown = self.shown(content.flatten(1, 2), poses.flatten(1, 2))
         shown = shown.reshape(members, sites, turns, *patches.shape[2:])
         seen = patches.unsqueeze(2)
         if self.settings.likelihood == "bernoulli":

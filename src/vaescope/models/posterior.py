@@ -11,7 +11,7 @@ LOG_SD_RANGE = (-7.0, 3.0)
 
 
 def split(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Halves of the last axis as mean and logarithm of the standard deviation, the latter bounded."""
+    """Halves of the last axis as mean and (bounded) logarithm of the standard deviation."""
     mean, log_sd = raw.chunk(2, dim=-1)
     return mean, log_sd.clamp(*LOG_SD_RANGE)
 

@@ -38,7 +38,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
 def optimiser_state(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
     """Adam's moments and step counts by parameter name."""
     tensors = {}
-    parameters = optimiser.param_groups[0]["params"]
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for name, parameter in zip(names, parameters, strict=True):
         for key, value in optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser/{key}/{name}"] = torch.as_tensor(value)
@@ -49,7 +49,7 @@ def restore_optimiser(
     optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]
 ) -> None:
     """Put moments saved by ``optimiser_state`` back."""
-    parameters = optimiser.param_groups[0]["params"]
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for name, parameter in zip(names, parameters, strict=True):
         for key in ("exp_avg", "exp_avg_sq", "step"):
             value = tensors.get(f"optimiser/{key}/{name}")

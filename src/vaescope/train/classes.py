@@ -2,7 +2,8 @@
 
 Classes that are learned from the first step on split by angle while the angle is still moving.
 So a model with classes is first trained without them; then a mixture is fitted to each member's
-content, its assignments teach the class head for a while, and the whole bound takes over.
+content, its assignments stand in for the posterior of the class for a while, and the whole bound
+takes over.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaescope.models.family import Family
+from vaescope.models.family import CLASS_LOG_SD, Family
 
+NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
 RESTARTS = 8
 """Fits of the mixture from different starts; the likeliest is kept."""
 
@@ -29,18 +31,24 @@ def mixture(content: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, .
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
+    scale = content.std(0) + 1e-9
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = GaussianMixture(
             classes,
             covariance_type="full",
             n_init=RESTARTS,
-            reg_covar=1e-4,
+            reg_covar=NARROWEST,
             random_state=seed,
             max_iter=300,
-        ).fit(content)
+        ).fit(content / scale)
     sd = np.sqrt(np.diagonal(model.covariances_, axis1=1, axis2=2))
-    return model.predict_proba(content), model.weights_, model.means_, sd
+    return (
+        model.predict_proba(content / scale),
+        model.weights_,
+        model.means_ * scale,
+        sd * scale,
+    )
 
 
 def wake(model: Family, contents: Tensor, seeds: list[int]) -> Tensor:
@@ -53,7 +61,7 @@ def wake(model: Family, contents: Tensor, seeds: list[int]) -> Tensor:
 
     Returns
     -------
-    (member, site, class) assignments that the class head should learn first.
+    (member, site, class) assignments from which the classes learn at first.
     """
     taught = []
     with torch.no_grad():
@@ -62,7 +70,7 @@ def wake(model: Family, contents: Tensor, seeds: list[int]) -> Tensor:
             responsibility, weight, mean, sd = mixture(values, model.settings.classes, seed)
             device = model.class_mean.device
             model.class_mean[k] = torch.as_tensor(mean, device=device)
-            model.class_log_sd[k] = torch.as_tensor(np.log(sd), device=device).clamp(-2, 2)
+            model.class_log_sd[k] = torch.as_tensor(np.log(sd), device=device).clamp(*CLASS_LOG_SD)
             model.class_prior[k] = torch.as_tensor(np.log(weight + 1e-6), device=device)
             taught.append(torch.as_tensor(responsibility, dtype=torch.float32, device=device))
         model.classes_awake.fill_(1.0)

@@ -34,6 +34,10 @@ RECORDED = (
 )
 RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
+PACED = ("log_sigma", "turn_prior", "class_prior")
+PACE = (
+    5.0  # Adam moves every number by about the learning rate: too slow for these few on log scales
+)
 CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
 
 Log = Callable[[str], None]
@@ -43,6 +47,18 @@ def member_seed(seed: int, member: int, purpose: str = "train") -> int:
     """A seed of its own for every member and purpose (63 bits)."""
     text = f"{seed}/{member}/{purpose}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
+    """Adam over a model's parameters, and their names in the optimiser's order."""
+    named = dict(model.named_parameters())
+    scalars = [name for name in named if name in PACED]
+    weights = [name for name in named if name not in PACED]
+    groups = [
+        {"params": [named[name] for name in weights], "pace": 1.0},
+        {"params": [named[name] for name in scalars], "pace": PACE},
+    ]
+    return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True), weights + scalars
 
 
 class Fitting:
@@ -66,10 +82,7 @@ class Fitting:
         ]
         self.model = Family(len(members), patches.shape[1], patches.shape[2], settings).to(device)
         self.model.initialise(self.generators, patches)
-        self.names = [name for name, _ in self.model.named_parameters()]
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), fused=True
-        )
+        self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
         self.taught: Tensor | None = None
         self.history: list[dict[str, Any]] = []
@@ -114,22 +127,24 @@ class Fitting:
             noise.to(self.device),
             keep=keep,
             temper=plan.temper(self.step),
+            taught=self.teaching(chosen),
         )
         # Summed over members: each parameter belongs to one member, so gradients do not mix.
         loss = -terms.elbo.mean(1).sum()
-        teaching = plan.teaching(self.step)
-        if teaching and self.taught is not None and terms.log_class is not None:
-            target = torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)]).unsqueeze(
-                2
-            )
-            loss = loss - teaching * (target * terms.log_class).sum(-1).mean((1, 2)).sum()
         for group in self.optimiser.param_groups:
-            group["lr"] = plan.learning_rate(self.step)
+            group["lr"] = group["pace"] * plan.learning_rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.clip()
         self.optimiser.step()
         self.note(terms)
+
+    def teaching(self, chosen: Tensor) -> tuple[Tensor, float] | None:
+        """The mixture's assignments (member, site, class) of the chosen sites, and their share."""
+        share = self.plan.teaching(self.step)
+        if self.taught is None or share == 0.0:
+            return None
+        return torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)]), share
 
     def copies_of(self, chosen: Tensor, patches: Tensor) -> Tensor:
         """Turned copies (member, site, turn, pixels) of the chosen patches."""

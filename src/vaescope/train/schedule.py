@@ -45,8 +45,8 @@ class Plan:
         return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
     def teaching(self, step: int) -> float:
-        """Weight (nats per site) with which the mixture's assignments teach the class head."""
+        """Share, 1 falling to 0, of the mixture's assignments in the posterior of the class."""
         if step < self.wake_step or not self.settings.classes:
             return 0.0
         span = max(0.5 * (self.settings.steps - self.wake_step), 1)
-        return 20.0 * max(1 - (step - self.wake_step) / span, 0.0)
+        return max(1 - (step - self.wake_step) / span, 0.0)

@@ -1,0 +1,152 @@
+"""The latent maps of one model: every member's view of every site, and what they agree on."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from vaescope.analyse import align, criticise, gauge, pictures, symmetry, truth
+from vaescope.analyse.consensus import View, gather
+from vaescope.analyse.encode import Encoding, Member, encode, load_members
+
+CARRIED = ("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256")
+LOOKED_AT = 300  # canonical pictures from which the symmetry is read
+
+
+def map_latents(
+    members: Path,
+    patches: xr.Dataset,
+    sites: xr.Dataset,
+    settings: dict[str, Any],
+    *,
+    name: str = "",
+    seed: int = 0,
+    threads: int = 1,
+) -> xr.Dataset:
+    """Encode all sites with all members, align the members, and say how far they agree.
+
+    Parameters
+    ----------
+    members : folder of ``member-K.safetensors``.
+    patches, sites : the Datasets of ``patches.zarr`` and ``sites.zarr``.
+    settings : the recipe's settings of the model.
+    name : the model's name in the recipe.
+    seed : seeds the replicates of the predictive check.
+    threads : members encoded at once.
+
+    Returns
+    -------
+    The Dataset of ``latents.zarr``. Angles are modulo 360/``symmetry`` degrees and count from the
+    x axis, counter-clockwise, to the strongest Fourier direction of the local lattice.
+
+    Raises
+    ------
+    UserError : no members, or weights that cannot be read.
+    """
+    import torch
+
+    from vaescope.models import zoo
+
+    ensemble = load_members(Path(members))
+    data = np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
+
+    def look(member: Member) -> Encoding:
+        torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
+        return encode(member, data)
+
+    with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
+        encodings = list(pool.map(look, ensemble))
+    kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
+    n = common_order(encodings, kept)
+    rotation = ensemble[0].settings.rotation
+    gauges = [gauge.measure(e, n) if rotation else None for e in encodings]
+    half = data.shape[-1] / 2 * float(patches.attrs.get("pitch", 1.0))
+    view = gather(encodings, gauges, kept, n, half)
+    variables = view.variables()
+    shown = pictures.draw(view, ensemble, encodings, gauges, data)
+    variables.update(shown.variables())
+
+    mask = ensemble[0].model.mask.numpy()
+    sigma = np.sqrt(np.mean([e.sigma**2 for e, k in zip(encodings, kept, strict=True) if k], 0))
+    residual = criticise.reduced_residual(data, shown.reconstruction, sigma, mask)
+    explained = criticise.explained(residual)
+    p_value = criticise.predictive_p_value(data, shown.reconstruction, sigma, mask, seed)
+    variables["residual"] = _site("residual over noise", residual, "1")
+    variables["explained"] = _site("explained by the model", explained, "1")
+    variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
+    latents = xr.Dataset(variables, coords=_coordinates(view, patches))
+    for key in patches.variables:
+        if str(key).startswith("truth_"):
+            latents[key] = patches[key].load()
+    latents.attrs = {key: patches.attrs[key] for key in CARRIED if key in patches.attrs}
+    agreement = view.agreement
+    numbers: dict[str, Any] = {
+        "n_sites": len(data),
+        "explained_fraction": float(explained.mean()),
+        "predictive_p_below_0.05": float((p_value < 0.05).mean()),
+        "content_agreement": float(np.median(agreement[kept])),
+        "members_kept": int(kept.sum()),
+        "mean_elbo": float(np.mean([e.elbo.mean() for e in encodings])),
+        **truth.scores(latents, n),
+    }
+    if "angle_spread" in latents:
+        numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
+    if "class_entropy" in latents:
+        numbers["class_entropy_mean"] = float(latents["class_entropy"].mean())
+    words = criticise.warnings_in_words(
+        kept=kept,
+        content=latents["consensus_content"].values,
+        agreement=agreement,
+        class_count=view.class_count,
+        explained_fraction=numbers["explained_fraction"],
+    )
+    variant = ensemble[0].settings.variant
+    latents.attrs |= {
+        "model": name,
+        "variant": variant,
+        "label": zoo.LABELS.get(variant, variant),
+        "symmetry": n,
+        "angle_zero": "strongest Fourier direction of the local lattice along x",
+        "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
+        "scores": json.dumps(numbers),
+        "warnings": json.dumps(words),
+    }
+    return latents
+
+
+def common_order(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
+    """The symmetry that most of the sound members see in their canonical pictures."""
+    votes: Counter[int] = Counter()
+    for encoding, counts in zip(encodings, kept, strict=True):
+        if counts and encoding.angle is not None:
+            count = len(encoding.canonical)
+            rows = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
+            votes[symmetry.order(encoding.canonical[rows])] += 1
+    # Equal votes go to the lower symmetry, which claims less.
+    return min(votes, key=lambda n: (-votes[n], n)) if votes else 1
+
+
+def _coordinates(view: View, patches: xr.Dataset) -> dict[str, Any]:
+    coordinates: dict[str, Any] = {
+        "site": patches["site"].values,
+        "member": np.arange(view.content.shape[0]),
+        "latent": np.arange(1, view.content.shape[2] + 1),
+        "axis": ["y", "x"],
+        "component": ["xx", "yy", "xy"],
+        "py": patches["py"].values,
+        "px": patches["px"].values,
+    }
+    for key in ("frame", "y", "x"):
+        coordinates[key] = ("site", patches[key].values, patches[key].attrs)
+    return coordinates
+
+
+def _site(long_name: str, values: np.ndarray, units: str) -> tuple[str, np.ndarray, dict[str, str]]:
+    return ("site", values, {"long_name": long_name, "units": units})

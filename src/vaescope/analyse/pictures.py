@@ -1,0 +1,116 @@
+"""The pictures that figures need of a model, made here so that drawing needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vaescope.analyse import symmetry
+from vaescope.analyse.consensus import View
+from vaescope.analyse.encode import Encoding, Member, decode, turned_upright
+from vaescope.analyse.gauge import Gauge
+
+GRID = 9  # decoded pictures along each latent
+
+
+@dataclass
+class Pictures:
+    """Decoded and averaged pictures, upright, in the normalised units of the patches."""
+
+    reconstruction: np.ndarray  # (site, channel, py, px)
+    grid: np.ndarray  # (row, column, channel, py, px)
+    rows: np.ndarray
+    columns: np.ndarray
+    class_patch: np.ndarray | None = None
+    class_decoded: np.ndarray | None = None
+
+    def variables(self) -> dict[str, Any]:
+        """The variables of ``latents.zarr``: name -> (dims, values)."""
+        picture = ("channel", "py", "px")
+        out: dict[str, Any] = {
+            "reconstruction": (("site", *picture), self.reconstruction),
+            "decoded_grid": (("grid_row", "grid_column", *picture), self.grid),
+            "grid_row": (("grid_row",), self.rows, {"long_name": "latent 2"}),
+            "grid_column": (("grid_column",), self.columns, {"long_name": "latent 1"}),
+        }
+        if self.class_patch is not None:
+            out["class_patch"] = (("class", *picture), self.class_patch)
+            out["class_decoded"] = (("class", *picture), self.class_decoded)
+        return out
+
+
+def draw(
+    view: View,
+    ensemble: Sequence[Member],
+    encodings: Sequence[Encoding],
+    gauges: Sequence[Gauge | None],
+    patches: np.ndarray,
+) -> Pictures:
+    """All pictures of one model.
+
+    Reconstructions are means over the members with a vote; the latent grid is the reference
+    member's, in the consensus axes.
+    """
+    kept = np.flatnonzero(view.kept)
+    reconstruction = np.mean([encodings[k].reconstruction for k in kept], axis=0)
+    member, gauge = ensemble[view.reference], gauges[view.reference]
+    first, second, points = _grid_points(view)
+    grid = _upright(member, gauge, encodings[view.reference], view, points)
+    shape = (len(second), len(first), *grid.shape[1:])
+    out = Pictures(reconstruction.astype(np.float32), grid.reshape(shape), second, first)
+    found = view.consensus_class
+    if found is not None and view.class_probability is not None:
+        angle = view.consensus_angle
+        turned = patches if angle is None else turned_upright(patches, angle)
+        count = view.class_probability.shape[2]
+        means, middles = [], []
+        for k in range(count):
+            chosen = found == k
+            means.append(
+                turned[chosen].mean(0) if chosen.any() else np.full_like(turned[0], np.nan)
+            )
+            middle = (
+                view.consensus_content[chosen].mean(0)
+                if chosen.any()
+                else np.zeros(points.shape[1])
+            )
+            middles.append(middle)
+        out.class_patch = np.stack(means)
+        out.class_decoded = _upright(
+            member, gauge, encodings[view.reference], view, np.stack(middles)
+        )
+    return out
+
+
+def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values of latents 1 and 2 and the grid (row * column, latent) over the bulk of the sites."""
+    content = view.consensus_content
+    low, high = np.percentile(content, [2, 98], axis=0)
+    first = np.linspace(low[0], high[0], GRID)
+    if content.shape[1] == 1:
+        return first, np.zeros(1), first[:, None]
+    second = np.linspace(high[1], low[1], GRID)
+    points = np.tile(np.median(content, 0), (GRID * GRID, 1))
+    points[:, 0] = np.tile(first, GRID)
+    points[:, 1] = np.repeat(second, GRID)
+    return first, second, points
+
+
+def _upright(
+    member: Member,
+    gauge: Gauge | None,
+    encoding: Encoding,
+    view: View,
+    points: np.ndarray,
+) -> np.ndarray:
+    """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x."""
+    native = points @ view.to_native + view.centre
+    drawn = decode(member, native)
+    if gauge is None:
+        return drawn
+    middle = int(((encoding.content - np.median(encoding.content, 0)) ** 2).sum(1).argmin())
+    turn = symmetry.drift(drawn, encoding.canonical[middle], gauge.n)
+    return turned_upright(drawn, turn + gauge.zero)
