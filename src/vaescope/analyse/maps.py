@@ -27,7 +27,6 @@ def map_latents(
     settings: dict[str, Any],
     *,
     name: str = "",
-    seed: int = 0,
     threads: int = 1,
 ) -> xr.Dataset:
     """Encode all sites with all members, align the members, and say how far they agree.
@@ -38,7 +37,6 @@ def map_latents(
     patches, sites : the Datasets of ``patches.zarr`` and ``sites.zarr``.
     settings : the recipe's settings of the model.
     name : the model's name in the recipe.
-    seed : seeds the replicates of the predictive check.
     threads : members encoded at once.
 
     Returns
@@ -77,7 +75,8 @@ def map_latents(
     sigma = np.sqrt(np.mean([e.sigma**2 for e, k in zip(encodings, kept, strict=True) if k], 0))
     residual = criticise.reduced_residual(data, shown.reconstruction, sigma, mask)
     explained = criticise.explained(residual)
-    p_value = criticise.predictive_p_value(data, shown.reconstruction, sigma, mask, seed)
+    noise = (data - shown.reconstruction) / sigma[:, None, None]
+    p_value = criticise.predictive_p_value(noise, mask)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
     variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")

@@ -54,7 +54,7 @@ def draw(
     Reconstructions are means over the members with a vote; the latent grid is the reference
     member's, in the consensus axes.
     """
-    kept = np.flatnonzero(view.kept)
+    kept = [int(k) for k in np.flatnonzero(view.kept)]
     reconstruction = np.mean([encodings[k].reconstruction for k in kept], axis=0)
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)

@@ -45,6 +45,8 @@ class CoordinateDecoder(nn.Module):
     """A function of content and coordinates, evaluated at every pixel (Bepler et al. 2019,
     arXiv:1909.11663): slower, and free of the canonical picture's pixel grid."""
 
+    grid: Tensor
+
     def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
         super().__init__()
         self.channels, self.side = channels, side

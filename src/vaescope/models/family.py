@@ -45,6 +45,11 @@ class Terms:
 class Family(nn.Module):
     """Ensemble of models of one architecture; every parameter has a leading axis of members."""
 
+    turns: Tensor
+    mask: Tensor
+    classes_awake: Tensor
+    decoder: CanonicalDecoder | CoordinateDecoder
+
     def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
@@ -55,8 +60,10 @@ class Family(nn.Module):
         mask = pose.disc(side) if settings.rotation else torch.ones(side, side)
         self.register_buffer("mask", mask, persistent=False)
         self.encoder = TurnedEncoder(members, channels * side * side, settings, turns)
-        decoder = CanonicalDecoder if settings.decoder == "canonical" else CoordinateDecoder
-        self.decoder = decoder(members, channels, side, settings)
+        if settings.decoder == "canonical":
+            self.decoder = CanonicalDecoder(members, channels, side, settings)
+        else:
+            self.decoder = CoordinateDecoder(members, channels, side, settings)
         self.log_sigma = nn.Parameter(torch.zeros(members, channels))
         self.turn_prior = nn.Parameter(torch.zeros(members, turns))
         classes = max(settings.classes, 1)

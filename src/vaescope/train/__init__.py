@@ -53,7 +53,7 @@ def fit(
 
     from vaescope.models.settings import Settings
     from vaescope.train import checkpoint
-    from vaescope.train.fit import Fitting
+    from vaescope.train.fitting import Fitting
 
     chosen = Settings.from_recipe(settings)
     data = training_patches(patches, chosen, seed)

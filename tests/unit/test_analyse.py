@@ -1,0 +1,190 @@
+"""From members to maps: symmetry, gauge, alignment, consensus, criticism."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import COMMA, DUMBBELL, ring, spots, turn
+
+from vaescope.analyse import align, criticise, symmetry, truth
+from vaescope.analyse.consensus import gather
+from vaescope.analyse.encode import Encoding
+from vaescope.analyse.gauge import Gauge, direction
+
+
+def picture(places, angle=0.0, weights=None):
+    return spots(turn(places, angle), 28, 0.12, weights)[None]
+
+
+@pytest.mark.parametrize(
+    ("places", "n"), [(COMMA, 1), (DUMBBELL, 2), (ring(3), 3), (ring(4), 4), (ring(6), 6)]
+)
+def test_the_symmetry_of_a_structure_is_found(places, n):
+    random = np.random.default_rng(0)
+    seen = np.stack([picture(places, a) for a in random.uniform(-3, 3, 8)])
+    assert symmetry.order(seen + 0.02 * random.standard_normal(seen.shape)) == n
+
+
+@pytest.mark.parametrize(
+    ("places", "n"), [(COMMA, 1), (DUMBBELL, 2), (ring(3), 3), (ring(4), 4), (ring(6), 6)]
+)
+@pytest.mark.parametrize("degrees", [-100, -21, 0, 7, 55, 170])
+def test_the_turn_of_a_canonical_picture_is_measured(places, n, degrees):
+    turned = symmetry.drift(picture(places, np.radians(degrees))[None], picture(places), n)
+    error = symmetry.wrap(turned - np.radians(degrees), n)
+    assert np.degrees(np.abs(error)) < 1.0
+
+
+def test_sites_of_two_sublattices_of_one_crystal_have_one_orientation():
+    # A body-centred square lattice of two species, seen from either of them.
+    steps = np.array([(i, j) for i in range(-3, 4) for j in range(-3, 4)], float) * 0.55
+    half = steps + 0.275
+    weights = np.r_[np.ones(len(steps)), 0.35 * np.ones(len(half))]
+    from_a = picture(np.vstack([steps, half]), 0.0, weights)
+    from_b = picture(np.vstack([half, steps + 0.55]), 0.0, weights[: 2 * len(steps)])
+    from_b = picture(np.vstack([steps - 0.275, steps]), 0.0, weights)
+    turned = symmetry.drift(from_b[None], from_a, 4)
+    assert np.degrees(np.abs(turned)) < 1.5
+
+
+@pytest.mark.parametrize("degrees", [0, 12, -31, 44])
+def test_the_zero_of_the_angle_lies_along_the_lattice(degrees):
+    steps = np.array([(i, j) for i in range(-3, 4) for j in range(-3, 4)], float) * 0.5
+    seen = picture(steps, np.radians(degrees))
+    error = symmetry.wrap(direction(seen, 4) - np.radians(degrees), 4)
+    assert np.degrees(abs(error)) < 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.floats(0.1, 5.0))
+def test_procrustes_undoes_turns_mirrors_scales_and_shifts(seed, latent, scale):
+    random = np.random.default_rng(seed)
+    reference = random.standard_normal((50, latent))
+    rotation, _ = np.linalg.qr(random.standard_normal((latent, latent)))
+    content = scale * reference @ rotation + random.standard_normal(latent)
+    matrix, share = align.procrustes(content, reference)
+    found = (content - content.mean(0)) @ matrix
+    np.testing.assert_allclose(found, reference - reference.mean(0), atol=1e-8)
+    assert share == pytest.approx(1.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 3, 4, 6]), st.floats(-3, 3))
+def test_the_constant_between_the_angles_of_two_members_is_found(seed, n, offset):
+    random = np.random.default_rng(seed)
+    reference = symmetry.wrap(random.uniform(-np.pi, np.pi, 60), n)
+    angle = symmetry.wrap(reference - offset, n)
+    how = align.angle_offset(angle, reference, n)
+    error = symmetry.wrap(align.apply_angle(angle, *how, n) - reference, n)
+    assert np.abs(error).max() < 1e-6
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(5)))
+def test_classes_are_matched_under_any_naming(order):
+    reference = np.eye(5)[np.arange(60) % 5]
+    probability = reference[:, list(order)]
+    np.testing.assert_array_equal(
+        probability[:, align.match_classes(probability, reference)], reference
+    )
+
+
+def test_a_member_in_a_poor_optimum_has_no_vote():
+    elbo = np.array([100.0, 101, 99.5, 100.4, 60.0, 100.2])
+    np.testing.assert_array_equal(align.sound(elbo), [True, True, True, True, False, True])
+
+
+def encodings(count=80, members=4, seed=0, jitter=0.05):
+    """Members that see the same sites in frames of their own."""
+    random = np.random.default_rng(seed)
+    content = random.standard_normal((count, 2)) * [2.0, 1.0]
+    angle = random.uniform(-np.pi, np.pi, count)
+    kind = (content[:, 0] > 0).astype(int)
+    out = []
+    for _ in range(members):
+        rotation, _ = np.linalg.qr(random.standard_normal((2, 2)))
+        order = random.permutation(2)
+        out.append(
+            Encoding(
+                content=content @ rotation + jitter * random.standard_normal(content.shape),
+                content_sd=np.full((count, 2), 0.1),
+                elbo=random.normal(100, 0.1, count),
+                reconstruction=np.zeros((count, 1, 4, 4)),
+                canonical=np.zeros((count, 1, 4, 4)),
+                sigma=np.ones(1),
+                turns=np.arange(8) * np.pi / 4,
+                turn_weight=np.eye(8)[np.round(angle / (np.pi / 4)).astype(int) % 8],
+                angle=symmetry.wrap(
+                    angle + random.uniform(-3, 3) + jitter * random.standard_normal(count)
+                ),
+                angle_sd=np.full(count, 0.02),
+                class_probability=np.eye(2)[kind][:, order],
+            )
+        )
+    return out, angle, kind, content
+
+
+def test_members_with_frames_of_their_own_agree_after_alignment():
+    seen, angle, kind, content = encodings()
+    gauges = [Gauge(np.zeros(80), 0.0, 1)] * 4
+    view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
+    variables = view.variables()
+    error = symmetry.wrap(view.consensus_angle - angle)
+    assert symmetry.circular_spread(error, 1, 0) < 0.05
+    assert np.abs(np.corrcoef(view.consensus_content[:, 0], content[:, 0])[0, 1]) > 0.99
+    assert truth.matched_accuracy(view.consensus_class, kind) == 1.0
+    assert variables["class_entropy"][1].max() < 1e-6
+    # The spread holds the jitter between members and each one's own standard deviation.
+    assert np.median(variables["angle_spread"][1]) == pytest.approx(np.hypot(0.05, 0.02), rel=0.3)
+    assert np.median(variables["content_spread"][1]) == pytest.approx(np.hypot(0.05, 0.1), rel=0.3)
+
+
+def test_a_site_between_two_distant_turns_has_an_uncertain_angle():
+    seen, *_ = encodings()
+    seen[0].turn_weight[0] = 0.5 * (np.eye(8)[0] + np.eye(8)[4])
+    gauges = [Gauge(np.zeros(80), 0.0, 1)] * 4
+    view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
+    assert view.angle_sd[0, 0] > 1.0
+    assert view.angle_sd[0, 1] < 0.1
+    # Modulo a half-turn the two are the same.
+    half = gather(seen, [Gauge(np.zeros(80), 0.0, 2)] * 4, np.ones(4, bool), 2, 10.0)
+    assert half.angle_sd[0, 0] < 0.1
+
+
+def test_sites_that_the_model_cannot_explain_are_marked():
+    random = np.random.default_rng(0)
+    patches = 0.1 * random.standard_normal((200, 1, 16, 16))
+    patches[7] += spots(COMMA, 16)
+    mask, sigma = np.ones((16, 16)), np.array([0.1])
+    residual = criticise.reduced_residual(patches, np.zeros_like(patches), sigma, mask)
+    assert np.median(residual) == pytest.approx(1.0, abs=0.05)
+    np.testing.assert_array_equal(np.flatnonzero(~criticise.explained(residual)), [7])
+
+
+@pytest.mark.parametrize("blur", [0.0, 1.0])
+def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
+    from scipy import ndimage
+
+    random = np.random.default_rng(1)
+    noise = random.standard_normal((600, 1, 20, 20))
+    noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur))
+    p = criticise.predictive_p_value(noise, np.ones((20, 20)))
+    assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)
+    assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.08)
+
+
+def test_accuracy_does_not_depend_on_names_or_on_surplus_classes():
+    kind = np.arange(90) % 3
+    assert truth.matched_accuracy((kind + 1) % 3, kind) == 1.0
+    split = kind * 2 + (np.arange(90) > 44)
+    assert truth.matched_accuracy(split, kind) < 0.6
+    assert truth.majority_accuracy(split, kind) == 1.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-50, 50), st.sampled_from([1, 2, 3, 4, 6]))
+def test_wrapped_angles_differ_by_whole_symmetries(angle, n):
+    wrapped = float(symmetry.wrap(np.array(angle), n))
+    assert -np.pi / n - 1e-9 <= wrapped < np.pi / n + 1e-9
+    turns = (angle - wrapped) / (2 * np.pi / n)
+    assert abs(turns - round(turns)) < 1e-6

@@ -1,0 +1,141 @@
+"""The family of models: divergences, poses, settings."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import COMMA, spots, turn
+
+from vaescope.errors import UserError
+from vaescope.models import pose, posterior
+from vaescope.models.family import Family
+from vaescope.models.settings import Settings
+from vaescope.models.zoo import LABELS, VARIANTS
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-2, 2), st.floats(-1.5, 1.0), st.floats(-2, 2), st.floats(-1.0, 1.0))
+def test_the_divergence_of_normals_equals_its_integral(mean, log_sd, prior_mean, prior_log_sd):
+    x = torch.linspace(-40, 40, 400_001, dtype=torch.float64)
+    m, s, p, r = (
+        torch.tensor(v, dtype=torch.float64) for v in (mean, log_sd, prior_mean, prior_log_sd)
+    )
+    log_q, log_p = posterior.log_normal(x, m, s), posterior.log_normal(x, p, r)
+    integral = torch.trapezoid(log_q.exp() * (log_q - log_p), x)
+    closed = posterior.kl_normals(m[None], s[None], p[None], r[None])
+    assert float(closed) == pytest.approx(float(integral), abs=1e-6)
+
+
+def test_the_divergence_of_classes_vanishes_only_for_the_prior():
+    prior = torch.log_softmax(torch.tensor([0.3, 1.0, -0.5]), -1)
+    other = torch.log_softmax(torch.tensor([3.0, 0.0, 0.0]), -1)
+    assert float(posterior.kl_categorical(prior, prior)) == pytest.approx(0.0, abs=1e-7)
+    assert float(posterior.kl_categorical(other, prior)) > 0.1
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90, 135, 180, 271])
+def test_a_pose_turns_counter_clockwise_as_seen(degrees):
+    angle = np.radians(degrees)
+    upright = torch.tensor(spots(COMMA, 48), dtype=torch.float32)[None, None]
+    expected = spots(turn(COMMA, angle), 48)
+    poses = pose.affine(torch.tensor([angle], dtype=torch.float32), None, None)
+    assert np.abs(pose.resample(upright, poses)[0, 0].numpy() - expected).max() < 0.03
+
+
+def test_a_pose_shifts_and_stretches_what_it_shows():
+    upright = torch.tensor(spots(COMMA, 48), dtype=torch.float32)[None, None]
+    offset = torch.tensor([[0.1, -0.2]])
+    strain = torch.tensor([[0.1, -0.05, 0.03]])
+    poses = pose.affine(torch.zeros(1), offset, strain)
+    seen = pose.resample(upright, poses)[0, 0].numpy()
+    stretch = np.linalg.inv(np.array([[1 - 0.1, -0.03], [-0.03, 1 + 0.05]]))
+    axis = (np.arange(48) + 0.5) * (2 / 48) - 1
+    for place in COMMA @ stretch.T + np.array([0.1, -0.2]):
+        near = np.hypot(axis[:, None] - place[1], axis[None] - place[0]) < 0.15
+        row, column = np.unravel_index(np.where(near, seen, 0).argmax(), seen.shape)
+        assert np.hypot(axis[column] - place[0], axis[row] - place[1]) < 0.06
+
+
+def test_the_upright_copy_undoes_the_turn():
+    turns = pose.turn_grid(12)
+    patch = torch.tensor(spots(turn(COMMA, float(turns[5])), 48), dtype=torch.float32)[None, None]
+    copies = pose.upright_copies(patch, turns)[0, :, 0].numpy()
+    errors = np.abs(copies - spots(COMMA, 48)).mean((1, 2))
+    assert errors.argmin() == 5
+
+
+def patches_and_model(**changes):
+    chosen = Settings.from_recipe({"variant": "rvae", "hidden": 16, "turns": 6, **changes})
+    model = Family(2, 1, 12, chosen)
+    patches = torch.rand(5, 1, 12, 12, generator=torch.Generator().manual_seed(1))
+    model.initialise([torch.Generator().manual_seed(k) for k in (1, 2)], patches)
+    noise = torch.zeros(2, 5, 6 if chosen.rotation else 1, model.noise_size())
+    return (
+        model,
+        patches.expand(2, -1, -1, -1, -1),
+        model.copies(patches).expand(2, -1, -1, -1),
+        noise,
+    )
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+@pytest.mark.parametrize("decoder", ["canonical", "coordinate"])
+def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
+    model, patches, copies, noise = patches_and_model(variant=variant, decoder=decoder)
+    if model.settings.classes:
+        model.classes_awake.fill_(1.0)
+        with torch.no_grad():
+            model.class_mean.copy_(torch.randn(model.class_mean.shape))
+    terms = model(patches, copies, noise)
+    total = terms.reconstruction - (
+        terms.kl_content + terms.kl_turns + terms.kl_offset + terms.kl_strain + terms.kl_class
+    )
+    assert torch.isfinite(terms.elbo).all()
+    torch.testing.assert_close(terms.elbo, total)
+    (-terms.elbo.sum()).backward()
+    assert all(
+        p.grad is not None and torch.isfinite(p.grad).all()
+        for name, p in model.encoder.named_parameters()
+    )
+    assert variant in LABELS
+
+
+def test_the_posterior_of_the_class_makes_the_bound_largest():
+    model, patches, copies, noise = patches_and_model(variant="jrvae", classes=3)
+    model.classes_awake.fill_(1.0)
+    with torch.no_grad():
+        model.class_mean.copy_(torch.randn(model.class_mean.shape))
+        model.class_prior.copy_(torch.randn(model.class_prior.shape))
+    best = model(patches, copies, noise).elbo
+    for seed in range(5):
+        other = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(seed))
+        other = other / other.sum(-1, keepdim=True)
+        worse = model(patches, copies, noise, taught=(other, 0.5)).elbo
+        assert (worse <= best + 1e-4).all()
+
+
+def test_members_do_not_see_each_other():
+    model, patches, copies, noise = patches_and_model()
+    both = model(patches, copies, noise).elbo
+    with torch.no_grad():
+        model.encoder.network.first.weight[1].mul_(3.0)
+    changed = model(patches, copies, noise).elbo
+    torch.testing.assert_close(both[0], changed[0])
+    assert not torch.allclose(both[1], changed[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"variant": "rvea"}, "unknown model variant"),
+        ({"variant": "rvae", "latnt": 3}, "Did you mean `latent`"),
+        ({"variant": "rvae", "latent": 0}, "out of range"),
+        ({"variant": "jrvae", "classes": 1}, "one class is no class"),
+        ({"variant": "jrvae", "classes": 0}, "needs classes"),
+        ({"variant": "rvae", "likelihood": "poison"}, "is not known"),
+    ],
+)
+def test_impossible_settings_are_refused_in_words(given, said):
+    with pytest.raises(UserError, match=said):
+        Settings.from_recipe(given)
