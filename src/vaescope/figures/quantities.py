@@ -111,13 +111,20 @@ def length_scale(scene: Scene, pixels: float, smallest: float = 1.0) -> tuple[fl
     """Factor and unit in which a length of so many pixels is a number of ``smallest`` or more."""
     if not scene.calibrated:
         return 1.0, "px"
-    unit = _SPELLINGS.get(scene.unit, scene.unit)
+    return readable_unit(pixels, scene.pixel_size, scene.unit, smallest)
+
+
+def readable_unit(
+    pixels: float, pixel_size: float, unit: str, smallest: float = 1.0
+) -> tuple[float, str]:
+    """The same for a pixel of any size; units that are no lengths in metres are kept."""
+    unit = _SPELLINGS.get(unit, unit)
     if unit not in _LENGTHS or not np.isfinite(pixels) or pixels <= 0:
-        return scene.pixel_size, unit
-    metres = pixels * scene.pixel_size * _LENGTHS[unit]
+        return pixel_size, unit
+    metres = pixels * pixel_size * _LENGTHS[unit]
     fitting = [name for name, size in _LENGTHS.items() if metres >= size * smallest * 0.999]
     best = fitting[0] if fitting else "pm"
-    return scene.pixel_size * _LENGTHS[unit] / _LENGTHS[best], best
+    return pixel_size * _LENGTHS[unit] / _LENGTHS[best], best
 
 
 def length(scene: Scene, pixels: np.ndarray) -> tuple[np.ndarray, str]:

@@ -1,0 +1,98 @@
+"""Rendering: templates with escaping always on, pictures embedded in the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from vaescope import store
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+WIDEST = 1600  # pixels of an embedded figure; the file beside the report has all of them
+_SHOWN = 105  # CSS pixels per inch: letters of 9 pt are then as large as small text of the page
+
+
+@cache
+def environment() -> Environment:
+    """The templates of this package; undefined names are errors, every value is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("vaescope.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["path"] = lambda text: quote(str(text))
+    made.filters["ticked"] = ticked
+    return made
+
+
+def write_page(template: str, path: Path, facts: dict[str, Any]) -> None:
+    """Render a template and write the page atomically."""
+    page = environment().get_template(template).render(code_version=store.code_version(), **facts)
+    # Lone surrogates, as undecodable file names bring them, cannot be written as UTF-8.
+    store.write_text(page.encode("utf-8", "replace").decode("utf-8"), path)
+
+
+def ticked(text: object) -> Markup:
+    """Escaped text in which what stands between backticks is set as code."""
+    from markupsafe import Markup, escape
+
+    pieces = str(text).split("`")
+    if len(pieces) % 2 == 0:  # a stray backtick: leave all as it is
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if index % 2 else escape(piece)
+        for index, piece in enumerate(pieces)
+    )
+
+
+def embedded_figure(file: Path) -> dict[str, Any] | None:
+    """A PNG figure as a data address, with the size at which it is meant to be seen."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(file) as picture:
+            dots = float(picture.info.get("dpi", (100, 100))[0]) or 100.0
+            width, height = picture.size
+            shown = round(width / dots * _SHOWN)
+            if width <= WIDEST:
+                data = _encoded(file.read_bytes(), "image/png")
+            else:
+                size = WIDEST, round(height * WIDEST / width)
+                small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+                data = _address(small, "PNG", "image/png")
+    except (OSError, UnidentifiedImageError):
+        return None
+    # No fewer colours and no lossy format: colours are data here.
+    return {"data": data, "width": shown}
+
+
+def embedded_thumbnail(file: Path) -> str | None:
+    """A thumbnail as a data address, small enough for hundreds of them on one page."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(file) as picture:
+            return _address(picture.convert("RGB"), "JPEG", "image/jpeg", quality=82)
+    except (OSError, UnidentifiedImageError):
+        return None
+
+
+def _address(picture, kind: str, mime: str, **options) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, optimize=True, **options)
+    return _encoded(buffer.getvalue(), mime)
+
+
+def _encoded(data: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,179 @@
+"""Numbers and settings in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from vaescope.figures.quantities import readable_unit
+
+_SCORES = {
+    "explained_fraction": "sites explained",
+    "class_accuracy": "class accuracy",
+    "class_adjusted_mutual_information": "classes against truth (AMI)",
+    "angle_median_error_deg": "median angle error",
+    "angle_within_10_deg": "angles within 10°",
+    "precision": "precision of detection",
+    "recall": "recall of detection",
+    "position_rmse": "position error (rms)",
+    "bound": "Cramér–Rao bound",
+    "rmse_over_bound": "error ÷ bound",
+    "n_truth": "true sites",
+    "n_found": "sites found",
+    "n_sites": "sites mapped",
+}
+_SHARES = ("fraction", "accuracy", "precision", "recall", "share", "within_10_deg")
+_METHODS = {
+    "maxima": "local maxima",
+    "log": "blobs of a Laplacian of Gaussian",
+}
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number as people write it; an en dash where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    if not math.isfinite(value):
+        return "–"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}".replace(",", "\u202f").replace("-", "−")
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 in per cent."""
+    if not math.isfinite(share):
+        return "–"
+    text = f"{100 * share:.1f}" if share < 0.9995 or share >= 1 else f"{100 * share:.2f}"
+    return f"{text.removesuffix('.0')} %"
+
+
+def score(name: str, value: Any) -> tuple[str, str]:
+    """Name and value of a score in words and with its unit."""
+    label = _SCORES.get(name)
+    if label is None:
+        label = name.removesuffix("_deg").removesuffix("_px").replace("_", " ")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return label, number(value)
+    if any(name.endswith(kind) for kind in _SHARES) and 0 <= value <= 1:
+        return label, percent(value)
+    if name.endswith("_deg"):
+        return label, f"{number(value)}°"
+    if name.endswith("_px") or name in {"position_rmse", "bound"}:
+        return label, f"{number(value)} px"
+    return label, number(value)
+
+
+def scores(found: dict[str, Any], *, leave_out: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """All scores that are plain numbers or words."""
+    return [
+        score(name, value)
+        for name, value in found.items()
+        if name not in leave_out and isinstance(value, int | float | str)
+    ]
+
+
+def size_in_words(attrs: dict[str, Any], pixels: float) -> str:
+    """A length in pixels, and in physical units where the image is calibrated."""
+    if not math.isfinite(pixels):
+        return "–"
+    text = f"{number(pixels)} px"
+    if attrs.get("calibrated") and attrs.get("pixel_size"):
+        unit = str(attrs.get("pixel_unit", ""))
+        factor, unit = readable_unit(pixels, float(attrs["pixel_size"]), unit, smallest=0.1)
+        text += f" ({number(pixels * factor)} {unit})"
+    return text
+
+
+def pixel_size(attrs: dict[str, Any]) -> str:
+    """The pixel size, or that there is none."""
+    if not attrs.get("calibrated"):
+        return "not calibrated: lengths are in pixels"
+    return f"{number(float(attrs['pixel_size']), 5)} {attrs.get('pixel_unit', '')}"
+
+
+def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a resolved recipe does, stage by stage."""
+    return [
+        ("Reading", _ingest(settings.get("ingest") or {})),
+        ("Sites", _sites(settings.get("sites") or {})),
+        ("Patches", _patches(settings.get("patches") or {})),
+        *[
+            (f"Model {name}", _model(dict(model or {})))
+            for name, model in (settings.get("models") or {}).items()
+        ],
+        ("Ensemble", _ensemble(settings)),
+    ]
+
+
+def _ingest(settings: dict[str, Any]) -> str:
+    steps = settings.get("preprocess") or {}
+    done = []
+    if steps.get("background"):
+        done.append(f"the background is removed over {steps['background']} px")
+    if steps.get("flat_field"):
+        done.append("it is divided by the flat field")
+    if steps.get("detrend_lines"):
+        done.append("scan lines are detrended")
+    if steps.get("hot_pixels"):
+        done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
+    if steps.get("align_frames"):
+        done.append("frames are aligned against drift")
+    chosen = ""
+    if settings.get("array"):
+        chosen += f" The array “{settings['array']}” of the file is used."
+    if settings.get("channel") is not None:
+        chosen += f" The channel “{settings['channel']}” is used."
+    if not done:
+        return "The image is used as it is in the file." + chosen
+    return "Before anything else " + ", ".join(done) + "." + chosen
+
+
+def _sites(settings: dict[str, Any]) -> str:
+    method = str(settings.get("method", "log"))
+    spacing = settings.get("spacing")
+    text = (
+        f"{str(settings.get('polarity') or 'bright').capitalize()} sites are found as"
+        f" {_METHODS.get(method, method)}; their spacing is "
+        + (f"given as {spacing} px" if spacing else "estimated from the image itself")
+    )
+    if settings.get("refine", True):
+        text += ", and their positions are refined by fitting Gaussians, neighbours included"
+    return text + "."
+
+
+def _patches(settings: dict[str, Any]) -> str:
+    size = settings.get("size")
+    pixels = settings.get("pixels")
+    text = "Around every site a patch of " + (f"{size} px" if size else "about three spacings")
+    if pixels:
+        text += f" is sampled at {pixels} × {pixels} points"
+    else:
+        text += " is cut"
+    centred = settings.get("centre", "subpixel") == "subpixel"
+    text += ", centred below the pixel" if centred else ", centred on the nearest pixel"
+    norm = settings.get("normalise") or "image"
+    ways = {"image": "per image", "patch": "per patch", "none": "not at all"}
+    return text + f", and normalised {ways.get(str(norm), str(norm))}."
+
+
+def _model(settings: dict[str, Any]) -> str:
+    parts = [f"variant {settings.pop('variant', 'rvae')}"]
+    parts += [
+        f"{key.replace('_', ' ')} {number(value) if not isinstance(value, bool) else _yes(value)}"
+        for key, value in settings.items()
+        if value is not None
+    ]
+    return ", ".join(parts) + "."
+
+
+def _yes(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _ensemble(settings: dict[str, Any]) -> str:
+    members = (settings.get("ensemble") or {}).get("members", 1)
+    return (
+        f"Each model is trained {members} times from different seeds (first seed"
+        f" {settings.get('seed', 0)}); maps are the consensus, spreads the disagreement."
+    )
