@@ -1,0 +1,8 @@
+"""Draw all figures of one dataset (rule draw_figures): its stores -> figures/VERSION, latest."""
+
+from vaescope import figures
+from vaescope.workflow import job
+
+with job(snakemake) as task:
+    manifest = figures.draw(task.results, task.dataset, task.params.recipe, task.params.models)
+    task.say(f"version {manifest['version']}: {len(manifest['figures'])} figures")

@@ -1,0 +1,12 @@
+"""Find the sites of one dataset (rule find_sites): image.zarr -> sites.zarr, sites.csv."""
+
+from vaescope import sites, store
+from vaescope.workflow import job
+from vaescope.workflow.tables import write_table
+
+with job(snakemake) as task:
+    image = store.open(task.input.image)
+    found = sites.find(image, task.params.settings, threads=task.threads)
+    store.write(found, task.output.sites, provenance={"settings": task.params.settings})
+    write_table(found, task.output.table)
+    task.say(f"{found.sizes['site']} sites, {float(found.attrs['spacing']):.1f} px apart")

@@ -1,0 +1,23 @@
+"""Read one source (rule ingest): vendor files or a simulation -> image.zarr."""
+
+from vaescope import config, store
+from vaescope.workflow import job
+
+with job(snakemake) as task:
+    params = task.params
+    settings = config.merge(params.settings, {"preprocess": dict(params.others)})
+    name = params.source.removeprefix("simulate:")
+    if name != params.source:
+        from vaescope import simulate
+
+        task.say(f"simulating {name}, seed {params.seed}")
+        image = simulate.make(name, params.seed)
+    else:
+        from vaescope import read
+
+        task.say(f"reading {params.source}")
+        files = [str(file) for file in params.files]
+        image = read.load(files, settings, pixel_size=params.pixel_size or None)
+    made_by = {"source": params.source, "settings": params.settings, "seed": params.seed}
+    store.write(image, task.output.image, provenance=made_by)
+    task.say(", ".join(f"{size} {dim}" for dim, size in image.sizes.items()))

@@ -1,0 +1,316 @@
+"""Recipes and settings: read YAML, check it against a schema, say in words what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import yaml
+
+from vaescope.errors import UserError
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""What datasets, recipes and models may be called: safe as a folder on every system."""
+RESERVED_MODELS = frozenset({"figures", "logs", "benchmarks", "failures"})
+"""Folders beside the models' in ``results/DATASET``."""
+PREPROCESSING_FILES = ("flat_field",)
+"""Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML that refuses a key given twice and reads ``1e-3`` as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int | float) and key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"`{key}` is given twice", problem_mark=key_node.start_mark
+                )
+            if isinstance(key, str | int | float):
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    UserError : the file is missing, is no YAML (with line and column), or holds no mapping.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        value = yaml.load(text, Loader=_Loader)  # derived from SafeLoader: plain values only
+    except OSError as error:
+        raise UserError("cannot be read", file=path, found=error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "is not a text file in UTF-8", file=path, remedy="Save it again as UTF-8"
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UserError(
+            f"is not valid YAML{where}",
+            file=path,
+            found=error.problem,
+            remedy="Check indentation, colons and quotes there",
+        ) from error
+    except yaml.YAMLError as error:
+        raise UserError("is not valid YAML", file=path, found=str(error)) from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(
+            "holds no settings",
+            file=path,
+            found=type(value).__name__,
+            expected="`key: value` lines",
+        )
+    return value
+
+
+def suggestion(word: object, known: Iterable[str]) -> str | None:
+    """'Did you mean `x`' for a misspelt word, if anything known is near."""
+    close = get_close_matches(str(word).lower(), [str(k) for k in known], n=1)
+    return f"Did you mean `{close[0]}`" if close else None
+
+
+def check(value: Any, schema: dict[str, Any], *, file: object) -> None:
+    """Check a value against a JSON schema.
+
+    Raises
+    ------
+    UserError : the first mismatch, with the place, what was found and what the schema expects.
+    """
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(value),
+        key=lambda error: [str(part) for part in error.absolute_path],
+    )
+    if errors:
+        raise _in_words(errors[0], file, more=len(errors) - 1)
+
+
+def _in_words(error: Any, file: object, more: int) -> UserError:
+    """A schema error as a sentence."""
+    path = ".".join(str(part) for part in error.absolute_path)
+    place = f"`{path}`" if path else "the file"
+    remedy = error.schema.get("description")
+    found: object = repr(error.instance)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [str(key) for key in error.instance if key not in known]
+        problem = f"unknown setting `{f'{path}.' if path else ''}{unknown[0]}`"
+        found, expected = None, "one of " + ", ".join(known)
+        remedy = suggestion(unknown[0], known) or "Take the line out, or correct its name"
+    elif error.validator == "propertyNames":
+        problem, expected = f"a name in {place} cannot be used", error.schema.get("description")
+        remedy = "Use letters, digits, `.`, `_` and `-`"
+    elif error.validator == "required":
+        problem, found = f"{place} lacks a setting", None
+        expected = ", ".join(f"`{key}`" for key in error.validator_value)
+    elif error.validator == "enum":
+        problem = f"{place} is not known"
+        expected = "one of " + ", ".join(str(item) for item in error.validator_value)
+        remedy = suggestion(error.instance, map(str, error.validator_value)) or remedy
+    else:
+        problem, expected = f"{place} cannot be used", _expected(error)
+    if more:
+        remedy = f"{(remedy or 'Correct it').rstrip('.')}. {more} more are wrong after it"
+    return UserError(problem, file=file, found=found, expected=expected, remedy=remedy)
+
+
+def _expected(error: Any) -> str:
+    """What a schema wanted, in words."""
+    wanted = error.validator_value
+    if error.validator == "type":
+        names = {
+            "object": "`key: value` lines",
+            "array": "a list",
+            "null": "null",
+            "integer": "a whole number",
+            "number": "a number",
+            "boolean": "true or false",
+            "string": "text",
+        }
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        return " or ".join(names.get(kind, kind) for kind in kinds)
+    words = {
+        "minimum": "at least",
+        "maximum": "at most",
+        "exclusiveMinimum": "more than",
+        "exclusiveMaximum": "less than",
+        "minItems": "so many items or more:",
+        "minProperties": "so many entries or more:",
+        "pattern": "text of the form",
+    }
+    return f"{words.get(error.validator, error.validator)} {wanted}"
+
+
+def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
+    """A copy of a value with the schema's defaults filled in, at every level."""
+    if schema.get("type") == "object" and isinstance(value, dict):
+        filled = {}
+        for key, part in schema.get("properties", {}).items():
+            if key in value:
+                filled[key] = with_defaults(value[key], part)
+            elif "default" in part:
+                filled[key] = with_defaults(part["default"], part)
+        return {**filled, **{key: value[key] for key in value if key not in filled}}
+    return value
+
+
+def merge(base: Any, over: Any) -> Any:
+    """Settings ``over`` laid on ``base``: mappings are merged, everything else is replaced."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = merge(base[key], value) if key in base else value
+    return merged
+
+
+def find_recipe(name: str, folders: Sequence[Path]) -> Path:
+    """The file of a recipe: ``NAME.yaml`` in the first folder that has it.
+
+    Raises
+    ------
+    UserError : no folder has it; the message lists the recipes there are.
+    """
+    if re.fullmatch(NAME, name):
+        for folder in folders:
+            for suffix in (".yaml", ".yml"):
+                if (folder / f"{name}{suffix}").is_file():
+                    return folder / f"{name}{suffix}"
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.y*ml")})
+    raise UserError(
+        "there is no such recipe",
+        found=repr(name),
+        expected="one of " + ", ".join(known) if known else "a file `recipes/NAME.yaml`",
+        remedy=suggestion(name, known)
+        or "Correct the column `recipe`, or write `recipes/NAME.yaml` beside the sample sheet",
+    )
+
+
+def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -> dict[str, Any]:
+    """A recipe with everything that it extends and every default filled in.
+
+    Parameters
+    ----------
+    name : name of the recipe.
+    folders : where to look for ``NAME.yaml``; the first that has it wins.
+    schema : JSON schema of recipes, with defaults.
+
+    Returns
+    -------
+    The resolved recipe. ``models`` holds every setting of each model; a model that a recipe sets to
+    null is left out. Files named in it are absolute paths.
+
+    Raises
+    ------
+    UserError : the recipe is unknown, misspelt, out of range, or extends itself.
+    """
+    given: dict[str, Any] = {}
+    chain: list[Path] = []
+    wanted: str | None = name
+    while wanted is not None:
+        path = find_recipe(wanted, folders)
+        if path in chain:
+            raise UserError(
+                "this recipe extends itself",
+                file=path,
+                found=" → ".join(file.stem for file in [*chain, path]),
+                remedy="Take one `extends` out",
+            )
+        chain.append(path)
+        layer = read_yaml(path)
+        check(layer, schema, file=path)
+        given = merge(_anchored(layer, path.parent), given)
+        wanted = layer.get("extends")
+    given.pop("extends", None)
+    recipe = with_defaults(given, schema)
+    models = {key: value for key, value in recipe.get("models", {}).items() if value is not None}
+    if not models:
+        raise UserError(
+            "the recipe trains no model", file=chain[0], expected="`models:` with at least one name"
+        )
+    recipe["models"] = {key: model_settings(key, models[key], chain[0]) for key in models}
+    return recipe
+
+
+def _anchored(layer: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A recipe's files as absolute paths: they are given relative to the recipe."""
+    preprocess = layer.get("ingest", {}).get("preprocess", {})
+    files = {
+        key: str((folder / Path(preprocess[key]).expanduser()).resolve())
+        for key in PREPROCESSING_FILES
+        if isinstance(preprocess.get(key), str)
+    }
+    return merge(layer, {"ingest": {"preprocess": files}}) if files else layer
+
+
+@cache
+def _model_schema() -> dict[str, Any]:
+    """JSON schema of one model's settings, from the data class that defines them."""
+    from vaescope.models.settings import Settings
+
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    properties: dict[str, Any] = {}
+    hints = get_type_hints(Settings)
+    for field in fields(Settings):
+        hint = hints[field.name]
+        properties[field.name] = (
+            {"type": kinds[hint]} if hint in kinds else {"enum": list(get_args(hint))}
+        )
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, Any]:
+    """Every setting of one model of a recipe; its variant is its name unless it says otherwise.
+
+    Raises
+    ------
+    UserError : an unknown setting or variant, a wrong type, or a value out of range.
+    """
+    from vaescope.models.settings import Settings
+    from vaescope.models.zoo import VARIANTS
+
+    if name.lower() in RESERVED_MODELS:
+        raise UserError(
+            f"a model cannot be called `{name}`", file=file, remedy="Call it something else"
+        )
+    try:
+        check(given, _model_schema(), file=None)
+        variant = given.get("variant", name if name in VARIANTS else None)
+        if variant is None:
+            raise UserError(
+                "no variant is given",
+                expected=f"`variant:` with one of {', '.join(sorted(VARIANTS))}",
+                remedy=suggestion(name, VARIANTS),
+            )
+        return Settings.from_recipe({**given, "variant": variant}).as_dict()
+    except UserError as error:
+        raise UserError(
+            f"model `{name}`: {error.problem}",
+            file=file,
+            found=error.found,
+            expected=error.expected,
+            remedy=error.remedy,
+        ) from error

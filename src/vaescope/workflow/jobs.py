@@ -1,0 +1,183 @@
+"""The frame of one job: its log, its threads, its lock, and what becomes of an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from vaescope import store
+from vaescope.errors import UserError
+
+FAILURES = "failures"
+_THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR")
+_STOPPED = (
+    "The job was stopped before it ended: killed, out of memory, out of time, or the machine went "
+    "down. Run the workflow again; it goes on from there."
+)
+
+
+@dataclass
+class Task:
+    """What a script works with: Snakemake's input, output, params and wildcards, and a voice."""
+
+    input: Any
+    output: Any
+    params: Any
+    wildcards: Mapping[str, str]
+    threads: int
+    dataset: str
+    name: str
+    folder: Path  # of the dataset's results
+    log: TextIO
+
+    @property
+    def results(self) -> Path:
+        """Folder of all results."""
+        return self.folder.parent
+
+    def say(self, text: str) -> None:
+        """A line of progress: into the log, and on a terminal."""
+        self.log.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+        self.log.flush()
+        if sys.stderr.isatty():
+            print(f"{self.dataset} · {self.name}: {text}", file=sys.stderr)
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Task]:
+    """Run the body of a script as one job of the workflow.
+
+    The body's libraries use one thread each (results must not depend on the number of cores);
+    what runs in parallel is Dask's pool and the library's own, of ``task.threads``. An error stops
+    the job with exit status 1, one message on stderr and in the log, and a note in ``failures/``
+    that the index shows; the traceback of an unforeseen error goes to the log only.
+    """
+    wildcards = dict(snakemake.wildcards.items())
+    dataset = wildcards.pop("dataset")
+    name = "-".join([snakemake.rule.rpartition("vaescope_")[2], *wildcards.values()])
+    log_file = Path(snakemake.log[0])
+    folder = log_file.parent.parent
+    note = folder / FAILURES / f"{name}.json"
+    _limit_threads(snakemake.threads, snakemake.params.get("dask_scheduler"))
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log_file.open("w", encoding="utf-8") as log,
+        alone(log_file.parent / f".{name}.lock"),
+        _captured(log),
+    ):
+        task = Task(
+            input=snakemake.input,
+            output=snakemake.output,
+            params=snakemake.params,
+            wildcards=snakemake.wildcards,
+            threads=snakemake.threads,
+            dataset=dataset,
+            name=name,
+            folder=folder,
+            log=log,
+        )
+        facts = {"dataset": dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
+        facts |= {"log": f"logs/{log_file.name}"}
+        _write_note(note, facts, _STOPPED)  # stays if the job is killed
+        try:
+            yield task
+        except UserError as error:
+            _fail(note, facts, f"dataset `{dataset}`: {error}", log)
+        except Exception as error:
+            log.write(traceback.format_exc())
+            told = str(error).strip().splitlines()
+            reason = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+            text = f"dataset `{dataset}`: {name} failed unexpectedly ({reason}). "
+            _fail(note, facts, f"{text}The details are in `{log_file}`.", log)
+        else:
+            note.unlink(missing_ok=True)
+            with suppress(OSError):  # other jobs' notes may lie there
+                note.parent.rmdir()
+
+
+def forget_failures(folder: Path) -> None:
+    """Remove the notes of failures of a dataset: what it is made of now is complete."""
+    for note in (folder / FAILURES).glob("*.json"):
+        note.unlink()
+    with suppress(OSError):
+        (folder / FAILURES).rmdir()
+
+
+@contextmanager
+def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock that ends with its process, however that ends.
+
+    Yields whether it could be had: always, after a while, if ``wait``. A file system without locks
+    (some network ones) gives it to everyone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        yield _lock(file, wait)
+
+
+def _lock(file: TextIO, wait: bool) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _limit_threads(threads: int, scheduler: str | None) -> None:
+    """One thread for each library; ``threads`` for Dask, or a cluster's scheduler for it."""
+    for prefix in _THREAD_LIMITS:
+        os.environ[f"{prefix}_NUM_THREADS"] = "1"
+    os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+    os.environ["DASK_NUM_WORKERS"] = str(threads)
+    os.environ.setdefault("MPLBACKEND", "agg")
+    if "numpy" in sys.modules:  # too late for the environment
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
+    if scheduler:
+        from distributed import Client
+
+        Client(scheduler)  # registers itself as the scheduler of everything that follows
+
+
+@contextmanager
+def _captured(log: TextIO) -> Iterator[None]:
+    """Send warnings and the messages of libraries to the log."""
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+
+
+def _write_note(note: Path, facts: dict[str, Any], text: str) -> None:
+    when = time.strftime("%Y-%m-%d %H:%M:%S")
+    store.write_text(json.dumps({**facts, "message": text, "when": when}, indent=1) + "\n", note)
+
+
+def _fail(note: Path, facts: dict[str, Any], text: str, log: TextIO) -> None:
+    """Tell a failure everywhere and end the job."""
+    log.write(text + "\n")
+    print(text, file=sys.stderr, flush=True)
+    _write_note(note, facts, text)
+    raise SystemExit(1)

@@ -1,0 +1,58 @@
+"""How much memory and time a job asks for, from the sizes of its inputs, without opening them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+BASE_MB = {
+    "ingest": 1000,
+    "find_sites": 1000,
+    "extract_patches": 1000,
+    "train": 2500,  # torch itself takes about 0.5 GB, the turned copies of patches up to 1 GB
+    "combine_members": 500,
+    "map_latents": 2500,
+    "draw_figures": 1500,
+    "write_report": 1000,
+}
+"""Memory that a job of a rule takes with a small input, in MB."""
+PER_INPUT = {
+    "ingest": 3.0,
+    "find_sites": 2.0,
+    "extract_patches": 2.0,
+    "train": 6.0,
+    "combine_members": 1.0,
+    "map_latents": 6.0,
+    "draw_figures": 3.0,
+    "write_report": 1.0,
+}
+"""Memory in MB for each MB of input on disk (stores are compressed about twofold)."""
+
+
+def size_mb(paths: Iterable[str | os.PathLike]) -> float:
+    """Size of files and folders on disk in MB; what does not exist counts nothing."""
+    return sum(_size(Path(path)) for path in paths) / 1e6
+
+
+def _size(path: Path) -> int:
+    try:
+        if not path.is_dir():
+            return path.stat().st_size
+        return sum(
+            _size(Path(entry)) if entry.is_dir() else entry.stat().st_size
+            for entry in os.scandir(path)
+        )
+    except OSError:
+        return 0
+
+
+def memory_mb(rule: str, mb: float, attempt: int = 1) -> int:
+    """Memory for a job with ``mb`` of input; doubled by every further attempt."""
+    return math.ceil((BASE_MB[rule] + PER_INPUT[rule] * mb) * 2 ** (attempt - 1))
+
+
+def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
+    """Run time in minutes for a job with ``mb`` of input."""
+    return math.ceil((base + per_gb * mb / 1000) * 2 ** (attempt - 1))

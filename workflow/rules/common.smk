@@ -1,0 +1,158 @@
+"""The plan of the run, and the functions by which rules ask it."""
+
+import os
+import sys
+from pathlib import Path
+
+# The folder of the workflow, wherever it was started from or included by.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if (ROOT / "src" / "vaescope").is_dir():
+    # Works without having been installed, and as a module of another workflow.
+    sys.path.insert(0, str(ROOT / "src"))
+    shadowed = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ.update(
+        PYTHONPATH=os.pathsep.join([sys.path[0], *filter(None, shadowed)])
+    )
+
+from snakemake.exceptions import WorkflowError
+from vaescope.errors import UserError
+from vaescope.workflow import make_plan, resources, summary
+from vaescope.workflow.jobs import alone
+
+# The working folder may have a configuration of its own.
+CONFIG = Path("config/config.yaml")
+if not CONFIG.is_file():
+    CONFIG = ROOT / CONFIG
+
+
+configfile: CONFIG
+
+
+try:
+    PLAN = make_plan(config, root=ROOT, here=Path.cwd())
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+pathvars:
+    results=str(PLAN.results),
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+    model="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+    part="[0-9]{1,4}",
+    line="[0-9]{1,9}",
+
+
+def ask(question, *arguments):
+    """An answer of the plan; what it refuses becomes an error that Snakemake shows as one line."""
+    try:
+        return question(*arguments)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def recipe(*keys):
+    """A param with a part of the recipe: a rule that takes only this part reruns only for it."""
+
+    def part(wildcards):
+        value = ask(PLAN.recipe, wildcards.dataset)
+        for key in keys:
+            value = value[key]
+        return value
+
+    return part
+
+
+def of_dataset(question):
+    """A param with an answer about the dataset."""
+    return lambda wildcards: ask(question, wildcards.dataset)
+
+
+def models(wildcards):
+    """Names of the dataset's models."""
+    return ask(PLAN.models, wildcards.dataset)
+
+
+def each_model(pattern):
+    """An input with one path for each model of the dataset."""
+    return lambda wildcards: expand(
+        pattern, dataset=wildcards.dataset, model=models(wildcards)
+    )
+
+
+def parts(wildcards):
+    """The parts of an ensemble: folders of members trained by one job each."""
+    return expand(
+        "<results>/{dataset}/{model}/parts/{part}",
+        dataset=wildcards.dataset,
+        model=wildcards.model,
+        part=range(ask(PLAN.jobs, wildcards.dataset)),
+    )
+
+
+def members(wildcards):
+    """Numbers of the members that one part trains."""
+    return ask(PLAN.members, wildcards.dataset, int(wildcards.part))
+
+
+def model_settings(wildcards):
+    """Settings of one model."""
+    return ask(PLAN.model, wildcards.dataset, wildcards.model)
+
+
+def memory_for(rule):
+    """Memory in MB, from the inputs on disk or else from the source."""
+
+    def memory(wildcards, input, attempt):
+        return resources.memory_mb(rule, input_mb(wildcards, input), attempt)
+
+    return memory
+
+
+def minutes(base, per_gb):
+    """Run time in minutes: a base, and so many for each GB of input."""
+
+    def runtime(wildcards, input, attempt):
+        return resources.minutes(base, per_gb, input_mb(wildcards, input), attempt)
+
+    return runtime
+
+
+def input_mb(wildcards, input):
+    """Size of a job's input: of its files, or of the source while they do not exist yet."""
+    source = ask(PLAN.source_mb, wildcards.dataset)
+    return max(resources.size_mb(input), source)
+
+
+def refusals():
+    """Targets that cannot be made, one for each row that cannot be used: so the run fails."""
+    return [f"<results>/.problems/{problem.line}" for problem in PLAN.problems]
+
+
+def reports(wildcards):
+    """The reports of all datasets."""
+    return [f"<results>/{dataset}/report.html" for dataset in PLAN.rows]
+
+
+def problem_of(wildcards):
+    """The message about a row that cannot be used."""
+    found = [item for item in PLAN.problems if item.line == int(wildcards.line)]
+    return found[0].message if found else "this row of the sample sheet is in order"
+
+
+def start_run():
+    """Refuse to work in a results folder in which another run is at work."""
+    global run_lock
+    run_lock = alone(PLAN.results / ".lock", wait=False)
+    if not run_lock.__enter__():
+        raise WorkflowError(
+            f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
+        )
+
+
+def end_run():
+    """Show what there is, failures included."""
+    summary.write_index(PLAN)
+    print(f"\n{summary.closing_words(PLAN)}", file=sys.stderr)

@@ -1,0 +1,35 @@
+"""From a vendor's file, or a simulation, to one form of image."""
+
+
+rule ingest:
+    """Read the source of a dataset, whatever its format, into an image store."""
+    output:
+        image=directory("<results>/{dataset}/image.zarr"),
+    log:
+        "<results>/{dataset}/logs/ingest.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/ingest.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory_for("ingest"),
+        runtime=minutes(20, 20),
+    params:
+        source=lambda wildcards: ask(PLAN.row, wildcards.dataset).source,
+        pixel_size=lambda wildcards: ask(PLAN.row, wildcards.dataset).pixel_size,
+        # What is in the source decides, not its time stamp: therefore no input file.
+        sha256=of_dataset(PLAN.fingerprint),
+        settings=of_dataset(PLAN.ingest_settings),
+        # Asking for `output` keeps these out of Snakemake's comparison of params: a source that
+        # moved to another folder is still the same source.
+        files=lambda wildcards, output: ask(PLAN.files, wildcards.dataset),
+        others=lambda wildcards, output: ask(
+            PLAN.preprocessing_files, wildcards.dataset
+        ),
+        seed=lambda wildcards, output: ask(PLAN.seed, wildcards.dataset),
+        dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
+    message:
+        "{wildcards.dataset}: reading the source"
+    script:
+        "../../scripts/ingest.py"

@@ -1,0 +1,27 @@
+"""Where to look."""
+
+
+rule find_sites:
+    """Find the sites of a dataset, as its recipe says, and refine their positions."""
+    input:
+        image="<results>/{dataset}/image.zarr",
+    output:
+        sites=directory("<results>/{dataset}/sites.zarr"),
+        table="<results>/{dataset}/sites.csv",
+    log:
+        "<results>/{dataset}/logs/find_sites.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/find_sites.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 4
+    resources:
+        mem_mb=memory_for("find_sites"),
+        runtime=minutes(30, 120),
+    params:
+        settings=recipe("sites"),
+        dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
+    message:
+        "{wildcards.dataset}: finding sites"
+    script:
+        "../../scripts/find_sites.py"

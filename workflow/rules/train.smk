@@ -1,0 +1,53 @@
+"""Fitting the ensembles."""
+
+
+rule train:
+    """Train the members of an ensemble, or one part of them; goes on from its checkpoints."""
+    input:
+        patches="<results>/{dataset}/patches.zarr",
+    output:
+        part=directory("<results>/{dataset}/{model}/parts/{part}"),
+    log:
+        "<results>/{dataset}/logs/train-{model}-{part}.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/train-{model}-{part}.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    # One member per thread on a CPU. Members do not depend on each other, nor on the threads.
+    threads: 8
+    resources:
+        # A wish: without a GPU the CPU is used. Without `--resources gpu=N` it limits nothing.
+        gpu=1,
+        mem_mb=memory_for("train"),
+        runtime=minutes(120, 240),
+    params:
+        settings=model_settings,
+        members=members,
+        seed=recipe("seed"),
+    message:
+        "{wildcards.dataset}: training {wildcards.model}, part {wildcards.part}"
+    script:
+        "../../scripts/train.py"
+
+
+rule combine_members:
+    """Gather the trained members of an ensemble from all its parts."""
+    input:
+        parts=parts,
+    output:
+        members=directory("<results>/{dataset}/{model}/members"),
+        history="<results>/{dataset}/{model}/history.csv",
+    log:
+        "<results>/{dataset}/logs/combine_members-{model}.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/combine_members-{model}.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for("combine_members"),
+        runtime=minutes(10, 5),
+    message:
+        "{wildcards.dataset}: gathering the members of {wildcards.model}"
+    script:
+        "../../scripts/combine_members.py"
