@@ -41,7 +41,6 @@ def test_sites_of_two_sublattices_of_one_crystal_have_one_orientation():
     half = steps + 0.275
     weights = np.r_[np.ones(len(steps)), 0.35 * np.ones(len(half))]
     from_a = picture(np.vstack([steps, half]), 0.0, weights)
-    from_b = picture(np.vstack([half, steps + 0.55]), 0.0, weights[: 2 * len(steps)])
     from_b = picture(np.vstack([steps - 0.275, steps]), 0.0, weights)
     turned = symmetry.drift(from_b[None], from_a, 4)
     assert np.degrees(np.abs(turned)) < 1.5
