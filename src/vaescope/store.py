@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -121,7 +122,10 @@ def open(path: str | os.PathLike) -> xr.Dataset:
             remedy="Run the workflow again; it makes what is missing",
         )
     try:
-        dataset = xr.open_zarr(path, consolidated=False, chunks={})
+        with warnings.catch_warnings():
+            # Snakemake leaves a time stamp in a folder that is an output of a rule.
+            warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp")
+            dataset = xr.open_zarr(path, consolidated=False, chunks={})
     except Exception as error:
         raise UserError(
             "the store cannot be read",
