@@ -10,7 +10,7 @@ from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
 
-_WORDS = {"truth_phase": "true phase", "truth_species": "true species"}
+_WORDS = {"truth_phase": "phase", "truth_species": "species"}
 
 
 def angle_truth(scene: Scene, view: View) -> Drawn | None:
@@ -23,10 +23,10 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     if known.sum() < 3:
         return None
     truth, encoded = truth[known], encoded[known]
-    # Both repeat: the comparison is good modulo the shorter of their common periods.
-    symmetry = int(np.lcm(view.symmetry, max(1, int(scene.attrs.get("truth_symmetry", 1)))))
-    period = 360.0 / symmetry
+    period = view.period
     constant = circular_mean(encoded - truth, period)
+    # The mean is drawn by outliers, the median about it is not.
+    constant += float(np.median(wrap(encoded - truth - constant, period)))
     middle = circular_mean(truth, period)
     true = wrap(truth - middle, period) + middle
     found = true + wrap(encoded - truth - constant, period)
@@ -38,7 +38,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
         view=view,
         sites=len(true),
         notes=(
-            f"angles modulo {period:g}°" if symmetry > 1 else "",
+            f"angles modulo {period:g}°" if view.symmetry > 1 else "",
             f"constant {signed(constant)}°",
         ),
     )
@@ -82,7 +82,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
         " sites, since no model knows which way up its unit lies."
-        + (f" Both are known modulo {period:g}°." if symmetry > 1 else "")
+        + (f" Both are known modulo {period:g}°." if view.symmetry > 1 else "")
         + f" Median error {median:.2g}°."
     )
     return sheet.drawn("angle-truth", caption, view)
@@ -104,62 +104,69 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
     if not view.classes:
         return None
     labels = view.values("consensus_class", everywhere=True).astype(int)
-    tables = []
-    for name, word in _WORDS.items():
-        if not view.has(name):
-            continue
-        truth = view.values(name, everywhere=True)
-        levels = np.unique(truth[truth >= 0]).astype(int)
-        if len(levels) > 1:
-            table = np.array(
-                [
-                    [np.sum((labels == k) & (truth == t)) for k in range(view.classes)]
-                    for t in levels
-                ]
-            )
-            tables.append((word, levels, table))
-    if not tables:
+    word, kinds, names = true_kinds(view)
+    if len(names) < 2:
         return None
+    table = np.array(
+        [
+            [np.sum((labels == k) & (kinds == t)) for k in range(view.classes)]
+            for t in range(len(names))
+        ]
+    )
     cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
-    across = view.classes * cell + 1.3
-    tallest = max(len(levels) for _, levels, _ in tables) * cell
+    high, wide = len(names) * cell, view.classes * cell
     sheet = Sheet(
         scene,
         "Classes against the truth",
-        tallest + 0.95,
-        width=max(2 * MARGIN + len(tables) * across, 7.2),
+        high + 0.95,
+        width=max(2 * MARGIN + wide + 1.3, 7.2),
         view=view,
-        sites=int(sum(tables[0][2].ravel())),
+        sites=int(table.sum()),
     )
-    accuracies = []
-    for index, (word, levels, table) in enumerate(tables):
-        order, accuracy = matched(table)
-        accuracies.append(f"{word}: {accuracy:.1%}")
-        high = len(levels) * cell
-        axes = sheet.axes(MARGIN + 0.65 + index * across, 0.3, view.classes * cell, high)
-        share = table[:, order] / np.maximum(table.sum(axis=1, keepdims=True), 1)
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        for (row, column), value in np.ndenumerate(table[:, order]):
-            axes.text(
-                column,
-                row,
-                str(value),
-                ha="center",
-                va="center",
-                size=8.5,
-                color="white" if share[row, column] > 0.6 else (INK if value else FAINT),
-            )
-        axes.set_xticks(range(view.classes), [str(k) for k in order])
-        axes.set_yticks(range(len(levels)), [str(k) for k in levels])
-        axes.set(xlabel="class", ylabel=word, title=f"accuracy {accuracy:.1%}")
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+    order, accuracy = matched(table)
+    axes = sheet.axes(MARGIN + 0.8, 0.3, wide, high)
+    share = table[:, order] / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(table[:, order]):
+        axes.text(
+            column,
+            row,
+            str(value),
+            ha="center",
+            va="center",
+            size=8.5,
+            color="white" if share[row, column] > 0.6 else (INK if value else FAINT),
+        )
+    axes.set_xticks(range(view.classes), [str(k) for k in order])
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="class", ylabel=word, title=f"accuracy {accuracy:.1%}")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     caption = (
-        "Number of sites of each true kind that each class holds; shades are shares of the row."
+        f"Number of sites of each {word} that each class holds; shades are shares of the row."
         " Classes come in the order that fits the truth best; each true kind is given to one"
-        f" class at most. Accuracy by {'; by '.join(accuracies)}."
+        f" class at most, which makes {accuracy:.1%} of the sites right."
     )
     return sheet.drawn("confusion", caption, view)
+
+
+def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
+    """What is truly there: its name in words, the kind of every site (−1 unknown), their names.
+
+    Phase and species together make a kind where both vary.
+    """
+    known = {name: word for name, word in _WORDS.items() if view.has(name)}
+    columns = {name: view.values(name, everywhere=True).astype(int) for name in known}
+    varying = [name for name, values in columns.items() if len(np.unique(values[values >= 0])) > 1]
+    if not varying:
+        return "", np.full(view.latents.sizes["site"], -1), []
+    stacked = np.stack([columns[name] for name in varying], axis=1)
+    good = (stacked >= 0).all(axis=1)
+    levels, index = np.unique(stacked[good], axis=0, return_inverse=True)
+    kinds = np.full(len(stacked), -1)
+    kinds[good] = np.ravel(index)
+    word = "true " + " · ".join(known[name] for name in varying)
+    return word, kinds, [" · ".join(map(str, level)) for level in levels]
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:

@@ -14,12 +14,18 @@ from vaescope.figures import versions
 from vaescope.figures.scene import json_attribute
 from vaescope.figures.style import category_colours
 from vaescope.report import words
-from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_figure, write_page
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_SAID_ELSEWHERE = (
+    "n_sites",
+    "members_kept",
+    "angle_spread_median_deg",
+    "angle_median_spread_deg",
+    "class_entropy_mean",
+)
 _LONGEST_METADATA = 20_000  # letters of the vendor's metadata on the page; the store has all
 
 
@@ -53,14 +59,11 @@ def write_report(
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
     described = [_model(folder, name, recipe, sites) for name in models]
     pictures = _figures(folder, manifest)
-    failures = read_failures(folder)
     facts = {
         "dataset": dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
         "version": manifest.get("version", "–"),
         "description": str(recipe.get("description") or ""),
-        "state": "finished with failures" if failures else "finished",
-        "failures": failures,
         "data": _data(image, row),
         "quality": _quality(image, sites, patches),
         "truth": words.scores(json_attribute(sites, "truth_scores", {}), leave_out=("n_found",)),
@@ -139,7 +142,7 @@ def _model(folder: Path, name: str, recipe: dict[str, Any], sites: xr.Dataset) -
     symmetry = int(attrs.get("symmetry", 1))
     found = json_attribute(latents, "scores", {})
     numbers = [("members kept", f"{kept} of {trained}")]
-    numbers += words.scores(found, leave_out=("n_sites",))
+    numbers += words.scores(found, leave_out=_SAID_ELSEWHERE)
     if "consensus_angle" in latents:
         numbers.append(
             ("angles known modulo", f"{360 / symmetry:g}°" if symmetry > 1 else "the full circle")

@@ -20,6 +20,8 @@ def read_failures(folder: Path) -> list[dict[str, str]]:
             entry = dict.fromkeys(_FIELDS, "")
             entry["message"] = f"It failed, and the note {file.name} cannot be read."
         entry["rule"] = entry["rule"] or file.stem
+        # On the page of many datasets the name already stands above the message.
+        entry["message"] = entry["message"].removeprefix(f"dataset `{folder.name}`: ")
         entry["link"] = _link(entry["log"], folder)
         found.append(entry)
     return found

@@ -30,7 +30,7 @@ def write_index(
     Parameters
     ----------
     results_dir : folder of all results.
-    rows : usable rows of the sample sheet, each with ``dataset``.
+    rows : usable rows of the sample sheet, each with ``dataset`` and, if known, ``models``.
     problems : unusable rows, each with ``row`` (its number), ``dataset`` (its name as written) and
         ``message``.
     """
@@ -76,7 +76,7 @@ def card(results: Path, row: dict[str, Any]) -> dict[str, Any]:
         return made
     folder = results / dataset
     try:
-        _look_into(folder, made)
+        _look_into(folder, made, row.get("models"))
     except Exception as error:  # one odd folder must not cost the index of all others
         made["state"] = "incomplete"
         made["doubts"].append(f"Its folder cannot be read: {type(error).__name__}: {error}"[:300])
@@ -96,12 +96,12 @@ def _is_one_folder(name: str) -> bool:
     return bool(name) and name not in {".", ".."} and not set(name) & {"/", "\\", "\0"}
 
 
-def _look_into(folder: Path, made: dict[str, Any]) -> None:
+def _look_into(folder: Path, made: dict[str, Any], models: list[str] | None) -> None:
     if not folder.is_dir():
         return
     made["failures"] = read_failures(folder)
     made["thumbnail"] = embedded_thumbnail(folder / "figures" / versions.LATEST / "thumbnail.png")
-    numbers, warnings, doubts = key_numbers(folder)
+    numbers, warnings, doubts = key_numbers(folder, models)
     made["numbers"], made["doubts"] = numbers, warnings + doubts
     report = folder / "report.html"
     if report.is_file():
@@ -116,12 +116,16 @@ def _look_into(folder: Path, made: dict[str, Any]) -> None:
         made["stages"] = ", ".join(done)
 
 
-def key_numbers(folder: Path) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+def key_numbers(
+    folder: Path, models: list[str] | None = None
+) -> tuple[list[tuple[str, str]], list[str], list[str]]:
     """Numbers for the card, warnings of the models, and stores that cannot be read."""
     numbers: list[tuple[str, str]] = []
     warnings: list[str] = []
     doubts: list[str] = []
-    stores = [folder / "sites.zarr", *sorted(folder.glob("*/latents.zarr"))]
+    if models is None:
+        models = sorted(path.parent.name for path in folder.glob("*/latents.zarr"))
+    stores = [folder / "sites.zarr", *(folder / name / "latents.zarr" for name in models)]
     for path in stores:
         if not path.is_dir():
             continue

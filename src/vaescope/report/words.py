@@ -10,7 +10,14 @@ from vaescope.figures.quantities import readable_unit
 _SCORES = {
     "explained_fraction": "sites explained",
     "class_accuracy": "class accuracy",
-    "class_adjusted_mutual_information": "classes against truth (AMI)",
+    "class_ami": "classes against truth (AMI)",
+    "phase_accuracy": "phase accuracy",
+    "content_agreement": "agreement of the members",
+    "predictive_p_below_0.05": "sites with predictive p < 0.05",
+    "mean_elbo": "mean ELBO (nats)",
+    "angle_share_within_3_deg": "angles within 3°",
+    "angle_median_spread_deg": "angle spread (median)",
+    "angle_coverage_68": "angle errors below their spread",
     "angle_median_error_deg": "median angle error",
     "angle_within_10_deg": "angles within 10°",
     "precision": "precision of detection",
@@ -22,7 +29,17 @@ _SCORES = {
     "n_found": "sites found",
     "n_sites": "sites mapped",
 }
-_SHARES = ("fraction", "accuracy", "precision", "recall", "share", "within_10_deg")
+_SHARES = (
+    "fraction",
+    "accuracy",
+    "precision",
+    "recall",
+    "share",
+    "within_10_deg",
+    "within_3_deg",
+    "coverage_68",
+    "below_0.05",
+)
 _METHODS = {
     "maxima": "local maxima",
     "log": "blobs of a Laplacian of Gaussian",

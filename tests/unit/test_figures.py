@@ -1,0 +1,266 @@
+"""Figures show what the stores say, whatever the data look like, and are never overwritten."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import fake_results
+import numpy as np
+import pytest
+import xarray as xr
+
+from vaescope import figures, store
+from vaescope.errors import UserError
+from vaescope.figures import panels, quantities, style, truth, versions
+from vaescope.figures.voronoi import cells
+
+HOSTILE = r"a $x_1$ \frac{1}{2} <b>&'quote' 日本 " + "and-on" * 30
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    fake_results.make(folder, "crystal", shape=(90, 120))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifest(results):
+    return figures.draw(results, "crystal", fake_results.RECIPE, ["rvae", "jrvae"])
+
+
+def recipe(**look):
+    changed = copy.deepcopy(fake_results.RECIPE)
+    changed["figures"].update(look)
+    return changed
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
+
+
+def test_every_figure_of_the_lecture_is_drawn(manifest):
+    drawn = {figure["name"] for figure in manifest["figures"]}
+    of_models = {"maps-points", "maps-cells", "uncertainty", "criticism", "decoded-grid"}
+    of_models |= {"latent-distribution", "training", "angle-truth", "strain"}
+    wanted = {f"{model}-{name}" for model in ("rvae", "jrvae") for name in of_models}
+    wanted |= {"sites", "patches", "position-error", "jrvae-classes", "jrvae-confusion"}
+    assert drawn == wanted
+
+
+def test_the_manifest_names_files_that_exist_in_the_version_and_in_latest(results, manifest):
+    root = results / "crystal" / "figures"
+    for figure in manifest["figures"]:
+        assert figure["title"] and figure["caption"].endswith(".")
+        assert {Path(name).suffix for name in figure["files"]} == {".png", ".svg"}
+        for name in figure["files"]:
+            same = [
+                (root / folder / name).read_bytes() for folder in (manifest["version"], "latest")
+            ]
+            assert same[0] == same[1]
+    assert (root / "latest" / manifest["thumbnail"]).is_file()
+    assert not (root / "latest").is_symlink()
+
+
+def test_drawing_again_gives_the_same_files_and_no_second_version(results, manifest):
+    root = results / "crystal" / "figures"
+    before = digests(root / manifest["version"])
+    again = figures.draw(results, "crystal", fake_results.RECIPE, ["rvae", "jrvae"])
+    assert again == manifest
+    assert digests(root / manifest["version"]) == before
+    assert {folder.name for folder in root.iterdir()} == {manifest["version"], "latest"}
+
+
+def test_another_colour_map_is_another_version_and_the_old_one_stays(tmp_path):
+    fake_results.make(tmp_path, "a", shape=(70, 80), models=("vae",))
+    first = figures.draw(tmp_path, "a", recipe(formats=["png"]), ["vae"])
+    old = digests(tmp_path / "a/figures" / first["version"])
+    second = figures.draw(tmp_path, "a", recipe(formats=["png"], colormap="magma"), ["vae"])
+    assert first["version"] != second["version"]
+    assert digests(tmp_path / "a/figures" / first["version"]) == old
+    name = "vae-maps-cells.png"
+    latest = tmp_path / "a/figures/latest" / name
+    assert latest.read_bytes() == (tmp_path / "a/figures" / second["version"] / name).read_bytes()
+    assert hashlib.sha256(latest.read_bytes()).hexdigest() != old[name]
+
+
+def test_a_different_result_of_the_same_version_does_not_overwrite_the_first(tmp_path):
+    folder = fake_results.make(tmp_path, "a", shape=(70, 80), models=("vae",))
+    chosen = recipe(formats=["png"])
+    first = figures.draw(tmp_path, "a", chosen, ["vae"])
+    old = digests(folder / "figures" / first["version"])
+    latents = store.open(folder / "vae" / "latents.zarr").load()
+    latents["consensus_content"] = -latents["consensus_content"]
+    store.write(latents, folder / "vae" / "latents.zarr")
+    second = figures.draw(tmp_path, "a", chosen, ["vae"])
+    assert second["version"] == f"{first['version']}-2"
+    assert digests(folder / "figures" / first["version"]) == old
+
+
+def test_what_a_killed_drawing_left_is_swept_and_latest_is_whole(tmp_path):
+    folder = fake_results.make(tmp_path, "a", shape=(70, 80), models=("vae",))
+    (folder / "figures/.drawing-abc").mkdir(parents=True)
+    (folder / "figures/.drawing-abc/sites.png").write_bytes(b"half")
+    made = figures.draw(tmp_path, "a", recipe(formats=["png"]), ["vae"])
+    assert {f.name for f in (folder / "figures").iterdir()} == {made["version"], "latest"}
+
+
+def test_raw_data_recipe_pixel_size_and_code_each_change_the_version():
+    attrs = {"source_sha256": ["a"], "pixel_size": 1.0, "pixel_unit": "px"}
+    versions_of = {
+        versions.version_of(attrs, {"seed": 0}),
+        versions.version_of({**attrs, "source_sha256": ["b"]}, {"seed": 0}),
+        versions.version_of({**attrs, "pixel_size": 0.1}, {"seed": 0}),
+        versions.version_of(attrs, {"seed": 1}),
+    }
+    assert len(versions_of) == 4
+
+
+def test_a_figure_says_what_it_shows_in_text_that_can_be_searched(results, manifest):
+    svg = (results / "crystal/figures/latest/jrvae-maps-cells.svg").read_text()
+    for text in ("crystal", manifest["version"], "4 members", "angles modulo 90°", "latent 2"):
+        assert text in svg
+    for unit in ("angle (°, mod 90°)", "x offset (pm, + right)", "0.5\u202fnm", "sites"):
+        assert unit in svg
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"shape": (60, 420), "calibrated": False, "latent": 3, "frames": 2, "classes": 11},
+        {"shape": (400, 60), "latent": 1, "symmetry": 1, "truth": False},
+    ],
+    ids=["wide, uncalibrated, two frames, many classes", "tall, one latent, no symmetry, no truth"],
+)
+def test_odd_data_and_hostile_names_are_drawn_without_warnings(tmp_path, odd, recwarn):
+    name = HOSTILE.replace("/", "")[:200]
+    fake_results.make(tmp_path, name, models=("jrvae",), **odd)
+    recwarn.clear()
+    made = figures.draw(tmp_path, name, recipe(formats=["png", "svg"]), ["jrvae"])
+    assert len(made["figures"]) >= 9
+    assert not [w for w in recwarn if "font" in str(w.message) or "mathtext" in str(w.message)]
+    if odd.get("frames", 1) > 1:
+        svg = (tmp_path / name / "figures/latest/jrvae-maps-cells.svg").read_text()
+        assert "frame 1 of 2" in svg
+
+
+def test_few_sites_nan_values_and_constant_maps_are_drawn(tmp_path):
+    folder = fake_results.make(tmp_path, "few", shape=(64, 70), models=("jrvae",), step=18.0)
+    latents = store.open(folder / "jrvae/latents.zarr").load().isel(site=slice(0, 3))
+    latents["consensus_angle"][:] = 0.0
+    latents["consensus_content"][0] = np.nan
+    latents["residual"][1] = np.nan
+    latents["content_spread"][:] = 0.0
+    store.write(latents, folder / "jrvae/latents.zarr")
+    made = figures.draw(tmp_path, "few", recipe(formats=["png"]), ["jrvae"])
+    assert any(figure["name"] == "jrvae-maps-cells" for figure in made["figures"])
+
+
+def test_a_missing_store_is_told_as_such(tmp_path):
+    fake_results.make(tmp_path, "a", shape=(70, 80), models=())
+    with pytest.raises(UserError, match="no such store"):
+        figures.draw(tmp_path, "a", fake_results.RECIPE, ["rvae"])
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [({"colormap": "rainbowish"}, "rainbowish"), ({"formats": ["bmp"]}, "bmp")],
+)
+def test_an_unknown_look_is_refused_with_its_name(look, told):
+    with pytest.raises(UserError, match=told):
+        figures.Look.from_recipe(recipe(**look))
+
+
+def test_drawing_needs_no_torch():
+    code = "import sys, vaescope.figures, vaescope.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_voronoi_cells_tile_the_image_where_sites_are_dense():
+    rng = np.random.default_rng(0)
+    points = rng.uniform([0, 0], [60, 80], (400, 2))
+    area = sum(_area(cell) for cell in cells(points, 60, 80, 100.0) if cell is not None)
+    assert area == pytest.approx(60 * 80, rel=1e-9)
+
+
+def test_a_lonely_site_gets_a_disc_and_a_doubled_one_no_second_cell():
+    made = cells(np.array([[50.0, 50.0], [50.0, 50.0], [np.nan, 1.0]]), 100, 100, 10.0)
+    # A polygon of 24 corners covers 98.9 % of its circle.
+    assert _area(made[0]) == pytest.approx(np.pi * 100, rel=0.02)
+    assert made[1] is None and made[2] is None
+
+
+def test_cells_in_a_row_are_drawn_though_the_sites_are_collinear():
+    made = cells(np.array([[5.0, x] for x in (5.0, 15.0, 25.0)]), 11, 31, 8.0)
+    assert all(cell is not None for cell in made)
+    assert _area(made[1]) == pytest.approx(10 * 11, rel=1e-6)
+
+
+def _area(cell: np.ndarray) -> float:
+    x, y = cell.T
+    return 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
+
+
+def test_colours_of_classes_differ_from_each_other():
+    assert len(set(style.category_colours(20))) == 20
+
+
+def test_limits_ignore_single_outliers_and_survive_nothing():
+    values = np.r_[np.linspace(0, 1, 1000), 1e9, np.nan]
+    assert style.robust_limits(values)[1] < 2
+    assert style.robust_limits(np.array([np.nan])) == (0.0, 1.0)
+    low, high = style.robust_limits(np.full(5, 3.0))
+    assert low < 3 < high
+
+
+def test_names_are_one_printable_line_of_bounded_length():
+    assert style.plain("a\nb\t\u202ec") == "a b c"
+    assert len(style.plain("x" * 500, 40)) == 40
+
+
+def test_angles_that_fill_little_of_the_circle_are_drawn_about_their_mean():
+    rng = np.random.default_rng(0)
+    view = _view(np.deg2rad(44.9 + rng.normal(0, 0.5, 200)), symmetry=4)
+    quantity = quantities.angle(_scene(), view)
+    assert quantity.cmap == "RdBu_r"
+    assert abs(quantity.values).max() < 3  # about the mean, across the seam at 45°
+    full = quantities.angle(_scene(), _view(rng.uniform(-0.7, 0.7, 200), symmetry=4))
+    assert (full.cmap, full.low, full.high) == ("twilight", -45.0, 45.0)
+
+
+def test_scale_bars_are_round_and_speak_the_unit_of_the_image():
+    scene = _scene(calibrated=True, pixel_size=0.02, pixel_unit="nm")
+    pixels, label = panels.round_length(scene, 240, 3.0)
+    assert (pixels, label) == (50.0, "1\u202fnm")
+    assert panels.round_length(_scene(), 240, 3.0) == (50.0, "50\u202fpx")
+    micro = _scene(calibrated=True, pixel_size=8e-3, pixel_unit="um")
+    assert panels.round_length(micro, 256, 3.0)[1] == "0.5\u202fµm"
+
+
+def test_matching_of_classes_is_one_to_one():
+    order, accuracy = truth.matched(np.array([[1, 9, 0], [8, 2, 0]]))
+    assert order.tolist() == [1, 0, 2]
+    assert accuracy == pytest.approx(17 / 20)
+
+
+def _view(angle: np.ndarray, symmetry: int) -> figures.View:
+    latents = xr.Dataset({"consensus_angle": ("site", angle)}, attrs={"symmetry": symmetry})
+    return figures.View("rvae", latents, Path("none"), 0)
+
+
+def _scene(**attrs) -> figures.Scene:
+    empty = xr.Dataset()
+    return figures.Scene(
+        "d", "v", figures.Look(), np.zeros((2, 2)), (240, 240), 0, 1, "", empty, empty, attrs
+    )
+
+
+def test_the_manifest_on_disk_is_the_one_returned(results, manifest):
+    stored = json.loads((results / "crystal/figures/latest/figures.json").read_text())
+    assert stored | manifest == stored
+    assert set(stored["sha256"]) >= {manifest["thumbnail"]}
