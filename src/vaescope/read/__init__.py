@@ -1,0 +1,180 @@
+"""From vendor files to one image with physical coordinates: the image contract of the stores.
+
+``load`` is the way in. The numbers stay on the disk, or with the file's own reader, until a chunk
+is asked for; only checks that need every pixel pass over the image once, chunk by chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vaescope.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from vaescope.read.raw import Raw
+
+__all__ = ["fingerprint", "load"]
+
+
+def load(
+    source_paths: str | os.PathLike | Sequence[str | os.PathLike],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    pixel_size: str | float | None = None,
+) -> xr.Dataset:
+    """Read one image, stack or movie, lazily.
+
+    Parameters
+    ----------
+    source_paths : the files of one dataset; several become a series in time, in the order of
+        their names (numbers in names counted: 2 before 10).
+    settings : the recipe's ``ingest`` part: ``array`` (which array, image or title of a file that
+        holds several), ``channel`` (name or number, or a list; all when null) and ``preprocess``.
+    pixel_size : side of a pixel from the sample sheet, with its unit, such as ``"0.0078 nm"``;
+        goes before what the file says.
+
+    Returns
+    -------
+    Dataset with ``image`` (time, channel, y, x) float32, in chunks of one frame and at most
+    1024 × 1024 pixels; coordinates ``y``, ``x`` in ``pixel_unit`` (pixels where no size is known);
+    attributes ``pixel_size``, ``pixel_unit``, ``calibrated``, ``calibration`` (where the size comes
+    from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
+    ``channel_units``, ``nan_filled``, ``source_dtype``; ``pixel_size_y`` of pixels not square.
+
+    Raises
+    ------
+    UserError : whatever is wrong with a file, the settings or the pixel size.
+    """
+    from vaescope.read import clean, formats, physical, preprocess, raw
+
+    settings = dict(settings or {})
+    sheet = physical.from_sheet(pixel_size)
+    paths = _paths(source_paths)
+    parts: list[Raw] = []
+    for path in paths:
+        part = formats.read(path, settings.get("array"))
+        with formats.readable(path, formats.extension_of(path)):
+            parts.append(_calibrated(raw.tidy(part), path, sheet))
+    whole = raw.stack(parts, [path.name for path in paths])
+    wanted = settings.get("channel")
+    whole = raw.pick_channels(whole, wanted, path=paths[0])
+    with formats.readable(paths[0], formats.extension_of(paths[0])):
+        whole, facts = clean.finish(whole, path=paths[0], chosen=wanted is not None)
+    dataset = _dataset(whole)
+    dataset.attrs |= {
+        **facts,
+        "source_files": [path.name for path in paths],
+        "source_sha256": [fingerprint(path) for path in paths],
+    }
+    return preprocess.apply(dataset, settings.get("preprocess"), folder=paths[0].parent)
+
+
+def fingerprint(path: str | os.PathLike) -> str:
+    """SHA-256 of a file, read in pieces; of a folder (zspy), over its files and their names."""
+    path = Path(path)
+    if path.is_dir():
+        total = hashlib.sha256()
+        for one in sorted(path.rglob("*")):
+            if one.is_file():
+                total.update(f"{one.relative_to(path).as_posix()} {fingerprint(one)}\n".encode())
+        return total.hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _paths(source: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
+    from vaescope.read.raw import natural
+
+    many = [source] if isinstance(source, str | os.PathLike) else list(source)
+    if not many:
+        raise UserError(
+            "no file matches the source of this dataset",
+            remedy="Mend the column `source`: paths count from the folder of the sample sheet",
+        )
+    return sorted(map(Path, many), key=lambda path: natural(str(path)))
+
+
+def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
+    """The pixel size: by the sample sheet, else by the file, else by a JSON file beside it."""
+    from vaescope.read import formats, sidecar
+
+    raw = replace(raw, calibration="the file" if raw.pixel else "none in the file")
+    beside = None
+    if formats.extension_of(path) in formats.SIDECARS:
+        beside = sidecar.beside(path)
+    if sheet is not None:
+        raw = replace(raw, pixel=sheet, calibration="the sample sheet")
+    if beside is None:
+        return raw
+    if sheet is not None or raw.pixel is not None:
+        # Kept for the reader of the store; not needed, so its mistakes do not matter.
+        try:
+            content = sidecar.read(beside)
+        except UserError:
+            return raw
+        return replace(raw, metadata={"file": raw.metadata, beside.name: content})
+    content = sidecar.read(beside)
+    shape = (int(raw.data.shape[2]), int(raw.data.shape[3]))
+    pixel, words = sidecar.pixel(content, shape, file=beside)
+    return replace(
+        raw,
+        pixel=pixel,
+        calibration=words,
+        metadata={"file": raw.metadata, beside.name: content},
+    )
+
+
+def _dataset(raw: Raw) -> xr.Dataset:
+    import numpy as np
+    import xarray as xr
+
+    from vaescope.read import metadata, physical
+
+    frames, _, height, width = raw.data.shape
+    y, x, unit = physical.display(raw.pixel) if raw.pixel else (1.0, 1.0, "px")
+    attributes: dict[str, Any] = {
+        "pixel_size": x,
+        "pixel_unit": unit,
+        "calibrated": raw.pixel is not None,
+        "calibration": raw.calibration,
+        "vendor_metadata": metadata.to_json(raw.metadata),
+        "reader": raw.reader,
+        "channel_units": list(raw.units),
+    }
+    if not np.isclose(x, y, rtol=1e-6, atol=0):
+        attributes["pixel_size_y"] = y
+    signal = raw.units[0] if len(set(raw.units)) == 1 else ""
+    along = {"y": "downwards", "x": "to the right"}
+    return xr.Dataset(
+        {
+            "image": (
+                ("time", "channel", "y", "x"),
+                raw.data,
+                {"long_name": "signal", "units": signal or "1"},
+            )
+        },
+        coords={
+            "time": (
+                "time",
+                np.arange(frames) * raw.time_step,
+                {"long_name": "time" if raw.time_unit == "s" else "frame", "units": raw.time_unit},
+            ),
+            "channel": ("channel", np.array(raw.channels, dtype=str), {"long_name": "channel"}),
+            **{
+                name: (
+                    name,
+                    np.arange(count) * step,
+                    {"long_name": f"position {along[name]}", "units": unit},
+                )
+                for name, count, step in (("y", height, y), ("x", width, x))
+            },
+        },
+        attrs=attributes,
+    )

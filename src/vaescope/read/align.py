@@ -1,0 +1,88 @@
+"""Drift alignment of the frames of a series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dask
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.read.raw import in_chunks
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+UPSAMPLING = 20  # shifts to a twentieth of a pixel; finer is below the noise of real frames
+
+
+def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Shift every frame back onto the first; the shifts are added to the dataset.
+
+    Shifts from frame to frame are found by phase correlation of the first channel and summed up.
+    On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
+    told from a smaller one. What comes in from outside the frame repeats its edge.
+
+    Returns
+    -------
+    The dataset with ``frame_shift`` (time, axis) in pixels, what was added to the position of each
+    frame, and the facts to be recorded.
+    """
+    import xarray as xr
+
+    frames = in_chunks(dataset["image"].data)
+    shifts = drift(frames[:, 0])
+    if len(shifts) == 1:
+        return dataset, {"frames": 1, "note": "a single frame has nothing to be aligned with"}
+    whole = frames.rechunk((1, 1, -1, -1))
+    moved = da.map_blocks(_moved, whole, shifts=shifts, dtype=np.float32, meta=frames._meta)
+    dataset = dataset.copy()
+    dataset["image"] = dataset["image"].copy(data=in_chunks(moved))
+    dataset["frame_shift"] = xr.DataArray(
+        shifts,
+        dims=("time", "axis"),
+        coords={"axis": np.array(["y", "x"])},
+        attrs={"long_name": "shift applied to the frame", "units": "px"},
+    )
+    return dataset, {"frames": len(shifts), "largest_shift": float(abs(shifts).max())}
+
+
+def drift(frames: da.Array) -> np.ndarray:
+    """(frame, 2) shifts in pixels (y, x) that bring each frame of (frame, y, x) onto the first."""
+    steps = [_step(frames[k - 1], frames[k]) for k in range(1, frames.shape[0])]
+    found = dask.compute(*steps)
+    shifts = np.cumsum(np.reshape([(0.0, 0.0), *found], (-1, 2)), axis=0)
+    if not np.isfinite(shifts).all():
+        raise UserError(
+            "the drift between frames cannot be found; a frame may be constant",
+            remedy="Set `align_frames: false` in the recipe, or leave the blank frames out",
+        )
+    return shifts
+
+
+def _step(before: da.Array, after: da.Array) -> Any:
+    whole = [frame.rechunk(frame.shape).to_delayed().item() for frame in (before, after)]
+    return dask.delayed(_shift)(*whole)
+
+
+def _shift(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    from scipy.signal.windows import tukey
+    from skimage.registration import phase_cross_correlation
+
+    # A frame is no periodic pattern: its edges are faded out, else they pin the shift at nought.
+    window = np.multiply.outer(*(tukey(n, 0.25) for n in before.shape))
+    pair = [(frame - frame.mean()) * window for frame in (before, after)]
+    return phase_cross_correlation(*pair, upsample_factor=UPSAMPLING)[0]
+
+
+def _moved(block: np.ndarray, shifts: np.ndarray, block_info: Any = None) -> np.ndarray:
+    from scipy.ndimage import shift
+
+    first = block_info[0]["array-location"][0][0] if block_info else 0
+    moved = [
+        shift(channel, shifts[first + k], order=3, mode="nearest")
+        for k, frame in enumerate(block)
+        for channel in frame
+    ]
+    return np.reshape(moved, block.shape).astype(np.float32)

@@ -1,0 +1,179 @@
+"""NumPy files: npy and npz, mapped into memory where they are stored plainly. Never a pickle."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from vaescope.errors import UserError
+from vaescope.read import lazy
+from vaescope.read.raw import SMALLEST_SIDE, Raw, show, unlabelled
+
+_REMEDY = "Save it with `numpy.save` as a plain array of numbers"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an npy file says of its array; ``start`` is where the numbers begin, in bytes."""
+
+    shape: tuple[int, ...]
+    order: str
+    dtype: np.dtype
+    start: int
+
+
+def read_npy(path: Path, extension: str, wanted: Any) -> Raw:
+    """The one array of an npy file."""
+    with path.open("rb") as file:
+        header = _header(file, path)
+    announced = header.start + header.dtype.itemsize * _count(header.shape)
+    if path.stat().st_size < announced:
+        raise UserError(
+            f"the file ends after {path.stat().st_size:,} of the {announced:,} bytes that its "
+            "header announces; the copy is probably incomplete",
+            file=path,
+            remedy="Copy the file again",
+        )
+    _refuse_odd({path.name: header}, path)
+    source = lazy.Mapped(str(path), header.start, header.dtype, header.shape, header.order)
+    return unlabelled(lazy.array(source), "numpy", path=path)
+
+
+def read_npz(path: Path, extension: str, wanted: Any) -> Raw:
+    """One array of an npz file: the one named, ``image``, ``images``, or the only possible one."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {e.filename.removesuffix(".npy"): e for e in archive.infolist()}
+        headers = {}
+        for name, entry in entries.items():
+            with archive.open(entry) as file:
+                if entry.filename.endswith(".npy"):
+                    headers[name] = _header(file, path)
+    name = choose({n: (h.shape, h.dtype) for n, h in headers.items()}, wanted, path=path)
+    header, entry = headers[name], entries[name]
+    _refuse_odd({name: header}, path)
+    if entry.compress_type == zipfile.ZIP_STORED:
+        start = _start_of(path, entry) + header.start
+        source: Any = lazy.Mapped(str(path), start, header.dtype, header.shape, header.order)
+    else:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(entry.filename).file_size < _count(header.shape):
+                raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
+        source = lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape)
+    return unlabelled(lazy.array(source), "numpy", path=path)
+
+
+def choose(
+    arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]], wanted: Any, *, path: object
+) -> str:
+    """Name of the array to read: the one named, ``image``, ``images``, or the only possible one.
+
+    Parameters
+    ----------
+    arrays : shape and dtype by name.
+    wanted : what `ingest: array` of the recipe says, or None.
+
+    Raises
+    ------
+    UserError : none can be an image, several can, or the one named is not there; lists them.
+    """
+    found = listing(arrays) or "no array"
+    if wanted is not None:
+        text = str(wanted).strip("/").removesuffix(".npy")
+        hits = [name for name in arrays if name.strip("/") == text] or [
+            name for name in arrays if name.rsplit("/", 1)[-1] == text
+        ]
+        if len(hits) == 1:
+            return hits[0]
+        raise UserError(
+            f"`ingest: array` names {wanted!r}, which is not exactly one array of this file",
+            file=path,
+            found=found,
+            remedy="Set it to one of these names",
+        )
+    possible = [name for name, (shape, dtype) in arrays.items() if can_be_image(shape, dtype)]
+    for word in ("image", "images"):
+        hits = [name for name in possible if name.rsplit("/", 1)[-1].casefold() == word]
+        if len(hits) == 1:
+            return hits[0]
+    if len(possible) == 1:
+        return possible[0]
+    raise UserError(
+        "several arrays could be the image" if possible else "no array here can be an image",
+        file=path,
+        found=found,
+        expected=f"one array of numbers, (y, x) or (time, y, x), at least {SMALLEST_SIDE} pixels "
+        "a side",
+        remedy="Name the array by `ingest: array` in the recipe" if possible else _REMEDY,
+    )
+
+
+def can_be_image(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether an array of numbers has two or three axes long enough for a picture."""
+    if dtype.kind not in "buifc" or not 2 <= len(shape) <= 4:
+        return False
+    sides = shape[-2:]
+    if len(shape) > 2 and shape[-1] < SMALLEST_SIDE:
+        sides = shape[-3:-1]
+    return min(sides) >= SMALLEST_SIDE and 0 not in shape
+
+
+def listing(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> str:
+    words = [f"{name} ({show(shape)}, {dtype})" for name, (shape, dtype) in arrays.items()]
+    return "; ".join(words[:20]) + (f"; … {len(words)} in all" if len(words) > 20 else "")
+
+
+def _header(file: IO[bytes], path: Path) -> Header:
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    version = npy.read_magic(file)
+    if version not in readers:
+        raise UserError(f"npy version {version} is not read", file=path, remedy=_REMEDY)
+    shape, fortran, dtype = readers[version](file)
+    return Header(shape, "F" if fortran else "C", dtype, file.tell())
+
+
+def _refuse_odd(headers: dict[str, Header], path: Path) -> None:
+    for name, header in headers.items():
+        if header.dtype.hasobject:
+            raise UserError(
+                "the array holds pickled Python objects, which are not opened for safety",
+                file=path,
+                found=f"{name} with dtype {header.dtype}",
+                expected="an array of numbers",
+                remedy=_REMEDY,
+            )
+        kinds = [header.dtype] if header.dtype.names is None else []
+        kinds += [header.dtype[field] for field in header.dtype.names or ()]
+        if any(kind.kind not in "buifc" or kind.shape for kind in kinds) or len(set(kinds)) > 1:
+            raise UserError(
+                "the array does not hold numbers",
+                file=path,
+                found=f"{name} with dtype {header.dtype}",
+                expected="integers, real or complex numbers",
+                remedy=_REMEDY,
+            )
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    total = 1  # Python integers do not overflow, whatever a damaged header says
+    for n in shape:
+        total *= int(n)
+    return total
+
+
+def _start_of(path: Path, entry: zipfile.ZipInfo) -> int:
+    """Where the bytes of a stored (uncompressed) member begin in its archive."""
+    with path.open("rb") as file:
+        file.seek(entry.header_offset + 26)  # lengths of name and extra field, PKWARE appnote 4.3.7
+        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+    return entry.header_offset + 30 + name + extra
+
+
+def _decode(path: str, member: str) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        return npy.read_array(file, allow_pickle=False)

@@ -1,0 +1,170 @@
+"""From the numbers of a file to float32 without gaps, checked chunk by chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import dask
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.read.raw import SMALLEST_SIDE, Raw, in_chunks, in_work_chunks, show
+
+REACH = 8  # pixels over which gaps are filled from their neighbours; wider ones get the mean
+MOST_MISSING = 0.5  # of a channel; more, and what is filled in would be most of the picture
+# float32 has 24 bits. A signal that rides on an offset larger than its range by this factor would
+# be left with fewer than 8 of them, so its offset is taken off first.
+_RIDES = 2.0**16
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Per channel: how many pixels, how many of them finite, and the range and sum of these."""
+
+    count: int
+    finite: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    total: np.ndarray
+
+
+def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, object]]:
+    """Check an image and make it float32 without gaps, lazily.
+
+    Parameters
+    ----------
+    raw : as its files have it.
+    chosen : whether the recipe names its channels; a constant one is then an error, otherwise it
+        is left out if there are others.
+
+    Returns
+    -------
+    The image in store chunks, and attributes that say what was done to it.
+
+    Raises
+    ------
+    UserError : too small, empty, all NaN, mostly missing, or constant.
+    """
+    height, width = raw.data.shape[2:]
+    if 0 in raw.data.shape:
+        raise UserError("the image is empty", file=path, found=f"shape {show(raw.data.shape)}")
+    if min(height, width) < SMALLEST_SIDE:
+        raise UserError(
+            "the image is too small",
+            file=path,
+            found=f"{height} × {width} pixels",
+            expected=f"at least {SMALLEST_SIDE} pixels a side",
+        )
+    raw = replace(raw, data=in_work_chunks(raw.data))
+    facts = statistics(raw.data)
+    kept, dropped = _varying(raw, facts, path, chosen)
+    offsets = _offsets(facts)
+    layers, filled = [], 0
+    for k in kept:
+        layer = raw.data[:, k]
+        missing = int(facts.count - facts.finite[k])
+        mean = facts.total[k] / facts.finite[k]
+        if missing:
+            layer = _fill(layer, float(mean))
+            filled += missing
+        if offsets[k]:
+            layer = layer.astype(np.float64) - offsets[k]
+        layers.append(layer.astype(np.float32))
+    attributes: dict[str, object] = {"nan_filled": filled, "source_dtype": str(raw.data.dtype)}
+    if dropped:
+        attributes["constant_channels_left_out"] = dropped
+    if any(offsets[k] for k in kept):
+        attributes["subtracted_offset"] = [float(offsets[k]) for k in kept]
+    done = replace(
+        raw,
+        data=in_chunks(da.stack(layers, axis=1)),
+        channels=[raw.channels[k] for k in kept],
+        units=[raw.units[k] for k in kept],
+    )
+    return done, attributes
+
+
+def statistics(data: da.Array) -> Statistics:
+    """Reductions over (time, channel, y, x) to one number per channel, a chunk at a time."""
+    axes = (0, 2, 3)
+    wide = data.astype(np.float64)
+    good = da.isfinite(wide)
+    parts = dask.compute(
+        good.sum(axes),
+        da.where(good, wide, np.inf).min(axes),
+        da.where(good, wide, -np.inf).max(axes),
+        da.where(good, wide, 0.0).sum(axes),
+    )
+    return Statistics(data.size // data.shape[1], *(np.asarray(part) for part in parts))
+
+
+def _varying(
+    raw: Raw, facts: Statistics, path: object, chosen: bool
+) -> tuple[list[int], list[str]]:
+    """Channels with something in them, and the names of those without."""
+    problems = {}
+    for k, name in enumerate(raw.channels):
+        if facts.finite[k] == 0:
+            problems[k] = f"channel {name}: every pixel is NaN or infinite"
+        elif facts.finite[k] < (1 - MOST_MISSING) * facts.count:
+            share = 1 - facts.finite[k] / facts.count
+            problems[k] = f"channel {name}: {share:.0%} of the pixels are NaN or infinite"
+        elif facts.low[k] == facts.high[k]:
+            problems[k] = f"channel {name}: every pixel is {facts.low[k]:g}"
+        elif max(abs(facts.low[k]), abs(facts.high[k])) > np.finfo(np.float32).max:
+            problems[k] = f"channel {name}: values up to {facts.high[k]:g}, beyond float32"
+    kept = [k for k in range(len(raw.channels)) if k not in problems]
+    if not kept or (chosen and problems):
+        constant = all(facts.low[k] == facts.high[k] for k in problems)
+        raise UserError(
+            "the image is constant" if constant else "the image holds too few usable numbers",
+            file=path,
+            found="; ".join(list(problems.values())[:8]),
+            expected="an image with contrast",
+            remedy="Check the file in the program that wrote it, or take the row out of the sheet",
+        )
+    return kept, [raw.channels[k] for k in problems]
+
+
+def _offsets(facts: Statistics) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        span = facts.high - facts.low
+        rides = np.maximum(abs(facts.low), abs(facts.high)) > _RIDES * span
+    return np.where(rides & (span > 0), facts.low, 0.0)
+
+
+def _fill(layer: da.Array, mean: float) -> da.Array:
+    """Replace what is not finite in (time, y, x) by its neighbours, the same at every seam."""
+    kind = np.float64 if layer.dtype == np.float64 else np.float32
+    depth = (0, *(min(REACH, n - 1) for n in layer.shape[1:]))
+    return da.map_overlap(
+        fill_gaps,
+        layer.astype(kind),
+        depth=dict(enumerate(depth)),
+        boundary="none",
+        dtype=kind,
+        meta=np.empty((0, 0, 0), kind),
+        mean=mean,
+    )
+
+
+def fill_gaps(block: np.ndarray, mean: float) -> np.ndarray:
+    """(frame, y, x) with gaps filled by the mean of their 3 × 3 neighbours, ring after ring."""
+    from scipy.ndimage import uniform_filter
+
+    block = np.where(np.isfinite(block), block, np.nan)
+    for frame in block:
+        for _ in range(REACH):
+            gaps = np.isnan(frame)
+            if not gaps.any():
+                break
+            if gaps.all():
+                break
+            known = uniform_filter((~gaps).astype(np.float64), 3, mode="constant")
+            # The mean is taken off before and added after, so that heights of 1e-9 keep digits.
+            near = uniform_filter(np.where(gaps, 0, frame - mean), 3, mode="constant")
+            reached = gaps & (known > 1e-6)
+            frame[reached] = (near[reached] / known[reached] + mean).astype(frame.dtype)
+        frame[np.isnan(frame)] = mean
+    return block

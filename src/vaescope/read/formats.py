@@ -1,0 +1,157 @@
+"""Which reader reads a file: by its extension, by its first bytes where it has none."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vaescope.errors import UserError
+from vaescope.read.raw import Raw
+
+# extension -> module of this room and its function; all others are RosettaSciIO's
+_OURS = {
+    **dict.fromkeys(("png", "jpg", "jpeg", "bmp", "gif"), ("pictures", "read")),
+    **dict.fromkeys(("tif", "tiff"), ("tiff", "read")),
+    **dict.fromkeys(("h5", "hdf5", "nsid", "usid"), ("hdf5", "read")),
+    "npy": ("arrays", "read_npy"),
+    "npz": ("arrays", "read_npz"),
+    "ibw": ("igor", "read"),
+    "sxm": ("nanonis", "read_sxm"),
+    "3ds": ("nanonis", "read_3ds"),
+}
+_MAGIC = (
+    (b"\x89PNG\r\n", "png"),
+    (b"\xff\xd8\xff", "jpg"),
+    (b"GIF8", "gif"),
+    (b"\x93NUMPY", "npy"),
+    (b"PK\x03\x04", "npz"),
+    (b"\x89HDF\r\n", "h5"),
+    (b"II*\x00", "tif"),
+    (b"MM\x00*", "tif"),
+    (b"II+\x00", "tif"),
+    (b"\x00\x00\x00\x03\x00", "dm3"),
+    (b"\x00\x00\x00\x04\x00\x00\x00\x00", "dm4"),
+    (b":NANONIS_VERSION:", "sxm"),
+)
+SIDECARS = {"npy", "npz", "png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "h5", "hdf5"}
+COMMON = "dm3, dm4, emd, hspy, zspy, ser, mrc, blo, tif, png, jpg, bmp, npy, npz, h5, ibw, sxm, 3ds"
+
+
+def extension_of(path: Path) -> str:
+    """The format of a file as one of the known extensions.
+
+    Raises
+    ------
+    UserError : there is no such file, it is empty, or its format is unknown.
+    """
+    _refuse_absent(path)
+    extension = path.suffix.lower().lstrip(".")
+    if path.is_dir():
+        if extension == "zspy":
+            return extension
+        raise UserError(
+            "this is a folder, not a file",
+            file=path,
+            expected="one file, or a pattern such as folder/*.dm3",
+        )
+    with path.open("rb") as file:
+        head = file.read(256)
+    _refuse_text_instead(path, head)
+    if extension in _OURS or extension in _vendors():
+        return extension
+    for magic, known in _MAGIC:
+        if head.startswith(magic):
+            return known
+    raise UserError(
+        "the format of this file is unknown",
+        file=path,
+        found=f"the extension {path.suffix!r}" if path.suffix else "no extension",
+        expected=f"one of {COMMON}, or another that RosettaSciIO reads",
+        remedy="Save the image as TIFF or npy, or take the row out of the sample sheet",
+    )
+
+
+def read(path: Path, wanted: Any) -> Raw:
+    """The image of any file; ``wanted`` names one of several arrays.
+
+    Raises
+    ------
+    UserError : whatever is wrong with the file.
+    """
+    extension = extension_of(path)
+    with readable(path, extension):
+        return _reader(extension)(path, extension, wanted)
+
+
+@contextmanager
+def readable(path: Path, extension: str) -> Iterator[None]:
+    """Turn whatever a reader raises about a file into one message for its user."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"reading .{extension} needs the package {error.name!r}",
+            file=path,
+            remedy=f"Install it (pip install {error.name}) or save the image as TIFF",
+        ) from error
+    except PermissionError as error:
+        raise UserError("the file may not be read", file=path, found=error.strerror) from error
+    except Exception as error:
+        size = path.stat().st_size if path.is_file() else 0
+        words = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"the file cannot be read as .{extension}; it is damaged, cut short or of another "
+            "format",
+            file=path,
+            found=f"{size:,} bytes, and the reader says {type(error).__name__}: {words}",
+            remedy="Open it in the program that wrote it, and copy or export it again",
+        ) from error
+
+
+def _reader(extension: str) -> Callable[[Path, str, Any], Raw]:
+    module, name = _OURS.get(extension, ("rosetta", "read"))
+    return getattr(importlib.import_module(f"vaescope.read.{module}"), name)
+
+
+def _vendors() -> set[str]:
+    from vaescope.read import rosetta
+
+    return set(rosetta.readers())
+
+
+def _refuse_absent(path: Path) -> None:
+    if not path.exists():
+        near = path.parent
+        found = "no such folder either" if not near.is_dir() else None
+        if found is None:
+            alike = sorted(one.name for one in near.iterdir() if one.suffix == path.suffix)[:5]
+            found = f"there: {', '.join(alike)}" if alike else "no file of this kind there"
+        raise UserError(
+            "there is no such file",
+            file=path,
+            found=found,
+            remedy="Mend the column `source`: paths count from the folder of the sample sheet",
+        )
+    if path.is_file() and path.stat().st_size == 0:
+        raise UserError("the file is empty (0 bytes)", file=path, remedy="Copy it again")
+
+
+def _refuse_text_instead(path: Path, head: bytes) -> None:
+    start = head.lstrip()[:64].lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise UserError(
+            "this is only a pointer to the file, which Git LFS keeps elsewhere",
+            file=path,
+            remedy="Run `git lfs pull` in its repository",
+        )
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise UserError(
+            "this is a web page, not an image",
+            file=path,
+            remedy="The download went wrong: fetch the file itself",
+        )

@@ -1,0 +1,133 @@
+"""Igor binary waves (.ibw), as Asylum Research scanning probes write them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.read import lazy
+from vaescope.read.physical import Pixel, length
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, show
+from vaescope.read.signals import LATER
+
+_LABEL = 32  # bytes of each dimension label in a version 5 file (WaveMetrics Technical Note 003)
+_UNITS = {"height": "m", "zsensor": "m", "amplitude": "m", "deflection": "m", "phase": "deg"}
+_UNITS |= {"userin": "V", "frequency": "Hz", "current": "A"}
+
+
+def read(path: Path, extension: str, wanted: Any) -> Raw:
+    """The channels of an Igor wave; a wave of one layer, or of unnamed ones, as a series."""
+    wave = load(path)
+    data = lazy.array(wave["wData"])
+    if data.ndim < 2 or min(data.shape[:2]) < SMALLEST_SIDE or data.ndim > 3:
+        raise UserError(
+            "there is no image in this file",
+            file=path,
+            found=f"a wave of shape {show(data.shape)}",
+            expected=f"(x, y) or (x, y, channel), at least {SMALLEST_SIDE} pixels a side",
+            remedy=LATER,
+        )
+    note = notes(wave)
+    asylum = "ScanSize" in note
+    # Igor counts (x, y, layer); Asylum's lines run upwards from the lower left corner.
+    data = da.transpose(data if data.ndim == 3 else data[..., None])
+    if asylum:
+        data = data[:, ::-1]
+    names = labels(path, wave, data.shape[0])
+    if names is None and data.shape[0] > 1 and not asylum:
+        data, names = data[:, None], [PLAIN]
+    else:
+        data = data[None]
+        names = names or [PLAIN if len(data) == 1 else f"{PLAIN} {k}" for k in range(data.shape[1])]
+    pixel = _pixel(wave, note, data.shape[-2:])
+    units = [_unit(name) if asylum else "" for name in names]
+    metadata = {"note": note, "name": _text(wave["wave_header"]["bname"])}
+    raw = Raw(data, names, units, "igor2", pixel=pixel, metadata=metadata)
+    raw = real(raw)
+    if wanted is not None:
+        from vaescope.read.raw import pick_channels
+
+        raw = pick_channels(raw, wanted, path=path)
+    return raw
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The wave as igor2 reads it; the whole of it, since Igor files are small."""
+    from igor2 import binarywave
+
+    return binarywave.load(str(path))["wave"]
+
+
+def notes(wave: dict[str, Any]) -> dict[str, str]:
+    """The wave's note, lines ``key: value``; the first of equal keys counts."""
+    found: dict[str, str] = {}
+    for line in re.split(r"[\r\n]+", _text(wave.get("note", b""))):
+        key, colon, value = line.partition(":")
+        if colon and key.strip():
+            found.setdefault(key.strip(), value.strip())
+    return found
+
+
+def labels(path: Path, wave: dict[str, Any], count: int) -> list[str] | None:
+    """Names of the layers, from the file itself: igor2 joins to each what an older name left.
+
+    Every label is a field of 32 bytes ended by a zero; after the zero stands whatever was in
+    memory. The first label belongs to the dimension, the others to its layers.
+    """
+    head = wave["bin_header"]
+    if "dimLabelsSize" not in head or len(head["dimLabelsSize"]) < 3:
+        return None
+    size = int(head["dimLabelsSize"][2])
+    if size < _LABEL * (count + 1):
+        return None
+    before = sum(
+        int(np.sum(head[key])) for key in ("formulaSize", "noteSize", "dataEUnitsSize")
+    ) + int(np.sum(head["dimEUnitsSize"]))
+    # 64 bytes of file header; wfmSize counts the wave header and the numbers.
+    start = 64 + int(head["wfmSize"]) + before + int(np.sum(head["dimLabelsSize"][:2]))
+    with path.open("rb") as file:
+        file.seek(start)
+        block = file.read(size)
+    found = [
+        block[k * _LABEL : (k + 1) * _LABEL].split(b"\0")[0].decode("latin-1").strip()
+        for k in range(1, count + 1)
+    ]
+    names = [name or f"layer {k}" for k, name in enumerate(found)]
+    names = [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]
+    return names if any(found) else None
+
+
+def _pixel(wave: dict[str, Any], note: dict[str, str], shape: tuple[int, ...]) -> Pixel | None:
+    """From the wave's own scaling, else from the scan size of the note (metres, edge to edge)."""
+    head = wave["wave_header"]
+    units = np.asarray(head.get("dimUnits", []))
+    if units.ndim == 2 and len(units) >= 2:
+        x, y = (length(head["sfA"][k], b"".join(units[k].tolist()).split(b"\0")[0]) for k in (0, 1))
+        if x and y:
+            return Pixel(y, x)
+    sides = [
+        length(_number(note.get(key)) / max(count - 1, 1), "m")
+        for key, count in zip(("SlowScanSize", "FastScanSize"), shape, strict=True)
+    ]
+    return Pixel(*sides) if None not in sides else None  # type: ignore[arg-type]
+
+
+def _number(value: str | None) -> float:
+    try:
+        return float(value or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _unit(name: str) -> str:
+    word = name.casefold().removeprefix("nap")
+    return next((unit for start, unit in _UNITS.items() if word.startswith(start)), "")
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

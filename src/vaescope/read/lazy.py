@@ -1,0 +1,114 @@
+"""Arrays that stay on the disk until Dask asks for a piece of them.
+
+Each source holds only the path and what is needed to find the piece again: it opens the file anew
+for every piece, so that it can travel to another process and keeps no file open in between.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+SIDE = 1024  # pixels per side of a chunk: 4 MiB of float32, a few hundred sites
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Plain numbers in a file, from ``offset`` bytes on, read through a memory map."""
+
+    path: str
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    order: str = "C"
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        whole = np.memmap(
+            self.path,
+            dtype=self.dtype,
+            mode="r",
+            offset=self.offset,
+            shape=self.shape,
+            order=self.order,  # type: ignore[call-overload]
+        )
+        return np.array(whole[index])
+
+
+@dataclass(frozen=True)
+class InHdf5:
+    """A dataset of an HDF5 file."""
+
+    path: str
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return file[self.name][index]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Something that can only be decoded as a whole, such as a PNG: the last few are remembered."""
+
+    decode: Any  # a module-level function (path, part) -> array
+    path: str
+    part: Any
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        stamp = Path(self.path).stat().st_mtime_ns
+        return np.array(_decoded(self.decode, self.path, self.part, stamp)[index])
+
+
+@lru_cache(maxsize=2)
+def _decoded(decode: Any, path: str, part: Any, _stamp: int) -> np.ndarray:
+    return decode(path, part)
+
+
+def array(source: Any) -> da.Array:
+    """A Dask array over a source, in chunks of at most 1024 × 1024 pixels."""
+    shape = tuple(int(n) for n in source.shape)
+    return da.from_array(
+        source,
+        chunks=chunks(shape),
+        name=False,
+        asarray=True,
+        meta=np.empty((0,) * len(shape), source.dtype),
+    )
+
+
+def chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Chunk sides for an image array: many small frames or a part of a large one.
+
+    A short last axis (channels) stays whole.
+    """
+    tail = 3 if len(shape) > 2 and shape[-1] < 16 else 2
+    sides = [min(max(n, 1), SIDE) for n in shape[-tail:]]
+    room = max(1, SIDE**2 // math.prod(sides))
+    frames = [1 for _ in shape[:-tail]]
+    if frames:
+        frames[0] = max(1, min(shape[0], room))
+    return (*frames, *sides)

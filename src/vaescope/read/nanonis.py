@@ -1,0 +1,160 @@
+"""Nanonis scans (.sxm) and grids of spectra (.3ds).
+
+Both are a header of text and big-endian float32 numbers. Read here since the libraries at hand
+refuse headers that lack entries which the images do not need.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.read import lazy
+from vaescope.read.physical import Pixel, length
+from vaescope.read.raw import SMALLEST_SIDE, Raw, pick_channels
+from vaescope.read.signals import LATER
+
+_FLOAT = np.dtype(">f4")
+_LONGEST_HEADER = 1 << 20  # bytes; real ones have a few thousand
+
+
+def read_sxm(path: Path, extension: str, wanted: Any) -> Raw:
+    """The channels of a scan, as seen on the instrument's screen, forward and backward."""
+    text, start = _header(path, b":SCANIT_END:")
+    start = path.read_bytes()[: start + 64].index(b"\x1a\x04", start) + 2
+    facts = _blocks(text)
+    width, height = (int(n) for n in facts["SCAN_PIXELS"].split())
+    if "FLOAT" not in facts.get("SCANIT_TYPE", "FLOAT"):
+        raise ValueError(f"numbers of the type {facts['SCANIT_TYPE']}")
+    sweeps = list(_sweeps(facts["DATA_INFO"]))
+    _refuse_short(path, start + 4 * width * height * len(sweeps))
+    whole = lazy.array(lazy.Mapped(str(path), start, _FLOAT, (len(sweeps), height, width)))
+    # A backward line runs from right to left, and an upward scan begins with the lowest line.
+    layers = [
+        whole[k, :, ::-1] if name.endswith("backward") else whole[k]
+        for k, (name, _) in enumerate(sweeps)
+    ]
+    data = da.stack(layers)
+    if facts.get("SCAN_DIR", "down").strip().casefold() == "up":
+        data = data[:, ::-1]
+    ranges = [_number(one) for one in facts.get("SCAN_RANGE", "").split()]
+    raw = Raw(
+        data=data[None],
+        channels=[name for name, _ in sweeps],
+        units=[unit for _, unit in sweeps],
+        reader="Nanonis sxm",
+        pixel=_pixel(ranges, (height, width)),
+        metadata=facts,
+    )
+    return raw if wanted is None else pick_channels(raw, wanted, path=path)
+
+
+def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
+    """The images that come with a grid of spectra: parameters that vary from point to point.
+
+    The height of the tip (Z) unless the recipe names others. The first point of the grid lies
+    in its lower left corner.
+    """
+    text, start = _header(path, b":HEADER_END:\r\n")
+    facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    facts = {key.strip(): value.strip().strip('"') for key, value in facts.items()}
+    width, height = (int(n) for n in facts["Grid dim"].split("x"))
+    names = [
+        name.strip()
+        for key in ("Fixed parameters", "Experiment parameters")
+        for name in facts.get(key, "").split(";")
+        if name.strip()
+    ]
+    channels = [name.strip() for name in facts["Channels"].split(";")]
+    parameters, points = int(facts["# Parameters (4 byte)"]), int(facts["Points"])
+    record = parameters + points * len(channels)
+    _refuse_short(path, start + 4 * width * height * record)
+    grid = lazy.array(lazy.Mapped(str(path), start, _FLOAT, (height, width, record)))
+    chosen = [k for k, name in enumerate(names) if re.match(r"z\s*(\(|$)", name.casefold())]
+    if wanted is not None:
+        chosen = [k for k, name in enumerate(names) if _plain(wanted) in (name, _plain(name))]
+    if not chosen or min(width, height) < SMALLEST_SIDE:
+        raise UserError(
+            "there is no image in this file",
+            file=path,
+            found=f"a grid of {width} × {height} spectra ({', '.join(channels)}; {points} points) "
+            f"with the parameters {', '.join(names)}",
+            expected=f"a grid of at least {SMALLEST_SIDE} points a side, and the height Z or the "
+            "parameter that `ingest: array` names",
+            remedy=LATER,
+        )
+    settings = [_number(one) for one in facts.get("Grid settings", "").split(";")]
+    return Raw(
+        data=da.stack([grid[::-1, :, k] for k in chosen])[None],
+        channels=[_plain(names[k]) for k in chosen],
+        units=[_unit(names[k]) for k in chosen],
+        reader="Nanonis 3ds",
+        pixel=_pixel(settings[2:4], (height, width)),
+        metadata=facts,
+    )
+
+
+def _header(path: Path, end: bytes) -> tuple[str, int]:
+    with path.open("rb") as file:
+        head = file.read(_LONGEST_HEADER)
+    place = head.find(end)
+    if place < 0:
+        raise ValueError(f"the header has no end mark {end.decode().strip()}")
+    return head[:place].decode("latin-1"), place + len(end)
+
+
+def _blocks(text: str) -> dict[str, str]:
+    """``:KEY:`` followed by lines, as in an sxm header."""
+    parts = re.split(r"^:([^:\n]+(?:>[^:\n]+)*):[ \t]*$", text, flags=re.MULTILINE)
+    return {key: value.strip("\r\n") for key, value in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _sweeps(table: str) -> Any:
+    """(name, unit) of every picture in the order of the file, from the table DATA_INFO."""
+    rows = [re.split(r"\s+", line.strip()) for line in table.splitlines() if line.strip()]
+    head = [word.casefold() for word in rows[0]]
+    name, unit, direction = (head.index(word) for word in ("name", "unit", "direction"))
+    for row in rows[1:]:
+        both = row[direction].casefold() == "both"
+        for sweep in ("forward", "backward") if both else (row[direction].casefold(),):
+            yield f"{row[name]} {sweep}", row[unit]
+
+
+def _refuse_short(path: Path, announced: int) -> None:
+    size = path.stat().st_size
+    if size < announced:
+        raise UserError(
+            f"the file ends after {size:,} of the {announced:,} bytes that its header announces; "
+            "the copy or the measurement is probably incomplete",
+            file=path,
+            remedy="Copy the file again, or take the row out of the sample sheet",
+        )
+
+
+def _pixel(ranges: list[float], shape: tuple[int, int]) -> Pixel | None:
+    """Sides from the (x, y) size of the scan in metres and its (height, width) in points."""
+    if len(ranges) < 2:
+        return None
+    y, x = length(ranges[1] / shape[0], "m"), length(ranges[0] / shape[1], "m")
+    return Pixel(y, x) if y and x else None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _plain(name: Any) -> str:
+    return re.sub(r"\s*\([^)]*\)$", "", str(name))
+
+
+def _unit(name: str) -> str:
+    found = re.search(r"\(([^)]*)\)$", name)
+    return found[1] if found else ""

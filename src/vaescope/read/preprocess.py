@@ -1,0 +1,210 @@
+"""Optional corrections of an image before anything is looked for in it; all off by default.
+
+Every step is a function of one chunk with as much of its surroundings as it needs, so that the
+result does not depend on where the seams lie (hot pixels: but for the estimate of the noise).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.read import lazy
+from vaescope.read.raw import in_chunks, show
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# The order in which a microscopist would do them: detector, scan, specimen, drift.
+STEPS = ("flat_field", "hot_pixels", "detrend_lines", "background", "align_frames")
+_OFF = (None, False)
+
+
+def apply(
+    dataset: xr.Dataset, settings: Mapping[str, Any] | None, *, folder: Path | None = None
+) -> xr.Dataset:
+    """Do what the recipe's ``ingest: preprocess`` asks for, lazily.
+
+    Parameters
+    ----------
+    dataset : image contract.
+    settings : ``flat_field`` (an image file), ``hot_pixels`` (threshold in robust standard
+        deviations), ``detrend_lines`` (true or "median", or "linear"), ``background`` (standard
+        deviation of the Gaussian in pixels), ``align_frames`` (true); null or false is off.
+    folder : where a relative path of the flat field counts from, if it is not found as it stands.
+
+    Returns
+    -------
+    The dataset with the image corrected and the attribute ``preprocess``, JSON of what was done;
+    with ``frame_shift`` (time, axis) in pixels if frames were aligned.
+
+    Raises
+    ------
+    UserError : an unknown step or a setting that makes no sense.
+    """
+    wanted = {name: value for name, value in (settings or {}).items() if value not in _OFF}
+    unknown = sorted(set(wanted) - set(STEPS))
+    if unknown:
+        raise UserError(
+            "an unknown step of preprocessing",
+            found=", ".join(unknown),
+            expected=f"any of {', '.join(STEPS)}",
+            remedy="Mend `ingest: preprocess` in the recipe",
+        )
+    dataset = dataset.copy()
+    done = []
+    for step in STEPS:
+        if step not in wanted:
+            continue
+        value = wanted[step]
+        data = dataset["image"].data
+        if step == "align_frames":
+            from vaescope.read import align
+
+            dataset, words = align.apply(dataset)
+        else:
+            if step == "flat_field":
+                data, words = flat_field(data, str(value), folder)
+            elif step == "hot_pixels":
+                data, words = hot_pixels(data, _positive(step, value))
+            elif step == "detrend_lines":
+                data, words = detrend_lines(data, "median" if value is True else str(value))
+            else:
+                data, words = background(data, _positive(step, value))
+            dataset["image"] = dataset["image"].copy(data=in_chunks(data.astype(np.float32)))
+        done.append({"step": step, **words})
+    dataset.attrs["preprocess"] = json.dumps(done)
+    return dataset
+
+
+def flat_field(
+    data: da.Array, file: str, folder: Path | None = None
+) -> tuple[da.Array, dict[str, Any]]:
+    """Divide every frame by an image of even illumination, scaled to the mean 1.
+
+    Raises
+    ------
+    UserError : the file cannot be read, has another shape, or is not above zero everywhere.
+    """
+    from vaescope.read import fingerprint, load
+
+    path = Path(file).expanduser()
+    if not path.is_absolute() and not path.exists() and folder is not None:
+        path = folder / path
+    flat = load([path])["image"].data
+    if flat.shape[2:] != data.shape[2:] or flat.shape[1] not in (1, data.shape[1]):
+        raise UserError(
+            "the flat field does not have the shape of the image",
+            file=path,
+            found=show(flat.shape[2:]),
+            expected=show(data.shape[2:]),
+            remedy="Record it with the same scan, or set `flat_field: null`",
+        )
+    flat = flat.mean(axis=0, keepdims=True)
+    mean, low = da.compute(flat.mean(axis=(0, 2, 3), keepdims=True), flat.min())
+    if low <= 0:
+        raise UserError(
+            "the flat field must be above zero everywhere",
+            file=path,
+            found=f"a lowest value of {low:g}",
+            remedy="Subtract less dark current from it, or set `flat_field: null`",
+        )
+    return data / (flat / mean), {"file": path.name, "sha256": fingerprint(path)}
+
+
+def hot_pixels(data: da.Array, threshold: float) -> tuple[da.Array, dict[str, Any]]:
+    """Set pixels to the median of their 3 × 3 surroundings where they stand out from it.
+
+    ``threshold`` counts robust standard deviations (1.4826 times the median absolute deviation)
+    of the differences between pixels and that median, in each chunk.
+    """
+    data = _overlapped(data, _without_hot, 1, threshold=threshold)
+    return data, {"threshold": threshold}
+
+
+def _without_hot(block: np.ndarray, threshold: float) -> np.ndarray:
+    from scipy.ndimage import median_filter
+
+    middle = median_filter(block, size=(1, 1, 3, 3), mode="nearest")
+    apart = block - middle
+    spread = 1.4826 * float(np.median(abs(apart - np.median(apart))))
+    # More than half of the differences are nought where an image is smooth or coarsely digitised.
+    spread = spread or float(apart.std())
+    return np.where(abs(apart) > threshold * spread, middle, block) if spread else block
+
+
+def detrend_lines(data: da.Array, kind: str = "median") -> tuple[da.Array, dict[str, Any]]:
+    """Remove from each scan line its median, or the straight line fitted to it."""
+    if kind not in ("median", "linear"):
+        raise UserError(
+            "`detrend_lines` is neither true, false, median nor linear", found=repr(kind)
+        )
+    width = data.shape[3]
+    rows = max(1, min(data.shape[2], lazy.SIDE**2 // width))
+    lines = data.rechunk((1, 1, rows, width))
+    function = _less_median if kind == "median" else _less_line
+    return lines.map_blocks(function, dtype=data.dtype, meta=data._meta), {"kind": kind}
+
+
+def _less_median(block: np.ndarray) -> np.ndarray:
+    return block - np.median(block, axis=-1, keepdims=True)
+
+
+def _less_line(block: np.ndarray) -> np.ndarray:
+    along = np.linspace(-1, 1, block.shape[-1])
+    slope = (block @ along / (along @ along))[..., None]
+    return (block - block.mean(axis=-1, keepdims=True) - slope * along).astype(block.dtype)
+
+
+def background(data: da.Array, sigma: float) -> tuple[da.Array, dict[str, Any]]:
+    """Subtract the image blurred by a Gaussian of standard deviation ``sigma`` in pixels."""
+    depth = int(np.ceil(4 * sigma)) + 1  # scipy cuts the Gaussian at four standard deviations
+    return _overlapped(data, _less_blur, depth, sigma=sigma), {"sigma": sigma}
+
+
+def _less_blur(block: np.ndarray, sigma: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return block - gaussian_filter(block, (0, 0, sigma, sigma), mode="reflect", truncate=4)
+
+
+def _overlapped(
+    data: da.Array, function: Callable[..., np.ndarray], depth: int, **options: Any
+) -> da.Array:
+    """Map a function over chunks with ``depth`` pixels of their surroundings.
+
+    Where the surroundings reach across the whole image, a frame is taken as a whole.
+    """
+    if depth >= min(min(sizes) for sizes in data.chunks[2:]):
+        whole = data.rechunk((1, 1, -1, -1))
+        done = whole.map_blocks(function, dtype=data.dtype, meta=data._meta, **options)
+        return done.rechunk(data.chunks)
+    return da.map_overlap(
+        function,
+        data,
+        depth=(0, 0, depth, depth),
+        boundary="none",
+        dtype=data.dtype,
+        meta=data._meta,
+        **options,
+    )
+
+
+def _positive(step: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or not np.isfinite(number) or number <= 0:
+        raise UserError(
+            f"`ingest: preprocess: {step}` must be a number above zero",
+            found=repr(value),
+            remedy="Mend the recipe; null switches the step off",
+        )
+    return number

@@ -1,0 +1,122 @@
+"""Vendor formats through RosettaSciIO (dm3, dm4, emd, hspy, zspy, ser, mrc, blo, bcf, …)."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import struct
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vaescope.errors import UserError
+from vaescope.read.raw import Raw
+from vaescope.read.signals import to_raw
+
+# Read elsewhere in this room, or (netCDF) by a reader that evaluates text of the file as code.
+_NOT_THESE = {"netCDF", "Image", "numpy", "TIFF", "USID", "Arina", "Tofwerk", "Delmic", "MRCZ"}
+_NOT_THESE |= {"Impulse", "Protochips", "MSA"}  # curves without an image
+
+
+@cache
+def readers() -> dict[str, list[str]]:
+    """Modules that may know an extension (without its dot, in small letters)."""
+    import rsciio
+
+    found: dict[str, list[str]] = {}
+    for plugin in rsciio.IO_PLUGINS:
+        if plugin["name"] in _NOT_THESE:
+            continue
+        for extension in {e.lower() for e in plugin["file_extensions"]}:
+            found.setdefault(extension, []).append(plugin["api"])
+    return found
+
+
+def read(path: Path, extension: str, wanted: Any) -> Raw:
+    """The image of a vendor file, lazily where its reader can.
+
+    Raises
+    ------
+    UserError : the file ends early or holds no image.
+    Exception : whatever the reader raised; the caller makes it a message.
+    """
+    if extension in ("dm3", "dm4"):
+        refuse_short_dm(path)
+    if extension == "zspy":
+        refuse_pickles(path)
+    problem: Exception | None = None
+    for module in readers()[extension]:
+        try:
+            signals = load(module, path)
+        except Exception as error:
+            problem = problem or error
+            continue
+        return to_raw(signals, wanted, f"RosettaSciIO {module.split('.')[1]}", path=path)
+    raise problem or UserError("no reader knows this file", file=path)
+
+
+def load(module: str, path: Path) -> list[dict[str, Any]]:
+    """Signals of a file, with Dask arrays unless the reader cannot be lazy for this file."""
+    reader = importlib.import_module(module)
+    options: dict[str, Any] = {}
+    if module == "rsciio.mrc" and path.open("rb").read(214)[212:] == b"\x11\x11":
+        options["endianness"] = ">"
+    log = logging.getLogger("rsciio")
+    before = log.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log.setLevel(logging.CRITICAL)
+        try:
+            try:
+                return reader.file_reader(str(path), lazy=True, **options)
+            except (NotImplementedError, TypeError):
+                return reader.file_reader(str(path), lazy=False, **options)
+        finally:
+            log.setLevel(before)
+
+
+def refuse_short_dm(path: Path) -> None:
+    """Raise unless a DigitalMicrograph file is as long as its header announces.
+
+    The header gives the length of the tag tree that follows it; eight zero bytes end the file.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+    size = path.stat().st_size
+    if len(head) < 16:
+        version, tree, start = 3, 4, 12
+    else:
+        version = struct.unpack(">I", head[:4])[0]
+        start = 12 if version == 3 else 16
+        tree = struct.unpack(">I", head[4:8])[0] if version == 3 else 0
+        if version == 4:
+            tree = struct.unpack(">Q", head[4:12])[0]
+    if version not in (3, 4):
+        raise UserError(
+            "this is not a DigitalMicrograph file",
+            file=path,
+            found=f"version number {version} at its start",
+            expected="3 or 4",
+            remedy="Copy the file again from the microscope, or take the row out of the sheet",
+        )
+    if size < tree + start:
+        raise UserError(
+            f"the file ends after {size:,} of the {tree + start + 8:,} bytes that its header "
+            "announces; the copy is probably incomplete",
+            file=path,
+            remedy="Copy the file again, or take the row out of the sample sheet",
+        )
+
+
+def refuse_pickles(path: Path) -> None:
+    """Raise if a Zarr store asks for Python objects to be unpickled: that would run its code."""
+    names = (".zarray", ".zmetadata", "zarr.json")
+    if path.is_dir() and any(
+        b'"pickle"' in file.read_bytes() for name in names for file in path.rglob(name)
+    ):
+        raise UserError(
+            "the store holds pickled Python objects, which are not opened for safety",
+            file=path,
+            remedy="Save the image as a plain numeric array",
+        )

@@ -1,0 +1,209 @@
+"""From the signals of one file, as RosettaSciIO describes them, to the image among them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.read.physical import Pixel, length
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, show, without_fields
+
+_SPECTRAL_UNITS = {"ev", "kev", "mev", "v", "mv", "hz", "khz", "mhz", "cm-1", "1/cm", "cm^-1"}
+_SPECTRAL_NAMES = ("energy", "wavelength", "wavenumber", "raman", "bias", "mass", "m/z", "channels")
+_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "µs": 1e-6}
+LATER = (
+    "This version reads images; spectra come in a later one. Export the image as its own file, or "
+    "take this row out of the sample sheet"
+)
+
+
+@dataclass
+class Image:
+    """One signal that can be an image: (frame, y, x) or (frame, y, x, colour), lazy."""
+
+    title: str
+    data: da.Array
+    y: dict[str, Any]
+    x: dict[str, Any]
+    frames: dict[str, Any] | None
+    metadata: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+
+def to_raw(signals: list[dict[str, Any]], wanted: Any, reader: str, *, path: object) -> Raw:
+    """The image of a file; several images of one shape (detectors read at once) as channels.
+
+    Raises
+    ------
+    UserError : no signal is an image, several of unlike shapes are and none is named, or the one
+        named is not there.
+    """
+    images = [(k, image) for k, signal in enumerate(signals) if (image := as_image(signal, k))]
+    if wanted is not None:
+        images = [(k, image) for k, image in images if _named(image, k, wanted)]
+        if len(images) != 1:
+            raise UserError(
+                f"`ingest: array` names {wanted!r}, which is not exactly one image of this file",
+                file=path,
+                found=listing(signals),
+                remedy="Set it to one of these titles or numbers",
+            )
+    if not images:
+        raise UserError(
+            "there is no image in this file",
+            file=path,
+            found=listing(signals) or "nothing",
+            expected=f"a signal with two axes in space, each at least {SMALLEST_SIDE} pixels",
+            remedy=LATER,
+        )
+    if len(images) > 1:
+        # Fourier transforms that Velox keeps beside the images they were made from.
+        images = [pair for pair in images if pair[1].data.dtype.kind != "c"] or images
+    if len({image.shape for _, image in images}) > 1:
+        raise UserError(
+            "several images of unlike shapes are in this file",
+            file=path,
+            found=listing(signals),
+            remedy="Name the one you want by `ingest: array` in the recipe, by title or number",
+        )
+    return real(_joined([image for _, image in images], reader))
+
+
+def as_image(signal: dict[str, Any], number: int) -> Image | None:
+    """One signal as an image, or None where it is a spectrum, a table or too small to be one."""
+    data = signal["data"]
+    if not isinstance(data, da.Array):
+        data = da.from_array(np.asarray(data), name=False)
+    axes = [dict(axis) for axis in signal["axes"]]
+    # Axes are listed in the order of the array unless they say otherwise.
+    axes = sorted(axes, key=lambda axis: axis.get("index_in_array", axes.index(axis)))
+    if len(axes) != data.ndim:
+        return None
+    if data.dtype.names:
+        data = without_fields(data)
+        axes.append({"name": "colour", "size": data.shape[-1], "colour": True})
+    elif data.dtype.kind not in "buifc":
+        return None
+    keep = [n != 1 or "colour" in axis for n, axis in zip(data.shape, axes, strict=True)]
+    data = data[tuple(slice(None) if stays else 0 for stays in keep)]
+    axes = [axis for axis, stays in zip(axes, keep, strict=True) if stays]
+    if any(_spectral(axis) for axis in axes):
+        return None
+    colour = bool(axes) and ("colour" in axes[-1] or _is_colour(axes[-1], data))
+    plain = axes[:-1] if colour else axes
+    space = _space(plain)
+    if space is None or min(plain[k]["size"] for k in space) < SMALLEST_SIDE:
+        return None
+    rest = [k for k in range(len(plain)) if k not in space]
+    if len(rest) > 1:
+        return None
+    order = [*rest, *space, *([len(plain)] if colour else [])]
+    data = da.transpose(data, order)
+    general = signal.get("metadata", {}).get("General", {})
+    return Image(
+        title=str(general.get("title") or f"image {number}"),
+        data=data if rest else data[None],
+        y=plain[space[0]],
+        x=plain[space[1]],
+        frames=plain[rest[0]] if rest else None,
+        metadata={
+            "metadata": signal.get("metadata", {}),
+            "original_metadata": signal.get("original_metadata", {}),
+        },
+    )
+
+
+def listing(signals: list[dict[str, Any]]) -> str:
+    """The signals of a file in words: number, title, shape and axes."""
+    words = []
+    for k, signal in enumerate(signals[:20]):
+        title = signal.get("metadata", {}).get("General", {}).get("title") or "untitled"
+        axes = ", ".join(str(axis.get("name") or "?") for axis in signal["axes"])
+        words.append(f"{k}: {title} ({show(np.shape(signal['data']))}; {axes})")
+    return "; ".join(words) + ("; …" if len(signals) > 20 else "")
+
+
+def _space(axes: list[dict[str, Any]]) -> tuple[int, int] | None:
+    """Positions of y and x among the axes: by name, else the two axes of the signal, else last."""
+    names = [str(axis.get("name", "")).casefold() for axis in axes]
+    for pair in (("y", "x"), ("height", "width")):
+        if all(names.count(name) == 1 for name in pair):
+            return names.index(pair[0]), names.index(pair[1])
+    signal = [k for k, axis in enumerate(axes) if not axis.get("navigate", False)]
+    if len(signal) == 1:
+        return None  # a curve at each point
+    if len(signal) == 2:
+        return signal[0], signal[1]
+    return (len(axes) - 2, len(axes) - 1) if len(axes) >= 2 else None
+
+
+def _spectral(axis: dict[str, Any]) -> bool:
+    unit = re.sub(r"\s", "", str(axis.get("units") or "")).casefold()
+    name = str(axis.get("name") or "").casefold()
+    return unit in _SPECTRAL_UNITS or any(word in name for word in _SPECTRAL_NAMES)
+
+
+def _is_colour(axis: dict[str, Any], data: da.Array) -> bool:
+    return data.ndim == 3 and data.shape[-1] in (3, 4) and min(data.shape[-3:-1]) >= SMALLEST_SIDE
+
+
+def _named(image: Image, number: int, wanted: Any) -> bool:
+    return str(wanted) == str(number) or str(wanted).casefold() == image.title.casefold()
+
+
+def _joined(images: list[Image], reader: str) -> Raw:
+    first = images[0]
+    names = [image.title for image in images] if len(images) > 1 else [PLAIN]
+    names = [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]
+    if first.data.ndim == 4:  # (frame, y, x, colour)
+        data = da.moveaxis(first.data, -1, 1)
+        names = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}.get(
+            data.shape[1], [f"{PLAIN} {k}" for k in range(data.shape[1])]
+        )
+    else:
+        kind = np.result_type(*(image.data.dtype for image in images))
+        data = da.stack([image.data.astype(kind) for image in images], axis=1)
+    step, unit = _frame_step(first.frames)
+    pixel = pixel_of(first.y, first.x)
+    return Raw(
+        data=data,
+        channels=names,
+        units=[_signal_unit(first)] * len(names),
+        reader=reader,
+        pixel=pixel,
+        time_step=step,
+        time_unit=unit,
+        metadata=first.metadata
+        if len(images) == 1
+        else {image.title: image.metadata for image in images},
+    )
+
+
+def pixel_of(y: dict[str, Any], x: dict[str, Any]) -> Pixel | None:
+    """Sides of a pixel from two axes; None unless both have a unit of length and a scale."""
+    sides = [length(axis.get("scale"), axis.get("units")) for axis in (y, x)]
+    return Pixel(*sides) if None not in sides else None  # type: ignore[arg-type]
+
+
+def _frame_step(axis: dict[str, Any] | None) -> tuple[float, str]:
+    if axis is None:
+        return 1.0, "frame"
+    seconds = _SECONDS.get(str(axis.get("units") or "").strip().casefold())
+    scale = axis.get("scale")
+    if seconds is None or scale is None or not np.isfinite(scale) or scale <= 0:
+        return 1.0, "frame"
+    return float(scale) * seconds, "s"
+
+
+def _signal_unit(image: Image) -> str:
+    quantity = str(image.metadata["metadata"].get("Signal", {}).get("quantity") or "")
+    found = re.search(r"\(([^()]*)\)\s*$", quantity)
+    return found[1] if found else ""
