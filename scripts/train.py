@@ -3,13 +3,13 @@
 Checkpoints lie in a folder that is no output of the rule, so that they outlive a killed job.
 """
 
-from pathlib import Path
+from contextlib import suppress
 
 from vaescope import store, train
 from vaescope.workflow import job
 
 with job(snakemake) as task:
-    model, part = task.wildcards.model, task.wildcards.part
+    checkpoints = task.folder / task.wildcards.model / "checkpoints" / task.wildcards.part
     with store.replace_atomically(task.output.part) as beside:
         train.fit(
             store.open(task.input.patches),
@@ -17,7 +17,9 @@ with job(snakemake) as task:
             members=task.params.members,
             seed=task.params.seed,
             out=beside,
-            checkpoints=Path(task.folder) / model / "checkpoints" / part,
+            checkpoints=checkpoints,
             threads=task.threads,
             log=task.say,
         )
+    with suppress(OSError):  # other parts may still need it
+        checkpoints.parent.rmdir()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 # The folder of the workflow, wherever it was started from or included by.
@@ -144,7 +145,8 @@ def problem_of(wildcards):
 
 def start_run():
     """Refuse to work in a results folder in which another run is at work."""
-    global run_lock
+    global run_lock, started
+    started = time.time()
     run_lock = alone(PLAN.results / ".lock", wait=False)
     if not run_lock.__enter__():
         raise WorkflowError(
@@ -154,5 +156,5 @@ def start_run():
 
 def end_run():
     """Show what there is, failures included."""
-    summary.write_index(PLAN)
+    summary.refresh_index(PLAN, since=started)
     print(f"\n{summary.closing_words(PLAN)}", file=sys.stderr)

@@ -70,8 +70,9 @@ def job(snakemake: Any) -> Iterator[Task]:
     _limit_threads(snakemake.threads, snakemake.params.get("dask_scheduler"))
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log_file.open("w", encoding="utf-8") as log,
+        # A killed run may have left this very job behind, still writing: wait for its end.
         alone(log_file.parent / f".{name}.lock"),
+        log_file.open("w", encoding="utf-8") as log,
         _captured(log),
     ):
         task = Task(

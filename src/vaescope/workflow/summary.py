@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from vaescope.workflow.jobs import FAILURES
@@ -26,13 +27,19 @@ def failures(plan: Plan) -> dict[str, list[str]]:
     return found
 
 
-def write_index(plan: Plan, path: Path | None = None) -> Path:
-    """Write ``results/index.html``; its state of each dataset is read from the results."""
-    from vaescope.report import write_index as write
+def refresh_index(plan: Plan, since: float) -> None:
+    """Write ``results/index.html`` unless this run, begun at ``since`` (epoch seconds), has.
 
-    path = path or plan.results / "index.html"
-    write(path.parent, plan.all_rows(), plan.all_problems())
-    return path
+    The rule ``write_index`` waits for all reports; where some are missing, its page is written
+    here. That one gets the oldest of dates, so that the rule writes its own as soon as it can.
+    """
+    from vaescope.report import write_index
+
+    index = plan.results / "index.html"
+    if index.is_file() and index.stat().st_mtime >= since:
+        return
+    write_index(plan.results, plan.all_rows(), plan.all_problems())
+    os.utime(index, (0, 0))
 
 
 def closing_words(plan: Plan) -> str:

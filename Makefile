@@ -1,0 +1,40 @@
+# make          set up .venv and run the workflow on the bundled micrographs
+# make test     set up and run the whole test suite
+# make lint     formatters, linters, type checker
+# make lock     write requirements.lock anew from pyproject.toml
+# make clean    remove the results of the main job
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+
+.PHONY: all test lint lock clean
+
+all: .venv/ready
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/ready
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+lock:
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/pip install --quiet ".[dev]"
+	build/lock/bin/pip freeze --exclude vaescope | sed 's/+cpu$$//' > requirements.lock
+	rm -r build/lock
+
+clean:
+	rm -rf results .snakemake
