@@ -9,7 +9,7 @@ import numpy as np
 
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
+from vaescope.figures.style import CATEGORIES, FAINT, INK
 
 _TERMS = {
     "elbo": "ELBO (nats per patch)",
@@ -74,18 +74,18 @@ def training(scene: Scene, view: View) -> Drawn | None:
         row, column = divmod(index, columns)
         axes = sheet.axes(MARGIN + 0.55 + column * across, 0.3 + row * down, width, height)
         axes.set_title(_TERMS[term])
-        _curves(axes, history, members, term, lowest=term in {"elbo", "reconstruction"})
+        _curves(axes, history, members, term)
         axes.set_xlabel("epoch")
     caption = (
         f"Terms of the objective during training; thin lines are the {len(members)} members of the"
         " ensemble, the bold line is their median. Members that end apart from the others found"
-        " another solution; the maps use the members that agree."
-        + (" Dotted: a new phase of training begins." if _phases(history) else "")
+        " another solution; the maps use the members that agree. The first steps run out of the"
+        " plots." + (" Dotted: a new phase of training begins." if _phases(history) else "")
     )
     return sheet.drawn("training", caption, view)
 
 
-def _curves(axes, history, members, term: str, *, lowest: bool) -> None:
+def _curves(axes, history, members, term: str) -> None:
     values, epochs = history[term], history["epoch"]
     for member in members:
         chosen = history["member"] == member
@@ -106,11 +106,12 @@ def _curves(axes, history, members, term: str, *, lowest: bool) -> None:
             va="bottom",
             parse_math=False,
         )
-    if lowest:  # the first steps would hide everything that follows
-        late = values[epochs > np.nanquantile(epochs, 0.15)]
-        low, high = robust_limits(late, 1)
-        top = np.nanmax(values)
-        axes.set_ylim(low - 0.1 * (high - low), top + 0.08 * (top - low))
+    # The first steps would hide everything that follows.
+    late = values[(epochs > np.nanquantile(epochs, 0.15)) & np.isfinite(values)]
+    if late.size:
+        low, high = float(late.min()), float(late.max())
+        pad = 0.08 * (high - low) or 0.05 * max(abs(high), 1e-6)
+        axes.set_ylim(low - pad, high + pad)
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool(np.nanmax(epochs) > 5)))
