@@ -241,7 +241,7 @@ def test_a_recipe_is_told_in_words():
     assert "Laplacian of Gaussian" in told["Sites"]
     assert "20 × 20" in told["Patches"]
     assert "4 times" in told["Ensemble"]
-    assert "classes 3" in told["Model jrvae"]
+    assert "2 latents, 3 classes" in told["Model jrvae"]
 
 
 def test_reports_are_in_the_code_version():

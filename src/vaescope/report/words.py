@@ -176,16 +176,15 @@ def _patches(settings: dict[str, Any]) -> str:
 
 def _model(settings: dict[str, Any]) -> str:
     parts = [f"variant {settings.pop('variant', 'rvae')}"]
-    parts += [
-        f"{key.replace('_', ' ')} {number(value) if not isinstance(value, bool) else _yes(value)}"
-        for key, value in settings.items()
-        if value is not None
-    ]
+    for key, counted in (("latent", "latents"), ("classes", "classes")):
+        if settings.get(key):
+            parts.append(f"{settings.pop(key)} {counted}")
+    for key, value in settings.items():
+        if isinstance(value, bool):
+            parts.append(f"{key.replace('_', ' ')} {'on' if value else 'off'}")
+        elif value is not None:
+            parts.append(f"{key.replace('_', ' ')} {number(value)}")
     return ", ".join(parts) + "."
-
-
-def _yes(value: bool) -> str:
-    return "on" if value else "off"
 
 
 def _ensemble(settings: dict[str, Any]) -> str:
