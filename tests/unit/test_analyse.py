@@ -22,7 +22,8 @@ def picture(places, angle=0.0, weights=None):
 def test_the_symmetry_of_a_structure_is_found(places, n):
     random = np.random.default_rng(0)
     seen = np.stack([picture(places, a) for a in random.uniform(-3, 3, 8)])
-    assert symmetry.order(seen + 0.02 * random.standard_normal(seen.shape)) == n
+    seen = seen + 0.02 * random.standard_normal(seen.shape)
+    assert symmetry.order(symmetry.self_likeness(seen)) == n
 
 
 @pytest.mark.parametrize(
@@ -167,9 +168,24 @@ def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
     random = np.random.default_rng(1)
     noise = random.standard_normal((600, 1, 20, 20))
     noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur))
-    p = criticise.predictive_p_value(noise, np.ones((20, 20)))
+    mask = np.ones((20, 20))
+    residual = criticise.reduced_residual(noise, np.zeros_like(noise), np.ones(1), mask)
+    p = criticise.predictive_p_value(residual, criticise.Noise.of(noise, mask))
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)
     assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize("blur", [0.0, 0.7])
+def test_errors_grow_as_correlated_noise_demands(blur):
+    from scipy import ndimage
+
+    random = np.random.default_rng(2)
+    noise = random.standard_normal((400, 1, 24, 24))
+    noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur), mode="wrap")
+    # The mean of a patch is what every pixel's noise adds up in: its error, measured and claimed.
+    measured = noise.mean((1, 2, 3)).std()
+    claimed = noise.std() / 24 * criticise.Noise.of(noise, np.ones((24, 24))).inflation
+    assert claimed == pytest.approx(measured, rel=0.12)
 
 
 def test_accuracy_does_not_depend_on_names_or_on_surplus_classes():

@@ -122,6 +122,7 @@ def gather(
     kept: np.ndarray,
     n: int,
     half: float,
+    inflation: float = 1.0,
 ) -> View:
     """Bring all members into the frame of the one with the best bound.
 
@@ -131,6 +132,7 @@ def gather(
     kept : (member,) bool, those with a vote.
     n : the symmetry of the angle.
     half : half the patch side in image pixels: the unit of length inside the models.
+    inflation : factor on every member's own standard deviations (see ``criticise.Noise``).
     """
     elbo = np.stack([e.elbo for e in encodings])
     means = np.where(kept, elbo.mean(1), -np.inf)
@@ -168,6 +170,10 @@ def gather(
                 if e.class_probability is not None
             ]
         )
+    for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd"):
+        value = getattr(view, name)
+        if value is not None:
+            setattr(view, name, value * inflation)
     return view
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
 
-CLEAR = 5.0  # robust standard deviations of the residual above which a site is not explained
+CLEAR = 5.0  # robust standard deviations of the residual above which a site is not explained,
+AT_LEAST = 2.0  # if it also leaves so many times the residual of the typical site
+LAGS = 4  # pixels over which the noise of resampled patches may be correlated
 
 
 def reduced_residual(
@@ -24,44 +28,62 @@ def explained(residual: np.ndarray) -> np.ndarray:
     """Sites whose residual does not stand out: (site,) -> (site,) bool.
 
     The residual's logarithm is compared with its own median and median absolute deviation, so that
-    the verdict does not depend on the noise being white.
+    the verdict does not depend on the noise being white; a site is marked only if it leaves at
+    least twice the typical residual.
     """
     value = np.log(np.maximum(residual, 1e-12))
     median = np.median(value)
     spread = 1.4826 * np.median(np.abs(value - median))
-    return np.asarray(value <= median + CLEAR * max(spread, 0.02))
+    return np.asarray(value <= median + max(CLEAR * spread, np.log(AT_LEAST)))
 
 
-def predictive_p_value(noise: np.ndarray, mask: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Noise:
+    """Correlation of neighbouring pixels in what the model leaves over.
+
+    ``freedom``: independent pixels of a patch for a mean square, n² / sum of squared correlations.
+    ``inflation``: the factor by which standard deviations grow that were computed as if every pixel
+    were independent, the root of the summed correlations, at least 1. Patches are resampled from an
+    image, so their pixels share noise; without this, errors come out too small.
+
+    Source: Bayley & Hammersley, J. R. Stat. Soc. Suppl. 8 (1946) 184.
+    """
+
+    freedom: float
+    inflation: float
+
+    @classmethod
+    def of(cls, noise: np.ndarray, mask: np.ndarray) -> Noise:
+        """From residuals over noise (site, channel, side, side) and the mask (side, side)."""
+        shape = (2 * mask.shape[0], 2 * mask.shape[1])
+        pairs = np.fft.irfft2(np.abs(np.fft.rfft2(mask, s=shape)) ** 2, s=shape).round()
+        power = np.zeros((shape[0], shape[1] // 2 + 1))
+        for start in range(0, len(noise), 512):
+            part = np.fft.rfft2(noise[start : start + 512] * mask, s=shape)
+            power += (np.abs(part) ** 2).sum((0, 1))
+        products = np.fft.irfft2(power / max(len(noise) * noise.shape[1], 1), s=shape)
+        correlation = np.where(pairs > 0, products / np.maximum(pairs, 1), 0.0)
+        correlation = correlation / max(correlation[0, 0], 1e-12)
+        squares = (pairs * correlation**2).sum()
+        near = np.r_[0 : LAGS + 1, -LAGS:0]
+        share = (pairs / pairs[0, 0] * correlation)[np.ix_(near, near)]
+        freedom = noise.shape[1] * pairs[0, 0] ** 2 / max(squares, 1e-12)
+        return cls(float(freedom), float(np.sqrt(max(share.sum(), 1.0))))
+
+
+def predictive_p_value(residual: np.ndarray, noise: Noise) -> np.ndarray:
     """Posterior predictive p-value of every site: how often the model's own noise would leave as
     large a residual.
 
-    Parameters
-    ----------
-    noise : (site, channel, side, side) residuals over the model's noise.
-    mask : (side, side) pixels seen.
+    residual (site,) from ``reduced_residual`` -> (site,) tail probability under replicated noise,
+    whose mean square follows chi-square with ``noise.freedom`` degrees of freedom at the level that
+    half of the sites have.
 
-    Returns
-    -------
-    (site,) tail probability of the mean square under replicated noise. Neighbouring pixels of a
-    resampled patch are correlated, so the replicates' mean square follows chi-square with as many
-    degrees of freedom as there are independent pixels, n² / sum of squared correlations, and with
-    the noise level that half of the sites have.
-
-    Source: Gelman, Meng & Stern, Statistica Sinica 6 (1996) 733 (predictive p-values); Bayley &
-    Hammersley, J. R. Stat. Soc. Suppl. 8 (1946) 184 (effective number of observations).
+    Source: Gelman, Meng & Stern, Statistica Sinica 6 (1996) 733.
     """
-    seen = noise * mask
-    mean_square = (seen**2).sum((1, 2, 3)) / (mask.sum() * noise.shape[1])
-    shape = (2 * mask.shape[0], 2 * mask.shape[1])
-    pairs = np.fft.irfft2(np.abs(np.fft.rfft2(mask, s=shape)) ** 2, s=shape).round()
-    power = (np.abs(np.fft.rfft2(seen, s=shape)) ** 2).mean((0, 1))
-    products = np.fft.irfft2(power, s=shape)
-    correlation = np.where(pairs > 0, products / np.maximum(pairs, 1), 0.0)
-    correlation = correlation / max(correlation[0, 0], 1e-12)
-    freedom = noise.shape[1] * pairs[0, 0] ** 2 / (pairs * correlation**2).sum()
-    level = np.median(mean_square) / (stats.chi2.median(freedom) / freedom)
-    return np.asarray(stats.chi2.sf(mean_square / max(level, 1e-12) * freedom, freedom))
+    freedom = noise.freedom
+    level = np.median(residual) / (stats.chi2.median(freedom) / freedom)
+    return np.asarray(stats.chi2.sf(residual / max(level, 1e-12) * freedom, freedom))
 
 
 def warnings_in_words(

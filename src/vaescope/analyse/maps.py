@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,17 +65,17 @@ def map_latents(
     rotation = ensemble[0].settings.rotation
     gauges = [gauge.measure(e, n) if rotation else None for e in encodings]
     half = data.shape[-1] / 2 * float(patches.attrs.get("pitch", 1.0))
-    view = gather(encodings, gauges, kept, n, half)
-    variables = view.variables()
-    shown = pictures.draw(view, ensemble, encodings, gauges, data)
-    variables.update(shown.variables())
-
+    reconstruction = pictures.mean_reconstruction(encodings, kept)
     mask = ensemble[0].model.mask.numpy()
     sigma = np.sqrt(np.mean([e.sigma**2 for e, k in zip(encodings, kept, strict=True) if k], 0))
-    residual = criticise.reduced_residual(data, shown.reconstruction, sigma, mask)
+    residual = criticise.reduced_residual(data, reconstruction, sigma, mask)
     explained = criticise.explained(residual)
-    noise = (data - shown.reconstruction) / sigma[:, None, None]
-    p_value = criticise.predictive_p_value(noise, mask)
+    noise = criticise.Noise.of((data - reconstruction)[explained] / sigma[:, None, None], mask)
+    p_value = criticise.predictive_p_value(residual, noise)
+    view = gather(encodings, gauges, kept, n, half, noise.inflation)
+    variables = view.variables()
+    variables.update(pictures.draw(view, ensemble, encodings, gauges, data).variables())
+    variables["reconstruction"] = (("site", "channel", "py", "px"), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
     variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
@@ -92,6 +91,7 @@ def map_latents(
         "predictive_p_below_0.05": float((p_value < 0.05).mean()),
         "content_agreement": float(np.median(agreement[kept])),
         "members_kept": int(kept.sum()),
+        "noise_inflation": noise.inflation,
         "mean_elbo": float(np.mean([e.elbo.mean() for e in encodings])),
         **truth.scores(latents, n),
     }
@@ -121,15 +121,14 @@ def map_latents(
 
 
 def common_order(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
-    """The symmetry that most of the sound members see in their canonical pictures."""
-    votes: Counter[int] = Counter()
+    """The symmetry that the canonical pictures of the sound members have on average."""
+    seen = []
     for encoding, counts in zip(encodings, kept, strict=True):
         if counts and encoding.angle is not None:
             count = len(encoding.canonical)
             rows = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
-            votes[symmetry.order(encoding.canonical[rows])] += 1
-    # Equal votes go to the lower symmetry, which claims less.
-    return min(votes, key=lambda n: (-votes[n], n)) if votes else 1
+            seen.append(symmetry.self_likeness(encoding.canonical[rows]))
+    return symmetry.order(np.mean(seen, axis=0)) if seen else 1
 
 
 def _coordinates(view: View, patches: xr.Dataset) -> dict[str, Any]:

@@ -20,7 +20,6 @@ GRID = 9  # decoded pictures along each latent
 class Pictures:
     """Decoded and averaged pictures, upright, in the normalised units of the patches."""
 
-    reconstruction: np.ndarray  # (site, channel, py, px)
     grid: np.ndarray  # (row, column, channel, py, px)
     rows: np.ndarray
     columns: np.ndarray
@@ -31,7 +30,6 @@ class Pictures:
         """The variables of ``latents.zarr``: name -> (dims, values)."""
         picture = ("channel", "py", "px")
         out: dict[str, Any] = {
-            "reconstruction": (("site", *picture), self.reconstruction),
             "decoded_grid": (("grid_row", "grid_column", *picture), self.grid),
             "grid_row": (("grid_row",), self.rows, {"long_name": "latent 2"}),
             "grid_column": (("grid_column",), self.columns, {"long_name": "latent 1"}),
@@ -42,6 +40,12 @@ class Pictures:
         return out
 
 
+def mean_reconstruction(encodings: Sequence[Encoding], kept: np.ndarray) -> np.ndarray:
+    """Mean over the members with a vote: (site, channel, py, px)."""
+    chosen = [e.reconstruction for e, vote in zip(encodings, kept, strict=True) if vote]
+    return np.asarray(np.mean(chosen, axis=0, dtype=np.float32))
+
+
 def draw(
     view: View,
     ensemble: Sequence[Member],
@@ -49,18 +53,12 @@ def draw(
     gauges: Sequence[Gauge | None],
     patches: np.ndarray,
 ) -> Pictures:
-    """All pictures of one model.
-
-    Reconstructions are means over the members with a vote; the latent grid is the reference
-    member's, in the consensus axes.
-    """
-    kept = [int(k) for k in np.flatnonzero(view.kept)]
-    reconstruction = np.mean([encodings[k].reconstruction for k in kept], axis=0)
+    """All pictures of one model: its latent grid is the reference member's, in consensus axes."""
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)
     grid = _upright(member, gauge, encodings[view.reference], view, points)
     shape = (len(second), len(first), *grid.shape[1:])
-    out = Pictures(reconstruction.astype(np.float32), grid.reshape(shape), second, first)
+    out = Pictures(grid.reshape(shape), second, first)
     found = view.consensus_class
     if found is not None and view.class_probability is not None:
         angle = view.consensus_angle

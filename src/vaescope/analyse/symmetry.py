@@ -12,7 +12,7 @@ from scipy import ndimage
 
 ANGLES = 180  # samples around the circle: 2 degrees, refined by interpolation
 CANDIDATES = (6, 4, 3, 2)
-LIKENESS = 0.8  # correlation of a picture with its turned copy above which they count as the same
+LIKENESS = 0.65  # correlation of a picture with its turned copy above which they count as the same
 
 
 def polar(pictures: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -79,16 +79,22 @@ def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return values / np.maximum(norm, 1e-12)[..., None]
 
 
-def order(pictures: np.ndarray) -> int:
-    """The n of the n-fold symmetry that canonical pictures (row, channel, side, side) share.
+def self_likeness(pictures: np.ndarray) -> np.ndarray:
+    """Correlation (angle,) of canonical pictures (row, channel, side, side) with their own turned
+    copies, averaged by how much structure each has."""
+    circles = rings(pictures)
+    power = (circles**2).sum((1, 2))
+    likeness = correlation(circles, circles) * power[:, None]
+    return likeness.sum(0) / max(power.sum(), 1e-12)
+
+
+def order(likeness: np.ndarray) -> int:
+    """The n of the n-fold symmetry that pictures share, from their ``self_likeness`` (angle,).
 
     The largest n for which turning by every multiple of 360/n leaves them alike; 1 if none does.
     """
-    circles = rings(pictures)
-    power = (circles**2).sum((1, 2))
-    own = (correlation(circles, circles) * power[:, None]).sum(0) / max(power.sum(), 1e-12)
     for n in CANDIDATES:
-        turned = [own[round(ANGLES * k / n) % ANGLES] for k in range(1, n)]
+        turned = [likeness[round(ANGLES * k / n) % ANGLES] for k in range(1, n)]
         if min(turned) > LIKENESS:
             return n
     return 1

@@ -12,10 +12,12 @@ import warnings
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from vaescope.models.family import CLASS_LOG_SD, Family
 
+CORE = 0.85  # share of the sites, those in the densest places, on which the mixture is fitted
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
 RESTARTS = 8
 """Fits of the mixture from different starts; the likeliest is kept."""
@@ -23,6 +25,9 @@ RESTARTS = 8
 
 def mixture(content: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, ...]:
     """Mixture of normals on content (site, latent).
+
+    It is fitted to the densest part of the sites, so that the few that belong nowhere (boundaries,
+    debris) do not take a class for themselves; all sites are then assigned.
 
     Returns
     -------
@@ -32,6 +37,10 @@ def mixture(content: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, .
     from sklearn.mixture import GaussianMixture
 
     scale = content.std(0) + 1e-9
+    neighbours = min(6, len(content) - 1)
+    tree = cKDTree(content / scale)
+    distance = tree.query(content / scale, neighbours + 1)[0][:, -1]
+    core = content[np.argsort(distance, kind="stable")[: max(int(CORE * len(content)), classes)]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = GaussianMixture(
@@ -41,7 +50,7 @@ def mixture(content: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, .
             reg_covar=NARROWEST,
             random_state=seed,
             max_iter=300,
-        ).fit(content / scale)
+        ).fit(core / scale)
     sd = np.sqrt(np.diagonal(model.covariances_, axis1=1, axis2=2))
     return (
         model.predict_proba(content / scale),
