@@ -16,6 +16,12 @@ from vaescope.report import words
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)> \"q\" & {{ 7*7 }}"
 MODELS = ["rvae", "jrvae"]
+RECIPE = {
+    **fake_results.RECIPE,
+    "description": EVIL,
+    "figures": {"dpi": 40, "formats": ["png"]},
+}
+ROW = {"dataset": "crystal", "recipe": "atoms", "source": "a b.dm3", "notes": EVIL}
 
 
 class Page(HTMLParser):
@@ -41,10 +47,8 @@ class Page(HTMLParser):
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     fake_results.make(folder, "crystal", shape=(90, 120))
-    recipe = {**fake_results.RECIPE, "description": EVIL}
-    figures.draw(folder, "crystal", recipe, MODELS)
-    row = {"dataset": "crystal", "recipe": "atoms", "source": "a b.dm3", "notes": EVIL}
-    report.write_report(folder, "crystal", recipe, MODELS, row)
+    figures.draw(folder, "crystal", RECIPE, MODELS)
+    report.write_report(folder, "crystal", RECIPE, MODELS, ROW)
     return folder
 
 
@@ -107,9 +111,7 @@ def test_quality_comes_first_and_says_what_matters(page):
 def test_the_report_is_equal_when_written_again(results):
     file = results / "crystal" / "report.html"
     before = file.read_bytes()
-    recipe = {**fake_results.RECIPE, "description": EVIL}
-    row = {"dataset": "crystal", "recipe": "atoms", "source": "a b.dm3", "notes": EVIL}
-    report.write_report(results, "crystal", recipe, MODELS, row)
+    report.write_report(results, "crystal", RECIPE, MODELS, ROW)
     assert file.read_bytes() == before
 
 

@@ -30,7 +30,7 @@ def sites(scene: Scene) -> Drawn:
         where.height + 0.22,
         width=where.width,
         sites=count,
-        notes=(scene.frame_words, f"spacing {scene.spacing:.3g} px"),
+        notes=(scene.frame_words, f"spacing {_stated_spacing(scene):.3g} px"),
     )
     image_panel(sheet, where, 0)
     x, y, width, height = where.place(1)
@@ -71,6 +71,11 @@ def sites(scene: Scene) -> Drawn:
         " table, but no model sees them."
     )
     return sheet.drawn("sites", caption)
+
+
+def _stated_spacing(scene: Scene) -> float:
+    """The spacing that the later stages work with."""
+    return float(scene.attrs.get("spacing") or scene.spacing)
 
 
 def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> Drawn:
