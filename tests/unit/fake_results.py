@@ -186,7 +186,7 @@ def make(
             {**where, **known},
             place,
             joint=model.startswith("j"),
-            turns=not model.endswith("vae") or model != "vae",
+            turns=model != "vae",
             latent=latent,
             classes=classes,
             symmetry=symmetry,
