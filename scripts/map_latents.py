@@ -12,6 +12,7 @@ with job(snakemake) as task:
         store.open(task.input.patches),
         store.open(task.input.sites),
         task.params.settings,
+        name=task.wildcards.model,
         threads=task.threads,
     )
     store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
