@@ -19,11 +19,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from scipy.spatial import cKDTree
 from skimage.filters import threshold_multiotsu
 from sklearn.metrics import adjusted_mutual_info_score
 
 from vaescope import store
+from vaescope.analyse import truth
 
 
 def bond_order(places: np.ndarray, n: int = 6) -> np.ndarray:
@@ -48,6 +50,17 @@ def two_groups(angle: np.ndarray) -> np.ndarray:
     return KMeans(2, n_init=10, random_state=0).fit_predict(points).astype(bool)
 
 
+def voting(latents: xr.Dataset, name: str) -> list[np.ndarray]:
+    """A variable of every member with a vote: each is a training from a seed of its own."""
+    kept = latents["member_kept"].values
+    return [value for value, vote in zip(latents[name].values, kept, strict=True) if vote]
+
+
+def span(values: list[float]) -> str:
+    """Least and largest of some scores."""
+    return f"{min(values):.4f}, {max(values):.4f}"
+
+
 def gold(results: Path, dataset: str, model: str) -> list[tuple[str, str, str]]:
     """Encoded angle and grains against the bond-orientational order."""
     sites = store.open(results / dataset / "sites.zarr").load()
@@ -58,13 +71,9 @@ def gold(results: Path, dataset: str, model: str) -> list[tuple[str, str, str]]:
     reference, angle = np.angle(order), 6 * latents["consensus_angle"].values
     apart = reference - angle
     apart = np.angle(np.exp(1j * (apart - np.angle(np.exp(1j * apart[clear]).mean()))))
-    truth, found = two_groups(reference[clear]), two_groups(angle[clear])
-    right = (truth == found).mean()
-    single = [
-        circular_correlation(reference, 6 * member)
-        for member, vote in zip(latents["angle"].values, latents["member_kept"].values, strict=True)
-        if vote
-    ]
+    grain, found = two_groups(reference[clear]), two_groups(angle[clear])
+    right = (grain == found).mean()
+    single = [circular_correlation(reference, 6 * angle) for angle in voting(latents, "angle")]
     return [
         (
             "circular correlation with psi6, all sites",
@@ -106,6 +115,12 @@ def oxide(results: Path, dataset: str, model: str) -> list[tuple[str, str, str]]
         score = adjusted_mutual_info_score(layer, found)
         goal = ">= 0.8" if layers == 3 else ""
         rows.append((f"AMI of classes with {layers} intensity layers", f"{score:.3f}", goal))
+    layer = np.digitize(level, threshold_multiotsu(level, classes=3, nbins=512))
+    single = [
+        adjusted_mutual_info_score(layer, probability.argmax(1))
+        for probability in voting(latents, "class_probability")
+    ]
+    rows.append(("  3 layers, single members (worst, best)", span(single), ""))
     rows.append(("classes in use", str(int((latents["class_count"].values > 0).sum())), ""))
     return rows
 
@@ -113,8 +128,8 @@ def oxide(results: Path, dataset: str, model: str) -> list[tuple[str, str, str]]
 def simulated(results: Path, dataset: str, models: list[str]) -> list[tuple[str, str, str]]:
     """Detection, positions, classes and angles against truth."""
     sites = store.open(results / dataset / "sites.zarr")
-    truth = json.loads(sites.attrs["truth_scores"])
-    rows = [(f"detection: {key}", f"{value:.4g}", "") for key, value in truth.items()]
+    known = json.loads(sites.attrs["truth_scores"])
+    rows = [(f"detection: {key}", f"{value:.4g}", "") for key, value in known.items()]
     for model in models:
         scores = json.loads(store.open(results / dataset / model / "latents.zarr").attrs["scores"])
         rows += [
@@ -122,6 +137,26 @@ def simulated(results: Path, dataset: str, models: list[str]) -> list[tuple[str,
             for key, value in scores.items()
             if key.startswith(("class_", "phase_", "angle_"))
         ]
+        rows += members_against_truth(results / dataset / model / "latents.zarr", model)
+    return rows
+
+
+def members_against_truth(path: Path, model: str) -> list[tuple[str, str, str]]:
+    """Scores of the single members: the spread over seeds that the consensus does not show."""
+    latents = store.open(path).load()
+    known = latents["truth_phase"].values >= 0
+    n = latents.attrs["symmetry"]
+    angle = latents["truth_angle"].values[known]
+    errors = [
+        float(np.degrees(np.median(truth.angle_error(member[known], angle, n))))
+        for member in voting(latents, "angle")
+    ]
+    rows = [(f"{model}: single members, median angle error (deg)", span(errors), "")]
+    if "class_probability" in latents:
+        kind = latents["truth_phase"].values * 1000 + latents["truth_species"].values
+        found = voting(latents, "class_probability")
+        right = [truth.matched_accuracy(p.argmax(1)[known], kind[known]) for p in found]
+        rows.append((f"{model}: single members, class accuracy", span(right), ""))
     return rows
 
 
