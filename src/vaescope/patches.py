@@ -1,182 +1,242 @@
-"""Cutting the neighbourhood of every site: sub-pixel centred, normalised so it can be undone."""
+"""Cutting square patches around sites, on a grid of samples centred to a fraction of a pixel."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import dask
 import numpy as np
-import xarray as xr
 from scipy import ndimage
 
 from vaescope.errors import UserError
 
-DEFAULT_REACH = 3.2  # side of a patch in lattice spacings: the neighbours and a little beyond
-DEFAULT_PIXELS = 28
-FEWEST_PIXELS = 8
-SAMPLED = 1e6  # pixels from which an image's percentiles are taken
-TILE = 1024  # side of the part of a frame held in memory at once
-CARRIED = (
-    "pixel_size",
-    "pixel_unit",
-    "calibrated",
-    "source_sha256",
-    "source_files",
-    "spacing",
-    "truth_symmetry",
-)
+if TYPE_CHECKING:
+    import xarray as xr
+
+DEFAULTS: dict[str, Any] = {
+    "size": None,
+    "pixels": 28,
+    "normalise": "image",
+    "centre": "subpixel",
+}
+_SPACINGS = 3.2  # side of a patch if the recipe names none: the nearest neighbours all around
+_TILE = 1024  # px, side of the area whose sites are cut together
+_PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
+_SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
+# Smoothing before sampling at a pitch of several pixels: 0.4 pitches halve what lies at the
+# highest frequency that the samples can hold.
+_ANTI_ALIAS = 0.4
+_TRUNCATE = 4.0
 
 
-def patch_size(spacing: float, settings: dict[str, Any]) -> float:
-    """Side of a patch in image pixels: as the recipe says, or from the lattice spacing."""
-    return float(settings.get("size") or DEFAULT_REACH * spacing)
-
-
-def extract(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
-    """Cut a square patch around every site that is not too near the edge.
+def extract(
+    image: xr.Dataset,
+    sites: xr.Dataset,
+    settings: dict[str, Any] | None = None,
+    *,
+    threads: int = 1,
+) -> xr.Dataset:
+    """Cut a patch around every site that is far enough from the edge.
 
     Parameters
     ----------
-    image : the Dataset of ``image.zarr``; read tile by tile.
-    sites : the Dataset of ``sites.zarr``.
-    settings : the recipe's part ``patches``: ``size`` (image pixels; by default 3.2 lattice
-        spacings), ``pixels`` (samples per side), ``normalise`` (image, patch or none), ``centre``
-        (subpixel or pixel).
+    image : Dataset with `image` (time, channel, y, x), as in an image store.
+    sites : Dataset as `sites.find` gives it.
+    settings : the part `patches` of a recipe; what is missing has its default:
+
+        size : px of the image, side of a patch; None: 3.2 spacings.
+        pixels : samples per side (28). Never more than image pixels unless asked for by name.
+        normalise : `image` (the 1st and 99th percentile of the frame become 0 and 1), `patch`
+            (mean 0, standard deviation 1) or `none`.
+        centre : `subpixel` (interpolated) or `pixel` (centred on the nearest pixel).
+    threads : tiles worked on at once; the result does not depend on it.
 
     Returns
     -------
-    The Dataset of ``patches.zarr``; ``patch * norm_scale + norm_offset`` is the signal itself.
+    Dataset over `site` (the index of the site in ``sites``), in the form of a patches store. The
+    raw values are ``patch * norm_scale + norm_offset``.
 
     Raises
     ------
-    UserError : no site lies far enough from the edge, or a setting is not known.
+    UserError : unknown setting, a setting out of range, a patch larger than the image, or no
+        site far enough from the edge.
     """
-    size = patch_size(float(sites.attrs["spacing"]), settings)
-    pixels = int(settings.get("pixels") or DEFAULT_PIXELS)
-    # Never finer than the image: samples between pixels would add nothing but cost.
-    pixels = max(min(pixels, round(size)), FEWEST_PIXELS)
+    import xarray as xr
+
+    given = dict(settings or {})
+    settings = _checked(given)
+    spacing = float(sites.attrs["spacing"])
+    size = float(settings["size"] or _SPACINGS * spacing)
+    pixels = int(settings["pixels"])
+    if "pixels" not in given:
+        pixels = max(min(pixels, int(size)), 4)
     pitch = size / pixels
-    steps = (np.arange(pixels) - (pixels - 1) / 2) * pitch
     height, width = image.sizes["y"], image.sizes["x"]
-    y, x = sites["y"].values, sites["x"].values
-    reach = steps[-1] + 1.0
-    inside = (y >= reach) & (x >= reach) & (y <= height - 1 - reach) & (x <= width - 1 - reach)
-    usable = np.flatnonzero(inside & ~sites["near_edge"].values)
-    if not len(usable):
+    position = np.stack([sites["y"].values, sites["x"].values], axis=1)
+    if settings["centre"] == "pixel":
+        position = np.rint(position)
+    frame = sites["frame"].values.astype(int)
+    # The outermost samples lie half a pitch inside the patch's side.
+    reach = (size - pitch) / 2
+    usable = (position >= reach).all(axis=1)
+    usable &= (position <= np.array([height - 1, width - 1]) - reach).all(axis=1)
+    usable &= ~sites["near_edge"].values.astype(bool)
+    chosen = np.flatnonzero(usable)
+    if not len(chosen):
         raise UserError(
-            "no site is far enough from the edge to cut a patch",
-            found=f"{len(y)} sites in {height} × {width} pixels, patches of {size:.0f} pixels",
-            remedy="Lower `patches.size` in the recipe, or use a larger image",
+            "no site can be cut out",
+            found=f"{len(usable)} sites, all nearer to the edge than half a patch of "
+            f"{size:.1f} px in an image of {height} × {width} px",
+            expected="at least one site farther inside",
+            remedy="Set a smaller `patches: size` in the recipe, or take a larger image",
         )
-    if settings.get("centre", "subpixel") == "pixel":
-        y, x = np.round(y), np.round(x)
-    channels = image.sizes["channel"]
-    values = np.empty((len(usable), channels, pixels, pixels), np.float32)
-    frames = sites["frame"].values[usable]
-    for frame in np.unique(frames):
-        for channel in range(channels):
-            signal = image["image"].isel(time=int(frame), channel=channel)
-            rows = np.flatnonzero(frames == frame)
-            chosen = usable[rows]
-            values[rows, channel] = _cut(signal, y[chosen], x[chosen], steps, pitch)
-    offset, scale = _normalisation(values, image, settings.get("normalise", "image"))
-    values = (values - offset[..., None, None]) / scale[..., None, None]
-    return _dataset(values, offset, scale, steps, usable, image, sites, settings, pitch, size)
-
-
-def _cut(
-    signal: xr.DataArray, y: np.ndarray, x: np.ndarray, steps: np.ndarray, pitch: float
-) -> np.ndarray:
-    """Sample one frame around positions (site,): (site, pixels, pixels), tile by tile."""
-    height, width = signal.shape
-    # Half a sample of blur keeps what is finer than the samples from turning into false structure.
-    blur = 0.4 * pitch if pitch > 1 else 0.0
-    margin = int(np.ceil(steps[-1] + 4 * blur)) + 2
-    out = np.empty((len(y), len(steps), len(steps)), np.float32)
-    tile_of = (y // TILE).astype(int) * (width // TILE + 1) + (x // TILE).astype(int)
-    for tile in np.unique(tile_of):
-        rows = np.flatnonzero(tile_of == tile)
-        top, left = (max(int(v[rows].min()) - margin, 0) for v in (y, x))
-        bottom = min(int(y[rows].max()) + margin + 1, height)
-        right = min(int(x[rows].max()) + margin + 1, width)
-        part = np.asarray(signal[top:bottom, left:right].values, np.float32)
-        if blur:
-            part = ndimage.gaussian_filter(part, blur)
-        places = np.broadcast_arrays(
-            (y[rows] - top)[:, None, None] + steps[None, :, None],
-            (x[rows] - left)[:, None, None] + steps[None, None, :],
-        )
-        # After a blur linear interpolation will do; without one, cubic keeps the atoms' tops.
-        out[rows] = ndimage.map_coordinates(part, places, order=1 if blur else 3, mode="nearest")
-    return out
-
-
-def _normalisation(
-    values: np.ndarray, image: xr.Dataset, how: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and scale (site, channel) by which patches are normalised."""
-    sites, channels = values.shape[:2]
-    if how == "none":
-        return np.zeros((sites, channels), np.float32), np.ones((sites, channels), np.float32)
-    if how == "patch":
-        return values.mean((2, 3)), np.maximum(values.std((2, 3)), 1e-12)
-    if how != "image":
-        raise UserError(
-            "unknown way to normalise patches",
-            found=f"patches.normalise: {how}",
-            expected="image, patch or none",
-        )
-    offset = np.empty((sites, channels), np.float32)
-    scale = np.empty((sites, channels), np.float32)
-    step = max(int(np.sqrt(image.sizes["y"] * image.sizes["x"] / SAMPLED)), 1)
-    for channel in range(channels):
-        sample = image["image"].isel(channel=channel, time=0)[::step, ::step].values
-        low, high = np.percentile(sample, [1, 99])
-        offset[:, channel] = low
-        scale[:, channel] = max(high - low, 1e-12)
-    return offset, scale
-
-
-def _dataset(
-    values: np.ndarray,
-    offset: np.ndarray,
-    scale: np.ndarray,
-    steps: np.ndarray,
-    usable: np.ndarray,
-    image: xr.Dataset,
-    sites: xr.Dataset,
-    settings: dict[str, Any],
-    pitch: float,
-    size: float,
-) -> xr.Dataset:
-    per_channel = ("site", "channel")
-    normalise = settings.get("normalise", "image")
-    out = xr.Dataset(
+    raw = _cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
+    offset, scale = _normalisation(image["image"], frame[chosen], raw, settings["normalise"])
+    patch = (raw - offset[:, :, None, None]) / scale[:, :, None, None]
+    axis = (np.arange(pixels) + 0.5) * pitch - size / 2
+    signal = image["image"].attrs.get("units", "1")
+    result = xr.Dataset(
         {
             "patch": (
                 ("site", "channel", "py", "px"),
-                values,
+                patch.astype(np.float32),
                 {"long_name": "normalised signal", "units": "1"},
             ),
-            "norm_offset": (per_channel, offset, {"long_name": "signal at 0"}),
-            "norm_scale": (per_channel, scale, {"long_name": "signal per 1"}),
+            "norm_offset": (
+                ("site", "channel"),
+                offset,
+                {"long_name": "raw signal at which a patch is 0", "units": signal},
+            ),
+            "norm_scale": (
+                ("site", "channel"),
+                scale,
+                {"long_name": "raw signal per unit of a patch", "units": signal},
+            ),
         },
         coords={
-            "site": sites["site"].values[usable],
-            "channel": image["channel"].values,
-            "py": ("py", steps, {"long_name": "row from the site", "units": "px"}),
-            "px": ("px", steps, {"long_name": "column from the site", "units": "px"}),
+            "site": sites["site"].values[chosen],
+            "channel": [str(name) for name in image["channel"].values],
+            "py": ("py", axis, {"long_name": "y from the centre", "units": "px"}),
+            "px": ("px", axis, {"long_name": "x from the centre", "units": "px"}),
         },
+        attrs={"pitch": pitch, "size": size, "spacing": spacing, **settings, "pixels": pixels},
     )
-    for key in ("frame", "y", "x"):
-        out.coords[key] = ("site", sites[key].values[usable], sites[key].attrs)
-    for name in sites.data_vars:
-        if str(name).startswith("truth_"):
-            out[name] = ("site", sites[name].values[usable], sites[name].attrs)
-    out.attrs = {key: sites.attrs[key] for key in CARRIED if key in sites.attrs}
-    out.attrs |= {
-        "pitch": pitch,
-        "size": size,
-        "normalise": normalise,
-        "centre": settings.get("centre", "subpixel"),
-    }
-    return out.chunk({"site": 4096})
+    result.attrs = {k: v for k, v in result.attrs.items() if v is not None}
+    result.attrs["size"] = size
+    for name in ("frame", "y", "x", *(str(n) for n in sites if str(n).startswith("truth_"))):
+        result[name] = ("site", sites[name].values[chosen], dict(sites[name].attrs))
+    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256", "truth_symmetry"):
+        if name in sites.attrs:
+            result.attrs[name] = sites.attrs[name]
+    return result
+
+
+def _cut(
+    stack: xr.DataArray,
+    frame: np.ndarray,
+    position: np.ndarray,
+    size: float,
+    pixels: int,
+    threads: int,
+) -> np.ndarray:
+    """Raw samples (site, channel, py, px), tile by tile, so that no whole frame is held."""
+    pitch = size / pixels
+    sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
+    # Cubic splines keep sharp atoms at a fine pitch; a smoothed image needs no more than linear.
+    order = 1 if sigma > 1.0 else 3
+    margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter
+    offsets = (np.arange(pixels) + 0.5) * pitch - size / 2
+    patches = np.empty((len(frame), stack.sizes["channel"], pixels, pixels), np.float32)
+    tile = np.floor_divide(position, _TILE).astype(int)
+    places, jobs = [], []
+    keys = np.column_stack([frame, tile])
+    for key in np.unique(keys, axis=0):
+        members = np.flatnonzero((keys == key).all(axis=1))
+        low = np.maximum(key[1:] * _TILE - margin, 0)
+        high = (key[1:] + 1) * _TILE + margin
+        for channel in range(stack.sizes["channel"]):
+            block = stack[int(key[0]), channel, low[0] : high[0], low[1] : high[1]].data
+            local = position[members] - low
+            jobs.append(dask.delayed(_sample)(block, local, offsets, sigma, order))
+            places.append((members, channel))
+    how: dict[str, Any] = {"scheduler": "synchronous"}
+    if threads > 1:
+        how = {"scheduler": "threads", "num_workers": threads}
+    for (members, channel), values in zip(places, dask.compute(*jobs, **how), strict=True):
+        patches[members, channel] = values
+    return patches
+
+
+def _sample(
+    block: np.ndarray, position: np.ndarray, offsets: np.ndarray, sigma: float, order: int
+) -> np.ndarray:
+    """Samples of one block around positions in it, (site, py, px)."""
+    block = np.asarray(block, np.float64)
+    if sigma:
+        block = ndimage.gaussian_filter(block, sigma, truncate=_TRUNCATE)
+    if order > 1:
+        block = ndimage.spline_filter(block, order, mode="mirror")
+    y = position[:, 0, None, None] + offsets[None, :, None] + 0 * offsets[None, None, :]
+    x = position[:, 1, None, None] + offsets[None, None, :] + 0 * offsets[None, :, None]
+    values = ndimage.map_coordinates(block, [y, x], order=order, mode="mirror", prefilter=False)
+    return values.astype(np.float32)
+
+
+def _normalisation(
+    stack: xr.DataArray, frame: np.ndarray, raw: np.ndarray, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and scale of every patch and channel, (site, channel) each."""
+    offset = np.zeros(raw.shape[:2])
+    scale = np.ones(raw.shape[:2])
+    if kind == "patch":
+        offset = raw.mean(axis=(2, 3), dtype=np.float64)
+        scale = raw.std(axis=(2, 3), dtype=np.float64)
+    elif kind == "image":
+        step = tuple(max(1, -(-stack.sizes[axis] // _SAMPLES)) for axis in ("y", "x"))
+        for one in np.unique(frame):
+            for channel in range(raw.shape[1]):
+                thinned = np.asarray(stack[int(one), channel, :: step[0], :: step[1]], float)
+                low, high = np.nanpercentile(thinned, _PERCENTILES)
+                offset[frame == one, channel] = low
+                scale[frame == one, channel] = high - low
+    # A constant patch has no scale of its own; it stays at zero.
+    scale[~(scale > np.finfo(np.float32).tiny)] = 1.0
+    return offset, scale
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings with their defaults; complaints about what is unknown or out of range."""
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise UserError(
+            "unknown setting of `patches`",
+            found=", ".join(unknown),
+            expected="some of " + ", ".join(DEFAULTS),
+        )
+    settings = {**DEFAULTS, **given}
+    for name, known in {
+        "normalise": ("image", "patch", "none"),
+        "centre": ("subpixel", "pixel"),
+    }.items():
+        if settings[name] not in known:
+            raise UserError(
+                f"the setting `{name}` of `patches` is not known",
+                found=repr(settings[name]),
+                expected=" or ".join(known),
+            )
+    pixels, size = settings["pixels"], settings["size"]
+    if isinstance(pixels, bool) or not isinstance(pixels, int) or not 4 <= pixels <= 1024:
+        raise UserError(
+            "the setting `pixels` of `patches` is out of range",
+            found=repr(pixels),
+            expected="a whole number from 4 to 1024",
+        )
+    if size is not None and (
+        isinstance(size, bool) or not isinstance(size, (int, float)) or not 3 <= size <= 1e5
+    ):
+        raise UserError(
+            "the setting `size` of `patches` is out of range",
+            found=repr(size),
+            expected="a number of pixels from 3 to 100000, or null",
+        )
+    return settings

@@ -1,0 +1,188 @@
+"""Where to look in an image: atoms found, refined and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.sites.truth import score_against_truth
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from vaescope.sites.atoms import Found
+
+__all__ = ["METHODS", "find", "score_against_truth"]
+
+
+def _atoms(frames: list, settings: dict[str, Any], threads: int) -> Found:
+    from vaescope.sites.atoms import find_atoms
+
+    return find_atoms(frames, settings, threads)
+
+
+# name -> what finds the sites of all frames; a new way of looking is one line here
+METHODS: dict[str, Callable[[list, dict[str, Any], int], Found]] = {
+    "log": _atoms,
+    "maxima": _atoms,
+}
+
+DEFAULTS: dict[str, Any] = {
+    "method": "log",
+    "spacing": None,
+    "width": None,
+    "polarity": "bright",
+    "threshold": None,
+    "refine": True,
+    "channel": None,
+    "patch_size": None,
+}
+_PATCH_SPACINGS = 3.2  # side of a patch if the recipe names none
+_EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
+
+
+def find(image: xr.Dataset, settings: dict[str, Any] | None = None, *, threads: int = 1):
+    """Find the sites of an image.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x), as in an image store.
+    settings : the part `sites` of a recipe; what is missing has its default:
+
+        method : `log` (Laplacian of Gaussian) or `maxima` (local maxima of the smoothed image).
+        spacing, width : px, distance of nearest sites and standard deviation of one; None:
+            estimated from the image. In an image without order the spacing is taken as four
+            widths.
+        polarity : `bright` or `dark` sites.
+        threshold : 0 to 1, share of a strong site's score; None: from the image.
+        refine : whether to fit Gaussians.
+        channel : name or number of the channel to look at; None: the first.
+        patch_size : px, side of the patches to be cut; None: 3.2 spacings. Sites whose patch would
+            reach beyond the image get `near_edge`.
+    threads : tiles worked on at once; the result does not depend on it.
+
+    Returns
+    -------
+    Dataset over `site`, in the form of a sites store. Where the image brings its truth, scores
+    against it are added.
+
+    Raises
+    ------
+    UserError : unknown method or setting, a setting out of range, an image that is constant, or
+        one in which no site stands out of the noise.
+    """
+    settings = _checked(settings or {})
+    channel = _channel(image, settings["channel"])
+    frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
+    found = METHODS[settings["method"]](frames, settings, threads)
+    sites = _dataset(image, found, settings)
+    if "truth_y" in image:
+        sites = score_against_truth(sites, image)
+    return sites
+
+
+def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Dataset:
+    import xarray as xr
+
+    height, width = image.sizes["y"], image.sizes["x"]
+    half = (settings["patch_size"] or _PATCH_SPACINGS * found.spacing) / 2 + _EDGE_MARGIN
+    near = (found.y < half) | (found.y > height - 1 - half)
+    near |= (found.x < half) | (found.x > width - 1 - half)
+    signal = image["image"].attrs.get("units", "1")
+    table = {
+        "frame": (found.frame, "frame", "1"),
+        "y": (found.y, "row", "px"),
+        "x": (found.x, "column", "px"),
+        "amplitude": (found.amplitude, "height of the site over its background", signal),
+        "width": (found.width, "standard deviation of the site's image", "px"),
+        "background": (found.background, "background of the site", signal),
+        "y_error": (found.y_error, "standard error of y", "px"),
+        "x_error": (found.x_error, "standard error of x", "px"),
+        "fit_quality": (found.quality, "1 - residual variance / variance", "1"),
+        "score": (found.score, "score of the detector (a strong site has about 1)", "1"),
+        "near_edge": (near, "a patch around the site would leave the image", "1"),
+    }
+    attrs = image.attrs
+    if attrs.get("calibrated"):
+        for axis, length in (("y", height), ("x", width)):
+            values = np.asarray(image[axis].values, float)
+            place = np.interp(getattr(found, axis), np.arange(length), values)
+            table[f"{axis}_physical"] = (place, axis, attrs.get("pixel_unit", "px"))
+    result = xr.Dataset(
+        {
+            name: ("site", values, {"long_name": long, "units": unit})
+            for name, (values, long, unit) in table.items()
+        },
+        coords={"site": np.arange(len(found.y))},
+        attrs={
+            "spacing": found.spacing,
+            "width": found.typical_width,
+            "spacing_estimated": settings["spacing"] is None,
+            "periodic": found.periodic,
+            "polarity": settings["polarity"],
+            "method": settings["method"],
+            "height": height,
+            "width_px": width,
+        },
+    )
+    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256"):
+        if name in attrs:
+            result.attrs[name] = attrs[name]
+    return result
+
+
+def _channel(image: xr.Dataset, wanted: str | int | None) -> int:
+    names = [str(name) for name in image["channel"].values]
+    if wanted is None:
+        return 0
+    if str(wanted) in names:
+        return names.index(str(wanted))
+    if isinstance(wanted, int) and 0 <= wanted < len(names):
+        return wanted
+    raise UserError(
+        "the image has no such channel", found=repr(wanted), expected="one of " + ", ".join(names)
+    )
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings with their defaults; complaints about what is unknown or out of range."""
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise UserError(
+            "unknown setting of `sites`",
+            found=", ".join(unknown),
+            expected="some of " + ", ".join(DEFAULTS),
+        )
+    settings = {**DEFAULTS, **given}
+    if settings["method"] not in METHODS:
+        raise UserError(
+            "there is no such way of finding sites",
+            found=repr(settings["method"]),
+            expected=" or ".join(METHODS),
+        )
+    if settings["polarity"] not in ("bright", "dark"):
+        raise UserError(
+            "the polarity of sites is not known",
+            found=repr(settings["polarity"]),
+            expected="bright or dark",
+        )
+    for name, (low, high) in {
+        "spacing": (2, 1e4),
+        "width": (0.5, 1e3),
+        "threshold": (0, 1),
+        "patch_size": (3, 1e5),
+    }.items():
+        value = settings[name]
+        good = value is None or (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+        )
+        if not good:
+            raise UserError(
+                f"the setting `{name}` of `sites` is out of range",
+                found=repr(value),
+                expected=f"a number from {low:g} to {high:g}, or null",
+            )
+    return settings

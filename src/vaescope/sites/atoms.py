@@ -1,0 +1,159 @@
+"""Atoms in the frames of an image: scale, detection, refinement, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.sites import detect, scale
+from vaescope.sites.refine import refine
+from vaescope.sites.scale import Scale
+
+_FRAMES_FOR_SCALE = 3  # first, middle and last frame say how large things are
+_REFINE_TILE = 1024  # px; a fixed size, so that results depend on neither chunks nor threads
+_REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours
+_MERGE = 0.3  # of the spacing: two fits nearer than this have found the same atom
+FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
+
+
+@dataclass
+class Found:
+    """Sites of all frames, arrays (site,), and the lengths used to find them (px)."""
+
+    frame: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    amplitude: np.ndarray
+    width: np.ndarray
+    background: np.ndarray
+    y_error: np.ndarray
+    x_error: np.ndarray
+    quality: np.ndarray
+    score: np.ndarray
+    spacing: float = 0.0
+    typical_width: float = 0.0
+    periodic: bool = True
+
+
+def find_atoms(frames: list[da.Array], settings: dict[str, Any], threads: int) -> Found:
+    """Find atoms in every frame, (height, width) each; settings as in `sites.find`."""
+    sign = 1.0 if settings["polarity"] == "bright" else -1.0
+    frames = [sign * da.asarray(frame) for frame in frames]
+    lengths = _scale(frames, settings)
+    filter_ = FILTERS[settings["method"]](lengths, settings["width"])
+    parts = []
+    for number, frame in enumerate(frames):
+        maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
+        chosen, score = detect.select(
+            maxima,
+            depths,
+            lengths,
+            area=frame.size / filter_.blob**2,
+            threshold=settings["threshold"],
+        )
+        start = np.stack([chosen.y, chosen.x], axis=1)
+        parts.append(_fitted(number, frame, start, score, lengths, settings["refine"], sign))
+    table = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(Found)
+        if f.name not in ("spacing", "typical_width", "periodic")
+    }
+    if not len(table["y"]):
+        raise UserError(
+            "no site stands out of the noise",
+            found=f"0 sites at a spacing of {lengths.spacing:.1f} px",
+            expected="at least one",
+            remedy="Look at the image; then set `sites: spacing`, `threshold` or `polarity` in the "
+            "recipe",
+        )
+    widths = table["width"][np.isfinite(table["width"])]
+    typical = float(np.median(widths)) if len(widths) else lengths.width
+    return Found(**table, spacing=lengths.spacing, typical_width=typical, periodic=lengths.periodic)
+
+
+def _scale(frames: list[da.Array], settings: dict[str, Any]) -> Scale:
+    """Spacing and width from the recipe, or else from the image."""
+    spacing, width = settings["spacing"], settings["width"]
+    height, breadth = frames[0].shape
+    if min(height, breadth) < 16:
+        raise UserError(
+            "the image is too small to find sites in it",
+            found=f"{height} × {breadth} px",
+            expected="at least 16 × 16 px",
+        )
+    used = sorted({0, len(frames) // 2, len(frames) - 1})[:_FRAMES_FOR_SCALE]
+    parts = [
+        np.asarray(frames[k][part], float) for k in used for part in scale.crops(height, breadth)
+    ]
+    parts = [part for part in parts if np.ptp(part) > 0]
+    if not parts:
+        raise UserError(
+            "the image is constant", found="one value in all pixels", expected="a picture of atoms"
+        )
+    if spacing is not None and width is not None:
+        return Scale(float(spacing), float(width), True)
+    guess = scale.estimate(parts)
+    if spacing is not None:
+        guess = Scale(float(spacing), float(np.clip(guess.width, spacing / 10, spacing / 3)), True)
+    if width is not None:
+        guess = Scale(guess.spacing, float(width), guess.periodic)
+    return guess
+
+
+def _fitted(
+    number: int,
+    frame: da.Array,
+    start: np.ndarray,
+    score: np.ndarray,
+    lengths: Scale,
+    wanted: bool,
+    sign: float,
+) -> Found:
+    """Sites of one frame, refined tile by tile if wanted."""
+    count = len(start)
+    position = start.copy()
+    error, rest = np.full((count, 2), np.nan), np.full((count, 4), np.nan)
+    if wanted:
+        margin = _REFINE_MARGIN * lengths.spacing
+        pad = int(np.ceil(margin + lengths.spacing))
+        for top in range(0, frame.shape[0], _REFINE_TILE):
+            for left in range(0, frame.shape[1], _REFINE_TILE):
+                corner = np.array([top, left])
+                own = _inside(start, corner, 0.0)
+                if not own.any():
+                    continue
+                near = _inside(start, corner, margin)
+                origin = np.maximum(corner - pad, 0)
+                stop = corner + _REFINE_TILE + pad
+                block = np.asarray(frame[origin[0] : stop[0], origin[1] : stop[1]].compute(), float)
+                fit = refine(block, start[near] - origin, lengths.width, lengths.spacing)
+                mine = own[near]
+                position[own] = fit.position[mine] + origin
+                error[own] = fit.error[mine]
+                rest[own] = np.column_stack(
+                    [sign * fit.amplitude, fit.width, sign * fit.background, fit.quality]
+                )[mine]
+    keep = detect.apart(position, score, _MERGE * lengths.spacing)
+    keep &= ((position >= -0.5) & (position <= np.array(frame.shape) - 0.5)).all(axis=1)
+    position, error, rest, score = position[keep], error[keep], rest[keep], score[keep]
+    return Found(
+        frame=np.full(len(position), number),
+        y=position[:, 0],
+        x=position[:, 1],
+        amplitude=rest[:, 0],
+        width=rest[:, 1],
+        background=rest[:, 2],
+        y_error=error[:, 0],
+        x_error=error[:, 1],
+        quality=rest[:, 3],
+        score=score,
+    )
+
+
+def _inside(position: np.ndarray, corner: np.ndarray, margin: float) -> np.ndarray:
+    """Which positions lie in a tile enlarged by a margin (px) on each side."""
+    return ((position >= corner - margin) & (position < corner + _REFINE_TILE + margin)).all(axis=1)

@@ -1,0 +1,149 @@
+"""How far apart the atoms of an image stand and how wide they are, from the image itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage
+
+_LARGEST_CROP = 1024  # px; larger images are judged by five crops of this side
+# A neighbour must be seen in the autocorrelation with this share of the central peak. A single
+# crystal gives 0.5 and more, each of several grains its share; unordered atoms stay below.
+_PERIODIC = 0.14
+# The nearest of the peaks counts if it has this share of the highest: weak sublattices and
+# chance maxima stay below, the nearest neighbours of strained or mixed crystals do not.
+_NEAREST = 0.4
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Lengths estimated from an image, in px."""
+
+    spacing: float  # distance of nearest sites
+    width: float  # standard deviation of one site's image
+    periodic: bool  # whether neighbours were seen; if not, the spacing is a guess from the width
+
+
+def crops(height: int, width: int) -> list[tuple[slice, slice]]:
+    """Parts of an image from which global quantities are estimated.
+
+    They depend on the image's shape only, never on chunks: the whole image if its sides
+    are at most 1024 px, else its middle and the middles of its quarters.
+    """
+    side_y, side_x = min(height, _LARGEST_CROP), min(width, _LARGEST_CROP)
+    places = [(0.5, 0.5), (0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)]
+    corners = {
+        (
+            int(np.clip(round(y * height - side_y / 2), 0, height - side_y)),
+            int(np.clip(round(x * width - side_x / 2), 0, width - side_x)),
+        )
+        for y, x in places
+    }
+    return [(slice(top, top + side_y), slice(left, left + side_x)) for top, left in sorted(corners)]
+
+
+def estimate(parts: list[np.ndarray]) -> Scale:
+    """Estimate spacing and width from one or several parts of an image.
+
+    Parameters
+    ----------
+    parts : list of (height, width) float; `crops` says which parts to take.
+
+    Returns
+    -------
+    Scale; the median over those parts in which neighbours are seen (over all if in none).
+    """
+    scales = [_estimate_one(np.asarray(part, float)) for part in parts]
+    seen = [scale for scale in scales if scale.periodic] or scales
+    return Scale(
+        float(np.median([scale.spacing for scale in seen])),
+        float(np.median([scale.width for scale in seen])),
+        seen[0].periodic,
+    )
+
+
+def autocorrelation(image: np.ndarray) -> np.ndarray:
+    """Autocorrelation of an image without its slow background and its scan-line offsets.
+
+    Returns (2 h + 1, 2 w + 1), 1 at the centre, for lags up to half (h, w) the image's sides.
+    """
+    height, width = image.shape
+    flat = image - ndimage.gaussian_filter(image, min(image.shape) / 12, mode="reflect")
+    low, high = np.percentile(flat, [0.1, 99.9])
+    flat = np.clip(flat, low, high)  # a few hot pixels must not outweigh a crystal
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    flat = (flat - (flat * window).sum() / window.sum()) * window
+    shape = [fft.next_fast_len(2 * side, real=True) for side in image.shape]
+    power = np.abs(fft.rfft2(flat, shape)) ** 2
+    for column in range(4):  # lines offset along x: power along kx = 0 (4 bins: window and padding)
+        power[:, column] = _only_sharp(power[:, column])
+    for row in (0, 1, 2, 3, -1, -2, -3):
+        power[row] = _only_sharp(power[row])
+    overlap = fft.irfft2(np.abs(fft.rfft2(window, shape)) ** 2, shape)
+    correlation = fft.irfft2(power, shape) / np.maximum(overlap, 1e-3 * overlap[0, 0])
+    half_y, half_x = height // 2, width // 2
+    correlation = np.roll(correlation, (half_y, half_x), axis=(0, 1))
+    correlation = correlation[: 2 * half_y + 1, : 2 * half_x + 1]
+    return correlation / max(correlation[half_y, half_x], np.finfo(float).tiny)
+
+
+def _only_sharp(power: np.ndarray) -> np.ndarray:
+    """Keep the peaks of a line of the power spectrum (a crystal), drop its floor (line offsets)."""
+    return np.maximum(power - 3 * ndimage.median_filter(power, 41, mode="nearest"), 0)
+
+
+def _estimate_one(image: np.ndarray) -> Scale:
+    correlation = autocorrelation(image)
+    centre = np.array(correlation.shape) // 2
+    profile = _radial(correlation, centre)
+    width = _width(profile)
+    smooth = ndimage.gaussian_filter(correlation, max(0.5 * width, 0.7))
+    y, x = np.indices(correlation.shape)
+    distance = np.hypot(y - centre[0], x - centre[1])
+    # Within a radius the largest value makes a peak; radius from the width of one atom.
+    size = 2 * int(np.ceil(width)) + 1
+    peak = smooth == ndimage.maximum_filter(smooth, size)
+    peak &= (distance > 1.8 * width) & (distance > 2) & (distance < 0.75 * min(centre))
+    order = np.argsort(distance[peak], kind="stable")
+    radii, heights = distance[peak][order], smooth[peak][order]
+    central = smooth[centre[0], centre[1]]
+    for radius in radii[heights > _PERIODIC * central]:
+        # Far peaks may be higher by coincidence of two grains: compare with the vicinity only.
+        vicinity = heights[radii < 1.6 * radius]
+        shell = (radii > 0.999 * radius) & (radii < 1.15 * radius)
+        shell &= heights > _NEAREST * vicinity.max()
+        if heights[np.searchsorted(radii, radius)] > _NEAREST * vicinity.max():
+            # Peaks of the same shell share the estimate, so strain and grains are averaged.
+            spacing = float(np.average(radii[shell], weights=heights[shell]))
+            return Scale(spacing, float(np.clip(width, 0.1 * spacing, 0.3 * spacing)), True)
+    return Scale(4.0 * width, width, False)
+
+
+def _radial(correlation: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Mean of an autocorrelation over circles of whole radii, (radius,)."""
+    y, x = np.indices(correlation.shape)
+    radius = np.rint(np.hypot(y - centre[0], x - centre[1])).astype(int).ravel()
+    count = np.bincount(radius)
+    profile = np.bincount(radius, correlation.ravel()) / np.maximum(count, 1)
+    return profile[: min(centre) + 1]
+
+
+def _width(profile: np.ndarray) -> float:
+    """Standard deviation of an atom's image (px) from the radial autocorrelation.
+
+    The autocorrelation of a Gaussian of standard deviation w is a Gaussian of sqrt(2) w; white
+    noise adds to radius 0 only, so the descent from radius 1 to its half-way point is used.
+    """
+    descent = profile[1:]
+    rising = np.flatnonzero(np.diff(descent) > 0)
+    bottom = int(rising[0]) if len(rising) else len(descent) - 1
+    level = 0.5 * (descent[0] + descent[bottom])
+    below = np.flatnonzero(descent[: bottom + 1] < level)
+    last = int(below[0]) if len(below) else bottom
+    if last == 0:
+        return 0.8
+    above, under = descent[last - 1], descent[last]
+    half = last + (above - level) / max(above - under, np.finfo(float).tiny)
+    # From exp(-half^2 / 4 w^2) = exp(-1 / 4 w^2) / 2, radius 1 being where the descent starts.
+    return float(max(np.sqrt(max(half**2 - 1, 0) / (4 * np.log(2.0))), 0.8))
