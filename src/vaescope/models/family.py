@@ -47,6 +47,7 @@ class Family(nn.Module):
 
     turns: Tensor
     mask: Tensor
+    seen: Tensor  # indices of the pixels under the mask
     classes_awake: Tensor
     decoder: CanonicalDecoder | CoordinateDecoder
 
@@ -59,7 +60,9 @@ class Family(nn.Module):
         # Only a rotation moves the corners of a patch out of sight.
         mask = pose.disc(side) if settings.rotation else torch.ones(side, side)
         self.register_buffer("mask", mask, persistent=False)
-        self.encoder = TurnedEncoder(members, channels * side * side, settings, turns)
+        seen = mask.expand(channels, side, side).flatten().nonzero().squeeze(1)
+        self.register_buffer("seen", seen, persistent=False)
+        self.encoder = TurnedEncoder(members, len(seen), settings, turns)
         if settings.decoder == "canonical":
             self.decoder = CanonicalDecoder(members, channels, side, settings)
         else:
@@ -82,8 +85,8 @@ class Family(nn.Module):
             self.log_sigma.copy_(spread.log().expand_as(self.log_sigma))
 
     def copies(self, patches: Tensor) -> Tensor:
-        """Masked, turned copies of patches (n, channel, side, side): (n, turn, pixels)."""
-        return (pose.upright_copies(patches, self.turns) * self.mask).flatten(2)
+        """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels)."""
+        return pose.upright_copies(patches, self.turns).flatten(2)[..., self.seen]
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""
@@ -113,14 +116,16 @@ class Family(nn.Module):
         taught : class probabilities (member, site, class) given from outside and the share, 0 to 1,
             that they have in the posterior of the class; None for the model's own alone.
         """
-        encoded = self.encoder(copies)
-        log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :]
-        log_prior = log_prior.expand_as(encoded.turn_logit)
-        turns = self.turns.expand_as(encoded.turn_logit)
+        turns = self.turns.expand(copies.shape[:3])
+        log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :].expand_as(turns)
         if keep is not None and keep < turns.shape[-1]:
-            best = encoded.turn_logit.topk(keep, dim=-1).indices
-            encoded, turns = encoded.pick(best), turns.gather(2, best)
+            # The choice of turns has no gradient, so most copies are only looked at.
+            with torch.no_grad():
+                best = self.encoder(copies).turn_logit.topk(keep, dim=-1).indices
+            rows = best.unsqueeze(-1).expand(*best.shape, copies.shape[-1])
+            copies, turns = copies.gather(2, rows), turns.gather(2, best)
             log_prior = log_prior.gather(2, best)
+        encoded = self.encoder(copies)
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
         return self.bound(patches, encoded, turns, log_turn, log_prior, noise, temper, taught)
 

@@ -24,7 +24,7 @@ class Settings:
     latent: int = 2
     classes: int = 0  # 0: none; 2 and more: unknown classes, summed over exactly
     # Priors
-    turns: int = 16  # grid of the posterior over the full circle
+    turns: int = 12  # grid of the posterior over the full circle
     offset_sd: float = 0.1
     strain_sd: float = 0.1
     # The objective

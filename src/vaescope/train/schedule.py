@@ -30,7 +30,7 @@ class Plan:
 
     def keep(self, step: int) -> int | None:
         """How many turns to follow: all at first, then the best few."""
-        return None if step < 0.4 * self.wake_step else self.settings.keep_turns
+        return None if step < 0.3 * self.wake_step else self.settings.keep_turns
 
     def learning_rate(self, step: int) -> float:
         """One cycle for the pose and content, a second, gentler one once classes are awake."""
