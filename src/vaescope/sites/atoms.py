@@ -137,8 +137,12 @@ def _fitted(
                 rest[own] = np.column_stack(
                     [sign * fit.amplitude, fit.width, sign * fit.background, fit.quality]
                 )[mine]
+    # A column cut by the edge may be fitted outside the image; its brightest visible point stays.
+    last = np.array(frame.shape) - 1
+    left = ~((position >= 0) & (position <= last)).all(axis=1)
+    position[left] = np.clip(start[left], 0, last)
+    error[left], rest[left] = np.nan, np.nan
     keep = detect.apart(position, score, _MERGE * lengths.spacing)
-    keep &= ((position >= -0.5) & (position <= np.array(frame.shape) - 0.5)).all(axis=1)
     position, error, rest, score = position[keep], error[keep], rest[keep], score[keep]
     return Found(
         frame=np.full(len(position), number),

@@ -13,6 +13,7 @@ _WIDEST = 0.3
 # Prior standard deviation of ln(width) about the median of all sites: wide enough to leave a well
 # seen site alone, tight enough that a barely seen one does not trade width with background.
 _WIDTH_SPREAD = 0.3
+_CORRELATED = 0.05  # correlation of residuals below which noise counts as white
 _FLOOR = np.finfo(float).tiny
 
 
@@ -91,6 +92,7 @@ class _Windows:
         offset = np.arange(-reach, reach + 1)
         dy, dx = np.meshgrid(offset, offset, indexing="ij")
         disc = dy**2 + dx**2 <= radius**2 + 1
+        self.offset = dy[disc].tolist(), dx[disc].tolist()
         centre = np.rint(start).astype(int)
         self.y = centre[:, 0, None] + dy[disc][None, :]  # (site, pixel)
         self.x = centre[:, 1, None] + dx[disc][None, :]
@@ -228,6 +230,7 @@ class _Windows:
         self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray, typical: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Standard errors of (y, x), (site, 2), and quality of the fit, (site,)."""
+        inflation = self._correlation(theta, model, variance)
         error = np.full((len(theta), 2), np.nan)
         quality = np.full(len(theta), np.nan)
         for part in _batches(len(theta)):
@@ -239,7 +242,7 @@ class _Windows:
             scaled[~good] = np.eye(5)
             covariance = np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :]
             reduced = cost / np.maximum(used - 5, 1)
-            square = np.einsum("sii->si", covariance)[:, :2] * reduced[:, None]
+            square = np.einsum("sii->si", covariance)[:, :2] * reduced[:, None] * inflation
             good &= used > 8
             error[part] = np.where(good[:, None], np.sqrt(square), np.nan)
             residual, own, *_ = self._residual(theta, model, part)
@@ -248,6 +251,45 @@ class _Windows:
             ratio = _variance(residual, inside) / np.maximum(spread, _FLOOR)
             quality[part] = np.clip(1 - ratio, 0, 1)
         return error, quality
+
+    def _correlation(
+        self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray
+    ) -> np.ndarray:
+        """How much correlated noise raises the variance of (y, x), (2,), 1 for white noise.
+
+        What the fit leaves is correlated from pixel to pixel in smoothed images, in scan lines and
+        where the atoms are not quite Gaussian. A coordinate is measured with the derivative of
+        the Gaussian as template; its variance grows by the sum over all lags of the correlation
+        of the noise times the autocorrelation of the template.
+        """
+        width = float(np.median(theta[:, 3]))
+        reach = int(np.clip(np.ceil(2 * width), 1, 8))
+        number = {place: k for k, place in enumerate(zip(*self.offset, strict=True))}
+        residual = np.empty_like(self.data, dtype=np.float32)
+        for part in _batches(len(theta)):
+            weight = self._weights(theta, model, variance, part)
+            residual[part] = self._residual(theta, model, part)[0] * np.sqrt(weight)
+        power = float(np.mean(residual[self.inside] ** 2))
+        total = np.ones(2)
+        for lag_y in range(reach + 1):
+            for lag_x in range(-reach if lag_y else 1, reach + 1):
+                pairs = [
+                    (k, number[y + lag_y, x + lag_x])
+                    for (y, x), k in number.items()
+                    if (y + lag_y, x + lag_x) in number
+                ]
+                if len(pairs) < 0.3 * len(number):
+                    continue
+                first, second = np.array(pairs).T
+                both = self.inside[:, first] & self.inside[:, second]
+                product = (residual[:, first] * residual[:, second])[both]
+                share = float(product.mean()) / power if len(product) else 0.0
+                # The fit itself leaves a few percent of (negative) correlation in white noise.
+                if share > _CORRELATED:
+                    lag = np.array([lag_y, lag_x])
+                    template = np.exp(-(lag @ lag) / (4 * width**2))
+                    total += 2 * share * template * (1 - lag**2 / (2 * width**2))
+        return np.maximum(total, 1.0)
 
 
 def _variance(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
