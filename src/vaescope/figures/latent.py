@@ -80,7 +80,7 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
             kinds.append(name)
     kinds = kinds[:4]
     across = min(len(kinds), 3) if len(kinds) != 4 else 2
-    step_x, step_y, side = 3.35, 3.15, 2.35
+    step_x, step_y, side = 3.6, 3.15, 2.35
     rows = -(-len(kinds) // across)
     sheet = Sheet(
         scene,
@@ -104,6 +104,7 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
         else:
             _by_category(axes, view, plane, kind)
         axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1")
+        axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("latent 2" if content.shape[1] > 1 else _second(view))
     more = content.shape[1] - 2
     caption = (
