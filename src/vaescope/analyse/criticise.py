@@ -117,7 +117,7 @@ def warnings_in_words(
     if class_count is not None:
         empty = np.flatnonzero(class_count < max(0.005 * class_count.sum(), 1))
         if len(empty):
-            names = ", ".join(str(k + 1) for k in empty)
+            names = ", ".join(str(k) for k in empty)
             said.append(f"Class {names} is (nearly) empty: fewer classes may be enough.")
     if explained_fraction < 0.95:
         share = 100 * (1 - explained_fraction)
