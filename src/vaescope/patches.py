@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[str, Any] = {
     "size": None,
-    "pixels": 28,
+    "pixels": None,
     "normalise": "image",
     "centre": "subpixel",
 }
+_PIXELS = 28
 _SPACINGS = 3.2  # side of a patch if the recipe names none: the nearest neighbours all around
 _TILE = 1024  # px, side of the area whose sites are cut together
 _PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
@@ -45,7 +46,7 @@ def extract(
     settings : the part `patches` of a recipe; what is missing has its default:
 
         size : px of the image, side of a patch; None: 3.2 spacings.
-        pixels : samples per side (28). Never more than image pixels unless asked for by name.
+        pixels : samples per side; None or 28: 28, or the side in px if that is less.
         normalise : `image` (the 1st and 99th percentile of the frame become 0 and 1), `patch`
             (mean 0, standard deviation 1) or `none`.
         centre : `subpixel` (interpolated) or `pixel` (centred on the nearest pixel).
@@ -63,12 +64,12 @@ def extract(
     """
     import xarray as xr
 
-    given = dict(settings or {})
-    settings = _checked(given)
+    settings = _checked(dict(settings or {}))
     spacing = float(sites.attrs["spacing"])
     size = float(settings["size"] or _SPACINGS * spacing)
-    pixels = int(settings["pixels"])
-    if "pixels" not in given:
+    pixels = int(settings["pixels"] or _PIXELS)
+    if pixels == _PIXELS:
+        # Samples closer than the image's own pixels would cost time and tell nothing.
         pixels = max(min(pixels, int(size)), 4)
     pitch = size / pixels
     height, width = image.sizes["y"], image.sizes["x"]
@@ -142,8 +143,6 @@ def _cut(
     """Raw samples (site, channel, py, px), tile by tile, so that no whole frame is held."""
     pitch = size / pixels
     sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
-    # Cubic splines keep sharp atoms at a fine pitch; a smoothed image needs no more than linear.
-    order = 1 if sigma > 1.0 else 3
     margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter
     offsets = (np.arange(pixels) + 0.5) * pitch - size / 2
     patches = np.empty((len(frame), stack.sizes["channel"], pixels, pixels), np.float32)
@@ -157,7 +156,7 @@ def _cut(
         for channel in range(stack.sizes["channel"]):
             block = stack[int(key[0]), channel, low[0] : high[0], low[1] : high[1]].data
             local = position[members] - low
-            jobs.append(dask.delayed(_sample)(block, local, offsets, sigma, order))
+            jobs.append(dask.delayed(_sample)(block, local, offsets, sigma))
             places.append((members, channel))
     how: dict[str, Any] = {"scheduler": "synchronous"}
     if threads > 1:
@@ -168,17 +167,17 @@ def _cut(
 
 
 def _sample(
-    block: np.ndarray, position: np.ndarray, offsets: np.ndarray, sigma: float, order: int
+    block: np.ndarray, position: np.ndarray, offsets: np.ndarray, sigma: float
 ) -> np.ndarray:
     """Samples of one block around positions in it, (site, py, px)."""
     block = np.asarray(block, np.float64)
     if sigma:
         block = ndimage.gaussian_filter(block, sigma, truncate=_TRUNCATE)
-    if order > 1:
-        block = ndimage.spline_filter(block, order, mode="mirror")
+    # Cubic splines: linear interpolation would blur a patch by how far it lies between pixels.
+    block = ndimage.spline_filter(block, 3, mode="mirror")
     y = position[:, 0, None, None] + offsets[None, :, None] + 0 * offsets[None, None, :]
     x = position[:, 1, None, None] + offsets[None, None, :] + 0 * offsets[None, :, None]
-    values = ndimage.map_coordinates(block, [y, x], order=order, mode="mirror", prefilter=False)
+    values = ndimage.map_coordinates(block, [y, x], order=3, mode="mirror", prefilter=False)
     return values.astype(np.float32)
 
 
@@ -186,21 +185,23 @@ def _normalisation(
     stack: xr.DataArray, frame: np.ndarray, raw: np.ndarray, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Offset and scale of every patch and channel, (site, channel) each."""
-    offset = np.zeros(raw.shape[:2])
-    scale = np.ones(raw.shape[:2])
-    if kind == "patch":
-        offset = raw.mean(axis=(2, 3), dtype=np.float64)
-        scale = raw.std(axis=(2, 3), dtype=np.float64)
-    elif kind == "image":
-        step = tuple(max(1, -(-stack.sizes[axis] // _SAMPLES)) for axis in ("y", "x"))
-        for one in np.unique(frame):
-            for channel in range(raw.shape[1]):
-                thinned = np.asarray(stack[int(one), channel, :: step[0], :: step[1]], float)
-                low, high = np.nanpercentile(thinned, _PERCENTILES)
-                offset[frame == one, channel] = low
-                scale[frame == one, channel] = high - low
-    # A constant patch has no scale of its own; it stays at zero.
-    scale[~(scale > np.finfo(np.float32).tiny)] = 1.0
+    offset, scale = np.zeros(raw.shape[:2]), np.ones(raw.shape[:2])
+    if kind == "none":
+        return offset, scale
+    step = tuple(max(1, -(-stack.sizes[axis] // _SAMPLES)) for axis in ("y", "x"))
+    for one in np.unique(frame):
+        for channel in range(raw.shape[1]):
+            here = frame == one
+            thinned = np.asarray(stack[int(one), channel, :: step[0], :: step[1]], float)
+            low, high = np.nanpercentile(thinned, _PERCENTILES)
+            if kind == "image":
+                offset[here, channel], scale[here, channel] = low, high - low
+            else:
+                offset[here, channel] = raw[here, channel].mean(axis=(1, 2), dtype=np.float64)
+                scale[here, channel] = raw[here, channel].std(axis=(1, 2), dtype=np.float64)
+            # What varies less than this is rounding of float32: a constant patch stays at zero.
+            least = 1e-6 * np.nanmax(np.abs(thinned))
+            scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 1.0)
     return offset, scale
 
 
@@ -225,11 +226,13 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
                 expected=" or ".join(known),
             )
     pixels, size = settings["pixels"], settings["size"]
-    if isinstance(pixels, bool) or not isinstance(pixels, int) or not 4 <= pixels <= 1024:
+    if pixels is not None and (
+        isinstance(pixels, bool) or not isinstance(pixels, int) or not 4 <= pixels <= 1024
+    ):
         raise UserError(
             "the setting `pixels` of `patches` is out of range",
             found=repr(pixels),
-            expected="a whole number from 4 to 1024",
+            expected="a whole number from 4 to 1024, or null",
         )
     if size is not None and (
         isinstance(size, bool) or not isinstance(size, (int, float)) or not 3 <= size <= 1e5

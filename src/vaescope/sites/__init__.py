@@ -44,7 +44,9 @@ _PATCH_SPACINGS = 3.2  # side of a patch if the recipe names none
 _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
 
 
-def find(image: xr.Dataset, settings: dict[str, Any] | None = None, *, threads: int = 1):
+def find(
+    image: xr.Dataset, settings: dict[str, Any] | None = None, *, threads: int = 1
+) -> xr.Dataset:
     """Find the sites of an image.
 
     Parameters

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import dask.array as da
 import numpy as np
+from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.sites import detect, scale
 from vaescope.sites.refine import refine
 from vaescope.sites.scale import Scale
+from vaescope.sites.select import apart, select
 
-_FRAMES_FOR_SCALE = 3  # first, middle and last frame say how large things are
 _REFINE_TILE = 1024  # px; a fixed size, so that results depend on neither chunks nor threads
 _REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours
 _MERGE = 0.3  # of the spacing: two fits nearer than this have found the same atom
+_TOO_NEAR = 1.2  # sites found farther apart than this times the spacing belie the spacing
 FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
 
@@ -43,20 +45,20 @@ def find_atoms(frames: list[da.Array], settings: dict[str, Any], threads: int) -
     """Find atoms in every frame, (height, width) each; settings as in `sites.find`."""
     sign = 1.0 if settings["polarity"] == "bright" else -1.0
     frames = [sign * da.asarray(frame) for frame in frames]
-    lengths = _scale(frames, settings)
-    filter_ = FILTERS[settings["method"]](lengths, settings["width"])
-    parts = []
-    for number, frame in enumerate(frames):
-        maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
-        chosen, score = detect.select(
-            maxima,
-            depths,
-            lengths,
-            area=frame.size / filter_.blob**2,
-            threshold=settings["threshold"],
-        )
-        start = np.stack([chosen.y, chosen.x], axis=1)
-        parts.append(_fitted(number, frame, start, score, lengths, settings["refine"], sign))
+    lengths, usual = _scale(frames, settings)
+    # Missing pixels look like the usual background: no filter can bear a NaN.
+    frames = [da.where(da.isfinite(frame), frame, usual) for frame in frames]
+    chosen = [_detected(frame, lengths, settings, threads) for frame in frames]
+    if settings["spacing"] is None and lengths.periodic:
+        distance = _nearest(chosen)
+        if distance > _TOO_NEAR * lengths.spacing:
+            # The image has a sublattice too weak to be found: the lengths are those of the others.
+            lengths = replace(lengths, spacing=distance)
+            chosen = [_detected(frame, lengths, settings, threads) for frame in frames]
+    parts = [
+        _fitted(number, frame, start, score, lengths, settings["refine"], sign)
+        for number, (frame, (start, score)) in enumerate(zip(frames, chosen, strict=True))
+    ]
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
         for f in fields(Found)
@@ -75,9 +77,29 @@ def find_atoms(frames: list[da.Array], settings: dict[str, Any], threads: int) -
     return Found(**table, spacing=lengths.spacing, typical_width=typical, periodic=lengths.periodic)
 
 
-def _scale(frames: list[da.Array], settings: dict[str, Any]) -> Scale:
-    """Spacing and width from the recipe, or else from the image."""
-    spacing, width = settings["spacing"], settings["width"]
+def _detected(
+    frame: da.Array, lengths: Scale, settings: dict[str, Any], threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sites of a frame before refinement: positions (site, 2) and scores (site,)."""
+    filter_ = FILTERS[settings["method"]](lengths, settings["width"])
+    maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
+    area = frame.size / filter_.blob**2
+    sites, score = select(maxima, depths, lengths, area=area, threshold=settings["threshold"])
+    return np.stack([sites.y, sites.x], axis=1), score
+
+
+def _nearest(chosen: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Median distance (px) of a site to its nearest one in the same frame; 0 if there is none."""
+    distances = [
+        cKDTree(position).query(position, k=2)[0][:, 1]
+        for position, _ in chosen
+        if len(position) > 1
+    ]
+    return float(np.median(np.concatenate(distances))) if distances else 0.0
+
+
+def _scale(frames: list[da.Array], settings: dict[str, Any]) -> tuple[Scale, float]:
+    """Spacing and width from the recipe, or else from the image; and the median of its pixels."""
     height, breadth = frames[0].shape
     if min(height, breadth) < 16:
         raise UserError(
@@ -85,23 +107,26 @@ def _scale(frames: list[da.Array], settings: dict[str, Any]) -> Scale:
             found=f"{height} × {breadth} px",
             expected="at least 16 × 16 px",
         )
-    used = sorted({0, len(frames) // 2, len(frames) - 1})[:_FRAMES_FOR_SCALE]
+    used = sorted({0, len(frames) // 2, len(frames) - 1})  # first, middle and last frame
     parts = [
         np.asarray(frames[k][part], float) for k in used for part in scale.crops(height, breadth)
     ]
+    finite = [part[np.isfinite(part)] for part in parts]
+    usual = float(np.median(np.concatenate(finite))) if any(map(len, finite)) else 0.0
+    parts = [np.where(np.isfinite(part), part, usual) for part in parts]
     parts = [part for part in parts if np.ptp(part) > 0]
     if not parts:
         raise UserError(
             "the image is constant", found="one value in all pixels", expected="a picture of atoms"
         )
-    if spacing is not None and width is not None:
-        return Scale(float(spacing), float(width), True)
     guess = scale.estimate(parts)
+    spacing, width = settings["spacing"], settings["width"]
     if spacing is not None:
-        guess = Scale(float(spacing), float(np.clip(guess.width, spacing / 10, spacing / 3)), True)
+        likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
+        guess = replace(guess, spacing=float(spacing), width=likely, periodic=True)
     if width is not None:
-        guess = Scale(guess.spacing, float(width), guess.periodic)
-    return guess
+        guess = replace(guess, width=float(width))
+    return guess, usual
 
 
 def _fitted(
@@ -130,6 +155,7 @@ def _fitted(
                 origin = np.maximum(corner - pad, 0)
                 stop = corner + _REFINE_TILE + pad
                 block = np.asarray(frame[origin[0] : stop[0], origin[1] : stop[1]].compute(), float)
+                block = scale.without_outliers(block, lengths.outlier)
                 fit = refine(block, start[near] - origin, lengths.width, lengths.spacing)
                 mine = own[near]
                 position[own] = fit.position[mine] + origin
@@ -139,10 +165,10 @@ def _fitted(
                 )[mine]
     # A column cut by the edge may be fitted outside the image; its brightest visible point stays.
     last = np.array(frame.shape) - 1
-    left = ~((position >= 0) & (position <= last)).all(axis=1)
+    left = np.any((position < 0) | (position > last), axis=1)
     position[left] = np.clip(start[left], 0, last)
     error[left], rest[left] = np.nan, np.nan
-    keep = detect.apart(position, score, _MERGE * lengths.spacing)
+    keep = apart(position, score, _MERGE * lengths.spacing)
     position, error, rest, score = position[keep], error[keep], rest[keep], score[keep]
     return Found(
         frame=np.full(len(position), number),
@@ -160,4 +186,5 @@ def _fitted(
 
 def _inside(position: np.ndarray, corner: np.ndarray, margin: float) -> np.ndarray:
     """Which positions lie in a tile enlarged by a margin (px) on each side."""
-    return ((position >= corner - margin) & (position < corner + _REFINE_TILE + margin)).all(axis=1)
+    low, high = corner - margin, corner + _REFINE_TILE + margin
+    return np.all((position >= low) & (position < high), axis=1)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
+
+from vaescope.sites.windows import Windows, render
 
 _ROUNDS = 14  # of: subtract the neighbours as now known, one step for every site
-_BATCH = 1024  # sites whose Jacobians (pixels × 5) are held at the same time
 # Wider Gaussians, in spacings, would fill the gap between neighbours and trade with the background.
 _WIDEST = 0.3
-# Prior standard deviation of ln(width) about the median of all sites: wide enough to leave a well
-# seen site alone, tight enough that a barely seen one does not trade width with background.
-_WIDTH_SPREAD = 0.3
-_CORRELATED = 0.05  # correlation of residuals below which noise counts as white
-_FLOOR = np.finfo(float).tiny
 
 
 @dataclass
@@ -54,23 +51,24 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     if count == 0:
         none = np.zeros(0)
         return Fit(np.zeros((0, 2)), np.zeros((0, 2)), none, none, none, none)
-    windows = _Windows(image, start, radius=float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1)))
+    windows = Windows(image, start, radius=float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1)))
     theta = windows.first_guess(width)
     # (y, x) stay near the start and the width within reason; a runaway is a failed fit.
     stray = 0.5 * spacing
     narrow, wide = 0.3 * width, max(_WIDEST * spacing, 1.6 * width)
     damping = np.full(count, 1e-2)
-    variance = np.array([1.0, 0.0, 1.0]) * (0.2 * windows.data[windows.inside].var() + _FLOOR)
+    variance = np.array([1.0, 0.0, 1.0]) * (0.2 * windows.data[windows.inside].var())
     typical = width
     for round_ in range(_ROUNDS):
-        model = _render(image.shape, theta, 4.0)
+        model = render(image.shape, theta, 4.0)
         if round_ in (3, 6, 9):
+            windows.tilt(ndimage.gaussian_filter(image - model, spacing), theta)
             variance = windows.noise(theta, model)
             typical = float(np.median(theta[:, 3]))
         theta, damping = windows.step(theta, model, variance, typical, damping)
         theta[:, :2] = np.clip(theta[:, :2], start - stray, start + stray)
         theta[:, 3] = np.clip(theta[:, 3], narrow, wide)
-    model = _render(image.shape, theta, 4.0)
+    model = render(image.shape, theta, 4.0)
     error, quality = windows.judge(theta, model, variance, typical)
     failed = ~np.isfinite(error).all(axis=1) | (theta[:, 2] <= 0)
     failed |= (np.abs(theta[:, :2] - start) > 0.98 * stray).any(axis=1)
@@ -81,266 +79,3 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     error[failed] = np.nan
     quality[failed] = np.nan
     return Fit(theta[:, :2], error, theta[:, 2], theta[:, 3], theta[:, 4], quality)
-
-
-class _Windows:
-    """The pixels around every start: data, coordinates and which of them lie on the image."""
-
-    def __init__(self, image: np.ndarray, start: np.ndarray, radius: float) -> None:
-        height, width = image.shape
-        reach = int(np.ceil(radius))
-        offset = np.arange(-reach, reach + 1)
-        dy, dx = np.meshgrid(offset, offset, indexing="ij")
-        disc = dy**2 + dx**2 <= radius**2 + 1
-        self.offset = dy[disc].tolist(), dx[disc].tolist()
-        centre = np.rint(start).astype(int)
-        self.y = centre[:, 0, None] + dy[disc][None, :]  # (site, pixel)
-        self.x = centre[:, 1, None] + dx[disc][None, :]
-        self.inside = (self.y >= 0) & (self.y < height) & (self.x >= 0) & (self.x < width)
-        self.flat = np.clip(self.y, 0, height - 1) * width + np.clip(self.x, 0, width - 1)
-        self.data = image.ravel()[self.flat]
-        self.start = start
-        # No pixel is more certain than one at the dark end of the image.
-        self.low = float(np.percentile(self.data[self.inside], 2)) if len(start) else 0.0
-
-    def first_guess(self, width: float) -> np.ndarray:
-        """Start of (y, x, amplitude, width, background), (site, 5)."""
-        data = np.where(self.inside, self.data, np.nan)
-        low, high = np.nanpercentile(data, [15, 95], axis=1)
-        amplitude = np.maximum(high - low, _FLOOR)
-        return np.column_stack([self.start, amplitude, np.full(len(low), width), low])
-
-    def _residual(
-        self, theta: np.ndarray, model: np.ndarray, part: slice
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Residual, own signal, offsets and shape in the windows of a batch, (site, pixel)."""
-        y, x, amplitude, width = (theta[part, k, None] for k in range(4))
-        dy, dx = self.y[part] - y, self.x[part] - x
-        square = dy**2 + dx**2
-        shape = np.where(square <= (4.0 * width) ** 2, np.exp(-square / (2 * width**2)), 0.0)
-        neighbours = model.ravel()[self.flat[part]] - amplitude * shape
-        own = self.data[part] - neighbours
-        return own - amplitude * shape - theta[part, 4, None], own, dy, dx, shape
-
-    def _weights(
-        self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray, part: slice
-    ) -> np.ndarray:
-        signal = model.ravel()[self.flat[part]] + theta[part, 4, None]
-        power = variance[0] + variance[1] * np.maximum(signal, self.low)
-        return np.where(self.inside[part], 1 / np.maximum(power, variance[2]), 0.0)
-
-    def _normal(
-        self,
-        theta: np.ndarray,
-        model: np.ndarray,
-        variance: np.ndarray,
-        typical: float,
-        part: slice,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Normal matrix (site, 5, 5), gradient (site, 5), cost (site,), weights (site, pixel)."""
-        residual, _, dy, dx, shape = self._residual(theta, model, part)
-        weight = self._weights(theta, model, variance, part)
-        amplitude, width = theta[part, 2, None], theta[part, 3, None]
-        jacobian = np.stack(
-            [
-                amplitude * shape * dy / width**2,
-                amplitude * shape * dx / width**2,
-                shape,
-                amplitude * shape * (dy**2 + dx**2) / width**3,
-                np.ones_like(shape),
-            ],
-            axis=1,
-        )
-        weighted = jacobian * weight[:, None, :]
-        normal = weighted @ jacobian.transpose(0, 2, 1)
-        gradient = (weighted @ residual[:, :, None])[..., 0]
-        # The prior of the width, in the form of one more measurement of it.
-        width = theta[part, 3]
-        deviation = np.log(width / typical) / _WIDTH_SPREAD
-        normal[:, 3, 3] += 1 / (_WIDTH_SPREAD * width) ** 2
-        gradient[:, 3] -= deviation / (_WIDTH_SPREAD * width)
-        return normal, gradient, (weight * residual**2).sum(axis=1) + deviation**2, weight
-
-    def step(
-        self,
-        theta: np.ndarray,
-        model: np.ndarray,
-        variance: np.ndarray,
-        typical: float,
-        damping: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """One damped Gauss–Newton step for every site; steps that raise the cost are not taken."""
-        new, new_damping = theta.copy(), damping.copy()
-        for part in _batches(len(theta)):
-            normal, gradient, cost, _ = self._normal(theta, model, variance, typical, part)
-            diagonal = np.einsum("sii->si", normal)
-            scale = 1 / np.sqrt(np.maximum(diagonal, _FLOOR))
-            scaled = normal * scale[:, :, None] * scale[:, None, :]
-            scaled += (damping[part, None, None] + 1e-9) * np.eye(5)
-            move = np.linalg.solve(scaled, (gradient * scale)[..., None])[..., 0] * scale
-            limit = 0.7 * theta[part, 3]
-            move[:, :2] = np.clip(move[:, :2], -limit[:, None], limit[:, None])
-            move[:, 3] = np.clip(move[:, 3], -0.3 * theta[part, 3], 0.3 * theta[part, 3])
-            trial = theta.copy()
-            trial[part] += move
-            # The own Gaussian is not part of the neighbours: compare with the same neighbours.
-            shifted = self._cost(trial, theta, model, variance, typical, part)
-            better = shifted <= cost
-            new[part] = np.where(better[:, None], trial[part], theta[part])
-            new_damping[part] = np.clip(damping[part] * np.where(better, 0.2, 10.0), 1e-7, 1e3)
-        return new, new_damping
-
-    def _cost(
-        self,
-        trial: np.ndarray,
-        theta: np.ndarray,
-        model: np.ndarray,
-        variance: np.ndarray,
-        typical: float,
-        part: slice,
-    ) -> np.ndarray:
-        """Weighted squares of the residual of a trial with the neighbours of ``theta``, (site,)."""
-        _, own, _, _, _ = self._residual(theta, model, part)
-        y, x, amplitude, width, background = (trial[part, k, None] for k in range(5))
-        square = (self.y[part] - y) ** 2 + (self.x[part] - x) ** 2
-        residual = own - amplitude * np.exp(-square / (2 * width**2)) - background
-        deviation = np.log(np.maximum(trial[part, 3], 0.01 * typical) / typical) / _WIDTH_SPREAD
-        weight = self._weights(theta, model, variance, part)
-        return (weight * residual**2).sum(axis=1) + deviation**2
-
-    def noise(self, theta: np.ndarray, model: np.ndarray) -> np.ndarray:
-        """Variance of a pixel, a + b × signal and no less than c, (a, b, c), from all residuals."""
-        signals, squares = [], []
-        for part in _batches(len(theta)):
-            residual = self._residual(theta, model, part)[0]
-            signal = model.ravel()[self.flat[part]] + theta[part, 4, None]
-            # A window spends 5 numbers on its own fit.
-            used = self.inside[part].sum(axis=1, keepdims=True)
-            share = used / np.maximum(used - 5, 1)
-            signals.append(signal[self.inside[part]])
-            squares.append((residual**2 * share)[self.inside[part]])
-        signal, square = np.concatenate(signals), np.concatenate(squares)
-        order = np.argsort(signal, kind="stable")
-        bins = np.array_split(order, min(30, max(len(order) // 200, 2)))
-        level = np.array([signal[b].mean() for b in bins])
-        power = np.array([square[b].mean() for b in bins])
-        return _straight(level, np.maximum(power, _FLOOR))
-
-    def judge(
-        self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray, typical: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Standard errors of (y, x), (site, 2), and quality of the fit, (site,)."""
-        inflation = self._correlation(theta, model, variance)
-        error = np.full((len(theta), 2), np.nan)
-        quality = np.full(len(theta), np.nan)
-        for part in _batches(len(theta)):
-            normal, _, cost, weight = self._normal(theta, model, variance, typical, part)
-            used = (weight > 0).sum(axis=1)
-            scale = 1 / np.sqrt(np.maximum(np.einsum("sii->si", normal), _FLOOR))
-            scaled = normal * scale[:, :, None] * scale[:, None, :]
-            good = np.linalg.eigvalsh(scaled)[:, 0] > 1e-8
-            scaled[~good] = np.eye(5)
-            covariance = np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :]
-            reduced = cost / np.maximum(used - 5, 1)
-            square = np.einsum("sii->si", covariance)[:, :2] * reduced[:, None] * inflation
-            good &= used > 8
-            error[part] = np.where(good[:, None], np.sqrt(square), np.nan)
-            residual, own, *_ = self._residual(theta, model, part)
-            inside = self.inside[part]
-            spread = _variance(own, inside)
-            ratio = _variance(residual, inside) / np.maximum(spread, _FLOOR)
-            quality[part] = np.clip(1 - ratio, 0, 1)
-        return error, quality
-
-    def _correlation(
-        self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray
-    ) -> np.ndarray:
-        """How much correlated noise raises the variance of (y, x), (2,), 1 for white noise.
-
-        What the fit leaves is correlated from pixel to pixel in smoothed images, in scan lines and
-        where the atoms are not quite Gaussian. A coordinate is measured with the derivative of
-        the Gaussian as template; its variance grows by the sum over all lags of the correlation
-        of the noise times the autocorrelation of the template.
-        """
-        width = float(np.median(theta[:, 3]))
-        reach = int(np.clip(np.ceil(2 * width), 1, 8))
-        number = {place: k for k, place in enumerate(zip(*self.offset, strict=True))}
-        residual = np.empty_like(self.data, dtype=np.float32)
-        for part in _batches(len(theta)):
-            weight = self._weights(theta, model, variance, part)
-            residual[part] = self._residual(theta, model, part)[0] * np.sqrt(weight)
-        power = float(np.mean(residual[self.inside] ** 2))
-        total = np.ones(2)
-        for lag_y in range(reach + 1):
-            for lag_x in range(-reach if lag_y else 1, reach + 1):
-                pairs = [
-                    (k, number[y + lag_y, x + lag_x])
-                    for (y, x), k in number.items()
-                    if (y + lag_y, x + lag_x) in number
-                ]
-                if len(pairs) < 0.3 * len(number):
-                    continue
-                first, second = np.array(pairs).T
-                both = self.inside[:, first] & self.inside[:, second]
-                product = (residual[:, first] * residual[:, second])[both]
-                share = float(product.mean()) / power if len(product) else 0.0
-                # The fit itself leaves a few percent of (negative) correlation in white noise.
-                if share > _CORRELATED:
-                    lag = np.array([lag_y, lag_x])
-                    template = np.exp(-(lag @ lag) / (4 * width**2))
-                    total += 2 * share * template * (1 - lag**2 / (2 * width**2))
-        return np.maximum(total, 1.0)
-
-
-def _variance(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Variance along the last axis of the values that lie on the image."""
-    count = np.maximum(inside.sum(axis=1), 1)
-    mean = np.where(inside, values, 0).sum(axis=1) / count
-    return np.where(inside, (values - mean[:, None]) ** 2, 0).sum(axis=1) / count
-
-
-def _straight(level: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """(a, b, least) of power = a + b × level, nowhere negative; relative errors are minimised."""
-    from scipy.optimize import nnls
-
-    low = min(level.min(), 0.0)  # a signal may be negative after subtraction of a background
-    matrix = np.column_stack([np.ones_like(level), level - low]) / power[:, None]
-    norm = np.linalg.norm(matrix, axis=0)
-    (a, b), _ = nnls(matrix / norm, np.ones_like(level))
-    a, b = a / norm[0], b / norm[1]
-    a -= b * low
-    # No pixel is taken as more certain than a tenth of the usual variance.
-    return np.array([a, b, 0.1 * (a + b * level.mean())])
-
-
-def _render(shape: tuple[int, ...], theta: np.ndarray, reach: float) -> np.ndarray:
-    """Sum of the Gaussians of all sites without their backgrounds, (height, width)."""
-    image = np.zeros(shape)
-    size = np.ceil(reach * theta[:, 3]).astype(int)
-    # Sites of equal window size are drawn together.
-    for half in np.unique(size):
-        members = np.flatnonzero(size == half)
-        offset = np.arange(-half, half + 1)
-        for part in _batches(len(members)):
-            one = theta[members[part]]
-            rows = np.rint(one[:, 0]).astype(int)[:, None] + offset[None, :]
-            cols = np.rint(one[:, 1]).astype(int)[:, None] + offset[None, :]
-            dy2 = (rows - one[:, 0, None]) ** 2
-            dx2 = (cols - one[:, 1, None]) ** 2
-            spread = 2 * one[:, 3, None] ** 2
-            patch = np.exp(-dy2 / spread)[:, :, None] * np.exp(-dx2 / spread)[:, None, :]
-            limit = (reach * one[:, 3]) ** 2
-            patch *= dy2[:, :, None] + dx2[:, None, :] <= limit[:, None, None]
-            patch *= one[:, 2, None, None]
-            inside = ((rows >= 0) & (rows < shape[0]))[:, :, None] & (
-                (cols >= 0) & (cols < shape[1])
-            )[:, None, :]
-            index = rows[:, :, None] * shape[1] + cols[:, None, :]
-            image += np.bincount(
-                index[inside], weights=patch[inside], minlength=image.size
-            ).reshape(shape)
-    return image
-
-
-def _batches(count: int) -> list[slice]:
-    return [slice(k, min(k + _BATCH, count)) for k in range(0, count, _BATCH)]

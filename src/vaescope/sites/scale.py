@@ -11,9 +11,15 @@ _LARGEST_CROP = 1024  # px; larger images are judged by five crops of this side
 # A neighbour must be seen in the autocorrelation with this share of the central peak. A single
 # crystal gives 0.5 and more, each of several grains its share; unordered atoms stay below.
 _PERIODIC = 0.14
+_CLEAR = 0.3  # share of the central peak at which a single pair of peaks makes a crystal
 # The nearest of the peaks counts if it has this share of the highest: weak sublattices and
 # chance maxima stay below, the nearest neighbours of strained or mixed crystals do not.
-_NEAREST = 0.4
+_NEAREST = 0.3
+# Neighbours farther than so many widths are chance: atoms do not stand so far apart in crystals.
+_FARTHEST = 14.0
+_NARROWEST = 1.5  # px; without order, narrower specks are taken for noise
+# A pixel is an outlier if it leaves the median of its 3 × 3 pixels by so many robust deviations.
+_OUTLIER = 12.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Scale:
     spacing: float  # distance of nearest sites
     width: float  # standard deviation of one site's image
     periodic: bool  # whether neighbours were seen; if not, the spacing is a guess from the width
+    outlier: float = np.inf  # a pixel so far from the median around it is hot or dead
 
 
 def crops(height: int, width: int) -> list[tuple[slice, slice]]:
@@ -43,6 +50,24 @@ def crops(height: int, width: int) -> list[tuple[slice, slice]]:
     return [(slice(top, top + side_y), slice(left, left + side_x)) for top, left in sorted(corners)]
 
 
+def outlier_limit(parts: list[np.ndarray]) -> float:
+    """How far a pixel may leave the median of its surroundings, from parts of an image.
+
+    Infinite where most pixels equal that median (few counts, saturation): nothing is known then.
+    """
+    spreads = [np.median(np.abs(part - ndimage.median_filter(part, 3))) for part in parts]
+    spread = 1.4826 * float(np.median(spreads))
+    return _OUTLIER * spread if spread > 0 else np.inf
+
+
+def without_outliers(image: np.ndarray, limit: float) -> np.ndarray:
+    """The image with hot and dead pixels replaced by the median of their 3 × 3 pixels."""
+    if not np.isfinite(limit):
+        return image
+    middle = ndimage.median_filter(image, 3)
+    return np.where(np.abs(image - middle) > limit, middle, image)
+
+
 def estimate(parts: list[np.ndarray]) -> Scale:
     """Estimate spacing and width from one or several parts of an image.
 
@@ -54,12 +79,14 @@ def estimate(parts: list[np.ndarray]) -> Scale:
     -------
     Scale; the median over those parts in which neighbours are seen (over all if in none).
     """
-    scales = [_estimate_one(np.asarray(part, float)) for part in parts]
+    limit = outlier_limit(parts)
+    scales = [_estimate_one(without_outliers(np.asarray(part, float), limit)) for part in parts]
     seen = [scale for scale in scales if scale.periodic] or scales
     return Scale(
         float(np.median([scale.spacing for scale in seen])),
         float(np.median([scale.width for scale in seen])),
         seen[0].periodic,
+        limit,
     )
 
 
@@ -71,7 +98,7 @@ def autocorrelation(image: np.ndarray) -> np.ndarray:
     height, width = image.shape
     flat = image - ndimage.gaussian_filter(image, min(image.shape) / 12, mode="reflect")
     low, high = np.percentile(flat, [0.1, 99.9])
-    flat = np.clip(flat, low, high)  # a few hot pixels must not outweigh a crystal
+    flat = np.clip(flat, low, high)  # a few bright specks must not outweigh a crystal
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
     flat = (flat - (flat * window).sum() / window.sum()) * window
     shape = [fft.next_fast_len(2 * side, real=True) for side in image.shape]
@@ -90,7 +117,7 @@ def autocorrelation(image: np.ndarray) -> np.ndarray:
 
 def _only_sharp(power: np.ndarray) -> np.ndarray:
     """Keep the peaks of a line of the power spectrum (a crystal), drop its floor (line offsets)."""
-    return np.maximum(power - 3 * ndimage.median_filter(power, 41, mode="nearest"), 0)
+    return np.maximum(power - 12 * ndimage.median_filter(power, 41, mode="nearest"), 0)
 
 
 def _estimate_one(image: np.ndarray) -> Scale:
@@ -104,7 +131,11 @@ def _estimate_one(image: np.ndarray) -> Scale:
     # Within a radius the largest value makes a peak; radius from the width of one atom.
     size = 2 * int(np.ceil(width)) + 1
     peak = smooth == ndimage.maximum_filter(smooth, size)
-    peak &= (distance > 1.8 * width) & (distance > 2) & (distance < 0.75 * min(centre))
+    peak &= (
+        (distance > 1.8 * width)
+        & (distance > 2)
+        & (distance < min(0.75 * min(centre), _FARTHEST * width))
+    )
     order = np.argsort(distance[peak], kind="stable")
     radii, heights = distance[peak][order], smooth[peak][order]
     central = smooth[centre[0], centre[1]]
@@ -113,10 +144,15 @@ def _estimate_one(image: np.ndarray) -> Scale:
         vicinity = heights[radii < 1.6 * radius]
         shell = (radii > 0.999 * radius) & (radii < 1.15 * radius)
         shell &= heights > _NEAREST * vicinity.max()
-        if heights[np.searchsorted(radii, radius)] > _NEAREST * vicinity.max():
+        height = heights[np.searchsorted(radii, radius)]
+        # One pair of low peaks is chance; the peaks of several grains are low, but many.
+        clear = height > _CLEAR * central
+        clear |= (heights[radii < 1.6 * radius] > _PERIODIC * central).sum() >= 4
+        if clear and height > _NEAREST * vicinity.max():
             # Peaks of the same shell share the estimate, so strain and grains are averaged.
             spacing = float(np.average(radii[shell], weights=heights[shell]))
             return Scale(spacing, float(np.clip(width, 0.1 * spacing, 0.3 * spacing)), True)
+    width = max(width, _NARROWEST)
     return Scale(4.0 * width, width, False)
 
 
@@ -136,8 +172,11 @@ def _width(profile: np.ndarray) -> float:
     noise adds to radius 0 only, so the descent from radius 1 to its half-way point is used.
     """
     descent = profile[1:]
-    rising = np.flatnonzero(np.diff(descent) > 0)
-    bottom = int(rising[0]) if len(rising) else len(descent) - 1
+    # The descent ends where the profile rises again by more than noise.
+    lowest = np.minimum.accumulate(descent)
+    rise = descent - lowest > 0.15 * (descent[0] - lowest) + 0.05 * abs(descent[0])
+    end = int(np.argmax(rise)) if rise.any() else len(descent)
+    bottom = int(np.argmin(descent[: max(end, 1)]))
     level = 0.5 * (descent[0] + descent[bottom])
     below = np.flatnonzero(descent[: bottom + 1] < level)
     last = int(below[0]) if len(below) else bottom

@@ -77,7 +77,7 @@ def score_against_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
 
 def _inner(position: np.ndarray, shape: tuple[int, int], margin: float) -> np.ndarray:
     last = np.array(shape) - 1
-    return ((position >= margin) & (position <= last - margin)).all(axis=1)
+    return np.all((position >= margin) & (position <= last - margin), axis=1)
 
 
 def _share(mask: np.ndarray) -> float:

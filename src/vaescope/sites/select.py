@@ -1,0 +1,126 @@
+"""Which of the maxima of a filtered image are sites: one threshold for a whole frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from vaescope.sites.detect import Candidates
+from vaescope.sites.scale import Scale
+
+_CLOSEST = 0.45  # of the spacing: of two maxima nearer than this the weaker is dropped
+# Local contrast is measured against at least this share of the strongest region, so that in an
+# empty region nothing is compared with its own noise only.
+_CONTRAST_FLOOR = 0.1
+_NOISE_SHARE = 0.02  # of the sites of a crystal that white noise alone may make
+# Closer atoms than this (px) look like noise to an estimate from differences of pixels; their
+# threshold is the valley alone.
+_NOISE_SPACING = 8.0
+_VALLEY = (0.15, 0.4)  # where the threshold of a crystal is sought, relative to its strong sites
+_FALSE_SHARE = 0.05  # of sites without order that may be noise
+
+
+def select(
+    found: Candidates,
+    depths: np.ndarray,
+    scale: Scale,
+    *,
+    area: float,
+    threshold: float | None = None,
+) -> tuple[Candidates, np.ndarray]:
+    """Choose the sites among the maxima of a frame.
+
+    In a crystal, a maximum counts by its height over the local contrast, so that the dim side of an
+    interface is judged by itself; the threshold lies in the emptiest place between noise and
+    sites. Without order, sites are few and noise is everywhere: the depths of the minima say
+    how high noise goes, and the threshold leaves a share of 5 % of false sites.
+
+    Parameters
+    ----------
+    area : of the frame, in squares of the filter's blob.
+    threshold : share of a strong site's score below which a maximum is dropped; None: as above.
+
+    Returns
+    -------
+    The chosen, and their score (site,), about 1 for a strong site.
+    """
+    if not len(found.y):
+        return found, np.zeros(0)
+    if scale.periodic:
+        strongest = np.percentile(found.contrast, 95)
+        contrast = np.hypot(found.contrast, _CONTRAST_FLOOR * strongest)
+        score = found.height / contrast
+        score = score / np.percentile(score, 90)
+        keep = np.ones(len(found.y), bool)
+        if scale.spacing >= _NOISE_SPACING:
+            ratio = found.height / np.maximum(found.noise, np.finfo(float).tiny)
+            keep = ratio > _noise_factor(ratio, area)
+        lowest = _valley(score[keep]) if threshold is None else threshold
+    else:
+        keep = np.ones(len(found.y), bool)
+        score = found.height / np.percentile(found.height, 99)
+        depth = depths / np.percentile(found.height, 99)
+        lowest = _decoy(score, depth) if threshold is None else threshold
+    keep &= score >= lowest
+    found, score = found.where(keep), score[keep]
+    alone = apart(np.stack([found.y, found.x], axis=1), score, _CLOSEST * scale.spacing)
+    return found.where(alone), score[alone]
+
+
+def _noise_factor(ratio: np.ndarray, area: float) -> float:
+    """How many standard deviations above white noise a site of a crystal has to be.
+
+    The expected number of maxima of filtered white noise above u deviations is
+    area × 1.5 / (2 pi)^1.5 × u exp(-u^2 / 2), the second spectral moment of a Laplacian
+    of Gaussian being 1.5 per axis; that may be 2 % of the sites.
+
+    Source: R. J. Adler, The Geometry of Random Fields (1981), chapter 6.
+    """
+    for level in np.arange(2.5, 5.0, 0.1):
+        noise = area * 1.5 / (2 * np.pi) ** 1.5 * level * np.exp(-(level**2) / 2)
+        if noise <= _NOISE_SHARE * (ratio > level).sum():
+            return float(level)
+    return 5.0
+
+
+def _valley(score: np.ndarray) -> float:
+    """Emptiest place of the scores between noise and strong sites."""
+    grid = np.linspace(np.log(_VALLEY[0]), np.log(_VALLEY[1]), 51)
+    logs = np.log(np.maximum(score, 1e-6))
+    density = np.exp(-0.5 * ((grid[:, None] - logs[None, :]) / 0.1) ** 2).sum(axis=1)
+    # In an empty stretch the middle is as safe as it gets.
+    least = np.flatnonzero(density <= density.min() + 0.05)
+    return float(np.exp(grid[least[len(least) // 2]]))
+
+
+def _decoy(score: np.ndarray, depth: np.ndarray) -> float:
+    """Lowest threshold at which the minima, as decoys, say that few of the sites are noise.
+
+    One more decoy than there are is counted, so that chance alone makes no sites; a few lonely
+    atoms are found by being twice as high as the deepest minimum.
+
+    Source: L. Käll et al., Journal of Proteome Research 7 (2008) 29 (decoys).
+    """
+    order = np.sort(score)
+    above = len(order) - np.arange(len(order))
+    false = len(depth) - np.searchsorted(np.sort(depth), order)
+    good = np.flatnonzero(false + 1 <= _FALSE_SHARE * above)
+    if len(good):
+        return float(order[good[0]])
+    return 2 * float(depth.max()) if len(depth) else np.inf
+
+
+def apart(position: np.ndarray, score: np.ndarray, closest: float) -> np.ndarray:
+    """Mask of the sites left when of two that are too close the weaker goes; strongest first."""
+    keep = np.ones(len(position), bool)
+    if len(position) < 2:
+        return keep
+    pairs = cKDTree(position).query_pairs(closest, output_type="ndarray")
+    if not len(pairs):
+        return keep
+    swap = score[pairs[:, 0]] < score[pairs[:, 1]]
+    pairs[swap] = pairs[swap][:, ::-1]
+    for strong, weak in pairs[np.lexsort((pairs[:, 1], pairs[:, 0], -score[pairs[:, 0]]))]:
+        if keep[strong]:
+            keep[weak] = False
+    return keep
