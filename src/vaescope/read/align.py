@@ -20,8 +20,7 @@ UPSAMPLING = 20  # shifts to a twentieth of a pixel; finer is below the noise of
 def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
     """Shift every frame back onto the first; the shifts are added to the dataset.
 
-    Shifts from frame to frame are found by phase correlation of the first channel and summed up.
-    On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
+    Shifts from frame to frame are found by cross-correlation of the first channel and summed up. On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
     told from a smaller one. What comes in from outside the frame repeats its edge.
 
     Returns
@@ -73,7 +72,8 @@ def _shift(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     # A frame is no periodic pattern: its edges are faded out, else they pin the shift at nought.
     window = np.multiply.outer(*(tukey(n, 0.25) for n in before.shape))
     pair = [(frame - frame.mean()) * window for frame in (before, after)]
-    return phase_cross_correlation(*pair, upsample_factor=UPSAMPLING)[0]
+    # Not whitened: in blurred and noisy frames most frequencies hold nothing but noise.
+    return phase_cross_correlation(*pair, upsample_factor=UPSAMPLING, normalization=None)[0]
 
 
 def _moved(block: np.ndarray, shifts: np.ndarray, block_info: Any = None) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.read import lazy
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, show
+from vaescope.read.quiet import quiet
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, pick_channels, real, show
 from vaescope.read.signals import LATER
 
 _LABEL = 32  # bytes of each dimension label in a version 5 file (WaveMetrics Technical Note 003)
@@ -49,18 +51,33 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     metadata = {"note": note, "name": _text(wave["wave_header"]["bname"])}
     raw = Raw(data, names, units, "igor2", pixel=pixel, metadata=metadata)
     raw = real(raw)
-    if wanted is not None:
-        from vaescope.read.raw import pick_channels
-
-        raw = pick_channels(raw, wanted, path=path)
-    return raw
+    return raw if wanted is None else pick_channels(raw, wanted, path=path)
 
 
 def load(path: Path) -> dict[str, Any]:
     """The wave as igor2 reads it; the whole of it, since Igor files are small."""
     from igor2 import binarywave
 
-    return binarywave.load(str(path))["wave"]
+    _refuse_short(path)
+    with quiet("igor2"):
+        return binarywave.load(str(path))["wave"]
+
+
+def _refuse_short(path: Path) -> None:
+    """Raise if a version 5 file ends before its numbers do; its first bytes give their length."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    order = next((o for o in "<>" if struct.unpack(f"{o}h", head[:2].ljust(2))[0] == 5), None)
+    if order is None or len(head) < 8:
+        return
+    announced = 64 + struct.unpack(f"{order}i", head[4:])[0]
+    if path.stat().st_size < announced:
+        raise UserError(
+            f"the file ends after {path.stat().st_size:,} of the {announced:,} or more bytes that "
+            "its header announces; the copy is probably incomplete",
+            file=path,
+            remedy="Copy the file again, or take the row out of the sample sheet",
+        )
 
 
 def notes(wave: dict[str, Any]) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import dask.array as da
 import numpy as np
 
 from vaescope.read import lazy
+from vaescope.read.quiet import quiet
 from vaescope.read.raw import Raw
 from vaescope.read.rosetta import load
 from vaescope.read.signals import to_raw
@@ -22,16 +24,45 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     import tifffile
 
     signals = load("rsciio.tiff", path)
-    with tifffile.TiffFile(path) as file:
+    with quiet("tifffile"), tifffile.TiffFile(path) as file:
         for number, (signal, series) in enumerate(zip(signals, file.series, strict=True)):
             for axis in signal["axes"]:
                 if str(axis.get("units") or "").strip().casefold() in _OF_PAPER:
                     axis.update(scale=1.0, units=None)
+            for axis in signal["axes"]:
+                axis.update(_stated(file, series.keyframe, str(axis.get("name"))))
             data = _pixels(path, number, series)
             if data.ndim == len(signal["axes"]) + 1:
                 signal["axes"].append({"name": "colour", "size": data.shape[-1], "colour": True})
             signal["data"] = data
     return to_raw(_without_thumbnails(signals, wanted), wanted, "tifffile, RosettaSciIO", path=path)
+
+
+def _stated(file: Any, page: Any, name: str) -> dict[str, Any]:
+    """Scale and unit of an axis as ImageJ or OME-TIFF state them, which RosettaSciIO leaves out.
+
+    ImageJ: its unit with the resolution of the page (pixels per unit), and the frame interval.
+    OME: ``PhysicalSizeX`` of the first image, in micrometres where no unit is named.
+    """
+    if file.is_imagej:
+        facts = file.imagej_metadata or {}
+        if name == "time" and "finterval" in facts:
+            return {"scale": facts["finterval"], "units": "s"}
+        tag = page.tags.get({"width": "XResolution", "height": "YResolution"}.get(name, ""))
+        unit = str(facts.get("unit", "")).replace("\\u00B5", "µ")
+        if tag is None or not tag.value[0] or unit.casefold() in _OF_PAPER:
+            return {}
+        return {"scale": tag.value[1] / tag.value[0], "units": unit or None}
+    letter = {"width": "X", "height": "Y"}.get(name)
+    if file.is_ome and letter:
+        pixels = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
+        size = pixels.get(f"PhysicalSize{letter}") if pixels is not None else None
+        if pixels is not None and size:
+            return {
+                "scale": float(size),
+                "units": pixels.get(f"PhysicalSize{letter}Unit", "µm"),
+            }
+    return {}
 
 
 def _pixels(path: Path, number: int, series: Any) -> da.Array:
@@ -54,7 +85,7 @@ def _decode(path: str, part: tuple[int, int | None]) -> np.ndarray:
     import tifffile
 
     number, page = part
-    with tifffile.TiffFile(path) as file:
+    with quiet("tifffile"), tifffile.TiffFile(path) as file:
         return file.asarray(series=number, key=page)
 
 
