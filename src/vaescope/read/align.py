@@ -20,7 +20,8 @@ UPSAMPLING = 20  # shifts to a twentieth of a pixel; finer is below the noise of
 def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
     """Shift every frame back onto the first; the shifts are added to the dataset.
 
-    Shifts from frame to frame are found by cross-correlation of the first channel and summed up. On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
+    Shifts from frame to frame are found by cross-correlation of the first channel and summed up.
+    On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
     told from a smaller one. What comes in from outside the frame repeats its edge.
 
     Returns
