@@ -6,7 +6,9 @@ from vaescope.workflow.tables import write_table
 
 with job(snakemake) as task:
     image = store.open(task.input.image)
-    found = sites.find(image, task.params.settings, threads=task.threads)
+    # Which sites are too near the edge depends on the patches to be cut around them.
+    settings = task.params.settings | {"patch_size": task.params.patch_size}
+    found = sites.find(image, settings, threads=task.threads)
     store.write(found, task.output.sites, provenance={"settings": task.params.settings})
     write_table(found, task.output.table)
     task.say(f"{found.sizes['site']} sites, {float(found.attrs['spacing']):.1f} px apart")

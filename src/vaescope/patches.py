@@ -45,7 +45,8 @@ def extract(
     sites : Dataset as `sites.find` gives it.
     settings : the part `patches` of a recipe; what is missing has its default:
 
-        size : px of the image, side of a patch; None: 3.2 spacings.
+        size : px of the image, side of a patch; None: as the sites were found for, 3.2 spacings
+            unless the image is very small.
         pixels : samples per side; None or 28: 28, or the side in px if that is less.
         normalise : `image` (the 1st and 99th percentile of the frame become 0 and 1), `patch`
             (mean 0, standard deviation 1) or `none`.
@@ -66,7 +67,7 @@ def extract(
 
     settings = _checked(dict(settings or {}))
     spacing = float(sites.attrs["spacing"])
-    size = float(settings["size"] or _SPACINGS * spacing)
+    size = float(settings["size"] or sites.attrs.get("patch_size") or _SPACINGS * spacing)
     pixels = int(settings["pixels"] or _PIXELS)
     if pixels == _PIXELS:
         # Samples closer than the image's own pixels would cost time and tell nothing.

@@ -12,6 +12,7 @@ import os
 import shutil
 import uuid
 import warnings
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -101,7 +102,7 @@ def write(
         if variable.dtype.kind == "O" and variable.size:
             variable.data = variable.values.astype(str)
     clean.attrs = {**dataset.attrs, PROVENANCE: json.dumps(facts), COMPLETE: True}
-    with replace_atomically(path) as beside:
+    with replace_atomically(path) as beside, _quiet_about_strings():
         clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
 
 
@@ -141,6 +142,15 @@ def open(path: str | os.PathLike) -> xr.Dataset:
             remedy="Delete this folder and run the workflow again",
         )
     return dataset
+
+
+@contextmanager
+def _quiet_about_strings() -> Iterator[None]:
+    """Zarr warns that its way of storing names of channels is not yet in the specification; the
+    lock pins the version of Zarr that writes and reads them alike."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
+        yield
 
 
 def provenance(dataset: xr.Dataset) -> dict[str, Any]:

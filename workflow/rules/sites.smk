@@ -20,6 +20,7 @@ rule find_sites:
         runtime=minutes(30, 120),
     params:
         settings=recipe("sites"),
+        patch_size=recipe("patches", "size"),
         dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
     message:
         "{wildcards.dataset}: finding sites"

@@ -90,14 +90,15 @@ def warnings_in_words(
     *,
     kept: np.ndarray,
     content: np.ndarray,
+    content_spread: np.ndarray,
     agreement: np.ndarray,
     class_count: np.ndarray | None,
     explained_fraction: float,
 ) -> list[str]:
     """What a careful reader should know, in plain words.
 
-    kept (member,) bool; content (site, latent) consensus; agreement (member,) share of the content
-    explained by the reference; class_count (class,) sites per class or None.
+    kept (member,) bool; content, content_spread (site, latent) consensus; agreement (member,) share
+    of the reference's content explained; class_count (class,) sites per class or None.
     """
     said = []
     if not kept.all():
@@ -105,9 +106,12 @@ def warnings_in_words(
         said.append(
             f"Member(s) {out} ended with a clearly worse bound than the others and were left out."
         )
+    doubt = np.median(content_spread, axis=0)
     for k, spread in enumerate(content.std(0)):
-        if spread < 0.1:
-            said.append(f"Latent {k + 1} is collapsed: the sites hardly differ in it.")
+        if spread < doubt[k]:
+            said.append(
+                f"Latent {k + 1} says nothing: the sites differ in it less than it is uncertain."
+            )
     weak = float(np.median(agreement[kept])) if kept.any() else 0.0
     if weak < 0.7:
         said.append(

@@ -102,6 +102,7 @@ def map_latents(
     words = criticise.warnings_in_words(
         kept=kept,
         content=latents["consensus_content"].values,
+        content_spread=latents["content_spread"].values,
         agreement=agreement,
         class_count=view.class_count,
         explained_fraction=numbers["explained_fraction"],

@@ -40,7 +40,7 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
         sites=len(residual),
         notes=(f"{share:.1f} % explained", scene.frame_words),
     )
-    quantity = quantities.sequential("residual (1: only noise is left)", residual, "cividis")
+    quantity = quantities.sequential("residual (mean square ÷ noise)", residual, "cividis")
     quantity.low = max(0.0, min(quantity.low, 1.0))
     axes = sheet.axes(MARGIN, 0.27, wide, high)
     axes.set_title(quantity.label)
@@ -60,8 +60,8 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
     if examples:
         _worst(sheet, view, residual, right)
     caption = (
-        "Posterior predictive check: what is left of every patch after the model, in units of the"
-        " noise. Sites far above the others are circled; look at them in the image before you"
+        "Posterior predictive check: what is left of every patch after the model, its mean"
+        " square in units of the model's own noise; one noise level serves all sites. Sites far above the others are circled; look at them in the image before you"
         " believe their latents."
         + (
             " Below: the worst patches, what the model makes of them, and the rest."

@@ -40,7 +40,10 @@ DEFAULTS: dict[str, Any] = {
     "channel": None,
     "patch_size": None,
 }
-_PATCH_SPACINGS = 3.2  # side of a patch if the recipe names none
+# Side of a patch in spacings if the recipe names none: the nearest neighbours all around, or less
+# where the image is so small that too few sites would be left.
+_PATCH_SPACINGS = (3.2, 2.6, 2.0, 1.6)
+_ENOUGH = 0.4  # share of the sites that should lie far enough from the edge
 _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
 
 
@@ -62,8 +65,9 @@ def find(
         threshold : 0 to 1, share of a strong site's score; None: from the image.
         refine : whether to fit Gaussians.
         channel : name or number of the channel to look at; None: the first.
-        patch_size : px, side of the patches to be cut; None: 3.2 spacings. Sites whose patch would
-            reach beyond the image get `near_edge`.
+        patch_size : px, side of the patches to be cut; None: 3.2 spacings, down to 1.6 in an image
+            so small that most sites would be lost. Sites whose patch would reach beyond the image
+            get `near_edge`.
     threads : tiles worked on at once; the result does not depend on it.
 
     Returns
@@ -86,13 +90,23 @@ def find(
     return sites
 
 
+def _near_edge(found: Found, height: int, width: int, half: float) -> np.ndarray:
+    """Mask of the sites nearer to the edge than ``half`` px."""
+    near = (found.y < half) | (found.y > height - 1 - half)
+    return near | (found.x < half) | (found.x > width - 1 - half)
+
+
 def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Dataset:
     import xarray as xr
 
     height, width = image.sizes["y"], image.sizes["x"]
-    half = (settings["patch_size"] or _PATCH_SPACINGS * found.spacing) / 2 + _EDGE_MARGIN
-    near = (found.y < half) | (found.y > height - 1 - half)
-    near |= (found.x < half) | (found.x > width - 1 - half)
+    sides = [factor * found.spacing for factor in _PATCH_SPACINGS]
+    if settings["patch_size"]:
+        sides = [settings["patch_size"]]
+    for side in sides:
+        near = _near_edge(found, height, width, side / 2 + _EDGE_MARGIN)
+        if (~near).mean() >= _ENOUGH:
+            break
     signal = image["image"].attrs.get("units", "1")
     table = {
         "frame": (found.frame, "frame", "1"),
@@ -122,6 +136,7 @@ def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Da
         attrs={
             "spacing": found.spacing,
             "width": found.typical_width,
+            "patch_size": float(side),
             "spacing_estimated": settings["spacing"] is None,
             "periodic": found.periodic,
             "polarity": settings["polarity"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 from vaescope.workflow.jobs import FAILURES
 from vaescope.workflow.plan import Plan
