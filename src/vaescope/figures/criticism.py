@@ -60,9 +60,9 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
     if examples:
         _worst(sheet, view, residual, right)
     caption = (
-        "Posterior predictive check: what is left of every patch after the model, its mean"
-        " square in units of the model's own noise; one noise level serves all sites. Sites far above the others are circled; look at them in the image before you"
-        " believe their latents."
+        "Posterior predictive check: what is left of every patch after the model, as its mean"
+        " square in units of the model's own noise, one level for all sites. Sites far above the"
+        " others are circled; look at them in the image before you believe their latents."
         + (
             " Below: the worst patches, what the model makes of them, and the rest."
             if examples

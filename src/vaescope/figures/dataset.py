@@ -14,7 +14,7 @@ from vaescope.figures.panels import (
     round_length,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity, angle, content
+from vaescope.figures.quantities import Quantity, angle, content, length_scale
 from vaescope.figures.scene import Scene, View, json_attribute
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
@@ -30,7 +30,7 @@ def sites(scene: Scene) -> Drawn:
         where.height + 0.22,
         width=where.width,
         sites=count,
-        notes=(scene.frame_words, f"spacing {_stated_spacing(scene):.3g} px"),
+        notes=(scene.frame_words, f"spacing {_stated_spacing(scene)}"),
     )
     image_panel(sheet, where, 0)
     x, y, width, height = where.place(1)
@@ -73,9 +73,14 @@ def sites(scene: Scene) -> Drawn:
     return sheet.drawn("sites", caption)
 
 
-def _stated_spacing(scene: Scene) -> float:
-    """The spacing that the later stages work with."""
-    return float(scene.attrs.get("spacing") or scene.spacing)
+def _stated_spacing(scene: Scene) -> str:
+    """The spacing that the later stages work with, in pixels and in physical units if known."""
+    pixels = float(scene.attrs.get("spacing") or scene.spacing)
+    text = f"{pixels:.3g} px"
+    if scene.calibrated:
+        factor, unit = length_scale(scene, pixels, smallest=0.1)
+        text += f" ({pixels * factor:.3g} {unit})"
+    return text
 
 
 def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> Drawn:
@@ -152,7 +157,7 @@ def position_error(scene: Scene) -> Drawn | None:
         "Found against true positions",
         3.2,
         sites=int(matched.sum()),
-        notes=tuple(f"{key} {scores[key]:.4g}" for key in ("precision", "recall") if key in scores),
+        notes=tuple(f"{key} {scores[key]:.1%}" for key in ("precision", "recall") if key in scores),
     )
     left = sheet.axes(0.75, 0.3, 3.7, 2.35)
     reach = max(robust_limits(np.abs(error), 1)[1], 3 * bound if np.isfinite(bound) else 0) * 1.15

@@ -18,6 +18,7 @@ def version_of(image_attrs: dict[str, Any], recipe: dict[str, Any]) -> str:
     """Short digest of everything that a figure depends on: raw data, recipe, code."""
     facts = {
         "source": image_attrs.get("source_sha256"),
+        "reader": image_attrs.get("reader"),  # names the simulation where there is no file
         "pixel": [image_attrs.get("pixel_size"), image_attrs.get("pixel_unit")],
         "recipe": recipe,
         "code": store.code_version(),

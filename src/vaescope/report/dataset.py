@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SAID_ELSEWHERE = (
     "n_sites",
+    "mean_elbo",
     "members_kept",
     "angle_spread_median_deg",
     "angle_median_spread_deg",
@@ -154,7 +155,8 @@ def _model(folder: Path, name: str, recipe: dict[str, Any], sites: xr.Dataset) -
         spread = _median(latents["content_spread"].values)
         numbers.append(("latent spread (median)", words.number(spread)))
     if "class_entropy" in latents:
-        entropy = _median(latents["class_entropy"].values)
+        # Rounding, not doubt, is what lies below a millionth.
+        entropy = round(_median(latents["class_entropy"].values), 6)
         numbers.append(("class entropy (median)", f"{words.number(entropy)} nats"))
     warnings = [str(text) for text in json_attribute(latents, "warnings", [])]
     return {
@@ -187,7 +189,7 @@ def _classes(latents: xr.Dataset, sites: xr.Dataset) -> list[dict[str, str]]:
                 "colour": colour,
                 "count": words.number(int(chosen.sum())),
                 "share": words.percent(float(np.mean(chosen))) if len(chosen) else "–",
-                "entropy": words.number(_median(entropy[chosen])),
+                "entropy": words.number(round(_median(entropy[chosen]), 6)),
                 "amplitude": words.number(_median(amplitude[chosen])),
             }
         )

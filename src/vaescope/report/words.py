@@ -15,6 +15,7 @@ _SCORES = {
     "content_agreement": "agreement of the members",
     "predictive_p_below_0.05": "sites with predictive p < 0.05",
     "mean_elbo": "mean ELBO (nats)",
+    "noise_inflation": "errors widened for correlated noise",
     "angle_share_within_3_deg": "angles within 3°",
     "angle_median_spread_deg": "angle spread (median)",
     "angle_coverage_68": "angle errors below their spread",
@@ -25,7 +26,7 @@ _SCORES = {
     "position_rmse": "position error (rms)",
     "bound": "Cramér–Rao bound",
     "rmse_over_bound": "error ÷ bound",
-    "n_truth": "true sites",
+    "n_truth": "true sites off the edge",
     "n_found": "sites found",
     "n_sites": "sites mapped",
 }
@@ -94,11 +95,11 @@ def size_in_words(attrs: dict[str, Any], pixels: float) -> str:
     """A length in pixels, and in physical units where the image is calibrated."""
     if not math.isfinite(pixels):
         return "–"
-    text = f"{number(pixels)} px"
+    text = f"{number(pixels)}\u00a0px"
     if attrs.get("calibrated") and attrs.get("pixel_size"):
         unit = str(attrs.get("pixel_unit", ""))
         factor, unit = readable_unit(pixels, float(attrs["pixel_size"]), unit, smallest=0.1)
-        text += f" ({number(pixels * factor)} {unit})"
+        text += f" ({number(pixels * factor)}\u00a0{unit})"
     return text
 
 
