@@ -16,7 +16,8 @@ with job(snakemake) as task:
         from vaescope import read
 
         task.say(f"reading {params.source}")
-        files = [str(file) for file in params.files]
+        # A pattern that no file matches is named as it stands in the sample sheet.
+        files = [str(file) for file in params.files] or [params.source]
         image = read.load(files, settings, pixel_size=params.pixel_size or None)
     made_by = {"source": params.source, "settings": params.settings, "seed": params.seed}
     store.write(image, task.output.image, provenance=made_by)

@@ -12,7 +12,6 @@ import os
 import shutil
 import uuid
 import warnings
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache

@@ -88,7 +88,7 @@ class Lab:
         (self.folder / "config" / "recipes" / f"{name}.yaml").write_text(text)
 
     def sheet(self, *rows: str) -> Lab:
-        """Write the sample sheet; cells are separated by spaces or, where there are any, by tabs."""
+        """Write the sample sheet; a row without tabs is separated by spaces."""
         self.rows = [row if "\t" in row else "\t".join(row.split(" ")) for row in rows]
         text = "\n".join([self.header, *self.rows]) + "\n"
         (self.folder / "config" / "datasets.tsv").write_text(text, encoding="utf-8")

@@ -80,9 +80,7 @@ def test_a_removed_dataset_leaves_the_index(lab: Lab):
 
 
 def test_an_ensemble_spread_over_jobs_has_the_same_members(lab: Lab):
-    before = {
-        file.name: file.read_bytes() for file in (lab.results / "one/rvae/members").iterdir()
-    }
+    before = {file.name: file.read_bytes() for file in (lab.results / "one/rvae/members").iterdir()}
     lab.recipe("tiny", TINY.replace("members: 2", "members: 2, jobs: 2"))
     lab.run("results/one/rvae/history.csv").must_succeed()
     assert (lab.results / "one/logs/train-rvae-1.log").is_file()

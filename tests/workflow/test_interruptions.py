@@ -1,0 +1,100 @@
+"""Interrupted at any stage and started again, a run finishes with the results of a calm one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lab import SINGLE, Lab, contents
+
+STAGES = (
+    "ingest",
+    "find_sites",
+    "extract_patches",
+    "train-rvae-0",
+    "combine_members-rvae",
+    "map_latents-rvae",
+    "draw_figures",
+    "write_report",
+)
+
+
+@pytest.fixture(scope="module")
+def calm(finished: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The same dataset on one core, without any interruption."""
+    lab = Lab(tmp_path_factory.mktemp("calm") / "lab").prepare().sheet("one single ../data/one.npy")
+    lab.run(cores=1).must_succeed()
+    return lab
+
+
+def same_results(first: Lab, second: Lab) -> None:
+    one, other = contents(first.results / "one"), contents(second.results / "one")
+    assert one.keys() == other.keys()
+    timed = {"rvae/history.csv", "rvae/parts/0/history.csv"}  # a column of seconds
+    assert not [name for name in one if name not in timed and one[name] != other[name]]
+
+
+def test_one_core_and_two_give_the_same_results(calm: Lab, fresh: Lab):
+    fresh.run(cores=2).must_succeed()
+    same_results(calm, fresh)
+
+
+def test_a_run_killed_at_every_stage_finishes_with_the_same_results(calm: Lab, fresh: Lab):
+    killed = 0
+    for number, stage in enumerate(STAGES):
+        log = fresh.results / "one" / "logs" / f"{stage}.log"
+        # Every third time only Snakemake dies and leaves its job behind, still writing.
+        killed += fresh.kill_when(log.exists, group=number % 3 != 2)
+    assert killed == len(STAGES)
+    fresh.run().must_succeed()
+    same_results(calm, fresh)
+    assert not list(fresh.results.rglob(".*.tmp-*"))
+    assert not (fresh.results / "one" / "failures").exists()
+
+
+def test_training_killed_halfway_ends_with_the_weights_of_an_uninterrupted_one(
+    fresh: Lab, tmp_path: Path
+):
+    fresh.recipe("single", SINGLE.replace("steps: 30", "steps: 250"))
+    other = fresh.copy(tmp_path / "calm")
+    other.run("results/one/rvae/members").must_succeed()
+    checkpoints = fresh.results / "one" / "rvae" / "checkpoints" / "0"
+
+    def has_checkpoints() -> bool:
+        return bool(list(checkpoints.glob("*.safetensors")))
+
+    assert fresh.kill_when(has_checkpoints)
+    assert not (fresh.results / "one" / "rvae" / "parts" / "0").exists()
+    fresh.run("results/one/rvae/members").must_succeed()
+    assert "going on from step" in (fresh.results / "one/logs/train-rvae-0.log").read_text()
+    members = contents(fresh.results / "one" / "rvae" / "members")
+    assert len(members) == 2
+    assert members == contents(other.results / "one" / "rvae" / "members")
+    assert not checkpoints.parent.exists()
+
+
+def test_a_killed_job_is_shown_as_stopped(fresh: Lab):
+    log = fresh.results / "one" / "logs" / "find_sites.log"
+    assert fresh.kill_when(log.exists)
+    note = json.loads((fresh.results / "one" / "failures" / "find_sites.json").read_text())
+    assert "stopped before it ended" in note["message"]
+
+
+def test_a_half_written_store_is_never_read(lab: Lab):
+    """What a copy that broke off leaves behind is told, not used."""
+    (lab.results / "one" / "sites.zarr" / "zarr.json").write_text("{")
+    run = lab.run("--forcerun", "extract_patches")
+    assert run.code != 0
+    assert "sites.zarr" in run.output and "run the workflow again" in run.output
+
+
+def test_two_runs_do_not_work_in_one_folder(lab: Lab):
+    import fcntl
+
+    with (lab.results / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = lab.run("--forcerun", "write_index")
+        assert run.code != 0
+        assert "Another run is at work" in run.output
+    lab.run("--forcerun", "write_index").must_succeed()
