@@ -100,9 +100,8 @@ def job(snakemake: Any) -> Iterator[Task]:
             text = f"dataset `{dataset}`: {name} failed unexpectedly ({reason}). "
             _fail(note, facts, f"{text}The details are in `{log_file}`.", log)
         else:
+            # The folder stays: another job of the dataset may be about to write into it.
             note.unlink(missing_ok=True)
-            with suppress(OSError):  # other jobs' notes may lie there
-                note.parent.rmdir()
 
 
 def forget_failures(folder: Path) -> None:
