@@ -1,0 +1,101 @@
+"""The sample sheet, recipes and fingerprints of sources: what people and spreadsheets write."""
+
+import os
+
+import pytest
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from vaescope import config
+from vaescope.errors import UserError
+from vaescope.workflow.fingerprints import Fingerprints
+from vaescope.workflow.sheet import read_sheet
+
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "description": {"type": "string", "default": ""},
+        "extends": {"type": "string"},
+        "sites": {
+            "type": "object",
+            "additionalProperties": False,
+            "default": {},
+            "properties": {"threshold": {"type": ["number", "null"], "default": None}},
+        },
+        "models": {"type": "object", "default": {}},
+    },
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_sheet_is_read_as_spreadsheets_write_it(tmp_path, encoding, newline):
+    sheet = tmp_path / "datasets.tsv"
+    lines = ["dataset\trecipe\tsource\tnotes", "", "# old", 'film\tatoms\ta.dm3\t"650 °C"']
+    sheet.write_bytes(newline.join(lines).encode(encoding))
+    rows, problems = read_sheet(sheet)
+    assert not problems
+    assert [(row.dataset, row.line, row.notes) for row in rows] == [("film", 4, "650 °C")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=80))
+def test_any_name_is_either_safe_or_set_aside_with_a_message(tmp_path_factory, name):
+    assume(not name.lstrip().startswith("#"))  # a line of comment
+    sheet = tmp_path_factory.mktemp("sheet") / "datasets.tsv"
+    sheet.write_text(f"dataset\trecipe\tsource\n{name}\tatoms\ta.dm3\n", encoding="utf-8")
+    rows, problems = read_sheet(sheet)
+    assert len(rows) + len(problems) == 1
+    for row in rows:
+        assert (tmp_path_factory.getbasetemp() / row.dataset).parent.samefile(
+            tmp_path_factory.getbasetemp()
+        )
+        assert row.dataset.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    for problem in problems:
+        assert problem.message.isprintable()
+
+
+def recipes(folder, **texts):
+    for name, value in texts.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(value))
+    return [folder]
+
+
+def test_a_recipe_says_only_what_differs(tmp_path):
+    folders = recipes(
+        tmp_path,
+        base={"sites": {"threshold": 0.3}, "models": {"rvae": {"latent": 2}}},
+        mine={"extends": "base", "models": {"rvae": {"steps": 50}}},
+    )
+    found = config.resolve_recipe("mine", folders, SCHEMA)
+    assert found["sites"]["threshold"] == 0.3
+    assert found["models"]["rvae"]["latent"] == 2
+    assert found["models"]["rvae"]["steps"] == 50
+
+
+def test_recipes_that_extend_each_other_in_a_ring_are_refused(tmp_path):
+    folders = recipes(tmp_path, a={"extends": "b"}, b={"extends": "a"})
+    with pytest.raises(UserError):
+        config.resolve_recipe("a", folders, SCHEMA)
+
+
+def test_a_misspelt_key_names_its_file_and_the_nearest_key(tmp_path):
+    folders = recipes(tmp_path, a={"sites": {"treshold": 0.3}})
+    with pytest.raises(UserError, match=r"a\.yaml.*Did you mean `threshold`"):
+        config.resolve_recipe("a", folders, SCHEMA)
+
+
+def test_a_touched_source_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_path):
+    source = tmp_path / "a.dat"
+    source.write_bytes(b"one")
+    memory = tmp_path / "memory.json"
+    before = Fingerprints(memory).of([source], "a")
+    os.utime(source, (1, 1))
+    assert Fingerprints(memory).of([source], "a") == before
+    source.write_bytes(b"two!")
+    changed = Fingerprints(memory).of([source], "a")
+    assert changed != before
+    memory.write_text("{broken")
+    assert Fingerprints(memory).of([source], "a") == changed
