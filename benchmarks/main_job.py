@@ -120,7 +120,7 @@ def oxide(results: Path, dataset: str, model: str) -> list[tuple[str, str, str]]
         adjusted_mutual_info_score(layer, probability.argmax(1))
         for probability in voting(latents, "class_probability")
     ]
-    rows.append(("  3 layers, single members (worst, best)", span(single), ""))
+    rows.append(("  3 layers, members after surplus classes (worst, best)", span(single), ""))
     rows.append(("classes in use", str(int((latents["class_count"].values > 0).sum())), ""))
     return rows
 

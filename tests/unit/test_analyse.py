@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import COMMA, DUMBBELL, ring, spots, turn
 
-from vaescope.analyse import align, criticise, symmetry, truth
+from vaescope.analyse import align, criticise, stability, symmetry, truth
 from vaescope.analyse.consensus import gather
 from vaescope.analyse.encode import Encoding
 from vaescope.analyse.gauge import Gauge, direction
@@ -137,6 +137,44 @@ def test_members_with_frames_of_their_own_agree_after_alignment():
     # The spread holds the jitter between members and each one's own standard deviation.
     assert np.median(variables["angle_spread"][1]) == pytest.approx(np.hypot(0.05, 0.02), rel=0.3)
     assert np.median(variables["content_spread"][1]) == pytest.approx(np.hypot(0.05, 0.1), rel=0.3)
+
+
+def surplus(members=6, seed=0):
+    """Three classes that all members see, and a fourth that each puts somewhere else."""
+    random = np.random.default_rng(seed)
+    kind = np.arange(300) % 3
+    votes = np.tile(kind, (members, 1))
+    for row in votes:
+        row[random.choice(300, 40, replace=False)] = 3
+    return np.eye(4)[votes], kind
+
+
+def test_a_class_that_no_two_members_see_alike_is_dissolved():
+    probability, kind = surplus()
+    assert np.argmin(stability.stability(probability)) == 3
+    left = stability.dissolve(probability, np.ones(6, bool))
+    assert left.shape[2] == 3
+    np.testing.assert_allclose(left.sum(2), 1.0)
+    assert truth.matched_accuracy(left.mean(0).argmax(1), kind) == 1.0
+
+
+def test_rare_classes_that_all_members_see_stay():
+    kind = np.zeros(300, int)
+    kind[:4] = 1
+    probability = np.tile(np.eye(2)[kind], (5, 1, 1))
+    np.testing.assert_allclose(stability.dissolve(probability, np.ones(5, bool)), probability)
+
+
+def test_of_sites_that_are_all_alike_one_class_is_left():
+    random = np.random.default_rng(3)
+    probability = np.eye(4)[random.integers(0, 4, (6, 300))]
+    left = stability.dissolve(probability, np.ones(6, bool))
+    np.testing.assert_allclose(left, np.ones((6, 300, 1)))
+
+
+def test_one_member_alone_has_nobody_to_disagree_with():
+    probability, _ = surplus()
+    assert stability.dissolve(probability, np.arange(6) == 0).shape[2] == 4
 
 
 def test_a_site_between_two_distant_turns_has_an_uncertain_angle():

@@ -11,6 +11,7 @@ import numpy as np
 from vaescope.analyse import align, symmetry
 from vaescope.analyse.encode import Encoding
 from vaescope.analyse.gauge import Gauge
+from vaescope.analyse.stability import dissolve
 
 
 @dataclass
@@ -33,6 +34,7 @@ class View:
     strain: np.ndarray | None = None
     strain_sd: np.ndarray | None = None
     class_probability: np.ndarray | None = None
+    dissolved: int = 0  # classes that the members did not find again
 
     @property
     def consensus_content(self) -> np.ndarray:
@@ -163,13 +165,15 @@ def gather(
     if first.class_probability is not None:
         order = np.argsort(-first.class_probability.sum(0), kind="stable")
         target = first.class_probability[:, order]
-        view.class_probability = np.stack(
+        matched = np.stack(
             [
                 e.class_probability[:, align.match_classes(e.class_probability, target)]
                 for e in encodings
                 if e.class_probability is not None
             ]
         )
+        view.class_probability = dissolve(matched, kept)
+        view.dissolved = matched.shape[2] - view.class_probability.shape[2]
     for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd"):
         value = getattr(view, name)
         if value is not None:

@@ -93,12 +93,14 @@ def warnings_in_words(
     content_spread: np.ndarray,
     agreement: np.ndarray,
     class_count: np.ndarray | None,
+    dissolved: int,
     explained_fraction: float,
 ) -> list[str]:
     """What a careful reader should know, in plain words.
 
     kept (member,) bool; content, content_spread (site, latent) consensus; agreement (member,) share
-    of the reference's content explained; class_count (class,) sites per class or None.
+    of the reference's content explained; class_count (class,) sites per class or None;
+    dissolved classes, which the members did not find again.
     """
     said = []
     if not kept.all():
@@ -117,6 +119,12 @@ def warnings_in_words(
         said.append(
             "The members disagree about the latents (median agreement "
             f"{weak:.2f} of 1): read the latent maps with their spread."
+        )
+    if dissolved and class_count is not None:
+        asked = len(class_count) + dissolved
+        said.append(
+            f"{dissolved} of {asked} classes were not found again by the members of the ensemble "
+            f"and were dissolved; {len(class_count)} are left."
         )
     if class_count is not None:
         empty = np.flatnonzero(class_count < max(0.005 * class_count.sum(), 1))

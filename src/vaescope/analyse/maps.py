@@ -98,6 +98,7 @@ def map_latents(
     if "angle_spread" in latents:
         numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
     if "class_entropy" in latents:
+        numbers["classes_dissolved"] = view.dissolved
         numbers["class_entropy_mean"] = float(latents["class_entropy"].mean())
     words = criticise.warnings_in_words(
         kept=kept,
@@ -105,6 +106,7 @@ def map_latents(
         content_spread=latents["content_spread"].values,
         agreement=agreement,
         class_count=view.class_count,
+        dissolved=view.dissolved,
         explained_fraction=numbers["explained_fraction"],
     )
     variant = ensemble[0].settings.variant
