@@ -1,7 +1,7 @@
 # make          set up .venv and run the workflow on the bundled micrographs
 # make test     set up and run the whole test suite
 # make lint     formatters, linters, type checker
-# make lock     write requirements.lock anew from pyproject.toml
+# make lock     write requirements.lock and the conda environment anew from pyproject.toml
 # make clean    remove the results of the main job
 
 PYTHON ?= python3
@@ -34,6 +34,8 @@ lock:
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/pip install --quiet ".[dev]"
 	build/lock/bin/pip freeze --exclude vaescope | sed 's/+cpu$$//' > requirements.lock
+	sed -i '/- pip:/q' workflow/envs/vaescope.yaml
+	sed 's/^/      - /' requirements.lock >> workflow/envs/vaescope.yaml
 	rm -r build/lock
 
 clean:

@@ -1,5 +1,7 @@
 """Errors written for the person at the microscope, not for the programmer."""
 
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something outside the program is wrong, and its user can mend it.
@@ -35,3 +37,15 @@ class UserError(Exception):
         if self.remedy:
             text += f" {self.remedy.rstrip('.')}."
         return text
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], part: str) -> None:
+    """Raise a UserError if some given settings are not among those known of a part of a recipe."""
+    known = list(known)
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise UserError(
+            f"unknown setting of `{part}`",
+            found=", ".join(unknown),
+            expected="some of " + ", ".join(known),
+        )

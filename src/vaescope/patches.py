@@ -8,7 +8,7 @@ import dask
 import numpy as np
 from scipy import ndimage
 
-from vaescope.errors import UserError
+from vaescope.errors import UserError, refuse_unknown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +20,6 @@ DEFAULTS: dict[str, Any] = {
     "centre": "subpixel",
 }
 _PIXELS = 28
-_SPACINGS = 3.2  # side of a patch if the recipe names none: the nearest neighbours all around
 _TILE = 1024  # px, side of the area whose sites are cut together
 _PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
 _SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
@@ -67,7 +66,7 @@ def extract(
 
     settings = _checked(dict(settings or {}))
     spacing = float(sites.attrs["spacing"])
-    size = float(settings["size"] or sites.attrs.get("patch_size") or _SPACINGS * spacing)
+    size = float(settings["size"] or sites.attrs["patch_size"])
     pixels = int(settings["pixels"] or _PIXELS)
     if pixels == _PIXELS:
         # Samples closer than the image's own pixels would cost time and tell nothing.
@@ -208,13 +207,7 @@ def _normalisation(
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Settings with their defaults; complaints about what is unknown or out of range."""
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise UserError(
-            "unknown setting of `patches`",
-            found=", ".join(unknown),
-            expected="some of " + ", ".join(DEFAULTS),
-        )
+    refuse_unknown(given, DEFAULTS, "patches")
     settings = {**DEFAULTS, **given}
     for name, known in {
         "normalise": ("image", "patch", "none"),

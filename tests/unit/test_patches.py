@@ -23,7 +23,7 @@ def places(yx, spacing=10.0, frame=0):
             "near_edge": ("site", np.zeros(len(yx), bool)),
         },
         coords={"site": np.arange(len(yx))},
-        attrs={"spacing": spacing},
+        attrs={"spacing": spacing, "patch_size": 3.2 * spacing},
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from lab import REPOSITORY, SNAKEFILE, Lab, environment
 
 SITES = "sites.csv"
@@ -132,3 +133,9 @@ def test_planning_imports_nothing_slow():
     )
     ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True)
     assert ended.stdout.decode().strip() == "[]"
+
+
+def test_the_conda_environment_holds_what_the_lock_pins():
+    environment = yaml.safe_load((REPOSITORY / "workflow/envs/vaescope.yaml").read_text())
+    pinned = (REPOSITORY / "requirements.lock").read_text().split()
+    assert environment["dependencies"][-1] == {"pip": pinned}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.errors import UserError
+from vaescope.errors import UserError, refuse_unknown
 from vaescope.sites.truth import score_against_truth
 
 if TYPE_CHECKING:
@@ -166,13 +166,7 @@ def _channel(image: xr.Dataset, wanted: str | int | None) -> int:
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Settings with their defaults; complaints about what is unknown or out of range."""
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise UserError(
-            "unknown setting of `sites`",
-            found=", ".join(unknown),
-            expected="some of " + ", ".join(DEFAULTS),
-        )
+    refuse_unknown(given, DEFAULTS, "sites")
     settings = {**DEFAULTS, **given}
     if settings["method"] not in METHODS:
         raise UserError(
