@@ -175,6 +175,12 @@ def test_too_few_sites_are_refused_in_words(tmp_path):
         fit(patches, tmp_path)
 
 
+def test_too_few_sites_for_the_classes_are_refused_in_words(tmp_path):
+    patches, _ = turned_commas(20, 12)
+    with pytest.raises(UserError, match="too few sites for so many classes"):
+        fit(patches, tmp_path, settings={**SMALL, "variant": "jrvae", "classes": 8})
+
+
 def test_parts_are_combined_and_clashes_refused(tmp_path):
     patches, _ = turned_commas(40, 12)
     for part, members in enumerate([(0, 1), (2,)]):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FEWEST_SITES = 16
 """Below this a model cannot learn what varies: it would remember every patch."""
 
+SITES_PER_CLASS = 4
+"""Fewer do not tell a class from chance."""
+
 
 def fit(
     patches: xr.Dataset,
@@ -47,7 +50,8 @@ def fit(
 
     Raises
     ------
-    UserError : fewer than ``FEWEST_SITES`` patches, or settings that no model has.
+    UserError : fewer than ``FEWEST_SITES`` patches, too few for the classes, or settings that no
+        model has.
     """
     import torch
 
@@ -105,6 +109,13 @@ def training_patches(patches: xr.Dataset, settings: Any, seed: int) -> np.ndarra
             found=f"{count} patches",
             expected=f"at least {FEWEST_SITES}",
             remedy="Lower `sites.threshold` or `patches.size` in the recipe, or use a larger image",
+        )
+    if count < SITES_PER_CLASS * settings.classes:
+        raise UserError(
+            "too few sites for so many classes",
+            found=f"{count} patches and {settings.classes} classes",
+            expected=f"at least {SITES_PER_CLASS} patches for each class",
+            remedy="Lower `classes` of the model in the recipe, or use a larger image",
         )
     if count <= settings.max_sites:
         return np.ascontiguousarray(patches["patch"].values, dtype=np.float32)

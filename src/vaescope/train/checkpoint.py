@@ -54,5 +54,5 @@ def restore_optimiser(
         for key in ("exp_avg", "exp_avg_sq", "step"):
             value = tensors.get(f"optimiser/{key}/{name}")
             if value is not None:
-                device = "cpu" if key == "step" else parameter.device
-                optimiser.state[parameter][key] = value.to(device)
+                # Fused Adam keeps even the count of steps beside the parameter.
+                optimiser.state[parameter][key] = value.to(parameter.device)
