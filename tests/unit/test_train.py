@@ -88,7 +88,7 @@ def test_the_result_does_not_depend_on_threads_or_on_the_other_members(tmp_path)
 def test_members_trained_in_one_batch_agree_with_members_trained_alone():
     # What a GPU does: all members in one batched product; equal but for the order of sums.
     patches, _ = turned_commas(40, 12)
-    data = torch.from_numpy(patches["patch"].values)
+    data = training_data(patches)
     chosen = train_settings(steps=12)
     how = {"seed": 3, "device": torch.device("cpu"), "key": ""}
     together = Fitting(data, chosen, members=[0, 1], **how)
@@ -102,6 +102,10 @@ def test_members_trained_in_one_batch_agree_with_members_trained_alone():
         for fitting in (together, alone)
     ]
     assert bounds[0] == pytest.approx(bounds[1], rel=1e-3)
+
+
+def training_data(patches):
+    return train.training_data(patches, train_settings(), 3)
 
 
 def train_settings(**changes):
@@ -145,7 +149,7 @@ def test_a_checkpoint_of_other_data_or_a_broken_one_is_ignored(tmp_path, monkeyp
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "members-0.safetensors").write_bytes(b"\x08garbage")
     assert fit(patches, tmp_path)
-    data = torch.from_numpy(patches["patch"].values)
+    data = training_data(patches)
     how = {"members": [0], "seed": 3, "device": torch.device("cpu")}
     fitting = Fitting(data, train_settings(), key="these data", **how)
     fitting.save(tmp_path / "a.safetensors")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaescope.errors import UserError
-from vaescope.models import pose
-from vaescope.models.family import Family
+from vaescope.models import likelihood, pose
+from vaescope.models.elbo import POSE, Weights
+from vaescope.models.family import Family, Side
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint
+from vaescope.train.data import Codec, Data
 
 ROWS = 256  # sites encoded at once: bounds memory to some tens of megabytes
 
@@ -27,6 +28,7 @@ class Member:
     model: Family
     number: int
     elbo: float
+    codec: Codec
 
     @property
     def settings(self) -> Settings:
@@ -40,10 +42,11 @@ class Encoding:
     ``content``, ``content_sd`` (site, latent); ``turn_weight`` (site, turn) the posterior over the
     grid of turns; ``angle``, ``angle_sd`` (site,) rad, at the likeliest turn; ``offset``,
     ``offset_sd`` (site, 2) as (y, x) in units of half the patch side; ``strain``, ``strain_sd``
-    (site, 3) as xx, yy, xy in the frame of the image; ``class_probability`` (site, class);
-    ``elbo`` (site,) nats;
-    ``reconstruction`` (site, channel, side, side); ``canonical`` the same, upright;
-    ``sigma`` (channel,) noise of a pixel.
+    (site, 3) as xx, yy, xy in the frame of the image; ``scale``, ``scale_sd`` (site,) factors;
+    ``shear``, ``shear_sd`` (site,) rad by which a right angle of the structure closes;
+    ``class_probability`` (site, class); ``elbo`` (site,) nats;
+    ``reconstruction`` (site, channel, height, width) of the target; ``canonical`` the same,
+    upright; ``sigma`` (channel,) noise of a pixel.
     """
 
     content: np.ndarray
@@ -60,6 +63,10 @@ class Encoding:
     offset_sd: np.ndarray | None = None
     strain: np.ndarray | None = None
     strain_sd: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    scale_sd: np.ndarray | None = None
+    shear: np.ndarray | None = None
+    shear_sd: np.ndarray | None = None
     class_probability: np.ndarray | None = None
 
 
@@ -79,81 +86,94 @@ def load_members(folder: Path) -> list[Member]:
             )
         tensors, facts = loaded
         settings = Settings(**facts["settings"])
-        model = Family(1, facts["channels"], facts["side"], settings)
+        codec = Codec.from_dict(facts["codec"])
+        shapes = (tuple(facts["shape"]), tuple(facts["target"]))
+        model = Family(1, shapes[0], settings, shapes[1], codec.size)
         model.load_state_dict(tensors)
         model.eval()
-        found.append(Member(model, facts["member"], facts["elbo"]))
+        found.append(Member(model, facts["member"], facts["elbo"], codec))
     if not found:
         raise UserError("no trained members here", file=folder, remedy="Run the training again")
     return sorted(found, key=lambda member: member.number)
 
 
-def batches(patches: np.ndarray) -> Iterator[Tensor]:
-    """Patches (site, channel, side, side) in batches of ``ROWS``."""
-    for start in range(0, len(patches), ROWS):
-        yield torch.from_numpy(np.ascontiguousarray(patches[start : start + ROWS]))
-
-
 @torch.no_grad()
-def encode(member: Member, patches: np.ndarray) -> Encoding:
-    """Encode patches (site, channel, side, side).
+def encode(member: Member, data: Data) -> Encoding:
+    """Encode the patches of ``train.data.gather``.
 
     Every turn of the grid is decoded and weighed by its own likelihood, so that the choice of the
-    turn does not rest on the encoder's guess alone.
+    turn does not rest on the encoder's guess alone. Labels are not used, even where known.
     """
-    parts = [_encode_batch(member.model, batch) for batch in batches(patches)]
+    parts = [_encode_batch(member.model, batch) for batch in data.batches(ROWS)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     sigma = member.model.log_sigma[0].clamp_min(-5.0).exp().numpy()
+    if member.settings.likelihood != "gaussian":
+        # The other likelihoods have no noise of their own: what is left over stands for it.
+        left = (data.target - joined["reconstruction"]) ** 2 * member.model.mask.numpy()
+        sigma = np.sqrt(left.sum((2, 3)).mean(0) / float(member.model.mask.sum()) + 1e-12)
     return Encoding(**joined, sigma=sigma, turns=member.model.turns.numpy())
 
 
-def _encode_batch(model: Family, patches: Tensor) -> dict[str, np.ndarray]:
-    settings = model.settings
-    encoded = model.encoder(model.copies(patches).unsqueeze(0))
+def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
+    patches, target = torch.from_numpy(data.patches), torch.from_numpy(data.target)
+    side = Side(conditions=torch.from_numpy(data.conditions).unsqueeze(0))
+    final = Weights.of(model.settings)
+    told = model.told(side, patches.unsqueeze(0))
+    encoded = model.encoder(model.copies(patches).unsqueeze(0), told)
     turns = model.turns.expand_as(encoded.turn_logit)
     noise = torch.zeros(1, len(patches), turns.shape[2], model.noise_size())
-    terms = model.each_turn(patches.unsqueeze(0), encoded, turns, noise)
+    terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
+    continuous = terms["kl_content"] + sum(terms[f"kl_{name}"] for name in POSE)
     score = (
         terms["reconstruction"]
-        - settings.beta * (terms["kl_content"] + terms["kl_pose"])
-        - settings.beta_class * terms["kl_class"]
+        - final.beta * continuous
+        - final.beta_class * terms["kl_class"]
         + functional.log_softmax(model.turn_prior, -1)[:, None]
     )
     weight = functional.softmax(score, -1)
     best = score.argmax(-1, keepdim=True)
     picked = encoded.pick(best)
+    turn = turns.gather(2, best)
     out: dict[str, Tensor] = {
         "content": picked.content[0][0, :, 0],
         "content_sd": picked.content[1][0, :, 0].exp(),
         "elbo": torch.logsumexp(score, -1)[0],
         "turn_weight": weight[0],
     }
-    angle = turns.gather(2, best)[0, :, 0]
-    offset = strain = None
-    if picked.angle is not None:
-        angle = angle + picked.angle[0][0, :, 0, 0]
+    latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
+    spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
+    angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
+    if "angle" in latents:
         out["angle"] = torch.atan2(angle.sin(), angle.cos())
-        out["angle_sd"] = picked.angle[1][0, :, 0, 0].exp()
-    if picked.offset is not None:
+        out["angle_sd"] = spread["angle"][:, 0]
+    if "offset" in latents:
         turned = pose.rotation(angle)
-        offset = (turned @ picked.offset[0][0, :, 0].unsqueeze(-1)).squeeze(-1)
-        variance = (turned**2 @ picked.offset[1][0, :, 0].exp().square().unsqueeze(-1)).squeeze(-1)
+        offset = (turned @ latents["offset"][0, :, 0].unsqueeze(-1)).squeeze(-1)
+        variance = (turned**2 @ spread["offset"].square().unsqueeze(-1)).squeeze(-1)
         out["offset"], out["offset_sd"] = offset.flip(-1), variance.sqrt().flip(-1)
-    if picked.strain is not None:
-        strain = picked.strain[0][0, :, 0]
+    if "strain" in latents:
         turned = _strain_rotation(angle)
-        variance = picked.strain[1][0, :, 0].exp().square()
-        out["strain"] = (turned @ strain.unsqueeze(-1)).squeeze(-1)
-        out["strain_sd"] = (turned**2 @ variance.unsqueeze(-1)).squeeze(-1).sqrt()
+        out["strain"] = (turned @ latents["strain"][0, :, 0].unsqueeze(-1)).squeeze(-1)
+        variance = spread["strain"].square().unsqueeze(-1)
+        out["strain_sd"] = (turned**2 @ variance).squeeze(-1).sqrt()
+    if "scale" in latents:
+        out["scale"] = latents["scale"][0, :, 0, 0].exp()
+        out["scale_sd"] = out["scale"] * spread["scale"][:, 0]
+    if "shear" in latents:
+        # exp of a pure shear s leans both axes by an angle whose tangent is tanh s.
+        lean = latents["shear"][0, :, 0, 0]
+        out["shear"] = 2 * torch.atan(torch.tanh(lean))
+        out["shear_sd"] = 2 * spread["shear"][:, 0] / torch.cosh(2 * lean)
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
-    content = out["content"].unsqueeze(0)
-    out["canonical"] = model.decoder.canonical(content)[0]
-    poses = pose.affine(angle, offset, strain).unsqueeze(0)
-    shown = model.shown(content, poses)[0]
-    if settings.likelihood == "bernoulli":
-        shown, out["canonical"] = shown.sigmoid(), out["canonical"].sigmoid()
-    out["reconstruction"] = shown
+    content = picked.content[0]
+    shown = model.decode_rows(content, model.poses(turn, latents), told)[0, :, 0]
+    upright = content.squeeze(2)
+    if model.conditions:
+        upright = torch.cat([upright, told], dim=-1)
+    kind = model.settings.likelihood
+    out["canonical"] = likelihood.mean(model.decoder.canonical(upright)[0], kind)
+    out["reconstruction"] = likelihood.mean(shown, kind)
     return {name: value.numpy() for name, value in out.items()}
 
 
@@ -169,13 +189,20 @@ def _strain_rotation(angle: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode(member: Member, content: np.ndarray) -> np.ndarray:
-    """Canonical pictures (row, channel, side, side) of content (row, latent)."""
-    rows = torch.from_numpy(np.ascontiguousarray(content, dtype=np.float32)).unsqueeze(0)
-    shown = member.model.decoder.canonical(rows)[0]
-    if member.settings.likelihood == "bernoulli":
-        shown = shown.sigmoid()
-    return shown.numpy()
+def decode(
+    member: Member, content: np.ndarray, conditions: np.ndarray | None = None
+) -> np.ndarray:
+    """Canonical pictures (row, channel, height, width) of content (row, latent).
+
+    ``conditions`` (row, number) as ``Codec.encode`` gives them; None: zeros, an average condition.
+    """
+    if conditions is None:
+        conditions = np.zeros((len(content), member.model.conditions))
+    inputs = np.concatenate([content, conditions], axis=1)
+    rows = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).unsqueeze(0)
+    return likelihood.mean(
+        member.model.decoder.canonical(rows)[0], member.settings.likelihood
+    ).numpy()
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import xarray as xr
 from vaescope.analyse import align, criticise, gauge, pictures, symmetry, truth
 from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
+from vaescope.train.data import gather as gather_data
 
 CARRIED = ("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256")
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
@@ -52,7 +54,8 @@ def map_latents(
     from vaescope.models import zoo
 
     ensemble = load_members(Path(members))
-    data = np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
+    own = ensemble[0].settings
+    data = gather_data(patches, own, ensemble[0].codec)
 
     def look(member: Member) -> Encoding:
         torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
@@ -61,20 +64,20 @@ def map_latents(
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         encodings = list(pool.map(look, ensemble))
     kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
-    n = common_order(encodings, kept)
-    rotation = ensemble[0].settings.rotation
-    gauges = [gauge.measure(e, n) if rotation else None for e in encodings]
-    half = data.shape[-1] / 2 * float(patches.attrs.get("pitch", 1.0))
+    n = math.lcm(common_order(encodings, kept), own.symmetry)
+    gauges = [gauge.measure(e, n) if own.rotation else None for e in encodings]
+    half = data.patches.shape[-1] / 2 * float(patches.attrs.get("pitch", 1.0))
+    target = data.target
     reconstruction = pictures.mean_reconstruction(encodings, kept)
     mask = ensemble[0].model.mask.numpy()
     sigma = np.sqrt(np.mean([e.sigma**2 for e, k in zip(encodings, kept, strict=True) if k], 0))
-    residual = criticise.reduced_residual(data, reconstruction, sigma, mask)
+    residual = criticise.reduced_residual(target, reconstruction, sigma, mask)
     explained = criticise.explained(residual)
-    noise = criticise.Noise.of((data - reconstruction)[explained] / sigma[:, None, None], mask)
+    noise = criticise.Noise.of((target - reconstruction)[explained] / sigma[:, None, None], mask)
     p_value = criticise.predictive_p_value(residual, noise)
     view = gather(encodings, gauges, kept, n, half, noise.inflation)
     variables = view.variables()
-    variables.update(pictures.draw(view, ensemble, encodings, gauges, data).variables())
+    variables.update(pictures.draw(view, ensemble, encodings, gauges, data.patches).variables())
     variables["reconstruction"] = (("site", "channel", "py", "px"), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
@@ -109,7 +112,7 @@ def map_latents(
         dissolved=view.dissolved,
         explained_fraction=numbers["explained_fraction"],
     )
-    variant = ensemble[0].settings.variant
+    variant = own.variant
     latents.attrs |= {
         "model": name,
         "variant": variant,

@@ -1,69 +1,133 @@
-"""Decoders: from content and pose to the mean of the patch."""
+"""Decoders: from content, conditions and pose to what is said of every pixel of the patch."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import pose
-from vaescope.models.layers import Linear, Perceptron
+from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
 from vaescope.models.settings import Settings
+
+Shape = tuple[int, int, int]  # channel, height, width
 
 
 class CanonicalDecoder(nn.Module):
     """Draws one upright picture per content and resamples it under the pose.
 
     The network runs once per content instead of once per pixel, which makes it some tens of times
-    cheaper than a decoder of coordinates.
+    cheaper than a decoder of coordinates. Without a pose the picture is the patch: then it is a
+    plain dense or convolutional decoder, and ``height`` 1 makes it one of curves.
     """
 
-    def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
+    def __init__(self, members: int, inputs: int, shape: Shape, settings: Settings) -> None:
         super().__init__()
-        self.shape = (channels, side, side)
-        pixels = channels * side * side
-        self.network = Perceptron(members, settings.latent, settings.hidden, pixels)
+        self.shape, self.posed = shape, bool(settings.posed)
+        self.network: Perceptron | UpsamplingNetwork
+        if settings.decoder == "convolutional":
+            self.network = UpsamplingNetwork(members, inputs, settings.hidden, shape)
+        else:
+            pixels = math.prod(shape)
+            self.network = Perceptron(members, inputs, settings.hidden, pixels, settings.skip)
 
-    def initialise(self, generators: list[torch.Generator], mean_patch: Tensor) -> None:
-        """Draw the weights; start from the mean patch (channel, side, side)."""
+    def initialise(self, generators: Generators, mean_patch: Tensor) -> None:
+        """Draw the weights; start from the mean patch (channel, height, width)."""
         self.network.initialise(generators, last_gain=0.3)
         with torch.no_grad():
-            self.network.last.bias.copy_(mean_patch.reshape(1, 1, -1))
+            bias = self.network.last.bias
+            if bias.shape[-1] == mean_patch.numel():
+                bias.copy_(mean_patch.reshape(1, 1, -1))
+            else:
+                bias.copy_(mean_patch.mean((1, 2)))
 
     def canonical(self, content: Tensor) -> Tensor:
-        """content (member, row, latent) -> pictures (member, row, channel, side, side)."""
+        """content (member, row, inputs) -> pictures (member, row, channel, height, width)."""
         return self.network(content).reshape(*content.shape[:2], *self.shape)
 
     def forward(self, content: Tensor, poses: Tensor) -> Tensor:
-        """content (member, row, latent), poses (member, row, 2, 3) -> (member, row, channel, …)."""
+        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …)."""
         pictures = self.canonical(content)
+        if not self.posed:
+            return pictures
         shown = pose.resample(pictures.flatten(0, 1), poses.flatten(0, 1))
         return shown.reshape(pictures.shape)
 
 
+class UpsamplingNetwork(nn.Module):
+    """One dense layer to a coarse map, doubled twice with convolutions between: (member, row,
+    inputs) -> (member, row, channel, height, width)."""
+
+    WIDTHS = (32, 32, 16)
+
+    def __init__(self, members: int, inputs: int, hidden: int, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.coarse = [max(side // 4, 1) for side in shape[1:]]
+        first, second, third = self.WIDTHS
+        self.hidden = Linear(members, inputs, hidden)
+        self.dense = Linear(members, hidden, first * self.coarse[0] * self.coarse[1])
+        self.middle = Convolution(members, first, second)
+        self.fine = Convolution(members, second, third)
+        self.last = Convolution(members, third, shape[0])
+
+    def initialise(self, generators: Generators, last_gain: float = 1.0) -> None:
+        """Draw all weights; ``last_gain`` scales those of the output."""
+        self.hidden.initialise(generators, math.sqrt(2))
+        self.dense.initialise(generators, math.sqrt(2))
+        self.middle.initialise(generators)
+        self.fine.initialise(generators)
+        self.last.initialise(generators, last_gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        members, rows = x.shape[:2]
+        hidden = functional.silu(self.dense(functional.silu(self.hidden(x))))
+        maps = hidden.reshape(members, rows, self.WIDTHS[0], *self.coarse)
+        height, width = self.shape[1:]
+        half = [max(height // 2, 1), max(width // 2, 1)]
+        maps = functional.silu(self.middle(_resized(maps, half)))
+        maps = functional.silu(self.fine(_resized(maps, [height, width])))
+        return self.last(maps)
+
+
+def _resized(maps: Tensor, size: list[int]) -> Tensor:
+    members, rows = maps.shape[:2]
+    out = functional.interpolate(
+        maps.flatten(0, 1), size=size, mode="bilinear", align_corners=False
+    )
+    return out.reshape(members, rows, *out.shape[1:])
+
+
 class CoordinateDecoder(nn.Module):
     """A function of content and coordinates, evaluated at every pixel (Bepler et al. 2019,
-    arXiv:1909.11663): slower, and free of the canonical picture's pixel grid."""
+    arXiv:1909.11663): slower, and free of the canonical picture's pixel grid.
+
+    ``fourier`` octaves of sines and cosines of the coordinates sharpen it (Tancik et al. 2020,
+    arXiv:2006.10739); with ``skip`` content enters every layer.
+    """
 
     grid: Tensor
 
-    def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
+    def __init__(self, members: int, inputs: int, shape: Shape, settings: Settings) -> None:
         super().__init__()
-        self.channels, self.side = channels, side
+        self.shape, self.skip, self.octaves = shape, settings.skip, settings.fourier
         hidden = settings.hidden
-        self.coordinates = Linear(members, 2, hidden)
-        self.content = Linear(members, settings.latent, hidden)
-        self.second = Linear(members, hidden, hidden)
-        self.last = Linear(members, hidden, channels)
-        axis = (torch.arange(side) + 0.5) * (2 / side) - 1
-        y, x = torch.meshgrid(axis, axis, indexing="ij")
+        more = inputs if settings.skip else 0
+        self.coordinates = Linear(members, 2 + 4 * self.octaves, hidden)
+        self.content = Linear(members, inputs, hidden)
+        self.second = Linear(members, hidden + more, hidden)
+        self.last = Linear(members, hidden + more, shape[0])
+        axes = [(torch.arange(side) + 0.5) * (2 / side) - 1 for side in shape[1:]]
+        y, x = torch.meshgrid(*axes, indexing="ij")
         grid = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3)
         self.register_buffer("grid", grid, persistent=False)
 
-    def initialise(self, generators: list[torch.Generator], mean_patch: Tensor) -> None:
+    def initialise(self, generators: Generators, mean_patch: Tensor) -> None:
         """Draw the weights; the output starts at the mean of the patches."""
         # Coordinates reach only to 1: a larger gain lets the first layer resolve single atoms.
-        self.coordinates.initialise(generators, 6.0)
+        self.coordinates.initialise(generators, 2.0 if self.octaves else 6.0)
         self.content.initialise(generators)
         self.second.initialise(generators, 2**0.5)
         self.last.initialise(generators, 0.3)
@@ -71,18 +135,26 @@ class CoordinateDecoder(nn.Module):
             self.last.bias.copy_(mean_patch.mean((1, 2)))
 
     def canonical(self, content: Tensor) -> Tensor:
-        """content (member, row, latent) -> pictures (member, row, channel, side, side)."""
+        """content (member, row, inputs) -> pictures (member, row, channel, height, width)."""
         upright = torch.eye(2, 3, device=content.device, dtype=content.dtype)
         return self(content, upright.expand(*content.shape[:2], 2, 3))
 
     def forward(self, content: Tensor, poses: Tensor) -> Tensor:
-        """content (member, row, latent), poses (member, row, 2, 3) -> (member, row, channel, …)."""
+        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …)."""
         members, rows = content.shape[:2]
         points = self.grid @ poses.transpose(-1, -2)  # (member, row, pixel, 2)
         pixels = points.shape[2]
-        hidden = self.coordinates(points.reshape(members, rows * pixels, 2))
+        features = [points]
+        for octave in range(self.octaves):
+            angle = math.pi * 2**octave * points
+            features += [angle.sin(), angle.cos()]
+        told = content.unsqueeze(2).expand(members, rows, pixels, -1).flatten(1, 2)
+        hidden = self.coordinates(torch.cat(features, dim=-1).flatten(1, 2))
         hidden = hidden.reshape(members, rows, pixels, -1) + self.content(content).unsqueeze(2)
         hidden = functional.silu(hidden).flatten(1, 2)
-        hidden = functional.silu(self.second(hidden))
-        shown = self.last(hidden).reshape(members, rows, self.side, self.side, self.channels)
-        return shown.movedim(-1, 2)
+        hidden = functional.silu(self.second(self._with(hidden, told)))
+        shown = self.last(self._with(hidden, told))
+        return shown.reshape(members, rows, *self.shape[1:], self.shape[0]).movedim(-1, 2)
+
+    def _with(self, hidden: Tensor, told: Tensor) -> Tensor:
+        return torch.cat([hidden, told], dim=-1) if self.skip else hidden

@@ -1,13 +1,14 @@
 """The one generative model of which every variant is a choice of parts.
 
-    p(x | z, pose) = likelihood(x; decoder(z) seen under the pose)
+    p(t | z, pose, c) = likelihood(t; decoder(z, c) seen under the pose)
 
-with content z ~ N(0, 1), an angle whose posterior is a mixture over a grid of turns (each with a
-small continuous correction), offsets and strain. With unknown classes content is
-z = m_class + s_class z', z' ~ N(0, 1): the class enters the decoder through its own place and width
-in content (Jiang et al. 2017, arXiv:1611.05148), so that no class can say again what z says. Turns
-and classes are summed over exactly; the other latents are sampled once per turn (Kingma & Welling
-2014, arXiv:1312.6114; Bepler et al. 2019, arXiv:1909.11663).
+with content z ~ N(0, 1), conditions c, an angle whose posterior is a mixture over a grid of turns
+(each with a small continuous correction), offsets, scale, shear and strain; the target t is the
+patch itself, its clean twin or its other modality. With classes content is z = m_class + s_class
+z', z' ~ N(0, 1): the class enters the decoder through its own place and width in content (Jiang et
+al. 2017, arXiv:1611.05148), so that no class can say again what z says. Turns and classes are
+summed over exactly; the other latents are sampled once per turn (Kingma & Welling 2014,
+arXiv:1312.6114; Bepler et al. 2019, arXiv:1909.11663).
 
 The posterior over a grid is there because a normal posterior of the angle that starts at 0 never
 finds structures turned by more than about 90 degrees.
@@ -15,35 +16,53 @@ finds structures turned by more than about 90 degrees.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vaescope.models import pose, posterior
-from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder
-from vaescope.models.encoders import Encoded, TurnedEncoder
+from vaescope.models import likelihood, pose, posterior
+from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
+from vaescope.models.elbo import POSE, Terms, Weights, gather
+from vaescope.models.encoders import Encoded, Pair, TurnedEncoder
 from vaescope.models.settings import Settings
 
 CLASS_LOG_SD = (-4.0, 2.0)  # bounds of a class's width in content, as logarithms
 
+PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
+"""(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
+
 
 @dataclass
-class Terms:
-    """The terms of the evidence lower bound, each (member, site) in nats."""
+class Side:
+    """What is known of a batch beside its pictures; axes (member, site, …), absent parts None.
 
-    elbo: Tensor
-    reconstruction: Tensor
-    kl_content: Tensor
-    kl_turns: Tensor
-    kl_offset: Tensor
-    kl_strain: Tensor
-    kl_class: Tensor
+    ``conditions`` (…, condition); ``taught`` class probabilities (…, class) from outside and
+    ``trust`` (member, site), the share 0 to 1 that they have in the posterior of the class;
+    ``near_content`` (…, latent) and ``near_class`` (…, class) the means of neighbouring sites.
+    """
+
+    conditions: Tensor | None = None
+    taught: Tensor | None = None
+    trust: Tensor | None = None
+    near_content: Tensor | None = None
+    near_class: Tensor | None = None
 
 
 class Family(nn.Module):
-    """Ensemble of models of one architecture; every parameter has a leading axis of members."""
+    """Ensemble of models of one architecture; every parameter has a leading axis of members.
+
+    Parameters
+    ----------
+    members : of the ensemble.
+    shape : (channel, height, width) of a patch.
+    settings : the parts switched on.
+    target : (channel, height, width) of what is decoded; None: as the patch.
+    conditions : numbers that encoder and decoder are told.
+    """
 
     turns: Tensor
     mask: Tensor
@@ -51,24 +70,44 @@ class Family(nn.Module):
     classes_awake: Tensor
     decoder: CanonicalDecoder | CoordinateDecoder
 
-    def __init__(self, members: int, channels: int, side: int, settings: Settings) -> None:
+    def __init__(
+        self,
+        members: int,
+        shape: Shape,
+        settings: Settings,
+        target: Shape | None = None,
+        conditions: int = 0,
+    ) -> None:
         super().__init__()
+        target = target or shape
         self.settings = settings
-        self.members, self.channels, self.side = members, channels, side
+        self.members, self.shape, self.target = members, shape, target
+        self.conditions = conditions
+        self.physics: PhysicsLoss | None = None
         turns = settings.turns if settings.rotation else 1
-        self.register_buffer("turns", pose.turn_grid(turns), persistent=False)
+        self.register_buffer("turns", pose.turn_grid(turns, settings.symmetry), persistent=False)
+        self.step = 2 * math.pi / (turns * settings.symmetry)
         # Only a rotation moves the corners of a patch out of sight.
-        mask = pose.disc(side) if settings.rotation else torch.ones(side, side)
+        square = shape[1] == shape[2] and target[1] == target[2]
+        masked = settings.rotation and square
+        mask = pose.disc(target[1]) if masked else torch.ones(target[1:])
         self.register_buffer("mask", mask, persistent=False)
-        seen = mask.expand(channels, side, side).flatten().nonzero().squeeze(1)
+        looked_at = pose.disc(shape[1]) if masked else torch.ones(shape[1:])
+        if settings.encoder == "convolutional":
+            looked_at = torch.ones(shape[1:])
+        seen = looked_at.expand(shape).flatten().nonzero().squeeze(1)
         self.register_buffer("seen", seen, persistent=False)
-        self.encoder = TurnedEncoder(members, len(seen), settings, turns)
-        if settings.decoder == "canonical":
-            self.decoder = CanonicalDecoder(members, channels, side, settings)
-        else:
-            self.decoder = CoordinateDecoder(members, channels, side, settings)
-        self.log_sigma = nn.Parameter(torch.zeros(members, channels))
-        self.turn_prior = nn.Parameter(torch.zeros(members, turns))
+        self.encoder = TurnedEncoder(members, shape, len(seen), conditions, settings, self.step)
+        make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
+        self.decoder = make(members, settings.latent + conditions, target, settings)
+        learned = settings.sigma == 0.0
+        start = 0.0 if learned else math.log(settings.sigma)
+        self.log_sigma = nn.Parameter(torch.full((members, target[0]), start), learned)
+        prior = torch.zeros(members, turns)
+        if settings.angle_prior == "normal":
+            from_zero = torch.atan2(self.turns.sin(), self.turns.cos())
+            prior = prior - 0.5 * (from_zero / settings.angle_sd) ** 2
+        self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         classes = max(settings.classes, 1)
         self.class_prior = nn.Parameter(torch.zeros(members, classes))
         self.class_mean = nn.Parameter(torch.zeros(members, classes, settings.latent))
@@ -76,13 +115,15 @@ class Family(nn.Module):
         # Classes sleep until the pose stands (see train.classes): 0 or 1 per member.
         self.register_buffer("classes_awake", torch.zeros(members))
 
-    def initialise(self, generators: list[torch.Generator], patches: Tensor) -> None:
-        """Draw the weights of each member; patches (site, channel, side, side) set the scale."""
+    def initialise(self, generators: list[torch.Generator], target: Tensor) -> None:
+        """Draw the weights of each member; target (site, channel, height, width) sets the scale."""
+        kind = self.settings.likelihood
         self.encoder.initialise(generators)
-        self.decoder.initialise(generators, patches.mean(0))
-        with torch.no_grad():
-            spread = patches.std(dim=(0, 2, 3)).clamp_min(1e-3)
-            self.log_sigma.copy_(spread.log().expand_as(self.log_sigma))
+        self.decoder.initialise(generators, likelihood.raw_of_mean(target.mean(0), kind))
+        if self.settings.sigma == 0.0:
+            with torch.no_grad():
+                spread = target.std(dim=(0, 2, 3)).clamp_min(1e-3)
+                self.log_sigma.copy_(spread.log().expand_as(self.log_sigma))
 
     def copies(self, patches: Tensor) -> Tensor:
         """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels)."""
@@ -90,160 +131,196 @@ class Family(nn.Module):
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""
-        s = self.settings
-        return s.latent + int(s.rotation) + 2 * int(s.offsets) + 3 * int(s.strain)
+        sizes = self.encoder.sizes
+        return sum(sizes[name] // 2 for name in ("content", *POSE))
+
+    def told(self, side: Side, like: Tensor) -> Tensor:
+        """Conditions (member, site, condition), or none of them, for a tensor (member, site, …)."""
+        if side.conditions is not None:
+            return side.conditions
+        return like.new_zeros(*like.shape[:2], self.conditions)
 
     def forward(
         self,
-        patches: Tensor,
+        target: Tensor,
         copies: Tensor,
         noise: Tensor,
+        side: Side | None = None,
         *,
         keep: int | None = None,
-        temper: float = 1.0,
-        taught: tuple[Tensor, float] | None = None,
+        weights: Weights | None = None,
     ) -> Terms:
-        """The evidence lower bound of every site.
+        """The bound of every site.
 
         Parameters
         ----------
-        patches : (member, site, channel, side, side).
+        target : (member, site, channel, height, width), what is to be decoded.
         copies : (member, site, turn, pixels), from ``copies``.
         noise : (member, site, turn or more, noise_size) standard normal numbers; zeros give the
             bound at the posterior means.
+        side : what else is known of the batch.
         keep : follow only so many of the likeliest turns of each site; None for all.
-        temper : weight of the entropy of the turns; above 1 it keeps all turns in play.
-        taught : class probabilities (member, site, class) given from outside and the share, 0 to 1,
-            that they have in the posterior of the class; None for the model's own alone.
+        weights : of the terms; None: those at the end of training.
         """
+        side = side or Side()
+        final = Weights.of(self.settings)
+        now = weights or final
+        told = self.told(side, copies)
         turns = self.turns.expand(copies.shape[:3])
         log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :].expand_as(turns)
         if keep is not None and keep < turns.shape[-1]:
             # The choice of turns has no gradient, so most copies are only looked at.
             with torch.no_grad():
-                best = self.encoder(copies).turn_logit.topk(keep, dim=-1).indices
+                best = self.encoder(copies, told).turn_logit.topk(keep, dim=-1).indices
             rows = best.unsqueeze(-1).expand(*best.shape, copies.shape[-1])
             copies, turns = copies.gather(2, rows), turns.gather(2, best)
             log_prior = log_prior.gather(2, best)
-        encoded = self.encoder(copies)
+        encoded = self.encoder(copies, told)
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
-        return self.bound(patches, encoded, turns, log_turn, log_prior, noise, temper, taught)
-
-    def bound(
-        self,
-        patches: Tensor,
-        encoded: Encoded,
-        turns: Tensor,
-        log_turn: Tensor,
-        log_prior: Tensor,
-        noise: Tensor,
-        temper: float = 1.0,
-        taught: tuple[Tensor, float] | None = None,
-    ) -> Terms:
-        """The bound for given turns (member, site, turn) with their posterior and prior."""
-        each = self.each_turn(patches, encoded, turns, noise, taught)
+        each = self.each_turn(target, encoded, turns, noise, side, now)
         weight = log_turn.exp()
-
-        def mean(value: Tensor) -> Tensor:
-            return (weight * value).sum(-1)
-
-        kl_turns = (weight * (temper * log_turn - log_prior)).sum(-1)
-        beta = self.settings.beta
-        values = {name: mean(value) for name, value in each.items() if name != "class_probability"}
-        elbo = (
-            values["reconstruction"]
-            - beta * (values["kl_content"] + values["kl_pose"] + kl_turns)
-            - self.settings.beta_class * values["kl_class"]
-        )
-        return Terms(
-            elbo,
-            values["reconstruction"],
-            values["kl_content"],
-            kl_turns + values["kl_angle"],
-            values["kl_offset"],
-            values["kl_strain"],
-            values["kl_class"],
-        )
+        values = {
+            name: (weight * value).sum(-1) for name, value in each.items() if value.dim() == 3
+        }
+        kl_turns = (weight * (log_turn - log_prior)).sum(-1)
+        tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
+        return gather(values, kl_turns, tempered, now, final)
 
     def each_turn(
         self,
-        patches: Tensor,
+        target: Tensor,
         encoded: Encoded,
         turns: Tensor,
         noise: Tensor,
-        taught: tuple[Tensor, float] | None = None,
+        side: Side,
+        now: Weights,
     ) -> dict[str, Tensor]:
         """Terms of the bound for every turn: name -> (member, site, turn).
 
         Awake classes also give ``class_probability`` (member, site, turn, class): the posterior
         that makes the bound largest, in closed form.
         """
-        s = self.settings
         noise = noise[:, :, : turns.shape[2]]
-        zero = torch.zeros_like(turns)
-        parts = iter(noise.split([1] * noise.shape[-1], dim=-1))
+        if not self.settings.stochastic:
+            noise = torch.zeros_like(noise)
+        parts = iter(noise.split(1, dim=-1))
 
         def draw(pair: tuple[Tensor, Tensor]) -> Tensor:
             mean, log_sd = pair
-            eps = torch.cat([next(parts) for _ in range(mean.shape[-1])], dim=-1)
-            return mean + log_sd.exp() * eps
+            return mean + log_sd.exp() * torch.cat([next(parts) for _ in range(mean.shape[-1])], -1)
 
-        content = draw(encoded.content)
-        angle, kl_angle, kl_offset, kl_strain = turns, zero, zero, zero
-        offset = strain = None
-        if encoded.angle is not None:
-            angle = turns + draw(encoded.angle).squeeze(-1)
-            kl_angle = posterior.kl_normal(*encoded.angle, torch.pi / len(self.turns))
-        if encoded.offset is not None:
-            upright = draw(encoded.offset)
-            offset = (pose.rotation(angle) @ upright.unsqueeze(-1)).squeeze(-1)
-            kl_offset = posterior.kl_normal(*encoded.offset, s.offset_sd)
-        if encoded.strain is not None:
-            strain = draw(encoded.strain)
-            kl_strain = posterior.kl_normal(*encoded.strain, s.strain_sd)
-        poses = pose.affine(angle, offset, strain)
-        out = {"kl_angle": kl_angle, "kl_offset": kl_offset, "kl_strain": kl_strain}
-        out["kl_pose"] = kl_angle + kl_offset + kl_strain
-        out["reconstruction"] = self._likelihood(patches, content, poses)
-        if not (s.classes and bool(self.classes_awake.any())):
-            out["kl_content"] = posterior.kl_normal(*encoded.content)
-            out["kl_class"] = zero
-            return out
-        mean, log_sd = (part.unsqueeze(3) for part in encoded.content)
-        prior_mean = self.class_mean[:, None, None]
-        prior_log_sd = self.class_log_sd[:, None, None].clamp(*CLASS_LOG_SD)
-        kl_content = posterior.kl_normals(mean, log_sd, prior_mean, prior_log_sd)
-        log_prior = functional.log_softmax(self.class_prior, -1)[:, None, None]
-        evidence = log_prior - kl_content * (s.beta / max(s.beta_class, 1e-6))
-        q = functional.softmax(evidence.detach(), -1)
-        if taught is not None:
-            q = (1 - taught[1]) * q + taught[1] * taught[0].unsqueeze(2)
-        out["kl_content"] = (q * kl_content).sum(-1)
-        out["kl_class"] = posterior.kl_categorical(q.clamp_min(1e-8).log(), log_prior)
-        out["class_probability"] = q
-        return out
-
-    def shown(self, content: Tensor, poses: Tensor) -> Tensor:
-        """Decoded patches (member, row, channel, side, side).
-
-        content (member, row, latent), poses (member, row, 2, 3).
-        """
-        return self.decoder(content, poses)
-
-    def _likelihood(self, patches: Tensor, content: Tensor, poses: Tensor) -> Tensor:
-        """Logarithm of p(patch | …) summed over the pixels seen: (member, site, turn)."""
-        members, sites, turns = content.shape[:3]
-        shown = self.shown(content.flatten(1, 2), poses.flatten(1, 2))
-        shown = shown.reshape(members, sites, turns, *patches.shape[2:])
-        seen = patches.unsqueeze(2)
-        if self.settings.likelihood == "bernoulli":
-            value = -functional.binary_cross_entropy_with_logits(
-                shown, seen.expand_as(shown), reduction="none"
+        zero = torch.zeros_like(turns)
+        latents = {"content": draw(encoded.content)}
+        out = {}
+        for name in POSE:
+            pair = getattr(encoded, name)
+            if pair is not None:
+                latents[name] = draw(pair)
+            out[f"kl_{name}"] = (
+                zero if pair is None else posterior.kl_normal(*pair, self.prior_sd(name))
             )
-            return (value * self.mask).sum((-3, -2, -1))
-        # Gaussian: sum of squares first, so that only one large array is made.
-        log_sigma = self.log_sigma.clamp_min(-5.0)[:, None, None]
-        squares = ((seen - shown).square() * self.mask).sum((-2, -1))
-        per_pixel = log_sigma + 0.5 * torch.log(torch.tensor(2 * torch.pi))
-        value = -0.5 * squares * (-2 * log_sigma).exp() - self.mask.sum() * per_pixel
-        return value.sum(-1)
+        poses = self.poses(turns, latents)
+        latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
+        shown = self.decode_rows(latents["content"], poses, self.told(side, turns))
+        out["reconstruction"] = likelihood.log_likelihood(
+            shown,
+            target.unsqueeze(2),
+            self.mask,
+            self.log_sigma.clamp_min(-5.0),
+            self.settings,
+        )
+        out["penalty"] = self._penalty(shown, latents, encoded.content[0], side)
+        return out | self._classes(encoded, side, now, zero)
+
+    def prior_sd(self, name: str) -> float:
+        """Standard deviation of the prior of a part of the pose."""
+        s = self.settings
+        if name == "angle":
+            plain = len(self.turns) == 1 and s.angle_prior == "normal"
+            return s.angle_sd if plain else self.step / 2
+        return float(getattr(s, f"{name}_sd"))
+
+    def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
+        """Pose matrices (…, 2, 3) of turns (…) with the other parts (…, size) of the pose.
+
+        The offset is given in the upright frame.
+        """
+        angle = turns + latents["angle"].squeeze(-1) if "angle" in latents else turns
+        strain = latents.get("strain")
+        if "scale" in latents or "shear" in latents:
+            zero = torch.zeros_like(turns)
+            grown = latents["scale"].squeeze(-1) if "scale" in latents else zero
+            lean = latents["shear"].squeeze(-1) if "shear" in latents else zero
+            strain = torch.stack([grown, grown, lean], dim=-1)
+        offset = None
+        if "offset" in latents:
+            offset = (pose.rotation(angle) @ latents["offset"].unsqueeze(-1)).squeeze(-1)
+        return pose.affine(angle, offset, strain)
+
+    def decode_rows(self, content: Tensor, poses: Tensor, told: Tensor) -> Tensor:
+        """The decoder's output (member, site, turn, channel, height, width).
+
+        content (member, site, turn, latent), poses (member, site, turn, 2, 3), told (member, site,
+        condition).
+        """
+        members, sites, turns = content.shape[:3]
+        if self.conditions:
+            known = told.unsqueeze(2).expand(members, sites, turns, self.conditions)
+            content = torch.cat([content, known], dim=-1)
+        shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2))
+        return shown.reshape(members, sites, turns, *self.target)
+
+    def _penalty(
+        self, shown: Tensor, latents: dict[str, Tensor], mean: Tensor, side: Side
+    ) -> Tensor:
+        """What physics beyond the likelihood asks, (member, site, turn) in nats."""
+        value = torch.zeros_like(latents["angle"])
+        if side.near_content is not None:
+            apart = mean - side.near_content.unsqueeze(2)
+            value = value + 0.5 * self.settings.smoothness * apart.square().sum(-1)
+        if self.physics is not None:
+            pictures = likelihood.mean(shown, self.settings.likelihood)
+            rows = {name: tensor.flatten(0, 2) for name, tensor in latents.items()}
+            own = self.physics(pictures.flatten(0, 2), rows)
+            value = value + own.reshape(value.shape)
+        return value
+
+    def _classes(
+        self, encoded: Encoded, side: Side, now: Weights, zero: Tensor
+    ) -> dict[str, Tensor]:
+        """Divergences of content and class, with the class's posterior if classes are awake."""
+        if not (self.settings.classes and bool(self.classes_awake.any())):
+            return {"kl_content": posterior.kl_normal(*encoded.content), "kl_class": zero}
+        kl_content = self._kl_of_classes(encoded.content)
+        logits = self.class_prior[:, None]
+        if side.near_class is not None:
+            # A Potts prior in mean field: neighbours vote for their own class.
+            logits = logits + self.settings.smoothness_class * side.near_class
+        log_prior = functional.log_softmax(logits, -1).unsqueeze(2)
+        q = self._best(log_prior, kl_content, now)
+        if side.taught is not None and side.trust is not None:
+            trust = side.trust[:, :, None, None]
+            q = (1 - trust) * q + trust * side.taught.unsqueeze(2)
+        return {
+            "kl_content": (q * kl_content).sum(-1),
+            "kl_class": posterior.kl_categorical(q.clamp_min(1e-8).log(), log_prior),
+            "class_probability": q,
+        }
+
+    def _kl_of_classes(self, content: Pair) -> Tensor:
+        """KL(q(z) ‖ p(z | class)) with a last axis of classes; content (member, …, latent)."""
+        mean, log_sd = (part.unsqueeze(-2) for part in content)
+        between = (1,) * (mean.dim() - 3)
+        shape = (self.members, *between, *self.class_mean.shape[1:])
+        prior_log_sd = self.class_log_sd.clamp(*CLASS_LOG_SD).reshape(shape)
+        return posterior.kl_normals(mean, log_sd, self.class_mean.reshape(shape), prior_log_sd)
+
+    def _best(self, log_prior: Tensor, kl_content: Tensor, now: Weights) -> Tensor:
+        """The posterior of the class that makes the bound largest."""
+        evidence = log_prior - kl_content * (now.beta / max(now.beta_class, 1e-6))
+        return functional.softmax(evidence.detach(), -1)
+
+    def class_given(self, content: Pair) -> Tensor:
+        """Class probability (member, site, class) of content (member, site, latent) alone."""
+        log_prior = functional.log_softmax(self.class_prior, -1)[:, None]
+        return self._best(log_prior, self._kl_of_classes(content), Weights.of(self.settings))

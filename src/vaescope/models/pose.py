@@ -2,10 +2,12 @@
 
 A pose maps a point r of the patch to the point of the canonical picture that is seen there,
 
-    r_canonical = (1 + strain)^-1 R(-angle) (r - offset) ~ (1 - strain) R(-angle) (r - offset),
+    r_canonical = exp(-strain) R(-angle) (r - offset),
 
 with r in units of half the patch side, from -1 to 1, as (x, y) with y pointing down. Angles count
-counter-clockwise as seen on the screen.
+counter-clockwise as seen on the screen. ``strain`` is the logarithmic (Hencky) strain, a symmetric
+matrix in the canonical frame: it holds scale (its trace), shear and stretch, and small ones equal
+the strain of engineers.
 """
 
 from __future__ import annotations
@@ -17,15 +19,29 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def turn_grid(turns: int) -> Tensor:
-    """The grid of the posterior over the circle: (turn,) angles in radians, from 0."""
-    return torch.arange(turns) * (2 * math.pi / turns)
+def turn_grid(turns: int, symmetry: int = 1) -> Tensor:
+    """The grid of the posterior over 360/symmetry degrees: (turn,) angles in radians, from 0."""
+    return torch.arange(turns) * (2 * math.pi / (turns * symmetry))
 
 
 def rotation(angle: Tensor) -> Tensor:
     """Matrices (…, 2, 2) acting on (x, y) with y down, counter-clockwise as seen: angles (…)."""
     cos, sin = torch.cos(angle), torch.sin(angle)
     return torch.stack([torch.stack([cos, sin], dim=-1), torch.stack([-sin, cos], dim=-1)], dim=-2)
+
+
+def compression(strain: Tensor) -> Tensor:
+    """exp(-strain), matrices (…, 2, 2), of strains (…, 3) as (xx, yy, xy)."""
+    xx, yy, xy = strain.unbind(-1)
+    mean, half = (xx + yy) / 2, (xx - yy) / 2
+    # exp of a symmetric 2 x 2 matrix in closed form; the small number keeps the root smooth at 0.
+    size = (half**2 + xy**2 + 1e-12).sqrt()
+    cosh, sinh = torch.cosh(size), torch.sinh(size) / size
+    rows = [
+        torch.stack([cosh - sinh * half, -sinh * xy], dim=-1),
+        torch.stack([-sinh * xy, cosh + sinh * half], dim=-1),
+    ]
+    return torch.exp(-mean)[..., None, None] * torch.stack(rows, dim=-2)
 
 
 def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tensor:
@@ -39,11 +55,7 @@ def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tenso
     """
     linear = rotation(-angle)
     if strain is not None:
-        xx, yy, xy = strain.unbind(-1)
-        stretch = torch.stack(
-            [torch.stack([1 - xx, -xy], dim=-1), torch.stack([-xy, 1 - yy], dim=-1)], dim=-2
-        )
-        linear = stretch @ linear
+        linear = compression(strain) @ linear
     if offset is None:
         shift = torch.zeros_like(linear[..., :1])
     else:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from vaescope.errors import UserError
+
+Course = float | list[list[float]]
+"""A number, or its course in training time: [[share of training, value], …], straight between."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one model of the family (DESIGN of the model: ``models.family``).
+    """Settings of one model of the family (see ``models.family``).
 
     Lengths inside a model are in units of half the patch side, angles in radians.
     """
@@ -20,19 +23,40 @@ class Settings:
     # Which parts are switched on
     rotation: bool = True
     offsets: bool = True
-    strain: bool = False
+    scale: bool = False
+    shear: bool = False  # one shear, in the frame of the structure
+    strain: bool = False  # the whole symmetric strain (xx, yy, xy); takes the place of the two
     latent: int = 2
-    classes: int = 0  # 0: none; 2 and more: unknown classes, summed over exactly
+    stochastic: bool = True  # False: latents are numbers, not distributions (an autoencoder)
+    classes: int = 0  # 0: none; 2 and more: summed over exactly
+    labels: str | None = None  # variable with the known classes; NaN or negative: not known
+    condition: list[str] | None = None  # variables that encoder and decoder are told
+    target: str | None = None  # variable with the pictures to make; None: the patches themselves
+    held_out: str | None = None  # variable that is true for patches kept from training
     # Priors
-    turns: int = 12  # grid of the posterior over the full circle
-    offset_sd: float = 0.1
+    turns: int = 12  # grid of the posterior over the circle; 1: a normal posterior
+    symmetry: int = 1  # n: angles that differ by 360/n degrees are the same
+    angle_prior: Literal["learned", "uniform", "normal"] = "learned"
+    angle_sd: float = 1.0  # s_gamma of the normal prior
+    offset_sd: float = 0.1  # s_dr
+    scale_sd: float = 0.1  # of the logarithm
+    shear_sd: float = 0.1
     strain_sd: float = 0.1
+    smoothness: float = 0.0  # weight of likeness between neighbouring sites: of content,
+    smoothness_class: float = 0.0  # and of classes
+    physics_loss: str | None = None  # FILE.py:FUNCTION of the user's own term
     # The objective
-    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
-    beta: float = 1.0
-    beta_class: float = 1.0
+    likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
+    sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
+    beta: Course = 1.0  # beta_c
+    beta_class: Course = 1.0  # beta_d
+    capacity: Course = 0.0  # C_z
+    capacity_class: Course = 0.0  # C_alpha
     # Sizes
-    decoder: Literal["canonical", "coordinate"] = "canonical"
+    encoder: Literal["dense", "convolutional"] = "dense"
+    decoder: Literal["canonical", "coordinate", "convolutional", "dense"] = "canonical"
+    skip: bool = False  # latents enter every layer of the decoder
+    fourier: int = 0  # octaves of Fourier features of the coordinate decoder
     hidden: int = 256
     # Fitting
     steps: int = 800
@@ -42,43 +66,45 @@ class Settings:
     max_sites: int = 16384  # training draws at most so many sites; all are encoded
 
     def __post_init__(self) -> None:
-        limits = {
-            "latent": (1, 64),
-            "classes": (0, 64),
-            "turns": (1, 128),
-            "offset_sd": (1e-4, 1.0),
-            "strain_sd": (1e-4, 1.0),
-            "beta": (0.0, 1e4),
-            "beta_class": (0.0, 1e4),
-            "hidden": (4, 4096),
-            "steps": (1, 10**7),
-            "batch": (2, 65536),
-            "learning_rate": (1e-7, 1.0),
-            "keep_turns": (1, 128),
-            "max_sites": (16, 10**7),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UserError(
-                    f"model setting `{name}` is out of range",
-                    found=value,
-                    expected=f"a value from {low} to {high}",
-                )
-        for name, known in {
-            "likelihood": ("gaussian", "bernoulli"),
-            "decoder": ("canonical", "coordinate"),
-        }.items():
-            if getattr(self, name) not in known:
+        for name, (low, high) in LIMITS.items():
+            for value in _values(name, getattr(self, name)):
+                if not low <= value <= high:
+                    raise UserError(
+                        f"model setting `{name}` is out of range",
+                        found=value,
+                        expected=f"a value from {low} to {high}",
+                    )
+        for name, hint in get_type_hints(type(self)).items():
+            known = get_args(hint) if getattr(hint, "__origin__", None) is Literal else None
+            if known and getattr(self, name) not in known:
                 raise UserError(
                     f"model setting `{name}` is not known",
                     found=repr(getattr(self, name)),
                     expected=" or ".join(known),
                 )
+        self._refuse_contradictions()
+
+    def _refuse_contradictions(self) -> None:
         if self.classes == 1:
             raise UserError(
                 "one class is no class", found="classes: 1", expected="0, or 2 and more"
             )
+        if self.labels and not self.classes:
+            raise UserError(
+                "labels need classes", found="classes: 0", expected="`classes`: how many there are"
+            )
+        if self.decoder == "dense" and self.posed:
+            raise UserError(
+                "a dense decoder knows no pose",
+                found="decoder: dense with " + ", ".join(self.posed),
+                expected="decoder: canonical, coordinate or convolutional",
+            )
+
+    @property
+    def posed(self) -> list[str]:
+        """The parts of the pose that are switched on."""
+        names = ("rotation", "offsets", "scale", "shear", "strain")
+        return [name for name in names if getattr(self, name)]
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name, for the header of a weights file."""
@@ -92,7 +118,7 @@ class Settings:
         ------
         UserError : an unknown variant or key, or a value out of range.
         """
-        from vaescope.models.zoo import VARIANTS
+        from vaescope.models.zoo import NEEDS, VARIANTS
 
         variant = given.get("variant", "rvae")
         if variant not in VARIANTS:
@@ -101,7 +127,7 @@ class Settings:
                 found=repr(variant),
                 expected="one of " + ", ".join(sorted(VARIANTS)),
             )
-        known = {field.name for field in fields(cls)}
+        known = {field.name: field for field in fields(cls)}
         for key in given:
             if key not in known:
                 close = get_close_matches(str(key), known, n=1)
@@ -111,6 +137,71 @@ class Settings:
                     remedy=f"Did you mean `{close[0]}`" if close else None,
                 )
         settings = cls(**{**VARIANTS[variant], **given, "variant": variant})
-        if VARIANTS[variant].get("classes") and not settings.classes:
-            raise UserError(f"`{variant}` needs classes", found="classes: 0", expected="2 or more")
+        for key in NEEDS.get(variant, ()):
+            if not getattr(settings, key):
+                raise UserError(
+                    f"`{variant}` needs {key}",
+                    found=f"{key}: {getattr(settings, key)}",
+                    expected=WANTED[key],
+                )
         return settings
+
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "latent": (1, 256),
+    "classes": (0, 64),
+    "turns": (1, 128),
+    "symmetry": (1, 24),
+    "angle_sd": (1e-3, 100.0),
+    "offset_sd": (1e-4, 1.0),
+    "scale_sd": (1e-4, 2.0),
+    "shear_sd": (1e-4, 1.0),
+    "strain_sd": (1e-4, 1.0),
+    "smoothness": (0.0, 1e4),
+    "smoothness_class": (0.0, 1e4),
+    "sigma": (0.0, 1e6),
+    "beta": (0.0, 1e4),
+    "beta_class": (0.0, 1e4),
+    "capacity": (0.0, 1e4),
+    "capacity_class": (0.0, 1e4),
+    "fourier": (0, 8),
+    "hidden": (4, 4096),
+    "steps": (1, 10**7),
+    "batch": (2, 65536),
+    "learning_rate": (1e-7, 1.0),
+    "keep_turns": (1, 128),
+    "max_sites": (16, 10**7),
+}
+
+COURSES = ("beta", "beta_class", "capacity", "capacity_class")
+
+WANTED = {
+    "classes": "2 or more",
+    "condition": "a list of the variables that the model is told",
+    "labels": "the variable with the known classes",
+    "target": "the variable with the pictures to make",
+}
+
+
+def _values(name: str, value: Any) -> list[float]:
+    """The numbers of a setting; those of a course are also checked for their order."""
+    if not isinstance(value, list):
+        return [value]
+    times = [point[0] for point in value if len(point) == 2]
+    if len(times) != len(value) or not times or times != sorted(times) or times[0] < 0:
+        raise UserError(
+            f"model setting `{name}` is no course",
+            found=repr(value),
+            expected="a number, or [[share of training, value], …] in the order of time",
+        )
+    return [point[1] for point in value]
+
+
+def at(course: Course, progress: float) -> float:
+    """The value of a course at a share of training from 0 to 1."""
+    if not isinstance(course, list):
+        return float(course)
+    import numpy as np
+
+    times, values = zip(*course, strict=True)
+    return float(np.interp(progress, times, values))

@@ -4,22 +4,67 @@ from __future__ import annotations
 
 from typing import Any
 
+_STILL = {"rotation": False, "offsets": False}
+
 VARIANTS: dict[str, dict[str, Any]] = {
-    "vae": {"rotation": False, "offsets": False, "strain": False},
+    "ae": {**_STILL, "stochastic": False, "beta": 0.0},
+    "dae": {**_STILL, "stochastic": False, "beta": 0.0, "latent": 16},
+    "restore": {**_STILL, "stochastic": False, "beta": 0.0, "latent": 16},
+    "vae": {**_STILL},
+    "cvae": {**_STILL},
+    "ssvae": {**_STILL},
+    "jvae": {**_STILL, "classes": 4},
     "tvae": {"rotation": False, "offsets": True},
+    "svae": {**_STILL, "scale": True},
     "rvae": {"rotation": True, "offsets": True},
     "rvae-fixed-centre": {"rotation": True, "offsets": False},
-    "jvae": {"rotation": False, "offsets": False, "classes": 4},
+    "rtvae": {"rotation": True, "offsets": True},
+    "crvae": {"rotation": True, "offsets": True},
+    "ssrvae": {"rotation": True, "offsets": True},
     "jrvae": {"rotation": True, "offsets": True, "classes": 4},
+    "jrtvae": {"rotation": True, "offsets": True, "classes": 4},
+    "skip-rvae": {"rotation": True, "offsets": True, "skip": True, "decoder": "coordinate"},
+    "multichannel-rvae": {"rotation": True, "offsets": True},
 }
-"""name -> the settings in which it differs from the defaults of ``Settings``."""
+"""name -> the settings in which it differs from the defaults of ``Settings``.
+
+Structures in micrographs are never quite centred, so the ``r`` variants follow offsets as well;
+``rtvae`` and ``jrtvae`` are their names in the literature for that. ``offsets: false`` takes them
+out. Every variant takes patches of any number of channels; ``multichannel-rvae`` is the name under
+which one looks for it.
+"""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "dae": ("target",),
+    "restore": ("target",),
+    "cvae": ("condition",),
+    "crvae": ("condition",),
+    "ssvae": ("classes", "labels"),
+    "ssrvae": ("classes", "labels"),
+    "jvae": ("classes",),
+    "jrvae": ("classes",),
+    "jrtvae": ("classes",),
+}
+"""name -> settings without which the variant is not what its name says."""
 
 LABELS = {
+    "ae": "autoencoder",
+    "dae": "denoising autoencoder",
+    "restore": "restoring autoencoder",
     "vae": "variational autoencoder",
+    "cvae": "conditional VAE",
+    "ssvae": "semi-supervised VAE",
+    "jvae": "VAE with discrete classes",
     "tvae": "VAE invariant to shifts",
+    "svae": "VAE invariant to scale",
     "rvae": "VAE invariant to rotation and shifts",
     "rvae-fixed-centre": "VAE invariant to rotation",
-    "jvae": "VAE with discrete classes",
+    "rtvae": "VAE invariant to rotation and shifts",
+    "crvae": "conditional VAE, invariant to rotation and shifts",
+    "ssrvae": "semi-supervised VAE, invariant to rotation and shifts",
     "jrvae": "VAE with discrete classes, invariant to rotation and shifts",
+    "jrtvae": "VAE with discrete classes, invariant to rotation and shifts",
+    "skip-rvae": "VAE with skip connections, invariant to rotation and shifts",
+    "multichannel-rvae": "VAE of several channels, invariant to rotation and shifts",
 }
 """name -> the same in words, for figures and reports."""

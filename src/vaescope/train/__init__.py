@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,9 +12,12 @@ from vaescope import store
 from vaescope.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     import xarray as xr
+
+    from vaescope.models.family import PhysicsLoss
+    from vaescope.models.settings import Settings
+    from vaescope.train.data import Data
 
 FEWEST_SITES = 16
 """Below this a model cannot learn what varies: it would remember every patch."""
@@ -33,6 +35,7 @@ def fit(
     out: Path,
     checkpoints: Path,
     threads: int = 1,
+    physics_loss: PhysicsLoss | None = None,
     log: Callable[[str], None] = print,
 ) -> None:
     """Train ensemble members; write ``member-K.safetensors`` and ``history.csv`` into ``out``.
@@ -47,6 +50,7 @@ def fit(
     checkpoints : folder of checkpoints; a training that was killed goes on from them, to the same
         weights as an uninterrupted one. Removed at the end.
     threads : members trained at once on a CPU.
+    physics_loss : the user's own term, a function; goes before the one that ``settings`` names.
 
     Raises
     ------
@@ -55,12 +59,15 @@ def fit(
     """
     import torch
 
+    from vaescope.models.likelihood import refuse_unlike
     from vaescope.models.settings import Settings
-    from vaescope.train import checkpoint
+    from vaescope.train import checkpoint, physics
     from vaescope.train.fitting import Fitting
 
     chosen = Settings.from_recipe(settings)
-    data = training_patches(patches, chosen, seed)
+    data = training_data(patches, chosen, seed)
+    refuse_unlike(torch.from_numpy(data.target), chosen)
+    own = physics_loss or physics.load(chosen.physics_loss)
     device = best_device()
     if device.type == "cpu":
         log(f"no GPU here: training on the CPU, {threads} members at once")
@@ -68,7 +75,7 @@ def fit(
     else:
         log(f"training all {len(members)} members at once on {torch.cuda.get_device_name(device)}")
         groups = [list(members)]
-    key = store.digest([chosen.as_dict(), seed, hashlib.sha256(data.tobytes()).hexdigest()])
+    key = store.digest([chosen.as_dict(), seed, data.digest(), physics.digest(own)])
     checkpoints.mkdir(parents=True, exist_ok=True)
 
     def train_group(group: list[int]) -> list[tuple[dict[str, torch.Tensor], dict[str, Any]]]:
@@ -76,7 +83,7 @@ def fit(
             torch.set_num_threads(1)  # counted per calling thread
         path = checkpoints / f"members-{'-'.join(map(str, group))}.safetensors"
         fitting = Fitting(
-            torch.from_numpy(data), chosen, members=group, seed=seed, device=device, key=key
+            data, chosen, members=group, seed=seed, device=device, key=key, physics=own
         )
         if fitting.resume(path):
             log(f"members {group}: going on from step {fitting.step}")
@@ -98,11 +105,20 @@ def fit(
         checkpoints.rmdir()
 
 
-def training_patches(patches: xr.Dataset, settings: Any, seed: int) -> np.ndarray:
-    """Patches (site, channel, side, side) to train on: all, or a random choice of ``max_sites``."""
+def training_data(patches: xr.Dataset, settings: Settings, seed: int) -> Data:
+    """What to train on: all patches but those held out, or a random choice of ``max_sites``.
+
+    Raises
+    ------
+    UserError : too few patches, or a variable that the settings name and the patches lack.
+    """
     import numpy as np
 
-    count = patches.sizes["site"]
+    from vaescope.train.data import gather
+
+    data = gather(patches, settings)
+    rows = np.flatnonzero(~data.held_out)
+    count = len(rows)
     if count < FEWEST_SITES:
         raise UserError(
             "too few sites to train a model",
@@ -117,10 +133,10 @@ def training_patches(patches: xr.Dataset, settings: Any, seed: int) -> np.ndarra
             expected=f"at least {SITES_PER_CLASS} patches for each class",
             remedy="Lower `classes` of the model in the recipe, or use a larger image",
         )
-    if count <= settings.max_sites:
-        return np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
-    rows = np.sort(np.random.default_rng(seed).choice(count, settings.max_sites, replace=False))
-    return np.ascontiguousarray(patches["patch"].isel(site=rows).values, dtype=np.float32)
+    if count > settings.max_sites:
+        random = np.random.default_rng(seed)
+        rows = np.sort(random.choice(rows, settings.max_sites, replace=False))
+    return data if len(rows) == len(data) else data.rows(rows)
 
 
 def best_device() -> torch.device:

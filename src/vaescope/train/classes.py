@@ -60,13 +60,16 @@ def mixture(content: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, .
     )
 
 
-def wake(model: Family, contents: Tensor, seeds: list[int]) -> Tensor:
+def wake(
+    model: Family, contents: Tensor, seeds: list[int], labels: Tensor | None = None
+) -> Tensor:
     """Start the classes of every member from a mixture on its content.
 
     Parameters
     ----------
     contents : (member, site, latent) upright content of the training sites.
     seeds : one per member.
+    labels : (site,) index of the known class, -1 where there is none.
 
     Returns
     -------

@@ -17,10 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaescope.models.family import Family, Terms
+from vaescope.models.elbo import Terms
+from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint
 from vaescope.train.classes import wake
+from vaescope.train.data import Data
+from vaescope.train.memory import Memory
 from vaescope.train.schedule import Plan
 
 RECORDED = (
@@ -31,6 +34,7 @@ RECORDED = (
     "kl_offset",
     "kl_strain",
     "kl_class",
+    "penalty",
 )
 RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
@@ -51,7 +55,7 @@ def member_seed(seed: int, member: int, purpose: str = "train") -> int:
 
 def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
     """Adam over a model's parameters, and their names in the optimiser's order."""
-    named = dict(model.named_parameters())
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     scalars = [name for name in named if name in PACED]
     weights = [name for name in named if name not in PACED]
     groups = [
@@ -66,29 +70,43 @@ class Fitting:
 
     def __init__(
         self,
-        patches: Tensor,
+        data: Data,
         settings: Settings,
         *,
         members: list[int],
         seed: int,
         device: torch.device,
         key: str,
+        physics: PhysicsLoss | None = None,
     ) -> None:
         self.settings, self.members, self.seed, self.device = settings, members, seed, device
-        self.plan, self.key = Plan(settings), key
-        self.patches = patches.to(device)
+        self.plan, self.key, self.codec = Plan(settings), key, data.codec
+        self.patches = torch.from_numpy(data.patches).to(device)
+        self.target = self.patches
+        if data.target is not data.patches:
+            self.target = torch.from_numpy(data.target).to(device)
+        self.conditions = torch.from_numpy(data.conditions).to(device)
+        self.labels = None if data.labels is None else torch.from_numpy(data.labels).to(device)
         self.generators = [
             torch.Generator().manual_seed(member_seed(seed, member)) for member in members
         ]
-        self.model = Family(len(members), patches.shape[1], patches.shape[2], settings).to(device)
-        self.model.initialise(self.generators, patches)
+        self.model = Family(
+            len(members),
+            tuple(data.patches.shape[1:]),
+            settings,
+            tuple(data.target.shape[1:]),
+            data.conditions.shape[1],
+        ).to(device)
+        self.model.initialise(self.generators, torch.from_numpy(data.target))
+        self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
         self.taught: Tensor | None = None
         self.history: list[dict[str, Any]] = []
         self.sums: dict[str, Tensor] = {}
-        size = patches[0].numel() * len(self.model.turns) * 4 * len(patches)
+        size = self.patches[0].numel() * len(self.model.turns) * 4 * len(data)
         self.cached = self.model.copies(self.patches) if size <= CACHE_BYTES else None
+        self.memory = Memory.of(data, settings, len(members), device)
 
     def run(self, save_to: Path | None, log: Log) -> None:
         """Train to the end, leaving checkpoints on the way."""
@@ -98,7 +116,7 @@ class Fitting:
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
-                self.taught = wake(self.model, self.contents(), seeds)
+                self.taught = wake(self.model, self.contents(), seeds, self.labels)
             self.one_step()
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
@@ -120,17 +138,19 @@ class Fitting:
         turns = len(self.model.turns) if keep is None else min(keep, len(self.model.turns))
         shape = (batch, turns, self.model.noise_size())
         noise = torch.stack([torch.randn(shape, generator=g) for g in self.generators])
-        patches = self.patches[chosen]
+        copies = self.copies_of(chosen)
+        if self.memory is not None:
+            self.memory.look(self.model, chosen, copies, self.conditions[chosen])
         terms = self.model(
-            patches,
-            self.copies_of(chosen, patches),
+            self.target[chosen],
+            copies,
             noise.to(self.device),
+            self.side(chosen),
             keep=keep,
-            temper=plan.temper(self.step),
-            taught=self.teaching(chosen),
+            weights=plan.weights(self.step),
         )
         # Summed over members: each parameter belongs to one member, so gradients do not mix.
-        loss = -terms.elbo.mean(1).sum()
+        loss = -terms.objective.sum()
         for group in self.optimiser.param_groups:
             group["lr"] = group["pace"] * plan.learning_rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
@@ -139,18 +159,24 @@ class Fitting:
         self.optimiser.step()
         self.note(terms)
 
-    def teaching(self, chosen: Tensor) -> tuple[Tensor, float] | None:
-        """The mixture's assignments (member, site, class) of the chosen sites, and their share."""
+    def side(self, chosen: Tensor) -> Side:
+        """What is known of the chosen sites (member, site) beside their pictures."""
+        side = Side(conditions=self.conditions[chosen])
         share = self.plan.teaching(self.step)
-        if self.taught is None or share == 0.0:
-            return None
-        return torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)]), share
+        if self.taught is not None and (share > 0.0 or self.labels is not None):
+            side.taught = torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)])
+            side.trust = torch.full(chosen.shape, share, device=self.device)
+            if self.labels is not None:
+                side.trust = torch.where(self.labels[chosen] >= 0, 1.0, side.trust)
+        if self.memory is not None:
+            side.near_content, side.near_class = self.memory.near(chosen)
+        return side
 
-    def copies_of(self, chosen: Tensor, patches: Tensor) -> Tensor:
+    def copies_of(self, chosen: Tensor) -> Tensor:
         """Turned copies (member, site, turn, pixels) of the chosen patches."""
         if self.cached is not None:
             return self.cached[chosen]
-        copies = self.model.copies(patches.flatten(0, 1))
+        copies = self.model.copies(self.patches[chosen].flatten(0, 1))
         return copies.reshape(*chosen.shape, *copies.shape[1:])
 
     def clip(self, largest: float = 100.0) -> None:
@@ -191,7 +217,7 @@ class Fitting:
         parts = []
         for rows in torch.arange(len(self.patches), device=self.device).split(256):
             chosen = rows.expand(len(self.members), -1)
-            encoded = self.model.encoder(self.copies_of(chosen, self.patches[chosen]))
+            encoded = self.model.encoder(self.copies_of(chosen), self.conditions[chosen])
             best = encoded.turn_logit.argmax(-1, keepdim=True)
             parts.append(encoded.pick(best).content[0].squeeze(2))
         return torch.cat(parts, dim=1)
@@ -206,6 +232,8 @@ class Fitting:
         tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
         if self.taught is not None:
             tensors["taught"] = self.taught
+        if self.memory is not None:
+            tensors |= self.memory.tensors()
         facts = {"key": self.key, "step": self.step, "history": self.history}
         checkpoint.save(path, tensors, facts)
 
@@ -225,6 +253,8 @@ class Fitting:
         }
         taught = tensors.get("taught")
         self.taught = None if taught is None else taught.to(self.device)
+        if self.memory is not None:
+            self.memory.restore(tensors)
         self.step, self.history = facts["step"], facts["history"]
         return True
 
@@ -237,8 +267,9 @@ class Fitting:
         last = [row for row in self.history if row["member"] == self.members[k]][-1]
         return {
             "settings": asdict(self.settings),
-            "channels": self.model.channels,
-            "side": self.model.side,
+            "shape": list(self.model.shape),
+            "target": list(self.model.target),
+            "codec": self.codec.as_dict(),
             "member": self.members[k],
             "seed": self.seed,
             "elbo": last["elbo"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from vaescope.models.elbo import Weights
 from vaescope.models.settings import Settings
 
 TEMPER_START = 30.0
@@ -27,6 +28,11 @@ class Plan:
         """Weight of the turns' entropy: falls from ``TEMPER_START`` to 1 over the first fifth."""
         progress = min(step / max(0.2 * self.wake_step, 1), 1.0)
         return TEMPER_START ** (1 - progress)
+
+    def weights(self, step: int) -> Weights:
+        """How the terms of the bound count."""
+        progress = step / max(self.settings.steps - 1, 1)
+        return Weights.of(self.settings, progress, self.temper(step))
 
     def keep(self, step: int) -> int | None:
         """How many turns to follow: all at first, then the best few."""

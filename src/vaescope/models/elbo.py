@@ -1,0 +1,95 @@
+"""The evidence lower bound: its terms, and how they are weighed in the course of training.
+
+With content z, pose (angle, offset, …) and class alpha the objective is
+
+    E[log p(t | ·)] - beta_c |KL(content) + KL(pose) - C_z| - beta_d |KL(class) - C_alpha|,
+
+each KL a mean over the batch (Burgess et al. 2018, arXiv:1804.03599; Dupont 2018, arXiv:1804.00104).
+With C = 0 and beta = 1 it is the evidence lower bound itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from vaescope.models.settings import Settings, at
+
+POSE = ("angle", "offset", "scale", "shear", "strain")
+"""The parts of the pose, in the order in which their noise is drawn."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How the terms count at one moment of training.
+
+    ``temper`` is the weight of the entropy of the turns: above 1 it keeps all turns in play.
+    """
+
+    beta: float = 1.0
+    beta_class: float = 1.0
+    capacity: float = 0.0
+    capacity_class: float = 0.0
+    temper: float = 1.0
+
+    @classmethod
+    def of(cls, settings: Settings, progress: float = 1.0, temper: float = 1.0) -> Weights:
+        """The weights at a share of training from 0 to 1."""
+        return cls(
+            at(settings.beta, progress),
+            at(settings.beta_class, progress),
+            at(settings.capacity, progress),
+            at(settings.capacity_class, progress),
+            temper,
+        )
+
+
+@dataclass
+class Terms:
+    """The terms of the bound, each (member, site) in nats; ``objective`` (member,) is maximised."""
+
+    elbo: Tensor
+    reconstruction: Tensor
+    kl_content: Tensor
+    kl_turns: Tensor  # of the angle: its turn and its correction
+    kl_offset: Tensor
+    kl_strain: Tensor  # of scale, shear or strain
+    kl_class: Tensor
+    penalty: Tensor  # smoothness and the user's own physics
+    objective: Tensor
+
+
+def gather(
+    values: dict[str, Tensor], kl_turns: Tensor, tempered: Tensor, now: Weights, final: Weights
+) -> Terms:
+    """Terms from the means over turns of ``Family.each_turn``.
+
+    kl_turns (member, site): divergence of the turns; tempered: the same with its entropy weighed.
+    """
+    kl_angle = values["kl_angle"]
+    kl_strain = values["kl_scale"] + values["kl_shear"] + values["kl_strain"]
+    continuous = values["kl_content"] + kl_angle + values["kl_offset"] + kl_strain
+    reconstruction, kl_class = values["reconstruction"], values["kl_class"]
+    penalty = values["penalty"]
+    elbo = (
+        reconstruction - final.beta * (continuous + kl_turns) - final.beta_class * kl_class
+    )
+    away = (continuous + tempered).mean(1) - now.capacity
+    away_class = kl_class.mean(1) - now.capacity_class
+    objective = (
+        (reconstruction - penalty).mean(1)
+        - now.beta * (away.abs() if now.capacity else away)
+        - now.beta_class * (away_class.abs() if now.capacity_class else away_class)
+    )
+    return Terms(
+        elbo,
+        reconstruction,
+        values["kl_content"],
+        kl_turns + kl_angle,
+        values["kl_offset"],
+        kl_strain,
+        kl_class,
+        penalty,
+        objective,
+    )

@@ -1,0 +1,114 @@
+"""Cards: the four suits, turned and sheared, as patches whose truth is known.
+
+The suits are drawn from DejaVu Sans, which matplotlib brings along, at equal area of ink: otherwise
+the sum of the pixels alone would tell them apart. The shear is symmetric, so it contains no
+rotation that could be confused with the angle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+SUITS = ("clubs", "spades", "diamonds", "hearts")
+_GLYPHS = "♣♠♦♥"
+_FINE = 512  # px, side of the pictures from which the cards are sampled
+_EXTENT = 2.0  # side of these pictures in units of half a card
+_INK = 0.16  # share of a card that is ink
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What can be asked of a set of cards (`NAME?parameter=value&…`)."""
+
+    count: int = 3000  # cards
+    size: int = 48  # px, side of a card
+    rotation: float = 120.0  # degrees: angles are uniform within ± this
+    shear: float = 20.0  # degrees by which a right angle closes, uniform within ± this
+    translation: float = 0.0  # shift along x and y, uniform within ± this, in half a card
+    noise: float = 0.0  # standard deviation of normal noise; ink is 1, paper 0
+
+
+LIMITS = {
+    "count": (16, 1e6),
+    "size": (12, 512),
+    "rotation": (0.0, 180.0),
+    "shear": (0.0, 60.0),
+    "translation": (0.0, 0.5),
+    "noise": (0.0, 10.0),
+}
+
+SETS: dict[str, dict[str, Any]] = {
+    "cards1": {"rotation": 12.0, "shear": 1.0},
+    "cards2": {"rotation": 12.0, "shear": 20.0},
+    "cards3": {"rotation": 120.0, "shear": 1.0},
+    "cards4": {"rotation": 120.0, "shear": 20.0},
+}
+"""name -> what it differs in from ``Parameters`` (the sets of the lecture)."""
+
+
+def deal(p: Parameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw a set of cards.
+
+    Returns
+    -------
+    ``images`` (card, size, size) in [0, 1] but for noise; ``label`` (card,) index into ``SUITS``;
+    ``angle`` (card,) rad, counter-clockwise as seen; ``shear`` (card,) rad; ``shift`` (card, 2) as
+    (y, x) px.
+    """
+    label = np.arange(p.count) % len(SUITS)
+    rng.shuffle(label)
+    angle = np.radians(rng.uniform(-p.rotation, p.rotation, p.count))
+    shear = np.radians(rng.uniform(-p.shear, p.shear, p.count))
+    shift = rng.uniform(-p.translation, p.translation, (p.count, 2))
+    images = np.empty((p.count, p.size, p.size), np.float32)
+    axis = (np.arange(p.size) + 0.5) * (2 / p.size) - 1
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    pictures = [_blurred(suit, p.size) for suit in range(len(SUITS))]
+    for k in range(p.count):
+        cos, sin, lean = np.cos(angle[k]), np.sin(angle[k]), np.tan(shear[k] / 2)
+        # r = R(angle) [[1, lean], [lean, 1]] r0, with (x, y) and y down, angles counter-clockwise.
+        turned = np.array([[cos, sin], [-sin, cos]]) @ np.array([[1, lean], [lean, 1]])
+        back = np.linalg.inv(turned)
+        dx, dy = x - shift[k, 1], y - shift[k, 0]
+        x0, y0 = back[0, 0] * dx + back[0, 1] * dy, back[1, 0] * dx + back[1, 1] * dy
+        place = [(value / _EXTENT + 0.5) * _FINE - 0.5 for value in (y0, x0)]
+        images[k] = ndimage.map_coordinates(pictures[label[k]], place, order=1, mode="constant")
+    if p.noise:
+        images += rng.normal(0, p.noise, images.shape).astype(np.float32)
+    shift = shift * p.size / 2
+    return {"images": images, "label": label, "angle": angle, "shear": shear, "shift": shift}
+
+
+@cache
+def _blurred(suit: int, size: int) -> np.ndarray:
+    """A suit's fine picture, blurred by as much as a card's pixel averages."""
+    return ndimage.gaussian_filter(_fine(suit), 0.4 * _FINE * 2 / (_EXTENT * size))
+
+
+@cache
+def _fine(suit: int) -> np.ndarray:
+    """A suit upright about its centre of mass, 1 on ink and 0 on paper, (_FINE, _FINE) float32."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.path import Path
+    from matplotlib.textpath import TextPath
+
+    glyph = TextPath((0, 0), _GLYPHS[suit], size=1.0, prop=FontProperties(family="DejaVu Sans"))
+    low, high = glyph.vertices.min(0), glyph.vertices.max(0)
+    points = (glyph.vertices - (low + high) / 2) / (high - low).max()
+    axis = (np.arange(_FINE) + 0.5) * (_EXTENT / _FINE) - _EXTENT / 2
+    x, y = np.meshgrid(axis, -axis)  # rows run downwards, fonts upwards
+    grid = np.column_stack([x.ravel(), y.ravel()])
+
+    def ink(scale: float, centre: np.ndarray) -> np.ndarray:
+        shape = Path((points - centre) * scale, glyph.codes)
+        return shape.contains_points(grid).reshape(_FINE, _FINE)
+
+    drawn = ink(1.0, np.zeros(2))
+    middle = np.array([x[drawn].mean(), y[drawn].mean()])
+    scale = np.sqrt(4 * _INK / (drawn.sum() * (_EXTENT / _FINE) ** 2))
+    return ink(scale, middle).astype(np.float32)

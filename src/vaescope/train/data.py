@@ -1,0 +1,236 @@
+"""What a model is shown: patches, and what its recipe lets it know of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.models.settings import Settings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PREFIX = "truth_"
+"""Of the variables that come with patches; a model sees those that its settings name, no other."""
+
+NEIGHBOURS = 6  # sites beside a site that smoothness compares it with
+MOST_LEVELS = 64  # distinct whole numbers that are still classes
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How known variables become numbers; stored with the weights.
+
+    ``conditions`` : for each, ``name`` and its ``levels`` (classes, one number each) or its
+    ``mean`` and ``sd``. ``levels`` : the value of every labelled class.
+    """
+
+    conditions: tuple[dict[str, Any], ...] = ()
+    levels: tuple[float, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers the conditions of one site are."""
+        return sum(len(c["levels"]) if "levels" in c else 1 for c in self.conditions)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"conditions": list(self.conditions), "levels": list(self.levels)}
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Codec:
+        return cls(tuple(given.get("conditions", ())), tuple(given.get("levels", ())))
+
+    def encode(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """Conditions (site, number) from columns (site,) by name."""
+        parts = []
+        for condition in self.conditions:
+            values = columns[condition["name"]]
+            if "levels" in condition:
+                parts.append((values[:, None] == np.array(condition["levels"])).astype(np.float32))
+            else:
+                scaled = (values - condition["mean"]) / condition["sd"]
+                parts.append(scaled[:, None].astype(np.float32))
+        return np.concatenate(parts, axis=1) if parts else np.zeros((0, 0), np.float32)
+
+
+@dataclass
+class Data:
+    """Patches and what is known of them, as arrays over the site.
+
+    ``patches``, ``target`` (site, channel, height, width); ``conditions`` (site, number);
+    ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
+    frame, y, x; ``held_out`` (site,).
+    """
+
+    patches: np.ndarray
+    target: np.ndarray
+    conditions: np.ndarray
+    labels: np.ndarray | None
+    position: np.ndarray
+    held_out: np.ndarray
+    codec: Codec
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def rows(self, chosen: np.ndarray) -> Data:
+        """The same of some sites."""
+        same = self.target is self.patches
+        patches = np.ascontiguousarray(self.patches[chosen])
+        return replace(
+            self,
+            patches=patches,
+            target=patches if same else np.ascontiguousarray(self.target[chosen]),
+            conditions=self.conditions[chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            position=self.position[chosen],
+            held_out=self.held_out[chosen],
+        )
+
+    def batches(self, size: int) -> Iterator[Data]:
+        """In order, ``size`` sites at a time."""
+        for start in range(0, len(self), size):
+            yield self.rows(np.arange(start, min(start + size, len(self))))
+
+    def digest(self) -> str:
+        """Changes with anything that a training sees."""
+        total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
+        for array in (self.patches, self.target, self.conditions, self.labels, self.position):
+            if array is not None:
+                total.update(np.ascontiguousarray(array).tobytes())
+        return total.hexdigest()
+
+    def neighbours(self) -> np.ndarray | None:
+        """Indices (site, NEIGHBOURS) of the nearest sites of the same frame; None where frames
+        hold too few sites to speak of neighbours."""
+        from scipy.spatial import cKDTree
+
+        frame = self.position[:, 0]
+        near = np.zeros((len(self), NEIGHBOURS), int)
+        for one in np.unique(frame):
+            here = np.flatnonzero(frame == one)
+            if len(here) <= NEIGHBOURS:
+                return None
+            tree = cKDTree(self.position[here, 1:])
+            near[here] = here[tree.query(self.position[here, 1:], NEIGHBOURS + 1)[1][:, 1:]]
+        return near
+
+
+def gather(patches: xr.Dataset, settings: Settings, codec: Codec | None = None) -> Data:
+    """What a model with these settings is shown of a Dataset of patches.
+
+    Parameters
+    ----------
+    patches : the Dataset of ``patches.zarr``.
+    settings : of the model; ``condition``, ``labels``, ``target`` and ``held_out`` name variables.
+    codec : that of a trained model; None: made from these patches.
+
+    Raises
+    ------
+    UserError : a variable is missing, has the wrong shape, or holds what no model can be told.
+    """
+    pictures = np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
+    columns = {
+        name: _column(patches, name, "condition", complete=True) for name in settings.condition or []
+    }
+    known = None
+    if settings.labels and (codec is None or _find(patches, settings.labels) is not None):
+        known = _column(patches, settings.labels, "labels")
+    held_out = np.zeros(len(pictures), bool)
+    if settings.held_out:
+        held_out = _column(patches, settings.held_out, "held_out", complete=True) != 0
+    if codec is None:
+        levels = () if known is None else _levels(known[~held_out], settings)
+        codec = Codec(tuple(_condition(n, v) for n, v in columns.items()), levels)
+    labels = None
+    if known is not None:
+        labels = np.full(len(known), -1)
+        for index, level in enumerate(codec.levels):
+            labels[known == level] = index
+    target = pictures if settings.target is None else _pictures(patches, settings.target)
+    zero = np.zeros(len(pictures))
+    position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
+    conditions = codec.encode(columns) if columns else np.zeros((len(pictures), 0), np.float32)
+    return Data(
+        pictures, target, conditions, labels, np.stack(position, 1).astype(float), held_out, codec
+    )
+
+
+def _find(patches: xr.Dataset, name: str) -> xr.DataArray | None:
+    for full in (PREFIX + name, name):
+        if full in patches.variables:
+            return patches[full]
+    return None
+
+
+def _missing(patches: xr.Dataset, name: str, role: str) -> UserError:
+    there = [str(n).removeprefix(PREFIX) for n in patches.variables if str(n).startswith(PREFIX)]
+    return UserError(
+        f"the patches have no variable `{name}`, which the model's `{role}` names",
+        found="variables " + ", ".join(there) if there else "patches without further variables",
+        remedy=f"Correct `{role}` in the recipe, or add the array `{name}` to the file",
+    )
+
+
+def _column(patches: xr.Dataset, name: str, role: str, complete: bool = False) -> np.ndarray:
+    """One number per site."""
+    found = _find(patches, name)
+    if found is None:
+        raise _missing(patches, name, role)
+    values = np.asarray(found.values, dtype=float)
+    if values.ndim != 1:
+        raise UserError(
+            f"the variable `{name}` is not one number per patch",
+            found=f"shape {values.shape}",
+            remedy=f"Name another variable in the model's `{role}`",
+        )
+    if complete and not np.isfinite(values).all():
+        raise UserError(
+            f"the variable `{name}` is not known for every patch",
+            found=f"{int((~np.isfinite(values)).sum())} of {len(values)} are not numbers",
+            remedy="Take these patches out, or use it as `labels`, which may be known in part",
+        )
+    return values
+
+
+def _condition(name: str, values: np.ndarray) -> dict[str, Any]:
+    levels = np.unique(values)
+    if len(levels) <= MOST_LEVELS and (levels == np.round(levels)).all():
+        return {"name": name, "levels": [float(v) for v in levels]}
+    sd = float(values.std())
+    return {"name": name, "mean": float(values.mean()), "sd": sd if sd > 0 else 1.0}
+
+
+def _levels(values: np.ndarray, settings: Settings) -> tuple[float, ...]:
+    known = values[np.isfinite(values) & (values >= 0)]
+    levels = np.unique(known)
+    if not len(levels) or len(levels) > settings.classes:
+        raise UserError(
+            f"the labels `{settings.labels}` do not suit {settings.classes} classes",
+            found=f"{len(levels)} different labels of {len(known)} labelled patches",
+            expected=f"1 to {settings.classes} different labels, 0 and more; negative or NaN where "
+            "the class is not known",
+            remedy="Set the model's `classes` to the number of classes there are",
+        )
+    return tuple(float(v) for v in levels)
+
+
+def _pictures(patches: xr.Dataset, name: str) -> np.ndarray:
+    found = _find(patches, name)
+    if found is None:
+        raise _missing(patches, name, "target")
+    if found.ndim not in (2, 4):
+        raise UserError(
+            f"the variable `{name}` is neither a picture nor a curve for each patch",
+            found="dimensions " + ", ".join(map(str, found.dims)),
+            remedy="Name another variable in the model's `target`",
+        )
+    values = np.ascontiguousarray(found.values, dtype=np.float32)
+    # A curve is a picture of height 1.
+    return values[:, None, None, :] if values.ndim == 2 else values
