@@ -8,7 +8,8 @@ from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -130,6 +131,11 @@ def _in_words(error: Any, file: object, more: int) -> UserError:
         problem = f"{place} is not known"
         expected = "one of " + ", ".join(str(item) for item in error.validator_value)
         remedy = suggestion(error.instance, map(str, error.validator_value)) or remedy
+    elif error.validator == "anyOf":
+        kinds = [str(part.get("type")) for part in error.validator_value]
+        problem = f"{place} cannot be used"
+        expected = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+        remedy = remedy or "config/README.md says what it may be"
     else:
         problem, expected = f"{place} cannot be used", _expected(error)
     if more:
@@ -137,21 +143,23 @@ def _in_words(error: Any, file: object, more: int) -> UserError:
     return UserError(problem, file=file, found=found, expected=expected, remedy=remedy)
 
 
+_KINDS = {
+    "object": "`key: value` lines",
+    "array": "a list",
+    "null": "null",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+}
+
+
 def _expected(error: Any) -> str:
     """What a schema wanted, in words."""
     wanted = error.validator_value
     if error.validator == "type":
-        names = {
-            "object": "`key: value` lines",
-            "array": "a list",
-            "null": "null",
-            "integer": "a whole number",
-            "number": "a number",
-            "boolean": "true or false",
-            "string": "text",
-        }
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        return " or ".join(names.get(kind, kind) for kind in kinds)
+        return " or ".join(_KINDS.get(kind, kind) for kind in kinds)
     words = {
         "minimum": "at least",
         "maximum": "at most",
@@ -259,11 +267,21 @@ def _anchored(layer: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A recipe's files as absolute paths: they are given relative to the recipe."""
     preprocess = layer.get("ingest", {}).get("preprocess", {})
     files = {
-        key: str((folder / Path(preprocess[key]).expanduser()).resolve())
+        key: _absolute(preprocess[key], folder)
         for key in PREPROCESSING_FILES
         if isinstance(preprocess.get(key), str)
     }
-    return merge(layer, {"ingest": {"preprocess": files}}) if files else layer
+    models = {
+        name: {"physics_loss": _absolute(given["physics_loss"], folder)}
+        for name, given in (layer.get("models") or {}).items()
+        if isinstance(given, dict) and isinstance(given.get("physics_loss"), str)
+    }
+    layer = merge(layer, {"ingest": {"preprocess": files}}) if files else layer
+    return merge(layer, {"models": models}) if models else layer
+
+
+def _absolute(given: str, folder: Path) -> str:
+    return str((folder / Path(given).expanduser()).resolve())
 
 
 @cache
@@ -271,15 +289,24 @@ def _model_schema() -> dict[str, Any]:
     """JSON schema of one model's settings, from the data class that defines them."""
     from vaescope.models.settings import Settings
 
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    properties: dict[str, Any] = {}
     hints = get_type_hints(Settings)
-    for field in fields(Settings):
-        hint = hints[field.name]
-        properties[field.name] = (
-            {"type": kinds[hint]} if hint in kinds else {"enum": list(get_args(hint))}
-        )
+    properties = {field.name: _schema_of(hints[field.name]) for field in fields(Settings)}
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _schema_of(hint: Any) -> dict[str, Any]:
+    """JSON schema of a type hint of ``Settings``: plain types, literals, lists and unions."""
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
+    if hint in kinds:
+        return {"type": kinds[hint]}
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    if get_origin(hint) is list:
+        return {"type": "array", "items": _schema_of(get_args(hint)[0]), "minItems": 1}
+    parts = [_schema_of(part) for part in get_args(hint)]
+    if all(set(part) == {"type"} for part in parts):
+        return {"type": [part["type"] for part in parts]}
+    return {"anyOf": parts}
 
 
 def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, Any]:

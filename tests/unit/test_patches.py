@@ -73,7 +73,7 @@ def test_pixel_centring_rounds_the_position():
 
 def test_seams_between_tiles_do_not_show(monkeypatch):
     whole = patches.extract(IMAGE, FOUND, {})
-    monkeypatch.setattr(patches, "_TILE", 64)
+    monkeypatch.setattr("vaescope.patches.sampling._TILE", 64)
     tiled = patches.extract(IMAGE.chunk({"y": 70, "x": 33}), FOUND, {}, threads=2)
     np.testing.assert_allclose(tiled.patch, whole.patch, atol=1e-5)
 
@@ -135,7 +135,7 @@ def test_too_large_a_patch_says_how_many_sites_there_were():
         ({"pixels": 2}, "4 to 1024"),
         ({"pixels": 20.5}, "4 to 1024"),
         ({"size": -1}, "size"),
-        ({"normalise": "global"}, "image or patch or none"),
+        ({"normalise": "global"}, "image or unit or patch or none"),
         ({"centre": "middle"}, "subpixel"),
     ],
 )

@@ -48,11 +48,14 @@ def load(
     from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
     ``channel_units``, ``nan_filled``, ``source_dtype``; ``pixel_size_y`` of pixels not square.
 
+    Arrays of an npz or HDF5 file with one entry per frame become ``truth_NAME`` (time, …): no
+    model sees them unless its recipe names them.
+
     Raises
     ------
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
-    from vaescope.read import clean, formats, physical, preprocess, raw
+    from vaescope.read import clean, formats, known, physical, preprocess, raw
 
     settings = dict(settings or {})
     sheet = physical.from_sheet(pixel_size)
@@ -73,6 +76,7 @@ def load(
         "source_files": [path.name for path in paths],
         "source_sha256": [fingerprint(path) for path in paths],
     }
+    dataset = dataset.assign(known.per_frame(whole.beside))
     return preprocess.apply(dataset, settings.get("preprocess"), folder=paths[0].parent)
 
 

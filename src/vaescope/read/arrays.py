@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+import dask.array as da
 import numpy as np
 from numpy.lib import format as npy
 
 from vaescope.errors import UserError
 from vaescope.read import lazy
-from vaescope.read.raw import SMALLEST_SIDE, Raw, show, unlabelled
+from vaescope.read.raw import SMALLEST_SIDE, Raw, beside, show, unlabelled
 
 _REMEDY = "Save it with `numpy.save` as a plain array of numbers"
 
@@ -55,17 +56,28 @@ def read_npz(path: Path, extension: str, wanted: Any) -> Raw:
                 if entry.filename.endswith(".npy"):
                     headers[name] = _header(file, path)
     name = choose({n: (h.shape, h.dtype) for n, h in headers.items()}, wanted, path=path)
-    header, entry = headers[name], entries[name]
-    _refuse_odd({name: header}, path)
+    _refuse_odd({name: headers[name]}, path)
+    image = unlabelled(_member(path, name, entries[name], headers[name]), "numpy", path=path)
+    plain = {
+        n: _member(path, n, entries[n], header)
+        for n, header in headers.items()
+        if n != name and header.dtype.kind in "buif"
+    }
+    return replace(image, beside=beside(plain, name, image.data.shape[0]))
+
+
+def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da.Array:
+    """One array of an archive: mapped if it is stored plainly, else decoded when asked for."""
     if entry.compress_type == zipfile.ZIP_STORED:
         start = _start_of(path, entry) + header.start
-        source: Any = lazy.Mapped(str(path), start, header.dtype, header.shape, header.order)
-    else:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(entry.filename).file_size < _count(header.shape):
-                raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
-        source = lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape)
-    return unlabelled(lazy.array(source), "numpy", path=path)
+        return lazy.array(
+            lazy.Mapped(str(path), start, header.dtype, header.shape, header.order)
+        )
+    if entry.file_size < _count(header.shape):
+        raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
+    return lazy.array(
+        lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape)
+    )
 
 
 def choose(

@@ -14,7 +14,7 @@ from vaescope.errors import UserError
 from vaescope.read import lazy, usid
 from vaescope.read.arrays import choose, listing
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import SMALLEST_SIDE, Raw, natural, real, unlabelled
+from vaescope.read.raw import SMALLEST_SIDE, Raw, beside, natural, real, unlabelled
 from vaescope.read.signals import LATER
 
 _TRIED_UNITS = ("units", "unit", "pixel_unit", "pixel_units", "pixel_size_units", "pixel_size_unit")
@@ -41,10 +41,16 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
         found = arrays[name]
         raw = unlabelled(as_array(path, found), "h5py", path=path)
         pixel = _pixel_from_attributes(found, raw.data.shape[-2:])
+        near = {
+            n: as_array(path, d)
+            for n, d in arrays.items()
+            if d.parent == found.parent and d.dtype.kind in "buif"
+        }
         return replace(
             raw,
             pixel=pixel,
             metadata=_attributes(file, found),
+            beside=beside(near, name, raw.data.shape[0]),
         )
 
 

@@ -14,6 +14,7 @@ from vaescope.read import lazy
 from vaescope.read.physical import Pixel
 
 SMALLEST_SIDE = 16  # pixels; less cannot hold one patch
+SMALL_CHUNK = 2**18  # pixels of a chunk of small frames: not one file for each
 PLAIN = "intensity"  # the channel of an image that has only one and no name for it
 _COLOURS = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}
 
@@ -32,6 +33,7 @@ class Raw:
     time_step, time_unit : between frames; 1 and "frame" where the file does not say.
     metadata : what the vendor recorded.
     reader : which code read the file.
+    beside : further arrays of the file with one entry per frame, by name.
     """
 
     data: da.Array
@@ -43,6 +45,7 @@ class Raw:
     time_step: float = 1.0
     time_unit: str = "frame"
     metadata: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, da.Array] = field(default_factory=dict)
 
 
 def unlabelled(array: da.Array, reader: str, *, path: object, name: str = PLAIN) -> Raw:
@@ -157,6 +160,12 @@ def stack(raws: list[Raw], paths: list[str]) -> Raw:
         time_step=1.0,
         time_unit="frame",
         metadata={"files": {p: raw.metadata for p, raw in zip(paths, raws, strict=True)}},
+        beside={
+            name: da.concatenate([raw.beside[name] for raw in raws])
+            for name, array in first.beside.items()
+            if all(name in raw.beside for raw in raws)
+            and all(raw.beside[name].shape[1:] == array.shape[1:] for raw in raws)
+        },
     )
 
 
@@ -215,8 +224,29 @@ def show(shape: tuple[int, ...]) -> str:
 
 
 def in_chunks(data: da.Array) -> da.Array:
-    """(time, channel, y, x) in the chunks of the image store: one frame, 1024 pixels a side."""
-    return data.rechunk((1, 1, lazy.SIDE, lazy.SIDE))
+    """(time, channel, y, x) in the chunks of the image store: 1024 pixels a side and one frame, or
+    as many as make a quarter of a megapixel."""
+    frames = max(1, SMALL_CHUNK // (data.shape[2] * data.shape[3]))
+    return data.rechunk((frames, 1, lazy.SIDE, lazy.SIDE))
+
+
+def beside(arrays: dict[str, da.Array], name: str, frames: int) -> dict[str, da.Array]:
+    """Of the arrays of a file, those with one entry per frame of the stack ``name``.
+
+    They tell what is known of each frame: a label, an angle, a clean twin.
+    """
+    if frames < 2:
+        return {}
+    short = {key.rsplit("/", 1)[-1]: array for key, array in arrays.items() if key != name}
+    return {
+        key: array
+        for key, array in short.items()
+        if 1 <= array.ndim <= 4
+        and array.shape[0] == frames
+        and array.dtype.kind in "buif"
+        and 0 not in array.shape
+        and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", key)
+    }
 
 
 def in_work_chunks(data: da.Array) -> da.Array:

@@ -1,4 +1,4 @@
-"""Images with known truth: atomically resolved crystals with known positions, angles and phases."""
+"""Data with known truth: crystals with known columns, cards with known suits, angles and shears."""
 
 from __future__ import annotations
 
@@ -11,38 +11,96 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.simulate import cards, systems
 from vaescope.simulate.render import expected_counts, position_bound
-from vaescope.simulate.systems import LIMITS, SYSTEMS, Parameters
+from vaescope.simulate.systems import SYSTEMS, Parameters
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["SYSTEMS", "Parameters", "make", "parse"]
 
+Chosen = Parameters | cards.Parameters
+
 
 def make(name: str, seed: int = 0) -> xr.Dataset:
-    """Simulate an image with its truth; the same name and seed give the same image.
+    """Simulate an image, or a stack of pictures, with its truth; the same name and seed give the
+    same numbers.
 
     Parameters
     ----------
-    name : `perovskite`, `square` or `hexagonal`, with parameters if wanted, as in
-        `perovskite?dose=500&size=256` (see `Parameters` for their meaning and units).
-    seed : of the random generator (origin of the lattice, shot noise).
+    name : `perovskite`, `square` or `hexagonal`, `cards1` to `cards4`, with parameters if wanted,
+        as in `perovskite?dose=500&size=256` (see `systems.Parameters` and `cards.Parameters` for
+        their meaning and units).
+    seed : of the random generator.
 
     Returns
     -------
-    Dataset in the form of an image store: `image` (time, channel, y, x) in electrons, and per
-    column within the image (dimension `truth_site`) its position `truth_y`, `truth_x` (px),
-    `truth_angle` (rad), `truth_phase`, `truth_species` and `truth_bound` (px), the Cramér–Rao
-    bound of the standard deviation of each of its coordinates.
+    Dataset in the form of an image store, with `image` (time, channel, y, x) and its truth.
+    Crystals: electrons, and per column within the image (dimension `truth_site`) its position
+    `truth_y`, `truth_x` (px), `truth_angle` (rad), `truth_phase`, `truth_species` and `truth_bound`
+    (px), the Cramér–Rao bound of the standard deviation of each of its coordinates. Cards: per
+    frame `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and
+    `truth_held_out`.
 
     Raises
     ------
     UserError : unknown name or parameter, or a value out of range.
     """
+    system, parameters = parse(name)
+    if isinstance(parameters, cards.Parameters):
+        return _stack_of_cards(name, system, parameters, seed)
+    return _crystal(name, system, parameters, seed)
+
+
+def _stack_of_cards(name: str, system: str, parameters: cards.Parameters, seed: int) -> xr.Dataset:
     import xarray as xr
 
-    system, parameters = parse(name)
+    hand = cards.deal(parameters, np.random.default_rng(seed))
+    images = hand.pop("images")
+    units = {"angle": "rad", "shear": "rad", "shift_y": "px", "shift_x": "px"}
+    truth = {
+        f"truth_{key}": (
+            "time",
+            value,
+            {"long_name": key.replace("_", " "), "units": units.get(key, "1")},
+        )
+        for key, value in hand.items()
+    }
+    image = (("time", "channel", "y", "x"), images[:, None], {"long_name": "ink", "units": "1"})
+    axis = np.arange(parameters.size, dtype=float)
+    dataset = xr.Dataset(
+        {"image": image, **truth},
+        coords={
+            "time": np.arange(len(images)),
+            "channel": ["simulated"],
+            "y": ("y", axis, {"long_name": "y", "units": "px"}),
+            "x": ("x", axis, {"long_name": "x", "units": "px"}),
+        },
+        attrs={
+            "pixel_size": 1.0,
+            "pixel_unit": "px",
+            "calibrated": False,
+            **_facts(name, system, parameters, seed),
+            "truth_classes": list(cards.SUITS),
+        },
+    )
+    return dataset.chunk({"time": 256})
+
+
+def _facts(name: str, system: str, parameters: Chosen, seed: int) -> dict[str, Any]:
+    facts = {"system": system, "seed": int(seed), **asdict(parameters)}
+    return {
+        "vendor_metadata": json.dumps(facts),
+        "source_files": [],
+        "source_sha256": [],
+        "reader": f"simulate:{name}",
+    }
+
+
+def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Dataset:
+    import xarray as xr
+
     build, symmetry, _ = SYSTEMS[system]
     rng = np.random.default_rng(seed)
     columns = build(parameters, rng)
@@ -91,12 +149,7 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
             "pixel_size": pixel,
             "pixel_unit": "nm",
             "calibrated": True,
-            "vendor_metadata": json.dumps(
-                {"system": system, "seed": int(seed), **asdict(parameters)}
-            ),
-            "source_files": [],
-            "source_sha256": [],
-            "reader": f"simulate:{name}",
+            **_facts(name, system, parameters, seed),
             "truth_symmetry": symmetry,
             "dose": parameters.dose,
         },
@@ -104,7 +157,7 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     return image.chunk({"time": 1, "channel": 1, "y": min(size, 1024), "x": min(size, 1024)})
 
 
-def parse(name: str) -> tuple[str, Parameters]:
+def parse(name: str) -> tuple[str, Chosen]:
     """Split `NAME?parameter=value&…` into the name of a system and its parameters.
 
     Raises
@@ -112,29 +165,35 @@ def parse(name: str) -> tuple[str, Parameters]:
     UserError : unknown name or parameter, or a value out of range.
     """
     system, _, query = name.partition("?")
-    if system not in SYSTEMS:
+    start: Chosen
+    if system in SYSTEMS:
+        start, limits = replace(Parameters(), **SYSTEMS[system][2]), systems.LIMITS
+    elif system in cards.SETS:
+        start, limits = replace(cards.Parameters(), **cards.SETS[system]), cards.LIMITS
+    else:
+        known = [*SYSTEMS, *cards.SETS]
         raise UserError(
             "there is no such simulation",
             found=repr(system),
-            expected=" or ".join(SYSTEMS),
-            remedy=_suggest(system, list(SYSTEMS)),
+            expected=" or ".join(known),
+            remedy=_suggest(system, known),
         )
-    known = {field.name: field for field in fields(Parameters)}
-    given: dict[str, Any] = dict(SYSTEMS[system][2])
+    kinds = {field.name: field.type for field in fields(start)}
+    given: dict[str, Any] = {}
     for key, text in parse_qsl(query, keep_blank_values=True):
-        if key not in known:
+        if key not in kinds:
             raise UserError(
                 f"the simulation `{system}` has no such parameter",
                 found=repr(key),
-                expected="one of " + ", ".join(known),
-                remedy=_suggest(key, list(known)),
+                expected="one of " + ", ".join(kinds),
+                remedy=_suggest(key, list(kinds)),
             )
-        given[key] = _number(key, text, whole=key == "size")
-    return system, replace(Parameters(), **given)
+        given[key] = _number(key, text, limits[key], whole=kinds[key] == "int")
+    return system, replace(start, **given)
 
 
-def _number(key: str, text: str, whole: bool) -> float | int:
-    low, high = LIMITS[key]
+def _number(key: str, text: str, limits: tuple[float, float], whole: bool) -> float | int:
+    low, high = limits
     try:
         value = float(text)
     except ValueError:

@@ -31,6 +31,8 @@ class Parameters:
     shear: float = 20.0  # degrees by which a right angle closes, uniform within ± this
     translation: float = 0.0  # shift along x and y, uniform within ± this, in half a card
     noise: float = 0.0  # standard deviation of normal noise; ink is 1, paper 0
+    labelled: int = 0  # further cards of the first set, whose suits a model may be told
+    held_out: int = 0  # further cards on which no model is trained
 
 
 LIMITS = {
@@ -40,6 +42,8 @@ LIMITS = {
     "shear": (0.0, 60.0),
     "translation": (0.0, 0.5),
     "noise": (0.0, 10.0),
+    "labelled": (0, 1e6),
+    "held_out": (0, 1e6),
 }
 
 SETS: dict[str, dict[str, Any]] = {
@@ -56,20 +60,27 @@ def deal(p: Parameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    ``images`` (card, size, size) in [0, 1] but for noise; ``label`` (card,) index into ``SUITS``;
-    ``angle`` (card,) rad, counter-clockwise as seen; ``shear`` (card,) rad; ``shift`` (card, 2) as
-    (y, x) px.
+    ``images`` (card, size, size) float32 in [0, 1] but for noise; ``label`` (card,) index into
+    ``SUITS``; ``known_label`` (card,) the same for the ``labelled`` ones, -1 for the others;
+    ``held_out`` (card,) 1 for those kept from training; ``angle`` (card,) rad, counter-clockwise as
+    seen; ``shear`` (card,) rad by which a right angle closes; ``shift_y``, ``shift_x`` (card,) px.
     """
-    label = np.arange(p.count) % len(SUITS)
-    rng.shuffle(label)
-    angle = np.radians(rng.uniform(-p.rotation, p.rotation, p.count))
-    shear = np.radians(rng.uniform(-p.shear, p.shear, p.count))
-    shift = rng.uniform(-p.translation, p.translation, (p.count, 2))
-    images = np.empty((p.count, p.size, p.size), np.float32)
+    first = SETS["cards1"]
+    count = p.count + p.labelled + p.held_out
+    easy = np.arange(count) < p.labelled
+    label = np.arange(count)
+    label[p.labelled :] -= p.labelled
+    label %= len(SUITS)
+    for part in (easy, ~easy):
+        label[part] = rng.permutation(label[part])
+    reach = [np.where(easy, first[k], getattr(p, k)) for k in ("rotation", "shear")]
+    angle, shear = (np.radians(rng.uniform(-r, r)) for r in reach)
+    shift = rng.uniform(-p.translation, p.translation, (count, 2))
+    images = np.empty((count, p.size, p.size), np.float32)
     axis = (np.arange(p.size) + 0.5) * (2 / p.size) - 1
     y, x = np.meshgrid(axis, axis, indexing="ij")
     pictures = [_blurred(suit, p.size) for suit in range(len(SUITS))]
-    for k in range(p.count):
+    for k in range(count):
         cos, sin, lean = np.cos(angle[k]), np.sin(angle[k]), np.tan(shear[k] / 2)
         # r = R(angle) [[1, lean], [lean, 1]] r0, with (x, y) and y down, angles counter-clockwise.
         turned = np.array([[cos, sin], [-sin, cos]]) @ np.array([[1, lean], [lean, 1]])
@@ -81,7 +92,16 @@ def deal(p: Parameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     if p.noise:
         images += rng.normal(0, p.noise, images.shape).astype(np.float32)
     shift = shift * p.size / 2
-    return {"images": images, "label": label, "angle": angle, "shear": shear, "shift": shift}
+    return {
+        "images": images,
+        "label": label,
+        "known_label": np.where(easy, label, -1),
+        "held_out": (np.arange(count) >= p.labelled + p.count).astype(int),
+        "angle": angle,
+        "shear": shear,
+        "shift_y": shift[:, 0],
+        "shift_x": shift[:, 1],
+    }
 
 
 @cache

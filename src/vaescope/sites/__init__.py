@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError, refuse_unknown
+from vaescope.sites.frames import every_frame
 from vaescope.sites.truth import score_against_truth
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from vaescope.sites.atoms import Found
 
-__all__ = ["METHODS", "find", "score_against_truth"]
+__all__ = ["FRAMES", "METHODS", "find", "score_against_truth"]
 
 
 def _atoms(frames: list, settings: dict[str, Any], threads: int) -> Found:
@@ -29,6 +30,9 @@ METHODS: dict[str, Callable[[list, dict[str, Any], int], Found]] = {
     "log": _atoms,
     "maxima": _atoms,
 }
+
+FRAMES = "frames"
+"""The method for stacks of pictures that are patches already."""
 
 DEFAULTS: dict[str, Any] = {
     "method": "log",
@@ -57,7 +61,8 @@ def find(
     image : Dataset with `image` (time, channel, y, x), as in an image store.
     settings : the part `sites` of a recipe; what is missing has its default:
 
-        method : `log` (Laplacian of Gaussian) or `maxima` (local maxima of the smoothed image).
+        method : `log` (Laplacian of Gaussian), `maxima` (local maxima of the smoothed image) or
+            `frames` (every frame of a stack is one patch; the other settings mean nothing then).
         spacing, width : px, distance of nearest sites and standard deviation of one; None:
             estimated from the image. In an image without order the spacing is taken as four
             widths.
@@ -81,6 +86,8 @@ def find(
         one in which no site stands out of the noise.
     """
     settings = _checked(settings or {})
+    if settings["method"] == FRAMES:
+        return every_frame(image, settings)
     channel = _channel(image, settings["channel"])
     frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
     found = METHODS[settings["method"]](frames, settings, threads)
@@ -168,11 +175,12 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Settings with their defaults; complaints about what is unknown or out of range."""
     refuse_unknown(given, DEFAULTS, "sites")
     settings = {**DEFAULTS, **given}
-    if settings["method"] not in METHODS:
+    known = [*METHODS, FRAMES]
+    if settings["method"] not in known:
         raise UserError(
             "there is no such way of finding sites",
             found=repr(settings["method"]),
-            expected=" or ".join(METHODS),
+            expected=" or ".join(known),
         )
     if settings["polarity"] not in ("bright", "dark"):
         raise UserError(

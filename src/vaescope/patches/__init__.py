@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import dask
 import numpy as np
-from scipy import ndimage
 
 from vaescope.errors import UserError, refuse_unknown
+from vaescope.patches.sampling import cut
+from vaescope.patches.frames import extract_frames
+from vaescope.patches.normalise import KINDS, per_site
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,13 +21,6 @@ DEFAULTS: dict[str, Any] = {
     "centre": "subpixel",
 }
 _PIXELS = 28
-_TILE = 1024  # px, side of the area whose sites are cut together
-_PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
-_SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
-# Smoothing before sampling at a pitch of several pixels: 0.4 pitches halve what lies at the
-# highest frequency that the samples can hold.
-_ANTI_ALIAS = 0.4
-_TRUNCATE = 4.0
 
 
 def extract(
@@ -46,9 +40,11 @@ def extract(
 
         size : px of the image, side of a patch; None: as the sites were found for, 3.2 spacings
             unless the image is very small.
-        pixels : samples per side; None or 28: 28, or the side in px if that is less.
-        normalise : `image` (the 1st and 99th percentile of the frame become 0 and 1), `patch`
-            (mean 0, standard deviation 1) or `none`.
+        pixels : samples per side; None: 28, or the side in px if that is less. Frames that are
+            patches already keep their own, up to 64.
+        normalise : `image` (the 1st and 99th percentile of the frame become 0 and 1), `unit` (its
+            least and greatest value do), `patch` (mean 0, standard deviation 1) or `none`. For
+            frames that are patches, the first two count over the whole stack.
         centre : `subpixel` (interpolated) or `pixel` (centred on the nearest pixel).
     threads : tiles worked on at once; the result does not depend on it.
 
@@ -65,12 +61,12 @@ def extract(
     import xarray as xr
 
     settings = _checked(dict(settings or {}))
+    if sites.attrs.get("method") == "frames":
+        return extract_frames(image, sites, settings)
     spacing = float(sites.attrs["spacing"])
     size = float(settings["size"] or sites.attrs["patch_size"])
-    pixels = int(settings["pixels"] or _PIXELS)
-    if pixels == _PIXELS:
-        # Samples closer than the image's own pixels would cost time and tell nothing.
-        pixels = max(min(pixels, int(size)), 4)
+    # Samples closer than the image's own pixels would cost time and tell nothing.
+    pixels = int(settings["pixels"] or max(min(_PIXELS, int(size)), 4))
     pitch = size / pixels
     height, width = image.sizes["y"], image.sizes["x"]
     position = np.stack([sites["y"].values, sites["x"].values], axis=1)
@@ -91,8 +87,8 @@ def extract(
             expected="at least one site farther inside",
             remedy="Set a smaller `patches: size` in the recipe, or take a larger image",
         )
-    raw = _cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
-    offset, scale = _normalisation(image["image"], frame[chosen], raw, settings["normalise"])
+    raw = cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
+    offset, scale = per_site(image["image"], frame[chosen], raw, settings["normalise"])
     patch = (raw - offset[:, :, None, None]) / scale[:, :, None, None]
     axis = (np.arange(pixels) + 0.5) * pitch - size / 2
     signal = image["image"].attrs.get("units", "1")
@@ -132,85 +128,12 @@ def extract(
     return result
 
 
-def _cut(
-    stack: xr.DataArray,
-    frame: np.ndarray,
-    position: np.ndarray,
-    size: float,
-    pixels: int,
-    threads: int,
-) -> np.ndarray:
-    """Raw samples (site, channel, py, px), tile by tile, so that no whole frame is held."""
-    pitch = size / pixels
-    sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
-    margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter
-    offsets = (np.arange(pixels) + 0.5) * pitch - size / 2
-    patches = np.empty((len(frame), stack.sizes["channel"], pixels, pixels), np.float32)
-    tile = np.floor_divide(position, _TILE).astype(int)
-    places, jobs = [], []
-    keys = np.column_stack([frame, tile])
-    for key in np.unique(keys, axis=0):
-        members = np.flatnonzero((keys == key).all(axis=1))
-        low = np.maximum(key[1:] * _TILE - margin, 0)
-        high = (key[1:] + 1) * _TILE + margin
-        for channel in range(stack.sizes["channel"]):
-            block = stack[int(key[0]), channel, low[0] : high[0], low[1] : high[1]].data
-            local = position[members] - low
-            jobs.append(dask.delayed(_sample)(block, local, offsets, sigma))
-            places.append((members, channel))
-    how: dict[str, Any] = {"scheduler": "synchronous"}
-    if threads > 1:
-        how = {"scheduler": "threads", "num_workers": threads}
-    for (members, channel), values in zip(places, dask.compute(*jobs, **how), strict=True):
-        patches[members, channel] = values
-    return patches
-
-
-def _sample(
-    block: np.ndarray, position: np.ndarray, offsets: np.ndarray, sigma: float
-) -> np.ndarray:
-    """Samples of one block around positions in it, (site, py, px)."""
-    block = np.asarray(block, np.float64)
-    if sigma:
-        block = ndimage.gaussian_filter(block, sigma, truncate=_TRUNCATE)
-    # Cubic splines: linear interpolation would blur a patch by how far it lies between pixels.
-    block = ndimage.spline_filter(block, 3, mode="mirror")
-    y = position[:, 0, None, None] + offsets[None, :, None] + 0 * offsets[None, None, :]
-    x = position[:, 1, None, None] + offsets[None, None, :] + 0 * offsets[None, :, None]
-    values = ndimage.map_coordinates(block, [y, x], order=3, mode="mirror", prefilter=False)
-    return values.astype(np.float32)
-
-
-def _normalisation(
-    stack: xr.DataArray, frame: np.ndarray, raw: np.ndarray, kind: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and scale of every patch and channel, (site, channel) each."""
-    offset, scale = np.zeros(raw.shape[:2]), np.ones(raw.shape[:2])
-    if kind == "none":
-        return offset, scale
-    step = tuple(max(1, -(-stack.sizes[axis] // _SAMPLES)) for axis in ("y", "x"))
-    for one in np.unique(frame):
-        for channel in range(raw.shape[1]):
-            here = frame == one
-            thinned = np.asarray(stack[int(one), channel, :: step[0], :: step[1]], float)
-            low, high = np.nanpercentile(thinned, _PERCENTILES)
-            if kind == "image":
-                offset[here, channel], scale[here, channel] = low, high - low
-            else:
-                offset[here, channel] = raw[here, channel].mean(axis=(1, 2), dtype=np.float64)
-                scale[here, channel] = raw[here, channel].std(axis=(1, 2), dtype=np.float64)
-            # What varies less than this is rounding of float32: a constant patch stays at zero.
-            least = 1e-6 * np.nanmax(np.abs(thinned))
-            scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 1.0)
-    return offset, scale
-
-
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Settings with their defaults; complaints about what is unknown or out of range."""
     refuse_unknown(given, DEFAULTS, "patches")
     settings = {**DEFAULTS, **given}
     for name, known in {
-        "normalise": ("image", "patch", "none"),
+        "normalise": KINDS,
         "centre": ("subpixel", "pixel"),
     }.items():
         if settings[name] not in known:

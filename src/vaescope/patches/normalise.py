@@ -1,0 +1,59 @@
+"""Offset and scale by which raw signal becomes the numbers that models see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+KINDS = ("image", "unit", "patch", "none")
+_PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
+_SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
+_ROUNDING = 1e-6  # what varies less than this share of the signal is rounding of float32
+
+
+def per_site(
+    stack: xr.DataArray, frame: np.ndarray, raw: np.ndarray, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and scale of every patch and channel, (site, channel) each."""
+    offset, scale = np.zeros(raw.shape[:2]), np.ones(raw.shape[:2])
+    if kind == "none":
+        return offset, scale
+    step = tuple(max(1, -(-stack.sizes[axis] // _SAMPLES)) for axis in ("y", "x"))
+    for one in np.unique(frame):
+        for channel in range(raw.shape[1]):
+            here = frame == one
+            thinned = np.asarray(stack[int(one), channel, :: step[0], :: step[1]], float)
+            if kind == "unit":
+                low, high = _extremes(stack[int(one), channel])
+            else:
+                low, high = np.nanpercentile(thinned, _PERCENTILES)
+            if kind != "patch":
+                offset[here, channel], scale[here, channel] = low, high - low
+            else:
+                offset[here, channel] = raw[here, channel].mean(axis=(1, 2), dtype=np.float64)
+                scale[here, channel] = raw[here, channel].std(axis=(1, 2), dtype=np.float64)
+            # What varies less than this is rounding of float32: a constant patch stays at zero.
+            least = _ROUNDING * np.nanmax(np.abs(thinned))
+            scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 1.0)
+    return offset, scale
+
+
+def _extremes(frame: xr.DataArray) -> tuple[float, float]:
+    """Least and greatest value of a frame, chunk by chunk."""
+    import dask
+
+    low, high = dask.compute(frame.data.min(), frame.data.max())
+    return float(low), float(high)
+
+
+def of_stack(values: np.ndarray, kind: str) -> tuple[float, float]:
+    """Offset and scale of all frames of a channel together, for ``image`` and ``unit``."""
+    low, high = np.nanpercentile(values, _PERCENTILES if kind == "image" else (0, 100))
+    if high - low <= _ROUNDING * np.nanmax(np.abs(values)):
+        # So little ink that the percentiles do not see it.
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return float(low), float(high - low) if high > low else 1.0

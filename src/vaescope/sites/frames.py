@@ -1,0 +1,68 @@
+"""Every frame of a stack is one site: pictures that are already patches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FEWEST = 2
+
+
+def every_frame(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
+    """One site in the middle of each frame, whose patch is the whole frame.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x), as in an image store.
+    settings : the checked part `sites` of a recipe.
+
+    Returns
+    -------
+    Dataset over `site`, in the form of a sites store.
+
+    Raises
+    ------
+    UserError : the image is no stack.
+    """
+    import xarray as xr
+
+    frames, height, width = (image.sizes[axis] for axis in ("time", "y", "x"))
+    if frames < FEWEST:
+        raise UserError(
+            "this is one picture, not a stack of patches",
+            found=f"1 frame of {height} × {width} px",
+            expected="a stack, such as an npz file with `images` (n, height, width)",
+            remedy="Set `sites: method: log` in the recipe to find the sites in a picture",
+        )
+    side = max(height, width)
+    ones = np.ones(frames)
+    table = {
+        "frame": (np.arange(frames), "frame", "1"),
+        "y": (ones * (height - 1) / 2, "row", "px"),
+        "x": (ones * (width - 1) / 2, "column", "px"),
+        "near_edge": (np.zeros(frames, bool), "a patch around the site leaves the image", "1"),
+    }
+    result = xr.Dataset(
+        {
+            name: ("site", values, {"long_name": long, "units": unit})
+            for name, (values, long, unit) in table.items()
+        },
+        coords={"site": np.arange(frames)},
+        attrs={
+            "spacing": float(side),
+            "patch_size": float(side),
+            "method": settings["method"],
+            "height": height,
+            "width_px": width,
+        },
+    )
+    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256"):
+        if name in image.attrs:
+            result.attrs[name] = image.attrs[name]
+    return result
