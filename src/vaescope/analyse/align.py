@@ -6,10 +6,16 @@ other, classes permuted, angles shifted by a constant.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vaescope.analyse.symmetry import circular_mean, wrap
+
+if TYPE_CHECKING:
+    from vaescope.analyse.encode import Encoding
 
 
 def procrustes(content: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, float]:
@@ -69,6 +75,21 @@ def angle_offset(angle: np.ndarray, reference: np.ndarray, n: int) -> tuple[floa
         if length > agreement + 0.05:
             best, agreement = (float(circular_mean(apart, n)), sign), length
     return best
+
+
+def same_sign(value: np.ndarray, reference: int) -> np.ndarray:
+    """Values (member, site) with the sign that agrees with the reference member's.
+
+    A canonical picture turned by a right angle shears the other way.
+    """
+    own = value[reference] - value[reference].mean()
+    return np.stack([v if ((v - v.mean()) * own).sum() >= 0 else -v for v in value])
+
+
+def leader(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
+    """The member with the best bound of those with a vote: the frame of reference of all."""
+    means = np.array([encoding.elbo.mean() for encoding in encodings])
+    return int(np.where(kept, means, -np.inf).argmax())
 
 
 def apply_angle(angle: np.ndarray, offset: float, sign: int, n: int) -> np.ndarray:

@@ -33,6 +33,10 @@ class View:
     offset_sd: np.ndarray | None = None
     strain: np.ndarray | None = None
     strain_sd: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    scale_sd: np.ndarray | None = None
+    shear: np.ndarray | None = None
+    shear_sd: np.ndarray | None = None
     class_probability: np.ndarray | None = None
     dissolved: int = 0  # classes that the members did not find again
 
@@ -78,6 +82,8 @@ class View:
             ("content", ("latent",), "1"),
             ("offset", ("axis",), "px"),
             ("strain", ("component",), "1"),
+            ("scale", (), "1"),
+            ("shear", (), "rad"),
         ):
             value, sd = getattr(self, name), getattr(self, f"{name}_sd")
             if value is None:
@@ -137,8 +143,7 @@ def gather(
     inflation : factor on every member's own standard deviations (see ``criticise.Noise``).
     """
     elbo = np.stack([e.elbo for e in encodings])
-    means = np.where(kept, elbo.mean(1), -np.inf)
-    reference = int(means.argmax())
+    reference = align.leader(encodings, kept)
     view = _content(encodings, kept, reference, n, elbo)
     first = encodings[reference]
     if first.angle is not None:
@@ -162,6 +167,11 @@ def gather(
         strain = np.stack([e.strain for e in encodings if e.strain is not None])
         view.strain = strain - np.median(strain, axis=1, keepdims=True)
         view.strain_sd = np.stack([e.strain_sd for e in encodings if e.strain_sd is not None])
+    for name in ("scale", "shear"):
+        if getattr(first, name) is not None:
+            value = np.stack([getattr(e, name) for e in encodings])
+            setattr(view, name, align.same_sign(value, reference) if name == "shear" else value)
+            setattr(view, f"{name}_sd", np.stack([getattr(e, f"{name}_sd") for e in encodings]))
     if first.class_probability is not None:
         order = np.argsort(-first.class_probability.sum(0), kind="stable")
         target = first.class_probability[:, order]
@@ -174,7 +184,7 @@ def gather(
         )
         view.class_probability = dissolve(matched, kept)
         view.dissolved = matched.shape[2] - view.class_probability.shape[2]
-    for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd"):
+    for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd", "scale_sd", "shear_sd"):
         value = getattr(view, name)
         if value is not None:
             setattr(view, name, value * inflation)
@@ -213,7 +223,8 @@ def _angle_sd(encoding: Encoding, n: int) -> np.ndarray:
     moment = np.abs((encoding.turn_weight * np.exp(1j * n * encoding.turns)).sum(1))
     # Neighbouring turns that meet half-way are one answer: only what lies beyond the width of the
     # grid's step is doubt.
-    step = 2 * np.pi / len(encoding.turns)
+    turns = encoding.turns
+    step = float(turns[1] - turns[0]) if len(turns) > 1 else 2 * np.pi
     between = -2 * np.log(np.clip(moment, 1e-12, 1.0)) / n**2
     between = np.where(between < (step / 2) ** 2, 0.0, between)
     return np.sqrt(encoding.angle_sd**2 + between)

@@ -1,7 +1,14 @@
-"""One zero of the angle for all sites, all members and, in space, for the lattice itself."""
+"""One zero of the angle for all sites, all members and, in space, for the lattice itself.
+
+Two ways, for two kinds of patches. Around the sites of a lattice the strongest Fourier direction is
+a zero that all structures share, and that does not depend on which sublattice lies in the centre.
+Pictures that are patches by themselves share no lattice: there each is compared with its likest
+neighbours, and from member to member with the picture of the same patch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,31 +16,66 @@ from sklearn.neighbors import NearestNeighbors
 
 from vaescope.analyse import symmetry
 from vaescope.analyse.encode import Encoding
+from vaescope.models import orbit
 
 MEASURED = 1500  # canonical pictures whose turn is measured; the others follow their neighbours
+COMPARED = 800  # the same where each is compared with each
 
 
 @dataclass
 class Gauge:
-    """``turn`` (site,): by how much a site's canonical picture is turned against the reference
-    picture, whose own strongest Fourier direction lies at ``zero`` from the x axis (both rad)."""
+    """``turn`` (site,): by how much a site's canonical picture is turned against the reference,
+    whose own zero lies at ``zero`` from the x axis (both rad). ``of`` gives the turn (row,) of
+    further pictures (row, channel, side, side) that the same member draws."""
 
     turn: np.ndarray
     zero: float
-    n: int
+    of: Callable[[np.ndarray], np.ndarray]
 
 
-def measure(encoding: Encoding, n: int) -> Gauge:
-    """The gauge of one member for symmetry ``n``."""
+def of_lattice(encoding: Encoding, n: int) -> Gauge:
+    """The gauge of one member for a lattice of symmetry ``n``."""
     content = encoding.content
     middle = int(((content - np.median(content, 0)) ** 2).sum(1).argmin())
     reference = encoding.canonical[middle]
-    count = len(content)
-    rows = np.unique(np.linspace(0, count - 1, min(count, MEASURED)).round().astype(int))
+    rows = _some(len(content), MEASURED)
     turn = symmetry.drift(encoding.canonical[rows], reference, n)
-    if len(rows) < count:
+    if len(rows) < len(content):
         turn = _follow(encoding, rows, turn, n)
-    return Gauge(turn, direction(reference, n), n)
+    return Gauge(turn, direction(reference, n), lambda drawn: symmetry.drift(drawn, reference, n))
+
+
+def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
+    """The gauges of all members of an ensemble for patches without a common lattice.
+
+    The reference member's pictures are compared among themselves, those of the others with the
+    reference member's picture of the same patch.
+    """
+    own = encodings[reference]
+    rows = _some(len(own.content), COMPARED)
+    drawn = orbit.harmonics(own.canonical)
+    measured = orbit.harmonics(own.canonical[rows])
+    turn, _ = orbit.transport(measured, orbit.neighbours(orbit.distances(measured)))
+    base = orbit.turns_of_rest(drawn, measured, turn)
+
+    def of(pictures: np.ndarray) -> np.ndarray:
+        return orbit.turns_of_rest(orbit.harmonics(pictures), drawn, base)
+
+    gauges = []
+    for encoding in encodings:
+        if encoding is own:
+            gauges.append(Gauge(base, 0.0, of))
+            continue
+        assert encoding.angle is not None and own.angle is not None
+        options = orbit.candidates(orbit.harmonics(encoding.canonical), drawn)
+        # Of turns that fit a symmetric picture equally well, the one on which the angles agree.
+        apart = own.angle - encoding.angle
+        nearest = [
+            option[np.abs(np.angle(np.exp(1j * (option - gap)))).argmin()]
+            for option, gap in zip(options, apart, strict=True)
+        ]
+        gauges.append(Gauge(base + np.array(nearest), 0.0, of))
+    return gauges
 
 
 def direction(picture: np.ndarray, n: int) -> float:
@@ -43,6 +85,10 @@ def direction(picture: np.ndarray, n: int) -> float:
     angle = np.arange(symmetry.ANGLES) * (2 * np.pi / symmetry.ANGLES)
     moment = (circles * np.exp(1j * fold * angle)).sum()
     return float(symmetry.wrap(np.angle(moment) / fold, n))
+
+
+def _some(count: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def _follow(encoding: Encoding, rows: np.ndarray, turn: np.ndarray, n: int) -> np.ndarray:

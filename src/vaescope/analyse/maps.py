@@ -65,7 +65,12 @@ def map_latents(
         encodings = list(pool.map(look, ensemble))
     kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
     n = math.lcm(common_order(encodings, kept), own.symmetry)
-    gauges = [gauge.measure(e, n) if own.rotation else None for e in encodings]
+    lattice = patches.attrs.get("method") != "frames"
+    gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
+    if own.rotation and lattice:
+        gauges = [gauge.of_lattice(e, n) for e in encodings]
+    elif own.rotation:
+        gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
     half = data.patches.shape[-1] / 2 * float(patches.attrs.get("pitch", 1.0))
     target = data.target
     reconstruction = pictures.mean_reconstruction(encodings, kept)
@@ -77,7 +82,7 @@ def map_latents(
     p_value = criticise.predictive_p_value(residual, noise)
     view = gather(encodings, gauges, kept, n, half, noise.inflation)
     variables = view.variables()
-    variables.update(pictures.draw(view, ensemble, encodings, gauges, data.patches).variables())
+    variables.update(pictures.draw(view, ensemble, gauges, data.patches).variables())
     variables["reconstruction"] = (("site", "channel", "py", "px"), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
@@ -118,7 +123,9 @@ def map_latents(
         "variant": variant,
         "label": zoo.LABELS.get(variant, variant),
         "symmetry": n,
-        "angle_zero": "strongest Fourier direction of the local lattice along x",
+        "angle_zero": "strongest Fourier direction of the local lattice along x"
+        if lattice
+        else "arbitrary, one for each kind of structure",
         "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
         "scores": json.dumps(numbers),
         "warnings": json.dumps(words),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.analyse import symmetry
 from vaescope.analyse.consensus import View
 from vaescope.analyse.encode import Encoding, Member, decode, turned_upright
 from vaescope.analyse.gauge import Gauge
@@ -49,14 +48,13 @@ def mean_reconstruction(encodings: Sequence[Encoding], kept: np.ndarray) -> np.n
 def draw(
     view: View,
     ensemble: Sequence[Member],
-    encodings: Sequence[Encoding],
     gauges: Sequence[Gauge | None],
     patches: np.ndarray,
 ) -> Pictures:
     """All pictures of one model: its latent grid is the reference member's, in consensus axes."""
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)
-    grid = _upright(member, gauge, encodings[view.reference], view, points)
+    grid = _upright(member, gauge, view, points)
     shape = (len(second), len(first), *grid.shape[1:])
     out = Pictures(grid.reshape(shape), second, first)
     found = view.consensus_class
@@ -77,9 +75,7 @@ def draw(
             )
             middles.append(middle)
         out.class_patch = np.stack(means)
-        out.class_decoded = _upright(
-            member, gauge, encodings[view.reference], view, np.stack(middles)
-        )
+        out.class_decoded = _upright(member, gauge, view, np.stack(middles))
     return out
 
 
@@ -97,18 +93,9 @@ def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first, second, points
 
 
-def _upright(
-    member: Member,
-    gauge: Gauge | None,
-    encoding: Encoding,
-    view: View,
-    points: np.ndarray,
-) -> np.ndarray:
+def _upright(member: Member, gauge: Gauge | None, view: View, points: np.ndarray) -> np.ndarray:
     """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x."""
-    native = points @ view.to_native + view.centre
-    drawn = decode(member, native)
+    drawn = decode(member, points @ view.to_native + view.centre)
     if gauge is None:
         return drawn
-    middle = int(((encoding.content - np.median(encoding.content, 0)) ** 2).sum(1).argmin())
-    turn = symmetry.drift(drawn, encoding.canonical[middle], gauge.n)
-    return turned_upright(drawn, turn + gauge.zero)
+    return turned_upright(drawn, gauge.of(drawn) + gauge.zero)
