@@ -149,3 +149,27 @@ def test_members_do_not_see_each_other():
 def test_impossible_settings_are_refused_in_words(given, said):
     with pytest.raises(UserError, match=said):
         Settings.from_recipe(given)
+
+
+def test_the_divergence_from_a_slanted_class_equals_that_of_torch():
+    generator = torch.Generator().manual_seed(4)
+    mean, log_sd, middle = (torch.randn(3, generator=generator).double() for _ in range(3))
+    root = torch.randn(3, 3, generator=generator).double()
+    covariance = root @ root.T + torch.eye(3)
+    whitening = torch.linalg.inv(torch.linalg.cholesky(covariance))
+    found = posterior.kl_to_full(mean, log_sd, middle, whitening)
+    normal = torch.distributions.MultivariateNormal
+    expected = torch.distributions.kl_divergence(
+        normal(mean, torch.diag((2 * log_sd).exp())), normal(middle, covariance)
+    )
+    torch.testing.assert_close(found, expected)
+
+
+def test_placed_classes_have_the_covariance_they_were_given():
+    model, *_ = patches_and_model(variant="jrvae", classes=3)
+    root = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(5))
+    covariance = root @ root.transpose(-1, -2) + 0.1 * torch.eye(2)
+    model.place_classes(1, torch.ones(3) / 3, torch.zeros(3, 2), covariance)
+    whitening = model.class_whitening()[1]
+    back = torch.linalg.inv(whitening.transpose(-1, -2) @ whitening)
+    torch.testing.assert_close(back, covariance, rtol=1e-3, atol=1e-4)

@@ -189,9 +189,7 @@ def _strain_rotation(angle: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode(
-    member: Member, content: np.ndarray, conditions: np.ndarray | None = None
-) -> np.ndarray:
+def decode(member: Member, content: np.ndarray, conditions: np.ndarray | None = None) -> np.ndarray:
     """Canonical pictures (row, channel, height, width) of content (row, latent).
 
     ``conditions`` (row, number) as ``Codec.encode`` gives them; None: zeros, an average condition.

@@ -2,7 +2,7 @@
 
 With content z, pose (angle, offset, …) and class alpha the objective is
 
-    E[log p(t | ·)] - beta_c |KL(content) + KL(pose) - C_z| - beta_d |KL(class) - C_alpha|,
+    E[log p(t | ·)] - beta_c |KL(content) + KL(pose) - C_z| - beta_d |KL(class) - C_a|,
 
 each KL a mean over the batch (Burgess et al. 2018, arXiv:1804.03599; Dupont 2018, arXiv:1804.00104).
 With C = 0 and beta = 1 it is the evidence lower bound itself.
@@ -72,9 +72,7 @@ def gather(
     continuous = values["kl_content"] + kl_angle + values["kl_offset"] + kl_strain
     reconstruction, kl_class = values["reconstruction"], values["kl_class"]
     penalty = values["penalty"]
-    elbo = (
-        reconstruction - final.beta * (continuous + kl_turns) - final.beta_class * kl_class
-    )
+    elbo = reconstruction - final.beta * (continuous + kl_turns) - final.beta_class * kl_class
     away = (continuous + tempered).mean(1) - now.capacity
     away_class = kl_class.mean(1) - now.capacity_class
     objective = (

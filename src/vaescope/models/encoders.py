@@ -138,6 +138,7 @@ class ConvolutionalNetwork(nn.Module):
     def initialise(self, generators: Generators, last_gain: float = 1.0) -> None:
         """Draw all weights; ``last_gain`` scales those of the output."""
         for layer in self.layers:
+            assert isinstance(layer, Convolution)
             layer.initialise(generators)
         self.dense.initialise(generators, math.sqrt(2))
         self.last.initialise(generators, last_gain)

@@ -4,7 +4,7 @@
 
 with content z ~ N(0, 1), conditions c, an angle whose posterior is a mixture over a grid of turns
 (each with a small continuous correction), offsets, scale, shear and strain; the target t is the
-patch itself, its clean twin or its other modality. With classes content is z = m_class + s_class
+patch itself, its clean twin or its other modality. With classes content is z = m_class + S_class
 z', z' ~ N(0, 1): the class enters the decoder through its own place and width in content (Jiang et
 al. 2017, arXiv:1611.05148), so that no class can say again what z says. Turns and classes are
 summed over exactly; the other latents are sampled once per turn (Kingma & Welling 2014,
@@ -42,12 +42,14 @@ class Side:
 
     ``conditions`` (…, condition); ``taught`` class probabilities (…, class) from outside and
     ``trust`` (member, site), the share 0 to 1 that they have in the posterior of the class;
-    ``near_content`` (…, latent) and ``near_class`` (…, class) the means of neighbouring sites.
+    ``turn`` (member, site) index of the turn that each site is to lie at; ``near_content`` (…,
+    latent) and ``near_class`` (…, class) the means of neighbouring sites.
     """
 
     conditions: Tensor | None = None
     taught: Tensor | None = None
     trust: Tensor | None = None
+    turn: Tensor | None = None
     near_content: Tensor | None = None
     near_class: Tensor | None = None
 
@@ -112,6 +114,9 @@ class Family(nn.Module):
         self.class_prior = nn.Parameter(torch.zeros(members, classes))
         self.class_mean = nn.Parameter(torch.zeros(members, classes, settings.latent))
         self.class_log_sd = nn.Parameter(torch.zeros(members, classes, settings.latent))
+        self.class_slant = nn.Parameter(
+            torch.zeros(members, classes, settings.latent, settings.latent)
+        )
         # Classes sleep until the pose stands (see train.classes): 0 or 1 per member.
         self.register_buffer("classes_awake", torch.zeros(members))
 
@@ -168,10 +173,17 @@ class Family(nn.Module):
         told = self.told(side, copies)
         turns = self.turns.expand(copies.shape[:3])
         log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :].expand_as(turns)
-        if keep is not None and keep < turns.shape[-1]:
+        missed = torch.zeros_like(turns[..., 0])
+        best = None
+        if side.turn is not None:
+            best = side.turn.unsqueeze(-1)
+            every = functional.log_softmax(self.encoder(copies, told).turn_logit, -1)
+            missed = -every.gather(2, best).squeeze(-1)
+        elif keep is not None and keep < turns.shape[-1]:
             # The choice of turns has no gradient, so most copies are only looked at.
             with torch.no_grad():
                 best = self.encoder(copies, told).turn_logit.topk(keep, dim=-1).indices
+        if best is not None:
             rows = best.unsqueeze(-1).expand(*best.shape, copies.shape[-1])
             copies, turns = copies.gather(2, rows), turns.gather(2, best)
             log_prior = log_prior.gather(2, best)
@@ -182,6 +194,7 @@ class Family(nn.Module):
         values = {
             name: (weight * value).sum(-1) for name, value in each.items() if value.dim() == 3
         }
+        values["penalty"] = values["penalty"] + missed
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
         return gather(values, kl_turns, tempered, now, final)
@@ -214,11 +227,11 @@ class Family(nn.Module):
         out = {}
         for name in POSE:
             pair = getattr(encoded, name)
+            out[f"kl_{name}"] = zero
             if pair is not None:
                 latents[name] = draw(pair)
-            out[f"kl_{name}"] = (
-                zero if pair is None else posterior.kl_normal(*pair, self.prior_sd(name))
-            )
+                mean, log_sd = pair
+                out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
         poses = self.poses(turns, latents)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
         shown = self.decode_rows(latents["content"], poses, self.told(side, turns))
@@ -311,9 +324,30 @@ class Family(nn.Module):
         """KL(q(z) ‖ p(z | class)) with a last axis of classes; content (member, …, latent)."""
         mean, log_sd = (part.unsqueeze(-2) for part in content)
         between = (1,) * (mean.dim() - 3)
-        shape = (self.members, *between, *self.class_mean.shape[1:])
-        prior_log_sd = self.class_log_sd.clamp(*CLASS_LOG_SD).reshape(shape)
-        return posterior.kl_normals(mean, log_sd, self.class_mean.reshape(shape), prior_log_sd)
+        whitening = self.class_whitening()
+        return posterior.kl_to_full(
+            mean,
+            log_sd,
+            self.class_mean.reshape(self.members, *between, *self.class_mean.shape[1:]),
+            whitening.reshape(self.members, *between, *whitening.shape[1:]),
+        )
+
+    def class_whitening(self) -> Tensor:
+        """T (member, class, latent, latent), lower triangular: T (z - m) ~ N(0, 1) in a class."""
+        slant = self.class_slant.tril(-1)
+        upright = torch.eye(slant.shape[-1], dtype=slant.dtype, device=slant.device)
+        return (upright + slant) * (-self.class_log_sd.clamp(*CLASS_LOG_SD)).exp().unsqueeze(-1)
+
+    @torch.no_grad()
+    def place_classes(self, member: int, weight: Tensor, mean: Tensor, covariance: Tensor) -> None:
+        """Put the classes of one member: weight (class,), mean (class, latent), covariance (class,
+        latent, latent)."""
+        whitening = torch.linalg.inv(torch.linalg.cholesky(covariance.double()))
+        size = whitening.diagonal(dim1=-2, dim2=-1)
+        self.class_prior[member] = (weight + 1e-6).log()
+        self.class_mean[member] = mean
+        self.class_log_sd[member] = (-size.log()).clamp(*CLASS_LOG_SD)
+        self.class_slant[member] = (whitening / size.unsqueeze(-1)).tril(-1)
 
     def _best(self, log_prior: Tensor, kl_content: Tensor, now: Weights) -> Tensor:
         """The posterior of the class that makes the bound largest."""

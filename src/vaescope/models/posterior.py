@@ -28,6 +28,18 @@ def kl_normals(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, prior_log_sd: T
     return 0.5 * (ratio + apart - 1 - 2 * (log_sd - prior_log_sd)).sum(-1)
 
 
+def kl_to_full(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, whitening: Tensor) -> Tensor:
+    """KL(N(mean, diag sd²) ‖ N(prior_mean, (Tᵀ T)⁻¹)) of the last axis.
+
+    mean, log_sd, prior_mean (…, latent); whitening T (…, latent, latent), lower triangular with a
+    positive diagonal.
+    """
+    apart = (whitening @ (mean - prior_mean).unsqueeze(-1)).squeeze(-1)
+    spread = (whitening.square() @ (2 * log_sd).exp().unsqueeze(-1)).squeeze(-1)
+    size = whitening.diagonal(dim1=-2, dim2=-1).log() + log_sd
+    return 0.5 * (spread + apart.square() - 1 - 2 * size).sum(-1)
+
+
 def kl_categorical(log_q: Tensor, log_p: Tensor) -> Tensor:
     """KL(q ‖ p) of categorical distributions given by logarithms, summed over the last axis."""
     return (log_q.exp() * (log_q - log_p)).sum(-1)

@@ -30,6 +30,7 @@ class Settings:
     stochastic: bool = True  # False: latents are numbers, not distributions (an autoencoder)
     classes: int = 0  # 0: none; 2 and more: summed over exactly
     labels: str | None = None  # variable with the known classes; NaN or negative: not known
+    labels_per_class: int = 0  # so many of the known labels are told, by chance; 0: all
     condition: list[str] | None = None  # variables that encoder and decoder are told
     target: str | None = None  # variable with the pictures to make; None: the patches themselves
     held_out: str | None = None  # variable that is true for patches kept from training
@@ -150,6 +151,7 @@ class Settings:
 LIMITS: dict[str, tuple[float, float]] = {
     "latent": (1, 256),
     "classes": (0, 64),
+    "labels_per_class": (0, 10**6),
     "turns": (1, 128),
     "symmetry": (1, 24),
     "angle_sd": (1e-3, 100.0),

@@ -97,7 +97,9 @@ def _twin(
     """Pictures that belong to the frames: on their scale if they have the same channels."""
     raw = _sampled(known, pixels)
     if raw.shape[1] != offset.shape[1] or kind == "patch":
-        low, size = of_stack(raw, "image" if kind == "patch" else kind) if kind != "none" else (0, 1)
+        low, size = (
+            of_stack(raw, "image" if kind == "patch" else kind) if kind != "none" else (0, 1)
+        )
         return ((raw - low) / size).astype(np.float32), dict(known.attrs)
     scaled = (raw - offset[:, :, None, None]) / scale[:, :, None, None]
     return scaled.astype(np.float32), dict(known.attrs)
@@ -109,7 +111,11 @@ def _sampled(stack: xr.DataArray, pixels: int) -> np.ndarray:
 
     height, width = stack.shape[2:]
     side = max(height, width)
-    margin = [(0, 0), (0, 0), *(((side - n) // 2, side - n - (side - n) // 2) for n in (height, width))]
+    margin = [
+        (0, 0),
+        (0, 0),
+        *(((side - n) // 2, side - n - (side - n) // 2) for n in (height, width)),
+    ]
     out = np.empty((*stack.shape[:2], pixels, pixels), np.float32)
     for start in range(0, len(out), _BLOCK):
         block = np.asarray(stack[start : start + _BLOCK], np.float32)

@@ -70,14 +70,10 @@ def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da
     """One array of an archive: mapped if it is stored plainly, else decoded when asked for."""
     if entry.compress_type == zipfile.ZIP_STORED:
         start = _start_of(path, entry) + header.start
-        return lazy.array(
-            lazy.Mapped(str(path), start, header.dtype, header.shape, header.order)
-        )
+        return lazy.array(lazy.Mapped(str(path), start, header.dtype, header.shape, header.order))
     if entry.file_size < _count(header.shape):
         raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
-    return lazy.array(
-        lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape)
-    )
+    return lazy.array(lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape))
 
 
 def choose(

@@ -9,6 +9,7 @@ from vaescope.read.raw import SMALLEST_SIDE, in_chunks
 
 PREFIX = "truth_"
 _ANGLES = ("angle", "shear")  # names whose numbers are angles, in radians or degrees
+_PLURALS = {"labels": "label", "angles": "angle", "shears": "shear"}
 _RADIANS = 2 * np.pi * 1.001  # larger numbers must be degrees
 
 Variable = tuple[tuple[str, ...], da.Array | np.ndarray, dict[str, str]]
@@ -22,7 +23,10 @@ def per_frame(arrays: dict[str, da.Array]) -> dict[str, Variable]:
     anything else (frame, n) a curve.
     """
     out: dict[str, Variable] = {}
-    for name, array in arrays.items():
+    for given, array in arrays.items():
+        name = _PLURALS.get(given, given)
+        if name != given and name in arrays:
+            name = given
         about = {"long_name": name.replace("_", " "), "units": "1"}
         if array.ndim == 1 or array.shape[1:] == (1,):
             values = np.asarray(array).reshape(len(array)).astype(float)

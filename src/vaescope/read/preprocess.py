@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # The order in which a microscopist would do them: detector, scan, specimen, drift.
-STEPS = ("flat_field", "hot_pixels", "detrend_lines", "background", "align_frames")
+STEPS = (
+    "flat_field",
+    "hot_pixels",
+    "detrend_lines",
+    "background",
+    "align_frames",
+    "turn_frames",
+)
 _OFF = (None, False)
 
 
@@ -36,7 +43,8 @@ def apply(
     dataset : image contract.
     settings : ``flat_field`` (an image file), ``hot_pixels`` (threshold in robust standard
         deviations), ``detrend_lines`` (true or "median", or "linear"), ``background`` (standard
-        deviation of the Gaussian in pixels), ``align_frames`` (true); null or false is off.
+        deviation of the Gaussian in pixels), ``align_frames`` (true), ``turn_frames`` (degrees:
+        every frame is turned by a random angle within ± that); null or false is off.
     folder : where a relative path of the flat field counts from, if it is not found as it stands.
 
     Returns
@@ -68,6 +76,8 @@ def apply(
             from vaescope.read import align
 
             dataset, words = align.apply(dataset)
+        elif step == "turn_frames":
+            dataset, words = turn_frames(dataset, _positive(step, value))
         else:
             if step == "flat_field":
                 data, words = flat_field(data, str(value), folder)
@@ -172,6 +182,34 @@ def _less_blur(block: np.ndarray, sigma: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     return block - gaussian_filter(block, (0, 0, sigma, sigma), mode="reflect", truncate=4)
+
+
+def turn_frames(dataset: xr.Dataset, degrees: float) -> tuple[xr.Dataset, dict[str, Any]]:
+    """Turn every frame about its middle by a random angle within ± ``degrees``, for studies of how
+    well a model finds it again; what a frame shows outside is its lowest value.
+
+    The angle, counter-clockwise as seen, becomes ``truth_angle`` (time) in rad.
+    """
+    from scipy.ndimage import rotate
+
+    frames = dataset.sizes["time"]
+    angle = np.random.default_rng(0).uniform(-degrees, degrees, frames)
+    data = dataset["image"].data.rechunk({2: -1, 3: -1})
+
+    def turned(block: np.ndarray, place: np.ndarray) -> np.ndarray:
+        out = np.empty_like(block)
+        for k, one in enumerate(place.ravel()):
+            for c, plane in enumerate(block[k]):
+                low = float(plane.min())
+                out[k, c] = rotate(plane, one, reshape=False, order=1, cval=low, axes=(1, 0))
+        return out
+
+    places = da.from_array(angle[:, None, None, None], chunks=(data.chunks[0], 1, 1, 1))
+    moved = da.map_blocks(turned, data, places, dtype=data.dtype, meta=data._meta)
+    dataset["image"] = dataset["image"].copy(data=in_chunks(moved))
+    about = {"long_name": "angle", "units": "rad"}
+    dataset["truth_angle"] = ("time", np.radians(angle), about)
+    return dataset, {"degrees": degrees}
 
 
 def _overlapped(

@@ -167,9 +167,9 @@ def parse(name: str) -> tuple[str, Chosen]:
     system, _, query = name.partition("?")
     start: Chosen
     if system in SYSTEMS:
-        start, limits = replace(Parameters(), **SYSTEMS[system][2]), systems.LIMITS
+        start, limits = Parameters(**SYSTEMS[system][2]), systems.LIMITS
     elif system in cards.SETS:
-        start, limits = replace(cards.Parameters(), **cards.SETS[system]), cards.LIMITS
+        start, limits = cards.Parameters(**cards.SETS[system]), cards.LIMITS
     else:
         known = [*SYSTEMS, *cards.SETS]
         raise UserError(

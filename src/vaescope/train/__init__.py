@@ -116,7 +116,7 @@ def training_data(patches: xr.Dataset, settings: Settings, seed: int) -> Data:
 
     from vaescope.train.data import gather
 
-    data = gather(patches, settings)
+    data = gather(patches, settings, seed=seed)
     rows = np.flatnonzero(~data.held_out)
     count = len(rows)
     if count < FEWEST_SITES:

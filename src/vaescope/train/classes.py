@@ -6,14 +6,17 @@ in for the posterior of the class for a while, and the whole bound takes over.
 
 Groups come from a mixture of normals on each member's content, which is the model's own prior. The
 content may be torn, though: one structure in several places, each another way up. A mixture then
-finds other groups whenever a few sites are left out, and a graph of the canonical pictures, compared
-as if they could be turned at will, takes its place if it is the steadier of the two.
+finds other groups whenever a few sites are left out, and a graph of the canonical pictures,
+compared as if they could be turned at will, takes its place if it is the steadier of the two. Then
+the turns are mended as well: for a while every site is told at which turn it lies so that one
+structure is drawn one way up.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +24,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from vaescope.models import likelihood, orbit
-from vaescope.models.family import CLASS_LOG_SD, Family
+from vaescope.models.family import Family
 
 CORE = 0.85  # share of the sites, those in the densest places, on which the mixture is fitted
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
@@ -44,7 +47,8 @@ def mixture(
 
     Returns
     -------
-    responsibility (site, class), weight (class,), mean (class, latent), sd (class, latent).
+    responsibility (site, class), weight (class,), mean (class, latent), covariance (class, latent,
+    latent).
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -64,13 +68,28 @@ def mixture(
             random_state=seed,
             max_iter=300,
         ).fit(core / scale)
-    sd = np.sqrt(np.diagonal(model.covariances_, axis1=1, axis2=2))
     return (
         model.predict_proba(content / scale),
         model.weights_,
         model.means_ * scale,
-        sd * scale,
+        model.covariances_ * np.outer(scale, scale),
     )
+
+
+def moments(
+    content: np.ndarray, responsibility: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight, mean and covariance, as ``mixture`` gives them, of given groups."""
+    total = responsibility.sum(0) + 1e-9
+    mean = responsibility.T @ content / total[:, None]
+    covariance = np.stack(
+        [
+            (responsibility[:, k, None] * (content - mean[k])).T @ (content - mean[k]) / total[k]
+            for k in range(len(total))
+        ]
+    )
+    narrowest = NARROWEST * content.var(0) + 1e-12
+    return total / total.sum(), mean, covariance + np.diag(narrowest)
 
 
 def steadiness(group: Callable[[np.ndarray, int], np.ndarray], count: int, seed: int) -> float:
@@ -109,20 +128,33 @@ def graph_groups(distance: np.ndarray, classes: int, seed: int) -> np.ndarray:
         ).fit_predict(likeness.toarray())
 
 
+@dataclass
+class Groups:
+    """``responsibility`` (site, class), ``weight`` (class,), ``mean`` (class, latent),
+    ``covariance`` (class, latent, latent); ``turn`` (site,) rad by which each canonical picture is
+    turned against its neighbours, None where that needs no mending."""
+
+    responsibility: np.ndarray
+    weight: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+    turn: np.ndarray | None = None
+
+
 def groups(
     content: np.ndarray,
     pictures: Callable[[np.ndarray], np.ndarray] | None,
     classes: int,
     seed: int,
-) -> tuple[np.ndarray, ...]:
-    """Groups of the sites of one member, in the form of ``mixture``.
+) -> Groups:
+    """Groups of the sites of one member.
 
     Parameters
     ----------
     content : (site, latent).
     pictures : canonical pictures of given content; None where angles mean nothing.
     """
-    plain = mixture(content, classes, seed)
+    plain = Groups(*mixture(content, classes, seed))
     if pictures is None:
         return plain
 
@@ -143,61 +175,81 @@ def groups(
     if steadiness(by_graph, len(rows), seed) <= steady:
         return plain
     of_rows = graph_groups(distance, classes, seed)
-    group = of_rows
-    if count > len(rows):
-        group = of_rows[orbit.likest(orbit.harmonics(pictures(content)), drawn)]
+    every = orbit.harmonics(pictures(content))
+    group = of_rows[orbit.likest(every, drawn)]
+    measured, _ = orbit.transport(drawn, orbit.neighbours(distance))
     sure = np.full((count, classes), (1 - SURE) / max(classes - 1, 1))
     sure[np.arange(count), group] = SURE
-    inside = [content[group == k] if (group == k).any() else content for k in range(classes)]
-    narrowest = np.sqrt(NARROWEST) * content.std(0) + 1e-9
-    return (
-        sure,
-        np.bincount(group, minlength=classes) / count,
-        np.stack([part.mean(0) for part in inside]),
-        np.stack([np.maximum(part.std(0), narrowest) for part in inside]),
-    )
+    turn = orbit.turns_of_rest(every, drawn, measured)
+    weight, mean, covariance = moments(content, sure)
+    return Groups(sure, weight, mean, covariance, turn)
 
 
 def wake(
-    model: Family, contents: Tensor, seeds: list[int], labels: Tensor | None = None
-) -> Tensor:
+    model: Family,
+    contents: Tensor,
+    angles: Tensor,
+    seeds: list[int],
+    labels: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None]:
     """Start the classes of every member from groups of its sites.
 
     Parameters
     ----------
     contents : (member, site, latent) upright content of the training sites.
+    angles : (member, site) their angles, rad.
     seeds : one per member.
     labels : (site,) index of the known class, -1 where there is none.
 
     Returns
     -------
-    (member, site, class) assignments from which the classes learn at first.
+    (member, site, class) assignments from which the classes learn at first, and (member, site) the
+    turns, as indices, at which the sites are to lie at first; None if no member's need mending.
     """
     classes = model.settings.classes
     known = None if labels is None else labels.cpu().numpy()
-    taught = []
+    taught, upright, torn = [], [], False
     for k, seed in enumerate(seeds):
         values = contents[k].double().cpu().numpy()
         pictures = _canonical(model, k) if model.settings.rotation else None
-        responsibility, weight, mean, sd = groups(values, pictures, classes, seed)
+        found = groups(values, pictures, classes, seed)
         if known is not None and (known >= 0).any():
-            responsibility, weight, mean, sd = named(
-                values, responsibility, known, classes
-            )
+            found = named(values, found, known, classes)
+        angle = angles[k]
+        if found.turn is not None:
+            torn = True
+            angle = angle + torch.as_tensor(found.turn, dtype=angle.dtype, device=angle.device)
+        steps = len(model.turns)
+        upright.append((angle / model.step).round().long() % steps)
         device = model.class_mean.device
-        with torch.no_grad():
-            model.class_mean[k] = torch.as_tensor(mean, device=device)
-            model.class_log_sd[k] = torch.as_tensor(np.log(sd), device=device).clamp(*CLASS_LOG_SD)
-            model.class_prior[k] = torch.as_tensor(np.log(weight + 1e-6), device=device)
-        taught.append(torch.as_tensor(responsibility, dtype=torch.float32, device=device))
+        model.place_classes(
+            k,
+            *(
+                torch.as_tensor(part, dtype=torch.float32, device=device)
+                for part in (found.weight, found.mean, found.covariance)
+            ),
+        )
+        taught.append(torch.as_tensor(found.responsibility, dtype=torch.float32, device=device))
     model.classes_awake.fill_(1.0)
-    return torch.stack(taught)
+    return torch.stack(taught), torch.stack(upright) if torn else None
 
 
-def named(
-    content: np.ndarray, responsibility: np.ndarray, known: np.ndarray, classes: int
-) -> tuple[np.ndarray, ...]:
-    """Groups renamed and regrouped by the known labels, in the form of ``mixture``.
+def settle(model: Family, contents: Tensor, taught: Tensor) -> None:
+    """Put every class where its sites are now.
+
+    Contents (member, site, latent) move while the classes are taught, further than their own
+    places follow in so few steps. taught : (member, site, class).
+    """
+    device = model.class_mean.device
+    for k, (content, groups_of) in enumerate(zip(contents, taught, strict=True)):
+        found = moments(content.double().cpu().numpy(), groups_of.double().cpu().numpy())
+        model.place_classes(
+            k, *(torch.as_tensor(part, dtype=torch.float32, device=device) for part in found)
+        )
+
+
+def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int) -> Groups:
+    """Groups renamed and regrouped by the known labels (site,), -1 where there is none.
 
     Labels spread over the graph of nearest neighbours in content (Zhou et al., NIPS 16 (2003) 321).
     Classes without any label keep what the groups say.
@@ -211,6 +263,7 @@ def named(
         spread.fit(content / scale, known)
     probability = np.full((len(content), classes), 1e-6)
     probability[:, spread.classes_.astype(int)] += np.nan_to_num(spread.label_distributions_)
+    responsibility = found.responsibility
     reached = probability.sum(1) > 0.5
     # Groups that no label reaches are classes of their own, as far as there are any left.
     free = [k for k in range(classes) if k not in set(known[known >= 0])]
@@ -221,11 +274,8 @@ def named(
     probability /= probability.sum(1, keepdims=True)
     is_known = known >= 0
     probability[is_known] = np.eye(classes)[known[is_known]]
-    total = probability.sum(0)[:, None] + 1e-9
-    mean = probability.T @ content / total
-    variance = probability.T @ content**2 / total - mean**2
-    narrowest = np.sqrt(NARROWEST) * scale
-    return probability, probability.mean(0), mean, np.sqrt(np.maximum(variance, narrowest**2))
+    weight, mean, covariance = moments(content, probability)
+    return Groups(probability, weight, mean, covariance, found.turn)
 
 
 def _canonical(model: Family, member: int) -> Callable[[np.ndarray], np.ndarray] | None:

@@ -122,7 +122,9 @@ class Data:
         return near
 
 
-def gather(patches: xr.Dataset, settings: Settings, codec: Codec | None = None) -> Data:
+def gather(
+    patches: xr.Dataset, settings: Settings, codec: Codec | None = None, seed: int = 0
+) -> Data:
     """What a model with these settings is shown of a Dataset of patches.
 
     Parameters
@@ -130,6 +132,7 @@ def gather(patches: xr.Dataset, settings: Settings, codec: Codec | None = None) 
     patches : the Dataset of ``patches.zarr``.
     settings : of the model; ``condition``, ``labels``, ``target`` and ``held_out`` name variables.
     codec : that of a trained model; None: made from these patches.
+    seed : of the choice of ``labels_per_class`` labels.
 
     Raises
     ------
@@ -137,7 +140,8 @@ def gather(patches: xr.Dataset, settings: Settings, codec: Codec | None = None) 
     """
     pictures = np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
     columns = {
-        name: _column(patches, name, "condition", complete=True) for name in settings.condition or []
+        name: _column(patches, name, "condition", complete=True)
+        for name in settings.condition or []
     }
     known = None
     if settings.labels and (codec is None or _find(patches, settings.labels) is not None):
@@ -153,6 +157,7 @@ def gather(patches: xr.Dataset, settings: Settings, codec: Codec | None = None) 
         labels = np.full(len(known), -1)
         for index, level in enumerate(codec.levels):
             labels[known == level] = index
+        labels = _told(labels, held_out, settings.labels_per_class, seed)
     target = pictures if settings.target is None else _pictures(patches, settings.target)
     zero = np.zeros(len(pictures))
     position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
@@ -160,6 +165,19 @@ def gather(patches: xr.Dataset, settings: Settings, codec: Codec | None = None) 
     return Data(
         pictures, target, conditions, labels, np.stack(position, 1).astype(float), held_out, codec
     )
+
+
+def _told(labels: np.ndarray, held_out: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many labels of each class, chosen by chance; 0: all. None of those held out."""
+    labels = np.where(held_out, -1, labels)
+    if not most:
+        return labels
+    rng = np.random.default_rng(seed)
+    told = np.full_like(labels, -1)
+    for k in np.unique(labels[labels >= 0]):
+        rows = np.flatnonzero(labels == k)
+        told[rng.choice(rows, min(most, len(rows)), replace=False)] = k
+    return told
 
 
 def _find(patches: xr.Dataset, name: str) -> xr.DataArray | None:

@@ -21,7 +21,7 @@ from vaescope.models.elbo import Terms
 from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint
-from vaescope.train.classes import wake
+from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
 from vaescope.train.memory import Memory
 from vaescope.train.schedule import Plan
@@ -38,7 +38,7 @@ RECORDED = (
 )
 RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
-PACED = ("log_sigma", "turn_prior", "class_prior")
+PACED = ("log_sigma", "turn_prior", "class_prior", "class_mean", "class_log_sd", "class_slant")
 PACE = (
     5.0  # Adam moves every number by about the learning rate: too slow for these few on log scales
 )
@@ -102,6 +102,7 @@ class Fitting:
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
         self.taught: Tensor | None = None
+        self.upright: Tensor | None = None
         self.history: list[dict[str, Any]] = []
         self.sums: dict[str, Tensor] = {}
         size = self.patches[0].numel() * len(self.model.turns) * 4 * len(data)
@@ -116,7 +117,9 @@ class Fitting:
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
-                self.taught = wake(self.model, self.contents(), seeds, self.labels)
+                self.taught, self.upright = wake(self.model, *self.contents(), seeds, self.labels)
+            elif self.step in self.plan.settling and self.taught is not None:
+                settle(self.model, self.contents()[0], self.taught)
             self.one_step()
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
@@ -168,6 +171,8 @@ class Fitting:
             side.trust = torch.full(chosen.shape, share, device=self.device)
             if self.labels is not None:
                 side.trust = torch.where(self.labels[chosen] >= 0, 1.0, side.trust)
+        if self.upright is not None and share > self.plan.MENDED:
+            side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
         if self.memory is not None:
             side.near_content, side.near_class = self.memory.near(chosen)
         return side
@@ -212,15 +217,21 @@ class Fitting:
         self.sums = {}
 
     @torch.no_grad()
-    def contents(self) -> Tensor:
-        """Content (member, site, latent) of all training sites at their likeliest turns."""
-        parts = []
+    def contents(self) -> tuple[Tensor, Tensor]:
+        """Content (member, site, latent) and angle (member, site) of all training sites, at their
+        likeliest turns."""
+        parts, angles = [], []
         for rows in torch.arange(len(self.patches), device=self.device).split(256):
             chosen = rows.expand(len(self.members), -1)
             encoded = self.model.encoder(self.copies_of(chosen), self.conditions[chosen])
             best = encoded.turn_logit.argmax(-1, keepdim=True)
-            parts.append(encoded.pick(best).content[0].squeeze(2))
-        return torch.cat(parts, dim=1)
+            picked = encoded.pick(best)
+            parts.append(picked.content[0].squeeze(2))
+            angle = self.model.turns[best].squeeze(2)
+            if picked.angle is not None:
+                angle = angle + picked.angle[0].squeeze(-1).squeeze(2)
+            angles.append(angle)
+        return torch.cat(parts, dim=1), torch.cat(angles, dim=1)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint from which ``resume`` goes on to the same weights."""
@@ -232,6 +243,8 @@ class Fitting:
         tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
         if self.taught is not None:
             tensors["taught"] = self.taught
+        if self.upright is not None:
+            tensors["upright"] = self.upright
         if self.memory is not None:
             tensors |= self.memory.tensors()
         facts = {"key": self.key, "step": self.step, "history": self.history}
@@ -253,6 +266,8 @@ class Fitting:
         }
         taught = tensors.get("taught")
         self.taught = None if taught is None else taught.to(self.device)
+        upright = tensors.get("upright")
+        self.upright = None if upright is None else upright.to(self.device)
         if self.memory is not None:
             self.memory.restore(tensors)
         self.step, self.history = facts["step"], facts["history"]

@@ -18,6 +18,16 @@ class Plan:
 
     settings: Settings
 
+    MENDED = 0.25
+    """Share of teaching down to which the turns are taught as well."""
+
+    @property
+    def settling(self) -> frozenset[int]:
+        """Steps at which the classes' places are taken anew from what they were taught."""
+        awake = self.settings.steps - self.wake_step
+        taught = 0.5 * awake * (1 - self.MENDED)
+        return frozenset(self.wake_step + int(share * taught) for share in (0.5, 1.0) if awake)
+
     @property
     def wake_step(self) -> int:
         """The step at which classes wake (after the last step if there are none)."""
