@@ -4,8 +4,8 @@ With content z, pose (angle, offset, …) and class alpha the objective is
 
     E[log p(t | ·)] - beta_c |KL(content) + KL(pose) - C_z| - beta_d |KL(class) - C_a|,
 
-each KL a mean over the batch (Burgess et al. 2018, arXiv:1804.03599; Dupont 2018, arXiv:1804.00104).
-With C = 0 and beta = 1 it is the evidence lower bound itself.
+each KL a mean over the batch (Burgess et al. 2018, arXiv:1804.03599; Dupont 2018,
+arXiv:1804.00104). With C = 0 and beta = 1 it is the evidence lower bound itself.
 """
 
 from __future__ import annotations

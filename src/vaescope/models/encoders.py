@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -129,7 +130,7 @@ class ConvolutionalNetwork(nn.Module):
         self.shape = shape
         widths = (shape[0], *self.WIDTHS)
         self.layers = nn.ModuleList(
-            Convolution(members, a, b, stride=2) for a, b in zip(widths, widths[1:], strict=False)
+            Convolution(members, a, b, stride=2) for a, b in pairwise(widths)
         )
         sides = [math.ceil(side / 2 ** len(self.WIDTHS)) for side in shape[1:]]
         self.dense = Linear(members, widths[-1] * sides[0] * sides[1] + conditions, hidden)

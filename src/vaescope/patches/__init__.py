@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError, refuse_unknown
-from vaescope.patches.sampling import cut
 from vaescope.patches.frames import extract_frames
 from vaescope.patches.normalise import KINDS, per_site
+from vaescope.patches.sampling import cut
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -167,7 +167,8 @@ def parse(name: str) -> tuple[str, Chosen]:
     system, _, query = name.partition("?")
     start: Chosen
     if system in SYSTEMS:
-        start, limits = Parameters(**SYSTEMS[system][2]), systems.LIMITS
+        preset: dict[str, Any] = dict(SYSTEMS[system][2])
+        start, limits = Parameters(**preset), systems.LIMITS
     elif system in cards.SETS:
         start, limits = cards.Parameters(**cards.SETS[system]), cards.LIMITS
     else:
