@@ -131,6 +131,7 @@ def gather(
     n: int,
     half: float,
     inflation: float = 1.0,
+    named: bool = False,
 ) -> View:
     """Bring all members into the frame of the one with the best bound.
 
@@ -141,6 +142,7 @@ def gather(
     n : the symmetry of the angle.
     half : half the patch side in image pixels: the unit of length inside the models.
     inflation : factor on every member's own standard deviations (see ``criticise.Noise``).
+    named : classes have names, from labels: they are neither matched nor dissolved.
     """
     elbo = np.stack([e.elbo for e in encodings])
     reference = align.leader(encodings, kept)
@@ -172,7 +174,11 @@ def gather(
             value = np.stack([getattr(e, name) for e in encodings])
             setattr(view, name, align.same_sign(value, reference) if name == "shear" else value)
             setattr(view, f"{name}_sd", np.stack([getattr(e, f"{name}_sd") for e in encodings]))
-    if first.class_probability is not None:
+    if first.class_probability is not None and named:
+        view.class_probability = np.stack(
+            [e.class_probability for e in encodings if e.class_probability is not None]
+        )
+    elif first.class_probability is not None:
         order = np.argsort(-first.class_probability.sum(0), kind="stable")
         target = first.class_probability[:, order]
         matched = np.stack(

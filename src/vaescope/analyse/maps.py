@@ -80,7 +80,8 @@ def map_latents(
     explained = criticise.explained(residual)
     noise = criticise.Noise.of((target - reconstruction)[explained] / sigma[:, None, None], mask)
     p_value = criticise.predictive_p_value(residual, noise)
-    view = gather(encodings, gauges, kept, n, half, noise.inflation)
+    named = bool(own.labels)
+    view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
     variables.update(pictures.draw(view, ensemble, gauges, data.patches).variables())
     variables["reconstruction"] = (("site", "channel", "py", "px"), reconstruction)
@@ -126,6 +127,7 @@ def map_latents(
         "angle_zero": "strongest Fourier direction of the local lattice along x"
         if lattice
         else "arbitrary, one for each kind of structure",
+        **({"class_labels": list(ensemble[0].codec.levels)} if named else {}),
         "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
         "scores": json.dumps(numbers),
         "warnings": json.dumps(words),
