@@ -71,10 +71,7 @@ def test_groups_survive_torn_latents():
     def pictures(rows):
         near = ((rows[:, None] - content[None]) ** 2).sum(-1).argmin(1)
         return np.stack(
-            [
-                spots(turn(COMMA if kind[k] == 0 else TRIANGLE, turned[k]), 24)[None]
-                for k in near
-            ]
+            [spots(turn(COMMA if kind[k] == 0 else TRIANGLE, turned[k]), 24)[None] for k in near]
         )
 
     distance = orbit.distances(orbit.harmonics(pictures(content)))
