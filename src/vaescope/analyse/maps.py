@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from vaescope.analyse import align, criticise, gauge, pictures, symmetry, truth
+from vaescope.analyse import align, criticise, gauge, labelled, pictures, symmetry, truth
 from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
 from vaescope.train.data import gather as gather_data
@@ -93,6 +94,9 @@ def map_latents(
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
     latents.attrs = {key: patches.attrs[key] for key in CARRIED if key in patches.attrs}
+    if named:
+        latents.attrs["class_labels"] = list(ensemble[0].codec.levels)
+    of_labels = labelled.score(latents, data.patches)
     agreement = view.agreement
     numbers: dict[str, Any] = {
         "n_sites": len(data),
@@ -103,6 +107,7 @@ def map_latents(
         "noise_inflation": noise.inflation,
         "mean_elbo": float(np.mean([e.elbo.mean() for e in encodings])),
         **truth.scores(latents, n),
+        **of_labels,
     }
     if "angle_spread" in latents:
         numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
@@ -122,17 +127,31 @@ def map_latents(
     latents.attrs |= {
         "model": name,
         "variant": variant,
-        "label": zoo.LABELS.get(variant, variant),
+        "label": zoo.label(own.as_dict()),
         "symmetry": n,
         "angle_zero": "strongest Fourier direction of the local lattice along x"
         if lattice
         else "arbitrary, one for each kind of structure",
-        **({"class_labels": list(ensemble[0].codec.levels)} if named else {}),
+        "target": own.target or "",
+        **({"classes_asked": own.classes, **_agreement(encodings, kept)} if own.classes else {}),
         "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
         "scores": json.dumps(numbers),
         "warnings": json.dumps(words),
     }
     return latents
+
+
+def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:
+    """Adjusted mutual information of the classes of every two members with a vote."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    found = [
+        e.class_probability.argmax(1)
+        for e, vote in zip(encodings, kept, strict=True)
+        if vote and e.class_probability is not None
+    ]
+    pairs = combinations(found, 2)
+    return {"class_agreement": [float(adjusted_mutual_info_score(*pair)) for pair in pairs]}
 
 
 def common_order(encodings: Sequence[Encoding], kept: np.ndarray) -> int:

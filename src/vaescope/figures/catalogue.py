@@ -5,16 +5,35 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.figures import classes, criticism, latent, maps, training, truth, versions
+from vaescope.figures import classes, criticism, latent, maps, stack, training, truth, versions
 from vaescope.figures import dataset as of_dataset
-from vaescope.figures.scene import Scene, load
+from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
 from vaescope.figures.style import Look, house
+
+OfTheData = Callable[[Scene], Drawn | None]
+OfAModel = Callable[[Scene, View], Drawn | None]
+
+OF_THE_DATA = (of_dataset.sites, of_dataset.patches, of_dataset.position_error)
+OF_A_MODEL = (
+    lambda s, v: maps.maps(s, v, "points"),
+    lambda s, v: maps.maps(s, v, "cells"),
+    classes.class_map,
+    maps.uncertainty,
+    criticism.criticism,
+    maps.strain,
+    latent.decoded_grid,
+    latent.latent_distribution,
+    truth.angle_truth,
+    truth.confusion,
+    training.training,
+)
+"""Figures of sites in an image, in the order of the report."""
 
 
 def draw(
@@ -72,20 +91,8 @@ def draw(
 
 def figures(scene: Scene) -> Iterator[Drawn]:
     """Every figure that the results allow, in the order of the report."""
-    of_the_data = (of_dataset.sites, of_dataset.patches, of_dataset.position_error)
-    of_a_model = (
-        lambda s, v: maps.maps(s, v, "points"),
-        lambda s, v: maps.maps(s, v, "cells"),
-        classes.class_map,
-        maps.uncertainty,
-        criticism.criticism,
-        maps.strain,
-        latent.decoded_grid,
-        latent.latent_distribution,
-        truth.angle_truth,
-        truth.confusion,
-        training.training,
-    )
+    of_the_data: Sequence[OfTheData] = stack.OF_THE_DATA if scene.stack else OF_THE_DATA
+    of_a_model: Sequence[OfAModel] = stack.OF_A_MODEL if scene.stack else OF_A_MODEL
     for make in of_the_data:
         drawn = make(scene)
         if drawn is not None:
@@ -111,7 +118,8 @@ def _write(scene: Scene, folder: Path) -> dict[str, Any]:
                 "files": files,
             }
         )
-    thumbnail = _save(of_dataset.thumbnail(scene), folder, "png", 100)
+    small = stack.thumbnail(scene) if scene.stack else of_dataset.thumbnail(scene)
+    thumbnail = _save(small, folder, "png", 100)
     manifest = {
         "version": scene.version,
         "dataset": scene.dataset,

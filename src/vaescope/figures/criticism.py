@@ -72,6 +72,31 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("criticism", caption, view)
 
 
+def worst_patches(scene: Scene, view: View) -> Drawn | None:
+    """The same for patches without a place in an image: residuals, and the worst explained."""
+    if not (view.has("residual") and view.has("reconstruction")):
+        return None
+    residual = view.values("residual")
+    explained = view.values("explained").astype(bool)
+    sheet = Sheet(
+        scene,
+        "What the model does not explain",
+        4.82,
+        width=2 * MARGIN + 5.0,
+        view=view,
+        sites=len(residual),
+        notes=(f"{100 * float(np.mean(explained)):.1f} % explained",),
+    )
+    _distribution(sheet, residual, explained, MARGIN + 0.6)
+    _worst(sheet, view, residual, MARGIN + 0.6)
+    caption = (
+        "Posterior predictive check: what is left of every patch after the model, as its mean"
+        " square in units of the model's own noise. Below: the worst patches, what the model makes"
+        " of them, and the rest."
+    )
+    return sheet.drawn("criticism", caption, view)
+
+
 def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: float) -> None:
     axes = sheet.axes(x, 0.27, 4.2, 1.1)
     good = residual[np.isfinite(residual)]
@@ -88,7 +113,9 @@ def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: 
         stacked=True,
         color=[CATEGORIES[0], WARNING],
     )
-    axes.set(title="residuals of all sites shown", xlabel="residual", ylabel="sites")
+    axes.set(
+        title="residuals", xlabel="residual", ylabel="patches" if sheet.scene.stack else "sites"
+    )
 
 
 def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
@@ -97,7 +124,10 @@ def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
     if not len(order):
         return
     where = view.on_frame[order]
-    drawn = view.latents["reconstruction"].transpose("site", "channel", "py", "px")
+    drawn = view.latents["reconstruction"]
+    if set(drawn.dims) != {"site", "channel", "py", "px"}:
+        return  # another picture than the patch was to be made
+    drawn = drawn.transpose("site", "channel", "py", "px")
     made = drawn.isel(site=where, channel=0).values
     names = view.latents["site"].values[where]
     place = {int(s): k for k, s in enumerate(sheet.scene.patches["site"].values)}
@@ -110,7 +140,7 @@ def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
     rest = seen - made
     reach = robust_limits(np.abs(rest), 0.5)[1]
     top = 2.2
-    sheet.text(x, top, "sites explained worst", size=9.5)
+    sheet.text(x, top, "explained worst", size=9.5)
     rows: tuple[tuple[str, np.ndarray, str, tuple[float, float]], ...] = (
         ("patch", seen, "gray", grey),
         ("model", made, "gray", grey),

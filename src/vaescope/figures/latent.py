@@ -10,6 +10,7 @@ from vaescope.figures.quantities import angle
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
 from vaescope.figures.style import INK, category_colours, robust_limits
+from vaescope.figures.truth import label_name
 
 
 def decoded_grid(scene: Scene, view: View) -> Drawn | None:
@@ -75,16 +76,13 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
         kinds.append("class")
     if view.has("consensus_angle"):
         kinds.append("angle")
-    for name in ("truth_phase", "truth_species"):
-        if view.has(name) and len(_levels(view, name)) > 1:
-            kinds.append(name)
-    kinds = kinds[:4]
+    kinds = (kinds + known_kinds(view))[: 6 if scene.stack else 4]
     across = min(len(kinds), 3) if len(kinds) != 4 else 2
     step_x, step_y, side = 3.6, 3.15, 2.35
     rows = -(-len(kinds) // across)
     sheet = Sheet(
         scene,
-        "How the sites lie in the latent plane",
+        f"How the {'patches' if scene.stack else 'sites'} lie in the latent plane",
         rows * step_y,
         width=max(2 * MARGIN + across * step_x, 6.4),
         view=view,
@@ -101,17 +99,19 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
             _cross(axes, view, content)
         elif kind == "angle":
             _by_angle(sheet, axes, view, plane, x + side + 0.07, y)
+        elif kind == "class" or _categorical(view, kind):
+            _by_category(scene, axes, view, plane, kind)
         else:
-            _by_category(axes, view, plane, kind)
+            _by_number(sheet, axes, view, plane, kind, x + side + 0.07, y)
         axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1")
         axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel("latent 2" if content.shape[1] > 1 else _second(view))
     more = content.shape[1] - 2
     caption = (
-        "Every point is a site, placed by its consensus latents"
+        f"Every point is a {'patch' if scene.stack else 'site'}, placed by its consensus latents"
         + (f" (the first two of {content.shape[1]})" if more > 0 else "")
         + ". The cross is the median spread between ensemble members: structure smaller than it"
-        " is not sure. A few sites beyond the axes are left out."
+        " is not sure. A few beyond the axes are left out."
     )
     return sheet.drawn("latent-distribution", caption, view)
 
@@ -162,7 +162,7 @@ def _density(sheet: Sheet, axes, plane: np.ndarray, limits, x: float, y: float) 
         cmap=sheet.scene.look.colormap,
         linewidths=0.1,
     )
-    axes.set_title("sites per cell")
+    axes.set_title("patches per cell" if sheet.scene.stack else "sites per cell")
     bar = sheet.axes(x, y, 0.1, 2.35)
     from matplotlib.ticker import MaxNLocator
 
@@ -206,9 +206,66 @@ def _short3(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def _by_category(axes, view: View, plane: np.ndarray, kind: str) -> None:
+def known_kinds(view: View) -> list[str]:
+    """Variables known of the sites that vary, the label first; not how a model was told of them."""
+    hidden = {"truth_held_out", "truth_known_label", "truth_y", "truth_x", "truth_bound"}
+    found = [
+        str(name)
+        for name in view.latents.variables
+        if str(name).startswith("truth_")
+        and str(name) not in hidden
+        and view.latents[name].dims == ("site",)
+    ]
+    varying = []
+    for name in found:
+        values = view.values(name, everywhere=True).astype(float)
+        values = values[np.isfinite(values)]
+        if _categorical(view, name):
+            values = values[values >= 0]
+        if len(values) and np.ptp(values) > 1e-9:
+            varying.append(name)
+    if "truth_label" not in varying:  # sites of an image: what they are, not where
+        varying = [name for name in varying if _categorical(view, name)]
+    first = ("truth_label", "truth_phase", "truth_species", "truth_shear", "truth_angle")
+    return sorted(varying, key=lambda n: (first.index(n) if n in first else len(first), n))
+
+
+def _categorical(view: View, name: str) -> bool:
+    values = view.values(name, everywhere=True).astype(float)
+    values = values[np.isfinite(values)]
+    return len(np.unique(values)) <= 24 and bool((values == np.round(values)).all())
+
+
+def _by_number(
+    sheet: Sheet, axes, view: View, plane: np.ndarray, name: str, x: float, y: float
+) -> None:
+    values = view.values(name, everywhere=True).astype(float)
+    word = name.removeprefix("truth_").replace("_", " ")
+    turns = view.latents[name].attrs.get("units") == "rad"
+    if turns:
+        values, word = np.degrees(values), f"{word} (°)"
+    low, high = robust_limits(values, 0.2)
+    cyclic = name == "truth_angle"
+    if cyclic and high - low > 200:
+        low, high = -180.0, 180.0
+    marks = axes.scatter(
+        *plane.T,
+        c=values,
+        cmap=sheet.scene.look.cyclic if cyclic else sheet.scene.look.colormap,
+        vmin=low,
+        vmax=high,
+        s=_size(len(plane)),
+        linewidths=0,
+        rasterized=len(plane) > RASTER_FROM,
+    )
+    axes.set_title(f"by true {word}")
+    colours = sheet.figure.colorbar(marks, cax=sheet.axes(x, y, 0.1, 2.35))
+    colours.outline.set_visible(False)
+
+
+def _by_category(scene: Scene, axes, view: View, plane: np.ndarray, kind: str) -> None:
     name = {"class": "consensus_class"}.get(kind, kind)
-    word = {"truth_phase": "true phase", "truth_species": "true species"}.get(kind, "class")
+    word = "class" if kind == "class" else "true " + name.removeprefix("truth_").replace("_", " ")
     values = view.values(name, everywhere=True)
     levels = range(view.classes) if kind == "class" else _levels(view, name)
     colours = category_colours(max([int(v) for v in levels], default=0) + 1)
@@ -220,10 +277,10 @@ def _by_category(axes, view: View, plane: np.ndarray, kind: str) -> None:
             s=_size(len(plane)),
             linewidths=0,
             rasterized=len(plane) > RASTER_FROM,
-            label=f"{int(level)}",
+            label=label_name(scene, level) if kind == "truth_label" else f"{int(level)}",
         )
     axes.set_title(f"by {word}")
-    if len(levels) <= 10:
+    if len(levels) <= 12:
         legend = axes.legend(
             loc="upper left",
             bbox_to_anchor=(1.0, 1.02),

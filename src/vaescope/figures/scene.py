@@ -26,7 +26,7 @@ class View:
     name: str
     latents: xr.Dataset
     history: Path
-    frame: int
+    frame: int | None  # the drawn one; None: each frame is a site of its own, all are drawn
 
     @property
     def label(self) -> str:
@@ -74,7 +74,7 @@ class View:
     @cached_property
     def on_frame(self) -> np.ndarray:
         """Indices along ``site`` of the sites on the drawn frame."""
-        if "frame" not in self.latents.variables:
+        if self.frame is None or "frame" not in self.latents.variables:
             return np.arange(self.latents.sizes["site"])
         return np.flatnonzero(self.latents["frame"].values == self.frame)
 
@@ -100,6 +100,11 @@ class Scene:
     patches: xr.Dataset  # lazy
     attrs: dict[str, Any]
     views: list[View] = field(default_factory=list)
+
+    @property
+    def stack(self) -> bool:
+        """Whether every frame is a patch of its own, so that there is no image to map on."""
+        return self.sites.attrs.get("method") == "frames"
 
     @property
     def calibrated(self) -> bool:
@@ -183,6 +188,7 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
         sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
     frames = np.unique(sites["frame"].values)
     frame = int(frames[0]) if frames.size else 0
+    stack = sites.attrs.get("method") == "frames"
     channels = [str(name) for name in np.atleast_1d(image["channel"].values)]
     views = []
     for model in models:
@@ -191,7 +197,7 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
             latents = latents.assign_coords(site=patches["site"].values)
         small = [name for name in latents.data_vars if name not in {"reconstruction"}]
         latents = latents.assign(latents[small].load())
-        views.append(View(model, latents, folder / model / "history.csv", frame))
+        views.append(View(model, latents, folder / model / "history.csv", None if stack else frame))
     return Scene(
         dataset=dataset,
         version=version,

@@ -66,7 +66,9 @@ class Sheet:
         if view is not None:
             facts.append(f"{view.members} members" if view.members != 1 else "1 member")
         if sites is not None:
-            facts.append(f"{sites:,} sites".replace(",", "\u202f") if sites != 1 else "1 site")
+            word = "patch" if scene.stack else "site"
+            many = "patches" if scene.stack else "sites"
+            facts.append(f"{sites:,} {many}".replace(",", "\u202f") if sites != 1 else f"1 {word}")
         facts.extend(note for note in notes if note)
         letters = int((width - 2 * MARGIN) / _CHARACTER)
         lines = [" · ".join(facts)]

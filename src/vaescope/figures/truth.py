@@ -8,9 +8,16 @@ from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import circular_mean, signed, wrap
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
+from vaescope.figures.style import (
+    CATEGORIES,
+    FAINT,
+    INK,
+    category_colours,
+    plain,
+    robust_limits,
+)
 
-_WORDS = {"truth_phase": "phase", "truth_species": "species"}
+_WORDS = {"truth_phase": "phase", "truth_species": "species", "truth_label": "label"}
 
 
 def angle_truth(scene: Scene, view: View) -> Drawn | None:
@@ -105,6 +112,8 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
         return None
     labels = view.values("consensus_class", everywhere=True).astype(int)
     word, kinds, names = true_kinds(view)
+    if view.has("truth_label"):
+        names = [label_name(scene, float(name)) for name in names]
     if len(names) < 2:
         return None
     table = np.array(
@@ -148,6 +157,13 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
         f" class at most, which makes {accuracy:.1%} of the sites right."
     )
     return sheet.drawn("confusion", caption, view)
+
+
+def label_name(scene: Scene, label: float) -> str:
+    """The name of a label, where the data give one."""
+    known = [str(name) for name in scene.attrs.get("truth_classes") or []]
+    index = int(label)
+    return plain(known[index], 14) if 0 <= index < len(known) else f"{label:g}"
 
 
 def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:

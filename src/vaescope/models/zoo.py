@@ -68,3 +68,23 @@ LABELS = {
     "multichannel-rvae": "VAE of several channels, invariant to rotation and shifts",
 }
 """name -> the same in words, for figures and reports."""
+
+_PARTS = {
+    "rotation": "rotation",
+    "offsets": "shifts",
+    "scale": "scale",
+    "shear": "shear",
+    "strain": "strain",
+}
+
+
+def label(settings: dict[str, Any]) -> str:
+    """A model in words: its kind, and what it is invariant to as it was set."""
+    variant = str(settings["variant"])
+    kind = LABELS.get(variant, variant).partition(" invariant to ")[0].rstrip(",")
+    parts = [word for name, word in _PARTS.items() if settings.get(name)]
+    if not parts:
+        return kind
+    together = ", ".join(parts[:-1]) + (" and " if parts[:-1] else "") + parts[-1]
+    comma = "," if " " in kind and kind != "variational autoencoder" else ""
+    return f"{kind}{comma} invariant to {together}"

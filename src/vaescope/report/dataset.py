@@ -93,7 +93,7 @@ def _data(image: xr.Dataset, row: dict[str, Any]) -> list[tuple[str, str]]:
     size = f"{image.sizes['x']} × {image.sizes['y']} pixels"
     frames, channels = image.sizes.get("time", 1), image.sizes.get("channel", 1)
     if frames > 1:
-        size += f", {frames} frames"
+        size += f", {words.number(frames)} frames"
     if channels > 1:
         names = ", ".join(str(name) for name in np.atleast_1d(image["channel"].values))
         size += f", {channels} channels ({names})"
@@ -117,6 +117,11 @@ def _data(image: xr.Dataset, row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _quality(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[tuple[str, str]]:
+    if "y_error" not in sites:
+        return [
+            ("patches", words.number(int(patches.sizes["site"]))),
+            ("samples", f"{patches.sizes['py']} × {patches.sizes['px']}"),
+        ]
     error = np.hypot(sites["y_error"].values, sites["x_error"].values) / np.sqrt(2)
     return [
         ("sites found", words.number(int(sites.sizes["site"]))),
@@ -198,6 +203,8 @@ def _classes(latents: xr.Dataset, sites: xr.Dataset) -> list[dict[str, str]]:
 
 def _of_sites(latents: xr.Dataset, sites: xr.Dataset, name: str) -> np.ndarray:
     """A column of the table of sites at the sites of a model; NaN where there is none."""
+    if name not in sites:
+        return np.full(latents.sizes["site"], np.nan)
     known = dict(zip(sites["site"].values.tolist(), sites[name].values.tolist(), strict=True))
     return np.array([known.get(site, np.nan) for site in latents["site"].values.tolist()], float)
 

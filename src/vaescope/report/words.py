@@ -16,6 +16,10 @@ _SCORES = {
     "predictive_p_below_0.05": "sites with predictive p < 0.05",
     "mean_elbo": "mean ELBO (nats)",
     "noise_inflation": "errors widened for correlated noise",
+    "label_by_neighbours_accuracy": "labels by 15 neighbours in the latents",
+    "label_accuracy": "classes against labels",
+    "held_out_label_accuracy": "classes against labels, held-out patches",
+    "shear_correlation_worst_label": "shear against truth, worst label (|r|)",
     "angle_share_within_3_deg": "angles within 3°",
     "angle_median_spread_deg": "angle spread (median)",
     "angle_coverage_68": "angle errors below their spread",
@@ -115,13 +119,17 @@ def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Reading", _ingest(settings.get("ingest") or {})),
         ("Sites", _sites(settings.get("sites") or {})),
-        ("Patches", _patches(settings.get("patches") or {})),
+        ("Patches", _patches(settings.get("patches") or {}, _is_stack(settings))),
         *[
             (f"Model {name}", _model(dict(model or {})))
             for name, model in (settings.get("models") or {}).items()
         ],
         ("Ensemble", _ensemble(settings)),
     ]
+
+
+def _is_stack(settings: dict[str, Any]) -> bool:
+    return (settings.get("sites") or {}).get("method") == "frames"
 
 
 def _ingest(settings: dict[str, Any]) -> str:
@@ -135,6 +143,8 @@ def _ingest(settings: dict[str, Any]) -> str:
         done.append("scan lines are detrended")
     if steps.get("hot_pixels"):
         done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
+    if steps.get("turn_frames"):
+        done.append(f"every frame is turned by a random angle within ± {steps['turn_frames']}°")
     if steps.get("align_frames"):
         done.append("frames are aligned against drift")
     chosen = ""
@@ -149,6 +159,8 @@ def _ingest(settings: dict[str, Any]) -> str:
 
 def _sites(settings: dict[str, Any]) -> str:
     method = str(settings.get("method", "log"))
+    if method == "frames":
+        return "Every frame of the stack is a patch by itself."
     spacing = settings.get("spacing")
     text = (
         f"{str(settings.get('polarity') or 'bright').capitalize()} sites are found as"
@@ -160,9 +172,18 @@ def _sites(settings: dict[str, Any]) -> str:
     return text + "."
 
 
-def _patches(settings: dict[str, Any]) -> str:
+def _patches(settings: dict[str, Any], stack: bool = False) -> str:
     size = settings.get("size")
     pixels = settings.get("pixels")
+    norm = settings.get("normalise") or "image"
+    if stack:
+        points = f"{pixels} × {pixels} points" if pixels else "its own points, 64 a side at most"
+        ways = {
+            "image": "by the 1st and 99th percentile of the stack",
+            "unit": "from the least to the greatest value of the stack",
+        }
+        way = ways.get(str(norm), {"patch": "per patch"}.get(str(norm), "not at all"))
+        return f"Every patch is taken at {points}, and normalised {way}."
     text = "Around every site a patch of " + (f"{size} px" if size else "about three spacings")
     if pixels:
         text += f" is sampled at {pixels} × {pixels} points"
@@ -170,8 +191,12 @@ def _patches(settings: dict[str, Any]) -> str:
         text += " is cut"
     centred = settings.get("centre", "subpixel") == "subpixel"
     text += ", centred below the pixel" if centred else ", centred on the nearest pixel"
-    norm = settings.get("normalise") or "image"
-    ways = {"image": "per image", "patch": "per patch", "none": "not at all"}
+    ways = {
+        "image": "per image",
+        "unit": "from least to greatest",
+        "patch": "per patch",
+        "none": "not at all",
+    }
     return text + f", and normalised {ways.get(str(norm), str(norm))}."
 
 

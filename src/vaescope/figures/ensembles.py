@@ -1,0 +1,121 @@
+"""What the members of an ensemble say of the classes: where they differ, and how many there are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.known import labels_of
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.style import CATEGORIES, INK, robust_limits
+from vaescope.figures.truth import label_name
+
+_FEWEST_MODELS = 3
+
+
+def dispersion(scene: Scene, view: View) -> Drawn | None:
+    """How the members' predictions spread, label by label and class by class."""
+    if not view.classes or view.members < 2:
+        return None
+    label, levels = labels_of(view)
+    probability = view.latents["consensus_class_probability"].values
+    entropy = view.values("class_entropy")
+    found = view.values("consensus_class").astype(int)
+    labelled = len(levels) > 1
+    rows = [float(k) for k in (levels if labelled else range(view.classes))]
+    group = label if labelled else found
+    names = [label_name(scene, k) for k in rows] if labelled else [f"class {k:g}" for k in rows]
+    matrix = np.stack([probability[group == k].mean(0) for k in rows])
+    order = np.argsort([matrix[:, k].argmax() for k in range(view.classes)], kind="stable")
+    cell = float(np.clip(4.2 / max(view.classes, len(rows)), 0.28, 0.6))
+    high, wide = cell * len(rows), cell * view.classes
+    tall = max(high, 2.4)
+    right = MARGIN + 1.0 + wide + 1.2
+    sheet = Sheet(
+        scene,
+        "How far the members agree on the classes",
+        tall + 1.0,
+        width=max(right + 4.0, 9.0),
+        view=view,
+        sites=len(found),
+        notes=(f"mean entropy {entropy.mean():.2f} nats",),
+    )
+    axes = sheet.axes(MARGIN + 1.0, 0.3, wide, high)
+    drawn = axes.imshow(matrix[:, order], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(view.classes), [str(k) for k in order])
+    axes.set_yticks(range(len(rows)), names)
+    axes.set(xlabel="class", title="mean of the members' predictions")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = sheet.axes(MARGIN + 1.0 + wide + 0.1, 0.3, 0.1, min(high, 2.4))
+    colours = sheet.figure.colorbar(drawn, cax=bar)
+    colours.outline.set_visible(False)
+    box = sheet.axes(right + 0.2, 0.3, 3.3, high)
+    data = [entropy[group == k] for k in rows]
+    parts = box.boxplot(
+        data, vert=False, widths=0.6, sym="", patch_artist=True, positions=range(len(rows))
+    )
+    for patch in parts["boxes"]:
+        patch.set(facecolor="#cfe1ee", edgecolor=CATEGORIES[0], linewidth=0.8)
+    for line in [*parts["medians"], *parts["whiskers"], *parts["caps"]]:
+        line.set(color=CATEGORIES[0], linewidth=0.8)
+    box.set(ylim=(len(rows) - 0.5, -0.5), xlabel="entropy of the prediction (nats)")
+    box.set_yticks([])
+    box.set_title("dispersion of the predictions")
+    box.axvline(np.log(view.classes), color=INK, lw=0.8, ls=":")
+    word = "label" if labelled else "class"
+    caption = (
+        f"Left: the members' class probabilities, averaged over members and over the patches of"
+        f" each {word}. Right: entropy of each patch's averaged prediction (box: quartiles,"
+        " whiskers: 1.5 times their distance); 0 where all members are sure and agree, the dotted"
+        " line where nothing is known."
+    )
+    return sheet.drawn("dispersion", caption, view)
+
+
+def class_numbers(scene: Scene) -> Drawn | None:
+    """What models with different numbers of classes say about how many there are."""
+    views = [v for v in scene.views if v.has("class_probability") and v.members > 1]
+    views = [v for v in views if v.latents.attrs.get("classes_asked")]
+    views.sort(key=lambda v: int(v.latents.attrs["classes_asked"]))
+    asked = [int(v.latents.attrs["classes_asked"]) for v in views]
+    if len(set(asked)) < _FEWEST_MODELS:
+        return None
+    agreement = [np.atleast_1d(v.latents.attrs["class_agreement"]).astype(float) for v in views]
+    elbo = [v.latents["elbo"].values.mean(1) for v in views]
+    sheet = Sheet(
+        scene,
+        "How many classes there are",
+        2.9,
+        width=WIDTH_OF_THREE,
+        notes=(f"{views[0].members} members each",),
+    )
+    panels = (
+        ("agreement of two members (AMI)", agreement),
+        ("ELBO of a patch (nats)", elbo),
+        ("classes found again", [np.array([v.classes], float) for v in views]),
+    )
+    for column, (word, values) in enumerate(panels):
+        axes = sheet.axes(MARGIN + 0.65 + column * 3.4, 0.3, 2.5, 2.0)
+        middle = np.array([v.mean() for v in values])
+        for k, some in zip(asked, values, strict=True):
+            axes.plot([k] * len(some), some, ".", color=CATEGORIES[0], alpha=0.35, ms=5)
+        axes.plot(asked, middle, "o-", color=CATEGORIES[1], ms=4, lw=1.2)
+        low, high = robust_limits(np.concatenate(values), 0)
+        pad = 0.1 * max(high - low, 1e-3)
+        axes.set(ylim=(low - pad, high + pad), xlabel="classes asked for", title=word)
+        axes.set_xticks(asked)
+        if column == 2:
+            axes.plot(asked, asked, color=INK, lw=0.8, ls="--")
+            axes.set_ylim(0, max(asked) + 1)
+    caption = (
+        "Models that differ in the number of classes they may use. Left: adjusted mutual"
+        " information between the classes of every two members; a number of classes that the data"
+        " do not have is found differently each time. Middle: mean evidence lower bound of every"
+        " member. Right: classes that the members find again; the others are dissolved. The line"
+        " is equality."
+    )
+    return sheet.drawn("class-numbers", caption)
+
+
+WIDTH_OF_THREE = 2 * MARGIN + 3 * 3.4
