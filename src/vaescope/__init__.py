@@ -1,8 +1,25 @@
-"""Which local structures are in micrographs, how they vary, where, and how sure that is.
+"""Which local structures are in images, how they vary, where, and how sure is that?
 
-The rooms, bottom to top: ``store``, ``read``, ``simulate``, ``sites``, ``patches``, ``models``,
-``train``, ``analyse``, ``figures``, ``report``. A room imports only from rooms below it, and none
-of them knows of the workflow that calls them.
+The rooms of the library, bottom to top: ``store``, ``read``, ``simulate``, ``sites``, ``patches``,
+``models``, ``train``, ``analyse``, ``figures``, ``report``. A room imports only from rooms below it;
+none knows of the workflow but ``workflow``. ``Model`` and ``load`` are for notebooks.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaescope.notebook import Model, load
+
 __version__ = "0.1.0"
+__all__ = ["Model", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what notebooks use only when it is asked for: torch takes seconds."""
+    if name in __all__:
+        from vaescope import notebook
+
+        return getattr(notebook, name)
+    raise AttributeError(f"module `vaescope` has no `{name}`")

@@ -77,24 +77,50 @@ def load_members(folder: Path) -> list[Member]:
     ------
     UserError : there are none, or a file cannot be read.
     """
-    found = []
-    for file in sorted(folder.glob("member-*.safetensors")):
-        loaded = checkpoint.load(file)
-        if loaded is None:
-            raise UserError(
-                "the weights cannot be read", file=file, remedy="Delete it and train again"
-            )
-        tensors, facts = loaded
-        settings = Settings(**facts["settings"])
-        codec = Codec.from_dict(facts["codec"])
-        shapes = (tuple(facts["shape"]), tuple(facts["target"]))
-        model = Family(1, shapes[0], settings, shapes[1], codec.size)
-        model.load_state_dict(tensors)
-        model.eval()
-        found.append(Member(model, facts["member"], facts["elbo"], codec))
+    found = [load_member(file) for file in sorted(folder.glob("member-*.safetensors"))]
     if not found:
         raise UserError("no trained members here", file=folder, remedy="Run the training again")
     return sorted(found, key=lambda member: member.number)
+
+
+def load_member(file: Path) -> Member:
+    """One member from its file.
+
+    Raises
+    ------
+    UserError : the file is missing, or holds no weights of a model.
+    """
+    loaded = checkpoint.load(file)
+    try:
+        assert loaded is not None
+        tensors, facts = loaded
+        codec = Codec.from_dict(facts["codec"])
+        shapes = (tuple(facts["shape"]), tuple(facts["target"]))
+        model = Family(1, shapes[0], Settings(**facts["settings"]), shapes[1], codec.size)
+        model.load_state_dict(tensors)
+    except (AssertionError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(
+            "the weights cannot be read",
+            file=file,
+            found="no such file" if not file.exists() else None,
+            remedy="Train the model again",
+        ) from error
+    model.eval()
+    return Member(model, facts["member"], facts["elbo"], codec)
+
+
+def save_member(member: Member, seed: int, file: Path) -> None:
+    """Write one member so that ``load_member`` reads it: weights, and the rest as a JSON header."""
+    facts = {
+        "settings": member.settings.as_dict(),
+        "shape": list(member.model.shape),
+        "target": list(member.model.target),
+        "codec": member.codec.as_dict(),
+        "member": member.number,
+        "seed": seed,
+        "elbo": member.elbo,
+    }
+    checkpoint.save(file, member.model.state_dict(), facts)
 
 
 @torch.no_grad()

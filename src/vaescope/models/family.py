@@ -339,6 +339,18 @@ class Family(nn.Module):
         return (upright + slant) * (-self.class_log_sd.clamp(*CLASS_LOG_SD)).exp().unsqueeze(-1)
 
     @torch.no_grad()
+    def content_of_noise(self, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """Content (row, latent) drawn from the first member's prior, from standard normal noise
+        (row, latent): from its classes where it has any."""
+        if not (self.settings.classes and bool(self.classes_awake[0])):
+            return noise
+        weight = functional.softmax(self.class_prior[0], -1).cpu()
+        chosen = torch.multinomial(weight, len(noise), replacement=True, generator=generator)
+        whitening = self.class_whitening()[0].cpu()[chosen]
+        inside = torch.linalg.solve_triangular(whitening, noise.unsqueeze(-1), upper=False)
+        return self.class_mean[0].cpu()[chosen] + inside.squeeze(-1)
+
+    @torch.no_grad()
     def place_classes(self, member: int, weight: Tensor, mean: Tensor, covariance: Tensor) -> None:
         """Put the classes of one member: weight (class,), mean (class, latent), covariance (class,
         latent, latent)."""

@@ -234,18 +234,33 @@ def wake(
     return torch.stack(taught), torch.stack(upright) if torn else None
 
 
-def settle(model: Family, contents: Tensor, taught: Tensor) -> None:
+def settle(model: Family, contents: Tensor, taught: Tensor, labels: Tensor | None = None) -> Tensor:
     """Put every class where its sites are now.
 
     Contents (member, site, latent) move while the classes are taught, further than their own
-    places follow in so few steps. taught : (member, site, class).
+    places follow in so few steps. Known labels (site,) are spread anew: content that the classes
+    have parted lets them go further.
+
+    Returns
+    -------
+    (member, site, class) ``taught``, or what the labels make of it now.
     """
+    known = None if labels is None else labels.cpu().numpy()
+    out = taught.clone()
     device = model.class_mean.device
     for k, (content, groups_of) in enumerate(zip(contents, taught, strict=True)):
-        found = moments(content.double().cpu().numpy(), groups_of.double().cpu().numpy())
+        values, share = content.double().cpu().numpy(), groups_of.double().cpu().numpy()
+        if known is not None and (known >= 0).any():
+            weight, mean, covariance = moments(values, share)
+            share = named(
+                values, Groups(share, weight, mean, covariance), known, share.shape[1]
+            ).responsibility
+            out[k] = torch.as_tensor(share, dtype=out.dtype, device=device)
+        found = moments(values, share)
         model.place_classes(
             k, *(torch.as_tensor(part, dtype=torch.float32, device=device) for part in found)
         )
+    return out
 
 
 def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int) -> Groups:

@@ -119,7 +119,7 @@ class Fitting:
                 seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
                 self.taught, self.upright = wake(self.model, *self.contents(), seeds, self.labels)
             elif self.step in self.plan.settling and self.taught is not None:
-                settle(self.model, self.contents()[0], self.taught)
+                self.taught = settle(self.model, self.contents()[0], self.taught, self.labels)
             self.one_step()
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
