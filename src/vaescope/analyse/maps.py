@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vaescope.analyse import align, criticise, gauge, labelled, pictures, symmetry, truth
+from vaescope.analyse import (
+    align,
+    criticise,
+    gauge,
+    labelled,
+    pictures,
+    restoration,
+    symmetry,
+    truth,
+)
 from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
 from vaescope.train.data import gather as gather_data
@@ -84,8 +93,8 @@ def map_latents(
     named = bool(own.labels)
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
-    variables.update(pictures.draw(view, ensemble, gauges, data.patches).variables())
-    variables["reconstruction"] = (("site", "channel", "py", "px"), reconstruction)
+    variables.update(pictures.draw(view, ensemble, gauges, data.patches).variables(own))
+    variables["reconstruction"] = (("site", *pictures.axes(own)), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
     variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
@@ -108,6 +117,7 @@ def map_latents(
         "mean_elbo": float(np.mean([e.elbo.mean() for e in encodings])),
         **truth.scores(latents, n),
         **of_labels,
+        **(restoration.score(data, reconstruction, mask) if own.target else {}),
     }
     if "angle_spread" in latents:
         numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))

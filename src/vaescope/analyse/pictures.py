@@ -11,6 +11,7 @@ import numpy as np
 from vaescope.analyse.consensus import View
 from vaescope.analyse.encode import Encoding, Member, decode, turned_upright
 from vaescope.analyse.gauge import Gauge
+from vaescope.models.settings import Settings
 
 GRID = 9  # decoded pictures along each latent
 
@@ -25,18 +26,26 @@ class Pictures:
     class_patch: np.ndarray | None = None
     class_decoded: np.ndarray | None = None
 
-    def variables(self) -> dict[str, Any]:
+    def variables(self, settings: Settings) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values)."""
-        picture = ("channel", "py", "px")
+        picture = axes(settings)
+        patch = ("channel", "py", "px")
         out: dict[str, Any] = {
             "decoded_grid": (("grid_row", "grid_column", *picture), self.grid),
             "grid_row": (("grid_row",), self.rows, {"long_name": "latent 2"}),
             "grid_column": (("grid_column",), self.columns, {"long_name": "latent 1"}),
         }
         if self.class_patch is not None:
-            out["class_patch"] = (("class", *picture), self.class_patch)
+            out["class_patch"] = (("class", *patch), self.class_patch)
             out["class_decoded"] = (("class", *picture), self.class_decoded)
         return out
+
+
+def axes(settings: Settings) -> tuple[str, str, str]:
+    """Dimensions of what a model draws: those of the patches, unless it makes something else."""
+    if settings.target is None:
+        return ("channel", "py", "px")
+    return ("target_channel", "target_y", "target_x")
 
 
 def mean_reconstruction(encodings: Sequence[Encoding], kept: np.ndarray) -> np.ndarray:

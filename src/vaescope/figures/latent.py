@@ -17,8 +17,9 @@ def decoded_grid(scene: Scene, view: View) -> Drawn | None:
     """The canonical patch that the model draws at every place of its latent plane."""
     if not view.has("decoded_grid"):
         return None
-    pictures = view.latents["decoded_grid"].isel(channel=0)
-    pictures = pictures.transpose("grid_row", "grid_column", "py", "px")
+    pictures = view.latents["decoded_grid"]
+    channel, *picture = [name for name in pictures.dims if not str(name).startswith("grid_")]
+    pictures = pictures.isel({channel: 0}).transpose("grid_row", "grid_column", *picture)
     # Latent 2 grows upwards, as on the axes of the distribution.
     pictures = pictures.sortby("grid_row", ascending=False).sortby("grid_column")
     images = pictures.values

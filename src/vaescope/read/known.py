@@ -29,9 +29,9 @@ def per_frame(arrays: dict[str, da.Array]) -> dict[str, Variable]:
             name = given
         about = {"long_name": name.replace("_", " "), "units": "1"}
         if array.ndim == 1 or array.shape[1:] == (1,):
-            values = np.asarray(array).reshape(len(array)).astype(float)
+            values = np.asarray(array).reshape(len(array))
             if name in _ANGLES:
-                values, about["units"] = _radians(values), "rad"
+                values, about["units"] = _radians(values.astype(float)), "rad"
             out[PREFIX + name] = (("time",), values, about)
         elif array.ndim == 2:
             out[PREFIX + name] = (("time", f"{name}_point"), array.astype(np.float32), about)

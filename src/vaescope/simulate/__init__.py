@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.simulate import cards, systems
+from vaescope.simulate import cards, pairs, systems
 from vaescope.simulate.render import expected_counts, position_bound
 from vaescope.simulate.systems import SYSTEMS, Parameters
 
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SYSTEMS", "Parameters", "make", "parse"]
 
-Chosen = Parameters | cards.Parameters
+Chosen = Parameters | cards.Parameters | pairs.StemParameters | pairs.ColourParameters
+
+PAIRS: dict[str, tuple[Chosen, dict[str, tuple[float, float]]]] = {
+    "stem-pairs": (pairs.StemParameters(), pairs.STEM_LIMITS),
+    "colour-cards": (pairs.ColourParameters(), pairs.COLOUR_LIMITS),
+}
 
 
 def make(name: str, seed: int = 0) -> xr.Dataset:
@@ -29,9 +34,9 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
 
     Parameters
     ----------
-    name : `perovskite`, `square` or `hexagonal`, `cards1` to `cards4`, with parameters if wanted,
-        as in `perovskite?dose=500&size=256` (see `systems.Parameters` and `cards.Parameters` for
-        their meaning and units).
+    name : `perovskite`, `square` or `hexagonal`, `cards1` to `cards4`, `stem-pairs` or
+        `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256` (see the
+        parameters in `systems`, `cards` and `pairs` for their meaning and units).
     seed : of the random generator.
 
     Returns
@@ -41,34 +46,38 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     `truth_y`, `truth_x` (px), `truth_angle` (rad), `truth_phase`, `truth_species` and `truth_bound`
     (px), the Cramér–Rao bound of the standard deviation of each of its coordinates. Cards: per
     frame `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and
-    `truth_held_out`.
+    `truth_held_out`. Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
 
     Raises
     ------
     UserError : unknown name or parameter, or a value out of range.
     """
     system, parameters = parse(name)
+    if isinstance(parameters, Parameters):
+        return _crystal(name, system, parameters, seed)
+    rng = np.random.default_rng(seed)
     if isinstance(parameters, cards.Parameters):
-        return _stack_of_cards(name, system, parameters, seed)
-    return _crystal(name, system, parameters, seed)
+        made = cards.deal(parameters, rng)
+    elif isinstance(parameters, pairs.StemParameters):
+        made = pairs.stem(parameters, rng)
+    else:
+        made = pairs.colour(parameters, rng)
+    return _stack(name, system, parameters, seed, made)
 
 
-def _stack_of_cards(name: str, system: str, parameters: cards.Parameters, seed: int) -> xr.Dataset:
+def _stack(
+    name: str, system: str, parameters: Chosen, seed: int, made: dict[str, np.ndarray]
+) -> xr.Dataset:
+    """A stack of pictures ``images`` (frame, y, x) with what is known of each frame."""
+    import dask.array as da
     import xarray as xr
 
-    hand = cards.deal(parameters, np.random.default_rng(seed))
-    images = hand.pop("images")
-    units = {"angle": "rad", "shear": "rad", "shift_y": "px", "shift_x": "px"}
-    truth = {
-        f"truth_{key}": (
-            "time",
-            value,
-            {"long_name": key.replace("_", " "), "units": units.get(key, "1")},
-        )
-        for key, value in hand.items()
-    }
-    image = (("time", "channel", "y", "x"), images[:, None], {"long_name": "ink", "units": "1"})
-    axis = np.arange(parameters.size, dtype=float)
+    from vaescope.read import known
+
+    images = made.pop("images")
+    truth = known.per_frame({key: da.from_array(value) for key, value in made.items()})
+    image = (("time", "channel", "y", "x"), images[:, None], {"long_name": "signal", "units": "1"})
+    axis = np.arange(images.shape[1], dtype=float)
     dataset = xr.Dataset(
         {"image": image, **truth},
         coords={
@@ -82,7 +91,7 @@ def _stack_of_cards(name: str, system: str, parameters: cards.Parameters, seed: 
             "pixel_unit": "px",
             "calibrated": False,
             **_facts(name, system, parameters, seed),
-            "truth_classes": list(cards.SUITS),
+            **({"truth_classes": list(cards.SUITS)} if "label" in made else {}),
         },
     )
     return dataset.chunk({"time": 256})
@@ -171,8 +180,10 @@ def parse(name: str) -> tuple[str, Chosen]:
         start, limits = Parameters(**preset), systems.LIMITS
     elif system in cards.SETS:
         start, limits = cards.Parameters(**cards.SETS[system]), cards.LIMITS
+    elif system in PAIRS:
+        start, limits = PAIRS[system]
     else:
-        known = [*SYSTEMS, *cards.SETS]
+        known = [*SYSTEMS, *cards.SETS, *PAIRS]
         raise UserError(
             "there is no such simulation",
             found=repr(system),
