@@ -1,0 +1,135 @@
+"""The models in a notebook: every variant trains, answers, and comes back from its file."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vaescope
+from vaescope import Model, load
+from vaescope.errors import UserError
+from vaescope.models.zoo import NEEDS, VARIANTS
+from vaescope.simulate import cards
+
+HAND = cards.deal(cards.Parameters(count=60, size=16), np.random.default_rng(0))
+KNOWN = {"label": HAND["label"], "clean": HAND["images"]}
+FILLED = {"classes": 4, "labels": "label", "condition": ["label"], "target": "clean"}
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+
+
+def model_of(variant, **more):
+    needed = {key: FILLED[key] for key in NEEDS.get(variant, ())}
+    return Model(variant, steps=20, hidden=16, batch=16, **needed, **more)
+
+
+@pytest.mark.parametrize("encoder", ["dense", "convolutional"])
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_every_variant_answers_and_comes_back_from_its_file(variant, encoder, tmp_path):
+    model = model_of(variant, encoder=encoder).fit(HAND["images"], **KNOWN)
+    told = {"label": HAND["label"]}
+    found = model.encode(HAND["images"], **told)
+    assert found.content.shape == (60, model.settings.latent)
+    assert np.isfinite(found.content).all() and np.isfinite(found.reconstruction).all()
+    conditions = {"label": np.zeros(3)} if model.settings.condition else {}
+    for pictures in (
+        model.sample(3, **conditions),
+        model.traverse(steps=3, **conditions),
+        model.decode(found.content[:3], **conditions),
+    ):
+        assert pictures.shape == (3, 1, 16, 16) and np.isfinite(pictures).all()
+    assert (found.class_probability is not None) == (model.settings.classes > 0)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors").encode(HAND["images"], **told)
+    np.testing.assert_array_equal(again.content, found.content)
+
+
+def snippets():
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return blocks[0], blocks[1:]
+
+
+@pytest.mark.parametrize("index", range(len(snippets()[1])))
+def test_the_page_about_the_models_runs_as_it_stands(index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    setup, blocks = snippets()
+    if "colour" in blocks[index] and "colour =" not in blocks[index]:
+        setup += "colour = np.stack([images, images**2, 1 - images], axis=-1)\n"
+    if "few" in blocks[index] and "few =" not in blocks[index]:
+        setup += "few = np.where(np.arange(120) < 40, label, -1)\n"
+    exec(compile(setup + blocks[index], str(PAGE), "exec"), {})
+
+
+def test_the_page_names_every_variant():
+    text = PAGE.read_text(encoding="utf-8")
+    assert not [name for name in VARIANTS if f'Model("{name}"' not in text]
+
+
+def test_curves_are_pictures_of_height_one():
+    curves = np.random.default_rng(0).random((40, 30))
+    model = Model("vae", decoder="dense", steps=10, hidden=8).fit(curves)
+    assert model.reconstruct(curves).shape == (40, 1, 1, 30)
+
+
+def test_a_traverse_changes_one_latent_alone():
+    model = model_of("vae").fit(HAND["images"])
+    pictures = model.traverse(latent=1, steps=5, span=1.0)
+    expected = model.decode(np.stack([np.zeros(5), np.linspace(-1, 1, 5)], 1))
+    np.testing.assert_allclose(pictures, expected, atol=1e-6)
+
+
+def test_samples_of_classes_come_from_the_classes():
+    model = model_of("jvae", latent=1)
+    model.fit(HAND["images"])
+    import torch
+
+    own = model.best.model
+    own.place_classes(
+        0, torch.ones(4), torch.tensor([[-9.0], [-3], [3], [9]]), 0.01 * torch.ones(4, 1, 1)
+    )
+    noise = torch.randn(400, 1, generator=torch.Generator().manual_seed(0))
+    drawn = own.content_of_noise(noise, torch.Generator().manual_seed(1)).numpy()[:, 0]
+    near = np.abs(drawn[:, None] - np.array([-9, -3, 3, 9])).min(1)
+    assert near.max() < 0.6
+    assert np.ptp(drawn) > 15
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: Model("rvea"), "unknown model variant"),
+        (lambda: Model("rvae", latnt=3), "Did you mean `latent`"),
+        (lambda: Model("vae").encode(HAND["images"]), "not trained"),
+        (lambda: Model("vae").fit(np.zeros(9)), "no pictures"),
+        (
+            lambda: Model("vae").fit(HAND["images"], label=np.zeros(3)),
+            "not known for every picture",
+        ),
+        (lambda: Model("cvae", condition=["label"]).fit(HAND["images"]), "no variable `label`"),
+        (lambda: Model("vae", likelihood="poisson").fit(HAND["images"] - 1), "do not suit"),
+        (lambda: load("nowhere.safetensors"), "cannot be read"),
+    ],
+)
+def test_mistakes_are_told_in_words(wrong, said):
+    with pytest.raises(UserError, match=said):
+        wrong()
+
+
+def test_other_pictures_and_conditions_are_refused():
+    model = model_of("cvae").fit(HAND["images"], **KNOWN)
+    with pytest.raises(UserError, match="not like those"):
+        model.encode(np.zeros((20, 12, 12)), label=np.zeros(20))
+    with pytest.raises(UserError, match="must be told it to decode"):
+        model.sample(2)
+    with pytest.raises(UserError, match="wrong number of latents"):
+        model.decode(np.zeros((2, 5)), label=np.zeros(2))
+
+
+def test_torch_is_imported_only_when_it_is_needed():
+    import subprocess
+    import sys
+
+    code = "import sys, vaescope; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(AttributeError):
+        vaescope.nothing  # noqa: B018
