@@ -103,6 +103,11 @@ def model_settings(wildcards):
     return ask(PLAN.model, wildcards.dataset, wildcards.model)
 
 
+def physics(wildcards):
+    """What changes when the user's own term of a model does."""
+    return ask(PLAN.physics, wildcards.dataset, wildcards.model)
+
+
 def memory_for(rule):
     """Memory in MB, from the inputs on disk or else from the source."""
 

@@ -23,6 +23,7 @@ rule train:
     params:
         settings=model_settings,
         members=members,
+        physics=physics,
         seed=recipe("seed"),
     message:
         "{wildcards.dataset}: training {wildcards.model}, part {wildcards.part}"

@@ -60,6 +60,13 @@ class Plan:
             )
         return models[model]
 
+    def physics(self, dataset: str, model: str) -> str:
+        """What changes when the user's own term of a model does; empty where there is none."""
+        given = self.model(dataset, model).get("physics_loss")
+        if not given:
+            return ""
+        return self.fingerprints.of([Path(given.rpartition(":")[0])], given)
+
     def jobs(self, dataset: str) -> int:
         """Number of jobs over which the members of an ensemble are spread."""
         ensemble = self.recipe(dataset)["ensemble"]
