@@ -76,6 +76,8 @@ def test_a_denoiser_beats_the_classical_methods_on_patches_it_never_saw(tmp_path
     assert found["restored_patches"] == 40 and found["restored_held_out"]
     classical = max(found[f"{name}_psnr"] for name in restoration.CLASSICAL)
     assert found["model_psnr"] > classical > found["input_psnr"]
+    assert found["linear_psnr"] > found["input_psnr"]
+    assert not latents["content_sd"].values.any(), "an autoencoder's latents are numbers"
     assert latents["reconstruction"].dims == ("site", "target_channel", "target_y", "target_x")
 
 

@@ -200,6 +200,9 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     kind = model.settings.likelihood
     out["canonical"] = likelihood.mean(model.decoder.canonical(upright)[0], kind)
     out["reconstruction"] = likelihood.mean(shown, kind)
+    if not model.settings.stochastic:
+        # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
+        out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}
     return {name: value.numpy() for name, value in out.items()}
 
 

@@ -31,9 +31,9 @@ def score(data: Data, reconstruction: np.ndarray, mask: np.ndarray) -> dict[str,
 
     Returns
     -------
-    ``NAME_psnr`` and ``NAME_ssim`` for ``model``, for ``input`` and the classical methods where
-    target and patch have the same channels, and for ``polynomial`` and ``neighbours`` where they
-    do not; ``restored_patches`` scored, and ``restored_held_out``, whether they were held out.
+    ``NAME_psnr`` and ``NAME_ssim`` for ``model`` and for ``linear``; for ``input`` and the
+    classical methods where target and patch have the same channels, for ``polynomial`` and
+    ``neighbours`` where they do not; ``restored_patches`` scored, and ``restored_held_out``, whether they were held out.
     """
     held = np.flatnonzero(data.held_out)
     seen = np.flatnonzero(~data.held_out)
@@ -64,7 +64,8 @@ def score(data: Data, reconstruction: np.ndarray, mask: np.ndarray) -> dict[str,
                 )[0],
             )
             note(name, each(method, data.patches[judged], best, span))
-    elif data.patches.shape[2:] == data.target.shape[2:]:
+    note("linear", linear(data, seen, judged))
+    if data.patches.shape[1] != data.target.shape[1]:
         note("polynomial", polynomial(data, seen, judged))
         note("neighbours", neighbours(data, seen, judged))
     return out
@@ -124,6 +125,17 @@ CLASSICAL: dict[str, tuple[Method, tuple[float, ...]]] = {
     "total_variation": (_total_variation, (0.03, 0.06, 0.1, 0.16, 0.25, 0.4)),
 }
 """name -> the method, and the numbers from which one is chosen."""
+
+
+def linear(data: Data, training: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """The target as a linear function of all pixels, by ridge regression whose strength is chosen
+    in leave-one-out cross-validation."""
+    from sklearn.linear_model import RidgeCV
+
+    rows = [data.patches[which].reshape(len(which), -1) for which in (training, judged)]
+    model = RidgeCV(alphas=np.logspace(-4, 4, 9))
+    model.fit(rows[0], data.target[training].reshape(len(training), -1))
+    return model.predict(rows[1]).reshape(len(judged), *data.target.shape[1:])
 
 
 def polynomial(data: Data, training: np.ndarray, judged: np.ndarray) -> np.ndarray:

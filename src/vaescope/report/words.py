@@ -26,6 +26,8 @@ _SCORES = {
     "nl_means_ssim": "non-local means, SSIM",
     "total_variation_psnr": "total variation, PSNR (dB)",
     "total_variation_ssim": "total variation, SSIM",
+    "linear_psnr": "linear regression, PSNR (dB)",
+    "linear_ssim": "linear regression, SSIM",
     "polynomial_psnr": "colour by a cubic of gray, PSNR (dB)",
     "polynomial_ssim": "colour by a cubic of gray, SSIM",
     "neighbours_psnr": "colour of the nearest patches, PSNR (dB)",
