@@ -54,21 +54,29 @@ def score(data: Data, reconstruction: np.ndarray, mask: np.ndarray) -> dict[str,
     if data.patches.shape[1:] == data.target.shape[1:]:
         note("input", data.patches[judged])
         for name, (method, numbers) in CLASSICAL.items():
-            best = max(
-                numbers,
-                key=lambda number, method=method: likeness(  # type: ignore[misc]
-                    each(method, data.patches[training], number, span),
-                    data.target[training],
-                    span,
-                    mask,
-                )[0],
-            )
+            best = _chosen(method, numbers, data, training, span, mask)
             note(name, each(method, data.patches[judged], best, span))
     note("linear", linear(data, seen, judged))
-    if data.patches.shape[1] != data.target.shape[1]:
+    if data.patches.shape[1] != data.target.shape[1] and (
+        data.patches.shape[2:] == data.target.shape[2:]
+    ):
         note("polynomial", polynomial(data, seen, judged))
         note("neighbours", neighbours(data, seen, judged))
     return out
+
+
+def _chosen(
+    method: Method,
+    numbers: tuple[float, ...],
+    data: Data,
+    training: np.ndarray,
+    span: float,
+    mask: np.ndarray,
+) -> float:
+    """The number with which a method restores the training patches best."""
+    patches, target = data.patches[training], data.target[training]
+    scores = [likeness(each(method, patches, n, span), target, span, mask)[0] for n in numbers]
+    return numbers[int(np.argmax(scores))]
 
 
 def likeness(
