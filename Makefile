@@ -2,13 +2,14 @@
 # make test     set up and run the whole test suite
 # make lint     formatters, linters, type checker
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
+# make bench    the benchmarks of cards and digits over five seeds, and the table of the main job
 # make clean    remove the results of the main job
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: all test lint lock clean
+.PHONY: all test lint lock bench clean
 
 all: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -37,6 +38,10 @@ lock:
 	sed -i '/- pip:/q' workflow/envs/vaescope.yaml
 	sed 's/^/      - /' requirements.lock >> workflow/envs/vaescope.yaml
 	rm -r build/lock
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/family.py
+	$(BIN)/python benchmarks/main_job.py
 
 clean:
 	rm -rf results .snakemake

@@ -28,6 +28,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "benchmarks" / "results"
+SEEDS = 5
 DIAMONDS, ZERO, ONE, EIGHT = 2, 0, 1, 8
 RECORDED = "pyroVED, 24 px, 1000 cards, 60 epochs (measured)"
 
@@ -43,7 +44,8 @@ class Goal:
     peer_value: str = ""
 
     def holds(self, values: list[float]) -> bool:
-        return all(
+        """Whether every one of at least five seeds reaches the goal."""
+        return len(values) >= SEEDS and all(
             (self.least is None or v >= self.least) and (self.most is None or v <= self.most)
             for v in values
         )
@@ -404,7 +406,7 @@ def write(table: Path, rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", help="all if none is named: " + ", ".join(CASES))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(SEEDS)))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--mnist")
     given = parser.parse_args()

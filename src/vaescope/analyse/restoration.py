@@ -33,7 +33,8 @@ def score(data: Data, reconstruction: np.ndarray, mask: np.ndarray) -> dict[str,
     -------
     ``NAME_psnr`` and ``NAME_ssim`` for ``model`` and for ``linear``; for ``input`` and the
     classical methods where target and patch have the same channels, for ``polynomial`` and
-    ``neighbours`` where they do not; ``restored_patches`` scored, and ``restored_held_out``, whether they were held out.
+    ``neighbours`` where they do not; ``restored_patches`` scored, and ``restored_held_out``,
+    whether they were held out.
     """
     held = np.flatnonzero(data.held_out)
     seen = np.flatnonzero(~data.held_out)
