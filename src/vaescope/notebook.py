@@ -125,7 +125,7 @@ class Model:
         """Posteriors of pictures: see ``analyse.encode.Encoding`` for the fields and their units.
 
         ``known`` as in ``fit``; labels are not needed. Without the target, which is unknown for
-        new pictures, turns rest on the encoder alone and ``elbo`` means nothing.
+        new pictures, turns rest on the encoder alone and ``elbo`` is NaN.
         """
         from vaescope.analyse import encode
 
@@ -218,8 +218,8 @@ class Model:
                 expected=f"{tuple(member.model.shape)}",
             )
         if settings.target is None and self.settings.target is not None:
-            # Nothing to compare with: an empty target of the right shape.
-            blank = np.zeros((len(data), *member.model.target), np.float32)
+            # Nothing to compare with: zeros would be compared, and would choose the turns.
+            blank = np.full((len(data), *member.model.target), np.nan, np.float32)
             data = replace(data, target=blank)
         return data
 

@@ -128,7 +128,8 @@ def encode(member: Member, data: Data) -> Encoding:
     """Encode the patches of ``train.data.gather``.
 
     Every turn of the grid is decoded and weighed by its own likelihood, so that the choice of the
-    turn does not rest on the encoder's guess alone. Labels are not used, even where known.
+    turn does not rest on the encoder's guess alone; where the target is NaN, not known, it does,
+    and ``elbo`` is NaN. Labels are not used, even where known.
     """
     parts = [_encode_batch(member.model, batch) for batch in data.batches(ROWS)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -156,8 +157,10 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
         - final.beta_class * terms["kl_class"]
         + functional.log_softmax(model.turn_prior, -1)[:, None]
     )
-    weight = functional.softmax(score, -1)
-    best = score.argmax(-1, keepdim=True)
+    # A target that is not known says nothing of the turn: the encoder's own guess stands.
+    guess = functional.log_softmax(encoded.turn_logit, -1)
+    weight = functional.softmax(torch.where(score.isnan(), guess, score), -1)
+    best = weight.argmax(-1, keepdim=True)
     picked = encoded.pick(best)
     turn = turns.gather(2, best)
     out: dict[str, Tensor] = {
