@@ -123,6 +123,8 @@ def test_other_pictures_and_conditions_are_refused():
         model.sample(2)
     with pytest.raises(UserError, match="wrong number of latents"):
         model.decode(np.zeros((2, 5)), label=np.zeros(2))
+    with pytest.raises(UserError, match="never told"):
+        model.sample(2, label=7)
 
 
 def test_torch_is_imported_only_when_it_is_needed():

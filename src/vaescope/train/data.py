@@ -47,11 +47,24 @@ class Codec:
         return cls(tuple(given.get("conditions", ())), tuple(given.get("levels", ())))
 
     def encode(self, columns: dict[str, np.ndarray]) -> np.ndarray:
-        """Conditions (site, number) from columns (site,) by name."""
+        """Conditions (site, number) from columns (site,) by name.
+
+        Raises
+        ------
+        UserError : a class that was not there in training.
+        """
         parts = []
         for condition in self.conditions:
             values = columns[condition["name"]]
             if "levels" in condition:
+                # One-hot it would be no class at all, which the model never saw.
+                new = np.setdiff1d(values, condition["levels"])
+                if len(new):
+                    raise UserError(
+                        f"the model was never told of some values of `{condition['name']}`",
+                        found=", ".join(f"{v:g}" for v in new[:5]),
+                        expected="some of " + ", ".join(f"{v:g}" for v in condition["levels"]),
+                    )
                 parts.append((values[:, None] == np.array(condition["levels"])).astype(np.float32))
             else:
                 scaled = (values - condition["mean"]) / condition["sd"]
