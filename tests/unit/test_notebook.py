@@ -99,6 +99,9 @@ def test_samples_of_classes_come_from_the_classes():
     [
         (lambda: Model("rvea"), "unknown model variant"),
         (lambda: Model("rvae", latnt=3), "Did you mean `latent`"),
+        (lambda: Model("vae", steps="many"), "another kind"),
+        (lambda: Model("vae", latent=2.5), "another kind"),
+        (lambda: Model("cvae", condition="label"), "another kind"),
         (lambda: Model("vae").encode(HAND["images"]), "not trained"),
         (lambda: Model("vae").fit(np.zeros(9)), "no pictures"),
         (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vaescope.errors import UserError
 
@@ -67,6 +68,15 @@ class Settings:
     max_sites: int = 16384  # training draws at most so many sites; all are encoded
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if not _suits(value, hint):
+                choice = get_origin(hint) is Literal
+                raise UserError(
+                    f"model setting `{name}` is " + ("not known" if choice else "of another kind"),
+                    found=repr(value),
+                    expected=" or ".join(get_args(hint)) if choice else _in_words(hint),
+                )
         for name, (low, high) in LIMITS.items():
             for value in _values(name, getattr(self, name)):
                 if not low <= value <= high:
@@ -75,14 +85,6 @@ class Settings:
                         found=value,
                         expected=f"a value from {low} to {high}",
                     )
-        for name, hint in get_type_hints(type(self)).items():
-            known = get_args(hint) if getattr(hint, "__origin__", None) is Literal else None
-            if known and getattr(self, name) not in known:
-                raise UserError(
-                    f"model setting `{name}` is not known",
-                    found=repr(getattr(self, name)),
-                    expected=" or ".join(known),
-                )
         self._refuse_contradictions()
 
     def _refuse_contradictions(self) -> None:
@@ -183,6 +185,28 @@ WANTED = {
     "labels": "the variable with the known classes",
     "target": "the variable with the pictures to make",
 }
+
+
+def _suits(value: Any, hint: Any) -> bool:
+    """Whether a setting is of the type that ``Settings`` declares; whole numbers are numbers."""
+    inner = get_args(hint)
+    if get_origin(hint) is Literal:
+        return value in inner
+    if isinstance(hint, UnionType):
+        return any(_suits(value, one) for one in inner)
+    if get_origin(hint) is list:
+        return isinstance(value, list) and all(_suits(one, inner[0]) for one in value)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _in_words(hint: Any) -> str:
+    if isinstance(hint, UnionType):
+        return " or ".join(_in_words(one) for one in get_args(hint) if one is not type(None))
+    if get_origin(hint) is list:
+        return "a list, each of it " + _in_words(get_args(hint)[0])
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}[hint]
 
 
 def _values(name: str, value: Any) -> list[float]:
