@@ -79,7 +79,8 @@ class Model:
         physics_loss : a term of your own, see ``models.family.PhysicsLoss``.
         log : takes a line of progress.
         known : arrays of length n by name; used where the settings name them (``condition``,
-            ``labels``, ``target``, ``held_out``).
+            ``labels``, ``target``, ``held_out``). ``frame``, ``y`` and ``x`` tell ``smoothness``
+            where the pictures lie.
 
         Raises
         ------
@@ -245,7 +246,7 @@ def as_patches(images: np.ndarray, known: dict[str, np.ndarray]) -> xr.Dataset:
 
     Raises
     ------
-    UserError : images of another number of axes, or something known of another length.
+    UserError : images of another number of axes or with NaN, or something known of another length.
     """
     import xarray as xr
 
@@ -262,7 +263,9 @@ def as_patches(images: np.ndarray, known: dict[str, np.ndarray]) -> xr.Dataset:
         if array.ndim > 2:
             array = as_pictures(array)
         axes = [f"{name}_{k}" for k in range(array.ndim - 1)]
-        dataset[f"truth_{name}"] = (("site", *axes), array)
+        # Where a patch lies is what neighbours are told by; the rest may be named by settings.
+        full = name if name in ("frame", "y", "x") else f"truth_{name}"
+        dataset[full] = (("site", *axes), array)
     return dataset
 
 
@@ -281,6 +284,12 @@ def as_pictures(images: np.ndarray) -> np.ndarray:
             expected="numbers as (n, height, width), with channels first or last, or (n, length)",
         )
     array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise UserError(
+            "some pixels are not numbers",
+            found=f"{int((~np.isfinite(array)).sum())} NaN or infinite values",
+            remedy="Fill them in, or leave these pictures out",
+        )
     if array.ndim == 2:
         return np.ascontiguousarray(array[:, None, None])
     if array.ndim == 3:

@@ -71,6 +71,17 @@ def test_curves_are_pictures_of_height_one():
     assert model.reconstruct(curves).shape == (40, 1, 1, 30)
 
 
+def test_places_tell_smoothness_who_is_a_neighbour():
+    from vaescope.notebook import as_patches
+    from vaescope.train.data import gather
+
+    place = np.arange(60.0)
+    model = Model("vae", smoothness=1.0)
+    known = {"frame": np.zeros(60), "y": np.zeros(60), "x": place}
+    near = gather(as_patches(HAND["images"], known), model.settings).neighbours()
+    assert sorted(near[30]) == [27, 28, 29, 31, 32, 33]
+
+
 def test_a_traverse_changes_one_latent_alone():
     model = model_of("vae").fit(HAND["images"])
     pictures = model.traverse(latent=1, steps=5, span=1.0)
@@ -104,6 +115,7 @@ def test_samples_of_classes_come_from_the_classes():
         (lambda: Model("cvae", condition="label"), "another kind"),
         (lambda: Model("vae").encode(HAND["images"]), "not trained"),
         (lambda: Model("vae").fit(np.zeros(9)), "no pictures"),
+        (lambda: Model("vae").fit(np.full((30, 8, 8), np.nan)), "not numbers"),
         (
             lambda: Model("vae").fit(HAND["images"], label=np.zeros(3)),
             "not known for every picture",
