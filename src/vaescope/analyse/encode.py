@@ -196,7 +196,8 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = picked.content[0]
-    shown = model.decode_rows(content, model.poses(turn, latents), told)[0, :, 0]
+    poses = model.poses(turn, {**latents, "content": content}, told)
+    shown = model.decode_rows(content, poses, told)[0, :, 0]
     upright = content.squeeze(2)
     if model.conditions:
         upright = torch.cat([upright, told], dim=-1)

@@ -26,6 +26,7 @@ class CanonicalDecoder(nn.Module):
     def __init__(self, members: int, inputs: int, shape: Shape, settings: Settings) -> None:
         super().__init__()
         self.shape, self.posed = shape, bool(settings.posed)
+        self.interpolation = settings.interpolation
         self.network: Perceptron | UpsamplingNetwork
         if settings.decoder == "convolutional":
             self.network = UpsamplingNetwork(members, inputs, settings.hidden, shape)
@@ -52,7 +53,8 @@ class CanonicalDecoder(nn.Module):
         pictures = self.canonical(content)
         if not self.posed:
             return pictures
-        shown = pose.resample(pictures.flatten(0, 1), poses.flatten(0, 1))
+        flat = pictures.flatten(0, 1)
+        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation)
         return shown.reshape(pictures.shape)
 
 

@@ -28,8 +28,10 @@ from vaescope.models import likelihood, pose, posterior
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import POSE, Terms, Weights, gather
 from vaescope.models.encoders import Encoded, Pair, TurnedEncoder
+from vaescope.models.layers import Perceptron
 from vaescope.models.settings import Settings
 
+AXIS_HIDDEN = 32
 CLASS_LOG_SD = (-4.0, 2.0)  # bounds of a class's width in content, as logarithms
 
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
@@ -102,6 +104,9 @@ class Family(nn.Module):
         self.encoder = TurnedEncoder(members, shape, len(seen), conditions, settings, self.step)
         make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
         self.decoder = make(members, settings.latent + conditions, target, settings)
+        self.axis: Perceptron | None = None
+        if settings.shear and settings.rotation and not settings.strain:
+            self.axis = Perceptron(members, settings.latent + conditions, AXIS_HIDDEN, 2)
         learned = settings.sigma == 0.0
         start = 0.0 if learned else math.log(settings.sigma)
         self.log_sigma = nn.Parameter(torch.full((members, target[0]), start), learned)
@@ -125,6 +130,10 @@ class Family(nn.Module):
         kind = self.settings.likelihood
         self.encoder.initialise(generators)
         self.decoder.initialise(generators, likelihood.raw_of_mean(target.mean(0), kind))
+        if self.axis is not None:
+            self.axis.initialise(generators, last_gain=0.1)
+            with torch.no_grad():
+                self.axis.last.bias[..., 0] = 1.0
         if self.settings.sigma == 0.0:
             with torch.no_grad():
                 spread = target.std(dim=(0, 2, 3)).clamp_min(1e-3)
@@ -232,9 +241,10 @@ class Family(nn.Module):
                 latents[name] = draw(pair)
                 mean, log_sd = pair
                 out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
-        poses = self.poses(turns, latents)
+        told = self.told(side, turns)
+        poses = self.poses(turns, latents, told)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
-        shown = self.decode_rows(latents["content"], poses, self.told(side, turns))
+        shown = self.decode_rows(latents["content"], poses, told)
         out["reconstruction"] = likelihood.log_likelihood(
             shown,
             target.unsqueeze(2),
@@ -253,8 +263,9 @@ class Family(nn.Module):
             return s.angle_sd if plain else self.step / 2
         return float(getattr(s, f"{name}_sd"))
 
-    def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
-        """Pose matrices (…, 2, 3) of turns (…) with the other parts (…, size) of the pose.
+    def poses(self, turns: Tensor, latents: dict[str, Tensor], told: Tensor) -> Tensor:
+        """Pose matrices (…, 2, 3) of turns (member, site, turn) with content and the other parts
+        (member, site, turn, size) of the pose; told (member, site, condition).
 
         The offset is given in the upright frame.
         """
@@ -264,11 +275,33 @@ class Family(nn.Module):
             zero = torch.zeros_like(turns)
             grown = latents["scale"].squeeze(-1) if "scale" in latents else zero
             lean = latents["shear"].squeeze(-1) if "shear" in latents else zero
-            strain = torch.stack([grown, grown, lean], dim=-1)
+            along, across = self.shear_axis(latents["content"], told)
+            strain = torch.stack([grown - lean * across, grown + lean * across, lean * along], -1)
         offset = None
         if "offset" in latents:
             offset = (pose.rotation(angle) @ latents["offset"].unsqueeze(-1)).squeeze(-1)
         return pose.affine(angle, offset, strain)
+
+    def shear_axis(self, content: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """cos 2a, sin 2a (member, site, turn) of the angle a, seen from the axes of the canonical
+        picture, of the axes along which a structure shears.
+
+        Nothing says which way up a canonical picture lies; axes fixed to it would be right for
+        none but a few of the ways, and the shear would go into the content in all others. So they
+        are learned, for each content its own.
+        """
+        if self.axis is None:
+            return torch.ones_like(content[..., 0]), torch.zeros_like(content[..., 0])
+        raw = self.axis(self.with_told(content, told).flatten(1, 2))
+        raw = functional.normalize(raw, dim=-1).reshape(*content.shape[:-1], 2)
+        return raw[..., 0], raw[..., 1]
+
+    def with_told(self, content: Tensor, told: Tensor) -> Tensor:
+        """content (member, site, turn, latent) with told (member, site, condition) beside it."""
+        if not self.conditions:
+            return content
+        known = told.unsqueeze(2).expand(*content.shape[:3], self.conditions)
+        return torch.cat([content, known], dim=-1)
 
     def decode_rows(self, content: Tensor, poses: Tensor, told: Tensor) -> Tensor:
         """The decoder's output (member, site, turn, channel, height, width).
@@ -277,9 +310,7 @@ class Family(nn.Module):
         condition).
         """
         members, sites, turns = content.shape[:3]
-        if self.conditions:
-            known = told.unsqueeze(2).expand(members, sites, turns, self.conditions)
-            content = torch.cat([content, known], dim=-1)
+        content = self.with_told(content, told)
         shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2))
         return shown.reshape(members, sites, turns, *self.target)
 

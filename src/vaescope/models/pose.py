@@ -63,11 +63,14 @@ def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tenso
     return torch.cat([linear, shift], dim=-1)
 
 
-def resample(pictures: Tensor, poses: Tensor) -> Tensor:
-    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape, bilinear."""
+def resample(pictures: Tensor, poses: Tensor, interpolation: str = "bilinear") -> Tensor:
+    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape.
+
+    ``interpolation``: bilinear, or bicubic, which is sharper and dearer.
+    """
     grid = functional.affine_grid(poses, list(pictures.shape), align_corners=False)
     return functional.grid_sample(
-        pictures, grid, mode="bilinear", padding_mode="border", align_corners=False
+        pictures, grid, mode=interpolation, padding_mode="border", align_corners=False
     )
 
 

@@ -51,12 +51,14 @@ class Settings:
     likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
     sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
     beta: Course = 1.0  # beta_c
+    content_weight: Course = 1.0  # of content's divergence beside the pose's
     beta_class: Course = 1.0  # beta_d
     capacity: Course = 0.0  # C_z
     capacity_class: Course = 0.0  # C_alpha
     # Sizes
     encoder: Literal["dense", "convolutional"] = "dense"
     decoder: Literal["canonical", "coordinate", "convolutional", "dense"] = "canonical"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # of the canonical picture
     skip: bool = False  # latents enter every layer of the decoder
     fourier: int = 0  # octaves of Fourier features of the coordinate decoder
     hidden: int = 256
@@ -165,6 +167,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "smoothness_class": (0.0, 1e4),
     "sigma": (0.0, 1e6),
     "beta": (0.0, 1e4),
+    "content_weight": (0.0, 1e4),
     "beta_class": (0.0, 1e4),
     "capacity": (0.0, 1e4),
     "capacity_class": (0.0, 1e4),
@@ -177,7 +180,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "max_sites": (16, 10**7),
 }
 
-COURSES = ("beta", "beta_class", "capacity", "capacity_class")
+COURSES = ("beta", "content_weight", "beta_class", "capacity", "capacity_class")
 
 WANTED = {
     "classes": "2 or more",
