@@ -71,6 +71,44 @@ def test_curves_are_pictures_of_height_one():
     assert model.reconstruct(curves).shape == (40, 1, 1, 30)
 
 
+@pytest.mark.parametrize(
+    ("made", "shape", "said"),
+    [
+        (lambda: Model("rvae"), (40, 30), "rotation needs square patches, not curves"),
+        (lambda: Model("rvae"), (40, 30, 1), "not curves"),
+        (lambda: Model("rvae"), (40, 12, 16), "rotation needs square patches, not oblong"),
+        (lambda: Model("vae", shear=True), (40, 12, 16), "shear needs square"),
+        (lambda: Model("tvae", strain=True), (40, 30), "Set `strain: false`"),
+        (lambda: Model("rvae", shear=True), (40, 12, 16), "rotation and shear need square"),
+        (lambda: Model("tvae", decoder="coordinate"), (40, 30), "not curves with a pose"),
+    ],
+)
+def test_a_pose_that_the_shape_cannot_have_is_refused(made, shape, said):
+    with pytest.raises(UserError, match=said):
+        made().fit(np.random.default_rng(0).random(shape))
+
+
+def test_a_turned_picture_has_no_curve_as_its_target():
+    with pytest.raises(UserError, match="not curves"):
+        model_of("rvae", target="curve").fit(HAND["images"], curve=HAND["images"][:, 0])
+
+
+def test_shifts_of_curves_are_found():
+    random = np.random.default_rng(0)
+    place = random.uniform(-0.3, 0.3, 200)
+    axis = (np.arange(40) + 0.5) / 20 - 1
+    curves = np.exp(-(((axis - place[:, None]) / 0.15) ** 2))
+    model = Model("tvae", latent=1, offset_sd=0.3, steps=300, hidden=32).fit(curves)
+    found = model.encode(curves).offset[:, 1]
+    assert np.corrcoef(found, place)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("variant", ["tvae", "svae"])
+def test_oblong_pictures_shift_and_grow(variant):
+    pictures = HAND["images"][:, :12]
+    assert model_of(variant).fit(pictures).reconstruct(pictures).shape == (60, 1, 12, 16)
+
+
 def test_places_tell_smoothness_who_is_a_neighbour():
     from vaescope.notebook import as_patches
     from vaescope.train.data import gather
