@@ -71,6 +71,44 @@ def test_curves_are_pictures_of_height_one():
     assert model.reconstruct(curves).shape == (40, 1, 1, 30)
 
 
+@pytest.mark.parametrize(
+    ("made", "shape", "said"),
+    [
+        (lambda: Model("rvae"), (40, 30), "rotation needs square patches, not curves"),
+        (lambda: Model("rvae"), (40, 30, 1), "not curves"),
+        (lambda: Model("rvae"), (40, 12, 16), "rotation needs square patches, not oblong"),
+        (lambda: Model("vae", shear=True), (40, 12, 16), "shear needs square"),
+        (lambda: Model("tvae", strain=True), (40, 30), "Set `strain: false`"),
+        (lambda: Model("rvae", shear=True), (40, 12, 16), "rotation and shear need square"),
+        (lambda: Model("tvae", decoder="coordinate"), (40, 30), "not curves with a pose"),
+    ],
+)
+def test_a_pose_that_the_shape_cannot_have_is_refused(made, shape, said):
+    with pytest.raises(UserError, match=said):
+        made().fit(np.random.default_rng(0).random(shape))
+
+
+def test_a_turned_picture_has_no_curve_as_its_target():
+    with pytest.raises(UserError, match="not curves"):
+        model_of("rvae", target="curve").fit(HAND["images"], curve=HAND["images"][:, 0])
+
+
+def test_shifts_of_curves_are_found():
+    random = np.random.default_rng(0)
+    place = random.uniform(-0.3, 0.3, 200)
+    axis = (np.arange(40) + 0.5) / 20 - 1
+    curves = np.exp(-(((axis - place[:, None]) / 0.15) ** 2))
+    model = Model("tvae", latent=1, offset_sd=0.3, steps=300, hidden=32).fit(curves)
+    found = model.encode(curves).offset[:, 1]
+    assert np.corrcoef(found, place)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("variant", ["tvae", "svae"])
+def test_oblong_pictures_shift_and_grow(variant):
+    pictures = HAND["images"][:, :12]
+    assert model_of(variant).fit(pictures).reconstruct(pictures).shape == (60, 1, 12, 16)
+
+
 def test_places_tell_smoothness_who_is_a_neighbour():
     from vaescope.notebook import as_patches
     from vaescope.train.data import gather
@@ -122,6 +160,15 @@ def test_samples_of_classes_come_from_the_classes():
         ),
         (lambda: Model("cvae", condition=["label"]).fit(HAND["images"]), "no variable `label`"),
         (lambda: Model("vae", likelihood="poisson").fit(HAND["images"] - 1), "do not suit"),
+        (lambda: Model("vae", members=0), "`members` is out of range"),
+        (lambda: Model("vae", members=1.5), "`members` is no whole number"),
+        (
+            lambda: Model("cvae", condition=["k"]).fit(HAND["images"], k=np.array(["a", "b"] * 30)),
+            "`k` holds no numbers",
+        ),
+        (lambda: Model("vae").fit(np.zeros((40, 3, 12, 12))), "which axis"),
+        (lambda: Model("vae").fit([[1.0, 2.0], [3.0]]), "no pictures"),
+        (lambda: Model("vae", channel_axis=2).fit(np.zeros((40, 3, 12, 12))), "1 or -1"),
         (lambda: load("nowhere.safetensors"), "cannot be read"),
     ],
 )
@@ -140,6 +187,72 @@ def test_other_pictures_and_conditions_are_refused():
         model.decode(np.zeros((2, 5)), label=np.zeros(2))
     with pytest.raises(UserError, match="never told"):
         model.sample(2, label=7)
+    for wrong, said in (
+        ({"lable": 1, "label": 1}, "Did you mean `label`"),
+        ({"label": np.zeros(3)}, "one number, or length 2"),
+        ({"label": ["spade", "heart"]}, "something else than numbers"),
+        ({"label": np.nan}, "something else than numbers"),
+    ):
+        with pytest.raises(UserError, match=said):
+            model.decode(np.zeros((2, 2)), **wrong)
+    with pytest.raises(UserError, match="a whole number from 0 to 1"):
+        model.traverse(latent=9, label=0)
+    with pytest.raises(UserError, match="centre has the wrong number"):
+        model.traverse(centre=np.zeros(3), label=0)
+    with pytest.raises(UserError, match="`n` is out of range"):
+        model.sample(0, label=0)
+    with pytest.raises(UserError, match="never told `label`; expected no conditions"):
+        model_of("vae").fit(HAND["images"]).sample(2, label=1)
+
+
+def test_channels_are_last_unless_something_says_otherwise():
+    import xarray as xr
+
+    from vaescope.notebook.arrays import as_pictures
+
+    last = np.random.default_rng(0).random((20, 8, 6, 3), np.float32)
+    first = np.moveaxis(last, -1, 1)
+    np.testing.assert_array_equal(as_pictures(last), first)
+    np.testing.assert_array_equal(as_pictures(first, channel_axis=1), first)
+    named = xr.DataArray(first, dims=("site", "channel", "y", "x"))
+    np.testing.assert_array_equal(as_pictures(named), first)
+    for shape in ((20, 3, 8, 8), (20, 32, 8, 8), (20, 3, 8, 6)):
+        with pytest.raises(UserError, match="which axis"):
+            as_pictures(np.zeros(shape))
+    curves = xr.DataArray(first[:, :, 0], dims=("site", "channel", "x"))
+    assert as_pictures(curves).shape == (20, 3, 1, 6)
+
+
+def test_a_trained_model_reads_what_it_draws():
+    pictures = np.stack([HAND["images"], 1 - HAND["images"]], -1)[:, 4:12, 4:12]
+    model = model_of("multichannel-rvae").fit(pictures)
+    drawn = model.sample(3)
+    assert drawn.shape == (3, 2, 8, 8)
+    again = model.encode(drawn).content
+    np.testing.assert_array_equal(again, model.encode(np.moveaxis(drawn, 1, -1)).content)
+
+
+def test_an_autoencoder_samples_where_its_latents_lie(tmp_path):
+    model = model_of("ae", seed=5).fit(HAND["images"])
+    content = model.encode(HAND["images"]).content
+    mean, covariance = (np.array(model.best.spread[k]) for k in ("mean", "covariance"))
+    np.testing.assert_allclose(mean, content.mean(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(covariance, np.cov(content.T, bias=True), rtol=1e-3, atol=1e-5)
+    ends = np.tile(mean, (2, 1))
+    ends[:, 1] += np.array([-1, 1]) * np.sqrt(covariance[1, 1])
+    np.testing.assert_allclose(
+        model.traverse(latent=1, steps=2, span=1.0), model.decode(ends), atol=1e-6
+    )
+    drawn = []
+    model.decode = lambda content: drawn.append(content)
+    model.sample(4000)
+    np.testing.assert_allclose(np.cov(drawn[0].T), covariance, atol=0.1 * covariance.max())
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert again.seed == 5 and again.best.spread == model.best.spread
+    again.best.spread = None
+    with pytest.raises(UserError, match="is not known"):
+        again.sample(2)
 
 
 def test_torch_is_imported_only_when_it_is_needed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +24,19 @@ ROWS = 256  # sites encoded at once: bounds memory to some tens of megabytes
 
 @dataclass
 class Member:
-    """A trained member and what its file says of it."""
+    """A trained member and what its file says of it.
+
+    ``seed`` of the training; ``spread`` of an autoencoder's content over the training sites, as
+    ``mean`` (latent) and ``covariance`` (latent, latent); None where a prior tells it, or where the
+    file is older.
+    """
 
     model: Family
     number: int
     elbo: float
     codec: Codec
+    seed: int = 0
+    spread: dict[str, Any] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -106,10 +114,12 @@ def load_member(file: Path) -> Member:
             remedy="Train the model again",
         ) from error
     model.eval()
-    return Member(model, facts["member"], facts["elbo"], codec)
+    return Member(
+        model, facts["member"], facts["elbo"], codec, facts.get("seed", 0), facts.get("spread")
+    )
 
 
-def save_member(member: Member, seed: int, file: Path) -> None:
+def save_member(member: Member, file: Path) -> None:
     """Write one member so that ``load_member`` reads it: weights, and the rest as a JSON header."""
     facts = {
         "settings": member.settings.as_dict(),
@@ -117,8 +127,9 @@ def save_member(member: Member, seed: int, file: Path) -> None:
         "target": list(member.model.target),
         "codec": member.codec.as_dict(),
         "member": member.number,
-        "seed": seed,
+        "seed": member.seed,
         "elbo": member.elbo,
+        "spread": member.spread,
     }
     checkpoint.save(file, member.model.state_dict(), facts)
 

@@ -66,6 +66,10 @@ class Family(nn.Module):
     settings : the parts switched on.
     target : (channel, height, width) of what is decoded; None: as the patch.
     conditions : numbers that encoder and decoder are told.
+
+    Raises
+    ------
+    UserError : the settings have a pose that patches or targets of that shape cannot have.
     """
 
     turns: Tensor
@@ -84,6 +88,7 @@ class Family(nn.Module):
     ) -> None:
         super().__init__()
         target = target or shape
+        settings.refuse_shapes(shape, target)
         self.settings = settings
         self.members, self.shape, self.target = members, shape, target
         self.conditions = conditions
@@ -92,11 +97,9 @@ class Family(nn.Module):
         self.register_buffer("turns", pose.turn_grid(turns, settings.symmetry), persistent=False)
         self.step = 2 * math.pi / (turns * settings.symmetry)
         # Only a rotation moves the corners of a patch out of sight.
-        square = shape[1] == shape[2] and target[1] == target[2]
-        masked = settings.rotation and square
-        mask = pose.disc(target[1]) if masked else torch.ones(target[1:])
+        mask = pose.disc(target[1]) if settings.rotation else torch.ones(target[1:])
         self.register_buffer("mask", mask, persistent=False)
-        looked_at = pose.disc(shape[1]) if masked else torch.ones(shape[1:])
+        looked_at = pose.disc(shape[1]) if settings.rotation else torch.ones(shape[1:])
         if settings.encoder == "convolutional":
             looked_at = torch.ones(shape[1:])
         seen = looked_at.expand(shape).flatten().nonzero().squeeze(1)

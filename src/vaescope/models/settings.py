@@ -105,6 +105,41 @@ class Settings:
                 expected="decoder: canonical, coordinate or convolutional",
             )
 
+    def refuse_shapes(self, patch: tuple[int, ...], target: tuple[int, ...]) -> None:
+        """Refuse a pose that means nothing for patches or targets of a shape.
+
+        Lengths are in units of half a side, which differ along the two sides of an oblong picture:
+        a turn or a shear in them is none of the picture. Shifts and scale stay what they are, for
+        curves too.
+
+        Parameters
+        ----------
+        patch, target : (channel, height, width).
+
+        Raises
+        ------
+        UserError : rotation, shear or strain of curves or of oblong pictures, or curves from a
+            posed decoder of coordinates.
+        """
+        turning = [name for name in self.posed if name in ("rotation", "shear", "strain")]
+        for _, height, width in (patch, target):
+            if turning and (height != width or height == 1):
+                curve = 1 in (height, width)
+                off = "`, `".join(f"{name}: false" for name in turning)
+                raise UserError(
+                    f"{' and '.join(turning)} need{'s' if len(turning) == 1 else ''} square "
+                    f"patches, not {'curves' if curve else 'oblong pictures'}",
+                    found=f"{height} × {width} pixels",
+                    remedy=f"Set `{off}`" if curve else f"Cut them square, or set `{off}`",
+                )
+        if self.posed and self.decoder == "coordinate" and 1 in target[1:]:
+            # It sees the coordinate across a curve too, and would hide content in a shift there.
+            raise UserError(
+                "a decoder of coordinates makes pictures, not curves with a pose",
+                found=f"{target[1]} × {target[2]} pixels with " + ", ".join(self.posed),
+                remedy="Set `decoder: canonical`",
+            )
+
     @property
     def posed(self) -> list[str]:
         """The parts of the pose that are switched on."""

@@ -214,7 +214,14 @@ def _column(patches: xr.Dataset, name: str, role: str, complete: bool = False) -
     found = _find(patches, name)
     if found is None:
         raise _missing(patches, name, role)
-    values = np.asarray(found.values, dtype=float)
+    try:
+        values = np.asarray(found.values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"the variable `{name}` holds no numbers",
+            found=f"{found.dtype}, such as {found.values.flat[0]!r}",
+            remedy="Number its classes from 0, as `np.unique(…, return_inverse=True)[1]` does",
+        ) from error
     if values.ndim != 1:
         raise UserError(
             f"the variable `{name}` is not one number per patch",

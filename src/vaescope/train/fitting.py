@@ -233,6 +233,13 @@ class Fitting:
             angles.append(angle)
         return torch.cat(parts, dim=1), torch.cat(angles, dim=1)
 
+    def spread(self, k: int) -> dict[str, Any]:
+        """``mean`` (latent) and ``covariance`` (latent, latent) of the k-th member's content of all
+        training sites."""
+        rows = self.contents()[0][k].double().cpu()
+        covariance = torch.atleast_2d(rows.T.cov(correction=0))
+        return {"mean": rows.mean(0).tolist(), "covariance": covariance.tolist()}
+
     def save(self, path: Path) -> None:
         """Write a checkpoint from which ``resume`` goes on to the same weights."""
         tensors = {f"model/{name}": v for name, v in self.model.state_dict().items()}
@@ -280,7 +287,10 @@ class Fitting:
     def facts(self, k: int) -> dict[str, Any]:
         """Architecture and outcome of the k-th member, for the header of its file."""
         last = [row for row in self.history if row["member"] == self.members[k]][-1]
+        # No prior holds the latents of an autoencoder: only training tells where they lie.
+        spread = None if self.settings.stochastic else self.spread(k)
         return {
+            "spread": spread,
             "settings": asdict(self.settings),
             "shape": list(self.model.shape),
             "target": list(self.model.target),

@@ -1,12 +1,4 @@
-"""The models in a notebook: fit, encode, decode, sample, traverse, save and load, without a recipe.
-
-    from vaescope import Model, load
-    model = Model("jrvae", classes=4, steps=600).fit(images)
-    found = model.encode(images)      # found.content, found.angle, found.class_probability, …
-    model.save("cards.safetensors")
-
-The same code as the workflow's, on arrays in memory.
-"""
+"""One model of the family on arrays in memory."""
 
 from __future__ import annotations
 
@@ -19,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.notebook.arrays import (
+    as_columns,
+    as_numbers,
+    as_patches,
+    refuse_uncounted,
+)
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from vaescope.analyse.encode import Encoding, Member
     from vaescope.models.family import PhysicsLoss
-
-_COLOURS = 16  # a last axis shorter than this holds channels, not pixels
 
 
 class Model:
@@ -39,6 +33,9 @@ class Model:
         answers.
     seed : of all random numbers.
     threads : members trained at once.
+    channel_axis : of arrays with four axes: 1 or -1. None: -1, and arrays to which that does
+        not seem to apply are refused. Not needed for a DataArray with an axis `channel`, nor for
+        a trained model, which knows its pictures.
     settings : any field of ``vaescope.models.settings.Settings``.
 
     Raises
@@ -53,12 +50,17 @@ class Model:
         members: int = 1,
         seed: int = 0,
         threads: int = 1,
+        channel_axis: int | None = None,
         **settings: Any,
     ) -> None:
         from vaescope.models.settings import Settings
 
+        refuse_uncounted("members", members, 1)
+        refuse_uncounted("threads", threads, 1)
+        refuse_uncounted("seed", seed, 0)
         self.settings = Settings.from_recipe({"variant": variant, **settings})
         self.count, self.seed, self.threads = members, seed, threads
+        self.channel_axis = channel_axis
         self.members: list[Member] = []
         self.history: list[dict[str, str]] = []
 
@@ -74,8 +76,8 @@ class Model:
 
         Parameters
         ----------
-        images : (n, height, width), (n, height, width, channel) or (n, channel, height, width);
-            curves as (n, length).
+        images : (n, height, width) or (n, height, width, channel), see ``channel_axis``; curves as
+            (n, length).
         physics_loss : a term of your own, see ``models.family.PhysicsLoss``.
         log : takes a line of progress.
         known : arrays of length n by name; used where the settings name them (``condition``,
@@ -91,7 +93,7 @@ class Model:
         from vaescope import train
         from vaescope.analyse.encode import load_members
 
-        patches = as_patches(images, known)
+        patches = as_patches(images, known, self.channel_axis)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder, "members")
             train.fit(
@@ -140,41 +142,49 @@ class Model:
     def decode(self, content: np.ndarray, **conditions: np.ndarray) -> np.ndarray:
         """Canonical pictures (n, channel, height, width) of content (n, latent).
 
+        ``conditions`` : what the model was told, each one number or (n,).
+
         Raises
         ------
-        UserError : content has another number of latents, or a condition is missing.
+        UserError : content has another number of latents; a condition is missing, unknown, of
+            another length or no number.
         """
         from vaescope.analyse import encode
 
         member = self.best
-        rows = np.atleast_2d(np.asarray(content, dtype=np.float32))
-        if rows.shape[1] != self.settings.latent:
+        rows = np.atleast_2d(as_numbers(content, "content")).astype(np.float32)
+        if rows.ndim != 2 or rows.shape[1] != self.settings.latent:
             raise UserError(
                 "content has the wrong number of latents",
                 found=f"shape {rows.shape}",
                 expected=f"(n, {self.settings.latent})",
             )
-        missing = [name for name in self.settings.condition or [] if name not in conditions]
-        if missing:
-            raise UserError(
-                f"the model was told `{missing[0]}`, and must be told it to decode",
-                remedy=f"Give `{missing[0]}` as an array of length n",
-            )
-        columns = {
-            name: np.broadcast_to(np.asarray(value, dtype=float), len(rows))
-            for name, value in conditions.items()
-        }
-        told = member.codec.encode(columns) if self.settings.condition else None
-        return encode.decode(member, rows, told)
+        names = self.settings.condition or []
+        columns = as_columns(conditions, names, len(rows))
+        return encode.decode(member, rows, member.codec.encode(columns) if names else None)
 
     def sample(self, n: int, *, seed: int = 0, **conditions: np.ndarray) -> np.ndarray:
-        """Canonical pictures (n, channel, height, width) of content drawn from the prior."""
+        """Canonical pictures (n, channel, height, width) of content drawn from the prior.
+
+        An autoencoder has none: it draws from the normal distribution with the mean and covariance
+        of the content it was trained on.
+
+        Raises
+        ------
+        UserError : as for ``decode``; n below 1; an autoencoder's file does not tell its spread.
+        """
         import torch
 
         model = self.best.model
+        refuse_uncounted("n", n, 1)
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(n, self.settings.latent, generator=generator)
-        return self.decode(model.content_of_noise(noise, generator).numpy(), **conditions)
+        content = model.content_of_noise(noise, generator).numpy()
+        if not self.settings.stochastic and not bool(model.classes_awake[0]):
+            mean, covariance = self._spread()
+            size, axes = np.linalg.eigh(covariance)
+            content = mean + (content * np.sqrt(size.clip(0))) @ axes.T
+        return self.decode(content, **conditions)
 
     def traverse(
         self,
@@ -187,18 +197,52 @@ class Model:
     ) -> np.ndarray:
         """Canonical pictures (steps, channel, height, width) along one latent.
 
-        ``span`` : to either side of ``centre`` (latent,), by default the origin.
+        Parameters
+        ----------
+        latent : its index, from 0.
+        span : to either side of the centre, in standard deviations: of the prior; of an
+            autoencoder's content in training.
+        centre : (latent,); by default the origin, of an autoencoder the mean in training.
+
+        Raises
+        ------
+        UserError : as for ``decode``; no such latent; no step; an autoencoder's file does not tell
+            its spread.
         """
-        middle = np.zeros(self.settings.latent) if centre is None else np.asarray(centre)
-        content = np.tile(middle.astype(np.float32), (steps, 1))
-        content[:, latent] += np.linspace(-span, span, steps)
+        count = self.settings.latent
+        refuse_uncounted("latent", latent, 0, count - 1)
+        refuse_uncounted("steps", steps, 1)
+        middle, unit = np.zeros(count), 1.0
+        if not self.settings.stochastic:
+            middle, covariance = self._spread()
+            unit = float(np.sqrt(covariance[latent, latent]))
+        if centre is not None:
+            middle = as_numbers(centre, "centre")
+            if middle.shape != (count,):
+                raise UserError(
+                    "the centre has the wrong number of latents",
+                    found=f"shape {middle.shape}",
+                    expected=f"({count},)",
+                )
+        content = np.tile(middle, (steps, 1))
+        content[:, latent] += unit * np.linspace(-span, span, steps)
         return self.decode(content, **conditions)
+
+    def _spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (latent,) and covariance (latent, latent) of an autoencoder's content."""
+        spread = self.best.spread
+        if spread is None:
+            raise UserError(
+                "where the latents of this autoencoder lie is not known",
+                remedy="Train it again, or choose content yourself and call `decode`",
+            )
+        return np.array(spread["mean"]), np.array(spread["covariance"])
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the best member as one safetensors file, its architecture in the header."""
         from vaescope.analyse.encode import save_member
 
-        save_member(self.best, self.seed, Path(path))
+        save_member(self.best, Path(path))
 
     def _data(self, images: np.ndarray, known: dict[str, np.ndarray], member: Member) -> Any:
         from dataclasses import replace
@@ -210,7 +254,9 @@ class Model:
             settings = replace(settings, held_out=None)
         if settings.target not in known:
             settings = replace(settings, target=None)
-        data = gather(as_patches(images, known), settings, member.codec)
+        shapes = (member.model.shape, member.model.target)
+        patches = as_patches(images, known, self.channel_axis, shapes)
+        data = gather(patches, settings, member.codec)
         shape = tuple(data.patches.shape[1:])
         if shape != tuple(member.model.shape):
             raise UserError(
@@ -236,64 +282,6 @@ def load(path: str | os.PathLike) -> Model:
 
     member = load_member(Path(path))
     settings = member.settings.as_dict()
-    model = Model(settings.pop("variant"), **settings)
+    model = Model(settings.pop("variant"), seed=member.seed, **settings)
     model.members = [member]
     return model
-
-
-def as_patches(images: np.ndarray, known: dict[str, np.ndarray]) -> xr.Dataset:
-    """Arrays as a Dataset of patches.
-
-    Raises
-    ------
-    UserError : images of another number of axes or with NaN, or something known of another length.
-    """
-    import xarray as xr
-
-    pictures = as_pictures(images)
-    dataset = xr.Dataset({"patch": (("site", "channel", "py", "px"), pictures)})
-    for name, values in known.items():
-        array = np.asarray(values)
-        if array.shape[:1] != pictures.shape[:1]:
-            raise UserError(
-                f"`{name}` is not known for every picture",
-                found=f"shape {array.shape}",
-                expected=f"length {len(pictures)}",
-            )
-        if array.ndim > 2:
-            array = as_pictures(array)
-        axes = [f"{name}_{k}" for k in range(array.ndim - 1)]
-        # Where a patch lies is what neighbours are told by; the rest may be named by settings.
-        full = name if name in ("frame", "y", "x") else f"truth_{name}"
-        dataset[full] = (("site", *axes), array)
-    return dataset
-
-
-def as_pictures(images: np.ndarray) -> np.ndarray:
-    """Pictures of any layout as (n, channel, height, width) float32; curves have height 1.
-
-    Raises
-    ------
-    UserError : an array of fewer than two or more than four axes, or without numbers.
-    """
-    array = np.asarray(images)
-    if array.dtype.kind not in "buif" or array.ndim not in (2, 3, 4) or 0 in array.shape:
-        raise UserError(
-            "these are no pictures",
-            found=f"shape {array.shape} of {array.dtype}",
-            expected="numbers as (n, height, width), with channels first or last, or (n, length)",
-        )
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise UserError(
-            "some pixels are not numbers",
-            found=f"{int((~np.isfinite(array)).sum())} NaN or infinite values",
-            remedy="Fill them in, or leave these pictures out",
-        )
-    if array.ndim == 2:
-        return np.ascontiguousarray(array[:, None, None])
-    if array.ndim == 3:
-        return np.ascontiguousarray(array[:, None])
-    if array.shape[-1] < _COLOURS <= min(array.shape[1:3]):
-        array = np.moveaxis(array, -1, 1)
-    return np.ascontiguousarray(array)
