@@ -397,7 +397,8 @@ class Family(nn.Module):
 
     def _best(self, log_prior: Tensor, kl_content: Tensor, now: Weights) -> Tensor:
         """The posterior of the class that makes the bound largest."""
-        evidence = log_prior - kl_content * (now.beta / max(now.beta_class, 1e-6))
+        price = now.beta * now.content / max(now.beta_class, 1e-6)
+        evidence = log_prior - kl_content * price
         return functional.softmax(evidence.detach(), -1)
 
     def class_given(self, content: Pair) -> Tensor:
