@@ -150,8 +150,9 @@ def test_the_sum_over_classes_is_exact():
 def test_decoders_turn_what_they_draw(decoder):
     model, _ = model_of(side=16, variant="rvae", decoder=decoder)
     content = torch.randn(1, 1, 1, 2, generator=torch.Generator().manual_seed(5)).double()
-    poses = model.poses(torch.tensor([[[0.0, np.pi / 2]]]).double(), {})
     told = content.new_zeros(1, 1, 0)
+    turns = torch.tensor([[[0.0, np.pi / 2]]]).double()
+    poses = model.poses(turns, {"content": content.expand(1, 1, 2, 2)}, told)
     shown = model.decode_rows(content.expand(1, 1, 2, 2), poses, told)[0, 0, :, 0]
     torch.testing.assert_close(shown[1], torch.rot90(shown[0]), rtol=1e-4, atol=1e-4)
 
@@ -169,6 +170,34 @@ def test_capacities_are_reached_from_both_sides():
         - 3.0 * (terms.kl_class.mean(1) - 0.5).abs()
     )
     torch.testing.assert_close(terms.objective, expected)
+
+
+def test_content_may_be_dearer_than_the_pose():
+    model, patches = model_of(variant="rvae")
+    copies = model.copies(patches)[None]
+    noise = copies.new_zeros(1, 3, len(model.turns), model.noise_size())
+    plain = model(patches[None], copies, noise, weights=Weights())
+    dear = model(patches[None], copies, noise, weights=Weights(content=5.0))
+    torch.testing.assert_close(plain.elbo, dear.elbo)
+    torch.testing.assert_close(plain.objective - dear.objective, 4.0 * plain.kl_content.mean(1))
+
+
+def test_structures_shear_along_axes_of_their_own():
+    model, _ = model_of(variant="rvae-fixed-centre", shear=True)
+    content = torch.zeros(1, 1, 1, 2).double()
+    told, turn = content.new_zeros(1, 1, 0), content.new_zeros(1, 1, 1)
+    lean, axis = 0.2, 0.3
+    model.axis.last.weight.data.zero_()
+    direction = torch.tensor([math.cos(2 * axis), math.sin(2 * axis)]).double()
+    model.axis.last.bias.data.copy_(3.0 * direction)
+    latents = {"content": content, "shear": content.new_full((1, 1, 1, 1), lean)}
+    found = model.poses(turn, latents, told)[0, 0, 0, :, :2]
+    cos, sin = math.cos(axis), math.sin(axis)
+    turned = np.array([[cos, -sin], [sin, cos]])
+    tensor = turned @ np.array([[0, lean], [lean, 0]]) @ turned.T
+    values, vectors = np.linalg.eigh(-tensor)
+    expected = vectors @ np.diag(np.exp(values)) @ vectors.T
+    np.testing.assert_allclose(found.detach().numpy(), expected, atol=1e-6)
 
 
 def test_a_course_runs_straight_between_its_points():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vaescope.analyse.refine import refine
 from vaescope.errors import UserError
 from vaescope.models import likelihood, pose
 from vaescope.models.elbo import POSE, Weights
@@ -182,6 +183,9 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     }
     latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
     spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
+    latents["content"] = picked.content[0]
+    if model.settings.refine and spread:
+        latents = refine(model, target.unsqueeze(0), turn, latents, told)
     angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
     if "angle" in latents:
         out["angle"] = torch.atan2(angle.sin(), angle.cos())
@@ -207,7 +211,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = picked.content[0]
-    poses = model.poses(turn, {**latents, "content": content}, told)
+    poses = model.poses(turn, latents, told)
     shown = model.decode_rows(content, poses, told)[0, :, 0]
     upright = content.squeeze(2)
     if model.conditions:

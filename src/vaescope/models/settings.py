@@ -62,6 +62,8 @@ class Settings:
     skip: bool = False  # latents enter every layer of the decoder
     fourier: int = 0  # octaves of Fourier features of the coordinate decoder
     hidden: int = 256
+    # Mapping
+    refine: int = 0  # Gauss-Newton steps on each site's pose, from the encoder's guess
     # Fitting
     steps: int = 800
     batch: int = 64
@@ -97,6 +99,12 @@ class Settings:
         if self.labels and not self.classes:
             raise UserError(
                 "labels need classes", found="classes: 0", expected="`classes`: how many there are"
+            )
+        if self.refine and self.likelihood != "gaussian":
+            raise UserError(
+                "poses are refined by least squares, which suit normal noise alone",
+                found=f"refine: {self.refine} with likelihood: {self.likelihood}",
+                expected="refine: 0, or likelihood: gaussian",
             )
         if self.decoder == "dense" and self.posed:
             raise UserError(
@@ -208,6 +216,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "capacity_class": (0.0, 1e4),
     "fourier": (0, 8),
     "hidden": (4, 4096),
+    "refine": (0, 100),
     "steps": (1, 10**7),
     "batch": (2, 65536),
     "learning_rate": (1e-7, 1.0),
