@@ -93,7 +93,7 @@ def map_latents(
     named = bool(own.labels)
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
-    variables.update(pictures.draw(view, ensemble, gauges, data.patches).variables(own))
+    variables.update(pictures.draw(view, ensemble, gauges, data).variables(own))
     variables["reconstruction"] = (("site", *pictures.axes(own)), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")

@@ -12,8 +12,11 @@ from vaescope.analyse.consensus import View
 from vaescope.analyse.encode import Encoding, Member, decode, turned_upright
 from vaescope.analyse.gauge import Gauge
 from vaescope.models.settings import Settings
+from vaescope.train.data import Data
 
 GRID = 9  # decoded pictures along each latent
+MOST_TOLD = 12  # rows of pictures, one for each class that a model is told
+QUANTILES = (2, 15, 30, 50, 70, 85, 98)  # per cent, of a number that a model is told
 
 
 @dataclass
@@ -25,6 +28,8 @@ class Pictures:
     columns: np.ndarray
     class_patch: np.ndarray | None = None
     class_decoded: np.ndarray | None = None
+    told: tuple[str, bool, np.ndarray] | None = None  # name, whether classes, values
+    by_told: np.ndarray | None = None  # (told, column, channel, py, px)
 
     def variables(self, settings: Settings) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values)."""
@@ -38,6 +43,10 @@ class Pictures:
         if self.class_patch is not None:
             out["class_patch"] = (("class", *patch), self.class_patch)
             out["class_decoded"] = (("class", *picture), self.class_decoded)
+        if self.told is not None:
+            name, classes, values = self.told
+            out["decoded_conditions"] = (("told", "grid_column", *picture), self.by_told)
+            out["told"] = (("told",), values, {"long_name": name, "classes": int(classes)})
         return out
 
 
@@ -58,14 +67,26 @@ def draw(
     view: View,
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
-    patches: np.ndarray,
+    data: Data,
 ) -> Pictures:
-    """All pictures of one model: its latent grid is the reference member's, in consensus axes."""
+    """All pictures of one model: its latent grid is the reference member's, in consensus axes.
+
+    What a conditional model is told is at its mean, but for the pictures by what it is told.
+    """
+    patches = data.patches
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)
-    grid = _upright(member, gauge, view, points)
+    mean = data.conditions.mean(0, keepdims=True)
+    grid = _upright(member, gauge, view, points, mean)
     shape = (len(second), len(first), *grid.shape[1:])
     out = Pictures(grid.reshape(shape), second, first)
+    if member.model.conditions:
+        name, classes, values, rows = _told(data)
+        out.told = (name, classes, values)
+        middle = np.tile(np.median(view.consensus_content, 0), (len(first), 1))
+        middle[:, 0] = first
+        drawn = [_upright(member, gauge, view, middle, row[None]) for row in rows]
+        out.by_told = np.stack(drawn)
     found = view.consensus_class
     if found is not None and view.class_probability is not None:
         angle = view.consensus_angle
@@ -84,8 +105,25 @@ def draw(
             )
             middles.append(middle)
         out.class_patch = np.stack(means)
-        out.class_decoded = _upright(member, gauge, view, np.stack(middles))
+        out.class_decoded = _upright(member, gauge, view, np.stack(middles), mean)
     return out
+
+
+def _told(data: Data) -> tuple[str, bool, np.ndarray, np.ndarray]:
+    """The first condition: its name, whether it is a class, values of it, and all conditions
+    (value, number) with the others at their means."""
+    first = data.codec.conditions[0]
+    classes = "levels" in first
+    width = len(first["levels"]) if classes else 1
+    if classes:
+        chosen = np.unique(np.linspace(0, width - 1, min(width, MOST_TOLD)).round().astype(int))
+        values, encoded = np.array(first["levels"], dtype=float)[chosen], np.eye(width)[chosen]
+    else:
+        encoded = np.percentile(data.conditions[:, :1], QUANTILES, axis=0)
+        values = encoded[:, 0] * first["sd"] + first["mean"]
+    rows = np.repeat(data.conditions.mean(0, keepdims=True), len(values), 0)
+    rows[:, :width] = encoded
+    return str(first["name"]), classes, values, rows
 
 
 def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -102,9 +140,13 @@ def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first, second, points
 
 
-def _upright(member: Member, gauge: Gauge | None, view: View, points: np.ndarray) -> np.ndarray:
-    """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x."""
-    drawn = decode(member, points @ view.to_native + view.centre)
+def _upright(
+    member: Member, gauge: Gauge | None, view: View, points: np.ndarray, told: np.ndarray
+) -> np.ndarray:
+    """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x;
+    ``told`` (1, number) holds for all of them."""
+    content = points @ view.to_native + view.centre
+    drawn = decode(member, content, np.repeat(told, len(content), 0))
     if gauge is None:
         return drawn
     return turned_upright(drawn, gauge.of(drawn) + gauge.zero)

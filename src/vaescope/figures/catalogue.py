@@ -28,6 +28,7 @@ OF_A_MODEL = (
     criticism.criticism,
     maps.strain,
     latent.decoded_grid,
+    latent.decoded_conditions,
     latent.latent_distribution,
     truth.angle_truth,
     truth.confusion,

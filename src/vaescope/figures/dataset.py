@@ -128,6 +128,21 @@ def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:
     return np.ma.masked_invalid(canvas)
 
 
+def show(axes, pictures: np.ndarray, columns: int) -> None:
+    """Pictures (count, channel, py, px) as a montage: in colour if they have three channels."""
+    axes.set_axis_off()
+    low, top = robust_limits(pictures, 0.2)
+    if pictures.shape[1] == 3:
+        layers = [tile(pictures[:, c], columns, 1) for c in range(3)]
+        colour = np.ma.stack(layers, axis=-1)
+        shown = np.clip((colour.filled(np.nan) - low) / max(top - low, 1e-9), 0, 1)
+        axes.imshow(np.where(np.isnan(shown), 1.0, shown), aspect="auto")
+    else:
+        axes.imshow(
+            tile(pictures[:, 0], columns, 1), cmap="gray", vmin=low, vmax=top, aspect="auto"
+        )
+
+
 def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) -> None:
     """Scale bar for patches ``pixels`` image pixels wide that are drawn ``inches`` wide."""
     bar, label = round_length(sheet.scene, pixels, inches)

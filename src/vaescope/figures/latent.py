@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from vaescope.figures.dataset import patch_bar, tile
+from vaescope.figures.dataset import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import angle
 from vaescope.figures.scene import Scene, View
@@ -12,32 +14,93 @@ from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
 from vaescope.figures.style import INK, category_colours, robust_limits
 from vaescope.figures.truth import label_name
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 
 def decoded_grid(scene: Scene, view: View) -> Drawn | None:
     """The canonical patch that the model draws at every place of its latent plane."""
     if not view.has("decoded_grid"):
         return None
     pictures = view.latents["decoded_grid"]
-    channel, *picture = [name for name in pictures.dims if not str(name).startswith("grid_")]
-    pictures = pictures.isel({channel: 0}).transpose("grid_row", "grid_column", *picture)
     # Latent 2 grows upwards, as on the axes of the distribution.
-    pictures = pictures.sortby("grid_row", ascending=False).sortby("grid_column")
-    images = pictures.values
-    rows, columns, high, wide = images.shape
+    pictures = pictures.sortby("grid_row", ascending=False)
+    rows = [_short(v) for v in pictures["grid_row"].values]
+    caption = (
+        "The patch that the model draws, without turn and offset, at evenly spaced values of its"
+        " first two latents. Read it as the legend of the latent maps."
+    )
+    if "decoded_conditions" in view.latents:
+        caption += " What the model is told is at its mean here."
+    return _plane_of_pictures(
+        scene,
+        view,
+        pictures.rename(grid_row="row"),
+        "What the latents mean: patches decoded over the latent plane",
+        ("latent 2", rows if len(rows) > 1 else []),
+        caption,
+        "decoded-grid",
+    )
+
+
+def decoded_conditions(scene: Scene, view: View) -> Drawn | None:
+    """What a conditional model draws for each value of what it is told."""
+    if not view.has("decoded_conditions"):
+        return None
+    pictures = view.latents["decoded_conditions"]
+    about = pictures["told"].attrs
+    name, values = str(about["long_name"]), pictures["told"].values
+    if about.get("classes"):
+        rows = [label_name(scene, v) if name == "label" else f"{v:g}" for v in values]
+    else:
+        rows = [_short(v) for v in values]
+    caption = (
+        f"One row for each value of “{name}” that the model is told, with the other latents at"
+        " their medians: what stays the same down a column is what latent 1 holds."
+    )
+    return _plane_of_pictures(
+        scene,
+        view,
+        pictures.rename(told="row"),
+        f"What the model draws when it is told the {name}",
+        (name, rows),
+        caption,
+        "decoded-conditions",
+    )
+
+
+def _plane_of_pictures(
+    scene: Scene,
+    view: View,
+    pictures: xr.DataArray,
+    title: str,
+    down: tuple[str, list[str]],
+    caption: str,
+    name: str,
+) -> Drawn:
+    """Pictures (row, grid_column, channel, height, width), latent 1 growing to the right."""
+    pictures = pictures.sortby("grid_column")
+    picture = [dim for dim in pictures.dims if dim not in ("row", "grid_column")]
+    images = pictures.transpose("row", "grid_column", *picture).values
+    rows, columns, channels, high, wide = images.shape
     side = min(0.75, 9.0 / columns)
+    height = rows * side * high / wide
+    notes = [f"{rows} × {columns} patches"]
+    if channels not in (1, 3):
+        notes.append(f"channel 1 of {channels}")
+    label, ticks = down
+    left = MARGIN + 0.4 + 0.075 * max((len(tick) for tick in ticks), default=2)
     sheet = Sheet(
         scene,
-        "What the latents mean: patches decoded over the latent plane",
-        rows * side * high / wide + 0.95,
-        width=max(2 * MARGIN + 0.75 + columns * side, 7.2),
+        title,
+        height + 0.95,
+        width=max(left + MARGIN + 0.15 + columns * side, 7.2),
         view=view,
-        notes=(f"{rows} × {columns} patches",),
+        notes=tuple(notes),
     )
-    height = rows * side * high / wide
-    axes = sheet.axes(MARGIN + 0.6, 0.1, columns * side, height)
-    low, top = robust_limits(images, 0.2)
-    montage = tile(images.reshape(-1, high, wide), columns, 1)
-    axes.imshow(montage, cmap="gray", vmin=low, vmax=top, aspect="auto")
+    axes = sheet.axes(left, 0.1, columns * side, height)
+    show(axes, images.reshape(-1, channels, high, wide), columns)
+    axes.set_axis_on()
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xticks(
@@ -45,22 +108,12 @@ def decoded_grid(scene: Scene, view: View) -> Drawn | None:
         [_short(v) for v in pictures["grid_column"].values],
     )
     axes.set_xlabel("latent 1")
-    if rows > 1:
-        axes.set_yticks(
-            np.arange(rows) * (high + 1) + high / 2 - 0.5,
-            [_short(v) for v in pictures["grid_row"].values],
-        )
-        axes.set_ylabel("latent 2")
-    else:
-        axes.set_yticks([])
+    axes.set_yticks(np.arange(len(ticks)) * (high + 1) + high / 2 - 0.5, ticks)
+    axes.set_ylabel(label if ticks else "")
     axes.tick_params(length=0)
     pitch = float(scene.patches.attrs.get("pitch", 1.0))
-    patch_bar(sheet, MARGIN + 0.6, height + 0.75, wide * pitch, side)
-    caption = (
-        "The patch that the model draws, without turn and offset, at evenly spaced values of its"
-        " first two latents. Read it as the legend of the latent maps."
-    )
-    return sheet.drawn("decoded-grid", caption, view)
+    patch_bar(sheet, left, height + 0.75, wide * pitch, side)
+    return sheet.drawn(name, caption, view)
 
 
 def _short(value: float) -> str:

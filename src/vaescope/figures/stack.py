@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures import criticism, ensembles, known, latent, training, truth
-from vaescope.figures.dataset import tile
+from vaescope.figures.dataset import show
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.style import FAINT, category_colours, robust_limits
+from vaescope.figures.style import FAINT, category_colours
 
 _ACROSS = 14
 _ROWS = 3  # of each label
@@ -48,21 +48,6 @@ def examples(scene: Scene) -> Drawn:
         else "."
     )
     return sheet.drawn("patches", caption)
-
-
-def show(axes, pictures: np.ndarray, columns: int) -> None:
-    """Pictures (count, channel, py, px) as a montage: in colour if they have three channels."""
-    axes.set_axis_off()
-    low, top = robust_limits(pictures, 0.2)
-    if pictures.shape[1] == 3:
-        layers = [tile(pictures[:, c], columns, 1) for c in range(3)]
-        colour = np.ma.stack(layers, axis=-1)
-        shown = np.clip((colour.filled(np.nan) - low) / max(top - low, 1e-9), 0, 1)
-        axes.imshow(np.where(np.isnan(shown), 1.0, shown), aspect="auto")
-    else:
-        axes.imshow(
-            tile(pictures[:, 0], columns, 1), cmap="gray", vmin=low, vmax=top, aspect="auto"
-        )
 
 
 def restored(scene: Scene, view: View) -> Drawn | None:
@@ -200,6 +185,7 @@ OF_THE_DATA = (examples, ensembles.class_numbers)
 OF_A_MODEL = (
     restored,
     latent.decoded_grid,
+    latent.decoded_conditions,
     latent.latent_distribution,
     known.angle_by_label,
     known.shear_by_label,
