@@ -19,7 +19,7 @@ def test_a_pose_is_found_again_from_a_guess_nearby():
     blob = torch.exp(-((axis[None] - 0.3) ** 2) / 0.1 - (axis[:, None] / 0.5) ** 2)
     model.initialise([random], blob.expand(4, 1, 24, 24))
     with torch.no_grad():
-        model.decoder.network.last.weight.mul_(0.01)
+        model.decoder.network.last.weight.zero_()  # the pose is all that shows
         model.log_sigma.fill_(-4.0)
     sites = 30
     truth = {
@@ -37,16 +37,16 @@ def test_a_pose_is_found_again_from_a_guess_nearby():
         guess = {
             name: value + 0.02 * torch.randn(value.shape, generator=random)
             for name, value in truth.items()
-            if name != "content"
-        } | {"content": truth["content"]}
+        }
         found = refine(model, target, turn, guess, told)
+    # Content of which hardly anything shows goes to the middle of its prior.
+    assert found["content"].abs().mean() < 0.1 * guess["content"].abs().mean()
     for name in ("angle", "offset", "scale", "shear"):
         before = (guess[name] - truth[name])[:, :-1].abs().mean()
         after = (found[name] - truth[name])[:, :-1].abs().mean()
         assert after < before / 5, name
         # Where nothing is known of the target the guess stands.
         assert torch.equal(found[name][:, -1], guess[name][:, -1])
-    assert torch.equal(found["content"], truth["content"])
 
 
 def test_only_normal_noise_is_fitted_by_least_squares():

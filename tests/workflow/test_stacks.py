@@ -38,7 +38,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     lab.recipe(
         "cards",
         HEAD
-        + f"  turned: {{variant: rvae, offsets: false, shear: true, {SMALL}}}\n"
+        + f"  turned: {{variant: rvae, offsets: false, shear: true, refine: 2, {SMALL}}}\n"
         + "".join(f"  j{k}: {{variant: jvae, classes: {k}, {SMALL}}}\n" for k in (2, 3, 4)),
     )
     lab.recipe(
@@ -98,6 +98,15 @@ def test_labels_name_the_classes_and_held_out_patches_are_scored(stacks: Lab):
     latents = xr.open_zarr(stacks.results / "told" / "ss" / "latents.zarr", consolidated=False)
     assert list(latents.attrs["class_labels"]) == [0.0, 1.0, 2.0, 3.0]
     assert latents.sizes["site"] == 100
+
+
+def test_a_conditional_model_is_drawn_for_each_label_it_is_told(stacks: Lab):
+    latents = xr.open_zarr(stacks.results / "told" / "c" / "latents.zarr", consolidated=False)
+    assert list(latents["told"].values) == [0.0, 1.0, 2.0, 3.0]
+    drawn = latents["decoded_conditions"].values
+    assert drawn.shape[:2] == (4, latents.sizes["grid_column"])
+    assert np.abs(drawn[0] - drawn[1]).max() > 0
+    assert "c-decoded-conditions" in figures(stacks, "told")
 
 
 def test_restored_pictures_stand_beside_classical_methods(stacks: Lab):

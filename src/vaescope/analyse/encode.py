@@ -145,7 +145,7 @@ def encode(member: Member, data: Data) -> Encoding:
     """
     parts = [_encode_batch(member.model, batch) for batch in data.batches(ROWS)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    sigma = member.model.log_sigma[0].clamp_min(-5.0).exp().numpy()
+    sigma = member.model.log_noise()[0].detach().exp().numpy()
     if member.settings.likelihood != "gaussian":
         # The other likelihoods have no noise of their own: what is left over stands for it.
         left = (data.target - joined["reconstruction"]) ** 2 * member.model.mask.numpy()
@@ -176,7 +176,6 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     picked = encoded.pick(best)
     turn = turns.gather(2, best)
     out: dict[str, Tensor] = {
-        "content": picked.content[0][0, :, 0],
         "content_sd": picked.content[1][0, :, 0].exp(),
         "elbo": torch.logsumexp(score, -1)[0],
         "turn_weight": weight[0],
@@ -184,7 +183,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
     spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
     latents["content"] = picked.content[0]
-    if model.settings.refine and spread:
+    if model.settings.refine and not model.classes_awake.any():
         latents = refine(model, target.unsqueeze(0), turn, latents, told)
     angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
     if "angle" in latents:
@@ -210,7 +209,8 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
         out["shear_sd"] = 2 * spread["shear"][:, 0] / torch.cosh(2 * lean)
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
-    content = picked.content[0]
+    content = latents["content"]
+    out["content"] = content[0, :, 0]
     poses = model.poses(turn, latents, told)
     shown = model.decode_rows(content, poses, told)[0, :, 0]
     upright = content.squeeze(2)

@@ -1,8 +1,8 @@
-"""The pose of every site, brought from the encoder's guess to where the bound is largest.
+"""Content and pose of every site, brought from the encoder's guess to where the bound is largest.
 
 One encoder serves all sites, so its guess for each is a little off (Cremer et al. 2018,
 arXiv:1801.03558). Where noise is weak that error, not the noise, limits how well angles and shears
-are known; a few damped Gauss-Newton steps remove it. Content stays as it is.
+are known; a few damped Gauss-Newton steps remove it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaescope.models.elbo import POSE
+from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 
 NUDGE = 2e-3  # finite difference, in rad and half patch sides: a few hundredths of a pixel
@@ -21,7 +21,7 @@ EASE, BRAKE = 0.3, 8.0  # damping after a step that helped, and after one that d
 def refine(
     model: Family, target: Tensor, turn: Tensor, latents: dict[str, Tensor], told: Tensor
 ) -> dict[str, Tensor]:
-    """Refine the continuous parts of the pose; ``model.settings.refine`` steps.
+    """Refine all continuous latents; ``model.settings.refine`` steps.
 
     Parameters
     ----------
@@ -32,18 +32,22 @@ def refine(
 
     Returns
     -------
-    The latents, with those of the pose moved.
+    The latents, moved.
     """
-    names = [name for name in POSE if name in latents]
+    names = list(latents)
     sizes = [latents[name].shape[-1] for name in names]
-    sd = torch.cat([torch.full((n,), model.prior_sd(k)) for n, k in zip(sizes, names, strict=True)])
-    sigma = model.log_sigma[0].detach().clamp_min(-5.0).exp()
+    weights = Weights.of(model.settings)
+    narrow = {name: model.prior_sd(name) ** 2 for name in names if name != "content"}
+    narrow["content"] = 1 / max(weights.content, 1e-6)
+    variance = torch.cat([torch.full((n,), narrow[k]) for n, k in zip(sizes, names, strict=True)])
+    sd = (variance / max(weights.beta, 1e-6)).sqrt()
+    sigma = model.log_noise()[0].detach().exp()
 
     def whitened(place: Tensor) -> Tensor:
         """What is left over, in standard deviations, of poses (site, number): (site, pixel)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
-        shown = model.decode_rows(latents["content"], model.poses(turn, here, told), told)
+        shown = model.decode_rows(here["content"], model.poses(turn, here, told), told)
         left = (target - shown[:, :, 0])[0] / sigma[:, None, None]
         return (left * model.mask).flatten(1)
 

@@ -252,11 +252,17 @@ class Family(nn.Module):
             shown,
             target.unsqueeze(2),
             self.mask,
-            self.log_sigma.clamp_min(-5.0),
+            self.log_noise(),
             self.settings,
         )
         out["penalty"] = self._penalty(shown, latents, encoded.content[0], side)
         return out | self._classes(encoded, side, now, zero)
+
+    def log_noise(self) -> Tensor:
+        """Logarithm of the noise of a pixel (member, channel)."""
+        if self.settings.sigma:
+            return self.log_sigma
+        return self.log_sigma.clamp_min(math.log(self.settings.least_sigma))
 
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""

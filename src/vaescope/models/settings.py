@@ -49,7 +49,8 @@ class Settings:
     physics_loss: str | None = None  # FILE.py:FUNCTION of the user's own term
     # The objective
     likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
-    sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
+    sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned,
+    least_sigma: float = 0.0067  # but not below this: smaller differences are of no interest
     beta: Course = 1.0  # beta_c
     content_weight: Course = 1.0  # of content's divergence beside the pose's
     beta_class: Course = 1.0  # beta_d
@@ -63,7 +64,7 @@ class Settings:
     fourier: int = 0  # octaves of Fourier features of the coordinate decoder
     hidden: int = 256
     # Mapping
-    refine: int = 0  # Gauss-Newton steps on each site's pose, from the encoder's guess
+    refine: int = 0  # Gauss-Newton steps on each site, from the encoder's guess
     # Fitting
     steps: int = 800
     batch: int = 64
@@ -209,6 +210,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "smoothness": (0.0, 1e4),
     "smoothness_class": (0.0, 1e4),
     "sigma": (0.0, 1e6),
+    "least_sigma": (1e-6, 1e6),
     "beta": (0.0, 1e4),
     "content_weight": (0.0, 1e4),
     "beta_class": (0.0, 1e4),
