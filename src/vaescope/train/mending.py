@@ -19,7 +19,7 @@ from vaescope.models import likelihood, orbit
 from vaescope.models.family import Family
 
 MEASURED = 500  # canonical pictures that are compared; the others follow the likest of them
-ALIKE = 0.3  # distance, beside that of any two pictures, within which two show one structure
+ALIKE = 0.1  # distance, beside a picture's own contrast, within which two show one structure
 TORN = 0.02  # share of the pictures that lie another way up than most of their structure
 
 
@@ -61,7 +61,7 @@ def _another_way_up(drawn: orbit.Harmonics, step: float) -> np.ndarray:
     distance = orbit.distances(drawn)
     graph = orbit.neighbours(distance)
     # Structures that are no likeness of each other have no way up in common.
-    graph.data[graph.data > ALIKE * np.median(distance)] = 0.0
+    graph.data[graph.data > ALIKE * np.median(drawn.norm)] = 0.0
     graph.eliminate_zeros()
     turn, structure = orbit.transport(drawn, graph)
     for k in np.unique(structure):
