@@ -2,7 +2,8 @@
 # make test     set up and run the whole test suite
 # make lint     formatters, linters, type checker
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
-# make bench    the benchmarks of cards and digits over five seeds, and the table of the main job
+# make bench    the benchmarks of cards and digits over five seeds, and the table of the main job;
+#               with PEER_PYTHON=…, the Python of an environment with pyroVED, the peers as well
 # make clean    remove the results of the main job
 
 PYTHON ?= python3
@@ -42,6 +43,9 @@ lock:
 bench: .venv/ready
 	$(BIN)/python benchmarks/family.py
 	$(BIN)/python benchmarks/main_job.py
+ifdef PEER_PYTHON
+	$(BIN)/python benchmarks/peers.py $(PEER_PYTHON)
+endif
 
 clean:
 	rm -rf results .snakemake

@@ -306,24 +306,47 @@ CASES = {
 }
 
 
-def run(name: str, seed: int, mnist: str | None) -> dict[str, Any]:
-    """One case with one seed: what was measured, and how long it took."""
-    import torch
+def recipe_of(case: Case) -> dict[str, Any]:
+    """The resolved recipe of a case."""
+    from vaescope import config
 
-    from vaescope import analyse, config, patches, read, simulate, sites, train
-    from vaescope.models.settings import Settings
-
-    torch.set_num_threads(1)
-    case = CASES[name]
     schema = config.read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    recipe = config.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
-    settings = recipe["models"][case.model] | case.changes
+    return config.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
+
+
+def settings_of(case: Case) -> dict[str, Any]:
+    """The settings of a case's model."""
+    return recipe_of(case)["models"][case.model] | case.changes
+
+
+def prepared(
+    case: Case, seed: int, mnist: str | None, count: int | None = None, pixels: int | None = None
+) -> tuple[Any, Any]:
+    """Sites and patches of a case; ``count`` and ``pixels`` replace what its recipe says."""
+    from vaescope import patches, read, simulate, sites
+
+    recipe = recipe_of(case)
     if case.data == "mnist":
         image = read.load([mnist_file(mnist)], recipe["ingest"])
+        image = image.isel(time=slice(count))
     else:
-        image = simulate.make(case.data.removeprefix("simulate:"), seed)
+        name = case.data.removeprefix("simulate:")
+        if count:
+            name += ("&" if "?" in name else "?") + f"count={count}"
+        image = simulate.make(name, seed)
     where = sites.find(image, recipe["sites"])
-    cut = patches.extract(image, where, recipe["patches"]).load()
+    asked = recipe["patches"] | ({"pixels": pixels} if pixels else {})
+    return where, patches.extract(image, where, asked).load()
+
+
+def trained(case: Case, where: Any, cut: Any, seed: int) -> tuple[Any, float]:
+    """Latents of the patches from a model trained on them by one thread, and its seconds."""
+    import torch
+
+    from vaescope import analyse, train
+
+    torch.set_num_threads(1)
+    settings = settings_of(case)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         members = Path(folder, "members")
@@ -338,8 +361,18 @@ def run(name: str, seed: int, mnist: str | None) -> dict[str, Any]:
         )
         seconds = time.perf_counter() - began
         latents = analyse.map_latents(members, cut, where, settings, name=case.model).load()
-    chosen = Settings.from_recipe(settings)
-    data = train.data.gather(cut, chosen, seed=seed)
+    return latents, seconds
+
+
+def run(name: str, seed: int, mnist: str | None) -> dict[str, Any]:
+    """One case with one seed: what was measured, and how long it took."""
+    from vaescope import train
+    from vaescope.models.settings import Settings
+
+    case = CASES[name]
+    where, cut = prepared(case, seed, mnist)
+    latents, seconds = trained(case, where, cut, seed)
+    data = train.data.gather(cut, Settings.from_recipe(settings_of(case)), seed=seed)
     return {**case.judge(latents, data), "seconds of training": round(seconds, 1)}
 
 

@@ -3,7 +3,7 @@
     python benchmarks/gold_peer.py RESULTS PEER_PYTHON [--epochs 100] [--seeds 0 1]
 
 RESULTS is a finished results folder; PEER_PYTHON the Python of an environment of its own with
-pyroVED (``python -m venv peer && peer/bin/pip install pyroved==0.3.0``). The peer is trained here,
+pyroVED (``benchmarks/README.md`` says how to make it). The peer is trained here,
 one thread per seed, with its defaults and offsets; ours are the members of the finished run, one
 thread each. Both are scored by the same code: circular correlation with the six-fold
 bond-orientational order of all neighbours' positions, and grains right where that order is clear.
@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import subprocess
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 from main_job import bond_order, circular_correlation, two_groups, voting
+from peers import train_peer
 
 from vaescope import store
 
 DATASET, MODEL = "gold-grain-boundary", "rvae"
-TRAIN = Path(__file__).with_name("pyroved_rvae.py")
 
 
 def score(angle: np.ndarray, order: np.ndarray) -> tuple[float, float]:
@@ -54,14 +50,9 @@ def peer(
     python: str, patches: np.ndarray, order: np.ndarray, epochs: int, seed: int
 ) -> tuple[str, float, float, float]:
     """One training of pyroVED: name, correlation, grains, seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        data, found = Path(folder, "patches.npy"), Path(folder, "angle.npy")
-        np.save(data, patches)
-        began = time.perf_counter()
-        command = [python, str(TRAIN), str(data), str(found), str(epochs), str(seed)]
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        seconds = time.perf_counter() - began
-        return (f"pyroVED, seed {seed}", *score(np.load(found), order), seconds)
+    options = {"latent_dim": 2, "invariances": ["r", "t"], "batch": 50}
+    found = train_peer(python, "ivae", patches, options, seed, epochs=epochs)
+    return (f"pyroVED, seed {seed}", *score(found["angle"], order), float(found["spent"][1]))
 
 
 def main() -> None:

@@ -1,0 +1,176 @@
+"""Train a peer's model on patches; run in the peer's own environment, without vaescope.
+
+    python peer_train.py MODEL PATCHES.npy FOLDER [--options JSON] [--seconds S | --epochs N]
+
+PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER receives ``angle.npy`` (site,) in radians,
+``content.npy`` (site, latent), ``class.npy`` (site,) where the model has classes, and ``spent.npy``
+(epochs, seconds of training). Epochs are never cut short.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+Found = dict[str, np.ndarray]
+Training = tuple[Callable[[int], Any], Callable[[], Found]]
+"""Trains one epoch of the given number; encodes the patches."""
+
+ENCODED = 200  # patches encoded at once
+
+
+def ivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
+    """pyroVED's iVAE with its defaults; its latents are angle, offsets, content in this order."""
+    import pyroved
+
+    images = torch.from_numpy(patches)
+    batch = options.pop("batch", 100)
+    model = pyroved.models.iVAE(images.shape[1:], seed=seed, **options)
+    trainer = pyroved.trainers.SVItrainer(model, seed=seed)
+    loader = pyroved.utils.init_dataloader(images, batch_size=batch)
+
+    def encode() -> Found:
+        mean = model.encode(images)[0].numpy()
+        return {"angle": mean[:, 0], "content": mean[:, model.coord :]}
+
+    return lambda epoch: trainer.step(loader), encode
+
+
+def jivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
+    """pyroVED's jiVAE with the schedule of KL weights that its documentation recommends."""
+    import pyroved
+
+    images = torch.from_numpy(patches)
+    batch = options.pop("batch", 100)
+    model = pyroved.models.jiVAE(images.shape[1:], seed=seed, **options)
+    trainer = pyroved.trainers.SVItrainer(model, seed=seed, enumerate_parallel=True)
+    loader = pyroved.utils.init_dataloader(images, batch_size=batch)
+
+    def step(epoch: int) -> None:
+        # 40 for ten epochs, then down to 3 by the fiftieth; 3 for the classes all along.
+        weight = float(np.interp(epoch, [9, 49], [40, 3]))
+        trainer.step(loader, scale_factor=[weight, 3.0])
+
+    def encode() -> Found:
+        mean, _, found = model.encode(images)
+        return {
+            "angle": mean[:, 0].numpy(),
+            "content": mean[:, model.coord :].numpy(),
+            "class": found.numpy(),
+        }
+
+    return step, encode
+
+
+def target_vae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
+    """TARGET-VAE from a clone of its repository, with the defaults of its script for MNIST(U)."""
+    sys.path.insert(0, options["clone"])
+    import train_mnist
+
+    from src import models
+
+    torch.manual_seed(seed)
+    side, latent, turns = patches.shape[1], options["latent_dim"], 8
+    images = torch.from_numpy(patches)[:, None]
+    generator = models.SpatialGenerator(
+        latent, 512, num_layers=2, fourier_expansion=True, sigma=2 / (side - 1)
+    )
+    encoder = models.InferenceNetwork_AttentionTranslation_AttentionRotation(
+        side,
+        1,
+        latent,
+        kernels_num=128,
+        kernels_size=28,
+        padding=8,
+        groupconv=turns,
+        rot_refinement=True,
+        theta_prior=np.pi,
+        normal_prior_over_r=False,
+    )
+    weights = [*generator.parameters(), *encoder.parameters()]
+    optimiser = torch.optim.Adam(weights, lr=2e-4)
+    set_of = torch.utils.data.TensorDataset(images)
+    loader = torch.utils.data.DataLoader(set_of, batch_size=100, shuffle=True)
+    axis = torch.linspace(-1, 1, side)
+    y, x = torch.meshgrid(-axis, axis, indexing="ij")
+    grid = torch.stack([x.ravel(), y.ravel()], 1)
+    cpu = torch.device("cpu")
+
+    def step(epoch: int) -> None:
+        # It prints its progress after every batch.
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            train_mnist.train_epoch(
+                loader,
+                grid,
+                generator,
+                encoder,
+                optimiser,
+                t_inf="attention",
+                r_inf="attention+offsets",
+                epoch=epoch,
+                num_epochs=epoch + 1,
+                N=len(images),
+                device=cpu,
+                params=weights,
+                theta_prior=np.pi,
+                groupconv=turns,
+                image_dim=side,
+            )
+
+    def encode() -> Found:
+        encoder.eval()
+        parts = [_likeliest(encoder(some, cpu), latent) for some in images.split(ENCODED)]
+        angle, content = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+        return {"angle": angle, "content": content}
+
+    return step, encode
+
+
+def _likeliest(out: tuple[torch.Tensor, ...], latent: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Angle and content at the place and turn that TARGET-VAE's encoder attends to most."""
+    attention, angle, content = out[0].flatten(1), out[5].flatten(2), out[6].flatten(2)
+    row, best = torch.arange(len(attention)), attention.argmax(1)
+    return angle[row, 0, best], content[row, :latent, best]
+
+
+MODELS = {"ivae": ivae, "jivae": jivae, "target-vae": target_vae}
+
+
+def main() -> None:
+    """Train until the time is over or the epochs are made, then encode."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("patches", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--options", type=json.loads, default={})
+    parser.add_argument("--seed", type=int, default=0)
+    limit = parser.add_mutually_exclusive_group(required=True)
+    limit.add_argument("--seconds", type=float)
+    limit.add_argument("--epochs", type=int)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    patches = np.load(given.patches, allow_pickle=False)
+    step, encode = MODELS[given.model](patches, given.options, given.seed)
+    made, began = 0, time.perf_counter()
+    while made < given.epochs if given.epochs else time.perf_counter() - began < given.seconds:
+        step(made)
+        made += 1
+    spent = time.perf_counter() - began
+    with torch.no_grad():
+        found = encode()
+    for name, values in {**found, "spent": np.array([made, spent])}.items():
+        np.save(given.folder / f"{name}.npy", values, allow_pickle=False)
+
+
+if __name__ == "__main__":
+    main()
