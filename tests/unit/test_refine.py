@@ -17,9 +17,11 @@ def test_a_pose_is_found_again_from_a_guess_nearby():
     random = torch.Generator().manual_seed(3)
     axis = torch.linspace(-1, 1, 24)
     blob = torch.exp(-((axis[None] - 0.3) ** 2) / 0.1 - (axis[:, None] / 0.5) ** 2)
+    blob = blob + torch.exp(-((axis[None] + 0.4) ** 2 + (axis[:, None] - 0.4) ** 2) / 0.05)
     model.initialise([random], blob.expand(4, 1, 24, 24))
     with torch.no_grad():
         model.decoder.network.last.weight.zero_()  # the pose is all that shows
+        model.axis.last.weight.zero_()
         model.log_sigma.fill_(-4.0)
     sites = 30
     truth = {
