@@ -263,7 +263,6 @@ CASES = {
         "jrvae",
         suits,
         (Goal("suit accuracy", 0.95),),
-        members=3,
     ),
     "mnist-jrtvae": Case(
         "mnist",
