@@ -131,16 +131,16 @@ def test_the_sum_over_turns_is_exact_for_the_best_posterior():
 
 def test_the_sum_over_classes_is_exact():
     model, patches = model_of(variant="jvae", classes=3)
-    model.classes_awake.fill_(1.0)
+    model.mixture.awake.fill_(1.0)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        for parameter in (model.class_mean, model.class_prior, model.class_slant):
+        for parameter in (model.mixture.mean, model.mixture.logit, model.mixture.slant):
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
     copies = model.copies(patches)[None]
     encoded = model.encoder(copies, copies.new_zeros(1, 3, 0))
     terms = model(patches[None], copies, copies.new_zeros(1, 3, 1, model.noise_size()))
-    divergence = model._kl_of_classes(encoded.content)[:, :, 0]
-    log_prior = torch.log_softmax(model.class_prior, -1)[:, None]
+    divergence = model.mixture.divergences(encoded.content)[:, :, 0]
+    log_prior = torch.log_softmax(model.mixture.logit, -1)[:, None]
     torch.testing.assert_close(
         terms.kl_content + terms.kl_class, -torch.logsumexp(log_prior - divergence, -1)
     )
@@ -160,7 +160,7 @@ def test_decoders_turn_what_they_draw(decoder):
 def test_capacities_are_reached_from_both_sides():
     weights = Weights(beta=4.0, capacity=2.0, beta_class=3.0, capacity_class=0.5)
     model, patches = model_of(variant="jvae", classes=3)
-    model.classes_awake.fill_(1.0)
+    model.mixture.awake.fill_(1.0)
     copies = model.copies(patches)[None]
     noise = copies.new_zeros(1, 3, 1, model.noise_size())
     terms = model(patches[None], copies, noise, weights=weights)

@@ -90,9 +90,9 @@ def patches_and_model(**changes):
 def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
     model, patches, copies, noise = patches_and_model(variant=variant, decoder=decoder)
     if model.settings.classes:
-        model.classes_awake.fill_(1.0)
+        model.mixture.awake.fill_(1.0)
         with torch.no_grad():
-            model.class_mean.copy_(torch.randn(model.class_mean.shape))
+            model.mixture.mean.copy_(torch.randn(model.mixture.mean.shape))
     terms = model(patches, copies, noise)
     total = terms.reconstruction - (
         terms.kl_content + terms.kl_turns + terms.kl_offset + terms.kl_strain + terms.kl_class
@@ -112,10 +112,10 @@ def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
 
 def test_the_posterior_of_the_class_makes_the_bound_largest():
     model, patches, copies, noise = patches_and_model(variant="jrvae", classes=3)
-    model.classes_awake.fill_(1.0)
+    model.mixture.awake.fill_(1.0)
     with torch.no_grad():
-        model.class_mean.copy_(torch.randn(model.class_mean.shape))
-        model.class_prior.copy_(torch.randn(model.class_prior.shape))
+        model.mixture.mean.copy_(torch.randn(model.mixture.mean.shape))
+        model.mixture.logit.copy_(torch.randn(model.mixture.logit.shape))
     best = model(patches, copies, noise).elbo
     for seed in range(5):
         other = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(seed))
@@ -169,7 +169,7 @@ def test_placed_classes_have_the_covariance_they_were_given():
     model, *_ = patches_and_model(variant="jrvae", classes=3)
     root = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(5))
     covariance = root @ root.transpose(-1, -2) + 0.1 * torch.eye(2)
-    model.place_classes(1, torch.ones(3) / 3, torch.zeros(3, 2), covariance)
-    whitening = model.class_whitening()[1]
+    model.mixture.place(1, torch.ones(3) / 3, torch.zeros(3, 2), covariance)
+    whitening = model.mixture.whitening()[1]
     back = torch.linalg.inv(whitening.transpose(-1, -2) @ whitening)
     torch.testing.assert_close(back, covariance, rtol=1e-3, atol=1e-4)

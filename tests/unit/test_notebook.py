@@ -133,11 +133,11 @@ def test_samples_of_classes_come_from_the_classes():
     import torch
 
     own = model.best.model
-    own.place_classes(
+    own.mixture.place(
         0, torch.ones(4), torch.tensor([[-9.0], [-3], [3], [9]]), 0.01 * torch.ones(4, 1, 1)
     )
     noise = torch.randn(400, 1, generator=torch.Generator().manual_seed(0))
-    drawn = own.content_of_noise(noise, torch.Generator().manual_seed(1)).numpy()[:, 0]
+    drawn = own.mixture.draw(noise, torch.Generator().manual_seed(1)).numpy()[:, 0]
     near = np.abs(drawn[:, None] - np.array([-9, -3, 3, 9])).min(1)
     assert near.max() < 0.6
     assert np.ptp(drawn) > 15

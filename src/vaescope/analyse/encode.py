@@ -183,7 +183,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
     spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
     latents["content"] = picked.content[0]
-    if model.settings.refine and not model.classes_awake.any():
+    if model.settings.refine and not model.mixture.awake.any():
         latents = refine(model, target.unsqueeze(0), turn, latents, told)
     angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
     if "angle" in latents:

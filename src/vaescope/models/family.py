@@ -27,12 +27,12 @@ from torch.nn import functional
 from vaescope.models import likelihood, pose, posterior
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import POSE, Terms, Weights, gather
-from vaescope.models.encoders import Encoded, Pair, TurnedEncoder
+from vaescope.models.encoders import Encoded, TurnedEncoder
 from vaescope.models.layers import Perceptron
+from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.settings import Settings
 
 AXIS_HIDDEN = 32
-CLASS_LOG_SD = (-4.0, 2.0)  # bounds of a class's width in content, as logarithms
 
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
@@ -75,7 +75,6 @@ class Family(nn.Module):
     turns: Tensor
     mask: Tensor
     seen: Tensor  # indices of the pixels under the mask
-    classes_awake: Tensor
     decoder: CanonicalDecoder | CoordinateDecoder
 
     def __init__(
@@ -118,15 +117,7 @@ class Family(nn.Module):
             from_zero = torch.atan2(self.turns.sin(), self.turns.cos())
             prior = prior - 0.5 * (from_zero / settings.angle_sd) ** 2
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
-        classes = max(settings.classes, 1)
-        self.class_prior = nn.Parameter(torch.zeros(members, classes))
-        self.class_mean = nn.Parameter(torch.zeros(members, classes, settings.latent))
-        self.class_log_sd = nn.Parameter(torch.zeros(members, classes, settings.latent))
-        self.class_slant = nn.Parameter(
-            torch.zeros(members, classes, settings.latent, settings.latent)
-        )
-        # Classes sleep until the pose stands (see train.classes): 0 or 1 per member.
-        self.register_buffer("classes_awake", torch.zeros(members))
+        self.mixture = ContentMixture(members, settings.classes, settings.latent)
 
     def initialise(self, generators: list[torch.Generator], target: Tensor) -> None:
         """Draw the weights of each member; target (site, channel, height, width) sets the scale."""
@@ -342,15 +333,15 @@ class Family(nn.Module):
         self, encoded: Encoded, side: Side, now: Weights, zero: Tensor
     ) -> dict[str, Tensor]:
         """Divergences of content and class, with the class's posterior if classes are awake."""
-        if not (self.settings.classes and bool(self.classes_awake.any())):
+        if not (self.settings.classes and bool(self.mixture.awake.any())):
             return {"kl_content": posterior.kl_normal(*encoded.content), "kl_class": zero}
-        kl_content = self._kl_of_classes(encoded.content)
-        logits = self.class_prior[:, None]
+        kl_content = self.mixture.divergences(encoded.content)
+        logits = self.mixture.logit[:, None]
         if side.near_class is not None:
             # A Potts prior in mean field: neighbours vote for their own class.
             logits = logits + self.settings.smoothness_class * side.near_class
         log_prior = functional.log_softmax(logits, -1).unsqueeze(2)
-        q = self._best(log_prior, kl_content, now)
+        q = best(log_prior, kl_content, now)
         if side.taught is not None and side.trust is not None:
             trust = side.trust[:, :, None, None]
             q = (1 - trust) * q + trust * side.taught.unsqueeze(2)
@@ -359,55 +350,3 @@ class Family(nn.Module):
             "kl_class": posterior.kl_categorical(q.clamp_min(1e-8).log(), log_prior),
             "class_probability": q,
         }
-
-    def _kl_of_classes(self, content: Pair) -> Tensor:
-        """KL(q(z) ‖ p(z | class)) with a last axis of classes; content (member, …, latent)."""
-        mean, log_sd = (part.unsqueeze(-2) for part in content)
-        between = (1,) * (mean.dim() - 3)
-        whitening = self.class_whitening()
-        return posterior.kl_to_full(
-            mean,
-            log_sd,
-            self.class_mean.reshape(self.members, *between, *self.class_mean.shape[1:]),
-            whitening.reshape(self.members, *between, *whitening.shape[1:]),
-        )
-
-    def class_whitening(self) -> Tensor:
-        """T (member, class, latent, latent), lower triangular: T (z - m) ~ N(0, 1) in a class."""
-        slant = self.class_slant.tril(-1)
-        upright = torch.eye(slant.shape[-1], dtype=slant.dtype, device=slant.device)
-        return (upright + slant) * (-self.class_log_sd.clamp(*CLASS_LOG_SD)).exp().unsqueeze(-1)
-
-    @torch.no_grad()
-    def content_of_noise(self, noise: Tensor, generator: torch.Generator) -> Tensor:
-        """Content (row, latent) drawn from the first member's prior, from standard normal noise
-        (row, latent): from its classes where it has any."""
-        if not (self.settings.classes and bool(self.classes_awake[0])):
-            return noise
-        weight = functional.softmax(self.class_prior[0], -1).cpu()
-        chosen = torch.multinomial(weight, len(noise), replacement=True, generator=generator)
-        whitening = self.class_whitening()[0].cpu()[chosen]
-        inside = torch.linalg.solve_triangular(whitening, noise.unsqueeze(-1), upper=False)
-        return self.class_mean[0].cpu()[chosen] + inside.squeeze(-1)
-
-    @torch.no_grad()
-    def place_classes(self, member: int, weight: Tensor, mean: Tensor, covariance: Tensor) -> None:
-        """Put the classes of one member: weight (class,), mean (class, latent), covariance (class,
-        latent, latent)."""
-        whitening = torch.linalg.inv(torch.linalg.cholesky(covariance.double()))
-        size = whitening.diagonal(dim1=-2, dim2=-1)
-        self.class_prior[member] = (weight + 1e-6).log()
-        self.class_mean[member] = mean
-        self.class_log_sd[member] = (-size.log()).clamp(*CLASS_LOG_SD)
-        self.class_slant[member] = (whitening / size.unsqueeze(-1)).tril(-1)
-
-    def _best(self, log_prior: Tensor, kl_content: Tensor, now: Weights) -> Tensor:
-        """The posterior of the class that makes the bound largest."""
-        price = now.beta * now.content / max(now.beta_class, 1e-6)
-        evidence = log_prior - kl_content * price
-        return functional.softmax(evidence.detach(), -1)
-
-    def class_given(self, content: Pair) -> Tensor:
-        """Class probability (member, site, class) of content (member, site, latent) alone."""
-        log_prior = functional.log_softmax(self.class_prior, -1)[:, None]
-        return self._best(log_prior, self._kl_of_classes(content), Weights.of(self.settings))

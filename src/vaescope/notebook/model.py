@@ -179,8 +179,10 @@ class Model:
         refuse_uncounted("n", n, 1)
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(n, self.settings.latent, generator=generator)
-        content = model.content_of_noise(noise, generator).numpy()
-        if not self.settings.stochastic and not bool(model.classes_awake[0]):
+        content = noise.numpy()
+        if model.mixture.awake[0]:
+            content = model.mixture.draw(noise, generator).numpy()
+        elif not self.settings.stochastic:
             mean, covariance = self._spread()
             size, axes = np.linalg.eigh(covariance)
             content = mean + (content * np.sqrt(size.clip(0))) @ axes.T

@@ -222,8 +222,8 @@ def wake(
             angle = angle + torch.as_tensor(found.turn, dtype=angle.dtype, device=angle.device)
         steps = len(model.turns)
         upright.append((angle / model.step).round().long() % steps)
-        device = model.class_mean.device
-        model.place_classes(
+        device = model.mixture.mean.device
+        model.mixture.place(
             k,
             *(
                 torch.as_tensor(part, dtype=torch.float32, device=device)
@@ -231,7 +231,7 @@ def wake(
             ),
         )
         taught.append(torch.as_tensor(found.responsibility, dtype=torch.float32, device=device))
-    model.classes_awake.fill_(1.0)
+    model.mixture.awake.fill_(1.0)
     return torch.stack(taught), torch.stack(upright) if torn else None
 
 
@@ -248,7 +248,7 @@ def settle(model: Family, contents: Tensor, taught: Tensor, labels: Tensor | Non
     """
     known = None if labels is None else labels.cpu().numpy()
     out = taught.clone()
-    device = model.class_mean.device
+    device = model.mixture.mean.device
     for k, (content, groups_of) in enumerate(zip(contents, taught, strict=True)):
         values, share = content.double().cpu().numpy(), groups_of.double().cpu().numpy()
         if known is not None and (known >= 0).any():
@@ -258,7 +258,7 @@ def settle(model: Family, contents: Tensor, taught: Tensor, labels: Tensor | Non
             ).responsibility
             out[k] = torch.as_tensor(share, dtype=out.dtype, device=device)
         found = moments(values, share)
-        model.place_classes(
+        model.mixture.place(
             k, *(torch.as_tensor(part, dtype=torch.float32, device=device) for part in found)
         )
     return out

@@ -39,7 +39,11 @@ RECORDED = (
 )
 RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
-PACED = ("log_sigma", "turn_prior", "class_prior", "class_mean", "class_log_sd", "class_slant")
+PACED = (
+    "log_sigma",
+    "turn_prior",
+    *(f"mixture.{name}" for name in ("logit", "mean", "log_sd", "slant")),
+)
 PACE = (
     5.0  # Adam moves every number by about the learning rate: too slow for these few on log scales
 )

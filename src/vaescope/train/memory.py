@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vaescope.errors import UserError
+from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 from vaescope.models.settings import Settings
 from vaescope.train.data import Data
@@ -59,8 +60,8 @@ class Memory:
         for k, rows in enumerate(chosen):
             self.content[k, rows] = content[0][k]
             self.known[k, rows] = True
-        if self.settings.classes and bool(model.classes_awake.any()):
-            probability = model.class_given(content)
+        if self.settings.classes and bool(model.mixture.awake.any()):
+            probability = model.mixture.given(content, Weights.of(self.settings))
             for k, rows in enumerate(chosen):
                 self.classes[k, rows] = probability[k]
 

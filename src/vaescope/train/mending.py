@@ -79,7 +79,7 @@ def canonical_pictures(model: Family, member: int) -> Callable[[np.ndarray], np.
 
     @torch.no_grad()
     def pictures(content: np.ndarray) -> np.ndarray:
-        device = model.class_mean.device
+        device = model.mixture.mean.device
         rows = torch.as_tensor(content, dtype=torch.float32, device=device)
         out = []
         for part in rows.split(256):
