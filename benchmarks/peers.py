@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cases
 import family
 import numpy as np
 
@@ -71,7 +72,7 @@ def upright_digits(latents: Any, data: Any) -> dict[str, float]:
     from vaescope.analyse.truth import matched_accuracy
 
     found = latents["consensus_class"].values
-    return {"digit accuracy": matched_accuracy(found, family.truth(latents, "label"))}
+    return {"digit accuracy": matched_accuracy(found, cases.truth(latents, "label"))}
 
 
 # The poses, classes and latents that the peers' own documentation uses, but for the turned digits,
@@ -85,11 +86,11 @@ DIGITS = Peer(
 TARGET_VAE = Peer("TARGET-VAE", "target-vae", {"latent_dim": 8})
 
 DUELS = {
-    "cards2-rvae": Duel((TURNED,), family.pose_of_cards),
-    "cards3-rvae": Duel((TURNED,), family.pose_of_cards),
-    "cards4-rvae": Duel((TURNED,), family.pose_of_cards),
-    "cards3-jrvae": Duel((SUITS,), family.suits),
-    "mnist-rvae": Duel((TURNED_DIGITS, TARGET_VAE), family.turned_digits),
+    "cards2-rvae": Duel((TURNED,), cases.pose_of_cards),
+    "cards3-rvae": Duel((TURNED,), cases.pose_of_cards),
+    "cards4-rvae": Duel((TURNED,), cases.pose_of_cards),
+    "cards3-jrvae": Duel((SUITS,), cases.suits),
+    "mnist-rvae": Duel((TURNED_DIGITS, TARGET_VAE), cases.turned_digits),
     "mnist-jrtvae": Duel((DIGITS,), upright_digits),
 }
 
@@ -133,9 +134,9 @@ def as_latents(found: dict[str, np.ndarray], cut: Any) -> Any:
     return latents
 
 
-def our_case(name: str, steps: int | None) -> family.Case:
+def our_case(name: str, steps: int | None) -> cases.Case:
     """A case of ``family.py`` as a single training, perhaps a shorter one."""
-    case = family.CASES[name]
+    case = cases.CASES[name]
     changes = case.changes | ({"steps": steps} if steps else {})
     return replace(case, members=1, changes=changes)
 
@@ -259,7 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("python", help="the Python of an environment with the peers")
     parser.add_argument("cases", nargs="*", help="all if none is named: " + ", ".join(DUELS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(family.SEEDS)))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(cases.SEEDS)))
     parser.add_argument("--count", type=int, help="patches, instead of all")
     parser.add_argument("--pixels", type=int, help="samples per side, instead of the recipe's")
     parser.add_argument("--steps", type=int, help="of our training, instead of the recipe's")
