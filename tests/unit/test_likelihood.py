@@ -152,7 +152,7 @@ def test_decoders_turn_what_they_draw(decoder):
     content = torch.randn(1, 1, 1, 2, generator=torch.Generator().manual_seed(5)).double()
     told = content.new_zeros(1, 1, 0)
     turns = torch.tensor([[[0.0, np.pi / 2]]]).double()
-    poses = model.poses(turns, {"content": content.expand(1, 1, 2, 2)}, told)
+    poses = model.poses(turns, {})
     shown = model.decode_rows(content.expand(1, 1, 2, 2), poses, told)[0, 0, :, 0]
     torch.testing.assert_close(shown[1], torch.rot90(shown[0]), rtol=1e-4, atol=1e-4)
 
@@ -184,14 +184,10 @@ def test_content_may_be_dearer_than_the_pose():
 
 def test_structures_shear_along_axes_of_their_own():
     model, _ = model_of(variant="rvae-fixed-centre", shear=True)
-    content = torch.zeros(1, 1, 1, 2).double()
-    told, turn = content.new_zeros(1, 1, 0), content.new_zeros(1, 1, 1)
     lean, axis = 0.2, 0.3
-    model.axis.last.weight.data.zero_()
-    direction = torch.tensor([math.cos(2 * axis), math.sin(2 * axis)]).double()
-    model.axis.last.bias.data.copy_(3.0 * direction)
-    latents = {"content": content, "shear": content.new_full((1, 1, 1, 1), lean)}
-    found = model.poses(turn, latents, told)[0, 0, 0, :, :2]
+    model.shear_axis.data[0] = 3.0 * torch.tensor([math.cos(2 * axis), math.sin(2 * axis)])
+    turn = torch.zeros(1, 1, 1).double()
+    found = model.poses(turn, {"shear": torch.full((1, 1, 1, 1), lean).double()})[0, 0, 0, :, :2]
     cos, sin = math.cos(axis), math.sin(axis)
     turned = np.array([[cos, -sin], [sin, cos]])
     tensor = turned @ np.array([[0, lean], [lean, 0]]) @ turned.T

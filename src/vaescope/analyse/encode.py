@@ -211,7 +211,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = latents["content"]
     out["content"] = content[0, :, 0]
-    poses = model.poses(turn, latents, told)
+    poses = model.poses(turn, latents)
     shown = model.decode_rows(content, poses, told)[0, :, 0]
     upright = content.squeeze(2)
     if model.conditions:

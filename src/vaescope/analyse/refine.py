@@ -47,7 +47,7 @@ def refine(
         """What is left over, in standard deviations, of poses (site, number): (site, pixel)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
-        shown = model.decode_rows(here["content"], model.poses(turn, here, told), told)
+        shown = model.decode_rows(here["content"], model.poses(turn, here), told)
         left = (target - shown[:, :, 0])[0] / sigma[:, None, None]
         return (left * model.mask).flatten(1)
 

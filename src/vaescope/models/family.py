@@ -28,11 +28,8 @@ from vaescope.models import likelihood, pose, posterior
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import POSE, Terms, Weights, gather
 from vaescope.models.encoders import Encoded, TurnedEncoder
-from vaescope.models.layers import Perceptron
 from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.settings import Settings
-
-AXIS_HIDDEN = 32
 
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
@@ -106,9 +103,8 @@ class Family(nn.Module):
         self.encoder = TurnedEncoder(members, shape, len(seen), conditions, settings, self.step)
         make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
         self.decoder = make(members, settings.latent + conditions, target, settings)
-        self.axis: Perceptron | None = None
-        if settings.shear and settings.rotation and not settings.strain:
-            self.axis = Perceptron(members, settings.latent + conditions, AXIS_HIDDEN, 2)
+        sheared = settings.shear and settings.rotation and not settings.strain
+        self.shear_axis = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(members, 1), sheared)
         learned = settings.sigma == 0.0
         start = 0.0 if learned else math.log(settings.sigma)
         self.log_sigma = nn.Parameter(torch.full((members, target[0]), start), learned)
@@ -124,10 +120,6 @@ class Family(nn.Module):
         kind = self.settings.likelihood
         self.encoder.initialise(generators)
         self.decoder.initialise(generators, likelihood.raw_of_mean(target.mean(0), kind))
-        if self.axis is not None:
-            self.axis.initialise(generators, last_gain=0.1)
-            with torch.no_grad():
-                self.axis.last.bias[..., 0] = 1.0
         if self.settings.sigma == 0.0:
             with torch.no_grad():
                 spread = target.std(dim=(0, 2, 3)).clamp_min(1e-3)
@@ -236,7 +228,7 @@ class Family(nn.Module):
                 mean, log_sd = pair
                 out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
         told = self.told(side, turns)
-        poses = self.poses(turns, latents, told)
+        poses = self.poses(turns, latents)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
         shown = self.decode_rows(latents["content"], poses, told)
         out["reconstruction"] = likelihood.log_likelihood(
@@ -263,11 +255,14 @@ class Family(nn.Module):
             return s.angle_sd if plain else self.step / 2
         return float(getattr(s, f"{name}_sd"))
 
-    def poses(self, turns: Tensor, latents: dict[str, Tensor], told: Tensor) -> Tensor:
-        """Pose matrices (…, 2, 3) of turns (member, site, turn) with content and the other parts
-        (member, site, turn, size) of the pose; told (member, site, condition).
+    def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
+        """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with the other
+        parts (member, site, turn, size) of the pose.
 
-        The offset is given in the upright frame.
+        The offset is given in the upright frame. Nothing says which way up canonical pictures lie,
+        and a shear along axes fixed to them would be right for few of the ways and go into the
+        content in all others: ``shear_axis`` (member, 2), cos 2a and sin 2a of the angle a of the
+        axes along which structures shear, is learned.
         """
         angle = turns + latents["angle"].squeeze(-1) if "angle" in latents else turns
         strain = latents.get("strain")
@@ -275,33 +270,12 @@ class Family(nn.Module):
             zero = torch.zeros_like(turns)
             grown = latents["scale"].squeeze(-1) if "scale" in latents else zero
             lean = latents["shear"].squeeze(-1) if "shear" in latents else zero
-            along, across = self.shear_axis(latents["content"], told)
+            along, across = functional.normalize(self.shear_axis, dim=-1)[:, None, None].unbind(-1)
             strain = torch.stack([grown - lean * across, grown + lean * across, lean * along], -1)
         offset = None
         if "offset" in latents:
             offset = (pose.rotation(angle) @ latents["offset"].unsqueeze(-1)).squeeze(-1)
         return pose.affine(angle, offset, strain)
-
-    def shear_axis(self, content: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
-        """cos 2a, sin 2a (member, site, turn) of the angle a, seen from the axes of the canonical
-        picture, of the axes along which a structure shears.
-
-        Nothing says which way up a canonical picture lies; axes fixed to it would be right for
-        none but a few of the ways, and the shear would go into the content in all others. So they
-        are learned, for each content its own.
-        """
-        if self.axis is None:
-            return torch.ones_like(content[..., 0]), torch.zeros_like(content[..., 0])
-        raw = self.axis(self.with_told(content, told).flatten(1, 2))
-        raw = functional.normalize(raw, dim=-1).reshape(*content.shape[:-1], 2)
-        return raw[..., 0], raw[..., 1]
-
-    def with_told(self, content: Tensor, told: Tensor) -> Tensor:
-        """content (member, site, turn, latent) with told (member, site, condition) beside it."""
-        if not self.conditions:
-            return content
-        known = told.unsqueeze(2).expand(*content.shape[:3], self.conditions)
-        return torch.cat([content, known], dim=-1)
 
     def decode_rows(self, content: Tensor, poses: Tensor, told: Tensor) -> Tensor:
         """The decoder's output (member, site, turn, channel, height, width).
@@ -310,7 +284,9 @@ class Family(nn.Module):
         condition).
         """
         members, sites, turns = content.shape[:3]
-        content = self.with_told(content, told)
+        if self.conditions:
+            known = told.unsqueeze(2).expand(members, sites, turns, self.conditions)
+            content = torch.cat([content, known], dim=-1)
         shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2))
         return shown.reshape(members, sites, turns, *self.target)
 

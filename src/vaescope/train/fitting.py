@@ -41,6 +41,7 @@ RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
 PACED = (
     "log_sigma",
+    "shear_axis",
     "turn_prior",
     *(f"mixture.{name}" for name in ("logit", "mean", "log_sd", "slant")),
 )
