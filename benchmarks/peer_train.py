@@ -128,7 +128,7 @@ def target_vae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Train
             )
 
     def encode() -> Found:
-        encoder.eval()
+        encoder.train(False)
         parts = [_likeliest(encoder(some, cpu), latent) for some in images.split(ENCODED)]
         angle, content = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
         return {"angle": angle, "content": content}

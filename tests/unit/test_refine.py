@@ -50,6 +50,10 @@ def test_a_pose_is_found_again_from_a_guess_nearby():
         assert torch.equal(found[name][:, -1], guess[name][:, -1])
 
 
-def test_only_normal_noise_is_fitted_by_least_squares():
-    with pytest.raises(UserError, match="least squares"):
-        Settings.from_recipe({"variant": "rvae", "refine": 3, "likelihood": "bernoulli"})
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({"likelihood": "bernoulli"}, "least squares"), ({"classes": 3}, "with classes")],
+)
+def test_refinement_is_refused_where_it_would_mean_nothing(given, said):
+    with pytest.raises(UserError, match=said):
+        Settings.from_recipe({"variant": "rvae", "refine": 3, **given})

@@ -141,7 +141,8 @@ def encode(member: Member, data: Data) -> Encoding:
 
     Every turn of the grid is decoded and weighed by its own likelihood, so that the choice of the
     turn does not rest on the encoder's guess alone; where the target is NaN, not known, it does,
-    and ``elbo`` is NaN. Labels are not used, even where known.
+    and ``elbo`` is NaN. Labels are not used, even where known. With the setting ``refine`` content
+    and pose go on from the encoder's guess; their spreads and ``elbo`` stay those of the guess.
     """
     parts = [_encode_batch(member.model, batch) for batch in data.batches(ROWS)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -183,7 +184,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
     spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
     latents["content"] = picked.content[0]
-    if model.settings.refine and not model.mixture.awake.any():
+    if model.settings.refine:
         latents = refine(model, target.unsqueeze(0), turn, latents, told)
     angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
     if "angle" in latents:

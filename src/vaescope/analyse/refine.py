@@ -44,7 +44,7 @@ def refine(
     sigma = model.log_noise()[0].detach().exp()
 
     def whitened(place: Tensor) -> Tensor:
-        """What is left over, in standard deviations, of poses (site, number): (site, pixel)."""
+        """What is left over, in standard deviations, of latents (site, number): (site, pixel)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
         shown = model.decode_rows(here["content"], model.poses(turn, here), told)

@@ -227,10 +227,9 @@ class Family(nn.Module):
                 latents[name] = draw(pair)
                 mean, log_sd = pair
                 out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
-        told = self.told(side, turns)
         poses = self.poses(turns, latents)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
-        shown = self.decode_rows(latents["content"], poses, told)
+        shown = self.decode_rows(latents["content"], poses, self.told(side, turns))
         out["reconstruction"] = likelihood.log_likelihood(
             shown,
             target.unsqueeze(2),

@@ -101,9 +101,16 @@ class Settings:
             raise UserError(
                 "labels need classes", found="classes: 0", expected="`classes`: how many there are"
             )
+        if self.refine and self.classes:
+            raise UserError(
+                "sites are not refined in models with classes, which take content to be the "
+                "encoder's",
+                found=f"refine: {self.refine} with classes: {self.classes}",
+                expected="refine: 0, or classes: 0",
+            )
         if self.refine and self.likelihood != "gaussian":
             raise UserError(
-                "poses are refined by least squares, which suit normal noise alone",
+                "sites are refined by least squares, which suit normal noise alone",
                 found=f"refine: {self.refine} with likelihood: {self.likelihood}",
                 expected="refine: 0, or likelihood: gaussian",
             )

@@ -23,9 +23,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from vaescope.models import orbit
+from vaescope.models import likelihood, orbit
 from vaescope.models.family import Family
-from vaescope.train.mending import canonical_pictures
 
 CORE = 0.85  # share of the sites, those in the densest places, on which the mixture is fitted
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
@@ -212,7 +211,7 @@ def wake(
     taught, upright, torn = [], [], False
     for k, seed in enumerate(seeds):
         values = contents[k].double().cpu().numpy()
-        pictures = canonical_pictures(model, k) if model.settings.rotation else None
+        pictures = _canonical(model, k) if model.settings.rotation else None
         found = groups(values, pictures, classes, seed)
         if known is not None and (known >= 0).any():
             found = named(values, found, known, classes)
@@ -292,3 +291,23 @@ def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int) -
     probability[is_known] = np.eye(classes)[known[is_known]]
     weight, mean, covariance = moments(content, probability)
     return Groups(probability, weight, mean, covariance, found.turn)
+
+
+def _canonical(model: Family, member: int) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Canonical pictures of one member's content."""
+    if model.conditions:
+        return None
+
+    @torch.no_grad()
+    def pictures(content: np.ndarray) -> np.ndarray:
+        device = model.mixture.mean.device
+        rows = torch.as_tensor(content, dtype=torch.float32, device=device)
+        out = []
+        for part in rows.split(256):
+            inputs = part.new_zeros(model.members, *part.shape)
+            inputs[member] = part
+            raw = model.decoder.canonical(inputs)[member]
+            out.append(likelihood.mean(raw, model.settings.likelihood))
+        return torch.cat(out).cpu().numpy()
+
+    return pictures

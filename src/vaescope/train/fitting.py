@@ -24,7 +24,6 @@ from vaescope.train import checkpoint
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
 from vaescope.train.memory import Memory
-from vaescope.train.mending import mend
 from vaescope.train.schedule import Plan
 
 RECORDED = (
@@ -120,12 +119,6 @@ class Fitting:
         started = time.perf_counter()
         spent = self.history[-1]["seconds"] if self.history else 0.0
         while self.step < self.settings.steps:
-            if self.step == self.plan.mending.start and len(self.model.turns) > 1:
-                self.upright = mend(self.model, *self.contents())
-                if self.upright is not None:
-                    log(f"members {self.members}: one structure drawn several ways up, mending")
-            elif self.step == self.plan.mending.stop:
-                self.upright = None
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
@@ -183,8 +176,7 @@ class Fitting:
             side.trust = torch.full(chosen.shape, share, device=self.device)
             if self.labels is not None:
                 side.trust = torch.where(self.labels[chosen] >= 0, 1.0, side.trust)
-        mending = self.step in self.plan.mending or share > self.plan.MENDED
-        if self.upright is not None and mending:
+        if self.upright is not None and share > self.plan.MENDED:
             side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
         if self.memory is not None:
             side.near_content, side.near_class = self.memory.near(chosen)

@@ -22,11 +22,6 @@ class Plan:
     """Share of teaching down to which the turns are taught as well."""
 
     @property
-    def mending(self) -> range:
-        """Steps in the course of which torn latents are put together, before the classes wake."""
-        return range(int(0.5 * self.wake_step), int(0.65 * self.wake_step))
-
-    @property
     def settling(self) -> frozenset[int]:
         """Steps at which the classes' places are taken anew from what they were taught."""
         awake = self.settings.steps - self.wake_step
