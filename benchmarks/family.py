@@ -112,13 +112,15 @@ def mnist_file(given: str | None) -> Path:
 
 
 def commit() -> str:
-    return subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=10"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    """The commit, marked if sources differ from it; what benchmarks wrote are no sources."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", ".", f":!{OUT.relative_to(ROOT)}")
+    return git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changed else "")
 
 
 def measured(name: str, seed: int, mnist: str | None, version: str) -> dict[str, Any]:
