@@ -13,16 +13,6 @@ SEEDS = 5
 DIAMONDS, ZERO, ONE, EIGHT = 2, 0, 1, 8
 RECORDED = "pyroVED, 24 px, 1000 cards, 60 epochs (measured)"
 
-SMALL_SHEARS: dict[str, Any] = {
-    "interpolation": "bicubic",
-    "scale": True,
-    "scale_sd": 0.02,
-    "content_weight": [[0, 100], [0.5, 100], [1, 20]],
-    "least_sigma": 0.03,
-    "refine": 6,
-}
-"""For shears that move ink by less than the errors of bilinear interpolation."""
-
 
 @dataclass(frozen=True)
 class Goal:
@@ -159,7 +149,6 @@ CASES = {
             Goal("shear |r| within suit", 0.995),
             Goal("suit by GMM on z", 0.995),
         ),
-        changes=SMALL_SHEARS,
     ),
     "cards2-rvae": Case(
         "simulate:cards2",

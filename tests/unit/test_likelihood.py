@@ -172,16 +172,6 @@ def test_capacities_are_reached_from_both_sides():
     torch.testing.assert_close(terms.objective, expected)
 
 
-def test_content_may_be_dearer_than_the_pose():
-    model, patches = model_of(variant="rvae")
-    copies = model.copies(patches)[None]
-    noise = copies.new_zeros(1, 3, len(model.turns), model.noise_size())
-    plain = model(patches[None], copies, noise, weights=Weights())
-    dear = model(patches[None], copies, noise, weights=Weights(content=5.0))
-    torch.testing.assert_close(plain.elbo, dear.elbo)
-    torch.testing.assert_close(plain.objective - dear.objective, 4.0 * plain.kl_content.mean(1))
-
-
 def test_structures_shear_along_axes_of_their_own():
     model, _ = model_of(variant="rvae-fixed-centre", shear=True)
     lean, axis = 0.2, 0.3

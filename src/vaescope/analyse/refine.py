@@ -36,11 +36,10 @@ def refine(
     """
     names = list(latents)
     sizes = [latents[name].shape[-1] for name in names]
-    weights = Weights.of(model.settings)
-    narrow = {name: model.prior_sd(name) ** 2 for name in names if name != "content"}
-    narrow["content"] = 1 / max(weights.content, 1e-6)
-    variance = torch.cat([torch.full((n,), narrow[k]) for n, k in zip(sizes, names, strict=True)])
-    sd = (variance / max(weights.beta, 1e-6)).sqrt()
+    beta = max(Weights.of(model.settings).beta, 1e-6)
+    prior = {name: 1.0 if name == "content" else model.prior_sd(name) for name in names}
+    sd = torch.cat([torch.full((n,), prior[k]) for n, k in zip(sizes, names, strict=True)])
+    sd = sd / beta**0.5
     sigma = model.log_noise()[0].detach().exp()
 
     def whitened(place: Tensor) -> Tensor:

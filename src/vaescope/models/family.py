@@ -31,6 +31,8 @@ from vaescope.models.encoders import Encoded, TurnedEncoder
 from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.settings import Settings
 
+LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
+
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
 
@@ -242,9 +244,7 @@ class Family(nn.Module):
 
     def log_noise(self) -> Tensor:
         """Logarithm of the noise of a pixel (member, channel)."""
-        if self.settings.sigma:
-            return self.log_sigma
-        return self.log_sigma.clamp_min(math.log(self.settings.least_sigma))
+        return self.log_sigma.clamp_min(LEAST_LOG_SIGMA)
 
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""

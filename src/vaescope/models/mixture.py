@@ -82,5 +82,5 @@ class ContentMixture(nn.Module):
 
 def best(log_prior: Tensor, divergence: Tensor, now: Weights) -> Tensor:
     """The posterior of the class that makes the objective largest (a last axis of classes)."""
-    price = now.beta * now.content / max(now.beta_class, 1e-6)
+    price = now.beta / max(now.beta_class, 1e-6)
     return functional.softmax((log_prior - divergence * price).detach(), -1)

@@ -49,10 +49,8 @@ class Settings:
     physics_loss: str | None = None  # FILE.py:FUNCTION of the user's own term
     # The objective
     likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
-    sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned,
-    least_sigma: float = 0.0067  # but not below this: smaller differences are of no interest
+    sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
     beta: Course = 1.0  # beta_c
-    content_weight: Course = 1.0  # of content's divergence beside the pose's
     beta_class: Course = 1.0  # beta_d
     capacity: Course = 0.0  # C_z
     capacity_class: Course = 0.0  # C_alpha
@@ -217,9 +215,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "smoothness": (0.0, 1e4),
     "smoothness_class": (0.0, 1e4),
     "sigma": (0.0, 1e6),
-    "least_sigma": (1e-6, 1e6),
     "beta": (0.0, 1e4),
-    "content_weight": (0.0, 1e4),
     "beta_class": (0.0, 1e4),
     "capacity": (0.0, 1e4),
     "capacity_class": (0.0, 1e4),
@@ -233,7 +229,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "max_sites": (16, 10**7),
 }
 
-COURSES = ("beta", "content_weight", "beta_class", "capacity", "capacity_class")
+COURSES = ("beta", "beta_class", "capacity", "capacity_class")
 
 WANTED = {
     "classes": "2 or more",
