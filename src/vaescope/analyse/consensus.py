@@ -172,7 +172,12 @@ def gather(
     for name in ("scale", "shear"):
         if getattr(first, name) is not None:
             value = np.stack([getattr(e, name) for e in encodings])
-            setattr(view, name, align.same_sign(value, reference) if name == "shear" else value)
+            if name == "shear":
+                value = np.stack(
+                    [v if g is None else v * g.sense for v, g in zip(value, gauges, strict=True)]
+                )
+                value = align.same_sign(value, reference)
+            setattr(view, name, value)
             setattr(view, f"{name}_sd", np.stack([getattr(e, f"{name}_sd") for e in encodings]))
     if first.class_probability is not None and named:
         view.class_probability = np.stack(

@@ -163,7 +163,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     turns = model.turns.expand_as(encoded.turn_logit)
     noise = torch.zeros(1, len(patches), turns.shape[2], model.noise_size())
     terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
-    continuous = terms["kl_content"] + sum(terms[f"kl_{name}"] for name in POSE)
+    continuous = final.content * terms["kl_content"] + sum(terms[f"kl_{name}"] for name in POSE)
     score = (
         terms["reconstruction"]
         - final.beta * continuous

@@ -26,11 +26,13 @@ COMPARED = 800  # the same where each is compared with each
 class Gauge:
     """``turn`` (site,): by how much a site's canonical picture is turned against the reference,
     whose own zero lies at ``zero`` from the x axis (both rad). ``of`` gives the turn (row,) of
-    further pictures (row, channel, side, side) that the same member draws."""
+    further pictures (row, channel, side, side) that the same member draws. ``sense`` (site,): 1, or
+    -1 where the picture lies across, so that its axes shear the other way."""
 
     turn: np.ndarray
     zero: float
     of: Callable[[np.ndarray], np.ndarray]
+    sense: np.ndarray
 
 
 def of_lattice(encoding: Encoding, n: int) -> Gauge:
@@ -42,7 +44,12 @@ def of_lattice(encoding: Encoding, n: int) -> Gauge:
     turn = symmetry.drift(encoding.canonical[rows], reference, n)
     if len(rows) < len(content):
         turn = _follow(encoding, rows, turn, n)
-    return Gauge(turn, direction(reference, n), lambda drawn: symmetry.drift(drawn, reference, n))
+    return Gauge(
+        turn,
+        direction(reference, n),
+        lambda drawn: symmetry.drift(drawn, reference, n),
+        orbit.same_sense(turn),
+    )
 
 
 def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
@@ -55,16 +62,18 @@ def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
     rows = _some(len(own.content), COMPARED)
     drawn = orbit.harmonics(own.canonical)
     measured = orbit.harmonics(own.canonical[rows])
-    turn, _ = orbit.transport(measured, orbit.neighbours(orbit.distances(measured)))
-    base = orbit.turns_of_rest(drawn, measured, turn)
+    graph = orbit.neighbours(orbit.distances(measured))
+    turn, _ = orbit.transport(measured, graph)
+    base, near = orbit.turns_of_rest(drawn, measured, turn)
+    sense = orbit.shear_signs(graph, turn)[near] * orbit.same_sense(base - turn[near])
 
     def of(pictures: np.ndarray) -> np.ndarray:
-        return orbit.turns_of_rest(orbit.harmonics(pictures), drawn, base)
+        return orbit.turns_of_rest(orbit.harmonics(pictures), drawn, base)[0]
 
     gauges = []
     for encoding in encodings:
         if encoding is own:
-            gauges.append(Gauge(base, 0.0, of))
+            gauges.append(Gauge(base, 0.0, of, sense))
             continue
         assert encoding.angle is not None and own.angle is not None
         options = orbit.candidates(orbit.harmonics(encoding.canonical), drawn)
@@ -74,7 +83,8 @@ def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
             option[np.abs(np.angle(np.exp(1j * (option - gap)))).argmin()]
             for option, gap in zip(options, apart, strict=True)
         ]
-        gauges.append(Gauge(base + np.array(nearest), 0.0, of))
+        against = np.array(nearest)
+        gauges.append(Gauge(base + against, 0.0, of, sense * orbit.same_sense(against)))
     return gauges
 
 

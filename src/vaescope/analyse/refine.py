@@ -36,8 +36,9 @@ def refine(
     """
     names = list(latents)
     sizes = [latents[name].shape[-1] for name in names]
-    beta = max(Weights.of(model.settings).beta, 1e-6)
-    prior = {name: 1.0 if name == "content" else model.prior_sd(name) for name in names}
+    final = Weights.of(model.settings)
+    beta, dear = max(final.beta, 1e-6), max(final.content, 1e-6)
+    prior = {name: dear**-0.5 if name == "content" else model.prior_sd(name) for name in names}
     sd = torch.cat([torch.full((n,), prior[k]) for n, k in zip(sizes, names, strict=True)])
     sd = sd / beta**0.5
     sigma = model.log_noise()[0].detach().exp()

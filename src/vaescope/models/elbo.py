@@ -2,10 +2,11 @@
 
 With content z, pose (angle, offset, …) and class alpha the objective is
 
-    E[log p(t | ·)] - beta_c |KL(content) + KL(pose) - C_z| - beta_d |KL(class) - C_a|,
+    E[log p(t | ·)] - beta_c |w KL(content) + KL(pose) - C_z| - beta_d |KL(class) - C_a|,
 
 each KL a mean over the batch (Burgess et al. 2018, arXiv:1804.03599; Dupont 2018,
-arXiv:1804.00104). With C = 0 and beta = 1 it is the evidence lower bound itself.
+arXiv:1804.00104). With C = 0, beta = 1 and w = 1 it is the evidence lower bound itself. A w above 1
+makes content dearer than the pose: what a pose can say is left to the pose.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Weights:
     """
 
     beta: float = 1.0
+    content: float = 1.0
     beta_class: float = 1.0
     capacity: float = 0.0
     capacity_class: float = 0.0
@@ -38,6 +40,7 @@ class Weights:
         """The weights at a share of training from 0 to 1."""
         return cls(
             at(settings.beta, progress),
+            at(settings.content_weight, progress),
             at(settings.beta_class, progress),
             at(settings.capacity, progress),
             at(settings.capacity_class, progress),
@@ -69,11 +72,13 @@ def gather(
     """
     kl_angle = values["kl_angle"]
     kl_strain = values["kl_scale"] + values["kl_shear"] + values["kl_strain"]
-    continuous = values["kl_content"] + kl_angle + values["kl_offset"] + kl_strain
+    kl_pose = kl_angle + values["kl_offset"] + kl_strain
+    continuous = final.content * values["kl_content"] + kl_pose
+    weighed = now.content * values["kl_content"] + kl_pose
     reconstruction, kl_class = values["reconstruction"], values["kl_class"]
     penalty = values["penalty"]
     elbo = reconstruction - final.beta * (continuous + kl_turns) - final.beta_class * kl_class
-    away = (continuous + tempered).mean(1) - now.capacity
+    away = (weighed + tempered).mean(1) - now.capacity
     away_class = kl_class.mean(1) - now.capacity_class
     objective = (
         (reconstruction - penalty).mean(1)

@@ -32,6 +32,7 @@ from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.settings import Settings
 
 LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
+TAUGHT = 0.1  # of a prior's standard deviation: how near a pose that is taught is to be
 
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
@@ -43,14 +44,16 @@ class Side:
 
     ``conditions`` (…, condition); ``taught`` class probabilities (…, class) from outside and
     ``trust`` (member, site), the share 0 to 1 that they have in the posterior of the class;
-    ``turn`` (member, site) index of the turn that each site is to lie at; ``near_content`` (…,
-    latent) and ``near_class`` (…, class) the means of neighbouring sites.
+    ``turn`` (member, site) index of the turn that each site is to lie at, ``pose`` name -> (…,
+    size) other parts of its pose; ``near_content`` (…, latent) and ``near_class`` (…, class) the
+    means of neighbouring sites.
     """
 
     conditions: Tensor | None = None
     taught: Tensor | None = None
     trust: Tensor | None = None
     turn: Tensor | None = None
+    pose: dict[str, Tensor] | None = None
     near_content: Tensor | None = None
     near_class: Tensor | None = None
 
@@ -239,7 +242,7 @@ class Family(nn.Module):
             self.log_noise(),
             self.settings,
         )
-        out["penalty"] = self._penalty(shown, latents, encoded.content[0], side)
+        out["penalty"] = self._penalty(shown, latents, encoded, side)
         return out | self._classes(encoded, side, now, zero)
 
     def log_noise(self) -> Tensor:
@@ -290,12 +293,15 @@ class Family(nn.Module):
         return shown.reshape(members, sites, turns, *self.target)
 
     def _penalty(
-        self, shown: Tensor, latents: dict[str, Tensor], mean: Tensor, side: Side
+        self, shown: Tensor, latents: dict[str, Tensor], encoded: Encoded, side: Side
     ) -> Tensor:
-        """What physics beyond the likelihood asks, (member, site, turn) in nats."""
+        """What physics and teaching ask beyond the likelihood, (member, site, turn) in nats."""
         value = torch.zeros_like(latents["angle"])
+        for name, told in (side.pose or {}).items():
+            apart = getattr(encoded, name)[0] - told.unsqueeze(2)
+            value = value + 0.5 * (apart / (TAUGHT * self.prior_sd(name))).square().sum(-1)
         if side.near_content is not None:
-            apart = mean - side.near_content.unsqueeze(2)
+            apart = encoded.content[0] - side.near_content.unsqueeze(2)
             value = value + 0.5 * self.settings.smoothness * apart.square().sum(-1)
         if self.physics is not None:
             pictures = likelihood.mean(shown, self.settings.likelihood)

@@ -160,6 +160,26 @@ def transport(pictures: Harmonics, graph: sparse.csr_array) -> tuple[np.ndarray,
     return np.angle(np.exp(1j * turn)), component
 
 
+def shear_signs(graph: sparse.csr_array, turn: np.ndarray) -> np.ndarray:
+    """The sign (row,), 1 or -1, by which the shear of a picture counts beside its neighbours'.
+
+    Axes turned by a quarter shear the other way: along the minimum spanning tree of the graph the
+    sign turns over where pictures, of turns (row,) in rad, lie across each other.
+    """
+    tree = csgraph.minimum_spanning_tree(graph)
+    sign = np.ones(len(turn))
+    order, parent = csgraph.breadth_first_order(tree, 0, directed=False)
+    for node in order[1:]:
+        up = parent[node]
+        sign[node] = sign[up] * same_sense(turn[node] - turn[up])
+    return sign
+
+
+def same_sense(apart: np.ndarray | float) -> np.ndarray:
+    """1 where a pure shear seen from axes turned by ``apart`` (rad) keeps its sense, -1 else."""
+    return np.where(np.cos(2 * np.asarray(apart)) < 0, -1.0, 1.0)
+
+
 def _rows(pictures: Harmonics, rows: np.ndarray) -> Harmonics:
     return Harmonics(pictures.values[rows], pictures.norm[rows])
 
@@ -175,8 +195,10 @@ def likest(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
     return which
 
 
-def turns_of_rest(pictures: Harmonics, measured: Harmonics, turn: np.ndarray) -> np.ndarray:
-    """Turn (row,) of pictures, from the likest of those whose turn is known."""
+def turns_of_rest(
+    pictures: Harmonics, measured: Harmonics, turn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn (row,) of pictures, from the likest of those whose turn is known, and which that is."""
     near = likest(pictures, measured)
     steps = candidates(pictures, _rows(measured, near))
-    return np.angle(np.exp(1j * (turn[near] + np.array([step[0] for step in steps]))))
+    return np.angle(np.exp(1j * (turn[near] + np.array([step[0] for step in steps])))), near

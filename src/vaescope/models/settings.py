@@ -51,6 +51,7 @@ class Settings:
     likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
     sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
     beta: Course = 1.0  # beta_c
+    content_weight: Course = 1.0  # of content's divergence beside the pose's
     beta_class: Course = 1.0  # beta_d
     capacity: Course = 0.0  # C_z
     capacity_class: Course = 0.0  # C_alpha
@@ -67,6 +68,8 @@ class Settings:
     steps: int = 800
     batch: int = 64
     learning_rate: float = 2e-3
+    prototypes: int = 0  # from which poses start (see ``train.prototypes``); 0: from nothing
+    prototype_strain: float = 0.2  # strain within which patches show one structure
     keep_turns: int = 3  # turns followed once the exact sum has served its purpose
     max_sites: int = 16384  # training draws at most so many sites; all are encoded
 
@@ -216,6 +219,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "smoothness_class": (0.0, 1e4),
     "sigma": (0.0, 1e6),
     "beta": (0.0, 1e4),
+    "content_weight": (0.0, 1e4),
     "beta_class": (0.0, 1e4),
     "capacity": (0.0, 1e4),
     "capacity_class": (0.0, 1e4),
@@ -225,11 +229,13 @@ LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 10**7),
     "batch": (2, 65536),
     "learning_rate": (1e-7, 1.0),
+    "prototypes": (0, 256),
+    "prototype_strain": (0.0, 0.5),
     "keep_turns": (1, 128),
     "max_sites": (16, 10**7),
 }
 
-COURSES = ("beta", "beta_class", "capacity", "capacity_class")
+COURSES = ("beta", "content_weight", "beta_class", "capacity", "capacity_class")
 
 WANTED = {
     "classes": "2 or more",

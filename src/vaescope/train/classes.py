@@ -176,13 +176,17 @@ def groups(
         return plain
     of_rows = graph_groups(distance, classes, seed)
     every = orbit.harmonics(pictures(content))
-    group = of_rows[orbit.likest(every, drawn)]
+    found = given(content, of_rows[orbit.likest(every, drawn)], classes)
     measured, _ = orbit.transport(drawn, orbit.neighbours(distance))
-    sure = np.full((count, classes), (1 - SURE) / max(classes - 1, 1))
-    sure[np.arange(count), group] = SURE
-    turn = orbit.turns_of_rest(every, drawn, measured)
-    weight, mean, covariance = moments(content, sure)
-    return Groups(sure, weight, mean, covariance, turn)
+    found.turn, _ = orbit.turns_of_rest(every, drawn, measured)
+    return found
+
+
+def given(content: np.ndarray, group: np.ndarray, classes: int) -> Groups:
+    """Groups (site,) as indices, as ``groups`` gives them, for content (site, latent)."""
+    sure = np.full((len(content), classes), (1 - SURE) / max(classes - 1, 1))
+    sure[np.arange(len(content)), group] = SURE
+    return Groups(sure, *moments(content, sure))
 
 
 def wake(
@@ -191,6 +195,7 @@ def wake(
     angles: Tensor,
     seeds: list[int],
     labels: Tensor | None = None,
+    structure: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Start the classes of every member from groups of its sites.
 
@@ -200,6 +205,7 @@ def wake(
     angles : (member, site) their angles, rad.
     seeds : one per member.
     labels : (site,) index of the known class, -1 where there is none.
+    structure : (member, site) groups that are known already, from prototypes.
 
     Returns
     -------
@@ -212,7 +218,10 @@ def wake(
     for k, seed in enumerate(seeds):
         values = contents[k].double().cpu().numpy()
         pictures = _canonical(model, k) if model.settings.rotation else None
-        found = groups(values, pictures, classes, seed)
+        if structure is None:
+            found = groups(values, pictures, classes, seed)
+        else:
+            found = given(values, structure[k].cpu().numpy(), classes)
         if known is not None and (known >= 0).any():
             found = named(values, found, known, classes)
         angle = angles[k]

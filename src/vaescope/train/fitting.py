@@ -19,10 +19,12 @@ from torch import Tensor
 
 from vaescope.models.elbo import Terms
 from vaescope.models.family import Family, PhysicsLoss, Side
+from vaescope.models.register import Freedom
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
+from vaescope.train import prototypes
 from vaescope.train.memory import Memory
 from vaescope.train.schedule import Plan
 
@@ -108,6 +110,7 @@ class Fitting:
         self.step = 0
         self.taught: Tensor | None = None
         self.upright: Tensor | None = None
+        self.start: dict[str, Tensor] | None = None
         self.history: list[dict[str, Any]] = []
         self.sums: dict[str, Tensor] = {}
         size = self.patches[0].numel() * len(self.model.turns) * 4 * len(data)
@@ -118,14 +121,21 @@ class Fitting:
         """Train to the end, leaving checkpoints on the way."""
         started = time.perf_counter()
         spent = self.history[-1]["seconds"] if self.history else 0.0
+        if self.settings.prototypes and self.start is None:
+            log(f"members {self.members}: laying patches onto prototypes")
+            self.start = self.first_poses()
         while self.step < self.settings.steps:
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
-                self.taught, self.upright = wake(self.model, *self.contents(), seeds, self.labels)
+                structure = None if self.start is None else self.start["structure"]
+                self.taught, self.upright = wake(
+                    self.model, *self.contents(), seeds, self.labels, structure
+                )
             elif self.step in self.plan.settling and self.taught is not None:
                 self.taught = settle(self.model, self.contents()[0], self.taught, self.labels)
             self.one_step()
+            self.model.decoder.sharp = True
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
                 self.record(spent + time.perf_counter() - started)
@@ -143,6 +153,7 @@ class Fitting:
             [torch.randperm(len(self.patches), generator=g)[:batch] for g in self.generators]
         ).to(self.device)
         keep = plan.keep(self.step)
+        self.model.decoder.sharp = keep is not None
         turns = len(self.model.turns) if keep is None else min(keep, len(self.model.turns))
         shape = (batch, turns, self.model.noise_size())
         noise = torch.stack([torch.randn(shape, generator=g) for g in self.generators])
@@ -167,6 +178,29 @@ class Fitting:
         self.optimiser.step()
         self.note(terms)
 
+    def first_poses(self) -> dict[str, Tensor]:
+        """Structure, turn and other parts of the pose (member, site, …) from prototypes."""
+        settings = self.settings
+        freedom = Freedom.of(
+            settings.rotation,
+            settings.symmetry,
+            settings.prototype_strain,
+            settings.offset_sd if settings.offsets else 0.0,
+        )
+        found = []
+        for member in self.members:
+            generator = torch.Generator()
+            generator.manual_seed(member_seed(self.seed, member, "prototypes"))
+            start = prototypes.find(
+                self.patches.cpu(), settings.prototypes, freedom, generator, settings.classes
+            )
+            parts = {"structure": start.structure, "turn": start.turns(self.model)}
+            found.append(parts | start.parts(self.model))
+        return {
+            name: torch.stack([parts[name] for parts in found]).to(self.device)
+            for name in found[0]
+        }
+
     def side(self, chosen: Tensor) -> Side:
         """What is known of the chosen sites (member, site) beside their pictures."""
         side = Side(conditions=self.conditions[chosen])
@@ -178,6 +212,13 @@ class Fitting:
                 side.trust = torch.where(self.labels[chosen] >= 0, 1.0, side.trust)
         if self.upright is not None and share > self.plan.MENDED:
             side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
+        if self.start is not None and self.plan.seeking(self.step):
+            told = {
+                name: torch.stack([value[k, rows] for k, rows in enumerate(chosen)])
+                for name, value in self.start.items()
+                if name != "structure"
+            }
+            side.turn, side.pose = told.pop("turn"), told
         if self.memory is not None:
             side.near_content, side.near_class = self.memory.near(chosen)
         return side
@@ -257,6 +298,8 @@ class Fitting:
             tensors["taught"] = self.taught
         if self.upright is not None:
             tensors["upright"] = self.upright
+        if self.start is not None:
+            tensors |= {f"start/{name}": value for name, value in self.start.items()}
         if self.memory is not None:
             tensors |= self.memory.tensors()
         facts = {"key": self.key, "step": self.step, "history": self.history}
@@ -280,6 +323,8 @@ class Fitting:
         self.taught = None if taught is None else taught.to(self.device)
         upright = tensors.get("upright")
         self.upright = None if upright is None else upright.to(self.device)
+        start = {n.removeprefix("start/"): v for n, v in tensors.items() if n.startswith("start/")}
+        self.start = {n: v.to(self.device) for n, v in start.items()} or None
         if self.memory is not None:
             self.memory.restore(tensors)
         self.step, self.history = facts["step"], facts["history"]

@@ -1,0 +1,238 @@
+"""Patches laid onto pictures: the pose of each by trying a whole grid, then by least squares.
+
+Nothing here is learned and nothing is started from a guess, so no pose is missed for being far from
+where a search began: all patches are compared with all pictures under all poses of a grid in matrix
+products, and the best pose of each patch is refined by damped Gauss-Newton steps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaescope.models import pose
+
+TURNS = 24  # of the grid over the circle; refinement bridges the steps of 15 degrees
+RINGS = ((0.5, 6), (1.0, 12))
+"""Strains of the grid beside none: radius in units of the widest, and how many directions."""
+STEPS = 3  # of refinement
+WAYS = 4
+NUDGE = 2e-3  # finite difference, in rad and half patch sides
+DAMPING = 1e-3
+ROWS = 512  # patches refined at once
+
+
+@dataclass(frozen=True)
+class Freedom:
+    """What a pose may be: ``angles`` (turn,) rad that are tried; ``strain``, standard deviation of
+    the prior of a strain that keeps the area, which is tried up to about as much; ``offset``, the
+    same of the shift, which is only refined. 0: none. ``stretch``, as a share of ``strain``: the
+    same of the part along the axes of the picture."""
+
+    angles: Tensor
+    strain: float = 0.0
+    offset: float = 0.0
+    stretch: float = 1.0
+
+    @classmethod
+    def of(cls, rotation: bool, symmetry: int, strain: float, offset: float) -> Freedom:
+        angles = pose.turn_grid(TURNS, symmetry) if rotation else torch.zeros(1)
+        return cls(angles, strain, offset)
+
+    def grid(self) -> Tensor:
+        """All poses to try: (pose, 5) as angle, strain (xx, xy), offset (x, y)."""
+        strains = [torch.zeros(1, 2)]
+        for radius, count in RINGS if self.strain else ():
+            around = torch.arange(count) * (2 * math.pi / count)
+            strains.append(radius * self.strain * torch.stack([around.cos(), around.sin()], -1))
+        strain = torch.cat(strains)
+        turned = self.angles.repeat_interleave(len(strain))[:, None]
+        out = torch.cat([turned, strain.repeat(len(self.angles), 1)], -1)
+        return torch.cat([out, torch.zeros(len(out), 2)], -1)
+
+    def spread(self) -> Tensor:
+        """Standard deviations (5,) of the prior; 0 for what stays as it is."""
+        turned = math.inf if len(self.angles) > 1 else 0.0
+        along = self.strain * self.stretch
+        return torch.tensor([turned, along, self.strain, self.offset, self.offset])
+
+
+def matrices(poses: Tensor) -> Tensor:
+    """Pose matrices (…, 2, 3) of poses (…, 5) as ``Freedom.grid`` gives them."""
+    angle, xx, xy = poses[..., 0], poses[..., 1], poses[..., 2]
+    return pose.affine(angle, poses[..., 3:], torch.stack([xx, -xx, xy], -1))
+
+
+def poses_of(maps: Tensor) -> Tensor:
+    """The poses (…, 5) whose matrices are nearest to maps (…, 2, 3): a change of area is left out.
+
+    The linear part is exp(-strain) R(-angle), its polar decomposition.
+    """
+    left, size, right = torch.linalg.svd(maps[..., :2])
+    turned = left @ right
+    # R(-angle) = [[cos, -sin], [sin, cos]] with (x, y) and y down.
+    angle = torch.atan2(turned[..., 1, 0], turned[..., 0, 0])
+    strain = -(left * size.log().unsqueeze(-2)) @ left.transpose(-1, -2)
+    half = (strain[..., 0, 0] - strain[..., 1, 1]) / 2
+    shift = -torch.linalg.solve(maps[..., :2], maps[..., 2:])[..., 0]
+    return torch.cat([torch.stack([angle, half, strain[..., 0, 1]], -1), shift], -1)
+
+
+def inverse(maps: Tensor) -> Tensor:
+    """The maps (…, 2, 3) back."""
+    back = torch.linalg.inv(maps[..., :2])
+    return torch.cat([back, -back @ maps[..., 2:]], -1)
+
+
+def after(second: Tensor, first: Tensor) -> Tensor:
+    """The maps (…, 2, 3) that do ``first`` and then ``second``."""
+    linear = second[..., :2] @ first[..., :2]
+    return torch.cat([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], -1)
+
+
+def costs(patches: Tensor, picture: Tensor, freedom: Freedom, noise: float) -> Tensor:
+    """Cost (patch, turn, strain) of patches (patch, channel, side, side) that show a picture
+    (channel, side, side) under every pose of the grid: half the squared distance over the squared
+    noise, and the prior's part."""
+    mask = _mask(patches).flatten() > 0
+    seen = patches.flatten(1)[:, mask]
+    grid = freedom.grid()
+    tried = pose.resample(picture.expand(len(grid), *picture.shape), matrices(grid))
+    tried = tried.flatten(1)[:, mask]
+    level = tried.square().sum(1) / 2 + _prior(grid, freedom) * noise**2
+    power = seen.square().sum(1, keepdim=True) / 2
+    cost = (power + level - seen @ tried.T) / noise**2
+    return cost.reshape(len(patches), len(freedom.angles), -1)
+
+
+def nearest(
+    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: float
+) -> tuple[Tensor, Tensor]:
+    """For every patch and picture, the best of all poses.
+
+    Parameters
+    ----------
+    patches : (patch, channel, side, side).
+    pictures : (picture, channel, side, side), upright.
+    freedom : the poses to try.
+    noise : standard deviation of a pixel, which says how much the prior of the pose counts.
+
+    Returns
+    -------
+    cost (patch, picture) and pose (patch, picture, 5).
+    """
+    grid = freedom.grid()
+    least = [costs(patches, p, freedom, noise).flatten(1).min(1) for p in pictures]
+    cost = torch.stack([values for values, _ in least], 1)
+    return cost, torch.stack([grid[rows] for _, rows in least], 1)
+
+
+def ways_up(patches: Tensor, picture: Tensor, freedom: Freedom, noise: float) -> Tensor:
+    """Poses (patch, way, 5): the best of all, and the best of those about a quarter, a half and
+    three quarters of the circle from it, since what looks nearly the same after such a turn may
+    lie best in any of these once poses are refined."""
+    cost = costs(patches, picture, freedom, noise)
+    count, strains = cost.shape[1:]
+    grid = freedom.grid().reshape(count, strains, 5)
+    least, strain = cost.min(2)
+    best = least.argmin(1, keepdim=True)
+    if count < 2 * WAYS:
+        turns = best
+    else:
+        reach = torch.arange(count // WAYS) - count // (2 * WAYS)
+        near = best[:, :, None] + torch.arange(WAYS)[:, None] * (count // WAYS) + reach
+        near = near.remainder(count).flatten(1)
+        near_cost = least.gather(1, near).reshape(len(patches), WAYS, -1)
+        near = near.reshape(len(patches), WAYS, -1)
+        turns = near.gather(2, near_cost.argmin(2, keepdim=True))[..., 0]
+    return grid[turns, strain.gather(1, turns)]
+
+
+def refined(
+    patches: Tensor, pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float
+) -> tuple[Tensor, Tensor]:
+    """Poses (patch, 5) brought to where the cost is least: poses and cost (patch,).
+
+    ``pictures`` (patch, channel, side, side): the one that each patch is laid on.
+    """
+    parts = [
+        _refined(*rows, freedom, noise)
+        for rows in zip(
+            patches.split(ROWS), pictures.split(ROWS), poses.split(ROWS), strict=True
+        )
+    ]
+    moved, cost = zip(*parts, strict=True)
+    return torch.cat(moved), torch.cat(cost)
+
+
+def _refined(
+    patches: Tensor, pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float
+) -> tuple[Tensor, Tensor]:
+    mask, spread = _mask(patches), freedom.spread()
+    free = (spread > 0).nonzero()[:, 0]
+    weight = torch.where(spread > 0, spread, 1.0)[free] ** -2
+
+    def left_over(place: Tensor) -> Tensor:
+        return ((patches - shown(pictures, place)) * mask / noise).flatten(1)
+
+    def cost_of(left: Tensor, place: Tensor) -> Tensor:
+        return 0.5 * left.square().sum(1) + _prior(place, freedom)
+
+    place, left = poses, left_over(poses)
+    best = cost_of(left, place)
+    if not len(free):
+        return place, best
+    damping = torch.full((len(place),), DAMPING)
+    for _ in range(STEPS):
+        nudges = NUDGE * torch.eye(5)[free]
+        slopes = torch.stack([(left_over(place + nudge) - left) / NUDGE for nudge in nudges], -1)
+        gradient = (slopes.transpose(1, 2) @ left.unsqueeze(-1)).squeeze(-1)
+        gradient = gradient + place[:, free] * weight
+        curvature = slopes.transpose(1, 2) @ slopes + torch.diag(weight)
+        size = curvature.diagonal(dim1=1, dim2=2)
+        curvature = curvature + torch.diag_embed(damping[:, None] * size + 1e-6)
+        tried = place.clone()
+        tried[:, free] -= torch.linalg.solve(curvature, gradient)
+        left_there = left_over(tried)
+        there = cost_of(left_there, tried)
+        better = there < best
+        place = torch.where(better[:, None], tried, place)
+        left = torch.where(better[:, None], left_there, left)
+        best = torch.where(better, there, best)
+        damping = damping * torch.where(better, 0.3, 8.0)
+    return place, best
+
+
+def cost(
+    patches: Tensor, pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float
+) -> Tensor:
+    """Cost (patch,) of patches that show their pictures, both (patch, channel, side, side), under
+    poses (patch, 5)."""
+    left = (patches - shown(pictures, poses)) * _mask(patches)
+    return left.flatten(1).square().sum(1) / (2 * noise**2) + _prior(poses, freedom)
+
+
+def shown(pictures: Tensor, poses: Tensor) -> Tensor:
+    """Pictures (n, channel, side, side) under poses (n, 5)."""
+    return pose.resample(pictures, matrices(poses))
+
+
+def upright(patches: Tensor, poses: Tensor) -> Tensor:
+    """Patches (patch, channel, side, side) as they look with their poses (patch, 5) taken away."""
+    back = inverse(matrices(poses))
+    parts = zip(patches.split(ROWS), back.split(ROWS), strict=True)
+    return torch.cat([pose.resample(some, maps) for some, maps in parts])
+
+
+def _prior(poses: Tensor, freedom: Freedom) -> Tensor:
+    """Cost (…,) of poses (…, 5) by the prior, nats."""
+    spread = freedom.spread()[1:]
+    scaled = torch.where(spread > 0, poses[..., 1:] / spread.clamp_min(1e-9), 0.0)
+    return 0.5 * scaled.square().sum(-1)
+
+
+def _mask(patches: Tensor) -> Tensor:
+    return pose.disc(patches.shape[-1]).expand(patches.shape[1:])

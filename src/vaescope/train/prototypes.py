@@ -1,0 +1,224 @@
+"""Where poses start: the patches themselves, laid onto prototypes of the structures among them.
+
+An encoder that learns poses by gradient finds a structure lying in several ways if it is nearly
+symmetric, or turns and shears it in one part of the patches otherwise than in another; nothing in
+the bound brings the ways together again. So structures are looked for first without any network:
+some patches become prototypes, all others are laid onto them under every pose of a grid, and the
+prototypes become the means of what was laid onto them, again and again (classes and poses by
+maximum likelihood as in cryo-electron microscopy: Scheres et al., J. Mol. Biol. 348 (2005) 139).
+Prototypes that are alike but for a pose show one structure, which so gets one way up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from vaescope.models import register
+from vaescope.models.family import Family
+from vaescope.models.pose import rotation
+from vaescope.models.register import Freedom
+
+ROUNDS = 5  # of laying on and averaging, before and again after prototypes are put together
+LAST_ROUNDS = 3  # with the prior of strains as it was found
+MOST = 1600  # patches that prototypes are made of; the others are laid onto them at the end
+INDEPENDENT = 20  # numbers that the residuals of a patch amount to
+LEAST_STRETCH = 0.05  # of the shears: what is left to errors
+TRIED = 3  # structures on which a patch is laid with refinement
+ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
+
+
+@dataclass
+class Start:
+    """``structure`` (site,) index; ``pose`` (site, 5) against the picture of its structure, as
+    ``register.Freedom.grid`` gives poses, with shears along the picture's own x and y axes;
+    ``pictures`` (structure, channel, side, side)."""
+
+    structure: Tensor
+    pose: Tensor
+    pictures: Tensor
+
+    def turns(self, model: Family) -> Tensor:
+        """(site,) index of the turn of the grid that is nearest."""
+        return (self.pose[:, 0] / model.step).round().long() % len(model.turns)
+
+    def parts(self, model: Family) -> dict[str, Tensor]:
+        """The other parts of the pose that a model has: name -> (site, size)."""
+        angle, stretch, shear, *offset = self.pose.unbind(1)
+        known = {
+            "angle": (angle - (angle / model.step).round() * model.step)[:, None],
+            "shear": shear[:, None],
+            "strain": torch.stack([stretch, -stretch, shear], 1),
+            "offset": (rotation(-angle) @ torch.stack(offset, 1)[..., None])[..., 0],
+        }
+        return {name: value for name, value in known.items() if model.encoder.sizes[name]}
+
+
+def find(
+    patches: Tensor, count: int, freedom: Freedom, generator: torch.Generator, classes: int = 0
+) -> Start:
+    """Structures among patches, and how every patch lies.
+
+    Parameters
+    ----------
+    patches : (site, channel, side, side).
+    count : prototypes.
+    freedom : what a pose may be.
+    generator : of the first prototypes.
+    classes : how many structures there are; 0: as many as are not alike.
+    """
+    some = torch.randperm(len(patches), generator=generator)[:MOST]
+    seen = patches[some]
+    noise = float(seen.std()) / 2
+    pictures = seen[_apart(seen, count, freedom, noise, generator)]
+    for _ in range(ROUNDS):
+        chosen, poses, noise = laid(seen, pictures, freedom, noise)
+        pictures = averaged(seen, chosen, poses, pictures)
+    pictures = together(pictures, chosen.bincount(minlength=count), freedom, noise, classes)
+    for turn in range(ROUNDS + LAST_ROUNDS):
+        chosen, poses, noise = laid(seen, pictures, freedom, noise, every_way=True)
+        poses = along_axes(chosen, poses)
+        pictures = averaged(seen, chosen, poses, pictures)
+        if turn >= ROUNDS - 1:
+            # Structures that shear along their axes and do not stretch: that tells a diamond from
+            # the same diamond lying across.
+            along, across = poses[:, 1].abs().median(), poses[:, 2].abs().median()
+            share = float((along / across.clamp_min(1e-6)).clamp(LEAST_STRETCH, 1.0))
+            freedom = replace(freedom, stretch=share)
+    chosen, poses, _ = laid(patches, pictures, freedom, noise, every_way=True)
+    return Start(chosen, along_axes(chosen, poses), pictures)
+
+
+def _apart(
+    patches: Tensor, count: int, freedom: Freedom, noise: float, generator: torch.Generator
+) -> list[int]:
+    """Rows of patches that differ however they are laid (k-means++: Arthur & Vassilvitskii, SODA
+    2007, 1027)."""
+    rows = [int(torch.randint(len(patches), (1,), generator=generator))]
+    far = torch.full((len(patches),), torch.inf)
+    while len(rows) < min(count, len(patches)):
+        cost = register.nearest(patches, patches[rows[-1:]], freedom, noise)[0][:, 0]
+        far = torch.minimum(far, cost.clamp_min(0.0))
+        rows.append(int(torch.multinomial(far + 1e-9, 1, generator=generator)))
+    return rows
+
+
+def laid(
+    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: float, every_way: bool = False
+) -> tuple[Tensor, Tensor, float]:
+    """The picture (site,) that each patch fits best, its pose (site, 5), and the noise left.
+
+    ``every_way``: ways up are chosen between after refinement, with the prior's part.
+    """
+    cost, poses = register.nearest(patches, pictures, freedom, noise)
+    most = min(TRIED, len(pictures)) if every_way else 1
+    tried = cost.topk(most, dim=1, largest=False).indices
+    moved, cost = [], []
+    for k in tried.T:
+        start = poses[torch.arange(len(patches)), k]
+        pose, after = register.refined(patches, pictures[k], start, freedom, noise)
+        moved.append(pose)
+        cost.append(after)
+    least = torch.stack(cost, 1).argmin(1)
+    rows = torch.arange(len(patches))
+    chosen, best = tried[rows, least], torch.stack(moved, 1)[rows, least]
+    if every_way:
+        # Neighbouring pixels err together: as many numbers as there are pixels they are not.
+        doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
+        for k, picture in enumerate(pictures):
+            here = (chosen == k).nonzero()[:, 0]
+            if len(here):
+                ways = register.ways_up(patches[here], picture, freedom, noise)
+                best[here] = _best_way(patches[here], picture, ways, freedom, noise, doubt)
+    left = patches - register.shown(pictures[chosen], best)
+    return chosen, best, float(left.square().mean().sqrt()) + 1e-6
+
+
+def _best_way(
+    patches: Tensor, picture: Tensor, ways: Tensor, freedom: Freedom, noise: float, doubt: float
+) -> Tensor:
+    count = ways.shape[1]
+    rows = patches.repeat_interleave(count, 0)
+    shown = picture.expand(len(rows), *picture.shape)
+    moved, _ = register.refined(rows, shown, ways.flatten(0, 1), freedom, noise)
+    cost = register.cost(rows, shown, moved, freedom, doubt).reshape(-1, count)
+    moved = moved.reshape(*ways.shape)
+    return moved[torch.arange(len(patches)), cost.argmin(1)]
+
+
+def averaged(patches: Tensor, chosen: Tensor, poses: Tensor, pictures: Tensor) -> Tensor:
+    """Means of the patches laid onto each picture; one that none is laid onto stays."""
+    back = register.upright(patches, poses)
+    out = pictures.clone()
+    for k in range(len(pictures)):
+        if (chosen == k).any():
+            out[k] = back[chosen == k].mean(0)
+    return out
+
+
+def together(
+    pictures: Tensor, weight: Tensor, freedom: Freedom, noise: float, classes: int
+) -> Tensor:
+    """Pictures put together, the likest first, as long as they are alike or more than ``classes``.
+
+    ``weight`` (picture,) patches that each stands for. A pair costs what the squared distance of
+    its patches from their mean grows by (Ward, J. Am. Stat. Assoc. 58 (1963) 236).
+    """
+    pictures, weight = pictures[weight > 0], weight[weight > 0].float()
+    apart, poses = _pairs(pictures, pictures, freedom, noise)
+    while len(pictures) > 1:
+        loss = weight[:, None] * weight / (weight[:, None] + weight) * apart.square()
+        loss.fill_diagonal_(torch.inf)
+        if classes and len(pictures) <= classes:
+            break
+        if not classes:
+            size = (pictures - pictures.mean()).flatten(1).norm(dim=1)
+            loss[apart > ALIKE * torch.minimum(size[:, None], size)] = torch.inf
+        if not loss.isfinite().any():
+            break
+        one, other = divmod(int(loss.argmin()), len(pictures))
+        # ``other`` as it would look in the frame of ``one``.
+        like = register.shown(pictures[other : other + 1], poses[one, other][None])[0]
+        share = weight[one] / (weight[one] + weight[other])
+        merged = share * pictures[one] + (1 - share) * like
+        left = [k for k in range(len(pictures)) if k not in (one, other)]
+        pictures = torch.cat([pictures[left], merged[None]])
+        weight = torch.cat([weight[left], (weight[one] + weight[other])[None]])
+        apart, poses = _pairs(pictures, pictures, freedom, noise)
+    return pictures
+
+
+def _pairs(
+    one: Tensor, other: Tensor, freedom: Freedom, noise: float
+) -> tuple[Tensor, Tensor]:
+    """Distance (one, other) of pictures at the best pose, and that pose of ``one`` as it shows
+    ``other``."""
+    _, poses = register.nearest(one, other, freedom, noise)
+    first, second = one.repeat_interleave(len(other), 0), other.repeat(len(one), 1, 1, 1)
+    poses, _ = register.refined(first, second, poses.flatten(0, 1), freedom, noise)
+    left = (first - register.shown(second, poses)).flatten(1).norm(dim=1)
+    left = left.reshape(len(one), len(other))
+    return torch.minimum(left, left.T), poses.reshape(len(one), len(other), 5)
+
+
+def along_axes(structure: Tensor, poses: Tensor) -> Tensor:
+    """Poses (site, 5) seen from pictures that lie so that their structures shear along x and y.
+
+    The mean strain of every structure becomes 0.
+    """
+    out = poses.clone()
+    for k in structure.unique():
+        here = structure == k
+        strain = poses[here, 1:3]
+        middle = strain.median(0).values
+        away = torch.complex(*(strain - middle).unbind(1))
+        # In a frame turned by a, the strain xx + i xy is exp(2 i a) times what it was.
+        turned = torch.pi / 4 - away.square().sum().angle() / 4
+        zero = torch.zeros(())
+        centred = register.matrices(torch.stack([zero, *-middle, zero, zero]))
+        turn = register.matrices(torch.stack([turned, zero, zero, zero, zero]))
+        frame = register.after(turn, centred)[None]
+        out[here] = register.poses_of(register.after(frame, register.matrices(poses[here])))
+    return out
