@@ -27,7 +27,6 @@ class CanonicalDecoder(nn.Module):
         super().__init__()
         self.shape, self.posed = shape, bool(settings.posed)
         self.interpolation = settings.interpolation
-        self.sharp = True
         self.network: Perceptron | UpsamplingNetwork
         if settings.decoder == "convolutional":
             self.network = UpsamplingNetwork(members, inputs, settings.hidden, shape)
@@ -55,7 +54,7 @@ class CanonicalDecoder(nn.Module):
         if not self.posed:
             return pictures
         flat = pictures.flatten(0, 1)
-        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation if self.sharp else "bilinear")
+        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation)
         return shown.reshape(pictures.shape)
 
 

@@ -13,6 +13,7 @@ the strain of engineers.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -66,12 +67,25 @@ def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tenso
 def resample(pictures: Tensor, poses: Tensor, interpolation: str = "bilinear") -> Tensor:
     """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape.
 
-    ``interpolation``: bilinear, or bicubic, which is sharper and dearer.
+    ``interpolation``: bilinear, or bicubic, which is sharper and dearer: cubic to a picture twice as
+    fine, and bilinear in that, which is nearer to a smooth picture than cubic alone and, with its
+    gradients, twice as fast.
     """
     grid = functional.affine_grid(poses, list(pictures.shape), align_corners=False)
+    if interpolation == "bicubic":
+        height, width = (_doubling(side).to(pictures) for side in pictures.shape[2:])
+        pictures = height @ pictures @ width.T
     return functional.grid_sample(
-        pictures, grid, mode=interpolation, padding_mode="border", align_corners=False
+        pictures, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
+
+
+@cache
+def _doubling(side: int) -> Tensor:
+    """Matrix (2 side, side) of cubic interpolation to twice as many samples."""
+    rows = torch.eye(side)[None, :, :, None]
+    fine = functional.interpolate(rows, size=(2 * side, 1), mode="bicubic", align_corners=False)
+    return fine[0, :, :, 0].T.contiguous()
 
 
 def upright_copies(patches: Tensor, turns: Tensor) -> Tensor:

@@ -19,7 +19,6 @@ TURNS = 24  # of the grid over the circle; refinement bridges the steps of 15 de
 RINGS = ((0.5, 6), (1.0, 12))
 """Strains of the grid beside none: radius in units of the widest, and how many directions."""
 STEPS = 3  # of refinement
-WAYS = 4
 NUDGE = 2e-3  # finite difference, in rad and half patch sides
 DAMPING = 1e-3
 ROWS = 512  # patches refined at once
@@ -109,7 +108,7 @@ def costs(patches: Tensor, picture: Tensor, freedom: Freedom, noise: float) -> T
 
 
 def nearest(
-    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: float
+    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: float, ways: int = 1
 ) -> tuple[Tensor, Tensor]:
     """For every patch and picture, the best of all poses.
 
@@ -119,64 +118,69 @@ def nearest(
     pictures : (picture, channel, side, side), upright.
     freedom : the poses to try.
     noise : standard deviation of a pixel, which says how much the prior of the pose counts.
+    ways : more than 1: the best pose of all, and the best of those about one, two, … of so many
+        parts of the circle further, since what looks nearly the same after such a turn may lie best
+        in any of these once poses are refined.
 
     Returns
     -------
-    cost (patch, picture) and pose (patch, picture, 5).
+    cost (patch, picture, way) and pose (patch, picture, way, 5).
     """
-    grid = freedom.grid()
-    least = [costs(patches, p, freedom, noise).flatten(1).min(1) for p in pictures]
-    cost = torch.stack([values for values, _ in least], 1)
-    return cost, torch.stack([grid[rows] for _, rows in least], 1)
+    found = [_ways(costs(patches, p, freedom, noise), freedom, ways) for p in pictures]
+    cost, poses = zip(*found, strict=True)
+    return torch.stack(cost, 1), torch.stack(poses, 1)
 
 
-def ways_up(patches: Tensor, picture: Tensor, freedom: Freedom, noise: float) -> Tensor:
-    """Poses (patch, way, 5): the best of all, and the best of those about a quarter, a half and
-    three quarters of the circle from it, since what looks nearly the same after such a turn may
-    lie best in any of these once poses are refined."""
-    cost = costs(patches, picture, freedom, noise)
-    count, strains = cost.shape[1:]
-    grid = freedom.grid().reshape(count, strains, 5)
+def _ways(cost: Tensor, freedom: Freedom, ways: int) -> tuple[Tensor, Tensor]:
+    """Cost (patch, way) and pose (patch, way, 5) of the best poses of each way up."""
+    sites, count, strains = cost.shape
     least, strain = cost.min(2)
-    best = least.argmin(1, keepdim=True)
-    if count < 2 * WAYS:
-        turns = best
-    else:
-        reach = torch.arange(count // WAYS) - count // (2 * WAYS)
-        near = best[:, :, None] + torch.arange(WAYS)[:, None] * (count // WAYS) + reach
-        near = near.remainder(count).flatten(1)
-        near_cost = least.gather(1, near).reshape(len(patches), WAYS, -1)
-        near = near.reshape(len(patches), WAYS, -1)
-        turns = near.gather(2, near_cost.argmin(2, keepdim=True))[..., 0]
-    return grid[turns, strain.gather(1, turns)]
+    turns = least.argmin(1, keepdim=True)
+    if ways > 1 and count >= 2 * ways:
+        part = count // ways
+        reach = torch.arange(part) - part // 2
+        near = (turns[:, :, None] + torch.arange(ways)[:, None] * part + reach).remainder(count)
+        costs_near = least.gather(1, near.flatten(1)).reshape(near.shape)
+        turns = near.gather(2, costs_near.argmin(2, keepdim=True))[..., 0]
+    grid = freedom.grid().reshape(count, strains, 5)
+    return least.gather(1, turns), grid[turns, strain.gather(1, turns)]
 
 
 def refined(
-    patches: Tensor, pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float
-) -> tuple[Tensor, Tensor]:
-    """Poses (patch, 5) brought to where the cost is least: poses and cost (patch,).
+    patches: Tensor,
+    pictures: Tensor,
+    poses: Tensor,
+    freedom: Freedom,
+    noise: float,
+    interpolation: str = "bilinear",
+) -> Tensor:
+    """Poses (patch, 5) brought to where the cost is least.
 
     ``pictures`` (patch, channel, side, side): the one that each patch is laid on.
     """
     parts = [
-        _refined(*rows, freedom, noise)
+        _refined(*rows, freedom, noise, interpolation)
         for rows in zip(
             patches.split(ROWS), pictures.split(ROWS), poses.split(ROWS), strict=True
         )
     ]
-    moved, cost = zip(*parts, strict=True)
-    return torch.cat(moved), torch.cat(cost)
+    return torch.cat(parts)
 
 
 def _refined(
-    patches: Tensor, pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float
-) -> tuple[Tensor, Tensor]:
+    patches: Tensor,
+    pictures: Tensor,
+    poses: Tensor,
+    freedom: Freedom,
+    noise: float,
+    interpolation: str,
+) -> Tensor:
     mask, spread = _mask(patches), freedom.spread()
     free = (spread > 0).nonzero()[:, 0]
     weight = torch.where(spread > 0, spread, 1.0)[free] ** -2
 
     def left_over(place: Tensor) -> Tensor:
-        return ((patches - shown(pictures, place)) * mask / noise).flatten(1)
+        return ((patches - shown(pictures, place, interpolation)) * mask / noise).flatten(1)
 
     def cost_of(left: Tensor, place: Tensor) -> Tensor:
         return 0.5 * left.square().sum(1) + _prior(place, freedom)
@@ -184,7 +188,7 @@ def _refined(
     place, left = poses, left_over(poses)
     best = cost_of(left, place)
     if not len(free):
-        return place, best
+        return place
     damping = torch.full((len(place),), DAMPING)
     for _ in range(STEPS):
         nudges = NUDGE * torch.eye(5)[free]
@@ -203,7 +207,7 @@ def _refined(
         left = torch.where(better[:, None], left_there, left)
         best = torch.where(better, there, best)
         damping = damping * torch.where(better, 0.3, 8.0)
-    return place, best
+    return place
 
 
 def cost(
@@ -215,16 +219,16 @@ def cost(
     return left.flatten(1).square().sum(1) / (2 * noise**2) + _prior(poses, freedom)
 
 
-def shown(pictures: Tensor, poses: Tensor) -> Tensor:
+def shown(pictures: Tensor, poses: Tensor, interpolation: str = "bicubic") -> Tensor:
     """Pictures (n, channel, side, side) under poses (n, 5)."""
-    return pose.resample(pictures, matrices(poses))
+    return pose.resample(pictures, matrices(poses), interpolation)
 
 
 def upright(patches: Tensor, poses: Tensor) -> Tensor:
     """Patches (patch, channel, side, side) as they look with their poses (patch, 5) taken away."""
     back = inverse(matrices(poses))
     parts = zip(patches.split(ROWS), back.split(ROWS), strict=True)
-    return torch.cat([pose.resample(some, maps) for some, maps in parts])
+    return torch.cat([pose.resample(some, maps, "bicubic") for some, maps in parts])
 
 
 def _prior(poses: Tensor, freedom: Freedom) -> Tensor:

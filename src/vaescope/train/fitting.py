@@ -135,7 +135,6 @@ class Fitting:
             elif self.step in self.plan.settling and self.taught is not None:
                 self.taught = settle(self.model, self.contents()[0], self.taught, self.labels)
             self.one_step()
-            self.model.decoder.sharp = True
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
                 self.record(spent + time.perf_counter() - started)
@@ -153,7 +152,6 @@ class Fitting:
             [torch.randperm(len(self.patches), generator=g)[:batch] for g in self.generators]
         ).to(self.device)
         keep = plan.keep(self.step)
-        self.model.decoder.sharp = keep is not None
         turns = len(self.model.turns) if keep is None else min(keep, len(self.model.turns))
         shape = (batch, turns, self.model.noise_size())
         noise = torch.stack([torch.randn(shape, generator=g) for g in self.generators])

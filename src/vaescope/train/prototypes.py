@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,8 @@ LAST_ROUNDS = 3  # with the prior of strains as it was found
 MOST = 1600  # patches that prototypes are made of; the others are laid onto them at the end
 INDEPENDENT = 20  # numbers that the residuals of a patch amount to
 LEAST_STRETCH = 0.05  # of the shears: what is left to errors
-TRIED = 3  # structures on which a patch is laid with refinement
+WAYS = 4  # up: by quarters, in which most things look the same that nearly look the same turned
+MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined
 ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
 
 
@@ -99,7 +101,7 @@ def _apart(
     rows = [int(torch.randint(len(patches), (1,), generator=generator))]
     far = torch.full((len(patches),), torch.inf)
     while len(rows) < min(count, len(patches)):
-        cost = register.nearest(patches, patches[rows[-1:]], freedom, noise)[0][:, 0]
+        cost = register.nearest(patches, patches[rows[-1:]], freedom, noise)[0][:, 0, 0]
         far = torch.minimum(far, cost.clamp_min(0.0))
         rows.append(int(torch.multinomial(far + 1e-9, 1, generator=generator)))
     return rows
@@ -110,42 +112,23 @@ def laid(
 ) -> tuple[Tensor, Tensor, float]:
     """The picture (site,) that each patch fits best, its pose (site, 5), and the noise left.
 
-    ``every_way``: ways up are chosen between after refinement, with the prior's part.
+    ``every_way``: pictures and ways up that may come to fit best once poses are refined are chosen
+    between after that, and poses refined as well as can be.
     """
-    cost, poses = register.nearest(patches, pictures, freedom, noise)
-    most = min(TRIED, len(pictures)) if every_way else 1
-    tried = cost.topk(most, dim=1, largest=False).indices
-    moved, cost = [], []
-    for k in tried.T:
-        start = poses[torch.arange(len(patches)), k]
-        pose, after = register.refined(patches, pictures[k], start, freedom, noise)
-        moved.append(pose)
-        cost.append(after)
-    least = torch.stack(cost, 1).argmin(1)
-    rows = torch.arange(len(patches))
-    chosen, best = tried[rows, least], torch.stack(moved, 1)[rows, least]
-    if every_way:
-        # Neighbouring pixels err together: as many numbers as there are pixels they are not.
-        doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
-        for k, picture in enumerate(pictures):
-            here = (chosen == k).nonzero()[:, 0]
-            if len(here):
-                ways = register.ways_up(patches[here], picture, freedom, noise)
-                best[here] = _best_way(patches[here], picture, ways, freedom, noise, doubt)
-    left = patches - register.shown(pictures[chosen], best)
-    return chosen, best, float(left.square().mean().sqrt()) + 1e-6
-
-
-def _best_way(
-    patches: Tensor, picture: Tensor, ways: Tensor, freedom: Freedom, noise: float, doubt: float
-) -> Tensor:
-    count = ways.shape[1]
-    rows = patches.repeat_interleave(count, 0)
-    shown = picture.expand(len(rows), *picture.shape)
-    moved, _ = register.refined(rows, shown, ways.flatten(0, 1), freedom, noise)
-    cost = register.cost(rows, shown, moved, freedom, doubt).reshape(-1, count)
-    moved = moved.reshape(*ways.shape)
-    return moved[torch.arange(len(patches)), cost.argmin(1)]
+    cost, poses = register.nearest(patches, pictures, freedom, noise, WAYS if every_way else 1)
+    least = cost.flatten(1).min(1).values
+    allowed = cost <= (MAY_FIT if every_way else 1.0) * least[:, None, None]
+    rows, which, _ = allowed.nonzero(as_tuple=True)
+    kind = "bicubic" if every_way else "bilinear"
+    moved = register.refined(patches[rows], pictures[which], poses[allowed], freedom, noise, kind)
+    # Neighbouring pixels err together: as many numbers as there are pixels they are not.
+    doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
+    reached = register.cost(patches[rows], pictures[which], moved, freedom, doubt)
+    order = np.lexsort((reached.numpy(), rows.numpy()))
+    best = torch.from_numpy(order[np.unique(rows.numpy()[order], return_index=True)[1]])
+    chosen, moved = which[best], moved[best]
+    left = patches - register.shown(pictures[chosen], moved)
+    return chosen, moved, float(left.square().mean().sqrt()) + 1e-6
 
 
 def averaged(patches: Tensor, chosen: Tensor, poses: Tensor, pictures: Tensor) -> Tensor:
@@ -167,7 +150,7 @@ def together(
     its patches from their mean grows by (Ward, J. Am. Stat. Assoc. 58 (1963) 236).
     """
     pictures, weight = pictures[weight > 0], weight[weight > 0].float()
-    apart, poses = _pairs(pictures, pictures, freedom, noise)
+    apart, poses = _pairs(pictures, freedom, noise)
     while len(pictures) > 1:
         loss = weight[:, None] * weight / (weight[:, None] + weight) * apart.square()
         loss.fill_diagonal_(torch.inf)
@@ -186,21 +169,19 @@ def together(
         left = [k for k in range(len(pictures)) if k not in (one, other)]
         pictures = torch.cat([pictures[left], merged[None]])
         weight = torch.cat([weight[left], (weight[one] + weight[other])[None]])
-        apart, poses = _pairs(pictures, pictures, freedom, noise)
+        apart, poses = _pairs(pictures, freedom, noise)
     return pictures
 
 
-def _pairs(
-    one: Tensor, other: Tensor, freedom: Freedom, noise: float
-) -> tuple[Tensor, Tensor]:
-    """Distance (one, other) of pictures at the best pose, and that pose of ``one`` as it shows
-    ``other``."""
-    _, poses = register.nearest(one, other, freedom, noise)
-    first, second = one.repeat_interleave(len(other), 0), other.repeat(len(one), 1, 1, 1)
-    poses, _ = register.refined(first, second, poses.flatten(0, 1), freedom, noise)
-    left = (first - register.shown(second, poses)).flatten(1).norm(dim=1)
-    left = left.reshape(len(one), len(other))
-    return torch.minimum(left, left.T), poses.reshape(len(one), len(other), 5)
+def _pairs(pictures: Tensor, freedom: Freedom, noise: float) -> tuple[Tensor, Tensor]:
+    """Distance (one, other) of pictures at the best pose, and the pose (one, other, 5) under which
+    the other looks like the one."""
+    count = len(pictures)
+    _, poses = register.nearest(pictures, pictures, freedom, noise)
+    one, other = pictures.repeat_interleave(count, 0), pictures.repeat(count, 1, 1, 1)
+    moved = register.refined(one, other, poses.flatten(0, 2), freedom, noise)
+    left = (one - register.shown(other, moved)).flatten(1).norm(dim=1).reshape(count, count)
+    return left, moved.reshape(count, count, 5)
 
 
 def along_axes(structure: Tensor, poses: Tensor) -> Tensor:
