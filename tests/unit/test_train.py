@@ -115,7 +115,12 @@ def train_settings(**changes):
 
 
 @pytest.mark.parametrize(
-    "settings", [{**SMALL, "steps": 240}, {**SMALL, "variant": "jrvae", "classes": 2, "steps": 240}]
+    "settings",
+    [
+        {**SMALL, "steps": 240},
+        {**SMALL, "variant": "jrvae", "classes": 2, "steps": 240},
+        {**SMALL, "variant": "jrvae", "classes": 2, "steps": 240, "prototypes": 3},
+    ],
 )
 def test_a_killed_training_ends_with_the_same_weights(tmp_path, monkeypatch, settings):
     patches, _ = turned_commas(60, 12)

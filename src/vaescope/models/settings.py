@@ -115,6 +115,18 @@ class Settings:
                 found=f"refine: {self.refine} with likelihood: {self.likelihood}",
                 expected="refine: 0, or likelihood: gaussian",
             )
+        if self.prototypes and not self.rotation:
+            raise UserError(
+                "prototypes tell how patches are turned, and this model follows no rotation",
+                found=f"prototypes: {self.prototypes} with rotation: false",
+                expected="prototypes: 0, or rotation: true",
+            )
+        if 0 < self.prototypes < self.classes:
+            raise UserError(
+                "too few prototypes for the classes",
+                found=f"prototypes: {self.prototypes} with classes: {self.classes}",
+                expected="several prototypes for each class, or prototypes: 0",
+            )
         if self.decoder == "dense" and self.posed:
             raise UserError(
                 "a dense decoder knows no pose",

@@ -28,7 +28,8 @@ MOST = 1600  # patches that prototypes are made of; the others are laid onto the
 INDEPENDENT = 20  # numbers that the residuals of a patch amount to
 LEAST_STRETCH = 0.05  # of the shears: what is left to errors
 WAYS = 4  # up: by quarters, in which most things look the same that nearly look the same turned
-MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined
+MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined,
+MOST_TRIED = 6  # but no more than so many of a patch
 ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
 
 
@@ -116,11 +117,14 @@ def laid(
     between after that, and poses refined as well as can be.
     """
     cost, poses = register.nearest(patches, pictures, freedom, noise, WAYS if every_way else 1)
-    least = cost.flatten(1).min(1).values
-    allowed = cost <= (MAY_FIT if every_way else 1.0) * least[:, None, None]
-    rows, which, _ = allowed.nonzero(as_tuple=True)
+    ways = cost.shape[2]
+    cost, option = cost.flatten(1).sort(1)
+    cost, option = cost[:, :MOST_TRIED], option[:, :MOST_TRIED]
+    allowed = cost <= (MAY_FIT if every_way else 1.0) * cost[:, :1]
+    rows, which = allowed.nonzero(as_tuple=True)[0], option[allowed] // ways
+    start = poses.flatten(1, 2)[rows, option[allowed]]
     kind = "bicubic" if every_way else "bilinear"
-    moved = register.refined(patches[rows], pictures[which], poses[allowed], freedom, noise, kind)
+    moved = register.refined(patches[rows], pictures[which], start, freedom, noise, kind)
     # Neighbouring pixels err together: as many numbers as there are pixels they are not.
     doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
     reached = register.cost(patches[rows], pictures[which], moved, freedom, doubt)
