@@ -28,7 +28,9 @@ def test_a_pose_is_read_off_its_matrix(pose):
 
 @given(POSE, POSE)
 def test_maps_are_undone_by_their_inverses(one, other):
-    first, second = (register.matrices(torch.tensor([p], dtype=torch.float64)) for p in (one, other))
+    first, second = (
+        register.matrices(torch.tensor([p], dtype=torch.float64)) for p in (one, other)
+    )
     both = register.after(second, first)
     back = register.after(register.inverse(second), both)
     assert torch.allclose(back, first, atol=1e-9)

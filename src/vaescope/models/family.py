@@ -32,7 +32,6 @@ from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.settings import Settings
 
 LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
-TAUGHT = 0.1  # of a prior's standard deviation: how near a pose that is taught is to be
 
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
@@ -44,16 +43,16 @@ class Side:
 
     ``conditions`` (…, condition); ``taught`` class probabilities (…, class) from outside and
     ``trust`` (member, site), the share 0 to 1 that they have in the posterior of the class;
-    ``turn`` (member, site) index of the turn that each site is to lie at, ``pose`` name -> (…,
-    size) other parts of its pose; ``near_content`` (…, latent) and ``near_class`` (…, class) the
-    means of neighbouring sites.
+    ``turn`` (member, site) index of the turn that each site is to lie at, ``pose`` name -> other
+    parts of its pose and their standard errors, both (…, size); ``near_content`` (…, latent) and
+    ``near_class`` (…, class) the means of neighbouring sites.
     """
 
     conditions: Tensor | None = None
     taught: Tensor | None = None
     trust: Tensor | None = None
     turn: Tensor | None = None
-    pose: dict[str, Tensor] | None = None
+    pose: dict[str, tuple[Tensor, Tensor]] | None = None
     near_content: Tensor | None = None
     near_class: Tensor | None = None
 
@@ -298,8 +297,8 @@ class Family(nn.Module):
         """What physics and teaching ask beyond the likelihood, (member, site, turn) in nats."""
         value = torch.zeros_like(latents["angle"])
         for name, told in (side.pose or {}).items():
-            apart = getattr(encoded, name)[0] - told.unsqueeze(2)
-            value = value + 0.5 * (apart / (TAUGHT * self.prior_sd(name))).square().sum(-1)
+            apart = (getattr(encoded, name)[0] - told[0].unsqueeze(2)) / told[1].unsqueeze(2)
+            value = value + 0.5 * apart.square().sum(-1)
         if side.near_content is not None:
             apart = encoded.content[0] - side.near_content.unsqueeze(2)
             value = value + 0.5 * self.settings.smoothness * apart.square().sum(-1)

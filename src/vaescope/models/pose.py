@@ -67,9 +67,9 @@ def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tenso
 def resample(pictures: Tensor, poses: Tensor, interpolation: str = "bilinear") -> Tensor:
     """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape.
 
-    ``interpolation``: bilinear, or bicubic, which is sharper and dearer: cubic to a picture twice as
-    fine, and bilinear in that, which is nearer to a smooth picture than cubic alone and, with its
-    gradients, twice as fast.
+    ``interpolation``: bilinear, or bicubic, which is sharper and dearer: cubic to a picture twice
+    as fine, and bilinear in that, which is nearer to a smooth picture than cubic alone and, with
+    its gradients, twice as fast.
     """
     grid = functional.affine_grid(poses, list(pictures.shape), align_corners=False)
     if interpolation == "bicubic":

@@ -133,7 +133,7 @@ def nearest(
 
 def _ways(cost: Tensor, freedom: Freedom, ways: int) -> tuple[Tensor, Tensor]:
     """Cost (patch, way) and pose (patch, way, 5) of the best poses of each way up."""
-    sites, count, strains = cost.shape
+    _, count, strains = cost.shape
     least, strain = cost.min(2)
     turns = least.argmin(1, keepdim=True)
     if ways > 1 and count >= 2 * ways:
@@ -160,9 +160,7 @@ def refined(
     """
     parts = [
         _refined(*rows, freedom, noise, interpolation)
-        for rows in zip(
-            patches.split(ROWS), pictures.split(ROWS), poses.split(ROWS), strict=True
-        )
+        for rows in zip(patches.split(ROWS), pictures.split(ROWS), poses.split(ROWS), strict=True)
     ]
     return torch.cat(parts)
 
@@ -222,6 +220,35 @@ def cost(
 def shown(pictures: Tensor, poses: Tensor, interpolation: str = "bicubic") -> Tensor:
     """Pictures (n, channel, side, side) under poses (n, 5)."""
     return pose.resample(pictures, matrices(poses), interpolation)
+
+
+def errors(pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float) -> Tensor:
+    """Standard errors (patch, 5) of poses (patch, 5) under which patches show their pictures
+    (patch, channel, side, side), by the curvature of the cost; 0 for what is not free."""
+    return torch.cat(
+        [
+            _errors(some, place, freedom, noise)
+            for some, place in zip(pictures.split(ROWS), poses.split(ROWS), strict=True)
+        ]
+    )
+
+
+def _errors(pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float) -> Tensor:
+    mask, spread = _mask(pictures), freedom.spread()
+    free = (spread > 0).nonzero()[:, 0]
+    slopes = torch.stack(
+        [
+            ((shown(pictures, poses + n) - shown(pictures, poses - n)) * mask).flatten(1)
+            / (2 * NUDGE * noise)
+            for n in NUDGE * torch.eye(5)[free]
+        ],
+        -1,
+    )
+    curvature = slopes.transpose(1, 2) @ slopes + torch.diag(spread[free] ** -2)
+    out = torch.zeros_like(poses)
+    variance = torch.linalg.inv(curvature + 1e-6 * torch.eye(len(free)))
+    out[:, free] = variance.diagonal(dim1=1, dim2=2).sqrt()
+    return out
 
 
 def upright(patches: Tensor, poses: Tensor) -> Tensor:

@@ -17,14 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaescope.models.elbo import Terms
+from vaescope.models.elbo import POSE, Terms
 from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.register import Freedom
 from vaescope.models.settings import Settings
-from vaescope.train import checkpoint
+from vaescope.train import checkpoint, prototypes
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
-from vaescope.train import prototypes
 from vaescope.train.memory import Memory
 from vaescope.train.schedule import Plan
 
@@ -195,8 +194,7 @@ class Fitting:
             parts = {"structure": start.structure, "turn": start.turns(self.model)}
             found.append(parts | start.parts(self.model))
         return {
-            name: torch.stack([parts[name] for parts in found]).to(self.device)
-            for name in found[0]
+            name: torch.stack([parts[name] for parts in found]).to(self.device) for name in found[0]
         }
 
     def side(self, chosen: Tensor) -> Side:
@@ -210,13 +208,13 @@ class Fitting:
                 side.trust = torch.where(self.labels[chosen] >= 0, 1.0, side.trust)
         if self.upright is not None and share > self.plan.MENDED:
             side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
-        if self.start is not None and self.plan.seeking(self.step):
+        if self.start is not None:
             told = {
                 name: torch.stack([value[k, rows] for k, rows in enumerate(chosen)])
                 for name, value in self.start.items()
-                if name != "structure"
             }
-            side.turn, side.pose = told.pop("turn"), told
+            side.turn = told["turn"]
+            side.pose = {n: (told[n], told[f"{n}_error"]) for n in POSE if n in told}
         if self.memory is not None:
             side.near_content, side.near_class = self.memory.near(chosen)
         return side

@@ -25,9 +25,11 @@ from vaescope.models.register import Freedom
 ROUNDS = 5  # of laying on and averaging, before and again after prototypes are put together
 LAST_ROUNDS = 3  # with the prior of strains as it was found
 MOST = 1600  # patches that prototypes are made of; the others are laid onto them at the end
+DIRECTIONS = 90  # tried for the axes along which structures shear
+LEAST_ERROR = 0.003  # rad, strain, half patch sides: nothing is taught more exactly
 INDEPENDENT = 20  # numbers that the residuals of a patch amount to
 LEAST_STRETCH = 0.05  # of the shears: what is left to errors
-WAYS = 4  # up: by quarters, in which most things look the same that nearly look the same turned
+WAYS = 12  # up from which poses are refined, where they may fit: what is nearly symmetric has many
 MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined,
 MOST_TRIED = 6  # but no more than so many of a patch
 ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
@@ -36,11 +38,12 @@ ALIKE = 0.12  # of the contrast: distance up to which prototypes show one struct
 @dataclass
 class Start:
     """``structure`` (site,) index; ``pose`` (site, 5) against the picture of its structure, as
-    ``register.Freedom.grid`` gives poses, with shears along the picture's own x and y axes;
-    ``pictures`` (structure, channel, side, side)."""
+    ``register.Freedom.grid`` gives poses, with shears along the picture's own x and y axes, and
+    ``error`` (site, 5) its standard errors; ``pictures`` (structure, channel, side, side)."""
 
     structure: Tensor
     pose: Tensor
+    error: Tensor
     pictures: Tensor
 
     def turns(self, model: Family) -> Tensor:
@@ -48,15 +51,24 @@ class Start:
         return (self.pose[:, 0] / model.step).round().long() % len(model.turns)
 
     def parts(self, model: Family) -> dict[str, Tensor]:
-        """The other parts of the pose that a model has: name -> (site, size)."""
+        """The other parts of the pose that a model has, and ``NAME_error`` their standard errors:
+        name -> (site, size)."""
         angle, stretch, shear, *offset = self.pose.unbind(1)
+        error = self.error.clamp_min(LEAST_ERROR)
         known = {
             "angle": (angle - (angle / model.step).round() * model.step)[:, None],
             "shear": shear[:, None],
             "strain": torch.stack([stretch, -stretch, shear], 1),
             "offset": (rotation(-angle) @ torch.stack(offset, 1)[..., None])[..., 0],
         }
-        return {name: value for name, value in known.items() if model.encoder.sizes[name]}
+        errors = {
+            "angle": error[:, :1],
+            "shear": error[:, 2:3],
+            "strain": error[:, [1, 1, 2]],
+            "offset": error[:, 3:].amax(1, keepdim=True).expand(-1, 2),
+        }
+        here = [name for name in known if model.encoder.sizes[name]]
+        return {n: known[n] for n in here} | {f"{n}_error": errors[n] for n in here}
 
 
 def find(
@@ -84,14 +96,20 @@ def find(
         chosen, poses, noise = laid(seen, pictures, freedom, noise, every_way=True)
         poses = along_axes(chosen, poses)
         pictures = averaged(seen, chosen, poses, pictures)
+        if turn == ROUNDS - 1:
+            # Sharper now, they may be seen to be alike.
+            pictures = together(
+                pictures, chosen.bincount(minlength=len(pictures)), freedom, noise, classes
+            )
         if turn >= ROUNDS - 1:
             # Structures that shear along their axes and do not stretch: that tells a diamond from
             # the same diamond lying across.
             along, across = poses[:, 1].abs().median(), poses[:, 2].abs().median()
             share = float((along / across.clamp_min(1e-6)).clamp(LEAST_STRETCH, 1.0))
             freedom = replace(freedom, stretch=share)
-    chosen, poses, _ = laid(patches, pictures, freedom, noise, every_way=True)
-    return Start(chosen, along_axes(chosen, poses), pictures)
+    chosen, poses, noise = laid(patches, pictures, freedom, noise, every_way=True)
+    error = register.errors(pictures[chosen], poses, freedom, noise)
+    return Start(chosen, along_axes(chosen, poses), error, pictures)
 
 
 def _apart(
@@ -181,11 +199,16 @@ def _pairs(pictures: Tensor, freedom: Freedom, noise: float) -> tuple[Tensor, Te
     """Distance (one, other) of pictures at the best pose, and the pose (one, other, 5) under which
     the other looks like the one."""
     count = len(pictures)
-    _, poses = register.nearest(pictures, pictures, freedom, noise)
-    one, other = pictures.repeat_interleave(count, 0), pictures.repeat(count, 1, 1, 1)
+    _, poses = register.nearest(pictures, pictures, freedom, noise, WAYS)
+    ways = poses.shape[2]
+    one = pictures.repeat_interleave(count * ways, 0)
+    other = pictures.repeat_interleave(ways, 0).repeat(count, 1, 1, 1)
     moved = register.refined(one, other, poses.flatten(0, 2), freedom, noise)
-    left = (one - register.shown(other, moved)).flatten(1).norm(dim=1).reshape(count, count)
-    return left, moved.reshape(count, count, 5)
+    left = (one - register.shown(other, moved)).flatten(1).norm(dim=1).reshape(-1, ways)
+    best = left.argmin(1)
+    rows = torch.arange(len(best))
+    moved = moved.reshape(-1, ways, 5)[rows, best]
+    return left[rows, best].reshape(count, count), moved.reshape(count, count, 5)
 
 
 def along_axes(structure: Tensor, poses: Tensor) -> Tensor:
@@ -196,14 +219,32 @@ def along_axes(structure: Tensor, poses: Tensor) -> Tensor:
     out = poses.clone()
     for k in structure.unique():
         here = structure == k
-        strain = poses[here, 1:3]
-        middle = strain.median(0).values
-        away = torch.complex(*(strain - middle).unbind(1))
+        middle, direction = _line(poses[here, 1:3])
         # In a frame turned by a, the strain xx + i xy is exp(2 i a) times what it was.
-        turned = torch.pi / 4 - away.square().sum().angle() / 4
+        turned = torch.pi / 4 - direction / 2
         zero = torch.zeros(())
         centred = register.matrices(torch.stack([zero, *-middle, zero, zero]))
         turn = register.matrices(torch.stack([turned, zero, zero, zero, zero]))
         frame = register.after(turn, centred)[None]
         out[here] = register.poses_of(register.after(frame, register.matrices(poses[here])))
     return out
+
+
+def _line(points: Tensor) -> tuple[Tensor, Tensor]:
+    """The line near which most points (row, 2) lie: its middle (2,) and direction, rad.
+
+    That with the narrowest strip that holds half of them (least median of squares: Rousseeuw, J.
+    Am. Stat. Assoc. 79 (1984) 871), so that points of another line do not pull at it.
+    """
+    angle = torch.arange(DIRECTIONS) * (torch.pi / DIRECTIONS)
+    normal = torch.stack([-angle.sin(), angle.cos()])
+    across = (points @ normal).sort(0).values
+    half = len(points) // 2
+    width, start = (across[half:] - across[: len(points) - half]).min(0)
+    best = width.argmin()
+    strip = across[start[best] + half, best] + across[start[best], best]
+    along = torch.stack([angle[best].cos(), angle[best].sin()])
+    near = ((points @ normal)[:, best] - strip / 2).abs() <= width[best]
+    middle = (points[near] @ along).median() * along + strip / 2 * normal[:, best]
+    moment = torch.complex(*(points[near] - middle).unbind(1)).square().sum()
+    return middle, moment.angle() / 2

@@ -44,14 +44,9 @@ class Plan:
         progress = step / max(self.settings.steps - 1, 1)
         return Weights.of(self.settings, progress, self.temper(step))
 
-    def seeking(self, step: int) -> bool:
-        """Whether poses are still looked for: all turns are followed, or those that the prototypes
-        say are taught."""
-        return step < 0.3 * self.wake_step
-
     def keep(self, step: int) -> int | None:
         """How many turns to follow: all at first, then the best few."""
-        return None if self.seeking(step) else self.settings.keep_turns
+        return None if step < 0.3 * self.wake_step else self.settings.keep_turns
 
     def learning_rate(self, step: int) -> float:
         """One cycle for the pose and content, a second, gentler one once classes are awake."""
