@@ -65,6 +65,20 @@ def test_the_upright_copy_undoes_the_turn():
     assert errors.argmin() == 5
 
 
+def test_cubic_resampling_is_nearer_to_the_turned_structure():
+    angle, side = 0.4, 24
+    upright, turned = (
+        torch.tensor(spots(turn(COMMA, a), side, width=0.12), dtype=torch.float32)[None, None]
+        for a in (0.0, angle)
+    )
+    place = pose.affine(torch.tensor([angle]), None, None)
+    error = {
+        kind: float((pose.resample(upright, place, kind) - turned).square().mean())
+        for kind in ("bilinear", "bicubic")
+    }
+    assert error["bicubic"] < 0.25 * error["bilinear"]
+
+
 EXAMPLES = {"classes": 3, "labels": "kind", "condition": ["kind"], "target": "clean"}
 
 
@@ -123,6 +137,27 @@ def test_the_posterior_of_the_class_makes_the_bound_largest():
         side = Side(taught=other, trust=torch.full((2, 5), 0.5))
         worse = model(patches, copies, noise, side).elbo
         assert (worse <= best + 1e-4).all()
+
+
+def test_dear_content_costs_as_many_times_its_divergence():
+    plain, patches, copies, noise = patches_and_model()
+    dear, *_ = patches_and_model(content_weight=[[0, 50], [1, 7]])
+    dear.load_state_dict(plain.state_dict())
+    one, other = (model(patches, copies, noise) for model in (plain, dear))
+    torch.testing.assert_close(one.objective - other.objective, 6 * one.kl_content.mean(1))
+    torch.testing.assert_close(one.elbo - other.elbo, 6 * one.kl_content)
+
+
+def test_a_pose_that_is_taught_costs_its_distance_in_standard_errors():
+    model, patches, copies, noise = patches_and_model(shear=True)
+    turn = torch.zeros(2, 5, dtype=torch.long)
+    free = model(patches, copies, noise, Side(turn=turn))
+    said = model.encoder(copies[:, :, :1], torch.zeros(2, 5, 0)).shear[0].squeeze(2)
+    error = torch.full((2, 5, 1), 0.01)
+    taught = Side(turn=turn, pose={"shear": (said + 0.02, error)})
+    torch.testing.assert_close(
+        model(patches, copies, noise, taught).penalty - free.penalty, torch.full((2, 5), 2.0)
+    )
 
 
 def test_members_do_not_see_each_other():

@@ -49,6 +49,17 @@ def test_turns_are_followed_from_picture_to_picture():
     assert len(np.unique(component)) == 1
 
 
+def test_a_structure_lying_across_shears_the_other_way():
+    # The same shear, seen by pictures of which every third lies a quarter turn further.
+    across = np.arange(30) % 3 == 0
+    angles = np.where(across, np.pi / 2, 0.0) + np.random.default_rng(0).normal(0, 0.1, 30)
+    circles = orbit.harmonics(drawn(COMMA, angles))
+    graph = orbit.neighbours(orbit.distances(circles))
+    found, _ = orbit.transport(circles, graph)
+    sign = orbit.shear_signs(graph, found)
+    assert (sign * sign[1] == np.where(across, -1, 1)).all()
+
+
 def test_a_half_turn_of_a_symmetric_picture_is_one_of_its_turns():
     found = orbit.candidates(
         orbit.harmonics(drawn(DUMBBELL, [0.3])), orbit.harmonics(drawn(DUMBBELL, [0.0]))

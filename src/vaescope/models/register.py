@@ -103,7 +103,8 @@ def costs(patches: Tensor, picture: Tensor, freedom: Freedom, noise: float) -> T
     tried = tried.flatten(1)[:, mask]
     level = tried.square().sum(1) / 2 + _prior(grid, freedom) * noise**2
     power = seen.square().sum(1, keepdim=True) / 2
-    cost = (power + level - seen @ tried.T) / noise**2
+    # Rounding leaves a little less than nothing where patch and picture are the same.
+    cost = (power + level - seen @ tried.T).clamp_min(0.0) / noise**2
     return cost.reshape(len(patches), len(freedom.angles), -1)
 
 
@@ -222,15 +223,13 @@ def shown(pictures: Tensor, poses: Tensor, interpolation: str = "bicubic") -> Te
     return pose.resample(pictures, matrices(poses), interpolation)
 
 
-def errors(pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float) -> Tensor:
-    """Standard errors (patch, 5) of poses (patch, 5) under which patches show their pictures
-    (patch, channel, side, side), by the curvature of the cost; 0 for what is not free."""
-    return torch.cat(
-        [
-            _errors(some, place, freedom, noise)
-            for some, place in zip(pictures.split(ROWS), poses.split(ROWS), strict=True)
-        ]
-    )
+def errors(
+    pictures: Tensor, chosen: Tensor, poses: Tensor, freedom: Freedom, noise: float
+) -> Tensor:
+    """Standard errors (patch, 5) of poses (patch, 5) of patches that show the ``chosen`` (patch,)
+    of some pictures, by the curvature of the cost; 0 for what is not free."""
+    parts = zip(chosen.split(ROWS), poses.split(ROWS), strict=True)
+    return torch.cat([_errors(pictures[k], place, freedom, noise) for k, place in parts])
 
 
 def _errors(pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float) -> Tensor:

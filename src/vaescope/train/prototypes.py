@@ -91,25 +91,28 @@ def find(
     for _ in range(ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise)
         pictures = averaged(seen, chosen, poses, pictures)
-    pictures = together(pictures, chosen.bincount(minlength=count), freedom, noise, classes)
+    pictures = together(pictures, chosen, freedom, noise, classes)
     for turn in range(ROUNDS + LAST_ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise, every_way=True)
-        poses = along_axes(chosen, poses)
+        if freedom.strain:
+            poses = along_axes(chosen, poses)
         pictures = averaged(seen, chosen, poses, pictures)
         if turn == ROUNDS - 1:
-            # Sharper now, they may be seen to be alike.
-            pictures = together(
-                pictures, chosen.bincount(minlength=len(pictures)), freedom, noise, classes
-            )
+            pictures = together(pictures, chosen, freedom, noise, classes)  # they are sharper now
         if turn >= ROUNDS - 1:
             # Structures that shear along their axes and do not stretch: that tells a diamond from
             # the same diamond lying across.
             along, across = poses[:, 1].abs().median(), poses[:, 2].abs().median()
             share = float((along / across.clamp_min(1e-6)).clamp(LEAST_STRETCH, 1.0))
             freedom = replace(freedom, stretch=share)
-    chosen, poses, noise = laid(patches, pictures, freedom, noise, every_way=True)
-    error = register.errors(pictures[chosen], poses, freedom, noise)
-    return Start(chosen, along_axes(chosen, poses), error, pictures)
+    parts = [
+        laid(part, pictures, freedom, noise, every_way=True)[:2] for part in patches.split(MOST)
+    ]
+    chosen, poses = (torch.cat(values) for values in zip(*parts, strict=True))
+    error = register.errors(pictures, chosen, poses, freedom, noise)
+    if freedom.strain:
+        poses = along_axes(chosen, poses)
+    return Start(chosen, poses, error, pictures)
 
 
 def _apart(
@@ -164,14 +167,15 @@ def averaged(patches: Tensor, chosen: Tensor, poses: Tensor, pictures: Tensor) -
 
 
 def together(
-    pictures: Tensor, weight: Tensor, freedom: Freedom, noise: float, classes: int
+    pictures: Tensor, chosen: Tensor, freedom: Freedom, noise: float, classes: int
 ) -> Tensor:
     """Pictures put together, the likest first, as long as they are alike or more than ``classes``.
 
-    ``weight`` (picture,) patches that each stands for. A pair costs what the squared distance of
-    its patches from their mean grows by (Ward, J. Am. Stat. Assoc. 58 (1963) 236).
+    ``chosen`` (site,) the picture that each patch was laid on. A pair costs what the squared
+    distance of its patches from their mean grows by (Ward, J. Am. Stat. Assoc. 58 (1963) 236).
     """
-    pictures, weight = pictures[weight > 0], weight[weight > 0].float()
+    weight = chosen.bincount(minlength=len(pictures)).float()
+    pictures, weight = pictures[weight > 0], weight[weight > 0]
     apart, poses = _pairs(pictures, freedom, noise)
     while len(pictures) > 1:
         loss = weight[:, None] * weight / (weight[:, None] + weight) * apart.square()
