@@ -124,9 +124,27 @@ def encodings(count=80, members=4, seed=0, jitter=0.05):
     return out, angle, kind, content
 
 
+def upright(count, sense=1.0):
+    """Canonical pictures that all lie one way up."""
+    return Gauge(np.zeros(count), 0.0, lambda drawn: np.zeros(len(drawn)), np.full(count, sense))
+
+
+def test_shears_of_pictures_that_lie_across_count_the_other_way():
+    seen, *_ = encodings()
+    shear = np.random.default_rng(2).normal(0, 0.1, 80)
+    across = np.where(np.arange(80) % 2 == 0, -1.0, 1.0)
+    for k, encoding in enumerate(seen):
+        encoding.shear = shear * across * (1 if k else -1)
+        encoding.shear_sd = np.full(80, 0.01)
+    gauges = [upright(80, across) for _ in seen]
+    view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
+    found = view.variables()["consensus_shear"][1]
+    assert abs(np.corrcoef(found, shear)[0, 1]) > 0.999
+
+
 def test_members_with_frames_of_their_own_agree_after_alignment():
     seen, angle, kind, content = encodings()
-    gauges = [Gauge(np.zeros(80), 0.0, 1)] * 4
+    gauges = [upright(80)] * 4
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
     variables = view.variables()
     error = symmetry.wrap(view.consensus_angle - angle)
@@ -180,12 +198,12 @@ def test_one_member_alone_has_nobody_to_disagree_with():
 def test_a_site_between_two_distant_turns_has_an_uncertain_angle():
     seen, *_ = encodings()
     seen[0].turn_weight[0] = 0.5 * (np.eye(8)[0] + np.eye(8)[4])
-    gauges = [Gauge(np.zeros(80), 0.0, 1)] * 4
+    gauges = [upright(80)] * 4
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
     assert view.angle_sd[0, 0] > 1.0
     assert view.angle_sd[0, 1] < 0.1
     # Modulo a half-turn the two are the same.
-    half = gather(seen, [Gauge(np.zeros(80), 0.0, 2)] * 4, np.ones(4, bool), 2, 10.0)
+    half = gather(seen, [upright(80)] * 4, np.ones(4, bool), 2, 10.0)
     assert half.angle_sd[0, 0] < 0.1
 
 
