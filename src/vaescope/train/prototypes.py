@@ -86,20 +86,20 @@ def find(
     """
     some = torch.randperm(len(patches), generator=generator)[:MOST]
     seen = patches[some]
-    noise = float(seen.std()) / 2
+    noise = float(seen.std()) / 2 + 1e-6
     pictures = seen[_apart(seen, count, freedom, noise, generator)]
     for _ in range(ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise)
         pictures = averaged(seen, chosen, poses, pictures)
     pictures = together(pictures, chosen, freedom, noise, classes)
-    for turn in range(ROUNDS + LAST_ROUNDS):
+    for done in range(ROUNDS + LAST_ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise, every_way=True)
         if freedom.strain:
             poses = along_axes(chosen, poses)
         pictures = averaged(seen, chosen, poses, pictures)
-        if turn == ROUNDS - 1:
+        if done == ROUNDS - 1:
             pictures = together(pictures, chosen, freedom, noise, classes)  # they are sharper now
-        if turn >= ROUNDS - 1:
+        if done >= ROUNDS - 1:
             # Structures that shear along their axes and do not stretch: that tells a diamond from
             # the same diamond lying across.
             along, across = poses[:, 1].abs().median(), poses[:, 2].abs().median()
