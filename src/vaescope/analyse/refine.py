@@ -12,10 +12,7 @@ from torch import Tensor
 
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
-
-NUDGE = 2e-3  # finite difference, in rad and half patch sides: a few hundredths of a pixel
-DAMPING = 1e-3  # first damping, beside the curvature
-EASE, BRAKE = 0.3, 8.0  # damping after a step that helped, and after one that did not
+from vaescope.models.least_squares import descend
 
 
 def refine(
@@ -51,31 +48,7 @@ def refine(
         left = (target - shown[:, :, 0])[0] / sigma[:, None, None]
         return (left * model.mask).flatten(1)
 
-    def cost(left: Tensor, place: Tensor) -> Tensor:
-        return 0.5 * (left.square().sum(1) + (place / sd).square().sum(1))
-
-    place = torch.cat([latents[name] for name in names], -1)[0, :, 0]
-    damping = torch.full((len(place),), DAMPING)
-    left = whitened(place)
-    best = cost(left, place)
-    for _ in range(model.settings.refine):
-        slopes = torch.stack(
-            [(whitened(place + nudge) - left) / NUDGE for nudge in NUDGE * torch.eye(sum(sizes))],
-            -1,
-        )
-        gradient = (slopes.transpose(1, 2) @ left.unsqueeze(-1)).squeeze(-1) + place / sd**2
-        curvature = slopes.transpose(1, 2) @ slopes + torch.diag(sd**-2)
-        size = curvature.diagonal(dim1=1, dim2=2)
-        curvature = curvature + torch.diag_embed(damping[:, None] * size)
-        known = gradient.isfinite().all(1)
-        curvature = torch.where(known[:, None, None], curvature, torch.eye(sum(sizes)))
-        tried = place - torch.linalg.solve(curvature, torch.where(known[:, None], gradient, 0.0))
-        left_there = whitened(tried)
-        there = cost(left_there, tried)
-        better = there < best
-        place = torch.where(better[:, None], tried, place)
-        left = torch.where(better[:, None], left_there, left)
-        best = torch.where(better, there, best)
-        damping = damping * torch.where(better, EASE, BRAKE)
+    start = torch.cat([latents[name] for name in names], -1)[0, :, 0]
+    place = descend(whitened, start, sd**-2, model.settings.refine)
     moved = place[None, :, None].split(sizes, dim=-1)
     return {**latents, **dict(zip(names, moved, strict=True))}

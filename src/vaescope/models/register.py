@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from vaescope.models import pose
+from vaescope.models.least_squares import NUDGE, descend
 
 TURNS = 24  # of the grid over the circle; refinement bridges the steps of 15 degrees
 RINGS = ((0.5, 6), (1.0, 12))
 """Strains of the grid beside none: radius in units of the widest, and how many directions."""
 STEPS = 3  # of refinement
-NUDGE = 2e-3  # finite difference, in rad and half patch sides
-DAMPING = 1e-3
 ROWS = 512  # patches refined at once
 
 
@@ -175,38 +174,18 @@ def _refined(
     interpolation: str,
 ) -> Tensor:
     mask, spread = _mask(patches), freedom.spread()
-    free = (spread > 0).nonzero()[:, 0]
-    weight = torch.where(spread > 0, spread, 1.0)[free] ** -2
+    free = spread > 0
+
+    def whole(place: Tensor) -> Tensor:
+        full = poses.clone()
+        full[:, free] = place
+        return full
 
     def left_over(place: Tensor) -> Tensor:
-        return ((patches - shown(pictures, place, interpolation)) * mask / noise).flatten(1)
+        left = patches - shown(pictures, whole(place), interpolation)
+        return (left * mask / noise).flatten(1)
 
-    def cost_of(left: Tensor, place: Tensor) -> Tensor:
-        return 0.5 * left.square().sum(1) + _prior(place, freedom)
-
-    place, left = poses, left_over(poses)
-    best = cost_of(left, place)
-    if not len(free):
-        return place
-    damping = torch.full((len(place),), DAMPING)
-    for _ in range(STEPS):
-        nudges = NUDGE * torch.eye(5)[free]
-        slopes = torch.stack([(left_over(place + nudge) - left) / NUDGE for nudge in nudges], -1)
-        gradient = (slopes.transpose(1, 2) @ left.unsqueeze(-1)).squeeze(-1)
-        gradient = gradient + place[:, free] * weight
-        curvature = slopes.transpose(1, 2) @ slopes + torch.diag(weight)
-        size = curvature.diagonal(dim1=1, dim2=2)
-        curvature = curvature + torch.diag_embed(damping[:, None] * size + 1e-6)
-        tried = place.clone()
-        tried[:, free] -= torch.linalg.solve(curvature, gradient)
-        left_there = left_over(tried)
-        there = cost_of(left_there, tried)
-        better = there < best
-        place = torch.where(better[:, None], tried, place)
-        left = torch.where(better[:, None], left_there, left)
-        best = torch.where(better, there, best)
-        damping = damping * torch.where(better, 0.3, 8.0)
-    return place
+    return whole(descend(left_over, poses[:, free], spread[free] ** -2, STEPS))
 
 
 def cost(

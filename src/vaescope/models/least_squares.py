@@ -1,0 +1,58 @@
+"""Damped Gauss-Newton for many small problems at once (Nocedal & Wright, Numerical Optimization,
+2nd ed. 2006, section 10.3), each with a normal prior on its unknowns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+NUDGE = 2e-3  # finite difference, in rad and half patch sides: a few hundredths of a pixel
+DAMPING = 1e-3  # first damping, as a share of the curvature
+EASE, BRAKE = 0.3, 8.0  # damping after a step that helped, and after one that did not
+
+
+def descend(
+    left_over: Callable[[Tensor], Tensor], start: Tensor, precision: Tensor, steps: int
+) -> Tensor:
+    """Unknowns brought to where the squares are least.
+
+    Parameters
+    ----------
+    left_over : what is left over of the data, in standard deviations, (row, datum) for unknowns
+        (row, unknown); every row is a problem of its own.
+    start : (row, unknown).
+    precision : (unknown,) 1 / variance of the prior about 0; 0 for none.
+    steps : tried at most; one that does not help is not taken.
+
+    Returns
+    -------
+    (row, unknown); a row whose data are not finite stays as it is.
+    """
+
+    def cost(left: Tensor, place: Tensor) -> Tensor:
+        return 0.5 * (left.square().sum(1) + (place.square() * precision).sum(1))
+
+    nudges = NUDGE * torch.eye(start.shape[1], device=start.device)
+    place, left = start, left_over(start)
+    best = cost(left, place)
+    damping = torch.full_like(best, DAMPING)
+    for _ in range(steps if len(nudges) else 0):
+        slopes = torch.stack([(left_over(place + nudge) - left) / NUDGE for nudge in nudges], -1)
+        gradient = (slopes.transpose(1, 2) @ left.unsqueeze(-1)).squeeze(-1) + place * precision
+        curvature = slopes.transpose(1, 2) @ slopes + torch.diag(precision)
+        size = curvature.diagonal(dim1=1, dim2=2)
+        curvature = curvature + torch.diag_embed(damping[:, None] * size + 1e-6)
+        known = gradient.isfinite().all(1)
+        curvature = torch.where(known[:, None, None], curvature, torch.eye(len(nudges)).to(place))
+        gradient = torch.where(known[:, None], gradient, 0.0)
+        tried = place - torch.linalg.solve(curvature, gradient)
+        left_there = left_over(tried)
+        there = cost(left_there, tried)
+        better = there < best
+        place = torch.where(better[:, None], tried, place)
+        left = torch.where(better[:, None], left_there, left)
+        best = torch.where(better, there, best)
+        damping = damping * torch.where(better, EASE, BRAKE)
+    return place
