@@ -271,7 +271,7 @@ CASES = {
                 peer_value="0.880; 0.967",
             ),
         ),
-        members=2,
+        members=4,
     ),
     "mnist-rvae": Case(
         "mnist",

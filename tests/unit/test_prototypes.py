@@ -47,7 +47,7 @@ def test_a_pose_is_found_from_nothing(angle, stretch, shear):
     patch = register.shown(picture(), truth)
     freedom = register.Freedom.of(True, 1, 0.2, 0.0)
     _, start = register.nearest(patch, picture(), freedom, 0.05)
-    found = register.refined(patch, picture(), start[:, 0, 0], freedom, 0.01, "bicubic")
+    found = register.refined(patch, picture(), start[:, 0, 0], freedom, 0.01, "spline")
     error = found - truth
     error[:, 0] = torch.atan2(error[:, 0].sin(), error[:, 0].cos())
     assert error.abs().max() < 0.02

@@ -11,7 +11,7 @@ from vaescope.models.settings import Settings
 
 def test_a_pose_is_found_again_from_a_guess_nearby():
     chosen = Settings.from_recipe(
-        {"variant": "rvae", "shear": True, "scale": True, "refine": 8, "interpolation": "bicubic"}
+        {"variant": "rvae", "shear": True, "scale": True, "refine": 8, "interpolation": "spline"}
     )
     model = Family(1, (1, 24, 24), chosen)
     random = torch.Generator().manual_seed(3)

@@ -197,7 +197,7 @@ def cost(
     return left.flatten(1).square().sum(1) / (2 * noise**2) + _prior(poses, freedom)
 
 
-def shown(pictures: Tensor, poses: Tensor, interpolation: str = "bicubic") -> Tensor:
+def shown(pictures: Tensor, poses: Tensor, interpolation: str = "spline") -> Tensor:
     """Pictures (n, channel, side, side) under poses (n, 5)."""
     return pose.resample(pictures, matrices(poses), interpolation)
 
@@ -233,7 +233,7 @@ def upright(patches: Tensor, poses: Tensor) -> Tensor:
     """Patches (patch, channel, side, side) as they look with their poses (patch, 5) taken away."""
     back = inverse(matrices(poses))
     parts = zip(patches.split(ROWS), back.split(ROWS), strict=True)
-    return torch.cat([pose.resample(some, maps, "bicubic") for some, maps in parts])
+    return torch.cat([pose.resample(some, maps, "spline") for some, maps in parts])
 
 
 def _prior(poses: Tensor, freedom: Freedom) -> Tensor:

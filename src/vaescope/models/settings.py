@@ -58,7 +58,7 @@ class Settings:
     # Sizes
     encoder: Literal["dense", "convolutional"] = "dense"
     decoder: Literal["canonical", "coordinate", "convolutional", "dense"] = "canonical"
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # of the canonical picture
+    interpolation: Literal["bilinear", "spline"] = "bilinear"  # of the canonical picture
     skip: bool = False  # latents enter every layer of the decoder
     fourier: int = 0  # octaves of Fourier features of the coordinate decoder
     hidden: int = 256

@@ -28,12 +28,16 @@ from vaescope.models.family import Family
 
 CORE = 0.85  # share of the sites, those in the densest places, on which the mixture is fitted
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
+FITTED = 5000  # sites on which a mixture is fitted at most
 RESTARTS = 8
 """Fits of the mixture from different starts; the likeliest is kept."""
 STEADY = 0.85  # adjusted Rand index between fits without a fifth of the sites
 TRIALS = 4
 LEFT_IN = 0.8
 MEASURED = 800  # canonical pictures in the graph; the others follow the likest of them
+DETAIL = (1.0, 1.5, 2.0, 3.0)  # components of the mixtures that labels name, per class
+PRIOR_VOTE = 0.1  # labels of every kind that a component has to begin with
+DOUBT = 0.01  # of what the graph of neighbours says
 SURE = 0.98  # probability of its group for a site of the graph
 
 
@@ -58,6 +62,7 @@ def mixture(
     tree = cKDTree(content / scale)
     distance = tree.query(content / scale, neighbours + 1)[0][:, -1]
     core = content[np.argsort(distance, kind="stable")[: max(int(CORE * len(content)), classes)]]
+    core = core[np.linspace(0, len(core) - 1, min(len(core), FITTED)).round().astype(int)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = GaussianMixture(
@@ -223,7 +228,7 @@ def wake(
         else:
             found = given(values, structure[k].cpu().numpy(), classes)
         if known is not None and (known >= 0).any():
-            found = named(values, found, known, classes)
+            found = named(values, found, known, classes, seed)
         angle = angles[k]
         if found.turn is not None:
             torn = True
@@ -243,7 +248,13 @@ def wake(
     return torch.stack(taught), torch.stack(upright) if torn else None
 
 
-def settle(model: Family, contents: Tensor, taught: Tensor, labels: Tensor | None = None) -> Tensor:
+def settle(
+    model: Family,
+    contents: Tensor,
+    taught: Tensor,
+    seeds: list[int],
+    labels: Tensor | None = None,
+) -> Tensor:
     """Put every class where its sites are now.
 
     Contents (member, site, latent) move while the classes are taught, further than their own
@@ -262,7 +273,7 @@ def settle(model: Family, contents: Tensor, taught: Tensor, labels: Tensor | Non
         if known is not None and (known >= 0).any():
             weight, mean, covariance = moments(values, share)
             share = named(
-                values, Groups(share, weight, mean, covariance), known, share.shape[1]
+                values, Groups(share, weight, mean, covariance), known, share.shape[1], seeds[k]
             ).responsibility
             out[k] = torch.as_tensor(share, dtype=out.dtype, device=device)
         found = moments(values, share)
@@ -272,11 +283,12 @@ def settle(model: Family, contents: Tensor, taught: Tensor, labels: Tensor | Non
     return out
 
 
-def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int) -> Groups:
+def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int, seed: int) -> Groups:
     """Groups renamed and regrouped by the known labels (site,), -1 where there is none.
 
-    Labels spread over the graph of nearest neighbours in content (Zhou et al., NIPS 16 (2003) 321).
-    Classes without any label keep what the groups say.
+    Labels spread over the graph of nearest neighbours in content (Zhou et al., NIPS 16 (2003) 321),
+    and name the components of mixtures; the two views are multiplied. Classes without any label
+    keep what the groups say.
     """
     from sklearn.semi_supervised import LabelSpreading
 
@@ -285,10 +297,13 @@ def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sites that no label reaches
         spread.fit(content / scale, known)
+    there = spread.classes_.astype(int)
+    near = np.nan_to_num(spread.label_distributions_)
+    view = by_mixtures(content, known, there, classes, seed)
     probability = np.full((len(content), classes), 1e-6)
-    probability[:, spread.classes_.astype(int)] += np.nan_to_num(spread.label_distributions_)
+    probability[:, there] += view * (near + DOUBT)
     responsibility = found.responsibility
-    reached = probability.sum(1) > 0.5
+    reached = near.sum(1) > 0.5
     # Groups that no label reaches are classes of their own, as far as there are any left.
     free = [k for k in range(classes) if k not in set(known[known >= 0])]
     if free:
@@ -300,6 +315,22 @@ def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int) -
     probability[is_known] = np.eye(classes)[known[is_known]]
     weight, mean, covariance = moments(content, probability)
     return Groups(probability, weight, mean, covariance, found.turn)
+
+
+def by_mixtures(
+    content: np.ndarray, known: np.ndarray, there: np.ndarray, classes: int, seed: int
+) -> np.ndarray:
+    """Probability (site, label that is ``there``) by mixtures whose components take the labels of
+    the known sites in them, the mean over coarse and fine mixtures: fine ones part what a coarse
+    one throws together, coarse ones reach where a fine one has no label."""
+    total = np.zeros((len(content), len(there)))
+    most = int((known >= 0).sum() // 2)
+    for detail in DETAIL:
+        count = max(min(round(detail * classes), most), 1)
+        share = mixture(content, count, seed, restarts=1)[0]
+        votes = np.stack([share[known == k].sum(0) for k in there], axis=1) + PRIOR_VOTE
+        total += share @ (votes / votes.sum(1, keepdims=True))
+    return total / len(DETAIL)
 
 
 def _canonical(model: Family, member: int) -> Callable[[np.ndarray], np.ndarray] | None:

@@ -124,15 +124,17 @@ class Fitting:
             log(f"members {self.members}: laying patches onto prototypes")
             self.start = self.first_poses()
         while self.step < self.settings.steps:
+            seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
-                seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
                 structure = None if self.start is None else self.start["structure"]
                 self.taught, self.upright = wake(
                     self.model, *self.contents(), seeds, self.labels, structure
                 )
             elif self.step in self.plan.settling and self.taught is not None:
-                self.taught = settle(self.model, self.contents()[0], self.taught, self.labels)
+                self.taught = settle(
+                    self.model, self.contents()[0], self.taught, seeds, self.labels
+                )
             self.one_step()
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:

@@ -144,7 +144,7 @@ def laid(
     allowed = cost <= (MAY_FIT if every_way else 1.0) * cost[:, :1]
     rows, which = allowed.nonzero(as_tuple=True)[0], option[allowed] // ways
     start = poses.flatten(1, 2)[rows, option[allowed]]
-    kind = "bicubic" if every_way else "bilinear"
+    kind = "spline" if every_way else "bilinear"
     moved = register.refined(patches[rows], pictures[which], start, freedom, noise, kind)
     # Neighbouring pixels err together: as many numbers as there are pixels they are not.
     doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
