@@ -26,7 +26,7 @@ def sites(scene: Scene) -> Drawn:
     count = len(scene.on_frame)
     sheet = Sheet(
         scene,
-        "Detected sites",
+        "Windows" if scene.windows else "Detected sites",
         where.height + 0.22,
         width=where.width,
         sites=count,
@@ -35,7 +35,7 @@ def sites(scene: Scene) -> Drawn:
     image_panel(sheet, where, 0)
     x, y, width, height = where.place(1)
     axes = sheet.axes(x, y, width, height)
-    axes.set_title("sites on the image")
+    axes.set_title("middles of the windows" if scene.windows else "sites on the image")
     micrograph(axes, scene, faint=True)
     edge = scene.sites["near_edge"].values[scene.on_frame].astype(bool)
     size = 0.45 * mark_size(scene, width)
@@ -63,6 +63,10 @@ def sites(scene: Scene) -> Drawn:
         columnspacing=1.2,
     )
     enlarge_marks(legend)
+    if scene.windows:
+        side = float(scene.sites.attrs["patch_size"])
+        caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
+        return sheet.drawn("sites", caption)
     method = scene.sites.attrs.get("method", "")
     caption = (
         f"All {count} sites found"

@@ -18,7 +18,9 @@ _WAYS = {
         "Each cell is what lies nearer to its site than to any other, cut off at 1.25 spacings;"
         " pale grey has no site or no patch."
     ),
+    "windows": "Each cell stands for the window about its middle; neighbouring windows overlap.",
 }
+_TITLES = {"points": "sites on the image", "cells": "Voronoi cells", "windows": "window by window"}
 
 
 def parts(scene: Scene, view: View) -> list[Quantity]:
@@ -37,12 +39,12 @@ def parts(scene: Scene, view: View) -> list[Quantity]:
 def maps(scene: Scene, view: View, way: Way) -> Drawn | None:
     """The image and, on its sites, angle, offsets and latents."""
     mapped = parts(scene, view)
-    if not mapped:
-        return None
+    if not mapped or (way == "points" and scene.windows):
+        return None  # windows lie side by side: marks would show gaps that there are not
     where = grid(scene, 1 + len(mapped))
     sheet = Sheet(
         scene,
-        "What varies where: " + ("sites on the image" if way == "points" else "Voronoi cells"),
+        "What varies where: " + _TITLES["windows" if scene.windows else way],
         where.height,
         width=where.width,
         view=view,
@@ -54,7 +56,7 @@ def maps(scene: Scene, view: View, way: Way) -> Drawn | None:
         panel(sheet, where, index, view, quantity, way)
     caption = (
         "Consensus of the ensemble at every site: the turn of the local unit (counter-clockwise),"
-        " its offset from the fitted position, and its latents. "
+        " its offset from the middle of the patch, and its latents. "
         if view.has("consensus_angle")
         else "Consensus of the ensemble at every site. "
     )
@@ -63,7 +65,9 @@ def maps(scene: Scene, view: View, way: Way) -> Drawn | None:
             f"The unit looks the same after {view.period:g}°, so angles are known modulo"
             f" {view.period:g}°. "
         )
-    caption += _WAYS[way] + " Colours stop at the outermost 1 % of sites."
+    caption += (
+        _WAYS["windows" if scene.windows else way] + " Colours stop at the outermost 1 % of sites."
+    )
     name = "maps-points" if way == "points" else "maps-cells"
     return sheet.drawn(name, caption, view)
 

@@ -107,6 +107,11 @@ class Scene:
         return self.sites.attrs.get("method") == "frames"
 
     @property
+    def windows(self) -> bool:
+        """Whether sites are windows that lie wherever the atoms may be."""
+        return self.sites.attrs.get("method") == "windows"
+
+    @property
     def calibrated(self) -> bool:
         """Whether the image has a physical pixel size."""
         return bool(self.attrs.get("calibrated")) and self.pixel_size > 0

@@ -179,6 +179,15 @@ def _sites(settings: dict[str, Any]) -> str:
     method = str(settings.get("method", "log"))
     if method == "frames":
         return "Every frame of the stack is a patch by itself."
+    if method == "windows":
+        if settings.get("count"):
+            where = f"at {settings['count']} random places of every frame"
+        else:
+            stride = settings.get("stride")
+            where = "on a grid with " + (
+                f"{stride} px between them" if stride else "a quarter of their side between them"
+            )
+        return f"No atoms are looked for: windows lie {where}."
     spacing = settings.get("spacing")
     text = (
         f"{str(settings.get('polarity') or 'bright').capitalize()} sites are found as"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vaescope.errors import UserError, refuse_unknown
 from vaescope.sites.frames import every_frame
+from vaescope.sites.sliding import everywhere
+from vaescope.sites.table import near_edge, tabulate
 from vaescope.sites.truth import score_against_truth
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vaescope.sites.atoms import Found
 
-__all__ = ["FRAMES", "METHODS", "find", "score_against_truth"]
+__all__ = ["FRAMES", "METHODS", "WINDOWS", "find", "score_against_truth"]
 
 
 def _atoms(frames: list, settings: dict[str, Any], threads: int) -> Found:
@@ -34,6 +34,9 @@ METHODS: dict[str, Callable[[list, dict[str, Any], int], Found]] = {
 FRAMES = "frames"
 """The method for stacks of pictures that are patches already."""
 
+WINDOWS = "windows"
+"""The method that looks everywhere, not at atoms."""
+
 DEFAULTS: dict[str, Any] = {
     "method": "log",
     "spacing": None,
@@ -42,6 +45,8 @@ DEFAULTS: dict[str, Any] = {
     "threshold": None,
     "refine": True,
     "channel": None,
+    "stride": None,
+    "count": None,
     "patch_size": None,
 }
 # Side of a patch in spacings if the recipe names none: the nearest neighbours all around, or less
@@ -61,8 +66,9 @@ def find(
     image : Dataset with `image` (time, channel, y, x), as in an image store.
     settings : the part `sites` of a recipe; what is missing has its default:
 
-        method : `log` (Laplacian of Gaussian), `maxima` (local maxima of the smoothed image) or
-            `frames` (every frame of a stack is one patch; the other settings mean nothing then).
+        method : `log` (Laplacian of Gaussian), `maxima` (local maxima of the smoothed image),
+            `windows` (on a grid or at random, wherever the atoms are) or `frames` (every frame of a
+            stack is one patch; the other settings mean nothing then).
         spacing, width : px, distance of nearest sites and standard deviation of one; None:
             estimated from the image. In an image without order the spacing is taken as four
             widths.
@@ -70,6 +76,9 @@ def find(
         threshold : 0 to 1, share of a strong site's score; None: from the image.
         refine : whether to fit Gaussians.
         channel : name or number of the channel to look at; None: the first.
+        stride : px between windows; None: a quarter of their side, more where there would be too
+            many of them.
+        count : windows at random places of each frame instead of a grid; None: a grid.
         patch_size : px, side of the patches to be cut; None: 3.2 spacings, down to 1.6 in an image
             so small that most sites would be lost. Sites whose patch would reach beyond the image
             get `near_edge`.
@@ -88,6 +97,8 @@ def find(
     settings = _checked(settings or {})
     if settings["method"] == FRAMES:
         return every_frame(image, settings)
+    if settings["method"] == WINDOWS:
+        return everywhere(image, settings)
     channel = _channel(image, settings["channel"])
     frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
     found = METHODS[settings["method"]](frames, settings, threads)
@@ -97,21 +108,13 @@ def find(
     return sites
 
 
-def _near_edge(found: Found, height: int, width: int, half: float) -> np.ndarray:
-    """Mask of the sites nearer to the edge than ``half`` px."""
-    near = (found.y < half) | (found.y > height - 1 - half)
-    return near | (found.x < half) | (found.x > width - 1 - half)
-
-
 def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Dataset:
-    import xarray as xr
-
     height, width = image.sizes["y"], image.sizes["x"]
     sides = [factor * found.spacing for factor in _PATCH_SPACINGS]
     if settings["patch_size"]:
         sides = [settings["patch_size"]]
     for side in sides:
-        near = _near_edge(found, height, width, side / 2 + _EDGE_MARGIN)
+        near = near_edge(found.y, found.x, height, width, side / 2 + _EDGE_MARGIN)
         if (~near).mean() >= _ENOUGH:
             break
     signal = image["image"].attrs.get("units", "1")
@@ -128,34 +131,16 @@ def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Da
         "score": (found.score, "score of the detector (a strong site has about 1)", "1"),
         "near_edge": (near, "a patch around the site would leave the image", "1"),
     }
-    attrs = image.attrs
-    if attrs.get("calibrated"):
-        for axis, length in (("y", height), ("x", width)):
-            values = np.asarray(image[axis].values, float)
-            place = np.interp(getattr(found, axis), np.arange(length), values)
-            table[f"{axis}_physical"] = (place, axis, attrs.get("pixel_unit", "px"))
-    result = xr.Dataset(
-        {
-            name: ("site", values, {"long_name": long, "units": unit})
-            for name, (values, long, unit) in table.items()
-        },
-        coords={"site": np.arange(len(found.y))},
-        attrs={
-            "spacing": found.spacing,
-            "width": found.typical_width,
-            "patch_size": float(side),
-            "spacing_estimated": settings["spacing"] is None,
-            "periodic": found.periodic,
-            "polarity": settings["polarity"],
-            "method": settings["method"],
-            "height": height,
-            "width_px": width,
-        },
-    )
-    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256"):
-        if name in attrs:
-            result.attrs[name] = attrs[name]
-    return result
+    attrs = {
+        "spacing": found.spacing,
+        "width": found.typical_width,
+        "patch_size": float(side),
+        "spacing_estimated": settings["spacing"] is None,
+        "periodic": found.periodic,
+        "polarity": settings["polarity"],
+        "method": settings["method"],
+    }
+    return tabulate(image, table, attrs)
 
 
 def _channel(image: xr.Dataset, wanted: str | int | None) -> int:
@@ -175,7 +160,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
     """Settings with their defaults; complaints about what is unknown or out of range."""
     refuse_unknown(given, DEFAULTS, "sites")
     settings = {**DEFAULTS, **given}
-    known = [*METHODS, FRAMES]
+    known = [*METHODS, WINDOWS, FRAMES]
     if settings["method"] not in known:
         raise UserError(
             "there is no such way of finding sites",
@@ -192,6 +177,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         "spacing": (2, 1e4),
         "width": (0.5, 1e3),
         "threshold": (0, 1),
+        "stride": (1, 1e4),
         "patch_size": (3, 1e5),
     }.items():
         value = settings[name]
@@ -204,4 +190,13 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
                 found=repr(value),
                 expected=f"a number from {low:g} to {high:g}, or null",
             )
+    count = settings["count"]
+    if count is not None and (
+        isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 10**6
+    ):
+        raise UserError(
+            "the setting `count` of `sites` is out of range",
+            found=repr(count),
+            expected="a whole number from 1 to 1000000, or null",
+        )
     return settings

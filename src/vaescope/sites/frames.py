@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.sites.table import tabulate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,8 +31,6 @@ def every_frame(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
     ------
     UserError : the image is no stack.
     """
-    import xarray as xr
-
     frames, height, width = (image.sizes[axis] for axis in ("time", "y", "x"))
     if frames < FEWEST:
         raise UserError(
@@ -48,21 +47,5 @@ def every_frame(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
         "x": (ones * (width - 1) / 2, "column", "px"),
         "near_edge": (np.zeros(frames, bool), "a patch around the site leaves the image", "1"),
     }
-    result = xr.Dataset(
-        {
-            name: ("site", values, {"long_name": long, "units": unit})
-            for name, (values, long, unit) in table.items()
-        },
-        coords={"site": np.arange(frames)},
-        attrs={
-            "spacing": float(side),
-            "patch_size": float(side),
-            "method": settings["method"],
-            "height": height,
-            "width_px": width,
-        },
-    )
-    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256"):
-        if name in image.attrs:
-            result.attrs[name] = image.attrs[name]
-    return result
+    attrs = {"spacing": float(side), "patch_size": float(side), "method": settings["method"]}
+    return tabulate(image, table, attrs, physical=False)

@@ -1,0 +1,131 @@
+"""Windows instead of atoms: places on a grid, or at random, wherever the atoms may be.
+
+For images in which atoms cannot be told apart, and for structures that are larger than an atom and
+its neighbours (Kalinin et al., npj Comput. Mater. 7 (2021) 181 compare both ways of looking).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from vaescope.errors import UserError
+from vaescope.sites import scale
+from vaescope.sites.table import tabulate
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SPACINGS = 3.2  # side of a window where the image is periodic
+SHARE = 1 / 12  # of the image's shorter side, where it is not
+SMALLEST = 16  # px
+OVERLAP = 4  # windows over one place along each axis
+MOST = 10_000  # windows chosen without being asked for more
+SEED = 0  # of the random places: the same windows for every model and every run
+
+
+def everywhere(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
+    """Windows over every frame of an image.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x), as in an image store.
+    settings : the checked part `sites` of a recipe: `patch_size` (px, side of a window), `stride`
+        (px between windows) or `count` (windows at random places of each frame).
+
+    Returns
+    -------
+    Dataset over `site`, in the form of a sites store; a site is the middle of a window. Where the
+    image brings its truth, each window has that of the column nearest to its middle.
+
+    Raises
+    ------
+    UserError : no window fits into the image.
+    """
+    frames = image.sizes["time"]
+    height, width = image.sizes["y"], image.sizes["x"]
+    side = float(settings["patch_size"] or _side(image["image"][0, 0].data, height, width))
+    room = np.array([height, width]) - side
+    if (room < 0).any():
+        raise UserError(
+            "no window fits into the image",
+            found=f"windows of {side:g} px in an image of {height} × {width} px",
+            expected="windows smaller than the image",
+            remedy="Set a smaller `patches: size` in the recipe",
+        )
+    random = np.random.default_rng(SEED)
+    stride = float(settings["stride"] or _stride(side, room, frames))
+    places = []
+    for _ in range(frames):
+        if settings["count"]:
+            here = (side - 1) / 2 + random.uniform(0, 1, (int(settings["count"]), 2)) * room
+        else:
+            here = _grid(room, stride, side)
+        places.append(here)
+    frame_of = np.repeat(np.arange(frames), [len(here) for here in places])
+    y, x = np.concatenate(places).T
+    if settings["count"]:
+        stride = _apart(places, stride)
+    columns = {
+        "frame": (frame_of, "frame", "1"),
+        "y": (y, "row of the middle", "px"),
+        "x": (x, "column of the middle", "px"),
+        "near_edge": (np.zeros(len(y), bool), "a patch around the site leaves the image", "1"),
+    }
+    attrs = {
+        "spacing": stride,
+        "patch_size": side,
+        "spacing_estimated": settings["stride"] is None,
+        "method": settings["method"],
+        "regular": not settings["count"],
+    }
+    return _with_truth(tabulate(image, columns, attrs), image)
+
+
+def _side(frame: Any, height: int, width: int) -> int:
+    """A few spacings of a periodic image, a fixed share of another."""
+    parts = [np.asarray(frame[part], float) for part in scale.crops(height, width)]
+    side = SHARE * min(height, width)
+    if all(np.ptp(part) > 0 for part in parts):
+        lengths = scale.estimate(parts)
+        if lengths.periodic:
+            side = SPACINGS * lengths.spacing
+    return int(np.clip(round(side), min(SMALLEST, height, width), min(height, width)))
+
+
+def _stride(side: float, room: np.ndarray, frames: int) -> int:
+    """Windows overlap as long as that does not make too many of them."""
+    fewest = np.sqrt(frames * np.prod(room + 1) / MOST)
+    return max(round(side / OVERLAP), int(np.ceil(fewest)), 1)
+
+
+def _grid(room: np.ndarray, stride: float, side: float) -> np.ndarray:
+    """Middles (window, 2) of a grid of windows that leaves equal margins on both sides."""
+    axes = []
+    for free in room:
+        steps = int(free // stride)
+        axes.append((side - 1) / 2 + (free - steps * stride) / 2 + stride * np.arange(steps + 1))
+    y, x = np.meshgrid(*axes, indexing="ij")
+    return np.stack([y.ravel(), x.ravel()], axis=1)
+
+
+def _apart(places: list[np.ndarray], alone: float) -> float:
+    """Median distance from a window to the nearest one; ``alone`` where there is no other."""
+    found = [cKDTree(p).query(p, k=2)[0][:, 1] for p in places if len(p) > 1]
+    return float(np.median(np.concatenate(found))) if found else alone
+
+
+def _with_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
+    """Each window with the truth of the column that is nearest to its middle."""
+    if "truth_y" not in image or image.sizes["time"] > 1:
+        return sites
+    truth = np.stack([image["truth_y"].values, image["truth_x"].values], axis=1)
+    nearest = cKDTree(truth).query(np.stack([sites["y"].values, sites["x"].values], axis=1))[1]
+    for name in ("truth_angle", "truth_phase"):
+        if name in image:
+            sites[name] = ("site", image[name].values[nearest], dict(image[name].attrs))
+    if "truth_symmetry" in image.attrs:
+        sites.attrs["truth_symmetry"] = image.attrs["truth_symmetry"]
+    return sites
