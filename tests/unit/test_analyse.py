@@ -26,6 +26,21 @@ def test_the_symmetry_of_a_structure_is_found(places, n):
     assert symmetry.order(symmetry.self_likeness(seen)) == n
 
 
+@pytest.mark.parametrize(("corner", "n"), [(90, 4), (60, 6)])
+def test_a_crystal_shows_its_symmetry_wherever_the_window_lies(corner, n):
+    side, period = 32, 9.0
+    y, x = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
+    waves = np.radians([0, corner, 2 * corner] if n == 6 else [0, corner])
+    off_centre = sum(
+        np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / period + phase)
+        for a, phase in zip(waves, (0.4, 1.9, 0.8), strict=False)
+    )
+    seen = np.asarray(off_centre)[None, None]
+    assert symmetry.order(symmetry.self_likeness(seen, anywhere=True)) == n
+    stripes = np.cos(2 * np.pi * x / period + 0.4)[None, None]
+    assert symmetry.order(symmetry.self_likeness(stripes, anywhere=True)) == 2
+
+
 @pytest.mark.parametrize(
     ("places", "n"), [(COMMA, 1), (DUMBBELL, 2), (ring(3), 3), (ring(4), 4), (ring(6), 6)]
 )

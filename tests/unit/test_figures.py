@@ -17,7 +17,7 @@ import xarray as xr
 from vaescope import figures, store
 from vaescope.errors import UserError
 from vaescope.figures import panels, quantities, style, truth, versions
-from vaescope.figures.voronoi import cells
+from vaescope.figures.voronoi import cells, squares
 
 HOSTILE = r"a $x_1$ \frac{1}{2} <b>&'quote' 日本 " + "and-on" * 30
 
@@ -179,6 +179,12 @@ def test_an_unknown_look_is_refused_with_its_name(look, told):
 def test_drawing_needs_no_torch():
     code = "import sys, vaescope.figures, vaescope.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_windows_on_a_grid_are_drawn_as_the_squares_they_stand_for():
+    made = squares(np.array([[10.0, 20.0], [10.0, 24.0]]), 4.0)
+    assert sum(_area(cell) for cell in made) == pytest.approx(2 * 16.0)
+    assert made[0][:, 0].max() == made[1][:, 0].min() == 22.0  # side by side along x
 
 
 def test_voronoi_cells_tile_the_image_where_sites_are_dense():

@@ -28,6 +28,7 @@ def test_windows_lie_in_the_image_a_stride_apart_with_equal_margins(height, widt
         assert np.allclose(np.diff(places), stride)
     cut = patches.extract(image, found, {"size": side})
     assert cut.sizes["site"] == found.sizes["site"]
+    assert cut.attrs["method"] == "windows"
 
 
 def test_a_window_is_what_the_image_holds_there():

@@ -74,8 +74,11 @@ def map_latents(
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         encodings = list(pool.map(look, ensemble))
     kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
-    n = math.lcm(common_order(encodings, kept), own.symmetry)
-    lattice = patches.attrs.get("method") != "frames"
+    method = patches.attrs.get("method")
+    lattice = method != "frames"
+    # The middle of a window is no point of the crystal that it would have to be turned about.
+    anywhere = method == "windows" and own.offsets
+    n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
     if own.rotation and lattice:
         gauges = [gauge.of_lattice(e, n) for e in encodings]
@@ -164,14 +167,15 @@ def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any
     return {"class_agreement": [float(adjusted_mutual_info_score(*pair)) for pair in pairs]}
 
 
-def common_order(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
-    """The symmetry that the canonical pictures of the sound members have on average."""
+def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:
+    """The symmetry that the canonical pictures of the sound members have on average, about their
+    middles or ``anywhere``."""
     seen = []
     for encoding, counts in zip(encodings, kept, strict=True):
         if counts and encoding.angle is not None:
             count = len(encoding.canonical)
             rows = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
-            seen.append(symmetry.self_likeness(encoding.canonical[rows]))
+            seen.append(symmetry.self_likeness(encoding.canonical[rows], anywhere))
     return symmetry.order(np.mean(seen, axis=0)) if seen else 1
 
 

@@ -79,10 +79,13 @@ def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return values / np.maximum(norm, 1e-12)[..., None]
 
 
-def self_likeness(pictures: np.ndarray) -> np.ndarray:
+def self_likeness(pictures: np.ndarray, anywhere: bool = False) -> np.ndarray:
     """Correlation (angle,) of canonical pictures (row, channel, side, side) with their own turned
-    copies, averaged by how much structure each has."""
-    circles = rings(pictures)
+    copies, averaged by how much structure each has. ``anywhere``: the turns may be about any point,
+    as those of a crystal; half-turns are then always among them."""
+    circles = spectral_rings(pictures) if anywhere else rings(pictures)
+    if anywhere:
+        circles = circles - circles.mean(2, keepdims=True)
     power = (circles**2).sum((1, 2))
     likeness = correlation(circles, circles) * power[:, None]
     return likeness.sum(0) / max(power.sum(), 1e-12)

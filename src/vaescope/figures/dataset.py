@@ -30,7 +30,12 @@ def sites(scene: Scene) -> Drawn:
         where.height + 0.22,
         width=where.width,
         sites=count,
-        notes=(scene.frame_words, f"spacing {_stated_spacing(scene)}"),
+        notes=(
+            scene.frame_words,
+            f"{_stated_spacing(scene)} apart"
+            if scene.windows
+            else f"spacing {_stated_spacing(scene)}",
+        ),
     )
     image_panel(sheet, where, 0)
     x, y, width, height = where.place(1)

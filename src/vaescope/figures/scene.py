@@ -155,9 +155,12 @@ class Scene:
 
     @cached_property
     def cells(self) -> list[np.ndarray | None]:
-        """Voronoi cell of every site on the drawn frame, in the order of ``on_frame``."""
-        from vaescope.figures.voronoi import cells
+        """Cell of every site on the drawn frame, in the order of ``on_frame``: what lies nearest to
+        it; around windows on a grid, squares."""
+        from vaescope.figures.voronoi import cells, squares
 
+        if self.windows and self.sites.attrs.get("regular"):
+            return squares(self.positions, float(self.sites.attrs["spacing"]))
         # Up to 1.25 spacings: beyond the corners of square and hexagonal cells, short of gaps.
         return cells(self.positions, *self.shape, largest_radius=1.25 * self.spacing)
 

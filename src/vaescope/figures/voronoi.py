@@ -1,4 +1,4 @@
-"""Voronoi cells of sites, clipped to the image and to a largest radius."""
+"""Cells of sites: Voronoi cells clipped to the image and to a largest radius, or squares."""
 
 from __future__ import annotations
 
@@ -80,6 +80,12 @@ def cells(
         if len(polygon) >= 3:
             result[index] = polygon
     return result
+
+
+def squares(points: np.ndarray, side: float) -> list[np.ndarray | None]:
+    """Squares of ``side`` px about points (site, 2), as ``cells`` gives cells."""
+    corners = side / 2 * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    return [corners + point[::-1] for point in np.asarray(points, dtype=float)]
 
 
 def _clip(polygon: np.ndarray, window: np.ndarray) -> np.ndarray:

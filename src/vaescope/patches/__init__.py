@@ -119,7 +119,7 @@ def extract(
         attrs={"pitch": pitch, "size": size, "spacing": spacing, **settings, "pixels": pixels},
     )
     result.attrs = {k: v for k, v in result.attrs.items() if v is not None}
-    result.attrs["size"] = size
+    result.attrs |= {"size": size, "method": str(sites.attrs.get("method", ""))}
     for name in ("frame", "y", "x", *(str(n) for n in sites if str(n).startswith("truth_"))):
         result[name] = ("site", sites[name].values[chosen], dict(sites[name].attrs))
     for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256", "truth_symmetry"):
