@@ -1,7 +1,7 @@
 """Windows instead of atoms: places on a grid, or at random, wherever the atoms may be.
 
 For images in which atoms cannot be told apart, and for structures that are larger than an atom and
-its neighbours (Kalinin et al., npj Comput. Mater. 7 (2021) 181 compare both ways of looking).
+its neighbours.
 """
 
 from __future__ import annotations

@@ -123,8 +123,8 @@ class Fitting:
         if self.settings.prototypes and self.start is None:
             log(f"members {self.members}: laying patches onto prototypes")
             self.start = self.first_poses()
+        seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
         while self.step < self.settings.steps:
-            seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 structure = None if self.start is None else self.start["structure"]
