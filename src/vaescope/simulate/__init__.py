@@ -128,14 +128,8 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
 
     pixel = parameters.pixel_size
     axis = np.arange(size) * pixel
-    truth = {
-        "truth_y": (seen.y, "true row of the column", "px"),
-        "truth_x": (seen.x, "true column of the column", "px"),
-        "truth_angle": (seen.angle, "true rotation of the lattice", "rad"),
-        "truth_phase": (seen.phase, "true phase", "1"),
-        "truth_species": (seen.species, "true sublattice", "1"),
-        "truth_bound": (bound, "Cramér–Rao bound of the position per coordinate", "px"),
-    }
+    truth = {"y": seen.y, "x": seen.x, "bound": bound, **seen.more}
+    truth |= {"angle": seen.angle, "phase": seen.phase, "species": seen.species}
     image = xr.Dataset(
         {
             "image": (
@@ -144,8 +138,8 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
                 {"long_name": "detected electrons", "units": "1"},
             ),
             **{
-                key: ("truth_site", value, {"long_name": long, "units": unit})
-                for key, (value, long, unit) in truth.items()
+                f"truth_{name}": ("truth_site", values, _about(name))
+                for name, values in truth.items()
             },
         },
         coords={
@@ -164,6 +158,22 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
         },
     )
     return image.chunk({"time": 1, "channel": 1, "y": min(size, 1024), "x": min(size, 1024)})
+
+
+# name of a truth -> (what it is in words, its unit)
+TRUTHS = {
+    "y": ("true row of the column", "px"),
+    "x": ("true column of the column", "px"),
+    "angle": ("true rotation of the lattice", "rad"),
+    "phase": ("true phase", "1"),
+    "species": ("true sublattice", "1"),
+    "bound": ("Cramér–Rao bound of the position per coordinate", "px"),
+}
+
+
+def _about(name: str) -> dict[str, str]:
+    words, unit = TRUTHS[name]
+    return {"long_name": words, "units": unit}
 
 
 def parse(name: str) -> tuple[str, Chosen]:

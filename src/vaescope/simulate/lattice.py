@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 @dataclass
 class Columns:
-    """Atom columns of one simulated image; every array has shape (site,)."""
+    """Atom columns of a simulated image; every array has shape (site,)."""
 
     y: np.ndarray  # px, downwards
     x: np.ndarray  # px
@@ -18,13 +18,18 @@ class Columns:
     phase: np.ndarray  # which crystal
     species: np.ndarray  # which sublattice
     strength: np.ndarray  # counts in the column, as a share of the strongest sublattice's
+    more: dict[str, np.ndarray] = field(default_factory=dict)  # what else is true of them, by name
 
     def __len__(self) -> int:
         return len(self.y)
 
     def where(self, keep: np.ndarray) -> Columns:
         """Only the columns chosen by a mask or by indices."""
-        return Columns(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
+        more = {name: values[keep] for name, values in self.more.items()}
+        return replace(self, **{name: getattr(self, name)[keep] for name in _PLAIN}, more=more)
+
+
+_PLAIN = ("y", "x", "angle", "phase", "species", "strength")
 
 
 def crystal(
@@ -87,7 +92,8 @@ def thin(columns: Columns, closest: float) -> Columns:
 
 
 def join(parts: list[Columns]) -> Columns:
-    """All columns of several crystals."""
+    """All columns of several crystals, which know the same of each column."""
     return Columns(
-        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Columns)}
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _PLAIN},
+        more={name: np.concatenate([part.more[name] for part in parts]) for name in parts[0].more},
     )

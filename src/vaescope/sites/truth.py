@@ -60,13 +60,13 @@ def score_against_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
         "n_found": int(inner_found.sum()),
     }
     scored = sites.copy()
-    for name in ("truth_y", "truth_x", "truth_angle", "truth_phase", "truth_species"):
-        if name not in image:
+    for name, known in image.data_vars.items():
+        if known.dims != ("truth_site",) or name == "truth_bound":
             continue
-        values = image[name].values
+        values = known.values
         missing = np.nan if values.dtype.kind == "f" else -1
         picked = np.where(matched, values[np.where(matched, index, 0)], missing)
-        scored[name] = ("site", picked.astype(values.dtype), dict(image[name].attrs))
+        scored[name] = ("site", picked.astype(values.dtype), dict(known.attrs))
     scored.attrs["truth_scores"] = json.dumps(
         {k: (None if isinstance(v, float) and not np.isfinite(v) else v) for k, v in scores.items()}
     )
