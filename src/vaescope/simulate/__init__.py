@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.simulate import cards, pairs, systems
+from vaescope.simulate import cards, pairs, scattered, systems
 from vaescope.simulate.render import expected_counts, position_bound
 from vaescope.simulate.systems import SYSTEMS, Parameters
 
@@ -34,7 +34,7 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
 
     Parameters
     ----------
-    name : `perovskite`, `square` or `hexagonal`, `cards1` to `cards4`, `stem-pairs` or
+    name : `perovskite`, `square`, `hexagonal` or `single-atoms`, `cards1` to `cards4`, `stem-pairs` or
         `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256` (see the
         parameters in `systems`, `cards` and `pairs` for their meaning and units).
     seed : of the random generator.
@@ -115,7 +115,10 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
     columns = build(parameters, rng)
     size, width = parameters.size, parameters.width
     peak = parameters.dose / (2 * np.pi * width**2)
-    background = parameters.background * peak
+    background: float | np.ndarray = parameters.background * peak
+    if parameters.support:
+        speckle = scattered.support(size, width, parameters.support, rng)
+        background = background + peak * speckle
     # Columns outside still light the edge of the image.
     margin = 6 * width
     columns = columns.where(_within(columns.y, columns.x, size, margin))

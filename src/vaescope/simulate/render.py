@@ -11,7 +11,7 @@ _REACH = 5.0  # widths beyond which a Gaussian column is left out (4e-6 of its p
 
 
 def expected_counts(
-    columns: Columns, size: int, peak: float, width: float, background: float
+    columns: Columns, size: int, peak: float, width: float, background: float | np.ndarray
 ) -> np.ndarray:
     """Expected electrons per pixel, (size, size).
 
@@ -19,7 +19,7 @@ def expected_counts(
     ----------
     peak : electrons per pixel at the centre of a column of strength 1.
     width : standard deviation of a column's image in px.
-    background : electrons per pixel everywhere.
+    background : electrons per pixel everywhere, or (size, size) of each.
     """
     image = np.full((size, size), background, float)
     reach = int(np.ceil(_REACH * width))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vaescope.simulate import scattered
 from vaescope.simulate.lattice import Columns, crystal, join, place, thin
 
 _PIXEL_NM = 0.01625  # so that the default 24 px are the 0.39 nm of a perovskite's cell
@@ -26,6 +27,7 @@ class Parameters:
     polar: float = 0.1  # displacement of B in phase 1, in lattice parameters
     ratio: float = 0.55  # counts of B over A in phase 0
     ratio1: float = 0.85  # the same in phase 1
+    support: float = 0.0  # speckle of an amorphous support, as a share of the strongest peak
 
     @property
     def pixel_size(self) -> float:
@@ -45,6 +47,7 @@ LIMITS = {
     "polar": (0.0, 0.25),
     "ratio": (0.0, 5.0),
     "ratio1": (0.0, 5.0),
+    "support": (0.0, 10.0),
 }
 
 
@@ -112,4 +115,6 @@ SYSTEMS = {
     "perovskite": (perovskite, 4, {}),
     "square": (square, 4, {"bend": 0.0}),
     "hexagonal": (hexagonal, 6, {"bend": 0.0}),
+    # here the spacing is the side of the square that holds one atom on average
+    "single-atoms": (scattered.single_atoms, 1, {"width": 2.5, "support": 0.1}),
 }
