@@ -66,6 +66,7 @@ _SHARES = (
 _METHODS = {
     "maxima": "local maxima",
     "log": "blobs of a Laplacian of Gaussian",
+    "model": "peaks in the map of a learned detector",
 }
 
 
@@ -196,6 +197,13 @@ def _sites(settings: dict[str, Any]) -> str:
     )
     if settings.get("refine", True):
         text += ", and their positions are refined by fitting Gaussians, neighbours included"
+    detector = settings.get("detector")
+    if detector:
+        systems = ", ".join(map(str, detector.get("simulate") or []))
+        text += (
+            f". The detector has learned from simulated images ({systems}); scores are"
+            f" probabilities, the mean of its {number(detector.get('members'))} members"
+        )
     return text + "."
 
 
