@@ -6,11 +6,11 @@ Simulated lattices at several doses, every method on the same images, and, with 
 HAADF images of single heavy atoms labelled by experts (``bpy_crop19`` and ``Ptporph3``, tif with a
 csv of X, Y; Sjeon1/HAADF_Atom_Detection), on which nothing was trained or tuned. Detectors are
 those of the bundled recipes, trained here unless FOLDER has them. PYTHON is that of an
-environment with atomap, which is told the true distance of nearest columns and given the best of
-six thresholds. Writes ``results/detection.csv`` and prints it as a table.
+environment with atomap, which is given the best of several separations and six thresholds, chosen
+by the truth. Writes ``results/detection.csv`` and prints it as a table.
 
-The lowest dose of a lattice is that at which its weakest kind of column just meets Rose's criterion:
-the matched filter sees half of them at five standard deviations and more
+The lowest dose of a lattice is that at which its weakest kind of column just meets Rose's
+criterion: the matched filter sees half of them at five standard deviations and more
 (A. Rose, Journal of the Optical Society of America 38 (1948) 196).
 """
 
@@ -21,17 +21,18 @@ import csv
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-import yaml
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from vaescope import read, simulate, sites
+from vaescope.config import read_yaml
 from vaescope.errors import UserError
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.render import expected_counts
@@ -84,7 +85,7 @@ def detectors(folder: Path, threads: int) -> dict[str, learned.Detector]:
     made = {}
     for name, recipe in RECIPES.items():
         path = HERE.parent / "config" / "recipes" / f"{recipe}.yaml"
-        settings = yaml.safe_load(path.read_text())["sites"].get("detector", {})
+        settings = read_yaml(path)["sites"]["detector"]
         place = folder / learned.Settings.from_recipe(settings).digest()
         if not (place / "detector.json").exists():
             learned.save(learned.train(settings, threads=threads), place)
@@ -107,14 +108,30 @@ def found_by(image: xr.Dataset, method: str, detector: learned.Detector) -> xr.D
         return None
 
 
-def on_truth(found: xr.Dataset | None) -> dict[str, float]:
-    """Scores of sites found in a simulated image."""
-    if found is None:
+def on_truth(image: xr.Dataset, places: np.ndarray) -> dict[str, float]:
+    """Scores of places (site, 2) in a simulated image, the same yardstick for every method."""
+    if not len(places):
         return scores(0, 0)
-    told = json.loads(found.attrs["truth_scores"])
+    made = xr.Dataset(
+        {"y": ("site", places[:, 0]), "x": ("site", places[:, 1])},
+        attrs={"spacing": distance(image)},
+    )
+    told = json.loads(sites.score_against_truth(made, image).attrs["truth_scores"])
     return scores(told["precision"] or 0, told["recall"] or 0) | {
         "rmse_over_bound": told["rmse_over_bound"]
     }
+
+
+def distance(image: xr.Dataset) -> float:
+    """Median distance (px) of nearest columns, or four widths of an atom if that is less."""
+    places = np.stack([image.truth_y, image.truth_x], axis=1)
+    width = json.loads(image.attrs["vendor_metadata"])["width"]
+    return float(min(np.median(cKDTree(places).query(places, k=2)[0][:, 1]), 4 * width))
+
+
+def places_of(found: xr.Dataset | None) -> np.ndarray:
+    """Positions (site, 2) as (y, x)."""
+    return np.zeros((0, 2)) if found is None else np.stack([found.y, found.x], axis=1)
 
 
 def against_labels(places: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -148,27 +165,13 @@ def simulated(
                 image = simulate.make(f"{name}&dose={dose}", seed).load()
                 facts = {"image": lattice, "dose": f"{factor} Rose ({dose:g} e)", "seed": seed}
                 for method in METHODS:
-                    told = on_truth(found_by(image, method, trained[kind]))
-                    yield facts | {"method": method} | told
+                    places = places_of(found_by(image, method, trained[kind]))
+                    yield facts | {"method": method} | on_truth(image, places)
                 if python:
-                    places = np.stack([image.truth_y, image.truth_x], axis=1)
-                    nearest = float(np.median(cKDTree(places).query(places, k=2)[0][:, 1]))
-                    best = peer(python, image.image.values[0, 0], [0.7 * nearest], _judge(image))
-                    yield facts | {"method": "atomap, best threshold"} | best
-
-
-def _judge(image: xr.Dataset):
-    """Scores of places against the truth of an image, as ``sites.find`` gives them."""
-
-    def told(places: np.ndarray) -> dict[str, float]:
-        truth = np.stack([image.truth_y.values, image.truth_x.values], axis=1)
-        nearest = float(np.median(cKDTree(truth).query(truth, k=2)[0][:, 1]))
-        made = xr.Dataset(
-            {"y": ("site", places[:, 0]), "x": ("site", places[:, 1])}, attrs={"spacing": nearest}
-        )
-        return on_truth(sites.score_against_truth(made, image)) if len(places) else scores(0, 0)
-
-    return told
+                    separations = [0.5 * distance(image), 0.7 * distance(image)]
+                    frame = image.image.values[0, 0]
+                    best = peer(python, frame, separations, partial(on_truth, image))
+                    yield facts | {"method": "atomap, its best setting"} | best
 
 
 def real(
@@ -180,17 +183,21 @@ def real(
         labels = labels_of(folder / f"{name}.csv")
         facts = {"image": f"{name} ({len(labels)} labels)", "dose": "as recorded", "seed": ""}
         for method in METHODS:
-            found = found_by(image, method, trained["atoms"])
-            places = np.zeros((0, 2)) if found is None else np.stack([found.y, found.x], axis=1)
+            places = places_of(found_by(image, method, trained["atoms"]))
             yield facts | {"method": method} | against_labels(places, labels)
         if python:
             separations = [3.0, 5.0, 8.0, 12.0]
             frame = image.image.values[0, 0]
-            best = peer(python, frame, separations, lambda at, to=labels: against_labels(at, to))
-            yield facts | {"method": "atomap, best separation and threshold"} | best
+            best = peer(python, frame, separations, partial(against_labels, labels=labels))
+            yield facts | {"method": "atomap, its best setting"} | best
 
 
-def peer(python: str, frame: np.ndarray, separations: list[float], judge) -> dict[str, float]:
+def peer(
+    python: str,
+    frame: np.ndarray,
+    separations: list[float],
+    judge: Callable[[np.ndarray], dict[str, float]],
+) -> dict[str, float]:
     """The best of all settings that atomap is tried with, by F1."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "images.npz", Path(folder) / "found.npz"

@@ -8,11 +8,14 @@ import pytest
 import xarray as xr
 from lab import SINGLE, Lab
 
-LEARNED = SINGLE + """\
+LEARNED = (
+    SINGLE
+    + """\
 sites:
   method: model
   detector: {simulate: [square], images: 8, steps: 60, members: 2, channels: 4}
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def test_two_datasets_share_one_detector(learned: Lab):
     folders = list((learned.results / ".detectors").iterdir())
     assert len(folders) == 1
     members = folders[0] / "members"
-    assert sorted(file.name for file in members.iterdir()) == [
+    assert sorted(file.name for file in members.glob("[!.]*")) == [
         "detector.json",
         "member-0.safetensors",
         "member-1.safetensors",

@@ -47,9 +47,7 @@ def support(size: int, width: float, speckle: float, rng: np.random.Generator) -
     width : px, standard deviation of an atom's image, by which the support is blurred too.
     speckle : standard deviation of the finest part, as a share of an atom's peak.
     """
-    total = sum(
-        share * speckle * field(size, length * width, rng) for length, share in _THICKNESS
-    )
+    total = sum(share * speckle * field(size, length * width, rng) for length, share in _THICKNESS)
     return np.maximum(np.asarray(total) + 2 * speckle, 0.0)
 
 

@@ -79,7 +79,7 @@ def find(
             widths.
         polarity : `bright` or `dark` sites.
         threshold : 0 to 1, share of a strong site's score, of `model` the probability that it is
-            one; None: from the image.
+            one (None: a half); None: from the image.
         refine : whether to fit Gaussians.
         channel : name or number of the channel to look at; None: the first.
         stride : px between windows; None: a quarter of their side, more where there would be too

@@ -22,6 +22,7 @@ _REFINE_TILE = 1024  # px; a fixed size, so that results depend on neither chunk
 _REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours
 _MERGE = 0.3  # of the spacing: two fits nearer than this have found the same atom
 _TOO_NEAR = 1.2  # sites found farther apart than this times the spacing belie the spacing
+_LIKELY = 0.5  # probability from which on a maximum is more likely a site than not
 _TOO_FAR = 0.8  # and so do sites nearer than this, where the method may be believed
 FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
@@ -132,10 +133,12 @@ def _learned(
     threads: int,
 ) -> _Seen:
     """Sites of a frame by a learned detector."""
-    from vaescope.sites.learned.detector import look, lowest
+    from vaescope.sites.learned.detector import alike, look
 
     seen = look(detector, frame, lengths, spread=spread, threads=threads)
-    keep = seen.score >= (lowest(seen.score) if threshold is None else threshold)
+    keep = seen.score >= (_LIKELY if threshold is None else threshold)
+    if not detector.ordered:
+        keep[keep] = alike(seen.height[keep])
     keep[keep] = apart(seen.position[keep], seen.score[keep], CLOSEST * lengths.spacing)
     more = {"score_spread": seen.spread[keep]}
     if detector.species > 1:

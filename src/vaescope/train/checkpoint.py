@@ -1,7 +1,7 @@
 """Checkpoints from which a killed training goes on to the very same weights.
 
-A checkpoint is one safetensors file (``vaescope.weights``): the weights, the optimiser's moments and
-the states of the random generators as tensors, the rest as JSON in its header.
+A checkpoint is one safetensors file (``vaescope.weights``): the weights, the optimiser's moments
+and the states of the random generators as tensors, the rest as JSON in its header.
 """
 
 from __future__ import annotations

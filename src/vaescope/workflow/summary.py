@@ -9,7 +9,6 @@ from vaescope.config import DETECTORS
 from vaescope.workflow.jobs import FAILURES
 from vaescope.workflow.plan import Plan
 
-
 _NOTES = f"{FAILURES}/*.json"
 
 

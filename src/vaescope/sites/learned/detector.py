@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,12 @@ from vaescope.sites.learned.settings import Settings
 from vaescope.sites.scale import Scale, without_outliers
 
 TILE = 512  # px of the picture, side of the area that one task keeps
-_LADDER = (4.0, 68.0)  # px, spacings tried where the image tells none
-_RUNGS = 8  # a factor of 1.5 apart
+# px, spacings tried where the image tells none. At finer ones single electrons look like atoms.
+_LADDER = (6.0, 68.0)
+_RUNGS = 7  # a factor of 1.5 apart
+_MUCH_WEAKER = 0.4  # of the usual height of an atom
+_ROUNDS = 10
+_SURE = 0.8  # probability above which a site speaks for a scale
 _FEWEST_ACROSS = 6  # spacings across an image
 _STEP = 2**network.HALVINGS
 _MARGIN = -(-(picture.REACH + network.REACH + maxima.REACH) // _STEP) * _STEP
@@ -62,6 +66,7 @@ class Maxima:
     score: np.ndarray  # probability of a site, mean over the members
     spread: np.ndarray  # its standard deviation over the members
     species: np.ndarray  # (maximum, species) probability
+    height: np.ndarray  # over its surroundings, in units of the frame
 
 
 def load(folder: Path) -> Detector:
@@ -122,7 +127,8 @@ def look(
     shape = [max(round(side / factor), 1) for side in frame.shape]
     padded = [-(-side // _STEP) * _STEP for side in shape]
     device = network.best_device()
-    models = [member.to(device) for member in detector.members]
+    layout = torch.channels_last
+    models = [member.to(device, memory_format=layout) for member in detector.members]
 
     def work(corner: tuple[int, int]) -> Maxima:
         if device.type == "cpu":
@@ -131,16 +137,19 @@ def look(
         stop = [min(at + tile + _MARGIN, side) for at, side in zip(corner, padded, strict=True)]
         seen = _rescaled(frame, factor, start, stop, lengths.outlier)
         heats, kinds = _heat(models, picture.normalised(seen, spread), device)
+        heights = picture.heights(seen)
         place, _ = maxima.peaks(heats.mean(axis=0))
         last = np.minimum(np.array(corner) + tile, shape)
-        keep = ((place + start >= np.array(corner) - 0.5) & (place + start < last - 0.5)).all(axis=1)
+        keep = ((place + start >= np.array(corner) - 0.5) & (place + start < last - 0.5)).all(
+            axis=1
+        )
         place = place[keep]
-        return _judged(detector, place, np.array(start), heats, kinds, factor)
+        return _judged(detector, place, np.array(start), heats, kinds, heights, factor)
 
     corners = [(y, x) for y in range(0, padded[0], tile) for x in range(0, padded[1], tile)]
     with ThreadPoolExecutor(threads if device.type == "cpu" else 1) as pool:
         parts = list(pool.map(work, corners))
-    names = ("position", "score", "spread", "species")
+    names = [field.name for field in fields(Maxima)]
     merged = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     merged["position"] = np.clip(merged["position"], 0, np.array(frame.shape) - 1)
     order = np.lexsort((merged["position"][:, 1], merged["position"][:, 0]))
@@ -151,7 +160,7 @@ def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
     """The scale at which a detector sees most in a part of an image.
 
     For atoms without order nothing but their width tells the scale, and noise hides that: a ladder
-    of scales is tried, and counted how many more sites than mistakes the detector expects.
+    of scales is tried, and the sites counted of which the detector is sure.
 
     Parameters
     ----------
@@ -165,7 +174,7 @@ def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
             break
         tried = Scale(float(spacing), float(spacing) / 4, False, guess.outlier)
         score = look(detector, da.from_array(part), tried, spread=float(part.std())).score
-        gain = float((2 * score[score > 0.5] - 1).sum())
+        gain = float((2 * score[score > _SURE] - 1).sum())
         if gain > most:
             best, most = tried, gain
     return best
@@ -182,8 +191,10 @@ def _rescaled(
         for last, side in zip(stop, frame.shape, strict=True)
     ]
     # The picture is padded by up to 7 px beyond the frame, which mirrors: those need pixels too.
-    low = [min(first, max(side - int(9 * factor) - margin, 0)) for first, side in
-           zip(low, frame.shape, strict=True)]
+    low = [
+        min(first, max(side - int(9 * factor) - margin, 0))
+        for first, side in zip(low, frame.shape, strict=True)
+    ]
     block = np.asarray(frame[low[0] : high[0], low[1] : high[1]].compute(), float)
     block = without_outliers(block, outlier)
     shape = (stop[0] - start[0], stop[1] - start[1])
@@ -210,6 +221,7 @@ def _judged(
     start: np.ndarray,
     heats: np.ndarray,
     kinds: np.ndarray,
+    heights: np.ndarray,
     factor: float,
 ) -> Maxima:
     """Maxima of one tile, seen by every member at the same pixels."""
@@ -218,17 +230,24 @@ def _judged(
     each = np.stack([detector.probability(maxima.matched(heat)[y, x]) for heat in heats])
     species = kinds[:, y, x].T if len(kinds) else np.ones((len(y), 1))
     position = (place + start + 0.5) * factor - 0.5
-    return Maxima(position, each.mean(axis=0), each.std(axis=0), species)
+    return Maxima(position, each.mean(axis=0), each.std(axis=0), species, heights[y, x])
 
 
-def lowest(score: np.ndarray) -> float:
-    """Threshold of scores, being probabilities, at which the expected F1 score is highest.
+def alike(height: np.ndarray) -> np.ndarray:
+    """Mask of the sites that are not much weaker than the others.
 
-    Source: N. Ye et al., ICML 2012 (arXiv:1206.4625).
+    Where atoms are few, most of what a detector sees around a place is its support, the speckle of
+    which may look like atoms; but atoms of one element are about equally strong.
+
+    Parameters
+    ----------
+    height : (site,) over its surroundings.
     """
-    if not len(score):
-        return 0.5
-    order = np.sort(score)[::-1]
-    kept = np.arange(1, len(order) + 1)
-    expected = 2 * np.cumsum(order) / (kept + order.sum())
-    return float(order[np.argmax(expected)])
+    keep = height > 0
+    for _ in range(_ROUNDS):
+        strong = height[keep]
+        if not len(strong):
+            break
+        # A mean that the strong dominate: few atoms stand out even among more specks.
+        keep = height > _MUCH_WEAKER * (strong**2).sum() / strong.sum()
+    return keep

@@ -70,3 +70,10 @@ def normalised(picture: np.ndarray, spread: float) -> np.ndarray:
 
     flat = picture - around(picture)
     return flat / np.sqrt(around(flat**2) + (_FLAT * spread) ** 2 + np.finfo(float).tiny)
+
+
+def heights(picture: np.ndarray) -> np.ndarray:
+    """How much every pixel stands out of its surroundings, at the scale of a site."""
+    return ndimage.gaussian_filter(picture, SPACING / 5) - ndimage.gaussian_filter(
+        picture, SPACING / 2
+    )

@@ -189,6 +189,8 @@ def _recorded(clean: np.ndarray, chosen: Scene, rng: np.random.Generator) -> np.
     if sometimes(0.4):  # lines of the scan, each a little off
         image = _shifted_lines(image, rng.uniform(0, 0.5), rng)
     fewest = 10.0 if chosen.ordered else 30.0  # lone atoms must show by themselves
+    if not len(chosen.position):
+        fewest = 1.0  # single electrons are no atoms
     electrons = _log_uniform(rng, (fewest, 5000.0)) / (2 * np.pi * width**2)
     image = rng.poisson(np.maximum(image, 0) * electrons) / electrons
     if sometimes(0.4):

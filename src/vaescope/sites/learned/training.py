@@ -176,5 +176,3 @@ def logit(share: np.ndarray) -> np.ndarray:
     """Logarithm of the odds; shares of 0 and 1 are kept off the ends."""
     share = np.clip(share, 1e-4, 1 - 1e-4)
     return np.log(share / (1 - share))
-
-
