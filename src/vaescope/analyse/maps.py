@@ -15,9 +15,11 @@ import xarray as xr
 
 from vaescope.analyse import (
     align,
+    class_numbers,
     criticise,
     gauge,
     labelled,
+    modes,
     pictures,
     restoration,
     symmetry,
@@ -97,6 +99,12 @@ def map_latents(
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
     variables.update(pictures.draw(view, ensemble, gauges, data).variables(own))
+    found = modes.find(
+        view.consensus_content,
+        lambda rows: pictures.upright(view, data.patches, rows),
+        pictures.drawer(view, ensemble, gauges, data),
+    )
+    variables.update(found.variables(pictures.axes(own)))
     variables["reconstruction"] = (("site", *pictures.axes(own)), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
@@ -126,6 +134,10 @@ def map_latents(
         numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
     if "class_entropy" in latents:
         numbers["classes_dissolved"] = view.dissolved
+        if not named:
+            compared = class_numbers.compare(view.consensus_content, own.classes)
+            latents = latents.assign(compared.variables())
+            numbers |= compared.scores()
         numbers["class_entropy_mean"] = float(latents["class_entropy"].mean())
     words = criticise.warnings_in_words(
         kept=kept,

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.figures import classes, criticism, latent, maps, stack, training, truth, versions
+from vaescope.figures import (
+    classes,
+    criticism,
+    ensembles,
+    latent,
+    maps,
+    modes,
+    stack,
+    training,
+    truth,
+    versions,
+)
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
@@ -19,17 +30,26 @@ from vaescope.figures.style import Look, house
 OfTheData = Callable[[Scene], Drawn | None]
 OfAModel = Callable[[Scene, View], Drawn | None]
 
-OF_THE_DATA = (of_dataset.sites, of_dataset.patches, of_dataset.position_error)
+OF_THE_DATA = (
+    of_dataset.sites,
+    of_dataset.patches,
+    of_dataset.position_error,
+    ensembles.class_numbers,
+)
 OF_A_MODEL = (
     lambda s, v: maps.maps(s, v, "points"),
     lambda s, v: maps.maps(s, v, "cells"),
     classes.class_map,
+    modes.class_stability,
+    ensembles.class_number,
     maps.uncertainty,
     criticism.criticism,
     maps.strain,
     latent.decoded_grid,
     latent.decoded_conditions,
     latent.latent_distribution,
+    modes.modes,
+    modes.paths,
     truth.angle_truth,
     truth.confusion,
     training.training,

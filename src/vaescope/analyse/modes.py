@@ -1,0 +1,224 @@
+"""Where sites crowd in the latent space, and the ways from one crowd to the next.
+
+What a mode is: a structure that occurs again and again (a fragment, a defect, a phase). What a
+path shows: how one structure turns into another through sites that exist, which a straight line in
+the latent space need not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
+from scipy.spatial import cKDTree
+
+MOST_MODES = 12
+SMALLEST = 8  # sites that make a mode, at least, and this share of all of them
+SMALLEST_SHARE = 0.005
+EXAMPLES = 6  # real patches shown of each mode
+MOST_PATHS = 4
+STEPS = 9  # along a path
+NEIGHBOURS = 10  # of each site in the graph on which paths run
+LOOKED_AT = 5000  # sites among which modes are looked for; the others join the nearest of these
+
+Pictures = Callable[[np.ndarray], np.ndarray]
+"""Rows of sites, or content in consensus axes (point, latent), -> (point, channel, py, px)."""
+
+
+@dataclass
+class Modes:
+    """Modes of the content and paths between them; pictures are upright, in normalised units."""
+
+    label: np.ndarray  # (site,) mode of each site, −1 for none, largest mode first
+    content: np.ndarray  # (mode, latent) of the site in the middle of each
+    decoded: np.ndarray  # (mode, channel, py, px)
+    example: np.ndarray  # (mode, example) rows of the nearest sites, −1 beyond the mode's own
+    example_patch: np.ndarray  # (mode, example, channel, py, px)
+    path: np.ndarray  # (path, step, latent)
+    path_ends: np.ndarray  # (path, 2) modes joined; −1: an end of the first latent
+    path_decoded: np.ndarray  # (path, step, channel, py, px)
+    path_patch: np.ndarray  # (path, step, channel, py, px) of the nearest sites
+
+    def variables(self, picture: tuple[str, str, str]) -> dict[str, Any]:
+        """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
+        patch = ("channel", "py", "px")
+        return {
+            "mode": (("site",), self.label, {"long_name": "mode of the density", "units": "1"}),
+            "mode_content": (("mode_number", "latent"), self.content),
+            "mode_decoded": (("mode_number", *picture), self.decoded),
+            "mode_patch": (("mode_number", "example", *patch), self.example_patch),
+            "path_content": (("path", "step", "latent"), self.path),
+            "path_ends": (("path", "end"), self.path_ends),
+            "path_decoded": (("path", "step", *picture), self.path_decoded),
+            "path_patch": (("path", "step", *patch), self.path_patch),
+        }
+
+
+def find(content: np.ndarray, take: Pictures, draw: Pictures, seed: int = 0) -> Modes:
+    """Find modes and paths, decode them, and lay the nearest real patches beside them.
+
+    Parameters
+    ----------
+    content : (site, latent), consensus content.
+    take : gives the patches of some sites, turned upright.
+    draw : decodes content.
+    seed : of the choice of sites where there are more than ``LOOKED_AT``.
+    """
+    label, middle = density_modes(content, seed)
+    example = np.full((len(middle), EXAMPLES), -1)
+    for k, row in enumerate(middle):
+        own = np.flatnonzero(label == k)
+        nearest = own[np.argsort(((content[own] - content[row]) ** 2).sum(1), kind="stable")]
+        example[k, : min(len(own), EXAMPLES)] = nearest[:EXAMPLES]
+    shown = take(np.maximum(example, 0).ravel()).astype(np.float32)
+    shown = shown.reshape(*example.shape, *shown.shape[1:])
+    shown[example < 0] = np.nan
+    ways, ends = paths(content, middle, seed)
+    flat = ways.reshape(-1, content.shape[1])
+    shape = ways.shape[:2]
+    drawn = draw(np.concatenate([content[middle], flat]))
+    near = take(cKDTree(content).query(flat)[1]).astype(np.float32)
+    return Modes(
+        label=label,
+        content=content[middle],
+        decoded=drawn[: len(middle)],
+        example=example,
+        example_patch=shown,
+        path=ways,
+        path_ends=ends,
+        path_decoded=drawn[len(middle) :].reshape(*shape, *drawn.shape[1:]),
+        path_patch=near.reshape(*shape, *near.shape[1:]),
+    )
+
+
+def density_modes(content: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Crowds of sites that last over the widest range of densities.
+
+    Parameters
+    ----------
+    content : (site, latent).
+    seed : of the choice of sites where there are more than ``LOOKED_AT``.
+
+    Returns
+    -------
+    label : (site,) number of the mode, largest first; −1 where sites are thinly spread.
+    middle : (mode,) row of the site in the middle of each; one mode at least.
+
+    Source: R. J. G. B. Campello, D. Moulavi & J. Sander, PAKDD 2013, 160 (HDBSCAN).
+    """
+    from sklearn.cluster import HDBSCAN
+
+    rows = _some(len(content), seed)
+    some = content[rows]
+    smallest = max(SMALLEST, round(SMALLEST_SHARE * len(rows)))
+    label = np.zeros(len(rows), int)
+    if len(rows) > 2 * smallest:
+        found = HDBSCAN(min_cluster_size=smallest, min_samples=SMALLEST, copy=True)
+        label = found.fit_predict(some)
+        if (label < 0).all():  # no crowd stands out: they are one
+            label[:] = 0
+    size = np.bincount(label[label >= 0])
+    order = np.argsort(-size, kind="stable")[:MOST_MODES]
+    rank = np.full(len(size), -1)
+    rank[order] = np.arange(len(order))
+    label = np.where(label >= 0, rank[label], -1)
+    middle = []
+    for k in range(len(order)):
+        own = np.flatnonzero(label == k)
+        apart = some[own] - np.median(some[own], axis=0)
+        middle.append(rows[own[np.argmin((apart**2).sum(1))]])
+    everywhere = label[cKDTree(some).query(content)[1]] if len(rows) < len(content) else label
+    return everywhere, np.array(middle)
+
+
+def paths(content: np.ndarray, middle: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Shortest ways through the sites between neighbouring modes.
+
+    Parameters
+    ----------
+    content : (site, latent).
+    middle : (mode,) rows of the modes' middles.
+
+    Returns
+    -------
+    way : (path, step, latent), evenly spaced points along each way over a graph of neighbouring
+        sites, as geodesics in Isomap (J. B. Tenenbaum et al., Science 290 (2000) 2319). With a
+        single mode, from one end of the first latent to the other.
+    ends : (path, 2) modes joined, largest first, those that are nearest to each other; −1 for an
+        end of the first latent.
+    """
+    rows = np.union1d(_some(len(content), seed), middle)
+    graph = _graph(content[rows])
+    if len(middle) > 1:
+        stops = np.searchsorted(rows, middle)
+        between = dijkstra(graph, directed=False, indices=stops)[:, stops]
+        tree = minimum_spanning_tree(between).tocoo()
+        pairs = sorted(
+            (min(a, b), max(a, b))
+            for a, b in zip(tree.row.tolist(), tree.col.tolist(), strict=True)
+        )[:MOST_PATHS]
+        ends = np.array(pairs)
+        stops = stops[ends]
+    else:
+        first = content[rows, 0]
+        low, high = np.percentile(first, [2, 98])
+        # Of the sites at either end, the one in their middle.
+        stops = np.array(
+            [[_typical(content[rows], first <= low), _typical(content[rows], first >= high)]]
+        )
+        ends = np.array([[-1, -1]])
+    ways = []
+    for start, stop in stops:
+        _, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+        way = [int(stop)]
+        while way[-1] != start:
+            way.append(int(before[way[-1]]))
+        ways.append(_evenly(content[rows[way[::-1]]]))
+    return np.stack(ways), ends
+
+
+def _some(count: int, seed: int) -> np.ndarray:
+    if count <= LOOKED_AT:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, LOOKED_AT, replace=False))
+
+
+def _typical(content: np.ndarray, chosen: np.ndarray) -> int:
+    own = np.flatnonzero(chosen)
+    apart = content[own] - np.median(content[own], axis=0)
+    return int(own[np.argmin((apart**2).sum(1))])
+
+
+def _graph(content: np.ndarray):
+    """Distances between neighbouring sites, sparse; islands are joined where they are nearest."""
+    count = len(content)
+    near = min(NEIGHBOURS, count - 1)
+    distance, index = cKDTree(content).query(content, near + 1)
+    first = np.repeat(np.arange(count), near)
+    # An edge of length 0 would be none.
+    length = np.maximum(distance[:, 1:].ravel(), 1e-9)
+    graph = coo_matrix((length, (first, index[:, 1:].ravel())), (count, count)).tocsr()
+    graph = graph.maximum(graph.T)
+    while True:
+        islands, island = connected_components(graph, directed=False)
+        if islands == 1:
+            return graph
+        own = np.flatnonzero(island == 0)
+        others = np.flatnonzero(island != 0)
+        gap, nearest = cKDTree(content[own]).query(content[others])
+        k = int(gap.argmin())
+        bridge = coo_matrix(
+            ([max(gap[k], 1e-9)], ([own[nearest[k]]], [others[k]])), (count, count)
+        ).tocsr()
+        graph = graph.maximum(bridge + bridge.T)
+
+
+def _evenly(way: np.ndarray) -> np.ndarray:
+    """``STEPS`` points at equal distances along a broken line (point, latent)."""
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
+    wanted = np.linspace(0, along[-1], STEPS)
+    return np.stack([np.interp(wanted, along, way[:, k]) for k in range(way.shape[1])], axis=1)
