@@ -14,6 +14,7 @@ from vaescope.figures import (
     classes,
     criticism,
     ensembles,
+    labelled,
     latent,
     maps,
     modes,
@@ -52,6 +53,7 @@ OF_A_MODEL = (
     modes.paths,
     truth.angle_truth,
     truth.confusion,
+    labelled.labelled_image,
     training.training,
 )
 """Figures of sites in an image, in the order of the report."""

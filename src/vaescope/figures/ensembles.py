@@ -144,9 +144,9 @@ def class_number(scene: Scene, view: View) -> Drawn | None:
     caption = (
         "Mixtures of normals on the consensus latents. Left: Bayesian information criterion, less"
         " is better. Right: adjusted Rand index between mixtures fitted without a fifth of the"
-        " sites; a number of classes that the data do not have falls apart. The orange dot is what each"
-        f" criterion chooses (the least; the largest of at least {stable:g}), the dotted line what"
-        " the ensemble kept."
+        " sites; a number of classes that the data do not have falls apart. The orange dot is what"
+        f" each criterion chooses (the least; the largest of at least {stable:g}), the dotted line"
+        " what the ensemble kept."
     )
     return sheet.drawn("class-number", caption, view)
 

@@ -17,7 +17,12 @@ from vaescope.figures.style import (
     robust_limits,
 )
 
-_WORDS = {"truth_phase": "phase", "truth_species": "species", "truth_label": "label"}
+_WORDS = {
+    "truth_phase": "phase",
+    "truth_species": "species",
+    "truth_defect": "defect",
+    "truth_label": "label",
+}
 
 
 def angle_truth(scene: Scene, view: View) -> Drawn | None:
@@ -111,17 +116,10 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
     if not view.classes:
         return None
     labels = view.values("consensus_class", everywhere=True).astype(int)
-    word, kinds, names = true_kinds(view)
-    if view.has("truth_label"):
-        names = [label_name(scene, float(name)) for name in names]
+    word, kinds, names = true_kinds(scene, view)
     if len(names) < 2:
         return None
-    table = np.array(
-        [
-            [np.sum((labels == k) & (kinds == t)) for k in range(view.classes)]
-            for t in range(len(names))
-        ]
-    )
+    table = contingency(labels, kinds, view.classes, len(names))
     cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
     high, wide = len(names) * cell, view.classes * cell
     sheet = Sheet(
@@ -166,7 +164,15 @@ def label_name(scene: Scene, label: float) -> str:
     return plain(known[index], 14) if 0 <= index < len(known) else f"{label:g}"
 
 
-def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
+def contingency(labels: np.ndarray, kinds: np.ndarray, classes: int, names: int) -> np.ndarray:
+    """Number of sites of each true kind in each class, (kind, class)."""
+    table = np.zeros((names, classes), int)
+    known = (kinds >= 0) & (labels >= 0)
+    np.add.at(table, (kinds[known], labels[known]), 1)
+    return table
+
+
+def true_kinds(scene: Scene, view: View) -> tuple[str, np.ndarray, list[str]]:
     """What is truly there: its name in words, the kind of every site (−1 unknown), their names.
 
     Phase and species together make a kind where both vary.
@@ -182,7 +188,18 @@ def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
     kinds = np.full(len(stacked), -1)
     kinds[good] = np.ravel(index)
     word = "true " + " · ".join(known[name] for name in varying)
-    return word, kinds, [" · ".join(map(str, level)) for level in levels]
+    names = []
+    for level in levels:
+        words = [_level_name(scene, name, k) for name, k in zip(varying, level, strict=True)]
+        names.append(" · ".join(words))
+    return word, kinds, names
+
+
+def _level_name(scene: Scene, name: str, level: int) -> str:
+    if name == "truth_label":
+        return label_name(scene, level)
+    known = [str(word) for word in scene.attrs.get(f"{name}_names") or []]
+    return plain(known[level], 18) if 0 <= level < len(known) else str(level)
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:
