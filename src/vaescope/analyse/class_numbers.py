@@ -13,6 +13,7 @@ from vaescope.train.classes import STEADY, steadiness
 BEYOND = 3  # numbers of classes tried beyond the one that was asked for
 LOOKED_AT = 2000  # sites on which mixtures are fitted
 STARTS = 3
+ALIKE = 0.02  # adjusted Rand indices that differ by no more are equal
 
 
 @dataclass
@@ -30,8 +31,12 @@ class ClassNumbers:
 
     @property
     def by_stability(self) -> int:
-        """The largest number whose classes survive leaving sites out; 1 always does."""
-        return int(self.number[self.stability >= STEADY].max())
+        """The number whose classes survive leaving sites out best, the least within ``ALIKE`` of
+        it; 1 if none does."""
+        several = self.stability[1:]
+        if not (several >= STEADY).any():
+            return 1
+        return int(self.number[1:][several >= several.max() - ALIKE].min())
 
     def variables(self) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
@@ -46,6 +51,7 @@ class ClassNumbers:
                     "long_name": "adjusted Rand index between subsamples",
                     "units": "1",
                     "stable_from": STEADY,
+                    "chosen": self.by_stability,
                 },
             ),
         }

@@ -127,11 +127,12 @@ def class_number(scene: Scene, view: View) -> Drawn | None:
         return None
     bic = view.latents["class_number_bic"].values
     steady = view.latents["class_number_stability"].values
-    stable = float(view.latents["class_number_stability"].attrs["stable_from"])
+    about = view.latents["class_number_stability"].attrs
+    stable = float(about["stable_from"])
     sheet = Sheet(scene, "How many classes the latents ask for", 2.75, width=8.2, view=view)
     panels = (
         ("BIC per site, above the least (nats)", bic - bic.min(), int(number[bic.argmin()])),
-        ("agreement of subsamples (ARI)", steady, int(number[steady >= stable].max())),
+        ("agreement of subsamples (ARI)", steady, int(about["chosen"])),
     )
     for column, (word, values, chosen) in enumerate(panels):
         axes = sheet.axes(MARGIN + 0.6 + column * 3.9, 0.3, 3.0, 1.95)
@@ -145,8 +146,8 @@ def class_number(scene: Scene, view: View) -> Drawn | None:
         "Mixtures of normals on the consensus latents. Left: Bayesian information criterion, less"
         " is better. Right: adjusted Rand index between mixtures fitted without a fifth of the"
         " sites; a number of classes that the data do not have falls apart. The orange dot is what"
-        f" each criterion chooses (the least; the largest of at least {stable:g}), the dotted line"
-        " what the ensemble kept."
+        f" each criterion chooses (the least; the steadiest, if its index is at least {stable:g}),"
+        " the dotted line what the ensemble kept."
     )
     return sheet.drawn("class-number", caption, view)
 

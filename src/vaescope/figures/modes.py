@@ -30,7 +30,7 @@ def modes(scene: Scene, view: View) -> Drawn | None:
     rows = -(-count // 2)
     mapped = not scene.stack
     aspect = scene.shape[0] / scene.shape[1]
-    tall = _PLANE + 0.75
+    tall = _PLANE + 1.0
     sheet = Sheet(
         scene,
         "What occurs again and again: modes of the latent density",
@@ -218,7 +218,16 @@ def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
 
 
 def _pictures(view: View, name: str, *first: str) -> np.ndarray:
-    """A variable with its pictures last: (…, channel, height, width)."""
+    """A variable with its pictures last: (…, channel, height, width).
+
+    What was turned upright is shown within the circle that every turn fills.
+    """
     array = view.latents[name]
     picture = [dim for dim in array.dims if dim not in first]
-    return np.asarray(array.transpose(*first, *picture).values, dtype=float)
+    pictures = np.array(array.transpose(*first, *picture).values, dtype=float)
+    if view.has("consensus_angle"):
+        high, wide = pictures.shape[-2:]
+        y, x = np.mgrid[:high, :wide]
+        apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
+        pictures[..., apart > 0.25] = np.nan
+    return pictures
