@@ -122,16 +122,17 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
     table = contingency(labels, kinds, view.classes, len(names))
     cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
     high, wide = len(names) * cell, view.classes * cell
+    left = MARGIN + 0.4 + 0.075 * max(map(len, names))
     sheet = Sheet(
         scene,
         "Classes against the truth",
         high + 0.95,
-        width=max(2 * MARGIN + wide + 1.3, 7.2),
+        width=max(left + MARGIN + wide + 0.5, 7.2),
         view=view,
         sites=int(table.sum()),
     )
     order, accuracy = matched(table)
-    axes = sheet.axes(MARGIN + 0.8, 0.3, wide, high)
+    axes = sheet.axes(left, 0.3, wide, high)
     share = table[:, order] / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(table[:, order]):
@@ -199,7 +200,7 @@ def _level_name(scene: Scene, name: str, level: int) -> str:
     if name == "truth_label":
         return label_name(scene, level)
     known = [str(word) for word in scene.attrs.get(f"{name}_names") or []]
-    return plain(known[level], 18) if 0 <= level < len(known) else str(level)
+    return plain(known[level], 18) if 0 <= level < len(known) else f"{_WORDS[name]} {level}"
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:
