@@ -18,8 +18,10 @@ def crowds(sizes, seed=0, apart=6.0, latent=2):
 
 
 def pictures(content):
-    """Pictures in which the content can be read back."""
-    return np.tile(content[:, :1, None, None], (1, 1, 4, 4))
+    """Pictures in which the content can be read back: a spot as bright as it, off the middle."""
+    out = np.zeros((len(content), 1, 12, 12))
+    out[:, 0, 6, 9] = content[:, 0]
+    return out
 
 
 def found_in(content):
@@ -70,6 +72,23 @@ def test_crowds_without_any_site_between_are_joined_all_the_same():
     assert np.isfinite(found.path).all()
 
 
+def test_one_structure_that_lies_in_two_places_of_the_latents_is_one_mode():
+    content, kind = crowds([120, 80, 60])
+    noise = np.random.default_rng(4).normal(0, 0.02, (260, 1, 12, 12))
+
+    def draw(points):
+        out = np.zeros((len(points), 1, 12, 12))
+        place = np.clip(np.round(points[:, 0] / 6).astype(int), 0, 2)
+        out[place == 0, 0, 5, 9] = 1.0  # right of the middle
+        out[place == 1, 0, 2, 5] = 1.0  # the same, a quarter turned
+        out[place == 2, 0, 5, 9] = 2.0  # brighter
+        return out
+
+    found = modes.find(content, lambda rows: draw(content[rows]) + noise[rows], draw)
+    assert found.label.max() == 1
+    assert (found.label == np.array([0, 0, 1])[kind]).all()
+
+
 def test_real_patches_beside_a_mode_are_its_own():
     content, kind = crowds([100, 40])
     found = found_in(content)
@@ -77,7 +96,7 @@ def test_real_patches_beside_a_mode_are_its_own():
         own = found.example[k][found.example[k] >= 0]
         assert (found.label[own] == k).all()
         np.testing.assert_allclose(
-            found.example_patch[k, 0, 0, 0, 0], content[own[0], 0], rtol=1e-5
+            found.example_patch[k, 0, 0, 6, 9], content[own[0], 0], rtol=1e-5
         )
     assert kind[found.example[0]].tolist() == [0] * modes.EXAMPLES
 
@@ -112,7 +131,7 @@ def test_shapes_of_what_is_stored(latent):
     found = found_in(content)
     stored = found.variables(("channel", "py", "px"))
     count = len(found.content)
-    assert stored["mode_patch"][1].shape == (count, modes.EXAMPLES, 1, 4, 4)
+    assert stored["mode_patch"][1].shape == (count, modes.EXAMPLES, 1, 12, 12)
     assert stored["path_decoded"][1].shape[:2] == stored["path_content"][1].shape[:2]
 
 

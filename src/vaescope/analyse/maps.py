@@ -103,6 +103,7 @@ def map_latents(
         view.consensus_content,
         lambda rows: pictures.upright(view, data.patches, rows),
         pictures.drawer(view, ensemble, gauges, data),
+        own.rotation and own.target is None,
     )
     variables.update(found.variables(pictures.axes(own)))
     variables["reconstruction"] = (("site", *pictures.axes(own)), reconstruction)

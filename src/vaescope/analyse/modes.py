@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
-MOST_MODES = 12
-SMALLEST = 8  # sites that make a mode, at least, and this share of all of them
+MOST_MODES = 60
+SMALLEST = 6  # sites that make a mode, at least, and this share of all of them
+CORE = 6  # neighbours by whose distance the density is told; half the least mode if that is more
+PASS = 2.5  # times as far apart as at a peak sites lie at the pass to a higher one
 SMALLEST_SHARE = 0.005
-EXAMPLES = 6  # real patches shown of each mode
+EXAMPLES = 12  # real patches of each mode
+APART = 3.0  # mean over standard deviation of what a patch loses by another mode's picture
 MOST_PATHS = 4
 STEPS = 9  # along a path
 NEIGHBOURS = 10  # of each site in the graph on which paths run
@@ -58,22 +61,28 @@ class Modes:
         }
 
 
-def find(content: np.ndarray, take: Pictures, draw: Pictures, seed: int = 0) -> Modes:
+def find(
+    content: np.ndarray, take: Pictures, draw: Pictures, turnable: bool = True, seed: int = 0
+) -> Modes:
     """Find modes and paths, decode them, and lay the nearest real patches beside them.
+
+    One structure may lie in several places of the latent space, each another way up, since nothing
+    in the evidence bound forbids it. So modes whose real patches are drawn as well by each other's
+    picture, turned at will, are one.
 
     Parameters
     ----------
     content : (site, latent), consensus content.
     take : gives the patches of some sites, turned upright.
     draw : decodes content.
+    turnable : whether patches have an angle of their own.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
     """
     label, middle = density_modes(content, seed)
-    example = np.full((len(middle), EXAMPLES), -1)
-    for k, row in enumerate(middle):
-        own = np.flatnonzero(label == k)
-        nearest = own[np.argsort(((content[own] - content[row]) ** 2).sum(1), kind="stable")]
-        example[k, : min(len(own), EXAMPLES)] = nearest[:EXAMPLES]
+    example = _examples(content, label, middle)
+    if turnable and len(middle) > 1:
+        label, middle = _merged(label, middle, example, take, draw(content[middle]))
+        example = _examples(content, label, middle)
     shown = take(np.maximum(example, 0).ravel()).astype(np.float32)
     shown = shown.reshape(*example.shape, *shown.shape[1:])
     shown[example < 0] = np.nan
@@ -95,8 +104,64 @@ def find(content: np.ndarray, take: Pictures, draw: Pictures, seed: int = 0) -> 
     )
 
 
+def _examples(content: np.ndarray, label: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Rows (mode, example) of the sites of each mode nearest to its middle, −1 beyond its own."""
+    example = np.full((len(middle), EXAMPLES), -1)
+    for k, row in enumerate(middle):
+        own = np.flatnonzero(label == k)
+        nearest = own[np.argsort(((content[own] - content[row]) ** 2).sum(1), kind="stable")]
+        example[k, : min(len(own), EXAMPLES)] = nearest[:EXAMPLES]
+    return example
+
+
+def _merged(
+    label: np.ndarray,
+    middle: np.ndarray,
+    example: np.ndarray,
+    take: Pictures,
+    drawn: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and middles after modes that show one structure, turned, were made one.
+
+    A patch loses by another mode's picture what its squared distance grows by. Two modes are apart
+    if either's patches lose on average ``APART`` times as much as the loss scatters among them.
+    """
+    from vaescope.models import orbit
+
+    count = len(middle)
+    held = example >= 0
+    # Together, so that all have one zero of brightness.
+    every = orbit.harmonics(np.concatenate([drawn, take(example[held])]))
+    pictures, patches = every.rows(np.arange(count)), every.rows(np.arange(count, len(every)))
+    of_mode = np.repeat(np.arange(count), held.sum(1))
+    power = pictures.norm**2
+    loss = np.zeros((count, count))
+    for k in range(count):
+        own = patches.rows(np.flatnonzero(of_mode == k))
+        best = orbit.products(own, pictures).max(-1)
+        distance = power[None] - 2 * best  # the patch's own power drops out below
+        more = distance - distance[:, [k]]
+        scatter = more.std(0, ddof=1) if len(own) > 1 else np.zeros(count)
+        loss[k] = more.mean(0) / np.maximum(scatter, 1e-12)
+    same = np.maximum(loss, loss.T) < APART
+    np.fill_diagonal(same, True)
+    found, group = connected_components(csr_matrix(same), directed=False)
+    size = np.array([(np.isin(label, np.flatnonzero(group == g))).sum() for g in range(found)])
+    order = np.argsort(-size, kind="stable")
+    rank = np.empty(found, int)
+    rank[order] = np.arange(found)
+    # Modes come largest first, so the first of a group is its largest.
+    first = [int(np.flatnonzero(group == g)[0]) for g in order]
+    merged = np.where(label >= 0, rank[group[label]], -1)
+    return merged, middle[first]
+
+
 def density_modes(content: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Crowds of sites that last over the widest range of densities.
+    """Peaks of the density of sites that stand out from the passes between them.
+
+    Density is told by the distance to the ``CORE``-th neighbour or one beyond. A peak is a mode of
+    its own if at the highest pass to a higher one sites lie ``PASS`` times as far apart as at the
+    peak.
 
     Parameters
     ----------
@@ -105,34 +170,58 @@ def density_modes(content: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.nd
 
     Returns
     -------
-    label : (site,) number of the mode, largest first; −1 where sites are thinly spread.
+    label : (site,) number of the mode, largest first; −1 for a few sites on their own.
     middle : (mode,) row of the site in the middle of each; one mode at least.
 
-    Source: R. J. G. B. Campello, D. Moulavi & J. Sander, PAKDD 2013, 160 (HDBSCAN).
+    Source: F. Chazal, L. J. Guibas, S. Y. Oudot & P. Skraba, J. ACM 60 (2013) 41.
     """
-    from sklearn.cluster import HDBSCAN
-
     rows = _some(len(content), seed)
     some = content[rows]
     smallest = max(SMALLEST, round(SMALLEST_SHARE * len(rows)))
-    label = np.zeros(len(rows), int)
-    if len(rows) > 2 * smallest:
-        found = HDBSCAN(min_cluster_size=smallest, min_samples=SMALLEST, copy=True)
-        label = found.fit_predict(some)
-        if (label < 0).all():  # no crowd stands out: they are one
-            label[:] = 0
-    size = np.bincount(label[label >= 0])
-    order = np.argsort(-size, kind="stable")[:MOST_MODES]
+    peak = _climb(some, max(CORE, smallest // 2))
+    _, group, size = np.unique(peak, return_inverse=True, return_counts=True)
+    order = np.argsort(-size, kind="stable")
+    order = order[size[order] >= min(smallest, size.max())][:MOST_MODES]
     rank = np.full(len(size), -1)
     rank[order] = np.arange(len(order))
-    label = np.where(label >= 0, rank[label], -1)
-    middle = []
-    for k in range(len(order)):
-        own = np.flatnonzero(label == k)
-        apart = some[own] - np.median(some[own], axis=0)
-        middle.append(rows[own[np.argmin((apart**2).sum(1))]])
+    label = rank[group]
+    middle = [rows[_typical(some, label == k)] for k in range(len(order))]
     everywhere = label[cKDTree(some).query(content)[1]] if len(rows) < len(content) else label
     return everywhere, np.array(middle)
+
+
+def _climb(content: np.ndarray, core: int) -> np.ndarray:
+    """The row (site,) of the peak to which each site belongs."""
+    count = len(content)
+    core = min(core, count - 1)
+    distance, near = cKDTree(content).query(content, core + 1)
+    apart = np.maximum(distance[:, -1], 1e-12)
+    first = np.repeat(np.arange(count), core)
+    graph = coo_matrix((np.ones(count * core), (first, near[:, 1:].ravel())), (count, count))
+    graph = (graph + graph.T).tocsr()
+    order = np.argsort(apart, kind="stable")
+    rank = np.empty(count, int)
+    rank[order] = np.arange(count)
+    above = np.arange(count)
+
+    def peak(site: int) -> int:
+        while above[site] != site:
+            above[site] = above[above[site]]
+            site = above[site]
+        return site
+
+    for site in order:
+        beside = graph.indices[graph.indptr[site] : graph.indptr[site + 1]]
+        higher = beside[rank[beside] < rank[site]]
+        if not len(higher):
+            continue
+        above[site] = peak(int(higher[rank[higher].argmin()]))
+        for other in higher:
+            one, two = peak(int(site)), peak(int(other))
+            low, high = (one, two) if rank[one] > rank[two] else (two, one)
+            if low != high and apart[site] < PASS * apart[low]:
+                above[low] = high
+    return np.array([peak(site) for site in range(count)])
 
 
 def paths(content: np.ndarray, middle: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

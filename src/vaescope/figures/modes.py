@@ -14,6 +14,8 @@ from vaescope.figures.style import FAINT, INK, MISSING, category_colours, robust
 _SIDE = 0.62  # inches of a picture
 _BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode
 _PLANE = 2.9
+_MOST = 12  # modes shown
+_EXAMPLES = 6  # patches of each
 
 
 def modes(scene: Scene, view: View) -> Drawn | None:
@@ -23,10 +25,12 @@ def modes(scene: Scene, view: View) -> Drawn | None:
     from matplotlib.colors import ListedColormap
 
     label = view.values("mode", everywhere=True).astype(int)
-    count = view.latents.sizes["mode_number"]
+    found = view.latents.sizes["mode_number"]
+    count = min(found, _MOST)
     colours = category_colours(count)
     decoded = _pictures(view, "mode_decoded", "mode_number")
-    patches = _pictures(view, "mode_patch", "mode_number", "example")
+    patches = _pictures(view, "mode_patch", "mode_number", "example")[:, :_EXAMPLES]
+    further = label >= count
     rows = -(-count // 2)
     mapped = not scene.stack
     aspect = scene.shape[0] / scene.shape[1]
@@ -37,10 +41,10 @@ def modes(scene: Scene, view: View) -> Drawn | None:
         tall + rows * (_SIDE + 0.45),
         view=view,
         sites=len(label),
-        notes=(f"{count} modes" if count != 1 else "1 mode",),
+        notes=(f"{found} modes" if found != 1 else "1 mode",),
     )
     axes = sheet.axes(MARGIN + 0.5, 0.25, _PLANE, _PLANE)
-    _plane(axes, view, label, colours)
+    _plane(axes, view, np.where(further, -1, label), colours)
     if mapped:
         wide, high = (_PLANE + 0.8, (_PLANE + 0.8) * aspect)
         if high > _PLANE + 0.1:
@@ -49,7 +53,7 @@ def modes(scene: Scene, view: View) -> Drawn | None:
         place.set_title("where they are")
         bare(place, scene)
         own = view.values("mode").astype(float)
-        own[own < 0] = np.nan
+        own[(own < 0) | (own >= count)] = np.nan
         quantity = Quantity("mode", own, ListedColormap(colours), -0.5, count - 0.5)
         polygons(place, scene.cells_of(view), quantity)
         scale_bar(place, scene, wide)
@@ -73,9 +77,15 @@ def modes(scene: Scene, view: View) -> Drawn | None:
         show(shown, patches[k], examples, limits)
     thin = int((label < 0).sum())
     caption = (
-        "Crowds of sites in the space of all latents (HDBSCAN), largest first. For each: what the"
-        " model draws in its middle, and the real patches nearest to it, turned upright."
-        + (f" {thin} sites (grey) lie where sites are thinly spread." if thin else "")
+        "Peaks of the density of sites in the space of all latents, largest first; those that show"
+        " one structure, turned, are one. For each: what the model draws in its middle, and the"
+        " real patches nearest to it, turned upright."
+        + (
+            f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
+            if found > count
+            else ""
+        )
+        + (f" {thin} sites (grey) are on their own." if thin else "")
     )
     return sheet.drawn("modes", caption, view)
 
@@ -177,7 +187,7 @@ def class_stability(scene: Scene, view: View) -> Drawn | None:
 def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
     """The sites in the plane of the first two latents, coloured by mode, modes numbered."""
     content = view.values("consensus_content", everywhere=True)
-    middle = view.latents["mode_content"].values
+    middle = view.latents["mode_content"].values[: len(colours)]
     if content.shape[1] == 1:
         zero = np.zeros((len(content), 1))
         content = np.concatenate([content, zero], axis=1)
