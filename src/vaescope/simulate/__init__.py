@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
-from difflib import get_close_matches
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 import numpy as np
 
-from vaescope.errors import UserError
-from vaescope.simulate import cards, pairs, systems
+from vaescope.simulate import asked, cards, pairs
+from vaescope.simulate.asked import Parameters
 from vaescope.simulate.render import expected_counts, position_bound
-from vaescope.simulate.systems import SYSTEMS, Parameters
+from vaescope.simulate.systems import SYSTEMS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,9 +20,9 @@ __all__ = ["SYSTEMS", "Parameters", "make", "parse"]
 
 Chosen = Parameters | cards.Parameters | pairs.StemParameters | pairs.ColourParameters
 
-PAIRS: dict[str, tuple[Chosen, dict[str, tuple[float, float]]]] = {
-    "stem-pairs": (pairs.StemParameters(), pairs.STEM_LIMITS),
-    "colour-cards": (pairs.ColourParameters(), pairs.COLOUR_LIMITS),
+PAIRS: dict[str, Chosen] = {
+    "stem-pairs": pairs.StemParameters(),
+    "colour-cards": pairs.ColourParameters(),
 }
 
 
@@ -110,9 +108,9 @@ def _facts(name: str, system: str, parameters: Chosen, seed: int) -> dict[str, A
 def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Dataset:
     import xarray as xr
 
-    build, symmetry, _ = SYSTEMS[system]
+    made = SYSTEMS[system]
     rng = np.random.default_rng(seed)
-    columns = build(parameters, rng)
+    columns = made.build(parameters, rng)
     size, width = parameters.size, parameters.width
     peak = parameters.dose / (2 * np.pi * width**2)
     background = parameters.background * peak
@@ -153,8 +151,9 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
             "pixel_unit": "nm",
             "calibrated": True,
             **_facts(name, system, parameters, seed),
-            "truth_symmetry": symmetry,
+            "truth_symmetry": made.symmetry,
             "dose": parameters.dose,
+            **{f"truth_{key}_names": list(names) for key, names in made.names.items()},
         },
     )
     return image.chunk({"time": 1, "channel": 1, "y": min(size, 1024), "x": min(size, 1024)})
@@ -183,56 +182,9 @@ def parse(name: str) -> tuple[str, Chosen]:
     ------
     UserError : unknown name or parameter, or a value out of range.
     """
-    system, _, query = name.partition("?")
-    start: Chosen
-    if system in SYSTEMS:
-        preset: dict[str, Any] = dict(SYSTEMS[system][2])
-        start, limits = Parameters(**preset), systems.LIMITS
-    elif system in cards.SETS:
-        start, limits = cards.Parameters(**cards.SETS[system]), cards.LIMITS
-    elif system in PAIRS:
-        start, limits = PAIRS[system]
-    else:
-        known = [*SYSTEMS, *cards.SETS, *PAIRS]
-        raise UserError(
-            "there is no such simulation",
-            found=repr(system),
-            expected=" or ".join(known),
-            remedy=_suggest(system, known),
-        )
-    kinds = {field.name: field.type for field in fields(start)}
-    given: dict[str, Any] = {}
-    for key, text in parse_qsl(query, keep_blank_values=True):
-        if key not in kinds:
-            raise UserError(
-                f"the simulation `{system}` has no such parameter",
-                found=repr(key),
-                expected="one of " + ", ".join(kinds),
-                remedy=_suggest(key, list(kinds)),
-            )
-        given[key] = _number(key, text, limits[key], whole=kinds[key] == "int")
-    return system, replace(start, **given)
-
-
-def _number(key: str, text: str, limits: tuple[float, float], whole: bool) -> float | int:
-    low, high = limits
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not low <= value <= high or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
-        raise UserError(
-            f"the simulation parameter `{key}` is out of range",
-            found=repr(text),
-            expected=f"{kind} from {low:g} to {high:g}",
-        )
-    return int(value) if whole else value
-
-
-def _suggest(word: str, known: list[str]) -> str | None:
-    near = get_close_matches(word, known, n=1)
-    return f"Did you mean `{near[0]}`?" if near else None
+    known: dict[str, Chosen] = {key: system.parameters for key, system in SYSTEMS.items()}
+    known |= {key: cards.Parameters(**preset) for key, preset in cards.SETS.items()}
+    return asked.parse(name, known | PAIRS)
 
 
 def _within(y: np.ndarray, x: np.ndarray, size: int, margin: float) -> np.ndarray:
