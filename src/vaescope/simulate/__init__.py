@@ -10,7 +10,7 @@ import numpy as np
 
 from vaescope.simulate import asked, cards, pairs
 from vaescope.simulate.asked import Parameters
-from vaescope.simulate.render import expected_counts, position_bound
+from vaescope.simulate.microscope import microscope
 from vaescope.simulate.systems import SYSTEMS
 
 if TYPE_CHECKING:
@@ -106,42 +106,48 @@ def _facts(name: str, system: str, parameters: Chosen, seed: int) -> dict[str, A
 
 
 def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Dataset:
+    """One image of a crystal, or the frames of a movie."""
     import xarray as xr
 
     made = SYSTEMS[system]
     rng = np.random.default_rng(seed)
-    columns = made.build(parameters, rng)
-    size, width = parameters.size, parameters.width
-    peak = parameters.dose / (2 * np.pi * width**2)
-    background = parameters.background * peak
-    # Columns outside still light the edge of the image.
-    margin = 6 * width
-    columns = columns.where(_within(columns.y, columns.x, size, margin))
-    expected = expected_counts(columns, size, peak, width, background)
-    counts = rng.poisson(expected).astype(np.float32)
-    order = np.flatnonzero(_within(columns.y, columns.x, size, -0.5))
-    order = order[np.lexsort((columns.x[order], columns.y[order]))]
-    bound = position_bound(columns, expected, peak, width, order)
-    seen = columns.where(order)
+    built = made.build(parameters, rng)
+    frames = built if isinstance(built, list) else [built]
+    scope = microscope(parameters, np.random.default_rng([seed, 1]))
+    size = parameters.size
+    counts = np.empty((len(frames), 1, size, size), np.float32)
+    truths = []
+    for index, columns in enumerate(frames):
+        columns = scope.scan(columns)
+        columns = columns.where(_within(columns.y, columns.x, size, scope.margin))
+        expected = scope.expose(columns)
+        counts[index, 0] = rng.poisson(expected)
+        order = np.flatnonzero(_within(columns.y, columns.x, size, -0.5))
+        order = order[np.lexsort((columns.x[order], columns.y[order]))]
+        bound = scope.bound(columns, expected, order)
+        seen = columns.where(order)
+        truth = {"y": seen.y, "x": seen.x, "bound": bound, **seen.more}
+        truth |= {"angle": seen.angle, "phase": seen.phase, "species": seen.species}
+        if isinstance(built, list):
+            truth["frame"] = np.full(len(seen), index)
+        truths.append(truth)
+    truth = {key: np.concatenate([each[key] for each in truths]) for key in truths[0]}
 
     pixel = parameters.pixel_size
     axis = np.arange(size) * pixel
-    truth = {"y": seen.y, "x": seen.x, "bound": bound, **seen.more}
-    truth |= {"angle": seen.angle, "phase": seen.phase, "species": seen.species}
     image = xr.Dataset(
         {
             "image": (
                 ("time", "channel", "y", "x"),
-                counts[None, None],
+                counts,
                 {"long_name": "detected electrons", "units": "1"},
             ),
             **{
-                f"truth_{name}": ("truth_site", values, _about(name))
-                for name, values in truth.items()
+                f"truth_{key}": ("truth_site", values, _about(key)) for key, values in truth.items()
             },
         },
         coords={
-            "time": np.arange(1),
+            "time": np.arange(len(frames)),
             "channel": ["simulated"],
             "y": ("y", axis, {"long_name": "y", "units": "nm"}),
             "x": ("x", axis, {"long_name": "x", "units": "nm"}),
@@ -167,6 +173,11 @@ TRUTHS = {
     "phase": ("true phase", "1"),
     "species": ("true sublattice", "1"),
     "bound": ("Cramér–Rao bound of the position per coordinate", "px"),
+    "polar_y": ("true displacement of Fe against Bi along y", "px"),
+    "polar_x": ("true displacement of Fe against Bi along x", "px"),
+    "defect": ("true kind of defect", "1"),
+    "frame": ("frame in which the column is seen", "1"),
+    "track": ("which atom it is, in all frames", "1"),
 }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from vaescope.simulate import materials
 from vaescope.simulate.asked import Parameters, within
-from vaescope.simulate.lattice import Columns, crystal, join, place, thin
+from vaescope.simulate.lattice import Columns, crystal, interface, join, place, thin
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def perovskite(p: Perovskite, rng: np.random.Generator) -> Columns:
         for species, basis in enumerate([(0.0, 0.0), (0.5, 0.5)]):
             points, _ = crystal(p.size, a, b, angle, bend, origin + basis)
             y, x, _ = place(points, p.size, angle, bend)
-            phase = _interface(y, x, p.size)
+            phase = interface(y, x, p.size)
             if species == 1:
                 points = points + np.stack([p.polar * p.spacing * phase, 0.0 * phase], axis=1)
             y, x, local = place(points, p.size, angle, bend)
@@ -71,12 +72,6 @@ def _simple(p: Parameters, rng: np.random.Generator, b: np.ndarray) -> Columns:
     return Columns(y, x, local, none, none, np.ones(len(y)))
 
 
-def _interface(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
-    """Phase (0 above, 1 below) of a gently waving interface across the image."""
-    wave = 0.03 * size * np.sin(2 * np.pi * x / size)
-    return (y > 0.5 * size + wave).astype(int)
-
-
 def _first_grain(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
     """Whether a point lies left of the wall between the grains, which runs slightly aslant."""
     return x < 0.5 * size + 0.25 * (y - 0.5 * size)
@@ -96,4 +91,6 @@ SYSTEMS: dict[str, System] = {
     "perovskite": System(perovskite, Perovskite(), 4),
     "square": System(square, Parameters(), 4),
     "hexagonal": System(hexagonal, Parameters(), 6),
+    "bifeo3": System(materials.bifeo3, materials.BiFeO3(), 4, materials.BIFEO3_NAMES),
+    "nio-lsmo": System(materials.nio_lsmo, materials.NioLsmo(), 4, materials.NIO_LSMO_NAMES),
 }
