@@ -40,8 +40,6 @@ class NioLsmo(Parameters):
 
     CELL: ClassVar[float] = _LSMO / 10  # nm, of the perovskite
 
-    bend: float = within(0.0, -20.0, 20.0)  # degrees of rotation from left to right
-
 
 def bifeo3(p: BiFeO3, rng: np.random.Generator) -> Columns:
     """Domains of BiFeO3: Fe stands off the centre of its four Bi along a diagonal of the cell.
@@ -108,21 +106,16 @@ def _stripes(p: BiFeO3, rng: np.random.Generator) -> np.ndarray:
 def _domain(points: np.ndarray, edges: np.ndarray, height: float) -> np.ndarray:
     """Which of the four variants (site,) points of the crystal belong to."""
     right, up = points.T
-    stripe = np.searchsorted(edges, right)
-    # The jagged wall climbs in even stripes and falls in odd ones.
-    corners = np.concatenate(
-        [[0.0], np.cumsum(np.diff(edges) * _slope(np.arange(len(edges) - 1) + 1))]
-    )
-    start = np.concatenate([edges[:1], edges]) if len(edges) else np.zeros(1)
-    level = np.concatenate([[0.0], corners]) if len(edges) else np.zeros(1)
-    wall = height + level[stripe] + _slope(stripe) * (right - start[stripe])
-    above = up > wall
-    even = stripe % 2 == 0
+    even = np.searchsorted(edges, right) % 2 == 0
+    # The jagged wall climbs in even stripes and falls in odd ones, from beyond one side of the
+    # image to beyond the other.
+    far = 2 * np.abs(points).max()
+    corners = np.concatenate([[-far], edges, [far]])
+    slope = np.where(np.arange(len(edges) + 1) % 2 == 0, 1.0, -1.0)
+    level = np.concatenate([[0.0], np.cumsum(slope * np.diff(corners))])
+    level += height - np.interp(0.0, corners, level)
+    above = up > np.interp(right, corners, level)
     return np.where(even, np.where(above, 0, 2), np.where(above, 1, 3))
-
-
-def _slope(stripe: np.ndarray) -> np.ndarray:
-    return np.where(np.asarray(stripe) % 2 == 0, 1.0, -1.0)
 
 
 def nio_lsmo(p: NioLsmo, rng: np.random.Generator) -> Columns:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.simulate import materials
+from vaescope.simulate import layers, materials
 from vaescope.simulate.asked import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, interface, join, place, thin
 
@@ -93,4 +93,6 @@ SYSTEMS: dict[str, System] = {
     "hexagonal": System(hexagonal, Parameters(), 6),
     "bifeo3": System(materials.bifeo3, materials.BiFeO3(), 4, materials.BIFEO3_NAMES),
     "nio-lsmo": System(materials.nio_lsmo, materials.NioLsmo(), 4, materials.NIO_LSMO_NAMES),
+    "mos2": System(layers.mos2, layers.MoS2(), 3, layers.names("Mo", "S2")),
+    "wse2": System(layers.wse2, layers.WSe2(), 3, layers.names("W", "Se2")),
 }
