@@ -18,7 +18,7 @@ from vaescope.simulate.render import expected_counts, position_bound
 _TAIL = 3.0  # the tails of the probe are so many times as wide as its core
 _BOW = 0.5  # greatest share of the drift that is not steady
 _CLOUD = 2.5  # lattice parameters, standard deviation that smooths the clutter into clouds
-_SPECKLE = 0.6  # how strongly the clutter varies from one width of the probe to the next
+_SPECKLE = 0.4  # how strongly the clutter varies from one width of the probe to the next
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def microscope(p: Parameters, rng: np.random.Generator) -> Microscope:
 
 def _clutter(p: Parameters, rng: np.random.Generator) -> np.ndarray:
     """Amorphous matter, (size, size): clouds that speckle on the scale of the probe; mean 1."""
-    clouds = np.clip(_smooth(p.size, _CLOUD * p.spacing, rng), 0, None)
+    clouds = np.clip(0.5 + _smooth(p.size, _CLOUD * p.spacing, rng), 0, None)
     image = clouds * np.exp(_SPECKLE * _smooth(p.size, p.width, rng))
     return image / image.mean()
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.simulate import layers, materials
+from vaescope.simulate import graphene, layers, materials, movies
 from vaescope.simulate.asked import Parameters, within
-from vaescope.simulate.lattice import Columns, crystal, interface, join, place, thin
+from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def perovskite(p: Perovskite, rng: np.random.Generator) -> Columns:
             one = np.ones(len(y))
             strength = np.where(phase == 1, p.ratio1, p.ratio) if species else one
             columns = Columns(y, x, local, phase, np.full(len(y), species), strength)
-            parts.append(columns.where(_first_grain(y, x, p.size) != bool(grain)))
+            parts.append(columns.where(first_grain(y, x, p.size) != bool(grain)))
             if not p.grain:
                 parts[-1] = columns
     return thin(join(parts), 0.55 * p.spacing)
@@ -72,16 +72,11 @@ def _simple(p: Parameters, rng: np.random.Generator, b: np.ndarray) -> Columns:
     return Columns(y, x, local, none, none, np.ones(len(y)))
 
 
-def _first_grain(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
-    """Whether a point lies left of the wall between the grains, which runs slightly aslant."""
-    return x < 0.5 * size + 0.25 * (y - 0.5 * size)
-
-
 @dataclass(frozen=True)
 class System:
     """A crystal that can be simulated."""
 
-    build: Callable[[Any, np.random.Generator], Columns]
+    build: Callable[[Any, np.random.Generator], Columns | list[Columns]]  # an image or a movie
     parameters: Parameters  # with their defaults
     symmetry: int  # turns by 360/symmetry degrees leave its lattice the same
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of the values of a truth
@@ -95,4 +90,6 @@ SYSTEMS: dict[str, System] = {
     "nio-lsmo": System(materials.nio_lsmo, materials.NioLsmo(), 4, materials.NIO_LSMO_NAMES),
     "mos2": System(layers.mos2, layers.MoS2(), 3, layers.names("Mo", "S2")),
     "wse2": System(layers.wse2, layers.WSe2(), 3, layers.names("W", "Se2")),
+    "graphene": System(graphene.graphene, graphene.Graphene(), 6, graphene.NAMES),
+    "graphene-movie": System(movies.graphene_movie, movies.GrapheneMovie(), 6, graphene.NAMES),
 }
