@@ -87,25 +87,25 @@ def position_bound(
         y, x = position[site]
         rows = np.arange(max(int(np.ceil(y - radius)), 0), min(int(y + radius) + 1, size))
         cols = np.arange(max(int(np.ceil(x - radius)), 0), min(int(x + radius) + 1, size))
-        grid_y, grid_x = np.meshgrid(rows, cols, indexing="ij")
-        inside = (grid_y - y) ** 2 + (grid_x - x) ** 2 <= radius**2
+        inside = (rows[:, None] - y) ** 2 + (cols[None] - x) ** 2 <= radius**2
+        at_row, at_col = np.nonzero(inside)
         # Columns outside the window are too poorly seen in it to be nuisances of it.
         others = [k for k in tree.query_ball_point((y, x), radius) if k != site]
-        gradient = [np.ones(inside.sum())]
-        for k in [site, *others]:
-            dy, dx = (grid_y - position[k, 0])[inside], (grid_x - position[k, 1])[inside]
-            shape = np.exp(-_quadratic(metric, dy, dx) / 2)
-            height = peak * height_factor * columns.strength[k]
-            gradient += [
-                height * shape * (metric[0, 0] * dy + metric[0, 1] * dx),
-                height * shape * (metric[1, 0] * dy + metric[1, 1] * dx),
-                shape,
-                height * shape * _quadratic(widening, dy, dx) / 2,
-            ]
-        jacobian = np.stack(gradient, axis=1)
-        fisher = (
-            jacobian / expected[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1][inside][:, None]
-        ).T @ jacobian
+        near = np.array([site, *others])
+        dy = rows[at_row] - columns.y[near, None]
+        dx = cols[at_col] - columns.x[near, None]
+        shape = np.exp(-_quadratic(metric, dy, dx) / 2)
+        lit = peak * height_factor * columns.strength[near, None] * shape
+        slopes = [
+            lit * (metric[0, 0] * dy + metric[0, 1] * dx),
+            lit * (metric[1, 0] * dy + metric[1, 1] * dx),
+            shape,
+            lit * _quadratic(widening, dy, dx) / 2,
+        ]
+        # Rows of the gradient: background, then y, x, amplitude, width of each column.
+        of_columns = np.stack(slopes, axis=1).reshape(4 * len(near), -1)
+        gradient = np.concatenate([np.ones((1, len(at_row))), of_columns])
+        fisher = (gradient / expected[rows[at_row], cols[at_col]]) @ gradient.T
         scale = 1 / np.sqrt(np.diag(fisher))
         covariance = np.linalg.pinv(fisher * np.outer(scale, scale), hermitian=True)
         variance = np.diag(covariance)[1:3] * scale[1:3] ** 2
