@@ -149,12 +149,11 @@ def _inside(position: np.ndarray, p: Graphene) -> np.ndarray:
 
 def _ring_centres(p: Graphene, rng: np.random.Generator, reach: int) -> np.ndarray:
     """Centres of the rings of both grains, (ring, 2) px."""
-    angle, bend = np.radians(p.angle), np.radians(p.bend)
     a = np.array([p.spacing, 0.0])
     b = p.spacing * np.array([0.5, np.sqrt(0.75)])
     grains = []
     for grain in range(2 if p.grain else 1):
-        points, _ = crystal(reach, a, b, angle, bend, rng.uniform(0, 1, 2))
+        points, _ = crystal(reach, a, b, 0.0, 0.0, rng.uniform(0, 1, 2))
         turn = np.radians(grain * p.grain)
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         grains.append(points @ rotation)

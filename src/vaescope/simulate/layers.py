@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -51,51 +51,84 @@ def names(metal: str, pair: str) -> dict[str, tuple[str, ...]]:
     return {"species": (metal, pair), "defect": DEFECTS}
 
 
+@dataclass
+class Layer:
+    """The columns of a layer, as if it were whole, and what it lacks."""
+
+    metal: Columns
+    pair: Columns
+    doped: np.ndarray  # (metal,) whether another metal stands here
+    dopant: float  # strength of its columns
+    missing: np.ndarray  # (pair,) 0, 1 or 2 atoms
+
+
 def mos2(p: MoS2, rng: np.random.Generator) -> Columns:
     """MoS2 with V on some places of Mo."""
-    from ase.build import mx2
-
-    return _layer(mx2("MoS2", kind="2H", a=10 * p.CELL), "V", p, rng)
+    return columns(mos2_layer(p, rng, p.size), p.spacing)
 
 
 def wse2(p: WSe2, rng: np.random.Generator) -> Columns:
     """WSe2 with Mo on some places of W."""
     from ase.build import mx2
 
-    return _layer(mx2("WSe2", kind="2H", a=10 * p.CELL, thickness=_SE_SE), "Mo", p, rng)
+    atoms = mx2("WSe2", kind="2H", a=10 * p.CELL, thickness=_SE_SE)
+    return columns(_layer(atoms, "Mo", p, rng, p.size), p.spacing)
 
 
-def _layer(atoms: Atoms, dopant: str, p: Dichalcogenide, rng: np.random.Generator) -> Columns:
-    """One layer with its defects; the atoms around them stay in their places.
+def mos2_layer(p: MoS2, rng: np.random.Generator, reach: int) -> Layer:
+    """MoS2 that covers an image of ``reach`` px."""
+    from ase.build import mx2
+
+    return _layer(mx2("MoS2", kind="2H", a=10 * p.CELL), "V", p, rng, reach)
+
+
+def columns(layer: Layer, spacing: float) -> Columns:
+    """The columns that are there; the atoms around defects stay in their places.
 
     A pair that lacks one atom scatters half as much. Where both are missing there is no column:
     the three metal columns around are known as ``BESIDE``, unless they are dopants.
     """
-    seen = project(atoms)
-    scale = p.spacing / float(np.hypot(*seen.a))
-    angle, bend = np.radians(p.angle), np.radians(p.bend)
-    origin = rng.uniform(0, 1, 2)
-    parts = []
-    for species, strength in enumerate(seen.strength / seen.strength[METAL]):
-        points = tile(seen, species, p, scale, origin)
-        y, x, local = place(points, p.size, angle, bend)
-        none, kind = np.zeros(len(y), int), np.full(len(y), species)
-        more = {"defect": np.full(len(y), PRISTINE)}
-        parts.append(Columns(y, x, local, none, kind, np.full(len(y), strength), more))
-    metal, pair = parts
-    lot = rng.uniform(size=len(metal))
-    doped = lot < p.dopants
-    metal.strength[doped] = scattering(dopant) / (scattering(seen.symbols[METAL]))
-    lot = rng.uniform(size=len(pair))
-    gone, halved = lot < p.divacancies, (lot >= p.divacancies) & (lot < p.divacancies + p.vacancies)
-    pair.strength[halved] /= 2
-    pair.more["defect"][halved] = SINGLE
-    metal.more["defect"][beside(metal, pair.where(gone), p.spacing)] = BESIDE
-    metal.more["defect"][doped] = DOPANT
+    gone = layer.missing == 2
+    kind = np.where(_beside(layer.metal, layer.pair.where(gone), spacing), BESIDE, PRISTINE)
+    metal = replace(
+        layer.metal,
+        strength=np.where(layer.doped, layer.dopant, layer.metal.strength),
+        more={**layer.metal.more, "defect": np.where(layer.doped, DOPANT, kind)},
+    )
+    pair = replace(
+        layer.pair,
+        strength=layer.pair.strength * (1 - layer.missing / 2),
+        more={**layer.pair.more, "defect": np.where(layer.missing == 1, SINGLE, PRISTINE)},
+    )
     return join([metal, pair.where(~gone)])
 
 
-def beside(columns: Columns, gone: Columns, spacing: float) -> np.ndarray:
+def _layer(
+    atoms: Atoms, dopant: str, p: Dichalcogenide, rng: np.random.Generator, reach: int
+) -> Layer:
+    seen = project(atoms)
+    scale = p.spacing / float(np.hypot(*seen.a))
+    origin = rng.uniform(0, 1, 2)
+    parts = []
+    for species, strength in enumerate(seen.strength / seen.strength[METAL]):
+        points = tile(seen, species, reach, scale, origin)
+        y, x, local = place(points, p.size, np.radians(p.angle), np.radians(p.bend))
+        none, kind = np.zeros(len(y), int), np.full(len(y), species)
+        parts.append(Columns(y, x, local, none, kind, np.full(len(y), strength)))
+    metal, pair = parts
+    doped = rng.uniform(size=len(metal)) < p.dopants
+    lot = rng.uniform(size=len(pair))
+    lacks_one = (lot >= p.divacancies) & (lot < p.divacancies + p.vacancies)
+    return Layer(
+        metal=metal,
+        pair=pair,
+        doped=doped,
+        dopant=scattering(dopant) / scattering(seen.symbols[METAL]),
+        missing=np.where(lot < p.divacancies, 2, lacks_one.astype(int)),
+    )
+
+
+def _beside(columns: Columns, gone: Columns, spacing: float) -> np.ndarray:
     """Which columns of the metal (site,) stand next to a pair that is gone."""
     if not len(gone):
         return np.zeros(len(columns), bool)

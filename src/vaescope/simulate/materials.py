@@ -57,7 +57,7 @@ def bifeo3(p: BiFeO3, rng: np.random.Generator) -> Columns:
     origin = rng.uniform(0, 1, 2)
     parts = []
     for species, strength in enumerate(seen.strength / seen.strength.max()):
-        points = tile(seen, species, p, scale, origin)
+        points = tile(seen, species, p.size, scale, origin)
         phase = _domain(points, edges, height)
         moved = points + scale * shift * _VARIANTS[phase]
         y, x, local = place(points, p.size, angle, bend)
@@ -133,7 +133,7 @@ def nio_lsmo(p: NioLsmo, rng: np.random.Generator) -> Columns:
     for phase, seen in enumerate((perovskite, rock_salt)):
         origin = rng.uniform(0, 1, 2)
         for column, symbol in enumerate(seen.symbols):
-            points = tile(seen, column, p, scale, origin)
+            points = tile(seen, column, p.size, scale, origin)
             y, x, local = place(points, p.size, angle, bend)
             which = np.full(len(y), phase)
             strength = np.full(len(y), seen.strength[column] / strongest)

@@ -1,15 +1,17 @@
-"""Graphene under the beam: atoms vanish, holes grow, silicon hops, the specimen drifts."""
+"""Movies under the beam: atoms vanish, holes grow, silicon hops, the specimen drifts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.simulate.asked import within
-from vaescope.simulate.graphene import SILICON3, Graphene, Sheet, columns, sheet
+from vaescope.simulate import graphene, layers
+from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.graphene import SILICON3, Graphene, Sheet
 from vaescope.simulate.lattice import Columns
+from vaescope.simulate.layers import MoS2
 
 _SHELTERED = 0.01  # loss of an atom with three neighbours beside that of one at an edge
 _UNSTEADY = 0.5  # random part of a frame's drift beside its steady part
@@ -18,16 +20,29 @@ _PIXELS = 2**31  # of a whole movie, at most
 
 
 @dataclass(frozen=True)
-class GrapheneMovie(Graphene):
-    """What can be asked of `graphene-movie`."""
+class Movie(Parameters):
+    """What can be asked of every movie."""
 
     size: int = within(256, 64, 8192)  # px, side of the square frames
-    grain: float = within(0.0, -180.0, 180.0)  # degrees to the second grain (0: one crystal)
     frames: int = within(20, 1, 1000)
-    loss: float = within(0.03, 0.0, 1.0)  # probability that an atom at an edge goes, per frame
-    hops: float = within(0.3, 0.0, 1.0)  # probability that silicon hops, per frame
     jitter: float = within(0.3, 0.0, 10.0)  # px rms by which each atom is off, anew in each frame
     shift: float = within(0.5, 0.0, 20.0)  # px by which the specimen drifts from frame to frame
+
+
+@dataclass(frozen=True)
+class GrapheneMovie(Movie, Graphene):
+    """What can be asked of `graphene-movie`."""
+
+    grain: float = within(0.0, -180.0, 180.0)  # degrees to the second grain (0: one crystal)
+    loss: float = within(0.03, 0.0, 1.0)  # probability that an atom at an edge goes, per frame
+    hops: float = within(0.3, 0.0, 1.0)  # probability that silicon hops, per frame
+
+
+@dataclass(frozen=True)
+class MoS2Movie(Movie, MoS2):
+    """What can be asked of `mos2-movie`."""
+
+    loss: float = within(0.002, 0.0, 1.0)  # probability that an atom of sulphur goes, per frame
 
 
 def graphene_movie(p: GrapheneMovie, rng: np.random.Generator) -> list[Columns]:
@@ -41,16 +56,9 @@ def graphene_movie(p: GrapheneMovie, rng: np.random.Generator) -> list[Columns]:
     ------
     UserError : the movie would not fit in memory.
     """
-    if p.frames * p.size**2 > _PIXELS:
-        raise UserError(
-            "the simulated movie is too large",
-            found=f"{p.frames} frames of {p.size} × {p.size} pixels",
-            expected=f"at most {_PIXELS:.2g} pixels in all",
-            remedy="Ask for fewer frames or a smaller size",
-        )
     path = _path(p, rng)
-    reach = p.size + 2 * int(np.ceil(np.abs(path).max()))
-    made = sheet(p, rng, reach)
+    reach = _reach(p, path)
+    made = graphene.sheet(p, rng, reach)
     # Atoms at the rim of the sheet lack neighbours too, but see no beam.
     lit = np.linalg.norm(made.place, axis=1) < _LIT * reach
     track = np.arange(len(made.place))
@@ -59,15 +67,50 @@ def graphene_movie(p: GrapheneMovie, rng: np.random.Generator) -> list[Columns]:
         if index:
             _lose(made, p, lit, rng)
             _hop(made, track, p, rng)
-        found = columns(made, p)
+        found = graphene.columns(made, p)
         found.more["track"] = track[made.here]
-        found.y += offset[0] + rng.normal(0, p.jitter, len(found))
-        found.x += offset[1] + rng.normal(0, p.jitter, len(found))
-        frames.append(found)
+        frames.append(_shaken(found, offset, p, rng))
     return frames
 
 
-def _path(p: GrapheneMovie, rng: np.random.Generator) -> np.ndarray:
+def mos2_movie(p: MoS2Movie, rng: np.random.Generator) -> list[Columns]:
+    """The columns of every frame, each with its ``track``; sulphur is lost atom by atom.
+
+    Raises
+    ------
+    UserError : the movie would not fit in memory.
+    """
+    path = _path(p, rng)
+    layer = layers.mos2_layer(p, rng, _reach(p, path))
+    layer.metal.more["track"] = np.arange(len(layer.metal))
+    layer.pair.more["track"] = len(layer.metal) + np.arange(len(layer.pair))
+    frames = []
+    for index, offset in enumerate(path):
+        if index:
+            layer.missing += rng.binomial(2 - layer.missing, p.loss)
+        frames.append(_shaken(layers.columns(layer, p.spacing), offset, p, rng))
+    return frames
+
+
+def _reach(p: Movie, path: np.ndarray) -> int:
+    """Side in px of what is seen in all frames together, about the first one's centre."""
+    if p.frames * p.size**2 > _PIXELS:
+        raise UserError(
+            "the simulated movie is too large",
+            found=f"{p.frames} frames of {p.size} × {p.size} pixels",
+            expected=f"at most {_PIXELS:.2g} pixels in all",
+            remedy="Ask for fewer frames or a smaller size",
+        )
+    return p.size + 2 * int(np.ceil(np.abs(path).max()))
+
+
+def _shaken(columns: Columns, offset: np.ndarray, p: Movie, rng: np.random.Generator) -> Columns:
+    """The columns of one frame: drifted together, and each a little off its place."""
+    off_y, off_x = offset[:, None] + rng.normal(0, p.jitter, (2, len(columns)))
+    return replace(columns, y=columns.y + off_y, x=columns.x + off_x)
+
+
+def _path(p: Movie, rng: np.random.Generator) -> np.ndarray:
     """How far the specimen has drifted, (frame, 2) px (y, x), none in the first."""
     angle = rng.uniform(0, 2 * np.pi)
     steady = np.array([np.sin(angle), np.cos(angle)])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.simulate.asked import Parameters
 from vaescope.simulate.lattice import crystal
 
 if TYPE_CHECKING:
@@ -77,10 +76,8 @@ def project(atoms: Atoms, occupancy: dict[str, dict[str, float]] | None = None) 
     )
 
 
-def tile(
-    seen: Projection, column: int, p: Parameters, scale: float, origin: np.ndarray
-) -> np.ndarray:
-    """Where one kind of column stands over the whole image, (site, 2) px (right, up).
+def tile(seen: Projection, column: int, size: int, scale: float, origin: np.ndarray) -> np.ndarray:
+    """Where one kind of column stands over an image of some size, (site, 2) px (right, up).
 
     Before bending, relative to the centre of the image, see `lattice.crystal`.
 
@@ -90,6 +87,5 @@ def tile(
     scale : px per Å.
     origin : (2,) shift of the lattice in units of its vectors.
     """
-    angle, bend = np.radians(p.angle), np.radians(p.bend)
     a, b = scale * seen.a, scale * seen.b
-    return crystal(p.size, a, b, angle, bend, origin + seen.place[column])[0]
+    return crystal(size, a, b, 0.0, 0.0, origin + seen.place[column])[0]

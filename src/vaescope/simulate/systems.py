@@ -92,4 +92,5 @@ SYSTEMS: dict[str, System] = {
     "wse2": System(layers.wse2, layers.WSe2(), 3, layers.names("W", "Se2")),
     "graphene": System(graphene.graphene, graphene.Graphene(), 6, graphene.NAMES),
     "graphene-movie": System(movies.graphene_movie, movies.GrapheneMovie(), 6, graphene.NAMES),
+    "mos2-movie": System(movies.mos2_movie, movies.MoS2Movie(), 3, layers.names("Mo", "S2")),
 }
