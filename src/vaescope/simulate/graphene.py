@@ -19,7 +19,9 @@ from vaescope.simulate.lattice import Columns, crystal, first_grain, place
 from vaescope.simulate.structure import scattering
 
 _BOND = 1 / np.sqrt(3)  # lattice parameters between neighbouring atoms (1.42 Å of 2.46 Å)
-_TOO_CLOSE = 0.72  # lattice parameters: nearer centres of rings are not both kept
+# Lattice parameters: nearer centres of rings are not both kept. Larger, and the boundary is thin:
+# its bonds are then longer than 1.42 Å on average.
+_TOO_CLOSE = 0.45
 _SOFT = 4.0  # lattice parameters around a boundary or defect within which positions give way
 _ROUNDS = 25  # in which the centres of the rings along a boundary find their places
 _BENDING = 0.2  # stiffness between second neighbours beside that of a bond
