@@ -1,5 +1,8 @@
 """Simulated materials have the structures, defects and truths that they claim."""
 
+from dataclasses import fields
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -257,3 +260,10 @@ def test_silicon_is_as_frequent_as_asked_and_has_three_or_four_neighbours():
     here = inner(image, 40) & (defect == graphene.SILICON4)
     distance = cKDTree(p).query(p[here], k=6)[0][:, 1:] * angstrom(image)
     assert (distance[:, 3] < 1.95).all() and (distance[:, 4] > 2.2).all()
+
+
+def test_every_system_and_parameter_is_explained():
+    words = (Path(__file__).parents[2] / "config/README.md").read_text(encoding="utf-8")
+    for name, system in simulate.SYSTEMS.items():
+        for each in [name, *(field.name for field in fields(system.parameters))]:
+            assert f"`{each}`" in words, each

@@ -32,19 +32,22 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
 
     Parameters
     ----------
-    name : `perovskite`, `square` or `hexagonal`, `cards1` to `cards4`, `stem-pairs` or
-        `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256` (see the
-        parameters in `systems`, `cards` and `pairs` for their meaning and units).
+    name : of a crystal or movie (`SYSTEMS`), `cards1` to `cards4`, `stem-pairs` or
+        `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256`;
+        `config/README.md` lists them all.
     seed : of the random generator.
 
     Returns
     -------
     Dataset in the form of an image store, with `image` (time, channel, y, x) and its truth.
     Crystals: electrons, and per column within the image (dimension `truth_site`) its position
-    `truth_y`, `truth_x` (px), `truth_angle` (rad), `truth_phase`, `truth_species` and `truth_bound`
-    (px), the Cramér–Rao bound of the standard deviation of each of its coordinates. Cards: per
-    frame `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and
-    `truth_held_out`. Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
+    `truth_y`, `truth_x` (px), where it is seen, drift included; `truth_angle` (rad), `truth_phase`,
+    `truth_species`, what else the system knows (`TRUTHS`), and `truth_bound` (px), the Cramér–Rao
+    bound of the standard deviation of each of its coordinates from the counts alone. What the
+    values of a truth mean is in the attribute `truth_NAME_names`. Movies: the same of every frame,
+    told apart by `truth_frame`; an atom has the same `truth_track` in all. Cards: per frame
+    `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and `truth_held_out`.
+    Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
 
     Raises
     ------

@@ -1,9 +1,4 @@
-"""Graphene with a grain boundary, turned bonds, holes and silicon.
-
-Carbon stands in the middles of the triangles between the centres of the rings. However these
-centres lie, every atom has three neighbours, so grain boundaries come out as rows of pentagons and
-heptagons, and a turned bond is an edge between two triangles that is laid the other way.
-"""
+"""Graphene with a grain boundary, turned bonds, holes and silicon."""
 
 from __future__ import annotations
 
@@ -11,20 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.spatial import Delaunay, cKDTree
 
 from vaescope.simulate.asked import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, first_grain, place
+from vaescope.simulate.rings import bonds_between, relax, settle, turn
 from vaescope.simulate.structure import scattering
 
-_BOND = 1 / np.sqrt(3)  # lattice parameters between neighbouring atoms (1.42 Å of 2.46 Å)
 # Lattice parameters: nearer centres of rings are not both kept. Larger, and the boundary is thin:
 # its bonds are then longer than 1.42 Å on average.
 _TOO_CLOSE = 0.45
-_SOFT = 4.0  # lattice parameters around a boundary or defect within which positions give way
-_ROUNDS = 25  # in which the centres of the rings along a boundary find their places
-_BENDING = 0.2  # stiffness between second neighbours beside that of a bond
 
 # What `defect` tells of an atom, and `species`.
 PRISTINE, RING, EDGE, SILICON3, SILICON4 = range(5)
@@ -111,11 +102,11 @@ def sheet(p: Graphene, rng: np.random.Generator, reach: int) -> Sheet:
     corners = centres[triangles]
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
     triangles = triangles[sides.max(axis=1) < 2.5 * p.spacing]
-    bonds = _bonds(triangles)
+    bonds = bonds_between(triangles)
     turned = _turned(centres, triangles, bonds, p, rng)
     for first, second in turned:
-        _turn(triangles, first, second)
-    bonds = _bonds(triangles) if len(turned) else bonds
+        turn(triangles, first, second)
+    bonds = bonds_between(triangles) if len(turned) else bonds
     position = centres[triangles].mean(axis=1)
     size_of_ring = np.bincount(triangles.ravel(), minlength=len(centres))
     degree = np.bincount(bonds.ravel(), minlength=len(triangles))
@@ -123,7 +114,7 @@ def sheet(p: Graphene, rng: np.random.Generator, reach: int) -> Sheet:
     open_rings = np.zeros(len(centres), bool)
     open_rings[triangles[degree < 3]] = True
     ring = ((size_of_ring != 6) & ~open_rings)[triangles].any(axis=1)
-    position = _relax(position, bonds, ring, p.spacing)
+    position = relax(position, bonds, ring, p.spacing)
     y, x = _on_image(position, p)
     made = Sheet(
         place=position,
@@ -167,41 +158,7 @@ def _ring_centres(p: Graphene, rng: np.random.Generator, reach: int) -> np.ndarr
     )
     distance, _ = cKDTree(first).query(second)
     second = second[distance > _TOO_CLOSE * p.spacing]
-    return _settle(np.concatenate([first, second]), len(first), p.spacing)
-
-
-def _settle(centres: np.ndarray, first: int, spacing: float) -> np.ndarray:
-    """Let the centres along the boundary find places one lattice parameter apart."""
-    one, two = cKDTree(centres[:first]), cKDTree(centres[first:])
-    depth = np.concatenate([two.query(centres[:first])[0], one.query(centres[first:])[0]])
-    near = np.flatnonzero(depth < 2 * _SOFT * spacing)
-    centres, points, free = centres.copy(), centres[near], depth[near] < _SOFT * spacing
-    for _ in range(_ROUNDS):
-        pairs = _edges(Delaunay(points).simplices)
-        apart = points[pairs[:, 1]] - points[pairs[:, 0]]
-        length = np.linalg.norm(apart, axis=1)
-        close = length < 1.6 * spacing
-        pull = 0.15 * (apart * (1 - spacing / length)[:, None])[close]
-        force = np.zeros_like(points)
-        np.add.at(force, pairs[close, 0], pull)
-        np.add.at(force, pairs[close, 1], -pull)
-        points = points + force * free[:, None]
-    centres[near] = points
-    return centres
-
-
-def _edges(triangles: np.ndarray) -> np.ndarray:
-    """Each edge of some triangles once, (edge, 2)."""
-    every = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    return np.unique(every, axis=0)
-
-
-def _bonds(triangles: np.ndarray) -> np.ndarray:
-    """Pairs of triangles that share an edge, (bond, 2)."""
-    every = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    order = np.lexsort((every[:, 1], every[:, 0]))
-    same = (every[order[1:]] == every[order[:-1]]).all(axis=1)
-    return np.sort(np.stack([order[:-1][same], order[1:][same]], axis=1) // 3, axis=1)
+    return settle(np.concatenate([first, second]), len(first), p.spacing)
 
 
 def _turned(
@@ -216,13 +173,6 @@ def _turned(
     inside = np.flatnonzero(_inside(middle, p))
     wanted = rng.binomial(len(inside), p.stone_wales)
     return bonds[_apart(middle, inside, wanted, 3 * p.spacing, rng)]
-
-
-def _turn(triangles: np.ndarray, first: int, second: int) -> None:
-    """Lay the edge between two triangles the other way."""
-    shared = np.intersect1d(triangles[first], triangles[second])
-    tips = [np.setdiff1d(triangles[k], shared)[0] for k in (first, second)]
-    triangles[first], triangles[second] = [*tips, shared[0]], [*tips, shared[1]]
 
 
 def _apart(
@@ -241,51 +191,6 @@ def _apart(
         if not len(gaps) or gaps.min() > distance:
             chosen.append(int(k))
     return chosen
-
-
-def _relax(position: np.ndarray, bonds: np.ndarray, ring: np.ndarray, spacing: float) -> np.ndarray:
-    """Positions around defects where springs between first and second neighbours are at rest."""
-    if not ring.any():
-        return position
-    depth, _ = cKDTree(position[ring]).query(position, distance_upper_bound=_SOFT * spacing)
-    free = np.isfinite(depth)
-    second = _second_neighbours(bonds, len(position))
-    springs = np.concatenate([bonds, second])
-    rest = np.concatenate([np.full(len(bonds), _BOND), np.ones(len(second))]) * spacing
-    stiff = np.concatenate([np.ones(len(bonds)), np.full(len(second), _BENDING)])
-    used = free[springs].any(axis=1)
-    springs, rest, stiff = springs[used], rest[used], stiff[used]
-
-    def energy(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        current = position.copy()
-        current[free] = flat.reshape(-1, 2)
-        apart = current[springs[:, 1]] - current[springs[:, 0]]
-        length = np.linalg.norm(apart, axis=1)
-        stretch = length - rest
-        pull = (stiff * stretch / length)[:, None] * apart
-        slope = np.zeros_like(current)
-        for axis in range(2):
-            slope[:, axis] += np.bincount(springs[:, 1], pull[:, axis], len(current))
-            slope[:, axis] -= np.bincount(springs[:, 0], pull[:, axis], len(current))
-        return float(0.5 * np.sum(stiff * stretch**2)), slope[free].ravel()
-
-    found = minimize(
-        energy, position[free].ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 200}
-    )
-    relaxed = position.copy()
-    relaxed[free] = found.x.reshape(-1, 2)
-    return relaxed
-
-
-def _second_neighbours(bonds: np.ndarray, count: int) -> np.ndarray:
-    """Pairs of atoms with a common neighbour, (pair, 2)."""
-    from scipy.sparse import coo_matrix, triu
-
-    one = np.ones(len(bonds), int)
-    half = coo_matrix((one, (bonds[:, 0], bonds[:, 1])), shape=(count, count)).tocsr()
-    table = half + half.T
-    pairs = triu(table @ table, k=1).tocoo()
-    return np.stack([pairs.row, pairs.col], axis=1)
 
 
 def _pierce(made: Sheet, p: Graphene, rng: np.random.Generator) -> None:
