@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from vaescope import simulate
+from vaescope import simulate, sites
 
 PLAIN = "square?size=240&spacing=60&dose=1e7&background=0.001"
 
@@ -140,3 +140,11 @@ def test_the_same_seed_gives_the_same_crystal_with_and_without_the_microscope():
     )
     for name in ("truth_y", "truth_x", "truth_defect"):
         np.testing.assert_array_equal(plain[name], shaken[name])
+
+
+@pytest.mark.parametrize("name", ["graphene?size=256", "mos2?size=256&tilt=3&tails=0.2&drift=5"])
+def test_fitted_positions_reach_the_bound(name):
+    scores = json.loads(sites.find(simulate.make(name, 0)).attrs["truth_scores"])
+    assert scores["n_found"] > 80 and scores["precision"] > 0.98
+    # A hundred sites tell the root mean square to about 5 %; the fit knows nothing of the tilt.
+    assert 0.85 < scores["rmse_over_bound"] < 1.2

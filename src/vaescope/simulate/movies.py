@@ -16,7 +16,7 @@ from vaescope.simulate.layers import MoS2
 _SHELTERED = 0.01  # loss of an atom with three neighbours beside that of one at an edge
 _UNSTEADY = 0.5  # random part of a frame's drift beside its steady part
 _LIT = 0.75  # sides of what is seen: beyond its corners, within the sheet
-_PIXELS = 2**31  # of a whole movie, at most
+_PIXELS = 2**28  # of a whole movie, at most
 
 
 @dataclass(frozen=True)
