@@ -124,16 +124,17 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
     )
     cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
     high, wide = len(names) * cell, view.classes * cell
+    names_wide = 0.35 + 0.075 * max(map(len, names))
     sheet = Sheet(
         scene,
         "Classes against the truth",
         high + 0.95,
-        width=max(2 * MARGIN + wide + 1.3, 7.2),
+        width=max(2 * MARGIN + wide + 0.5 + max(names_wide, 0.8), 7.2),
         view=view,
         sites=int(table.sum()),
     )
     order, accuracy = matched(table)
-    axes = sheet.axes(MARGIN + 0.8, 0.3, wide, high)
+    axes = sheet.axes(MARGIN + max(names_wide, 0.8), 0.3, wide, high)
     share = table[:, order] / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(table[:, order]):
@@ -171,6 +172,8 @@ def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
 
     Phase and species together make a kind where both vary.
     """
+    if view.has("truth_defect"):
+        return _true_defects(view)
     known = {name: word for name, word in _WORDS.items() if view.has(name)}
     columns = {name: view.values(name, everywhere=True).astype(int) for name in known}
     varying = [name for name, values in columns.items() if len(np.unique(values[values >= 0])) > 1]
@@ -183,6 +186,16 @@ def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
     kinds[good] = np.ravel(index)
     word = "true " + " · ".join(known[name] for name in varying)
     return word, kinds, [" · ".join(map(str, level)) for level in levels]
+
+
+def _true_defects(view: View) -> tuple[str, np.ndarray, list[str]]:
+    """The defects that occur, as ``true_kinds`` gives kinds."""
+    defect = view.values("truth_defect", everywhere=True).astype(int)
+    levels = np.unique(defect[defect >= 0])
+    kinds = np.where(defect >= 0, np.searchsorted(levels, defect), -1)
+    named = [str(name) for name in np.atleast_1d(view.latents.attrs.get("truth_defect_names", []))]
+    names = [plain(named[k], 24) if k < len(named) else str(k) for k in levels]
+    return "true defect", kinds, names
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:
