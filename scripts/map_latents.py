@@ -1,4 +1,4 @@
-"""Map what one ensemble found (rule map_latents): members, patches -> latents.zarr, CSV, scores, movie."""
+"""Map what one ensemble found (rule map_latents): members, patches -> latents, scores, movie."""
 
 import json
 

@@ -14,7 +14,7 @@ def honeycomb(side: float, bond: float) -> np.ndarray:
     i, j = (v.ravel() - count // 2 for v in np.mgrid[:count, :count])
     a = bond * np.sqrt(3)
     cell = np.stack([a * (i + j / 2), a * np.sqrt(3) / 2 * j], 1)
-    points = np.concatenate([cell, cell + [a / 2, a / (2 * np.sqrt(3))]]) + side / 2
+    points = np.concatenate([cell, cell + a * np.array([1 / 2, 1 / np.sqrt(12)])]) + side / 2
     return points[((points > -2 * bond) & (points < side + 2 * bond)).all(1)]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the atoms of a movie: populations of classes, changes between them, dwell times."""
+"""What becomes of the atoms of a movie: populations of classes, changes between them, stays."""
 
 from __future__ import annotations
 

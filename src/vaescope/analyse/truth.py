@@ -90,9 +90,7 @@ def _of_defects(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
     return out
 
 
-def _of_angles(
-    latents: xr.Dataset, truth: np.ndarray, known: np.ndarray, n: int
-) -> dict[str, Any]:
+def _of_angles(latents: xr.Dataset, truth: np.ndarray, known: np.ndarray, n: int) -> dict[str, Any]:
     error = np.degrees(angle_error(latents["consensus_angle"].values[known], truth[known], n))
     spread = np.degrees(latents["angle_spread"].values[known])
     return {

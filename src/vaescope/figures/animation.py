@@ -44,21 +44,28 @@ def class_clip(scene: Scene, view: View) -> Clip | None:
     shown = np.unique(np.linspace(0, scene.frames - 1, MOST_FRAMES).round().astype(int))
     pictures = [_picture(scene, view, int(frame)) for frame in shown]
     pause = float(np.clip(_SECONDS / len(shown), _FASTEST, _SLOWEST))
+    data, left = small_enough(pictures, pause)
+    caption = (
+        f"The image and the class of every site, {left} of {scene.frames} frames."
+        " Cells without colour have no patch. The colours are those of the other figures."
+    )
+    return Clip(f"{view.name}-movie", "The classes as a movie", caption, data, view.name)
+
+
+def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:
+    """A GIF of at most ``MOST_BYTES`` and how many of the pictures are left in it.
+
+    pause : s from picture to picture.
+    """
     data = b""
     for share, colours in _SMALLER:
         data = _gif(pictures, share, colours, pause)
         if len(data) <= MOST_BYTES:
-            break
-    else:
-        # Noise that no palette makes small: fewer frames.
-        while len(data) > MOST_BYTES and len(pictures) > 2:
-            pictures = pictures[::2]
-            data = _gif(pictures, share, colours, pause)
-    caption = (
-        f"The image and the class of every site, {len(pictures)} of {scene.frames} frames."
-        " Cells without colour have no patch. The colours are those of the other figures."
-    )
-    return Clip(f"{view.name}-movie", "The classes as a movie", caption, data, view.name)
+            return data, len(pictures)
+    while len(data) > MOST_BYTES and len(pictures) > 2:  # noise that no palette makes small
+        pictures, pause = pictures[::2], 2 * pause
+        data = _gif(pictures, *_SMALLER[-1], pause)
+    return data, len(pictures)
 
 
 def _picture(scene: Scene, view: View, frame: int) -> Image:
@@ -105,12 +112,12 @@ def _gif(pictures: list[Image], share: float, colours: int, pause: float) -> byt
     small = pictures
     if share < 1:
         size = tuple(max(int(side * share), 1) for side in pictures[0].size)
-        small = [picture.resize((size[0], size[1]), Image.Resampling.LANCZOS) for picture in pictures]
+        small = [
+            picture.resize((size[0], size[1]), Image.Resampling.LANCZOS) for picture in pictures
+        ]
     # One palette, from the middle frame, in which greys and all classes occur: colours keep still.
     palette = small[len(small) // 2].quantize(colours, method=Image.Quantize.MAXCOVERAGE)
-    drawn = [
-        picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in small
-    ]
+    drawn = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in small]
     buffer = io.BytesIO()
     drawn[0].save(
         buffer,

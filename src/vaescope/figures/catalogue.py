@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.figures import classes, criticism, latent, maps, movie, stack, training
-from vaescope.figures import truth, versions
+from vaescope.figures import (
+    classes,
+    criticism,
+    latent,
+    maps,
+    movie,
+    stack,
+    training,
+    truth,
+    versions,
+)
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.animation import Clip, class_clip
 from vaescope.figures.scene import Scene, View, load

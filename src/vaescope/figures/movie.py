@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from vaescope.figures.panels import (
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
-from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours
+from vaescope.figures.style import FAINT, INK, category_colours
 
 _SHOWN = 5  # frames: first, quarter, half, three quarters, last
 _LOG_FROM = 8  # times as large as the rarest class: from there on shares are drawn on a log scale
@@ -175,8 +176,7 @@ def populations(scene: Scene, view: View) -> Drawn | None:
     )
     axes = sheet.axes(0.85, 0.3, 7.4, 2.85)
     there = share[share > 0]
-    medians = np.nanmedian(np.where(count > 0, share, np.nan), axis=0)
-    medians = medians[np.isfinite(medians)]
+    medians = np.array([np.median(one[one > 0]) for one in share.T if (one > 0).any()])
     wide = len(medians) > 1 and medians.max() > _LOG_FROM * medians.min()
     least = there.min() / 2 if there.size else 1e-3
     for index, colour in enumerate(category_colours(view.classes)):
@@ -187,7 +187,7 @@ def populations(scene: Scene, view: View) -> Drawn | None:
             values = np.where(values > 0, values, np.nan)
         low = np.maximum(values - spread, least if wide else 0)
         axes.fill_between(times, low, values + spread, color=colour, alpha=0.22, lw=0)
-        few = {"marker": "o", "ms": 3.0} if scene.frames <= 40 else {}
+        few: dict[str, Any] = {"marker": "o", "ms": 3.0} if scene.frames <= 40 else {}
         axes.plot(times, values, color=colour, lw=1.5, label=f"class {index}", **few)
     if wide:
         axes.set_yscale("log")
@@ -256,7 +256,7 @@ def transitions(scene: Scene, view: View) -> Drawn | None:
         seen = count[row, column] > 0
         dark = row != column and value > 0.6 * top
         colour = "white" if dark else (INK if seen else FAINT)
-        text = f"{_short(value)}\n±\u202f{_short(error[row, column])}"
+        text = f"{_short(value)}\n±\u202f{_short(float(error[row, column]))}"
         size = 8.0 if cell > 0.7 else 7.0
         axes.text(column, row, text, ha="center", va="center", size=size, color=colour)
     axes.set_xticks(range(classes), [str(k) for k in range(classes)])
@@ -352,9 +352,16 @@ def trajectories(scene: Scene, view: View) -> Drawn | None:
         )
         for mine, colour in zip(rows, category_colours(len(rows)), strict=True):
             plane.plot(content[mine, 0], content[mine, 1], color=colour, lw=1.0, alpha=0.85)
-            plane.scatter(*content[mine[0], :2], s=22, color=colour, zorder=3, linewidths=0)
+            (x, y), (x_end, y_end) = content[mine[0], :2], content[mine[-1], :2]
+            plane.scatter(x, y, s=22, color=colour, zorder=3, linewidths=0)
             plane.scatter(
-                *content[mine[-1], :2], s=24, marker="s", facecolor="white", edgecolor=colour, zorder=3
+                x_end,
+                y_end,
+                s=24,
+                marker="s",
+                facecolor="white",
+                edgecolor=colour,
+                zorder=3,
             )
         plane.set(xlabel="latent 1", ylabel="latent 2", title="in the latent plane")
     for place, (label, values, error) in enumerate(panels):
@@ -364,7 +371,12 @@ def trajectories(scene: Scene, view: View) -> Drawn | None:
         ):
             when = scene.times[frame[mine]]
             axes.fill_between(
-                when, values[mine] - error[mine], values[mine] + error[mine], color=colour, alpha=0.2, lw=0
+                when,
+                values[mine] - error[mine],
+                values[mine] + error[mine],
+                color=colour,
+                alpha=0.2,
+                lw=0,
             )
             axes.plot(when, values[mine], color=colour, lw=1.1, label=f"track {chosen[number]}")
         axes.set(ylabel=label)
@@ -395,7 +407,7 @@ def long_tracks(view: View, most: int = 5) -> np.ndarray:
     """Numbers of some long tracks: those whose latents wander most, and a usual one."""
     assert view.movie is not None
     length = view.movie["length"].values
-    usable = np.flatnonzero((length >= max(length.max(initial=0) / 2, 2)))
+    usable = np.flatnonzero(length >= max(length.max(initial=0) / 2, 2))
     if not len(usable):
         return np.zeros(0, int)
     scale = view.latents["consensus_content"].values.std(axis=0) + 1e-12

@@ -120,7 +120,7 @@ class Scene:
 
     @cached_property
     def times(self) -> np.ndarray:
-        """Time of every frame (frame,) in ``time_unit``; their numbers from 1 where none is known."""
+        """Time of every frame (frame,) in ``time_unit``; its number where none is known."""
         if self.pixels is None or not self.time_unit:
             return np.arange(1, self.frames + 1)
         return np.asarray(self.pixels["time"].values, dtype=float)

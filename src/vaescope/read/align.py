@@ -61,7 +61,7 @@ def drift(frames: da.Array) -> np.ndarray:
 
 def steps(frames: da.Array) -> np.ndarray:
     """(frame - 1, 2) shifts in pixels (y, x) that bring each frame of (frame, y, x) but the first
-    onto the one before it; NaN beside a constant frame."""
+    onto the one before it; beside a constant frame they may be anything, or NaN."""
     pairs = [_step(frames[k - 1], frames[k]) for k in range(1, frames.shape[0])]
     return np.reshape(np.array(dask.compute(*pairs), float), (-1, 2))
 

@@ -57,7 +57,8 @@ def ticked(text: object) -> Markup:
 
 
 def embedded_figure(file: Path) -> dict[str, Any] | None:
-    """A PNG figure, or a GIF with all its frames, as a data address, with the size at which it is meant to be seen."""
+    """A PNG figure, or a GIF with all its frames, as a data address, with the size at which it is
+    meant to be seen."""
     from PIL import Image, UnidentifiedImageError
 
     try:

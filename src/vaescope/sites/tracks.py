@@ -88,16 +88,22 @@ def add_tracks(
     about = {"long_name": "drift of the whole frame since the first", "units": "px"}
     found["drift"] = (("time", "axis"), moved, about)
     found = found.assign_coords(axis=["y", "x"], time=image["time"])
-    found.attrs |= {"track_step": largest, "track_gap": gap, "tracks": int(track.max(initial=-1)) + 1}
+    found.attrs |= {
+        "track_step": largest,
+        "track_gap": gap,
+        "tracks": int(track.max(initial=-1)) + 1,
+    }
     return found
 
 
 def correlated(image: xr.Dataset, channel: int = 0) -> np.ndarray:
-    """(frame - 1, 2) whole-frame motion in px from each frame to the next, by cross-correlation;
-    0 where a frame is constant."""
+    """(frame - 1, 2) whole-frame motion in px from each frame to the next, by
+    cross-correlation; of a constant frame it means nothing."""
+    import dask.array as da
+
     from vaescope.read import align
 
-    return -np.nan_to_num(align.steps(image["image"].data[:, channel]))
+    return -np.nan_to_num(align.steps(da.asarray(image["image"].data[:, channel])))
 
 
 def drift(
@@ -154,15 +160,15 @@ def link(frame: np.ndarray, place: np.ndarray, largest: float, gap: int = GAP) -
     first = np.searchsorted(frame[order], np.arange(frames))  # of each frame, within the order
     coordinates = np.split(place[order], first[1:])
     # Whatever lies within the largest step is linked, unless another partner suits better.
-    alone = _ALONE * largest**2
+    costs: dict[str, Any] = dict.fromkeys(
+        ("track_start_cost", "track_end_cost", "segment_start_cost", "segment_end_cost"),
+        _ALONE * largest**2,
+    )
     linker = LapTrack(
         cutoff=largest**2,
-        track_start_cost=alone,
-        track_end_cost=alone,
-        segment_start_cost=alone,
-        segment_end_cost=alone,
         gap_closing_cutoff=largest**2 if gap else False,
         gap_closing_max_frame_count=gap + 1,  # counted from the last frame to the next
+        **costs,
     )
     links = linker.predict(coordinates).edges() if len(frame) else []
     track = np.arange(len(frame))
