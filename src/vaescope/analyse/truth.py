@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
         if "truth_phase" in latents:
             known &= latents["truth_phase"].values >= 0
         if known.sum() >= FEWEST:
+            # Two sublattices may be alike but for a turn: the lattice's own angle cannot tell.
+            n = math.lcm(n, int(latents.attrs.get("truth_symmetry", 1)))
             out |= _of_angles(latents, truth, known, n)
     return out
 

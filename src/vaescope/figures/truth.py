@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
@@ -30,7 +32,8 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     if known.sum() < 3:
         return None
     truth, encoded = truth[known], encoded[known]
-    period = view.period
+    order = math.lcm(view.symmetry, int(view.latents.attrs.get("truth_symmetry", 1)))
+    period = 360 / order
     constant = circular_mean(encoded - truth, period)
     # The mean is drawn by outliers, the median about it is not.
     constant += float(np.median(wrap(encoded - truth - constant, period)))
@@ -45,7 +48,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
         view=view,
         sites=len(true),
         notes=(
-            f"angles modulo {period:g}°" if view.symmetry > 1 else "",
+            f"angles modulo {period:g}°" if order > 1 else "",
             f"constant {signed(constant)}°",
         ),
     )
@@ -89,7 +92,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
         " sites, since no model knows which way up its unit lies."
-        + (f" Both are known modulo {period:g}°." if view.symmetry > 1 else "")
+        + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
     return sheet.drawn("angle-truth", caption, view)
