@@ -16,8 +16,8 @@ from pathlib import Path
 from vaescope import analyse, config, patches, simulate, sites, train
 
 ROOT = Path(__file__).parents[1]
-SOURCE = "graphene-movie?frames=10&size=200&silicon=0.03&holes=2&hole=1.5"
-MEMBERS = 2
+SOURCE = "graphene-movie?frames=14&size=200&silicon=0.03&fourfold=0&holes=2&hole=1.5"
+MEMBERS = 4
 SHOWN = (
     "recall",
     "link_recall",

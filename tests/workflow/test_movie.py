@@ -53,7 +53,9 @@ def test_the_atoms_of_a_movie_are_followed_to_the_report(fresh: Lab):
     latest = folder / "figures" / "latest"
     with Image.open(latest / "jrvae-movie.gif") as clip:
         assert clip.n_frames == FRAMES
-    names = {figure["name"] for figure in json.loads((latest / "figures.json").read_text())["figures"]}
+    names = {
+        figure["name"] for figure in json.loads((latest / "figures.json").read_text())["figures"]
+    }
     assert {"jrvae-frames-classes", "jrvae-populations", "jrvae-transitions"} <= names
     assert {"skip-rvae-frames-angle", "skip-rvae-trajectories", "jrvae-movie"} <= names
     page = (folder / "report.html").read_text()
