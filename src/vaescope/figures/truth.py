@@ -197,7 +197,7 @@ def _true_defects(view: View) -> tuple[str, np.ndarray, list[str]]:
     levels = np.unique(defect[defect >= 0])
     kinds = np.where(defect >= 0, np.searchsorted(levels, defect), -1)
     named = [str(name) for name in np.atleast_1d(view.latents.attrs.get("truth_defect_names", []))]
-    names = [plain(named[k], 24) if k < len(named) else str(k) for k in levels]
+    names = [plain(named[k], 40) if k < len(named) else str(k) for k in levels]
     return "true defect", kinds, names
 
 
