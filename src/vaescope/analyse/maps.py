@@ -29,7 +29,10 @@ from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
 from vaescope.train.data import gather as gather_data
 
-CARRIED = ("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256")
+CARRIED = (
+    *("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256"),
+    *("truth_symmetry", "truth_defect_names"),
+)
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
 
@@ -202,8 +205,9 @@ def _coordinates(view: View, patches: xr.Dataset) -> dict[str, Any]:
         "py": patches["py"].values,
         "px": patches["px"].values,
     }
-    for key in ("frame", "y", "x"):
-        coordinates[key] = ("site", patches[key].values, patches[key].attrs)
+    for key in ("frame", "y", "x", "track", "track_length"):
+        if key in patches:
+            coordinates[key] = ("site", patches[key].values, patches[key].attrs)
     return coordinates
 
 

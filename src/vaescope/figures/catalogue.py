@@ -18,12 +18,14 @@ from vaescope.figures import (
     latent,
     maps,
     modes,
+    movie,
     stack,
     training,
     truth,
     versions,
 )
 from vaescope.figures import dataset as of_dataset
+from vaescope.figures.animation import Clip, class_clip
 from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
 from vaescope.figures.style import Look, house
@@ -43,6 +45,7 @@ OF_A_MODEL = (
     classes.class_map,
     modes.class_stability,
     ensembles.class_number,
+    *movie.OF_A_MODEL,
     maps.uncertainty,
     criticism.criticism,
     maps.strain,
@@ -127,6 +130,14 @@ def figures(scene: Scene) -> Iterator[Drawn]:
                 yield drawn
 
 
+def clips(scene: Scene) -> Iterator[Clip]:
+    """Every animation that the results allow."""
+    for view in scene.views:
+        made = class_clip(scene, view)
+        if made is not None:
+            yield made
+
+
 def _write(scene: Scene, folder: Path) -> dict[str, Any]:
     """Draw all figures into a folder, with their manifest, which is returned."""
     listed = []
@@ -141,6 +152,10 @@ def _write(scene: Scene, folder: Path) -> dict[str, Any]:
                 "files": files,
             }
         )
+    for clip in clips(scene):
+        (folder / f"{clip.name}.gif").write_bytes(clip.data)
+        facts = {"name": clip.name, "title": clip.title, "caption": clip.caption}
+        listed.append({**facts, "model": clip.model, "files": [f"{clip.name}.gif"]})
     small = stack.thumbnail(scene) if scene.stack else of_dataset.thumbnail(scene)
     thumbnail = _save(small, folder, "png", 100)
     manifest = {

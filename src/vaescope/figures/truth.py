@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
@@ -35,7 +37,8 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     if known.sum() < 3:
         return None
     truth, encoded = truth[known], encoded[known]
-    period = view.period
+    order = math.lcm(view.symmetry, int(view.latents.attrs.get("truth_symmetry", 1)))
+    period = 360 / order
     constant = circular_mean(encoded - truth, period)
     # The mean is drawn by outliers, the median about it is not.
     constant += float(np.median(wrap(encoded - truth - constant, period)))
@@ -50,7 +53,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
         view=view,
         sites=len(true),
         notes=(
-            f"angles modulo {period:g}°" if view.symmetry > 1 else "",
+            f"angles modulo {period:g}°" if order > 1 else "",
             f"constant {signed(constant)}°",
         ),
     )
@@ -94,7 +97,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
         " sites, since no model knows which way up its unit lies."
-        + (f" Both are known modulo {period:g}°." if view.symmetry > 1 else "")
+        + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
     return sheet.drawn("angle-truth", caption, view)
@@ -176,9 +179,11 @@ def contingency(labels: np.ndarray, kinds: np.ndarray, classes: int, names: int)
 def true_kinds(scene: Scene, view: View) -> tuple[str, np.ndarray, list[str]]:
     """What is truly there: its name in words, the kind of every site (−1 unknown), their names.
 
-    Phase and species together make a kind where both vary.
+    Phase and species together make a kind where both vary; where defects are known, they do.
     """
     known = {name: word for name, word in _WORDS.items() if view.has(name)}
+    if "truth_defect" in known:
+        known = {"truth_defect": known["truth_defect"]}
     columns = {name: view.values(name, everywhere=True).astype(int) for name in known}
     varying = [name for name, values in columns.items() if len(np.unique(values[values >= 0])) > 1]
     if not varying:
@@ -191,7 +196,7 @@ def true_kinds(scene: Scene, view: View) -> tuple[str, np.ndarray, list[str]]:
     word = "true " + " · ".join(known[name] for name in varying)
     names = []
     for level in levels:
-        words = [_level_name(scene, name, k) for name, k in zip(varying, level, strict=True)]
+        words = [_level_name(scene, name, int(k)) for name, k in zip(varying, level, strict=True)]
         names.append(" · ".join(words))
     return word, kinds, names
 
@@ -200,7 +205,7 @@ def _level_name(scene: Scene, name: str, level: int) -> str:
     if name == "truth_label":
         return label_name(scene, level)
     known = [str(word) for word in scene.attrs.get(f"{name}_names") or []]
-    return plain(known[level], 18) if 0 <= level < len(known) else f"{_WORDS[name]} {level}"
+    return plain(known[level], 40) if 0 <= level < len(known) else f"{_WORDS[name]} {level}"
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:

@@ -123,8 +123,10 @@ def _quality(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
             ("samples", f"{patches.sizes['py']} × {patches.sizes['px']}"),
         ]
     error = np.hypot(sites["y_error"].values, sites["x_error"].values) / np.sqrt(2)
+    followed = [("atoms followed", words.number(int(sites.attrs.get("tracks", 0))))]
     return [
         ("sites found", words.number(int(sites.sizes["site"]))),
+        *(followed if "track" in sites else []),
         ("with a patch", words.number(int(patches.sizes["site"]))),
         ("spacing", words.size_in_words(image.attrs, float(sites.attrs.get("spacing", np.nan)))),
         ("quality of the fits (median)", words.number(_median(sites["fit_quality"].values))),
@@ -215,7 +217,7 @@ def _figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for entry in manifest.get("figures", []):
         files = [str(name) for name in entry.get("files", [])]
-        drawn = next((name for name in files if name.endswith(".png")), None)
+        drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
         picture = embedded_figure(folder / "figures" / versions.LATEST / drawn) if drawn else None
         if picture is None:
             continue

@@ -12,6 +12,13 @@ _SCORES = {
     "class_accuracy": "class accuracy",
     "class_ami": "classes against truth (AMI)",
     "phase_accuracy": "phase accuracy",
+    "defect_macro_f1": "defects against truth (macro F1)",
+    "defect_ami": "defects against truth (AMI)",
+    "link_recall": "true links found",
+    "link_precision": "links that are true",
+    "track_purity": "sites on the track of their atom",
+    "identity_switches": "atoms that change their track",
+    "n_true_links": "true links off the edge",
     "content_agreement": "agreement of the members",
     "predictive_p_below_0.05": "sites with predictive p < 0.05",
     "mean_elbo": "mean ELBO (nats)",
@@ -65,6 +72,7 @@ _SHARES = (
     "within_3_deg",
     "coverage_68",
     "below_0.05",
+    "purity",
 )
 _METHODS = {
     "maxima": "local maxima",
@@ -199,6 +207,12 @@ def _sites(settings: dict[str, Any]) -> str:
     )
     if settings.get("refine", True):
         text += ", and their positions are refined by fitting Gaussians, neighbours included"
+    if settings.get("track"):
+        text += (
+            ". Atoms are followed from frame to frame over at"
+            f" most {settings.get('track_step', 0.4):g} spacings, drift taken out, and known again"
+            f" after up to {settings.get('track_gap', 2)} frames that miss them"
+        )
     return text + "."
 
 

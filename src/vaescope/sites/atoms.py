@@ -19,6 +19,7 @@ _REFINE_TILE = 1024  # px; a fixed size, so that results depend on neither chunk
 _REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours
 _MERGE = 0.3  # of the spacing: two fits nearer than this have found the same atom
 _TOO_NEAR = 1.2  # sites found farther apart than this times the spacing belie the spacing
+_TOO_FAR = 0.75  # and so do those nearer than this (a honeycomb has 0.58 lattice parameters)
 FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
 
@@ -49,10 +50,11 @@ def find_atoms(frames: list[da.Array], settings: dict[str, Any], threads: int) -
     # Missing pixels look like the usual background: no filter can bear a NaN.
     frames = [da.where(da.isfinite(frame), frame, usual) for frame in frames]
     chosen = [_detected(frame, lengths, settings, threads) for frame in frames]
-    if settings["spacing"] is None and lengths.periodic:
+    if settings["spacing"] is None and lengths.periodic and any(len(s) for s, _ in chosen):
         distance = _nearest(chosen)
-        if distance > _TOO_NEAR * lengths.spacing:
+        if not _TOO_FAR * lengths.spacing <= distance <= _TOO_NEAR * lengths.spacing:
             # The image has a sublattice too weak to be found: the lengths are those of the others.
+            # Or the spacing is that of the unit cell, in which several atoms stand.
             lengths = replace(lengths, spacing=distance)
             chosen = [_detected(frame, lengths, settings, threads) for frame in frames]
     parts = [
