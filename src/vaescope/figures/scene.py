@@ -100,6 +100,7 @@ class Scene:
     patches: xr.Dataset  # lazy
     attrs: dict[str, Any]
     views: list[View] = field(default_factory=list)
+    baselines: xr.Dataset | None = None  # classical methods, where the recipe asks for them
 
     @property
     def stack(self) -> bool:
@@ -181,8 +182,16 @@ class Scene:
         return " · ".join(words)
 
 
-def load(results_dir: Path, dataset: str, models: list[str], look: Look, version: str) -> Scene:
-    """Read what the figures of a dataset need.
+def load(
+    results_dir: Path,
+    dataset: str,
+    models: list[str],
+    look: Look,
+    version: str,
+    *,
+    baselines: bool = False,
+) -> Scene:
+    """Read what the figures of a dataset need, its classical methods too if there are any.
 
     Raises
     ------
@@ -219,6 +228,7 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
         patches=patches,
         attrs={**image.attrs, "spacing": sites.attrs.get("spacing")},
         views=views,
+        baselines=store.open(folder / "baselines.zarr").load() if baselines else None,
     )
 
 
