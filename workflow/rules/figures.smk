@@ -9,6 +9,7 @@ rule draw_figures:
         patches="<results>/{dataset}/patches.zarr",
         latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
         history=each_model("<results>/{dataset}/{model}/history.csv"),
+        baselines=if_baselines("<results>/{dataset}/baselines.zarr"),
     output:
         # The folders of versions beside it are no outputs: Snakemake must never delete them.
         latest=report(

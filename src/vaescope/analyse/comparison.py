@@ -169,6 +169,21 @@ def truths(patches: xr.Dataset) -> dict[str, np.ndarray]:
     return kinds
 
 
+def kind_names(patches: xr.Dataset) -> list[str]:
+    """Names of the kinds of ``main_truth``, such as ``phase 0 · species 1``."""
+    kinds = truths(patches)
+    main = main_truth(kinds)
+    if main is None:
+        return []
+    single = [name for name in kinds if name != TOGETHER]
+    values = {name: patches[f"truth_{name}"].values for name in single}
+    names = []
+    for kind in range(int(main.max()) + 1):
+        first = int(np.flatnonzero(main == kind)[0])
+        names.append(" · ".join(f"{name} {values[name][first]:g}" for name in single))
+    return names
+
+
 def angle_of(patches: xr.Dataset, models: Mapping[str, xr.Dataset]) -> Angle | None:
     """The true angle where it is known of most sites, or else the first model's."""
     if "truth_angle" in patches:
@@ -236,7 +251,11 @@ def ari(entry: Entry, kind: np.ndarray) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     known = kind >= 0
-    return float("nan") if entry.failed else float(adjusted_rand_score(kind[known], entry.label[known]))
+    return (
+        float("nan")
+        if entry.failed
+        else float(adjusted_rand_score(kind[known], entry.label[known]))
+    )
 
 
 def knn(entry: Entry, kind: np.ndarray) -> float:

@@ -40,9 +40,7 @@ def umap(seen: Seen) -> Found:
     from umap import UMAP
 
     near = min(_NEIGHBOURS["umap"], len(seen.rows) - 1)
-    model = UMAP(
-        n_neighbors=near, n_components=PLANE, init="pca", random_state=seen.seed, n_jobs=1
-    )
+    model = UMAP(n_neighbors=near, n_components=PLANE, init="pca", random_state=seen.seed, n_jobs=1)
     points = np.ascontiguousarray(seen.reduced, dtype=np.float32)
     place = np.zeros((len(seen), PLANE))
     place[seen.rows] = model.fit_transform(points[seen.rows])

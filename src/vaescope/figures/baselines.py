@@ -14,6 +14,7 @@ from vaescope.figures.panels import RASTER_FROM, bare, micrograph, polygons, sca
 from vaescope.figures.quantities import Quantity, wrap
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.truth import label_name
 from vaescope.figures.style import FAINT, MISSING, category_colours, plain, robust_limits
 
 GROUP = "baselines"
@@ -24,6 +25,7 @@ _HEAD = 0.46  # inches above a panel, for two lines
 _LETTERS = 12.5  # of a name in an inch
 _PICTURES = 8  # of a method; a map of units shows all
 _SIDE = 0.56  # inches of a picture
+_MOST_NAMED = 10  # kinds in a legend
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Compared:
     kind: np.ndarray | None
     angle: Angle | None
     colours: list[str]
+    names: list[str]  # of the kinds
 
 
 def figures(scene: Scene) -> Iterator[Drawn]:
@@ -57,6 +60,7 @@ def figures(scene: Scene) -> Iterator[Drawn]:
         comparison.main_truth(kinds),
         comparison.angle_of(scene.patches, models),
         category_colours(max(count, 1)),
+        _kind_names(scene),
     )
     if scene.stack:
         yield _by_label(scene, what)
@@ -69,6 +73,31 @@ def figures(scene: Scene) -> Iterator[Drawn]:
     pictures = components(scene, what)
     if pictures is not None:
         yield pictures
+
+
+def _kind_names(scene: Scene) -> list[str]:
+    """Names of the kinds of the truth; labels by the names that the data give them."""
+    names = comparison.kind_names(scene.patches)
+    if any(" · " in name or not name.startswith("label ") for name in names):
+        return names
+    return [label_name(scene, float(name.removeprefix("label "))) for name in names]
+
+
+def _legend(sheet: Sheet, what: Compared) -> None:
+    """The colours of the kinds of the truth, in the line under the title, from the right."""
+    if not 0 < len(what.names) <= _MOST_NAMED:
+        return
+    x = sheet.width - MARGIN
+    for name, colour in reversed(list(zip(what.names, what.colours, strict=False))):
+        text = plain(name, 24)
+        x -= 0.068 * len(text) + 0.3
+        if x < 3.2:
+            return
+        mark = sheet.axes(x, -0.33, 0.11, 0.11)
+        mark.set_facecolor(colour)
+        mark.set(xticks=[], yticks=[])
+        mark.spines[:].set_visible(False)
+        sheet.text(x + 0.16, -0.235, text, size=8)
 
 
 def _columns(count: int, aspect: float) -> int:
@@ -97,6 +126,7 @@ def maps(scene: Scene, what: Compared) -> Drawn:
         notes=(scene.frame_words, "grey: in no cluster"),
     )
     cells = scene.cells_of(of_sites)
+    _legend(sheet, what)
     for place in range(count):
         row, column = divmod(place, columns)
         x, y = MARGIN + column * (side + _GAP), row * step
@@ -182,9 +212,7 @@ def _by_label(scene: Scene, what: Compared) -> Drawn:
         " only sort into clusters are drawn on the plane of PCA. ARI: adjusted Rand index against"
         " the truth (1: the same, 0: by chance)."
     )
-    return _planes(
-        scene, what, "Which method separates what", "baselines-labels", caption, look
-    )
+    return _planes(scene, what, "Which method separates what", "baselines-labels", caption, look)
 
 
 def _by_angle(scene: Scene, what: Compared, angle: Angle) -> Drawn:
@@ -241,9 +269,9 @@ def _planes(
     columns = max(_columns(len(drawn), 1.0), 1)
     side = (WIDTH - 2 * MARGIN - 4 * _GAP) / 5
     step = side + _HEAD + 0.06
-    sheet = Sheet(
-        scene, title, max(-(-len(drawn) // columns), 1) * step, sites=len(what.reference)
-    )
+    sheet = Sheet(scene, title, max(-(-len(drawn) // columns), 1) * step, sites=len(what.reference))
+    if not own_plane:
+        _legend(sheet, what)
     for place, (index, points) in enumerate(drawn):
         row, column = divmod(place, columns)
         x, y = MARGIN + column * (side + _GAP), row * step
@@ -256,7 +284,21 @@ def _planes(
         for spine in axes.spines.values():
             spine.set(visible=True, linewidth=0.5, color="#b6bcc8")
         _title(sheet, x, y, side, _name(what.entries[index]), line)
+    if own_plane and what.angle is not None:
+        _angle_bar(sheet, what.angle)
     return _drawn(sheet, name, caption)
+
+
+def _angle_bar(sheet: Sheet, angle: Angle) -> None:
+    """The cyclic colours of the angle, at the right under the title."""
+    half = 180 / angle.symmetry
+    axes = sheet.axes(sheet.width - MARGIN - 2.3, -0.42, 2.0, 0.1)
+    cmap = sheet.scene.look.cyclic
+    axes.imshow(np.linspace(0, 1, 256)[None], aspect="auto", cmap=cmap, extent=(-half, half, 0, 1))
+    axes.set(yticks=[])
+    axes.set_xticks([-half, 0, half], [f"{v:g}°".replace("-", "−") for v in (-half, 0.0, half)])
+    axes.tick_params(length=0, pad=2, labelsize=8)
+    axes.spines[:].set_visible(False)
 
 
 def _plane(embedding: np.ndarray, shaken: bool) -> np.ndarray:
@@ -397,8 +439,7 @@ def _agreement(entry: Entry, what: Compared) -> str:
     """The second line of a panel: how its labels agree with the truth."""
     words = "model" if entry.is_model else ""
     if what.kind is not None:
-        found = comparison.ari(entry, what.kind)
-        words = f"{words}, ARI {found:.2f}" if words else f"ARI {found:.2f}"
+        words = f"ARI {comparison.ari(entry, what.kind):.2f}"
     if not (entry.label >= 0).any():
         return "no cluster found"
     if entry.own_labels:
