@@ -97,7 +97,7 @@ def test_every_method_finds_kinds_that_lie_far_apart(separable, name):
 
 
 def test_pictures_lie_inside_the_circle_and_look_like_the_kinds(separable):
-    patches, found, kind = separable
+    patches, found, _ = separable
     centres = found["pictures"].sel(baseline="kmeans").values[:3, 0]
     outside = np.hypot(*np.meshgrid(found["py"], found["px"], indexing="ij")) > 4
     assert np.isnan(centres[:, outside]).all() and np.isfinite(centres[:, ~outside]).all()

@@ -132,7 +132,7 @@ def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float
     made = latents.get("reconstruction")
     if made is None or latents.attrs.get("target") or made.shape != patches["patch"].shape:
         return float("nan")
-    inside = mask(*made.shape[2:], disc)
+    inside = mask(made.shape[2], made.shape[3], disc)
     shown = [np.asarray(array.values)[:, :, inside] for array in (patches["patch"], made)]
     return explained(*(array.reshape(len(array), -1) for array in shown))
 

@@ -100,7 +100,9 @@ def run(
         )
     except UserError as error:
         failed, notes = list(asked["methods"]), dict.fromkeys(asked["methods"], str(error))
-    for name in asked["methods"] if seen is not None else ():
+    for name in asked["methods"]:
+        if seen is None:
+            break
         began = time.perf_counter()
         try:
             found[name], notes[name] = _fit(name, seen)

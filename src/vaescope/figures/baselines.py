@@ -263,9 +263,9 @@ def _planes(
     pca = next((e.embedding for e in what.entries if e.name == "pca" and not e.is_model), None)
     drawn = []
     for index, entry in enumerate(what.entries):
-        place = entry.embedding if own_plane or entry.embedding is not None else pca
-        if place is not None and not entry.failed:
-            drawn.append((index, _plane(place, entry.name == "som" and not entry.is_model)))
+        plane = entry.embedding if own_plane or entry.embedding is not None else pca
+        if plane is not None and not entry.failed:
+            drawn.append((index, _plane(plane, entry.name == "som" and not entry.is_model)))
     columns = max(_columns(len(drawn), 1.0), 1)
     side = (WIDTH - 2 * MARGIN - 4 * _GAP) / 5
     step = side + _HEAD + 0.06
