@@ -72,7 +72,7 @@ def run(
     Returns
     -------
     The Dataset over ``baseline`` and ``site``: ``label`` (``NOISE``: in no cluster), ``embedding``
-    (…, component) and ``pictures`` (baseline, picture, channel, py, px), NaN where a method has none;
+    (…, component) and ``pictures`` (baseline, picture, channel, py, px), NaN where there is none;
     ``explained`` and ``stability`` (baseline). And the seconds that each method took, which are no
     part of the result.
 

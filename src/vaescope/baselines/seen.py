@@ -120,7 +120,7 @@ def look(
     UserError : too few patches, or patches that do not differ.
     """
     pictures = gather(patches, Settings()).patches
-    inside = mask(*pictures.shape[2:], disc)
+    inside = mask(pictures.shape[2], pictures.shape[3], disc)
     values = np.ascontiguousarray(pictures[:, :, inside]).reshape(len(pictures), -1)
     if len(values) < FEWEST:
         raise UserError(

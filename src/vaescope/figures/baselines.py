@@ -14,8 +14,8 @@ from vaescope.figures.panels import RASTER_FROM, bare, micrograph, polygons, sca
 from vaescope.figures.quantities import Quantity, wrap
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.truth import label_name
 from vaescope.figures.style import FAINT, MISSING, category_colours, plain, robust_limits
+from vaescope.figures.truth import label_name
 
 GROUP = "baselines"
 """Stands in the list of figures where others have the name of their model."""
