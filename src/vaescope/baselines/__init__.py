@@ -130,7 +130,7 @@ def _fit(name: str, seen: Seen) -> tuple[Found, str]:
     """One method's answer, and what it warns of in words."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        found = METHODS[name][1](seen)
+        found = _answer(name, seen)
     parts = [found.label, found.embedding, found.pictures]
     if not all(np.isfinite(part).all() for part in parts if part is not None):
         raise ArithmeticError("its result holds values that are not numbers")
@@ -138,6 +138,17 @@ def _fit(name: str, seen: Seen) -> tuple[Found, str]:
     if not (found.label >= 0).any():
         note = f"{note}; it found no cluster" if note else "it found no cluster"
     return found, note
+
+
+def _answer(name: str, seen: Seen) -> Found:
+    """What a method finds on one thread: more of them would change sums, and wait for each other.
+
+    UMAP's library sets the number of threads of all others, so it is set anew for every method.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return METHODS[name][1](seen)
 
 
 def _in_words(told: Iterable[warnings.WarningMessage]) -> str:
@@ -168,7 +179,7 @@ def _stability(name: str, seen: Seen, label: np.ndarray) -> float:
         rows = np.sort(rng.choice(seen.rows, count, replace=False))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            again = METHODS[name][1](seen.only(rows)).label
+            again = _answer(name, seen.only(rows)).label
         scores.append(adjusted_rand_score(label[rows], again))
     return float(np.mean(scores))
 
