@@ -83,6 +83,17 @@ def each_model(pattern):
     )
 
 
+def if_baselines(*paths):
+    """An input that exists only where the recipe asks for classical methods."""
+
+    def wanted(wildcards):
+        if not ask(PLAN.recipe, wildcards.dataset)["baselines"]["methods"]:
+            return []
+        return expand(list(paths), dataset=wildcards.dataset)
+
+    return wanted
+
+
 def parts(wildcards):
     """The parts of an ensemble: folders of members trained by one job each."""
     return expand(

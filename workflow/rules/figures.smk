@@ -10,6 +10,7 @@ rule draw_figures:
         latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
         movies=each_model("<results>/{dataset}/{model}/movie"),
         history=each_model("<results>/{dataset}/{model}/history.csv"),
+        baselines=if_baselines("<results>/{dataset}/baselines.zarr"),
     output:
         # The folders of versions beside it are no outputs: Snakemake must never delete them.
         latest=report(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
+from vaescope.figures import baselines as of_baselines
 from vaescope.figures import (
     classes,
     criticism,
@@ -82,7 +83,8 @@ def draw(
     Returns
     -------
     The manifest: ``version``, ``dataset``, ``thumbnail`` and ``figures``, each with ``name``,
-    ``title``, ``caption``, ``model`` (``None`` for the dataset itself) and ``files``.
+    ``title``, ``caption``, ``model`` (``None`` for the dataset itself, ``baselines`` for the
+    comparison of all methods) and ``files``.
 
     Raises
     ------
@@ -97,7 +99,8 @@ def draw(
     for leftover in root.glob(".drawing-*"):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with house():
-        scene = load(results, dataset, list(models), look, base)
+        classical = bool((recipe.get("baselines") or {}).get("methods"))
+        scene = load(results, dataset, list(models), look, base, baselines=classical)
         for version in versions.candidates(base):
             scene.version = version
             target, beside = root / version, root / f".drawing-{version}"
@@ -128,6 +131,8 @@ def figures(scene: Scene) -> Iterator[Drawn]:
             drawn = make_for(scene, view)
             if drawn is not None:
                 yield drawn
+    if scene.baselines is not None:
+        yield from of_baselines.figures(scene)
 
 
 def clips(scene: Scene) -> Iterator[Clip]:

@@ -102,6 +102,7 @@ class Scene:
     attrs: dict[str, Any]
     views: list[View] = field(default_factory=list)
     pixels: xr.DataArray | None = None  # lazy, all frames of the image
+    baselines: xr.Dataset | None = None  # classical methods, where the recipe asks for them
 
     @property
     def stack(self) -> bool:
@@ -222,8 +223,16 @@ class Scene:
         return " · ".join(words)
 
 
-def load(results_dir: Path, dataset: str, models: list[str], look: Look, version: str) -> Scene:
-    """Read what the figures of a dataset need.
+def load(
+    results_dir: Path,
+    dataset: str,
+    models: list[str],
+    look: Look,
+    version: str,
+    *,
+    baselines: bool = False,
+) -> Scene:
+    """Read what the figures of a dataset need, its classical methods too if there are any.
 
     Raises
     ------
@@ -263,6 +272,7 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
         attrs={**image.attrs, "spacing": sites.attrs.get("spacing")},
         views=views,
         pixels=image["image"],
+        baselines=store.open(folder / "baselines.zarr").load() if baselines else None,
     )
 
 

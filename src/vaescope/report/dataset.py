@@ -59,7 +59,7 @@ def write_report(
     patches = store.open(folder / "patches.zarr")
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
     described = [_model(folder, name, recipe, sites) for name in models]
-    pictures = _figures(folder, manifest)
+    pictures = embedded_figures(folder, manifest)
     facts = {
         "dataset": dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
@@ -79,6 +79,7 @@ def write_report(
         "packages": store.provenance(sites).get("packages") or {},
         "seed": recipe.get("seed", 0),
         "vendor": _vendor(image),
+        "comparison": bool((recipe.get("baselines") or {}).get("methods")),
     }
     write_page("report.html", folder / "report.html", facts)
 
@@ -211,7 +212,7 @@ def _of_sites(latents: xr.Dataset, sites: xr.Dataset, name: str) -> np.ndarray:
     return np.array([known.get(site, np.nan) for site in latents["site"].values.tolist()], float)
 
 
-def _figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def embedded_figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """Figures of the manifest with their pictures embedded; those that are gone are left out."""
     version = str(manifest.get("version", versions.LATEST))
     found = []

@@ -13,6 +13,9 @@ from vaescope.errors import UserError
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
+CLUSTERS = 4
+"""That classical methods are told where neither the recipe nor a model of it says how many."""
+
 
 @dataclass
 class Plan:
@@ -66,6 +69,19 @@ class Plan:
         if not given:
             return ""
         return self.fingerprints.of([Path(given.rpartition(":")[0])], given)
+
+    def baselines(self, dataset: str) -> dict[str, Any]:
+        """Settings of the classical methods: told as many clusters as the models are of classes,
+        and shown the pixels that the models are."""
+        recipe = self.recipe(dataset)
+        models = recipe["models"].values()
+        classes = max(int(model["classes"]) for model in models)
+        clusters = recipe["baselines"]["clusters"] or classes or CLUSTERS
+        return {
+            **recipe["baselines"],
+            "clusters": clusters,
+            "disc": any(bool(model["rotation"]) for model in models),
+        }
 
     def jobs(self, dataset: str) -> int:
         """Number of jobs over which the members of an ensemble are spread."""

@@ -70,3 +70,11 @@ def write_table(dataset: xr.Dataset, path: str | os.PathLike) -> None:
         table = table.set_index("site")
     with store.replace_atomically(path) as beside:
         table.to_csv(beside, float_format="%.7g")
+
+
+def write_rows(rows: list[dict], columns: list[str], path: str | os.PathLike) -> None:
+    """Write rows with the same columns as CSV; what is not known stays empty."""
+    import pandas as pd
+
+    with store.replace_atomically(path) as beside:
+        pd.DataFrame(rows, columns=columns).to_csv(beside, index=False, float_format="%.7g")
