@@ -34,7 +34,7 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
 
     Parameters
     ----------
-    name : `perovskite`, `square` or `hexagonal`, `cards1` to `cards4`, `stem-pairs` or
+    name : `perovskite`, `square`, `hexagonal`, `strained`, `dislocation` or `misfit`, `cards1` to `cards4`, `stem-pairs` or
         `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256` (see the
         parameters in `systems`, `cards` and `pairs` for their meaning and units).
     seed : of the random generator.
@@ -44,7 +44,8 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     Dataset in the form of an image store, with `image` (time, channel, y, x) and its truth.
     Crystals: electrons, and per column within the image (dimension `truth_site`) its position
     `truth_y`, `truth_x` (px), `truth_angle` (rad), `truth_phase`, `truth_species` and `truth_bound`
-    (px), the Cramér–Rao bound of the standard deviation of each of its coordinates. Cards: per
+    (px), the Cramér–Rao bound of the standard deviation of each of its coordinates; strained ones
+    also `truth_strain_xx`, `_yy` and `_xy` (see `vaescope.deformation`). Cards: per
     frame `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and
     `truth_held_out`. Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
 
@@ -167,6 +168,9 @@ TRUTHS = {
     "angle": ("true rotation of the lattice", "rad"),
     "phase": ("true phase", "1"),
     "species": ("true sublattice", "1"),
+    "strain_xx": ("true strain along x", "1"),
+    "strain_yy": ("true strain along y", "1"),
+    "strain_xy": ("true strain between x and y (down)", "1"),
     "bound": ("Cramér–Rao bound of the position per coordinate", "px"),
 }
 

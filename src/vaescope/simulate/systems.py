@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vaescope.simulate import strained
 from vaescope.simulate.lattice import Columns, crystal, join, place, thin
 
 _PIXEL_NM = 0.01625  # so that the default 24 px are the 0.39 nm of a perovskite's cell
@@ -23,6 +24,13 @@ class Parameters:
     angle: float = 8.0  # degrees, rotation of the (first) crystal
     grain: float = 27.0  # degrees from the first grain to the second (0: a single crystal)
     bend: float = 4.0  # degrees of rotation from left to right
+    exx: float = 0.0  # per cent, strain of `strained` at the centre of the image,
+    eyy: float = 0.0  # along x (right), y (down)
+    exy: float = 0.0  # and between them
+    gradient: float = 0.0  # per cent by which exx grows from the left edge to the right one
+    misfit: float = 2.0  # per cent by which the film's lattice is larger (`misfit`)
+    coherent: int = 1  # 1: the film is strained to fit; 0: dislocations in the interface
+    poisson: float = 0.3  # Poisson's ratio
     polar: float = 0.1  # displacement of B in phase 1, in lattice parameters
     ratio: float = 0.55  # counts of B over A in phase 0
     ratio1: float = 0.85  # the same in phase 1
@@ -42,6 +50,13 @@ LIMITS = {
     "angle": (-360.0, 360.0),
     "grain": (-180.0, 180.0),
     "bend": (-20.0, 20.0),
+    "exx": (-10.0, 10.0),
+    "eyy": (-10.0, 10.0),
+    "exy": (-10.0, 10.0),
+    "gradient": (-10.0, 10.0),
+    "misfit": (-8.0, 8.0),
+    "coherent": (0, 1),
+    "poisson": (0.0, 0.49),
     "polar": (0.0, 0.25),
     "ratio": (0.0, 5.0),
     "ratio1": (0.0, 5.0),
@@ -112,4 +127,7 @@ SYSTEMS = {
     "perovskite": (perovskite, 4, {}),
     "square": (square, 4, {"bend": 0.0}),
     "hexagonal": (hexagonal, 6, {"bend": 0.0}),
+    "strained": (strained.strained, 4, {"bend": 0.0, "grain": 0.0}),
+    "dislocation": (strained.dislocation, 4, {"bend": 0.0, "grain": 0.0, "angle": 0.0}),
+    "misfit": (strained.misfit, 4, {"bend": 0.0, "grain": 0.0, "angle": 0.0}),
 }
