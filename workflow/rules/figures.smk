@@ -8,6 +8,7 @@ rule draw_figures:
         sites="<results>/{dataset}/sites.zarr",
         patches="<results>/{dataset}/patches.zarr",
         latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        strain=strain_store,
         history=each_model("<results>/{dataset}/{model}/history.csv"),
     output:
         # The folders of versions beside it are no outputs: Snakemake must never delete them.

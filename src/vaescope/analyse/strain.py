@@ -101,6 +101,18 @@ def map_strain(
     return dataset
 
 
+def by_site(dataset: xr.Dataset) -> xr.Dataset:
+    """The same with one variable for each method, over `site` first, as tables want it."""
+    if not dataset.attrs["ordered"]:
+        return dataset
+    names = ("strain", "strain_error", "rotation", "rotation_error")
+    flat = dataset.drop_vars([*names, "method"])
+    for k, method in enumerate(dataset["method"].values):
+        for name in names:
+            flat[f"{method}_{name}"] = dataset[name].isel(method=k)
+    return flat
+
+
 def of_covariance(found: np.ndarray, covariance: np.ndarray) -> Map:
     """Standard errors of strain and rotation from those of a deformation's rows (site, 2, 2, 2)."""
     _, turn = deformation.split(found)

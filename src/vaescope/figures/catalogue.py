@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.figures import classes, criticism, latent, maps, stack, training, truth, versions
+from vaescope.figures import (
+    classes,
+    criticism,
+    latent,
+    maps,
+    stack,
+    strain,
+    training,
+    truth,
+    versions,
+)
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
@@ -20,6 +30,7 @@ OfTheData = Callable[[Scene], Drawn | None]
 OfAModel = Callable[[Scene, View], Drawn | None]
 
 OF_THE_DATA = (of_dataset.sites, of_dataset.patches, of_dataset.position_error)
+OF_THE_LATTICE = (strain.maps, strain.errors, strain.truth)
 OF_A_MODEL = (
     lambda s, v: maps.maps(s, v, "points"),
     lambda s, v: maps.maps(s, v, "cells"),
@@ -92,7 +103,9 @@ def draw(
 
 def figures(scene: Scene) -> Iterator[Drawn]:
     """Every figure that the results allow, in the order of the report."""
-    of_the_data: Sequence[OfTheData] = stack.OF_THE_DATA if scene.stack else OF_THE_DATA
+    of_the_data: Sequence[OfTheData] = (
+        stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
+    )
     of_a_model: Sequence[OfAModel] = stack.OF_A_MODEL if scene.stack else OF_A_MODEL
     for make in of_the_data:
         drawn = make(scene)

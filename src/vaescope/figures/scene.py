@@ -100,6 +100,7 @@ class Scene:
     patches: xr.Dataset  # lazy
     attrs: dict[str, Any]
     views: list[View] = field(default_factory=list)
+    strain: xr.Dataset | None = None  # all frames, loaded; None where there is no lattice
 
     @property
     def stack(self) -> bool:
@@ -219,7 +220,17 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
         patches=patches,
         attrs={**image.attrs, "spacing": sites.attrs.get("spacing")},
         views=views,
+        strain=_strain(folder, sites),
     )
+
+
+def _strain(folder: Path, sites: xr.Dataset) -> xr.Dataset | None:
+    """The map of strain, where there is one of these sites and they stand on a lattice."""
+    if not (folder / "strain.zarr").is_dir():
+        return None
+    strain = store.open(folder / "strain.zarr").load()
+    same = strain.sizes.get("site") == sites.sizes["site"]
+    return strain if strain.attrs.get("ordered") and same else None
 
 
 def display_image(image: xr.DataArray, frame: int) -> np.ndarray:

@@ -14,6 +14,7 @@ BASE_MB = {
     "train": 2500,  # torch itself takes about 0.5 GB, the turned copies of patches up to 1 GB
     "combine_members": 500,
     "map_latents": 2500,
+    "map_strain": 1500,
     "draw_figures": 1500,
     "write_report": 1000,
 }
@@ -25,6 +26,7 @@ PER_INPUT = {
     "train": 6.0,
     "combine_members": 1.0,
     "map_latents": 6.0,
+    "map_strain": 8.0,
     "draw_figures": 3.0,
     "write_report": 1.0,
 }
