@@ -11,8 +11,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 _SEARCH = 0.15  # of the length of a reciprocal vector, about its expected place
+_EDGE = 1.5  # resolutions from the edge within which a phase is drawn by what is not there
 _WEAK = 0.15  # share of the usual amplitude below which there is no crystal of this lattice
-_STRONG = 4.0  # of the higher peak's expected width: peaks so near 0 would be background
 _QUIET = (0.3, 2.5)  # lengths, in units of |g|, between which the floor of the spectrum is read
 
 
@@ -43,7 +43,7 @@ def analyse(
     Returns
     -------
     None if there are no two peaks above the floor of the spectrum. Errors come from white noise at
-    the level of that floor; places where an amplitude is low are NaN.
+    the level of that floor; places where an amplitude is low, or near the edge, are NaN.
     """
     picture = np.asarray(image, float)
     mean = np.nanmean(picture)
@@ -57,7 +57,7 @@ def analyse(
     g = _peaks(power, frequency, expected, floor)
     if g is None:
         return None
-    gradients, variances, amplitudes = [], [], []
+    gradients, variances = [], []
     for vector in g:
         gradient, amplitude = _phase_gradient(picture, vector, resolution, position)
         usual = np.median(amplitude)
@@ -65,10 +65,11 @@ def analyse(
         # Noise of the filtered image and of its derivative: integrals of squared Gaussians.
         spread = floor / (8 * np.pi * resolution**4)
         variances.append(np.broadcast_to((spread / 2 / amplitude**2)[:, None], gradient.shape))
-        amplitudes.append(amplitude)
     local = g + np.stack(gradients, 1) / (2 * np.pi)
     variance = np.stack(variances, 1) / (2 * np.pi) ** 2
-    good = np.isfinite(local).all((1, 2)) & (np.abs(np.linalg.det(local)) > 1e-12)
+    inside = position >= _EDGE * resolution
+    inside &= position <= np.array(picture.shape[::-1]) - 1 - _EDGE * resolution
+    good = inside.all(1) & np.isfinite(local).all((1, 2)) & (np.abs(np.linalg.det(local)) > 1e-12)
     inverse = np.linalg.inv(np.where(good[:, None, None], local, np.eye(2)))
     found = inverse @ g
     # d F = - G^-1 dG F, and F is near a turn: its rows are told from the columns of dG F.

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from vaescope.deformation import turning
 
 REACH = 1.6  # lattice spacings: as far as a patch of 3.2 spacings reaches from its middle
-_FIRST = 1.3  # median distances of nearest sites within which a site's neighbours tell its turn
+_FIRST = 1.7  # median distances of nearest sites within which a site's neighbours tell its turn
 _FAR = 2.6  # the same within which lattice vectors are looked for
 _GRAIN = np.radians(6.0)  # about the commonest turn: the sites from which the lattice is taken
 _BLUR = 0.08  # nearest distances: difference vectors so near are one
@@ -23,6 +23,7 @@ _CATCH = 0.3  # the same within which a difference vector belongs to a lattice v
 # a honeycomb lead from half of them only.
 _OCCUPIED = 0.7
 _FEWEST = 30  # sites without which there is no telling a lattice
+_CLEAR = 0.5  # order parameter of a site above which its own turn is taken
 _ORDERED = 0.4  # mean length of the order parameter below which sites have no common directions
 
 
@@ -69,18 +70,19 @@ def find_lattice(position: np.ndarray, frame: np.ndarray) -> Lattice | None:
     start, stop = _pairs(position, frame, _FAR * nearest)
     difference = position[stop] - position[start]
     length = np.hypot(*difference.T)
-    near = length < _FIRST * nearest
     direction = np.arctan2(-difference[:, 1], difference[:, 0])
+    place = _place_in_order(start, length, len(position))
     best: tuple[float, int, np.ndarray] = (0.0, 0, np.array([]))
     for fold in (4, 6):
+        near = (place < fold) & (length < _FIRST * nearest)
         moment = _per_site(np.exp(1j * fold * direction[near]), start[near], len(position))
-        order = float(np.nanmean(np.abs(moment)))
+        order = float(np.nanmean(np.abs(moment))) if np.isfinite(moment).any() else 0.0
         if order > best[0]:
             best = (order, fold, moment)
     order, fold, moment = best
     if order < _ORDERED:
         return None
-    turn = np.where(np.abs(moment) > 0.3, np.angle(moment) / fold, np.nan)
+    turn = _filled(np.where(np.abs(moment) > _CLEAR, np.angle(moment) / fold, np.nan), start, stop)
     commonest = _mode(turn, fold)
     turn = _wrap(turn - commonest, fold)
     majority = np.abs(turn) < _GRAIN
@@ -117,6 +119,24 @@ def _pairs(
     both = np.concatenate([one_way, one_way[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     return both[:, 0], both[:, 1]
+
+
+def _place_in_order(start: np.ndarray, length: np.ndarray, count: int) -> np.ndarray:
+    """Place (pair,) of each neighbour in the order of distance from its site, from 0."""
+    order = np.lexsort((length, start))
+    first = np.concatenate([[0], np.cumsum(np.bincount(start, minlength=count))])[:-1]
+    place = np.empty(len(start), int)
+    place[order] = np.arange(len(start)) - first[start[order]]
+    return place
+
+
+def _filled(turn: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Turns (site,) where those not known are taken from the first neighbour that knows its own."""
+    filled = turn.copy()
+    lacking = np.isnan(turn[start]) & np.isfinite(turn[stop])
+    sites, first = np.unique(start[lacking], return_index=True)
+    filled[sites] = turn[stop[lacking][first]]
+    return filled
 
 
 def _per_site(values: np.ndarray, site: np.ndarray, count: int) -> np.ndarray:

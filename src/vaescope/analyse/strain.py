@@ -19,8 +19,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope import deformation
-from vaescope.analyse import gpa, neighbours, posed
-from vaescope.analyse.lattice import Lattice, find_lattice
+from vaescope.analyse import gpa, neighbours, posed, scatter
+from vaescope.analyse.lattice import REACH, Lattice, find_lattice
 from vaescope.deformation import COMPONENTS
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
 RESOLUTION = 0.75
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
 _CLUSTER = 0.004  # least radius of the reference region, in strain and rad
+_CALM = 0.7  # share of the sites, those most like their neighbours, that may be in it
+_ENOUGH = 0.2  # share of these that must lie in a sphere of its radius
 
 
 @dataclass
@@ -85,7 +87,13 @@ def map_strain(
         if "strain" in latents:
             rows = np.array([number[int(site)] for site in latents["site"].values])
             maps[name] = Map(*posed.of_model(latents, rows, fitted.deformation, lattice.fold))
-    reference = reference_region(maps[NEIGHBOURS])
+    triples = scatter.opposite(lattice, position, frame)
+    scaled = {
+        name: _calibrate(found, maps[NEIGHBOURS], triples)
+        for name, found in maps.items()
+        if name != NEIGHBOURS
+    }
+    reference = reference_region(maps[NEIGHBOURS], fitted, lattice)
     dataset = _dataset(maps, reference, fitted, sites)
     dataset.attrs |= {
         "ordered": True,
@@ -93,6 +101,7 @@ def map_strain(
         "resolution": RESOLUTION * lattice.spacing,
         "position_errors_widened": [float(v) for v in fitted.widened],
         "scan_noise": [float(v) for v in fitted.rows],
+        "errors_scaled": json.dumps(scaled),
         "fold": lattice.fold,
         **facts,
     }
@@ -123,21 +132,57 @@ def of_covariance(found: np.ndarray, covariance: np.ndarray) -> Map:
     return Map(found, error, mixed)
 
 
-def reference_region(found: Map) -> np.ndarray:
-    """Sites (site,) bool of the densest cluster of strain and rotation."""
+def _calibrate(found: Map, measured: Map, triples: np.ndarray) -> list[float]:
+    """Scale the errors of a map to its own scatter and to its disagreement with the neighbours'."""
+    values, error = _values(found)
+    factor = scatter.calibration(values, error, triples, np.stack(_values(measured)))
+    found.strain_error = found.strain_error * factor[:3]
+    found.rotation_error = found.rotation_error * factor[3]
+    return [float(value) for value in factor]
+
+
+def _values(found: Map) -> tuple[np.ndarray, np.ndarray]:
+    """Strain and rotation (site, 4) of a map, and their standard errors."""
     strain, turn = deformation.split(found.deformation)
-    place = np.column_stack([strain, turn])
-    known = np.isfinite(place).all(1) & np.isfinite(found.strain_error).all(1)
-    radius = max(2.0 * float(np.median(found.strain_error[known])), _CLUSTER)
-    tree = cKDTree(place[known])
-    crowd = np.array([len(near) for near in tree.query_ball_point(place[known], radius)])
-    middle = place[known][crowd >= np.quantile(crowd, 0.98)].mean(0)
-    for _ in range(3):
-        near = np.linalg.norm(place[known] - middle, axis=1) < 1.5 * radius
-        if near.any():
-            middle = np.median(place[known][near], axis=0)
+    error = np.column_stack([found.strain_error, found.rotation_error])
+    return np.column_stack([strain, turn]), error
+
+
+def reference_region(
+    found: Map, fitted: neighbours.Deformed, lattice: Lattice
+) -> np.ndarray:
+    """Sites (site,) bool of the densest cluster of strain and rotation.
+
+    Only sites that are like their neighbours and have all of them count, not those at interfaces.
+    The cluster is as wide as the errors make it, and wider where strain varies so much that few
+    sites would be left.
+    """
+    place, error = _values(found)
+    known = np.isfinite(place).all(1) & np.isfinite(error).all(1)
+    whole = known & (fitted.count >= np.quantile(fitted.count[known], 0.5))
+    change = np.linalg.norm(place[lattice.start] - place[lattice.stop], axis=1)
+    near = np.hypot(*lattice.difference.T) < REACH * lattice.spacing
+    near &= np.isfinite(change)
+    number = np.bincount(lattice.start[near], minlength=len(place))
+    restless = np.bincount(lattice.start[near], change[near], len(place)) / np.maximum(number, 1)
+    calm = whole & (restless <= np.quantile(restless[whole], _CALM))
+    points = place[calm]
+    tree = cKDTree(points)
+    radius = max(2.0 * float(np.median(error[known][:, :3])), _CLUSTER)
+    crowd = tree.query_ball_point(points, radius, return_length=True)
+    while crowd.max() < _ENOUGH * len(points) and radius < 1:
+        radius *= 1.3
+        crowd = tree.query_ball_point(points, radius, return_length=True)
+    middle = points[crowd >= np.quantile(crowd, 0.95)]
+    middle = np.median(middle[np.linalg.norm(middle - middle[0], axis=1) < 2 * radius], axis=0)
     region = np.zeros(len(place), bool)
-    region[np.flatnonzero(known)[near]] = True
+    rows = np.flatnonzero(calm)
+    for _ in range(3):
+        chosen = np.linalg.norm(points - middle, axis=1) < 1.5 * radius
+        if chosen.any():
+            middle = np.median(points[chosen], axis=0)
+            region[:] = False
+            region[rows[chosen]] = True
     return region
 
 

@@ -87,7 +87,7 @@ def truth(scene: Scene) -> Drawn | None:
     sheet = Sheet(
         scene,
         "Strain against the truth",
-        2 * wide + 0.75,
+        1.8 * wide + 0.35,
         width=max(2 * MARGIN + len(methods) * wide, 7.2),
         sites=int(pulls(scene.strain, methods[0])[2].sum()),
         notes=("sites that all methods know",),
