@@ -106,9 +106,7 @@ def _nearest(position: np.ndarray, frame: np.ndarray) -> float:
     return float(np.median(np.concatenate(found))) if found else np.nan
 
 
-def _pairs(
-    position: np.ndarray, frame: np.ndarray, radius: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(position: np.ndarray, frame: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Both directions of every pair of sites of a frame nearer than a radius, sorted."""
     found = [np.zeros((0, 2), int)]
     for number in np.unique(frame):

@@ -13,8 +13,9 @@ _CATCH = 0.3  # spacings: a neighbour farther from its place in the lattice is a
 _ROUNDS = 4  # of matching and fitting
 _FEWEST = 5  # neighbours without which a deformation and its error are not known
 _SPREAD = 1.0  # squared spacings, of neighbours about their middle, along their narrowest direction
-_HUBER = 2.0  # standard errors beyond which a neighbour counts less
+_HUBER = 2.5  # standard errors beyond which a neighbour counts less
 _STANDS_OUT = 4.0  # times the expected misfit at which a site's own misfit widens its errors
+_DEFECT = 25.0  # times the median misfit beyond which a site says nothing of the noise
 _AT_ONCE = 20_000  # sites whose matrices are in memory
 
 
@@ -154,10 +155,11 @@ def _solve(
 
 
 def _robust(pull: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Robust standard deviation (2,) of residuals over their errors, at least 1."""
+    """Standard deviation (2,) of residuals over their errors, at least 1, from their 90th
+    percentile: above the outliers, but noise of a few rows is no outlier."""
     if not used.any():
         return np.ones(2)
-    return np.maximum(1.4826 * np.median(np.abs(pull[used]), axis=0), 1.0)
+    return np.maximum(np.quantile(np.abs(pull[used]), 0.9, axis=0) / 1.645, 1.0)
 
 
 @dataclass
@@ -172,7 +174,9 @@ class _Noise:
     height: np.ndarray
     width: float
 
-    def judge(self, left: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
+    def judge(
+        self, left: np.ndarray, good: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, float, float]:
         """Covariance (site, 2, 2) of the row of F, misfit (site,), the factor on the errors, and
         the standard deviation of the shared error in px."""
         parts = [self._moments(left, slice(k, k + _AT_ONCE)) for k in range(0, len(left), _AT_ONCE)]
@@ -224,7 +228,7 @@ def _components(squares: np.ndarray, own: np.ndarray, shared: np.ndarray) -> tup
     if not len(squares):
         return 1.0, 0.0
     ratio = squares[:, 0] / np.maximum(own[:, 0], 1e-12)
-    usual = ratio <= _STANDS_OUT * max(float(np.median(ratio)), 1e-12)
+    usual = ratio <= _DEFECT * max(float(np.median(ratio)), 1e-12)
     matrix = np.stack([own[usual].sum(0), shared[usual].sum(0)], 1)
     right = squares[usual].sum(0)
     factor, rows = np.linalg.lstsq(matrix, right, rcond=1e-9)[0]

@@ -148,9 +148,7 @@ def _values(found: Map) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([strain, turn]), error
 
 
-def reference_region(
-    found: Map, fitted: neighbours.Deformed, lattice: Lattice
-) -> np.ndarray:
+def reference_region(found: Map, fitted: neighbours.Deformed, lattice: Lattice) -> np.ndarray:
     """Sites (site,) bool of the densest cluster of strain and rotation.
 
     Only sites that are like their neighbours and have all of them count, not those at interfaces.
@@ -268,9 +266,7 @@ def _dataset(
         variables[name] = ("site", values, {"long_name": words, "units": "1"})
     coords: dict[str, Any] = {"method": list(maps), "component": list(COMPONENTS)}
     coords |= {name: ("site", sites[name].values) for name in ("frame", "y", "x")}
-    return xr.Dataset(
-        variables, coords | {"site": sites["site"].values}, attrs=_facts(sites)
-    )
+    return xr.Dataset(variables, coords | {"site": sites["site"].values}, attrs=_facts(sites))
 
 
 def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
