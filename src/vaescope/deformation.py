@@ -36,18 +36,18 @@ def split(deformation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(good[..., None], strain, np.nan), np.where(good, turn, np.nan)
 
 
-def join(strain: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def join(strain: np.ndarray, rotation: np.ndarray | float) -> np.ndarray:
     """Deformations (…, 2, 2) of strains (…, 3) and rotations (…,): the inverse of ``split``."""
-    strain, rotation = np.asarray(strain, float), np.asarray(rotation, float)
+    strain, turn = np.asarray(strain, float), np.asarray(rotation, float)
     xx, yy, xy = np.moveaxis(strain, -1, 0)
     matrix = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -2)
-    good = np.isfinite(matrix).all((-2, -1)) & np.isfinite(rotation)
+    good = np.isfinite(matrix).all((-2, -1)) & np.isfinite(turn)
     size, axes = np.linalg.eigh(np.where(good[..., None, None], matrix, 0.0))
     stretch = (axes * np.exp(size)[..., None, :]) @ axes.swapaxes(-1, -2)
-    return np.where(good[..., None, None], stretch @ turning(rotation), np.nan)
+    return np.where(good[..., None, None], stretch @ turning(turn), np.nan)
 
 
-def turning(angle: np.ndarray) -> np.ndarray:
+def turning(angle: np.ndarray | float) -> np.ndarray:
     """Matrices (…, 2, 2) that turn (x, y down) counter-clockwise as seen, by angles (…,) in rad."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2)

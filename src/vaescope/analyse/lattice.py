@@ -160,10 +160,10 @@ def _wrap(angle: np.ndarray, fold: int) -> np.ndarray:
 
 
 def _basis(difference: np.ndarray, sites: int, nearest: float) -> np.ndarray | None:
-    """The two shortest lattice vectors (2, 2) from difference vectors (pair, 2) of upright sites."""
+    """The two shortest lattice vectors (2, 2) from differences (pair, 2) of upright sites."""
     fine = 24  # bins of the nearest distance
     bins = np.arange(-int(_FAR * fine), int(_FAR * fine) + 2) - 0.5
-    counts, _, _ = np.histogram2d(*(difference / nearest * fine).T, bins=[bins, bins])
+    counts, _ = np.histogramdd(difference / nearest * fine, bins=[bins, bins])
     smooth = gaussian_filter(counts, _BLUR * fine, mode="constant")
     peaks = np.argwhere((smooth == maximum_filter(smooth, int(2 * _CATCH * fine))) & (smooth > 0))
     centres = (peaks - int(_FAR * fine)) / fine * nearest

@@ -116,7 +116,7 @@ def fit(
 def _match(
     lattice: Lattice, vectors: np.ndarray, current: np.ndarray, known: np.ndarray
 ) -> np.ndarray:
-    """Neighbour (site, vector) nearest to each lattice vector as deformed; -1 where none is near."""
+    """Neighbour (site, vector) nearest to each deformed lattice vector; -1 where none is near."""
     count = len(current)
     best = np.full((count, len(vectors)), -1)
     rows = known[lattice.start] & known[lattice.stop]

@@ -10,17 +10,16 @@ all methods, and each method's median over it is its zero.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from vaescope import deformation
 from vaescope.analyse import gpa, neighbours, posed, scatter
-from vaescope.analyse.lattice import REACH, Lattice, find_lattice
+from vaescope.analyse.lattice import Lattice, find_lattice
+from vaescope.analyse.strain_truth import scores
+from vaescope.analyse.zero import Map, of_covariance, reference_region, relative
 from vaescope.deformation import COMPONENTS
 
 if TYPE_CHECKING:
@@ -32,19 +31,6 @@ CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
 # in a square lattice is 0.7, of a disc of 1.6 spacings (a patch) 0.8.
 RESOLUTION = 0.75
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
-_CLUSTER = 0.004  # least radius of the reference region, in strain and rad
-_CALM = 0.7  # share of the sites, those most like their neighbours, that may be in it
-_ENOUGH = 0.2  # share of these that must lie in a sphere of its radius
-
-
-@dataclass
-class Map:
-    """One method's map: ``deformation`` (site, 2, 2), and the standard errors of its strain
-    (site, 3) and rotation (site,)."""
-
-    deformation: np.ndarray
-    strain_error: np.ndarray
-    rotation_error: np.ndarray
 
 
 def map_strain(
@@ -122,77 +108,13 @@ def by_site(dataset: xr.Dataset) -> xr.Dataset:
     return flat
 
 
-def of_covariance(found: np.ndarray, covariance: np.ndarray) -> Map:
-    """Standard errors of strain and rotation from those of a deformation's rows (site, 2, 2, 2)."""
-    _, turn = deformation.split(found)
-    upright = deformation.turning(np.nan_to_num(turn))
-    rows = upright[:, None] @ covariance @ upright[:, None].swapaxes(-1, -2)
-    mixed = np.sqrt(rows[:, 0, 1, 1] + rows[:, 1, 0, 0]) / 2
-    error = np.stack([np.sqrt(rows[:, 0, 0, 0]), np.sqrt(rows[:, 1, 1, 1]), mixed], 1)
-    return Map(found, error, mixed)
-
-
 def _calibrate(found: Map, measured: Map, triples: np.ndarray) -> list[float]:
     """Scale the errors of a map to its own scatter and to its disagreement with the neighbours'."""
-    values, error = _values(found)
-    factor = scatter.calibration(values, error, triples, np.stack(_values(measured)))
+    values, error = found.values()
+    factor = scatter.calibration(values, error, triples, np.stack(measured.values()))
     found.strain_error = found.strain_error * factor[:3]
     found.rotation_error = found.rotation_error * factor[3]
     return [float(value) for value in factor]
-
-
-def _values(found: Map) -> tuple[np.ndarray, np.ndarray]:
-    """Strain and rotation (site, 4) of a map, and their standard errors."""
-    strain, turn = deformation.split(found.deformation)
-    error = np.column_stack([found.strain_error, found.rotation_error])
-    return np.column_stack([strain, turn]), error
-
-
-def reference_region(found: Map, fitted: neighbours.Deformed, lattice: Lattice) -> np.ndarray:
-    """Sites (site,) bool of the densest cluster of strain and rotation.
-
-    Only sites that are like their neighbours and have all of them count, not those at interfaces.
-    The cluster is as wide as the errors make it, and wider where strain varies so much that few
-    sites would be left.
-    """
-    place, error = _values(found)
-    known = np.isfinite(place).all(1) & np.isfinite(error).all(1)
-    whole = known & (fitted.count >= np.quantile(fitted.count[known], 0.5))
-    change = np.linalg.norm(place[lattice.start] - place[lattice.stop], axis=1)
-    near = np.hypot(*lattice.difference.T) < REACH * lattice.spacing
-    near &= np.isfinite(change)
-    number = np.bincount(lattice.start[near], minlength=len(place))
-    restless = np.bincount(lattice.start[near], change[near], len(place)) / np.maximum(number, 1)
-    calm = whole & (restless <= np.quantile(restless[whole], _CALM))
-    points = place[calm]
-    tree = cKDTree(points)
-    radius = max(2.0 * float(np.median(error[known][:, :3])), _CLUSTER)
-    crowd = tree.query_ball_point(points, radius, return_length=True)
-    while crowd.max() < _ENOUGH * len(points) and radius < 1:
-        radius *= 1.3
-        crowd = tree.query_ball_point(points, radius, return_length=True)
-    middle = points[crowd >= np.quantile(crowd, 0.95)]
-    middle = np.median(middle[np.linalg.norm(middle - middle[0], axis=1) < 2 * radius], axis=0)
-    region = np.zeros(len(place), bool)
-    rows = np.flatnonzero(calm)
-    for _ in range(3):
-        chosen = np.linalg.norm(points - middle, axis=1) < 1.5 * radius
-        if chosen.any():
-            middle = np.median(points[chosen], axis=0)
-            region[:] = False
-            region[rows[chosen]] = True
-    return region
-
-
-def relative(found: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Strain (site, 3) and rotation (site,) of deformations relative to their median over a region
-    (site,) bool."""
-    strain, turn = deformation.split(found)
-    chosen = reference & np.isfinite(turn)
-    if not chosen.any():
-        return np.full_like(strain, np.nan), np.full_like(turn, np.nan)
-    zero = deformation.join(np.median(strain[chosen], axis=0), np.median(turn[chosen]))
-    return deformation.split(found @ np.linalg.inv(zero))
 
 
 def _phases(
@@ -220,7 +142,7 @@ def _phases(
 
 def _inside(position: np.ndarray, image: xr.Dataset, margin: float) -> np.ndarray:
     last = np.array([image.sizes["x"], image.sizes["y"]]) - 1
-    return ((position >= margin) & (position <= last - margin)).all(1)
+    return np.asarray(((position >= margin) & (position <= last - margin)).all(1))
 
 
 def _width(sites: xr.Dataset, lattice: Lattice) -> float:
@@ -278,43 +200,6 @@ def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
     dataset["truth_strain"] = (("site", "component"), true, about)
     dataset["truth_rotation"] = ("site", turn, {"long_name": "true rotation", "units": "rad"})
     dataset.attrs["scores"] = json.dumps(scores(dataset))
-
-
-def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Errors against truth (site, 4) of xx, yy, xy and rotation, their stated standard errors, and
-    the sites (site,) that all methods know."""
-    known = np.isfinite(dataset["truth_strain"].values).all(1)
-    for name in dataset["method"].values:
-        known &= np.isfinite(dataset["strain_error"].sel({"method": name}).values).all(1)
-        known &= np.isfinite(dataset["strain"].sel({"method": name}).values).all(1)
-    own = dataset.sel({"method": method})
-    strain = own["strain"].values - dataset["truth_strain"].values
-    period = 2 * np.pi / int(dataset.attrs["fold"])
-    turn = own["rotation"].values - dataset["truth_rotation"].values
-    turn = np.mod(turn + period / 2, period) - period / 2
-    error = np.column_stack([own["strain_error"].values, own["rotation_error"].values])
-    return np.column_stack([strain, turn]), error, known
-
-
-def scores(dataset: xr.Dataset) -> dict[str, dict[str, float]]:
-    """Method -> root mean square errors (strain in per cent, rotation in degrees), and the shares
-    of strains and rotations whose error is below the stated standard error."""
-    found: dict[str, dict[str, float]] = {}
-    for method in dataset["method"].values:
-        off, error, known = pulls(dataset, str(method))
-        if known.sum() < 3:
-            continue
-        off, error = off[known], error[known]
-        rmse = np.sqrt((off**2).mean(0))
-        found[str(method)] = {
-            **{f"rmse_{name}": float(100 * rmse[k]) for k, name in enumerate(COMPONENTS)},
-            "rmse_strain": float(100 * math.sqrt((rmse[:3] ** 2).mean())),
-            "rmse_rotation": float(np.degrees(rmse[3])),
-            "coverage_strain": float((np.abs(off[:, :3]) < error[:, :3]).mean()),
-            "coverage_rotation": float((np.abs(off[:, 3]) < error[:, 3]).mean()),
-            "sites": int(known.sum()),
-        }
-    return found
 
 
 def _facts(sites: xr.Dataset) -> dict[str, Any]:

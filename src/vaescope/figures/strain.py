@@ -80,7 +80,7 @@ def truth(scene: Scene) -> Drawn | None:
     """Found against true strain, and errors over stated errors, for every method."""
     if scene.strain is None or "truth_strain" not in scene.strain:
         return None
-    from vaescope.analyse.strain import pulls
+    from vaescope.analyse.strain_truth import pulls
 
     methods = [str(name) for name in scene.strain["method"].values]
     wide = min((WIDTH - 2 * MARGIN) / len(methods), 3.4)
