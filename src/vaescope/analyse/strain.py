@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 NEIGHBOURS, GPA = "neighbours", "GPA"
 CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
-# Standard deviation, in lattice spacings, of the Gaussian of the phases: that of eight neighbours
-# in a square lattice is 0.7, of a disc of 1.6 spacings (a patch) 0.8.
-RESOLUTION = 0.75
+# Standard deviation, in lattice spacings, of the Gaussian of the phases. Eight neighbours in a
+# square lattice average a gradient over two spacings along it, evenly, and over three rows of them:
+# variances of 1/3 and 2/3, on average 0.71 squared.
+RESOLUTION = 0.71
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
 
 

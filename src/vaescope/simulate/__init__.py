@@ -35,8 +35,9 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     Parameters
     ----------
     name : `perovskite`, `square`, `hexagonal`, `strained`, `dislocation` or `misfit`, `cards1` to
-        `cards4`, `stem-pairs` or `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256` (see the
-        parameters in `systems`, `cards` and `pairs` for their meaning and units).
+        `cards4`, `stem-pairs` or `colour-cards`, with parameters if wanted, as in
+        `perovskite?dose=500&size=256` (see the parameters in `systems`, `cards` and `pairs` for
+        their meaning and units).
     seed : of the random generator.
 
     Returns
