@@ -94,6 +94,21 @@ def if_baselines(*paths):
     return wanted
 
 
+def strained_models(pattern):
+    """An input with one path for each model of the dataset that has strain."""
+    return lambda wildcards: expand(
+        pattern,
+        dataset=wildcards.dataset,
+        model=ask(PLAN.strained, wildcards.dataset),
+    )
+
+
+def strain_store(wildcards):
+    """The map of strain, where sites are atoms."""
+    mapped = ask(PLAN.maps_strain, wildcards.dataset)
+    return [f"<results>/{wildcards.dataset}/strain.zarr"] if mapped else []
+
+
 def parts(wildcards):
     """The parts of an ensemble: folders of members trained by one job each."""
     return expand(

@@ -9,6 +9,7 @@ rule draw_figures:
         patches="<results>/{dataset}/patches.zarr",
         latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
         movies=each_model("<results>/{dataset}/{model}/movie"),
+        strain=strain_store,
         history=each_model("<results>/{dataset}/{model}/history.csv"),
         baselines=if_baselines("<results>/{dataset}/baselines.zarr"),
     output:

@@ -6,6 +6,7 @@ rule write_report:
     input:
         figures="<results>/{dataset}/figures/latest",
         sites="<results>/{dataset}/sites.zarr",
+        strain=strain_store,
         scores=each_model("<results>/{dataset}/{model}/scores.json"),
         comparison=if_baselines("<results>/{dataset}/comparison.html"),
     output:

@@ -21,6 +21,7 @@ from vaescope.figures import (
     modes,
     movie,
     stack,
+    strain,
     training,
     truth,
     versions,
@@ -40,6 +41,7 @@ OF_THE_DATA = (
     of_dataset.position_error,
     ensembles.class_numbers,
 )
+OF_THE_LATTICE = (strain.maps, strain.errors, strain.truth)
 OF_A_MODEL = (
     lambda s, v: maps.maps(s, v, "points"),
     lambda s, v: maps.maps(s, v, "cells"),
@@ -120,7 +122,9 @@ def draw(
 
 def figures(scene: Scene) -> Iterator[Drawn]:
     """Every figure that the results allow, in the order of the report."""
-    of_the_data: Sequence[OfTheData] = stack.OF_THE_DATA if scene.stack else OF_THE_DATA
+    of_the_data: Sequence[OfTheData] = (
+        stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
+    )
     of_a_model: Sequence[OfAModel] = stack.OF_A_MODEL if scene.stack else OF_A_MODEL
     for make in of_the_data:
         drawn = make(scene)

@@ -103,6 +103,7 @@ class Scene:
     views: list[View] = field(default_factory=list)
     pixels: xr.DataArray | None = None  # lazy, all frames of the image
     baselines: xr.Dataset | None = None  # classical methods, where the recipe asks for them
+    strain: xr.Dataset | None = None  # all frames, loaded; None where there is no lattice
 
     @property
     def stack(self) -> bool:
@@ -273,6 +274,7 @@ def load(
         views=views,
         pixels=image["image"],
         baselines=store.open(folder / "baselines.zarr").load() if baselines else None,
+        strain=_strain(folder, sites),
     )
 
 
@@ -282,6 +284,15 @@ def _movie(folder: Path) -> xr.Dataset | None:
         return None
     found = store.open(folder)
     return found.load() if "track" in found.variables else None
+
+
+def _strain(folder: Path, sites: xr.Dataset) -> xr.Dataset | None:
+    """The map of strain, where there is one of these sites and they stand on a lattice."""
+    if not (folder / "strain.zarr").is_dir():
+        return None
+    strain = store.open(folder / "strain.zarr").load()
+    same = strain.sizes.get("site") == sites.sizes["site"]
+    return strain if strain.attrs.get("ordered") and same else None
 
 
 def display_image(image: xr.DataArray, frame: int) -> np.ndarray:

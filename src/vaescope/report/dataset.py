@@ -68,6 +68,7 @@ def write_report(
         "data": _data(image, row),
         "quality": _quality(image, sites, patches),
         "truth": words.scores(json_attribute(sites, "truth_scores", {}), leave_out=("n_found",)),
+        "strain": _strain(folder, sites),
         "models": described,
         "figures": [figure for figure in pictures if figure["model"] is None],
         "figures_of": {
@@ -133,6 +134,30 @@ def _quality(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
         ("quality of the fits (median)", words.number(_median(sites["fit_quality"].values))),
         ("standard error of a coordinate", words.size_in_words(image.attrs, _median(error))),
     ]
+
+
+def _strain(folder: Path, sites: xr.Dataset) -> list[dict[str, Any]]:
+    """What the report says of each method of strain in numbers."""
+    if not (folder / "strain.zarr").is_dir():
+        return []
+    strain = store.open(folder / "strain.zarr")
+    if not strain.attrs.get("ordered") or strain.sizes["site"] != sites.sizes["site"]:
+        return []
+    scored = json_attribute(strain, "scores", {})
+    found = []
+    for k, name in enumerate(str(method) for method in strain["method"].values):
+        own = strain.isel(method=k)
+        error = float(np.nanmedian(own["strain_error"].values))
+        turn = float(np.nanmedian(own["rotation_error"].values))
+        known = float(np.isfinite(own["rotation"].values).mean())
+        numbers = [
+            ("sites with strain", words.percent(known)),
+            ("standard error of a strain (median)", words.percent(error, 3)),
+            ("standard error of a rotation (median)", f"{words.number(float(np.degrees(turn)))}°"),
+            *words.strain_scores(scored.get(name, {})),
+        ]
+        found.append({"name": words.strain_method(name), "numbers": numbers})
+    return found
 
 
 def _median(values: np.ndarray) -> float:

@@ -91,10 +91,12 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
-def percent(share: float) -> str:
-    """A share from 0 to 1 in per cent."""
+def percent(share: float, digits: int | None = None) -> str:
+    """A share from 0 to 1 in per cent, to so many significant digits if asked."""
     if not math.isfinite(share):
         return "–"
+    if digits is not None:
+        return f"{number(100 * share, digits)} %"
     text = f"{100 * share:.1f}" if share < 0.9995 or share >= 1 else f"{100 * share:.2f}"
     return f"{text.removesuffix('.0')} %"
 
@@ -122,6 +124,31 @@ def scores(found: dict[str, Any], *, leave_out: tuple[str, ...] = ()) -> list[tu
         for name, value in found.items()
         if name not in leave_out and isinstance(value, int | float | str)
     ]
+
+
+_STRAIN = {
+    "rmse_strain": ("strain against truth (rms error)", "%"),
+    "coverage_strain": ("strain errors below the stated one", ""),
+    "rmse_rotation": ("rotation against truth (rms error)", "°"),
+    "coverage_rotation": ("rotation errors below the stated one", ""),
+}
+
+
+def strain_method(name: str) -> str:
+    """A method of measuring strain in words."""
+    known = {"neighbours": "Strain by neighbours' vectors", "GPA": "Strain by geometric phases"}
+    return known.get(name, f"Strain by the poses of {name}")
+
+
+def strain_scores(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Scores of strain against truth: errors in per cent and degrees, and coverages."""
+    said = []
+    for name, (label, unit) in _STRAIN.items():
+        if name in found:
+            value = float(found[name])
+            gap = "" if unit == "°" else "\u202f"
+            said.append((label, f"{number(value)}{gap}{unit}" if unit else percent(value)))
+    return said
 
 
 def size_in_words(attrs: dict[str, Any], pixels: float) -> str:

@@ -42,8 +42,9 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     Dataset in the form of an image store, with `image` (time, channel, y, x) and its truth.
     Crystals: electrons, and per column within the image (dimension `truth_site`) its position
     `truth_y`, `truth_x` (px), where it is seen, drift included; `truth_angle` (rad), `truth_phase`,
-    `truth_species`, what else the system knows (`TRUTHS`), and `truth_bound` (px), the Cramér–Rao
-    bound of the standard deviation of each of its coordinates from the counts alone. What the
+    `truth_species`, what else the system knows (`TRUTHS`; strain: see `vaescope.deformation`), and
+    `truth_bound` (px), the Cramér–Rao bound of the standard deviation of each of its coordinates
+    from the counts alone. What the
     values of a truth mean is in the attribute `truth_NAME_names`. Movies: the same of every frame,
     told apart by `truth_frame`; an atom has the same `truth_track` in all. Cards: per frame
     `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and `truth_held_out`.
@@ -175,6 +176,9 @@ TRUTHS = {
     "angle": ("true rotation of the lattice", "rad"),
     "phase": ("true phase", "1"),
     "species": ("true sublattice", "1"),
+    "strain_xx": ("true strain along x", "1"),
+    "strain_yy": ("true strain along y", "1"),
+    "strain_xy": ("true strain between x and y (down)", "1"),
     "bound": ("Cramér–Rao bound of the position per coordinate", "px"),
     "polar_y": ("true displacement of Fe against Bi along y", "px"),
     "polar_x": ("true displacement of Fe against Bi along x", "px"),

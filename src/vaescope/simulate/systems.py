@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.simulate import graphene, layers, materials, movies
+from vaescope.simulate import graphene, layers, materials, movies, strained
 from vaescope.simulate.asked import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
 
@@ -93,4 +93,7 @@ SYSTEMS: dict[str, System] = {
     "graphene": System(graphene.graphene, graphene.Graphene(), 6, graphene.NAMES),
     "graphene-movie": System(movies.graphene_movie, movies.GrapheneMovie(), 6, graphene.NAMES),
     "mos2-movie": System(movies.mos2_movie, movies.MoS2Movie(), 3, layers.names("Mo", "S2")),
+    "strained": System(strained.strained, strained.Strained(), 4),
+    "dislocation": System(strained.dislocation, strained.Dislocation(), 4),
+    "misfit": System(strained.misfit, strained.Misfit(), 4),
 }

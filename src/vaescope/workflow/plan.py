@@ -15,6 +15,8 @@ from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
 CLUSTERS = 4
 """That classical methods are told where neither the recipe nor a model of it says how many."""
+ATOMS = frozenset({"log", "maxima", "model"})
+"""Ways of finding sites by which sites are atoms."""
 
 
 @dataclass
@@ -52,6 +54,15 @@ class Plan:
     def models(self, dataset: str) -> list[str]:
         """Names of the models of a dataset."""
         return list(self.recipe(dataset)["models"])
+
+    def maps_strain(self, dataset: str) -> bool:
+        """Whether the sites of a dataset are atoms, between which strain can be measured."""
+        return self.recipe(dataset)["sites"]["method"] in ATOMS
+
+    def strained(self, dataset: str) -> list[str]:
+        """Names of the models of a dataset that have strain."""
+        models = self.recipe(dataset)["models"]
+        return [name for name, settings in models.items() if settings["strain"]]
 
     def model(self, dataset: str, model: str) -> dict[str, Any]:
         """Settings of one model of a dataset."""

@@ -15,6 +15,7 @@ BASE_MB = {
     "combine_members": 500,
     "map_latents": 2500,
     "run_baselines": 2000,  # the libraries themselves, and distances of all fitted sites
+    "map_strain": 1500,
     "draw_figures": 1500,
     "write_comparison": 1500,
     "write_report": 1000,
@@ -28,6 +29,7 @@ PER_INPUT = {
     "combine_members": 1.0,
     "map_latents": 6.0,
     "run_baselines": 8.0,
+    "map_strain": 8.0,
     "draw_figures": 3.0,
     "write_comparison": 6.0,
     "write_report": 1.0,
