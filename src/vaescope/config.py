@@ -21,6 +21,8 @@ RESERVED_MODELS = frozenset({"figures", "logs", "benchmarks", "failures", "basel
 """Names beside the models' in ``results/DATASET`` and in the list of figures."""
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
+DETECTORS = ".detectors"
+"""Folder in the results with the learned detectors, which no dataset owns."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -231,7 +233,8 @@ def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -
     Returns
     -------
     The resolved recipe. ``models`` holds every setting of each model; a model that a recipe sets to
-    null is left out. Files named in it are absolute paths.
+    null is left out. ``sites`` holds a ``detector``, with every setting, only if its method is
+    ``model``. Files named in it are absolute paths.
 
     Raises
     ------
@@ -262,6 +265,9 @@ def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -
             "the recipe trains no model", file=chain[0], expected="`models:` with at least one name"
         )
     recipe["models"] = {key: model_settings(key, models[key], chain[0]) for key in models}
+    detector = recipe["sites"].pop("detector", None)
+    if recipe["sites"]["method"] == "model":
+        recipe["sites"]["detector"] = detector_settings(detector or {}, chain[0])
     return recipe
 
 
@@ -309,6 +315,27 @@ def _schema_of(hint: Any) -> dict[str, Any]:
     if all(set(part) == {"type"} for part in parts):
         return {"type": [part["type"] for part in parts]}
     return {"anyOf": parts}
+
+
+def detector_settings(given: dict[str, Any], file: object) -> dict[str, Any]:
+    """Every setting of a learned detector.
+
+    Raises
+    ------
+    UserError : an unknown setting or simulation, or a value out of range.
+    """
+    from vaescope.sites.learned import Settings
+
+    try:
+        return Settings.from_recipe(given).as_dict()
+    except UserError as error:
+        raise UserError(
+            error.problem,
+            file=file,
+            found=error.found,
+            expected=error.expected,
+            remedy=error.remedy,
+        ) from error
 
 
 def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, Any]:

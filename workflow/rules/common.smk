@@ -43,6 +43,7 @@ wildcard_constraints:
     dataset="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     model="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     part="[0-9]{1,4}",
+    detector="[0-9a-f]{16}",
     line="[0-9]{1,9}",
 
 
@@ -117,6 +118,12 @@ def parts(wildcards):
         model=wildcards.model,
         part=range(ask(PLAN.jobs, wildcards.dataset)),
     )
+
+
+def detector(wildcards):
+    """The learned detector of a dataset, or no input where its sites are found without."""
+    name = ask(PLAN.detector, wildcards.dataset)
+    return [f"<results>/.detectors/{name}/members"] if name else []
 
 
 def members(wildcards):

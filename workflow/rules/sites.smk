@@ -5,6 +5,7 @@ rule find_sites:
     """Find the sites of a dataset, as its recipe says, and refine their positions."""
     input:
         image="<results>/{dataset}/image.zarr",
+        detector=detector,
     output:
         sites=directory("<results>/{dataset}/sites.zarr"),
         table="<results>/{dataset}/sites.csv",
@@ -16,7 +17,11 @@ rule find_sites:
         "../envs/vaescope.yaml"
     threads: 4
     resources:
-        mem_mb=memory_for("find_sites"),
+        mem_mb=lambda wildcards, input, attempt: resources.memory_mb(
+            "find_sites_learned" if input.detector else "find_sites",
+            input_mb(wildcards, input),
+            attempt,
+        ),
         runtime=minutes(30, 120),
     params:
         settings=recipe("sites"),

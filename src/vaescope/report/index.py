@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vaescope import store
+from vaescope.config import DETECTORS
 from vaescope.figures import versions
 from vaescope.figures.scene import json_attribute
 from vaescope.report import words
@@ -30,7 +31,8 @@ def write_index(
     Parameters
     ----------
     results_dir : folder of all results.
-    rows : usable rows of the sample sheet, each with ``dataset`` and, if known, ``models``.
+    rows : usable rows of the sample sheet, each with ``dataset`` and, if known, ``models`` and
+        ``detector``, the name of the learned one that it needs.
     problems : unusable rows, each with ``row`` (its number), ``dataset`` (its name as written) and
         ``message``.
     """
@@ -76,11 +78,25 @@ def card(results: Path, row: dict[str, Any]) -> dict[str, Any]:
         return made
     folder = results / dataset
     try:
+        if row.get("detector"):
+            made["failures"] = _of_detector(results, str(row["detector"]))
+            made["state"] = "failed" if made["failures"] else "waiting"
         _look_into(folder, made, row.get("models"))
     except Exception as error:  # one odd folder must not cost the index of all others
         made["state"] = "incomplete"
         made["doubts"].append(f"Its folder cannot be read: {type(error).__name__}: {error}"[:300])
     return made
+
+
+def _of_detector(results: Path, detector: str) -> list[dict[str, str]]:
+    """Failures of the learned detector that a dataset needs; links start at the dataset."""
+    failures = read_failures(results / DETECTORS / detector)
+    return [
+        failure | {"link": f"../{DETECTORS}/{quote(detector)}/{failure['link']}"}
+        if failure["link"]
+        else failure
+        for failure in failures
+    ]
 
 
 def _summary(counts: dict[str, int], wrong: int) -> str:
@@ -99,7 +115,7 @@ def _is_one_folder(name: str) -> bool:
 def _look_into(folder: Path, made: dict[str, Any], models: list[str] | None) -> None:
     if not folder.is_dir():
         return
-    made["failures"] = read_failures(folder)
+    made["failures"] += read_failures(folder)
     made["thumbnail"] = embedded_thumbnail(folder / "figures" / versions.LATEST / "thumbnail.png")
     numbers, warnings, doubts = key_numbers(folder, models)
     made["numbers"], made["doubts"] = numbers, warnings + doubts

@@ -77,6 +77,7 @@ _SHARES = (
 _METHODS = {
     "maxima": "local maxima",
     "log": "blobs of a Laplacian of Gaussian",
+    "model": "peaks in the map of a learned detector",
 }
 
 
@@ -239,6 +240,13 @@ def _sites(settings: dict[str, Any]) -> str:
             ". Atoms are followed from frame to frame over at"
             f" most {settings.get('track_step', 0.4):g} spacings, drift taken out, and known again"
             f" after up to {settings.get('track_gap', 2)} frames that miss them"
+        )
+    detector = settings.get("detector")
+    if detector:
+        systems = ", ".join(map(str, detector.get("simulate") or []))
+        text += (
+            f". The detector has learned from simulated images ({systems}); scores are"
+            f" probabilities, the mean of its {number(detector.get('members'))} members"
         )
     return text + "."
 

@@ -14,6 +14,7 @@ from scipy import ndimage
 from vaescope.simulate.asked import Parameters
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.render import expected_counts, position_bound
+from vaescope.simulate.scattered import SingleAtoms, support
 
 _TAIL = 3.0  # the tails of the probe are so many times as wide as its core
 _BOW = 0.5  # greatest share of the drift that is not steady
@@ -92,13 +93,23 @@ def microscope(p: Parameters, rng: np.random.Generator) -> Microscope:
         direction=np.array([np.sin(drift), np.cos(drift)]),
         bow=bow,
         tilt=(p.tilt * float(np.sin(tilt)), p.tilt * float(np.cos(tilt))),
-        clutter=p.contamination * _clutter(p, rng) if p.contamination else None,
+        clutter=_clutter(p, rng),
         rng=rng,
     )
 
 
-def _clutter(p: Parameters, rng: np.random.Generator) -> np.ndarray:
-    """Amorphous matter, (size, size): clouds that speckle on the scale of the probe; mean 1."""
+def _clutter(p: Parameters, rng: np.random.Generator) -> np.ndarray | None:
+    """All that is amorphous, (size, size), in units of the peak of a strong column."""
+    parts = []
+    if p.contamination:
+        parts.append(p.contamination * _clouds(p, rng))
+    if isinstance(p, SingleAtoms) and p.support:
+        parts.append(support(p.size, p.width, p.support, rng))
+    return np.sum(parts, axis=0) if parts else None
+
+
+def _clouds(p: Parameters, rng: np.random.Generator) -> np.ndarray:
+    """Contamination, (size, size): clouds that speckle on the scale of the probe; mean 1."""
     clouds = np.clip(0.5 + _smooth(p.size, _CLOUD * p.spacing, rng), 0, None)
     image = clouds * np.exp(_SPECKLE * _smooth(p.size, p.width, rng))
     return image / image.mean()

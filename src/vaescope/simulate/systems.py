@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.simulate import graphene, layers, materials, movies, strained
+from vaescope.simulate import graphene, layers, materials, movies, scattered, strained
 from vaescope.simulate.asked import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
 
@@ -96,4 +96,5 @@ SYSTEMS: dict[str, System] = {
     "strained": System(strained.strained, strained.Strained(), 4),
     "dislocation": System(strained.dislocation, strained.Dislocation(), 4),
     "misfit": System(strained.misfit, strained.Misfit(), 4),
+    "single-atoms": System(scattered.single_atoms, scattered.SingleAtoms(), 1),
 }

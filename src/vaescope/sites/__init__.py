@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vaescope.errors import UserError, refuse_unknown
@@ -16,21 +15,15 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.sites.atoms import Found
+    from vaescope.sites.learned.detector import Detector
 
-__all__ = ["FRAMES", "METHODS", "WINDOWS", "find", "score_against_truth"]
+__all__ = ["FRAMES", "LEARNED", "METHODS", "WINDOWS", "find", "score_against_truth"]
 
+LEARNED = "model"
+"""The method that needs a trained detector."""
 
-def _atoms(frames: list, settings: dict[str, Any], threads: int) -> Found:
-    from vaescope.sites.atoms import find_atoms
-
-    return find_atoms(frames, settings, threads)
-
-
-# name -> what finds the sites of all frames; a new way of looking is one line here
-METHODS: dict[str, Callable[[list, dict[str, Any], int], Found]] = {
-    "log": _atoms,
-    "maxima": _atoms,
-}
+METHODS = ("log", "maxima", LEARNED)
+"""The methods that find atoms."""
 
 FRAMES = "frames"
 """The method for stacks of pictures that are patches already."""
@@ -52,16 +45,27 @@ DEFAULTS: dict[str, Any] = {
     "stride": None,
     "count": None,
     "patch_size": None,
+    "detector": None,
 }
 # Side of a patch in spacings if the recipe names none: the nearest neighbours all around, or less
 # where the image is so small that too few sites would be left.
 _PATCH_SPACINGS = (3.2, 2.6, 2.0, 1.6)
+# What a learned detector tells beside: name in words, and unit.
+_MORE = {
+    "score_spread": ("standard deviation of the score over the members of the detector", "1"),
+    "species": ("kind of site as the detector sees it (0: the first of its simulations)", "1"),
+    "species_probability": ("probability of the kind", "1"),
+}
 _ENOUGH = 0.4  # share of the sites that should lie far enough from the edge
 _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
 
 
 def find(
-    image: xr.Dataset, settings: dict[str, Any] | None = None, *, threads: int = 1
+    image: xr.Dataset,
+    settings: dict[str, Any] | None = None,
+    *,
+    threads: int = 1,
+    detector: Detector | None = None,
 ) -> xr.Dataset:
     """Find the sites of an image.
 
@@ -71,13 +75,15 @@ def find(
     settings : the part `sites` of a recipe; what is missing has its default:
 
         method : `log` (Laplacian of Gaussian), `maxima` (local maxima of the smoothed image),
+            `model` (a learned detector, which has to be given),
             `windows` (on a grid or at random, wherever the atoms are) or `frames` (every frame of a
             stack is one patch; the other settings mean nothing then).
         spacing, width : px, distance of nearest sites and standard deviation of one; None:
             estimated from the image. In an image without order the spacing is taken as four
             widths.
         polarity : `bright` or `dark` sites.
-        threshold : 0 to 1, share of a strong site's score; None: from the image.
+        threshold : 0 to 1, share of a strong site's score, of `model` the probability that it is
+            one (None: a half); None: from the image.
         refine : whether to fit Gaussians.
         channel : name or number of the channel to look at; None: the first.
         track : whether atoms are followed from frame to frame; None: where there are several
@@ -91,7 +97,9 @@ def find(
         patch_size : px, side of the patches to be cut; None: 3.2 spacings, down to 1.6 in an image
             so small that most sites would be lost. Sites whose patch would reach beyond the image
             get `near_edge`.
+        detector : settings from which the detector was trained; not looked at here.
     threads : tiles worked on at once; the result does not depend on it.
+    detector : trained by `sites.learned.train`, for the method `model`.
 
     Returns
     -------
@@ -100,8 +108,8 @@ def find(
 
     Raises
     ------
-    UserError : unknown method or setting, a setting out of range, an image that is constant, or
-        one in which no site stands out of the noise.
+    UserError : unknown method or setting, a setting out of range, no detector where one is needed,
+        an image that is constant, or one in which no site stands out of the noise.
     """
     settings = _checked(settings or {})
     if settings["method"] in (FRAMES, WINDOWS):
@@ -112,7 +120,16 @@ def find(
         return everywhere(image, settings)
     channel = _channel(image, settings["channel"])
     frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
-    found = METHODS[settings["method"]](frames, settings, threads)
+    if settings["method"] == LEARNED and detector is None:
+        raise UserError(
+            "the method `model` needs a trained detector",
+            remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give "
+            "it as `detector`",
+        )
+    from vaescope.sites.atoms import find_atoms
+
+    chosen = detector if settings["method"] == LEARNED else None
+    found = find_atoms(frames, settings, threads, chosen)
     sites = _dataset(image, found, settings)
     if wanted(image, sites, settings):
         sites = add_tracks(sites, image, settings["track_step"], settings["track_gap"], channel)
@@ -143,6 +160,7 @@ def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Da
         "fit_quality": (found.quality, "1 - residual variance / variance", "1"),
         "score": (found.score, "score of the detector (a strong site has about 1)", "1"),
         "near_edge": (near, "a patch around the site would leave the image", "1"),
+        **{name: (values, *_MORE[name]) for name, values in found.more.items()},
     }
     attrs = {
         "spacing": found.spacing,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
@@ -13,12 +13,16 @@ from vaescope.errors import UserError
 from vaescope.sites import detect, scale
 from vaescope.sites.refine import refine
 from vaescope.sites.scale import Scale
-from vaescope.sites.select import apart, select
+from vaescope.sites.select import CLOSEST, apart, select
+
+if TYPE_CHECKING:
+    from vaescope.sites.learned.detector import Detector
 
 _REFINE_TILE = 1024  # px; a fixed size, so that results depend on neither chunks nor threads
 _REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours
 _MERGE = 0.3  # of the spacing: two fits nearer than this have found the same atom
 _TOO_NEAR = 1.2  # sites found farther apart than this times the spacing belie the spacing
+_LIKELY = 0.5  # probability from which on a maximum is more likely a site than not
 _TOO_FAR = 0.75  # and so do those nearer than this (a honeycomb has 0.58 lattice parameters)
 FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
@@ -37,35 +41,59 @@ class Found:
     x_error: np.ndarray
     quality: np.ndarray
     score: np.ndarray
+    more: dict[str, np.ndarray] = field(default_factory=dict)  # what else the method tells, by name
     spacing: float = 0.0
     typical_width: float = 0.0
     periodic: bool = True
 
 
-def find_atoms(frames: list[da.Array], settings: dict[str, Any], threads: int) -> Found:
-    """Find atoms in every frame, (height, width) each; settings as in `sites.find`."""
+@dataclass
+class _Seen:
+    """Sites of a frame before refinement; ``position`` (site, 2), the others (site,)."""
+
+    position: np.ndarray
+    score: np.ndarray
+    more: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def find_atoms(
+    frames: list[da.Array],
+    settings: dict[str, Any],
+    threads: int,
+    detector: Detector | None = None,
+) -> Found:
+    """Find atoms in every frame, (height, width) each; settings and detector as in `sites.find`."""
     sign = 1.0 if settings["polarity"] == "bright" else -1.0
     frames = [sign * da.asarray(frame) for frame in frames]
-    lengths, usual = _scale(frames, settings)
+    lengths, usual, spread = _scale(frames, settings, detector)
     # Missing pixels look like the usual background: no filter can bear a NaN.
     frames = [da.where(da.isfinite(frame), frame, usual) for frame in frames]
-    chosen = [_detected(frame, lengths, settings, threads) for frame in frames]
-    if settings["spacing"] is None and lengths.periodic and any(len(s) for s, _ in chosen):
+
+    def seen(lengths: Scale) -> list[_Seen]:
+        if detector is None:
+            return [_filtered(frame, lengths, settings, threads) for frame in frames]
+        wanted = settings["threshold"]
+        return [_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames]
+
+    chosen = seen(lengths)
+    if settings["spacing"] is None and lengths.periodic and any(len(s.position) for s in chosen):
         distance = _nearest(chosen)
         if not _TOO_FAR * lengths.spacing <= distance <= _TOO_NEAR * lengths.spacing:
             # The image has a sublattice too weak to be found: the lengths are those of the others.
             # Or the spacing is that of the unit cell, in which several atoms stand.
-            lengths = replace(lengths, spacing=distance)
-            chosen = [_detected(frame, lengths, settings, threads) for frame in frames]
+            width = min(lengths.width, scale.WIDEST * distance)
+            lengths = replace(lengths, spacing=distance, width=width)
+            chosen = seen(lengths)
     parts = [
-        _fitted(number, frame, start, score, lengths, settings["refine"], sign)
-        for number, (frame, (start, score)) in enumerate(zip(frames, chosen, strict=True))
+        _fitted(number, frame, start, lengths, settings["refine"], sign)
+        for number, (frame, start) in enumerate(zip(frames, chosen, strict=True))
     ]
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
         for f in fields(Found)
-        if f.name not in ("spacing", "typical_width", "periodic")
+        if f.name not in ("more", "spacing", "typical_width", "periodic")
     }
+    more = {name: np.concatenate([part.more[name] for part in parts]) for name in parts[0].more}
     if not len(table["y"]):
         raise UserError(
             "no site stands out of the noise",
@@ -76,32 +104,64 @@ def find_atoms(frames: list[da.Array], settings: dict[str, Any], threads: int) -
         )
     widths = table["width"][np.isfinite(table["width"])]
     typical = float(np.median(widths)) if len(widths) else lengths.width
-    return Found(**table, spacing=lengths.spacing, typical_width=typical, periodic=lengths.periodic)
+    return Found(
+        **table,
+        more=more,
+        spacing=lengths.spacing,
+        typical_width=typical,
+        periodic=lengths.periodic,
+    )
 
 
-def _detected(
-    frame: da.Array, lengths: Scale, settings: dict[str, Any], threads: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sites of a frame before refinement: positions (site, 2) and scores (site,)."""
+def _filtered(frame: da.Array, lengths: Scale, settings: dict[str, Any], threads: int) -> _Seen:
+    """Sites of a frame by the maxima of a filter."""
     filter_ = FILTERS[settings["method"]](lengths, settings["width"])
     maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
     area = frame.size / filter_.blob**2
     sites, score = select(maxima, depths, lengths, area=area, threshold=settings["threshold"])
-    return np.stack([sites.y, sites.x], axis=1), score
+    return _Seen(np.stack([sites.y, sites.x], axis=1), score)
 
 
-def _nearest(chosen: list[tuple[np.ndarray, np.ndarray]]) -> float:
+def _learned(
+    detector: Detector,
+    frame: da.Array,
+    lengths: Scale,
+    spread: float,
+    threshold: float | None,
+    threads: int,
+) -> _Seen:
+    """Sites of a frame by a learned detector."""
+    from vaescope.sites.learned.detector import alike, look
+
+    seen = look(detector, frame, lengths, spread=spread, threads=threads)
+    keep = seen.score >= (_LIKELY if threshold is None else threshold)
+    if not detector.ordered:
+        keep[keep] = alike(seen.height[keep])
+    keep[keep] = apart(seen.position[keep], seen.score[keep], CLOSEST * lengths.spacing)
+    more = {"score_spread": seen.spread[keep]}
+    if detector.species > 1:
+        more["species"] = seen.species[keep].argmax(axis=1)
+        more["species_probability"] = seen.species[keep].max(axis=1)
+    return _Seen(seen.position[keep], seen.score[keep], more)
+
+
+def _nearest(chosen: list[_Seen]) -> float:
     """Median distance (px) of a site to its nearest one in the same frame; 0 if there is none."""
     distances = [
-        cKDTree(position).query(position, k=2)[0][:, 1]
-        for position, _ in chosen
-        if len(position) > 1
+        cKDTree(seen.position).query(seen.position, k=2)[0][:, 1]
+        for seen in chosen
+        if len(seen.position) > 1
     ]
     return float(np.median(np.concatenate(distances))) if distances else 0.0
 
 
-def _scale(frames: list[da.Array], settings: dict[str, Any]) -> tuple[Scale, float]:
-    """Spacing and width from the recipe, or else from the image; and the median of its pixels."""
+def _scale(
+    frames: list[da.Array], settings: dict[str, Any], detector: Detector | None
+) -> tuple[Scale, float, float]:
+    """Spacing and width from the recipe, or else from the image.
+
+    And the median of its pixels, and their standard deviation.
+    """
     height, breadth = frames[0].shape
     if min(height, breadth) < 16:
         raise UserError(
@@ -126,21 +186,28 @@ def _scale(frames: list[da.Array], settings: dict[str, Any]) -> tuple[Scale, flo
     if spacing is not None:
         likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
         guess = replace(guess, spacing=float(spacing), width=likely, periodic=True)
+    elif detector is not None and not (guess.periodic and detector.ordered):
+        from vaescope.sites.learned.detector import rescale
+
+        if width is None:
+            guess = rescale(detector, parts[len(parts) // 2], guess)
+        else:
+            guess = replace(guess, spacing=4.0 * width, periodic=False)
     if width is not None:
         guess = replace(guess, width=float(width))
-    return guess, usual
+    return guess, usual, float(np.std(np.concatenate([part.ravel() for part in parts])))
 
 
 def _fitted(
     number: int,
     frame: da.Array,
-    start: np.ndarray,
-    score: np.ndarray,
+    seen: _Seen,
     lengths: Scale,
     wanted: bool,
     sign: float,
 ) -> Found:
     """Sites of one frame, refined tile by tile if wanted."""
+    start, score = seen.position, seen.score
     count = len(start)
     position = start.copy()
     error, rest = np.full((count, 2), np.nan), np.full((count, 4), np.nan)
@@ -183,6 +250,7 @@ def _fitted(
         x_error=error[:, 1],
         quality=rest[:, 3],
         score=score,
+        more={name: values[keep] for name, values in seen.more.items()},
     )
 
 

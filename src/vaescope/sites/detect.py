@@ -148,8 +148,8 @@ def _tile(
     low = inside[(inside == least) & (inside < 0) & (largest > least)]
     contrast = local(response**2)[area][y, x]
     noise = gain * local(_white_noise(block))[area][y, x]
-    shift_y = _parabola(response, y + top, x + left, 0)
-    shift_x = _parabola(response, y + top, x + left, 1)
+    shift_y = parabola(response, y + top, x + left, 0)
+    shift_x = parabola(response, y + top, x + left, 1)
     return Candidates(
         y + top + corner[0] + shift_y, x + left + corner[1] + shift_x, inside[y, x], contrast, noise
     ), -low
@@ -173,7 +173,7 @@ def _white_gain(filter_: Filter) -> float:
     return float(np.sqrt((filter_.apply(pulse) ** 2).sum()))
 
 
-def _parabola(response: np.ndarray, y: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
+def parabola(response: np.ndarray, y: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
     """Offset (px, within ±0.5) of the top of a parabola through a maximum and its neighbours."""
     step = (1, 0) if axis == 0 else (0, 1)
     last_y, last_x = response.shape[0] - 1, response.shape[1] - 1

@@ -17,6 +17,7 @@ _CLEAR = 0.3  # share of the central peak at which a single pair of peaks makes 
 _NEAREST = 0.3
 # Neighbours farther than so many widths are chance: atoms do not stand so far apart in crystals.
 _FARTHEST = 14.0
+WIDEST = 0.3  # of the spacing: a wider image of a column is that of several
 _NARROWEST = 1.5  # px; without order, narrower specks are taken for noise
 # A pixel is an outlier if it leaves the median of its 3 × 3 pixels by so many robust deviations.
 _OUTLIER = 12.0
@@ -151,7 +152,7 @@ def _estimate_one(image: np.ndarray) -> Scale:
         if clear and height > _NEAREST * vicinity.max():
             # Peaks of the same shell share the estimate, so strain and grains are averaged.
             spacing = float(np.average(radii[shell], weights=heights[shell]))
-            return Scale(spacing, float(np.clip(width, 0.1 * spacing, 0.3 * spacing)), True)
+            return Scale(spacing, float(np.clip(width, 0.1 * spacing, WIDEST * spacing)), True)
     width = max(width, _NARROWEST)
     return Scale(4.0 * width, width, False)
 

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from vaescope.sites.detect import Candidates
 from vaescope.sites.scale import Scale
 
-_CLOSEST = 0.45  # of the spacing: of two maxima nearer than this the weaker is dropped
+CLOSEST = 0.45  # of the spacing: of two maxima nearer than this the weaker is dropped
 # Local contrast is measured against at least this share of the strongest region, so that in an
 # empty region nothing is compared with its own noise only.
 _CONTRAST_FLOOR = 0.1
@@ -63,7 +63,7 @@ def select(
         lowest = _decoy(score, depth) if threshold is None else threshold
     keep &= score >= lowest
     found, score = found.where(keep), score[keep]
-    alone = apart(np.stack([found.y, found.x], axis=1), score, _CLOSEST * scale.spacing)
+    alone = apart(np.stack([found.y, found.x], axis=1), score, CLOSEST * scale.spacing)
     return found.where(alone), score[alone]
 
 

@@ -34,9 +34,9 @@ class Task:
     params: Any
     wildcards: Mapping[str, str]
     threads: int
-    dataset: str
+    dataset: str  # or the detector, where the job belongs to no dataset
     name: str
-    folder: Path  # of the dataset's results
+    folder: Path  # of the dataset's results, or of the detector
     log: TextIO
 
     @property
@@ -54,7 +54,7 @@ class Task:
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[Task]:
-    """Run the body of a script as one job of the workflow.
+    """Run the body of a script as one job of the workflow, of a dataset or of a detector.
 
     The body's libraries use one thread each (results must not depend on the number of cores);
     what runs in parallel is Dask's pool and the library's own, of ``task.threads``. An error stops
@@ -62,7 +62,8 @@ def job(snakemake: Any) -> Iterator[Task]:
     that the index shows; the traceback of an unforeseen error goes to the log only.
     """
     wildcards = dict(snakemake.wildcards.items())
-    dataset = wildcards.pop("dataset")
+    kind = "dataset" if "dataset" in wildcards else "detector"
+    dataset = wildcards.pop(kind)
     name = "-".join([snakemake.rule.rpartition("vaescope_")[2], *wildcards.values()])
     log_file = Path(snakemake.log[0])
     folder = log_file.parent.parent
@@ -86,18 +87,18 @@ def job(snakemake: Any) -> Iterator[Task]:
             folder=folder,
             log=log,
         )
-        facts = {"dataset": dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
+        facts = {kind: dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
         facts |= {"log": f"logs/{log_file.name}"}
         _write_note(note, facts, _STOPPED)  # stays if the job is killed
         try:
             yield task
         except UserError as error:
-            _fail(note, facts, f"dataset `{dataset}`: {error}", log)
+            _fail(note, facts, f"{kind} `{dataset}`: {error}", log)
         except Exception as error:
             log.write(traceback.format_exc())
             told = str(error).strip().splitlines()
             reason = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
-            text = f"dataset `{dataset}`: {name} failed unexpectedly ({reason}). "
+            text = f"{kind} `{dataset}`: {name} failed unexpectedly ({reason}). "
             _fail(note, facts, f"{text}The details are in `{log_file}`.", log)
         else:
             # The folder stays: another job of the dataset may be about to write into it.

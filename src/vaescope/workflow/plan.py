@@ -10,6 +10,7 @@ from typing import Any
 
 from vaescope import config as settings
 from vaescope.errors import UserError
+from vaescope.sites.learned import Settings as Detector
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
@@ -94,6 +95,19 @@ class Plan:
             "disc": any(bool(model["rotation"]) for model in models),
         }
 
+    def detector(self, dataset: str) -> str | None:
+        """Name of the learned detector that a dataset needs; None if it needs none."""
+        given = self.recipe(dataset)["sites"].get("detector")
+        return Detector.from_recipe(given).digest() if given else None
+
+    def detector_settings(self, detector: str) -> dict[str, Any]:
+        """Settings of a learned detector that some dataset needs."""
+        for recipe in self.recipes.values():
+            given = recipe["sites"].get("detector")
+            if given and Detector.from_recipe(given).digest() == detector:
+                return given
+        raise UserError("no dataset needs this detector", found=repr(detector))
+
     def jobs(self, dataset: str) -> int:
         """Number of jobs over which the members of an ensemble are spread."""
         ensemble = self.recipe(dataset)["ensemble"]
@@ -144,8 +158,13 @@ class Plan:
         return sum(file.stat().st_size for file in self.files(dataset) if file.is_file()) / 1e6
 
     def all_rows(self) -> list[dict[str, Any]]:
-        """Usable rows for the index, each with its models."""
-        return [row.as_dict() | {"models": self.models(row.dataset)} for row in self.rows.values()]
+        """Usable rows for the index, each with its models and its detector, if it needs one."""
+        rows = []
+        for row in self.rows.values():
+            detector = self.detector(row.dataset)
+            more = {"detector": detector} if detector else {}
+            rows.append(row.as_dict() | {"models": self.models(row.dataset)} | more)
+        return rows
 
     def all_problems(self) -> list[dict[str, Any]]:
         """Refused rows for the index."""

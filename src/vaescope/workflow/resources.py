@@ -10,6 +10,8 @@ from pathlib import Path
 BASE_MB = {
     "ingest": 1000,
     "find_sites": 1000,
+    "find_sites_learned": 2500,
+    "train_detector": 3000,
     "extract_patches": 1000,
     "train": 2500,  # torch itself takes about 0.5 GB, the turned copies of patches up to 1 GB
     "combine_members": 500,
@@ -24,6 +26,8 @@ BASE_MB = {
 PER_INPUT = {
     "ingest": 3.0,
     "find_sites": 2.0,
+    "find_sites_learned": 2.0,
+    "train_detector": 0.0,
     "extract_patches": 2.0,
     "train": 6.0,
     "combine_members": 1.0,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 
+from vaescope.config import DETECTORS
 from vaescope.workflow.jobs import FAILURES
 from vaescope.workflow.plan import Plan
+
+_NOTES = f"{FAILURES}/*.json"
 
 
 def failures(plan: Plan) -> dict[str, list[str]]:
@@ -15,7 +18,10 @@ def failures(plan: Plan) -> dict[str, list[str]]:
     for problem in plan.problems:
         found.setdefault(f"line {problem.line}", []).append(problem.message)
     for dataset in plan.rows:
-        for note in sorted((plan.results / dataset / FAILURES).glob("*.json")):
+        folders = [plan.results / dataset]
+        if detector := plan.detector(dataset):
+            folders.append(plan.results / DETECTORS / detector)
+        for note in (note for folder in folders for note in sorted(folder.glob(_NOTES))):
             try:
                 text = json.loads(note.read_text(encoding="utf-8"))["message"]
             except (OSError, ValueError, KeyError, TypeError):

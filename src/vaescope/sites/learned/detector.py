@@ -1,0 +1,253 @@
+"""A trained detector: its files, and what it finds in a frame, tile by tile."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import torch
+
+from vaescope import simulate, store, weights
+from vaescope.errors import UserError
+from vaescope.sites.learned import maxima, network, picture
+from vaescope.sites.learned.network import UNet
+from vaescope.sites.learned.settings import Settings
+from vaescope.sites.scale import Scale, without_outliers
+
+TILE = 512  # px of the picture, side of the area that one task keeps
+# px, spacings tried where the image tells none. At finer ones single electrons look like atoms.
+_LADDER = (6.0, 68.0)
+_RUNGS = 7  # a factor of 1.5 apart
+_MUCH_WEAKER = 0.4  # of the usual height of an atom
+_ROUNDS = 10
+_SURE = 0.8  # probability above which a site speaks for a scale
+_FEWEST_ACROSS = 6  # spacings across an image
+_STEP = 2**network.HALVINGS
+_MARGIN = -(-(picture.REACH + network.REACH + maxima.REACH) // _STEP) * _STEP
+_FACTS = "detector.json"
+
+
+@dataclass
+class Detector:
+    """Members of an ensemble, how to read their scores, and how well they did in simulation."""
+
+    members: list[UNet]
+    settings: Settings
+    facts: dict[str, Any]
+
+    @property
+    def species(self) -> int:
+        """Kinds of sites that it tells apart."""
+        return int(self.facts["species"])
+
+    @property
+    def ordered(self) -> bool:
+        """Whether it knows crystals, whose spacing an image tells."""
+        systems = [simulate.parse(name)[0] for name in self.settings.simulate]
+        return any(simulate.SYSTEMS[system].symmetry > 1 for system in systems)
+
+    def probability(self, score: np.ndarray) -> np.ndarray:
+        """How likely a maximum with a score is a site, by the simulated images."""
+        slope, offset = self.facts["calibration"]
+        share = np.clip(score, 1e-4, 1 - 1e-4)
+        return 1 / (1 + np.exp(-(slope * np.log(share / (1 - share)) + offset)))
+
+
+@dataclass
+class Maxima:
+    """What a detector sees in a frame; arrays over maxima, sorted by row and column."""
+
+    position: np.ndarray  # (maximum, 2) px of the frame
+    score: np.ndarray  # probability of a site, mean over the members
+    spread: np.ndarray  # its standard deviation over the members
+    species: np.ndarray  # (maximum, species) probability
+    height: np.ndarray  # over its surroundings, in units of the frame
+
+
+def load(folder: Path) -> Detector:
+    """A detector from its folder, as ``save`` wrote it.
+
+    Raises
+    ------
+    UserError : the folder is missing, or a file in it is no part of a detector.
+    """
+    try:
+        told = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        settings = Settings.from_recipe(told["settings"])
+        members = []
+        for number in range(settings.members):
+            loaded = weights.load(folder / f"member-{number}.safetensors")
+            assert loaded is not None
+            model = UNet(settings.channels, int(told["facts"]["species"]))
+            model.load_state_dict(loaded[0])
+            members.append(model.eval())
+        return Detector(members, settings, told["facts"])
+    except (AssertionError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            "no trained detector here", file=folder, remedy="Train it again (rule train_detector)"
+        ) from error
+
+
+def save(detector: Detector, folder: Path) -> None:
+    """Write a detector: one safetensors file for each member, and ``detector.json``."""
+    told = {"settings": detector.settings.as_dict(), "facts": detector.facts}
+    with store.replace_atomically(folder) as beside:
+        for number, member in enumerate(detector.members):
+            facts = {"kind": "detector", "member": number, **told}
+            weights.save(beside / f"member-{number}.safetensors", member.state_dict(), facts)
+        store.write_text(json.dumps(told, indent=1) + "\n", beside / _FACTS)
+
+
+def look(
+    detector: Detector,
+    frame: da.Array,
+    lengths: Scale,
+    *,
+    spread: float,
+    threads: int = 1,
+    tile: int = TILE,
+) -> Maxima:
+    """Everything in a frame that may be a site.
+
+    Parameters
+    ----------
+    frame : (height, width) Dask array, bright sites.
+    lengths : spacing of the sites, to which the frame is rescaled, and limit of outliers.
+    spread : standard deviation of the frame's pixels.
+    threads : tiles worked on at once on a CPU; the result does not depend on it.
+    tile : side of a tile, px of the rescaled frame, a multiple of 8; the result does not depend on
+        it but for rounding.
+    """
+    factor = lengths.spacing / picture.SPACING
+    shape = [max(round(side / factor), 1) for side in frame.shape]
+    padded = [-(-side // _STEP) * _STEP for side in shape]
+    device = network.best_device()
+    layout = torch.channels_last
+    models = [member.to(device).to(memory_format=layout) for member in detector.members]  # type: ignore[call-overload]
+
+    def work(corner: tuple[int, int]) -> Maxima:
+        if device.type == "cpu":
+            torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
+        start = [max(at - _MARGIN, 0) for at in corner]
+        stop = [min(at + tile + _MARGIN, side) for at, side in zip(corner, padded, strict=True)]
+        seen = _rescaled(frame, factor, start, stop, lengths.outlier)
+        heats, kinds = _heat(models, picture.normalised(seen, spread), device)
+        heights = picture.heights(seen)
+        place, _ = maxima.peaks(heats.mean(axis=0))
+        last = np.minimum(np.array(corner) + tile, shape)
+        keep = ((place + start >= np.array(corner) - 0.5) & (place + start < last - 0.5)).all(
+            axis=1
+        )
+        place = place[keep]
+        return _judged(detector, place, np.array(start), heats, kinds, heights, factor)
+
+    corners = [(y, x) for y in range(0, padded[0], tile) for x in range(0, padded[1], tile)]
+    with ThreadPoolExecutor(threads if device.type == "cpu" else 1) as pool:
+        parts = list(pool.map(work, corners))
+    names = [field.name for field in fields(Maxima)]
+    merged = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    merged["position"] = np.clip(merged["position"], 0, np.array(frame.shape) - 1)
+    order = np.lexsort((merged["position"][:, 1], merged["position"][:, 0]))
+    return Maxima(**{name: values[order] for name, values in merged.items()})
+
+
+def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
+    """The scale at which a detector sees most in a part of an image.
+
+    For atoms without order nothing but their width tells the scale, and noise hides that: a ladder
+    of scales is tried, and the sites counted of which the detector is sure.
+
+    Parameters
+    ----------
+    part : (height, width) float.
+    guess : what is known from the autocorrelation; its limit of outliers is kept.
+    """
+    best, most = guess, 0.0
+    largest = min(_LADDER[1], min(part.shape) / _FEWEST_ACROSS)
+    for spacing in np.geomspace(_LADDER[0], _LADDER[1], _RUNGS):
+        if spacing > largest:
+            break
+        tried = Scale(float(spacing), float(spacing) / 4, False, guess.outlier)
+        score = look(detector, da.from_array(part), tried, spread=float(part.std())).score
+        gain = float((2 * score[score > _SURE] - 1).sum())
+        if gain > most:
+            best, most = tried, gain
+    return best
+
+
+def _rescaled(
+    frame: da.Array, factor: float, start: list[int], stop: list[int], outlier: float
+) -> np.ndarray:
+    """Pixels ``start`` to ``stop`` of the picture, from no more of the frame than they need."""
+    margin = int(np.ceil(2 * max(factor, 1))) + 3
+    low = [max(int(first * factor) - margin, 0) for first in start]
+    high = [
+        min(int(np.ceil(last * factor)) + margin, side)
+        for last, side in zip(stop, frame.shape, strict=True)
+    ]
+    # The picture is padded by up to 7 px beyond the frame, which mirrors: those need pixels too.
+    low = [
+        min(first, max(side - int(9 * factor) - margin, 0))
+        for first, side in zip(low, frame.shape, strict=True)
+    ]
+    block = np.asarray(frame[low[0] : high[0], low[1] : high[1]].compute(), float)
+    block = without_outliers(block, outlier)
+    shape = (stop[0] - start[0], stop[1] - start[1])
+    return picture.rescaled(block, factor, (start[0], start[1]), shape, corner=(low[0], low[1]))
+
+
+@torch.no_grad()
+def _heat(
+    models: list[UNet], seen: np.ndarray, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heat by every member (member, y, x), and the mean probability of species (species, y, x)."""
+    batch = torch.from_numpy(seen.astype(np.float32))[None, None].to(device)
+    heats, kinds = [], []
+    for model in models:
+        logits = model(batch.contiguous(memory_format=torch.channels_last))[0]
+        heats.append(logits[0].sigmoid().cpu().numpy())
+        kinds.append(logits[1:].softmax(dim=0).cpu().numpy())
+    return np.stack(heats), np.mean(kinds, axis=0)
+
+
+def _judged(
+    detector: Detector,
+    place: np.ndarray,
+    start: np.ndarray,
+    heats: np.ndarray,
+    kinds: np.ndarray,
+    heights: np.ndarray,
+    factor: float,
+) -> Maxima:
+    """Maxima of one tile, seen by every member at the same pixels."""
+    y, x = np.rint(place).astype(int).T
+    y, x = np.clip(y, 0, heats.shape[1] - 1), np.clip(x, 0, heats.shape[2] - 1)
+    each = np.stack([detector.probability(maxima.matched(heat)[y, x]) for heat in heats])
+    species = kinds[:, y, x].T if len(kinds) else np.ones((len(y), 1))
+    position = (place + start + 0.5) * factor - 0.5
+    return Maxima(position, each.mean(axis=0), each.std(axis=0), species, heights[y, x])
+
+
+def alike(height: np.ndarray) -> np.ndarray:
+    """Mask of the sites that are not much weaker than the others.
+
+    Where atoms are few, most of what a detector sees around a place is its support, the speckle of
+    which may look like atoms; but atoms of one element are about equally strong.
+
+    Parameters
+    ----------
+    height : (site,) over its surroundings.
+    """
+    keep = height > 0
+    for _ in range(_ROUNDS):
+        strong = height[keep]
+        if not len(strong):
+            break
+        # A mean that the strong dominate: few atoms stand out even among more specks.
+        keep = height > _MUCH_WEAKER * (strong**2).sum() / strong.sum()
+    return keep

@@ -1,0 +1,210 @@
+"""The learned detector: what it learns from simulations holds in images that it has not seen."""
+
+from __future__ import annotations
+
+import json
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vaescope import config, simulate, sites
+from vaescope.errors import UserError
+from vaescope.report import write_index
+from vaescope.sites import learned
+from vaescope.sites.learned import detector as files
+from vaescope.sites.learned import maxima, network, picture, scenes
+from vaescope.sites.learned.detector import alike, look
+from vaescope.sites.scale import Scale
+
+# The weak sublattice is a third as strong: filters take it for noise.
+NOISY = "perovskite?size=192&spacing=20&ratio=0.35&ratio1=0.35&dose=250&grain=0"
+
+
+@pytest.fixture(scope="module")
+def trained() -> files.Detector:
+    """As small as can be: some seconds of training."""
+    wanted = {
+        "simulate": ["perovskite"],
+        "images": 24,
+        "steps": 120,
+        "members": 2,
+        "channels": 6,
+        "batch": 6,
+    }
+    return learned.train(wanted, threads=2, log=lambda text: None)
+
+
+def f1(found) -> float:
+    told = json.loads(found.attrs["truth_scores"])
+    precision, recall = told["precision"] or 0.0, told["recall"] or 0.0
+    return 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def test_it_finds_a_weak_sublattice_that_filters_miss(trained):
+    image = simulate.make(NOISY, seed=5)
+    found = sites.find(image, {"method": "model"}, detector=trained)
+    others = [f1(sites.find(image, {"method": method})) for method in ("log", "maxima")]
+    assert f1(found) > 0.9 > max(others) + 0.1
+    assert ((found["score"] >= 0.5) & (found["score"] <= 1)).all()
+    assert (found["score_spread"] >= 0).all() and float(found["score_spread"].max()) > 0
+    # It tells the sublattices apart, too: 0 is the stronger one in the simulation.
+    matched = found["truth_species"].values >= 0
+    same = found["species"].values[matched] == found["truth_species"].values[matched]
+    assert same.mean() > 0.8
+
+
+def test_tiles_and_threads_do_not_matter(trained):
+    image = simulate.make("perovskite?size=256&spacing=12&width=1.6&dose=500", seed=1)
+    frame = da.from_array(image["image"].values[0, 0])
+    lengths = Scale(8.5, 1.6, True)
+    whole = look(trained, frame, lengths, spread=1.0, tile=512)
+    parts = look(trained, frame, lengths, spread=1.0, tile=64, threads=3)
+    assert len(whole.position) == len(parts.position) > 400
+    np.testing.assert_allclose(parts.position, whole.position, atol=1e-2)
+    np.testing.assert_allclose(parts.score, whole.score, atol=1e-3)
+    np.testing.assert_allclose(parts.height, whole.height, atol=1e-3)
+
+
+def test_the_network_sees_no_farther_than_the_margin_of_a_tile():
+    torch.manual_seed(0)
+    model = network.UNet(4).eval()
+    seen = torch.zeros(1, 1, 256, 256, requires_grad=True)
+    model(seen + torch.randn(1, 1, 256, 256))[0, 0, 125, 130].backward()
+    rows, columns = np.nonzero(seen.grad[0, 0].numpy())
+    reach = max(abs(rows - 125).max(), abs(columns - 130).max())
+    assert 20 < reach <= network.REACH
+
+
+def test_what_was_saved_finds_the_same(trained, tmp_path):
+    learned.save(trained, tmp_path / "members")
+    again = learned.load(tmp_path / "members")
+    image = simulate.make("perovskite?size=128&spacing=16&width=2", seed=2)
+    one, two = (
+        sites.find(image, {"method": "model"}, detector=detector) for detector in (trained, again)
+    )
+    assert one.identical(two)
+    assert again.settings == trained.settings
+
+
+def test_the_same_settings_train_the_same_detector():
+    wanted = {"images": 3, "steps": 3, "members": 2, "channels": 4, "batch": 2}
+    quiet = {"log": lambda text: None}
+    one, two = learned.train(wanted, **quiet), learned.train(wanted, threads=2, **quiet)
+    for a, b in zip(one.members, two.members, strict=True):
+        for left, right in zip(a.parameters(), b.parameters(), strict=True):
+            assert torch.equal(left, right)
+    assert not torch.equal(one.members[0].last.weight, one.members[1].last.weight)
+
+
+def test_a_folder_without_a_detector_is_told(tmp_path):
+    with pytest.raises(UserError, match="no trained detector here"):
+        learned.load(tmp_path)
+    (tmp_path / "detector.json").write_text('{"settings": {}, "facts": {"species": 1}}')
+    (tmp_path / "member-0.safetensors").write_bytes(b"not weights")
+    with pytest.raises(UserError, match="Train it again"):
+        learned.load(tmp_path)
+
+
+def test_the_method_needs_a_detector():
+    image = simulate.make("square?size=64&spacing=12", seed=0)
+    with pytest.raises(UserError, match="needs a trained detector"):
+        sites.find(image, {"method": "model"})
+
+
+@pytest.mark.parametrize(
+    ("given_", "words"),
+    [
+        ({"simulate": ["perovskit"]}, "Did you mean `perovskite`"),
+        ({"simulate": ["cards1"]}, "cannot learn from this simulation"),
+        ({"simulate": []}, "learns from simulated images"),
+        ({"steps": 0}, "`steps`"),
+        ({"members": 2.5}, "a whole number"),
+        ({"stepps": 10}, "stepps"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(given_, words):
+    with pytest.raises(UserError) as told:
+        learned.Settings.from_recipe(given_)
+    assert words in str(told.value)
+    with pytest.raises(UserError):
+        config.detector_settings(given_, "recipe.yaml")
+
+
+def test_the_name_of_a_detector_follows_its_settings():
+    one = learned.Settings.from_recipe({})
+    assert one.digest() == learned.Settings.from_recipe(one.as_dict()).digest()
+    assert one.digest() != learned.Settings.from_recipe({"seed": 1}).digest()
+
+
+def test_a_failed_training_shows_at_the_datasets_that_need_it(tmp_path):
+    folder = tmp_path / config.DETECTORS / "0123456789abcdef"
+    (folder / "failures").mkdir(parents=True)
+    (folder / "logs").mkdir()
+    (folder / "logs" / "train_detector.log").write_text("no memory")
+    note = {
+        "rule": "train_detector",
+        "message": "out of memory here",
+        "log": "logs/train_detector.log",
+    }
+    (folder / "failures" / "train_detector.json").write_text(json.dumps(note))
+    rows = [
+        {"dataset": "one", "models": [], "detector": folder.name},
+        {"dataset": "two", "models": []},
+    ]
+    write_index(tmp_path, rows, [])
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("out of memory here") == 1
+    assert f"one/../.detectors/{folder.name}/logs/train_detector.log" in page
+
+
+def test_maxima_of_a_map_lie_on_its_sites():
+    place = np.array([[10.3, 12.6], [20.0, 30.4], [0.2, 40.0]])
+    heat, _ = scenes.target(place, np.zeros(3, int), (48, 64))
+    found, score = maxima.peaks(heat)
+    order = np.argsort(found[:, 1])
+    np.testing.assert_allclose(found[order], place, atol=0.3)
+    np.testing.assert_allclose(score, 1, atol=0.15)
+
+
+@settings(max_examples=30, deadline=None)
+@given(factor=st.floats(0.4, 6), y=st.floats(0.25, 0.75), x=st.floats(0.25, 0.75))
+def test_a_spot_lies_where_it_belongs_after_rescaling(factor, y, x):
+    side = int(40 * factor) + 20
+    place = np.array([y, x]) * (side - 1)
+    rows, columns = np.indices((side, side))
+    width = 2 * max(factor, 1)
+    spot = np.exp(-((rows - place[0]) ** 2 + (columns - place[1]) ** 2) / (2 * width**2))
+    shape = (int(side / factor), int(side / factor))
+    seen = picture.rescaled(spot, factor, (0, 0), shape)
+    at = np.indices(shape)
+    centre = np.array([(seen * at[k]).sum() / seen.sum() for k in (0, 1)])
+    np.testing.assert_allclose((centre + 0.5) * factor - 0.5, place, atol=0.1 * max(factor, 1))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    few=st.integers(3, 30),
+    specks=st.integers(0, 60),
+    unit=st.floats(1e-6, 1e6),
+    seed=st.integers(0, 99),
+)
+def test_atoms_stay_and_much_weaker_specks_go_in_any_unit(few, specks, unit, seed):
+    rng = np.random.default_rng(seed)
+    atoms = rng.uniform(0.8, 1.2, few)
+    height = unit * np.concatenate([atoms, rng.uniform(0, 0.1, specks)])
+    assert alike(height)[:few].all() and not alike(height)[few:].any()
+
+
+def test_single_atoms_know_their_truth():
+    image = simulate.make("single-atoms?size=256&dose=5000&support=0.02", seed=3)
+    y, x = (np.rint(image[f"truth_{axis}"].values).astype(int) for axis in "yx")
+    seen = image["image"].values[0, 0]
+    assert 40 < len(y) < 250
+    assert np.median(seen[y, x]) > 3 * np.median(seen)
+    rough = simulate.make("single-atoms?size=256&dose=5000&support=0.4", seed=3)
+    assert rough["truth_y"].equals(image["truth_y"])
+    assert rough["image"].values.std() > image["image"].values.std()

@@ -1,0 +1,27 @@
+"""Learning what sites look like, for all datasets that ask for the same."""
+
+
+rule train_detector:
+    """Train a detector on simulated images; datasets with the same settings share it."""
+    output:
+        detector=directory("<results>/.detectors/{detector}/members"),
+    log:
+        "<results>/.detectors/{detector}/logs/train_detector.log",
+    benchmark:
+        "<results>/.detectors/{detector}/benchmarks/train_detector.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    # One member per thread on a CPU, as in the rule `train`.
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: resources.memory_mb(
+            "train_detector", 0, attempt
+        ),
+        runtime=60,
+    params:
+        settings=lambda wildcards: ask(PLAN.detector_settings, wildcards.detector),
+    message:
+        "training the detector {wildcards.detector}"
+    script:
+        "../../scripts/train_detector.py"
