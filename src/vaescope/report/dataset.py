@@ -252,6 +252,8 @@ def _figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
 def _provenance(folder: Path, models: list[str]) -> list[dict[str, str]]:
     """One row per store: which code made it."""
     names = ["image.zarr", "sites.zarr", "patches.zarr", *(f"{m}/latents.zarr" for m in models)]
+    if (folder / "strain.zarr").is_dir():
+        names.append("strain.zarr")
     rows = []
     for name in names:
         facts = store.provenance(store.open(folder / name))
