@@ -2,12 +2,12 @@
 
     python benchmarks/strain.py [CASE …] [--seeds 0 1 2] [--doses 200 1000 5000] [--models CASE …]
 
-Rows that are there already are kept unless they are measured again. Every row of
-``benchmarks/results/strain.csv`` is one case, dose, seed and method: root mean square errors, how
-many errors are below the stated ones (0.68 wanted), and how many sites of a crystal
+Every row of ``benchmarks/results/strain.csv`` is one case, dose, seed and method: root mean square
+errors, how many errors are below the stated ones (0.68 wanted), and how many sites of a crystal
 without strain would be called strained at one and at two standard errors (0.32 and 0.05 wanted).
-Geometric phases come twice: at the resolution of the neighbours' vectors, and at that of a patch
-(``GPA-patch``). Cases named after ``--models`` get a model as well: a small ensemble, few steps.
+Rows that are there already stay unless they are measured again. Geometric phases come twice: at the
+resolution of the neighbours' vectors, and at that of a patch (``GPA-patch``). Cases named after
+``--models`` get a model as well: a small ensemble, few steps.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from vaescope.figures.style import CATEGORIES, FAINT, INK, plain, robust_limits
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
 _COMPONENTS = ("xx", "yy", "xy")
+_OUTERMOST = 4.0  # per cent of the values beyond the colours
 
 
 def maps(scene: Scene) -> Drawn | None:
@@ -33,6 +34,10 @@ def maps(scene: Scene) -> Drawn | None:
     look = scene.look.diverging
     shared = quantities.diverging("strain (%)", strain.ravel(), look)
     turned = quantities.diverging("rotation (°)", turn.ravel(), look)
+    for quantity, values in ((shared, strain), (turned, turn)):
+        # An interface or a distorted edge of the scan must not pale all the rest.
+        reach = robust_limits(np.abs(values), _OUTERMOST)[1] or 1.0
+        quantity.low, quantity.high = -reach, reach
     sheet = _sheet(scene, "Strain and rotation of the lattice", strain, turn, shared, turned)
     sizes = [int(scene.strain["reference"].values.sum()), scene.strain.sizes["site"]]
     caption = (
@@ -42,7 +47,7 @@ def maps(scene: Scene) -> Drawn | None:
         " xy stretches the diagonal from the upper left to the lower right; rotations count"
         f" counter-clockwise, modulo {360 / int(scene.strain.attrs['fold']):g}°. "
         + _methods_in_words(scene)
-        + " Grey: not known."
+        + f" Grey: not known. Colours stop at the outermost {_OUTERMOST:g} % of sites."
     )
     return sheet.drawn("strain-maps", caption)
 

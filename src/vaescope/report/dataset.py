@@ -255,6 +255,8 @@ def embedded_figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, A
 def _provenance(folder: Path, models: list[str]) -> list[dict[str, str]]:
     """One row per store: which code made it."""
     names = ["image.zarr", "sites.zarr", "patches.zarr", *(f"{m}/latents.zarr" for m in models)]
+    if (folder / "strain.zarr").is_dir():
+        names.append("strain.zarr")
     rows = []
     for name in names:
         facts = store.provenance(store.open(folder / name))
