@@ -18,25 +18,24 @@ def crowds(sizes, seed=0, apart=6.0, latent=2):
 
 
 def pictures(content):
-    """Pictures in which the content can be read back: a spot as bright as it, off the middle."""
+    """A spot as bright as the crowd's number, off the middle: what is drawn inside one is alike."""
     out = np.zeros((len(content), 1, 12, 12))
-    out[:, 0, 6, 9] = content[:, 0]
+    out[:, 0, 6, 9] = np.round(content[:, 0] / 6)
     return out
 
 
 def found_in(content):
-    return modes.find(content, lambda rows: pictures(content[rows]), pictures)
+    noise = np.random.default_rng(9).normal(0, 0.02, (len(content), 1, 12, 12))
+    return modes.find(content, lambda rows: pictures(content[rows]) + noise[rows], pictures)
 
 
 def test_crowds_are_found_largest_first_even_a_rare_one():
     content, kind = crowds([300, 600, 15])
-    label, middle = modes.density_modes(content)
-    assert [int(np.bincount(kind[label == k]).argmax()) for k in range(3)] == [1, 0, 2]
+    label = found_in(content).label
     assert label.max() == 2
     held = label >= 0
-    assert held.mean() > 0.8
+    assert held.mean() > 0.95
     assert (kind[held] == np.array([1, 0, 2])[label[held]]).all()
-    assert (kind[middle] == [1, 0, 2]).all()
 
 
 def test_one_crowd_is_one_mode_and_the_way_goes_along_the_first_latent():
@@ -95,15 +94,14 @@ def test_real_patches_beside_a_mode_are_its_own():
     for k in range(len(found.content)):
         own = found.example[k][found.example[k] >= 0]
         assert (found.label[own] == k).all()
-        np.testing.assert_allclose(
-            found.example_patch[k, 0, 0, 6, 9], content[own[0], 0], rtol=1e-5
-        )
+        drawn = found.example_patch[k, 0, 0, 6, 9]
+        assert abs(drawn - round(content[own[0], 0] / 6)) < 0.2
     assert kind[found.example[0]].tolist() == [0] * modes.EXAMPLES
 
 
 def test_many_sites_are_looked_at_by_a_part_of_them():
     content, kind = crowds([4000, 3000])
-    label, _ = modes.density_modes(content, seed=3)
+    label = found_in(content).label
     held = label >= 0
     assert len(label) == 7000
     assert (kind[held] == label[held]).mean() > 0.99

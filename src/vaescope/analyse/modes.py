@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 
 MOST_MODES = 60
 SMALLEST = 6  # sites that make a mode, at least, and this share of all of them
-CORE = 6  # neighbours by whose distance the density is told; half the least mode if that is more
-PASS = 2.5  # times as far apart as at a peak sites lie at the pass to a higher one
+CORE = 5  # neighbours by whose distance the density is told; half the least mode if that is more
+PASS = 2.0  # times as far apart as at a peak sites lie at the pass to a higher one
 SMALLEST_SHARE = 0.005
 EXAMPLES = 12  # real patches of each mode
 APART = 3.0  # mean over standard deviation of what a patch loses by another mode's picture

@@ -38,6 +38,11 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
     if "consensus_class" in latents:
         found = latents["consensus_class"].values
         out |= _of_phases(found, latents) | _of_defects(found, latents)
+    if "mode" in latents:
+        of_modes = _of_defects(latents["mode"].values, latents)
+        if of_modes:
+            out["defect_macro_f1_of_modes"] = of_modes["defect_macro_f1"]
+            out["modes_found"] = int(latents["mode"].max()) + 1
     of_atoms = "truth_phase" in latents or "truth_track" in latents  # not of stacks of pictures
     if of_atoms and "consensus_angle" in latents and "truth_angle" in latents:
         truth = latents["truth_angle"].values

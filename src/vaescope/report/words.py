@@ -50,6 +50,8 @@ _SCORES = {
     "angle_coverage_68": "angle errors below their spread",
     "angle_median_error_deg": "median angle error",
     "angle_within_10_deg": "angles within 10°",
+    "defect_macro_f1_of_modes": "modes against true defects (macro F1)",
+    "modes_found": "modes",
     "classes_dissolved": "classes dissolved",
     "classes_by_bic": "classes by BIC on the latents",
     "classes_by_stability": "classes that survive resampling",
