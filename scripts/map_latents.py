@@ -1,22 +1,24 @@
-"""Map what one ensemble found (rule map_latents): members, patches -> latents.zarr, CSV, scores."""
+"""Map what one ensemble found (rule map_latents): members, patches -> latents, scores, movie."""
 
 import json
 
 from vaescope import analyse, store
 from vaescope.workflow import job
-from vaescope.workflow.tables import write_table
+from vaescope.workflow.tables import write_movie, write_table
 
 with job(snakemake) as task:
+    sites = store.open(task.input.sites)
     latents = analyse.map_latents(
         task.input.members,
         store.open(task.input.patches),
-        store.open(task.input.sites),
+        sites,
         task.params.settings,
         name=task.wildcards.model,
         threads=task.threads,
     )
     store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
     write_table(latents, task.output.table)
+    write_movie(analyse.follow(latents, sites), task.output.movie, task.params.settings)
     scores = json.loads(latents.attrs["scores"])
     store.write_text(json.dumps(scores, indent=1) + "\n", task.output.scores)
     for warning in json.loads(latents.attrs["warnings"]):

@@ -1,8 +1,9 @@
 """Which local structures are in images, how they vary, where, and how sure is that?
 
 The rooms of the library, bottom to top: ``store``, ``read``, ``simulate``, ``sites``, ``patches``,
-``models``, ``train``, ``analyse``, ``figures``, ``report``. A room imports only from rooms below
-it; none knows of the workflow but ``workflow``. ``Model`` and ``load`` are for notebooks.
+``models``, ``train``, ``baselines``, ``analyse``, ``figures``, ``report``. A room imports only
+from rooms below it; none knows of the workflow but ``workflow``. ``Model`` and ``load`` are for
+notebooks.
 """
 
 from __future__ import annotations

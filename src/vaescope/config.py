@@ -17,8 +17,8 @@ from vaescope.errors import UserError
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What datasets, recipes and models may be called: safe as a folder on every system."""
-RESERVED_MODELS = frozenset({"figures", "logs", "benchmarks", "failures"})
-"""Folders beside the models' in ``results/DATASET``."""
+RESERVED_MODELS = frozenset({"figures", "logs", "benchmarks", "failures", "baselines"})
+"""Names beside the models' in ``results/DATASET`` and in the list of figures."""
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
 DETECTORS = ".detectors"

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from vaescope import store
+from vaescope.analyse import class_numbers, modes
 
 RECIPE = {
     "description": "Atoms of a crystal.",
@@ -222,6 +223,10 @@ def _latents(
         ("site", "channel", "py", "px"),
         np.repeat(patch.mean(axis=0, keepdims=True), count, axis=0),
     )
+    found = modes.find(
+        content, lambda rows: patch[rows], lambda points: np.repeat(patch[:1], len(points), 0)
+    )
+    data.update(found.variables(("channel", "py", "px")))
     if turns:
         period = 2 * np.pi / symmetry
         turned = angle + 0.3 + rng.normal(0, 0.02, count)
@@ -240,6 +245,11 @@ def _latents(
         data["consensus_class_probability"] = (("site", "class"), share)
         data["class_entropy"] = ("site", rng.gamma(1, 0.05, count))
         data["class_count"] = ("class", np.bincount(label, minlength=classes))
+        asked = np.concatenate([share, np.full((count, 1), 0.3)], axis=1)
+        data["asked_class_probability"] = (("site", "asked_class"), asked)
+        data["asked_class_stability"] = ("asked_class", np.linspace(0.95, 0.2, classes + 1))
+        data.update(class_numbers.compare(content, classes).variables())
+        data["class_asked"] = ("class", np.arange(classes))
         with np.errstate(invalid="ignore"):
             mean = np.stack(
                 [

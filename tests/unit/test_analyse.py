@@ -185,8 +185,11 @@ def surplus(members=6, seed=0):
 def test_a_class_that_no_two_members_see_alike_is_dissolved():
     probability, kind = surplus()
     assert np.argmin(stability.stability(probability)) == 3
-    left = stability.dissolve(probability, np.ones(6, bool))
+    found = stability.dissolve(probability, np.ones(6, bool))
+    left = found.probability
     assert left.shape[2] == 3
+    assert sorted(found.left) == [0, 1, 2]
+    assert found.stability[3] <= stability.DISSOLVED < found.stability[:3].min()
     np.testing.assert_allclose(left.sum(2), 1.0)
     assert truth.matched_accuracy(left.mean(0).argmax(1), kind) == 1.0
 
@@ -195,19 +198,21 @@ def test_rare_classes_that_all_members_see_stay():
     kind = np.zeros(300, int)
     kind[:4] = 1
     probability = np.tile(np.eye(2)[kind], (5, 1, 1))
-    np.testing.assert_allclose(stability.dissolve(probability, np.ones(5, bool)), probability)
+    np.testing.assert_allclose(
+        stability.dissolve(probability, np.ones(5, bool)).probability, probability
+    )
 
 
 def test_of_sites_that_are_all_alike_one_class_is_left():
     random = np.random.default_rng(3)
     probability = np.eye(4)[random.integers(0, 4, (6, 300))]
-    left = stability.dissolve(probability, np.ones(6, bool))
+    left = stability.dissolve(probability, np.ones(6, bool)).probability
     np.testing.assert_allclose(left, np.ones((6, 300, 1)))
 
 
 def test_one_member_alone_has_nobody_to_disagree_with():
     probability, _ = surplus()
-    assert stability.dissolve(probability, np.arange(6) == 0).shape[2] == 4
+    assert stability.dissolve(probability, np.arange(6) == 0).probability.shape[2] == 4
 
 
 def test_a_site_between_two_distant_turns_has_an_uncertain_angle():

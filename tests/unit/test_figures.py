@@ -48,7 +48,8 @@ def test_every_figure_of_the_lecture_is_drawn(manifest):
     drawn = {figure["name"] for figure in manifest["figures"]}
     of_models = {"maps-points", "maps-cells", "uncertainty", "criticism", "decoded-grid"}
     of_models |= {"latent-distribution", "training", "angle-truth", "strain"}
-    of_models |= {"classes", "confusion"}
+    of_models |= {"classes", "confusion", "class-stability", "class-number", "modes", "paths"}
+    of_models |= {"labelled-image"}
     wanted = {"sites", "patches", "position-error", *(f"jrvae-{name}" for name in of_models)}
     assert drawn == wanted
 

@@ -23,6 +23,7 @@ models:
   rvae: {steps: 30, turns: 4, hidden: 16}
   jrvae: {steps: 30, turns: 4, hidden: 16, classes: 2}
 ensemble: {members: 2}
+baselines: {methods: [pca, kmeans]}
 figures: {formats: [png], dpi: 40}
 """
 SINGLE = TINY.replace("  jrvae: {steps: 30, turns: 4, hidden: 16, classes: 2}\n", "")

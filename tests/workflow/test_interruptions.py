@@ -15,7 +15,9 @@ STAGES = (
     "train-rvae-0",
     "combine_members-rvae",
     "map_latents-rvae",
+    "run_baselines",
     "draw_figures",
+    "write_comparison",
     "write_report",
 )
 
@@ -31,7 +33,8 @@ def calm(finished: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 def same_results(first: Lab, second: Lab) -> None:
     one, other = contents(first.results / "one"), contents(second.results / "one")
     assert one.keys() == other.keys()
-    timed = {"rvae/history.csv", "rvae/parts/0/history.csv"}  # a column of seconds
+    # Columns of seconds.
+    timed = {"rvae/history.csv", "rvae/parts/0/history.csv", "baselines-seconds.csv"}
     assert not [name for name in one if name not in timed and one[name] != other[name]]
 
 

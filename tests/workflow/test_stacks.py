@@ -16,6 +16,7 @@ HEAD = """\
 extends: frames
 patches: {pixels: 16}
 ensemble: {members: 2}
+baselines: {methods: [kmeans]}
 figures: {formats: [png], dpi: 40}
 models:
   rvae: null

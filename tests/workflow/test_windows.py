@@ -12,6 +12,7 @@ extends: windows
 sites: {stride: 10}
 patches: {size: 20, pixels: 12}
 ensemble: {members: 2}
+baselines: {methods: [pca]}
 figures: {formats: [png], dpi: 40}
 models:
   vae: {variant: vae, steps: 30, hidden: 16, batch: 16}

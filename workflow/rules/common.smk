@@ -84,6 +84,32 @@ def each_model(pattern):
     )
 
 
+def if_baselines(*paths):
+    """An input that exists only where the recipe asks for classical methods."""
+
+    def wanted(wildcards):
+        if not ask(PLAN.recipe, wildcards.dataset)["baselines"]["methods"]:
+            return []
+        return expand(list(paths), dataset=wildcards.dataset)
+
+    return wanted
+
+
+def strained_models(pattern):
+    """An input with one path for each model of the dataset that has strain."""
+    return lambda wildcards: expand(
+        pattern,
+        dataset=wildcards.dataset,
+        model=ask(PLAN.strained, wildcards.dataset),
+    )
+
+
+def strain_store(wildcards):
+    """The map of strain, where sites are atoms."""
+    mapped = ask(PLAN.maps_strain, wildcards.dataset)
+    return [f"<results>/{wildcards.dataset}/strain.zarr"] if mapped else []
+
+
 def parts(wildcards):
     """The parts of an ensemble: folders of members trained by one job each."""
     return expand(

@@ -8,7 +8,10 @@ rule draw_figures:
         sites="<results>/{dataset}/sites.zarr",
         patches="<results>/{dataset}/patches.zarr",
         latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        movies=each_model("<results>/{dataset}/{model}/movie"),
+        strain=strain_store,
         history=each_model("<results>/{dataset}/{model}/history.csv"),
+        baselines=if_baselines("<results>/{dataset}/baselines.zarr"),
     output:
         # The folders of versions beside it are no outputs: Snakemake must never delete them.
         latest=report(

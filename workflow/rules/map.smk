@@ -2,7 +2,7 @@
 
 
 rule map_latents:
-    """Encode all sites with every member, align the members, agree, and criticise."""
+    """Encode all sites with every member, align the members, agree, criticise, and follow."""
     input:
         members="<results>/{dataset}/{model}/members",
         patches="<results>/{dataset}/patches.zarr",
@@ -11,6 +11,8 @@ rule map_latents:
         latents=directory("<results>/{dataset}/{model}/latents.zarr"),
         table="<results>/{dataset}/{model}/latents.csv",
         scores="<results>/{dataset}/{model}/scores.json",
+        # Of a movie, what became of its atoms; of an image, a store that says it is none.
+        movie=directory("<results>/{dataset}/{model}/movie"),
     log:
         "<results>/{dataset}/logs/map_latents-{model}.log",
     benchmark:

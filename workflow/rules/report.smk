@@ -6,7 +6,9 @@ rule write_report:
     input:
         figures="<results>/{dataset}/figures/latest",
         sites="<results>/{dataset}/sites.zarr",
+        strain=strain_store,
         scores=each_model("<results>/{dataset}/{model}/scores.json"),
+        comparison=if_baselines("<results>/{dataset}/comparison.html"),
     output:
         report="<results>/{dataset}/report.html",
     log:
@@ -27,3 +29,33 @@ rule write_report:
         "{wildcards.dataset}: writing the report"
     script:
         "../../scripts/write_report.py"
+
+
+rule write_comparison:
+    """Compare the classical methods with the models, on a page beside the report."""
+    input:
+        figures="<results>/{dataset}/figures/latest",
+        patches="<results>/{dataset}/patches.zarr",
+        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        history=each_model("<results>/{dataset}/{model}/history.csv"),
+        baselines="<results>/{dataset}/baselines.zarr",
+        seconds="<results>/{dataset}/baselines-seconds.csv",
+    output:
+        page="<results>/{dataset}/comparison.html",
+        table="<results>/{dataset}/comparison.csv",
+    log:
+        "<results>/{dataset}/logs/write_comparison.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/write_comparison.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for("write_comparison"),
+        runtime=minutes(10, 30),
+    params:
+        models=models,
+    message:
+        "{wildcards.dataset}: comparing methods"
+    script:
+        "../../scripts/write_comparison.py"

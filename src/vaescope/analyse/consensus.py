@@ -38,7 +38,9 @@ class View:
     shear: np.ndarray | None = None
     shear_sd: np.ndarray | None = None
     class_probability: np.ndarray | None = None
-    dissolved: int = 0  # classes that the members did not find again
+    asked_probability: np.ndarray | None = None  # mean over the members, before any class goes
+    asked_stability: np.ndarray | None = None
+    asked_left: np.ndarray | None = None  # which of the classes asked for are left
 
     @property
     def consensus_content(self) -> np.ndarray:
@@ -64,6 +66,13 @@ class View:
         if self.class_probability is None or self.consensus_class is None:
             return None
         return np.bincount(self.consensus_class, minlength=self.class_probability.shape[2])
+
+    @property
+    def dissolved(self) -> int:
+        """How many classes the members did not find again."""
+        if self.asked_stability is None or self.asked_left is None:
+            return 0
+        return len(self.asked_stability) - len(self.asked_left)
 
     def variables(self) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
@@ -121,6 +130,23 @@ class View:
             out["consensus_class"] = ((site,), self.consensus_class, _about("class", "1"))
             out["class_entropy"] = ((site,), entropy, _about("entropy of the class", "nats"))
             out["class_count"] = (("class",), self.class_count, _about("sites of the class", "1"))
+        if self.asked_probability is not None:
+            asked = "asked_class"
+            out["asked_class_probability"] = (
+                (site, asked),
+                self.asked_probability,
+                _about("probability of the class before unstable ones were dissolved", "1"),
+            )
+            out["asked_class_stability"] = (
+                (asked,),
+                self.asked_stability,
+                _about("Jaccard similarity of the class between two members", "1"),
+            )
+            out["class_asked"] = (
+                ("class",),
+                self.asked_left,
+                _about("number of the class among those asked for", "1"),
+            )
         return out
 
 
@@ -193,8 +219,10 @@ def gather(
                 if e.class_probability is not None
             ]
         )
-        view.class_probability = dissolve(matched, kept)
-        view.dissolved = matched.shape[2] - view.class_probability.shape[2]
+        what = dissolve(matched, kept)
+        view.class_probability = what.probability
+        view.asked_probability = matched[kept].mean(0)
+        view.asked_stability, view.asked_left = what.stability, what.left
     for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd", "scale_sd", "shear_sd"):
         value = getattr(view, name)
         if value is not None:

@@ -15,9 +15,11 @@ import xarray as xr
 
 from vaescope.analyse import (
     align,
+    class_numbers,
     criticise,
     gauge,
     labelled,
+    modes,
     pictures,
     restoration,
     symmetry,
@@ -27,7 +29,10 @@ from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
 from vaescope.train.data import gather as gather_data
 
-CARRIED = ("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256")
+CARRIED = (
+    *("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256"),
+    *("truth_symmetry", "truth_defect_names"),
+)
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
 
@@ -97,6 +102,13 @@ def map_latents(
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
     variables.update(pictures.draw(view, ensemble, gauges, data).variables(own))
+    found = modes.find(
+        view.consensus_content,
+        lambda rows: pictures.upright(view, data.patches, rows),
+        pictures.drawer(view, ensemble, gauges, data),
+        own.rotation and own.target is None,
+    )
+    variables.update(found.variables(pictures.axes(own)))
     variables["reconstruction"] = (("site", *pictures.axes(own)), reconstruction)
     variables["residual"] = _site("residual over noise", residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
@@ -126,6 +138,10 @@ def map_latents(
         numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
     if "class_entropy" in latents:
         numbers["classes_dissolved"] = view.dissolved
+        if not named:
+            compared = class_numbers.compare(view.consensus_content, own.classes)
+            latents = latents.assign(compared.variables())
+            numbers |= compared.scores()
         numbers["class_entropy_mean"] = float(latents["class_entropy"].mean())
     words = criticise.warnings_in_words(
         kept=kept,
@@ -189,8 +205,9 @@ def _coordinates(view: View, patches: xr.Dataset) -> dict[str, Any]:
         "py": patches["py"].values,
         "px": patches["px"].values,
     }
-    for key in ("frame", "y", "x"):
-        coordinates[key] = ("site", patches[key].values, patches[key].attrs)
+    for key in ("frame", "y", "x", "track", "track_length"):
+        if key in patches:
+            coordinates[key] = ("site", patches[key].values, patches[key].attrs)
     return coordinates
 
 

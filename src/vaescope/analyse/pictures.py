@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,22 @@ def mean_reconstruction(encodings: Sequence[Encoding], kept: np.ndarray) -> np.n
     return np.asarray(np.mean(chosen, axis=0, dtype=np.float32))
 
 
+def upright(view: View, patches: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some of the patches (site, channel, py, px), turned back by the consensus angle if any."""
+    angle = view.consensus_angle
+    return patches[rows] if angle is None else turned_upright(patches[rows], angle[rows])
+
+
+def drawer(
+    view: View, ensemble: Sequence[Member], gauges: Sequence[Gauge | None], data: Data
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What decodes content in consensus axes (point, latent) to upright pictures, by the reference
+    member; what a conditional model is told is at its mean."""
+    mean = data.conditions.mean(0, keepdims=True)
+    member, gauge = ensemble[view.reference], gauges[view.reference]
+    return lambda points: _upright(member, gauge, view, points, mean)
+
+
 def draw(
     view: View,
     ensemble: Sequence[Member],
@@ -73,7 +89,6 @@ def draw(
 
     What a conditional model is told is at its mean, but for the pictures by what it is told.
     """
-    patches = data.patches
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)
     mean = data.conditions.mean(0, keepdims=True)
@@ -89,8 +104,7 @@ def draw(
         out.by_told = np.stack(drawn)
     found = view.consensus_class
     if found is not None and view.class_probability is not None:
-        angle = view.consensus_angle
-        turned = patches if angle is None else turned_upright(patches, angle)
+        turned = upright(view, data.patches, np.arange(len(data)))
         count = view.class_probability.shape[2]
         means, middles = [], []
         for k in range(count):

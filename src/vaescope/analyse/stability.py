@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 DISSOLVED = 0.5  # mean Jaccard similarity up to which a class counts as not found again
@@ -35,7 +37,16 @@ def stability(probability: np.ndarray, among: list[int] | None = None) -> np.nda
     return np.asarray(similarity[np.triu_indices(members, 1)].mean(0))
 
 
-def dissolve(probability: np.ndarray, voting: np.ndarray) -> np.ndarray:
+@dataclass
+class Dissolved:
+    """Classes after those that the members do not find again were taken away."""
+
+    probability: np.ndarray  # (member, site, fewer classes), largest class first
+    left: np.ndarray  # (fewer classes,) numbers that these had among the classes asked for
+    stability: np.ndarray  # (asked class,) when it went, or at the end
+
+
+def dissolve(probability: np.ndarray, voting: np.ndarray) -> Dissolved:
     """Take away classes that the members do not find again; their sites go where others see them.
 
     A model asked for more classes than there are puts the surplus anywhere, each member elsewhere.
@@ -47,17 +58,14 @@ def dissolve(probability: np.ndarray, voting: np.ndarray) -> np.ndarray:
     ----------
     probability : (member, site, class), classes matched between members.
     voting : (member,) bool, members that count.
-
-    Returns
-    -------
-    (member, site, fewer classes), largest class first.
     """
     left = list(range(probability.shape[2]))
+    score = stability(probability[voting])
     while len(left) > 1:
-        stable = stability(probability[voting], left)
-        if stable.min() > DISSOLVED:
+        score[left] = stability(probability[voting], left)
+        if score[left].min() > DISSOLVED:
             break
-        left.pop(int(stable.argmin()))
+        left.pop(int(score[left].argmin()))
     rest = probability[:, :, left]
     lost = np.clip(1 - rest.sum(2, keepdims=True), 0, 1)
     votes = rest[voting].sum(0)
@@ -66,4 +74,5 @@ def dissolve(probability: np.ndarray, voting: np.ndarray) -> np.ndarray:
     largest = np.eye(len(left))[votes.sum(0).argmax()]
     others = np.where(total > 1e-3, votes / np.maximum(total, 1e-3), largest)
     rest = rest + lost * others
-    return rest[:, :, np.argsort(-rest[voting].sum((0, 1)), kind="stable")]
+    order = np.argsort(-rest[voting].sum((0, 1)), kind="stable")
+    return Dissolved(rest[:, :, order], np.array(left)[order], score)

@@ -81,14 +81,16 @@ def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def self_likeness(pictures: np.ndarray, anywhere: bool = False) -> np.ndarray:
     """Correlation (angle,) of canonical pictures (row, channel, side, side) with their own turned
-    copies, averaged by how much structure each has. ``anywhere``: the turns may be about any point,
-    as those of a crystal; half-turns are then always among them."""
+    copies, averaged by how much structure each has; those with more than most count no more, so
+    that one bright atom does not speak for the lattice. ``anywhere``: the turns may be about any
+    point, as those of a crystal; half-turns are then always among them."""
     circles = spectral_rings(pictures) if anywhere else rings(pictures)
     if anywhere:
         circles = circles - circles.mean(2, keepdims=True)
     power = (circles**2).sum((1, 2))
-    likeness = correlation(circles, circles) * power[:, None]
-    return likeness.sum(0) / max(power.sum(), 1e-12)
+    weight = np.minimum(power, np.median(power))
+    likeness = correlation(circles, circles) * weight[:, None]
+    return likeness.sum(0) / max(weight.sum(), 1e-12)
 
 
 def order(likeness: np.ndarray) -> int:

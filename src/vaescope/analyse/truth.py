@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 from vaescope.analyse.symmetry import circular_mean, wrap
+
+FEWEST = 10  # sites with known truth from which a score says anything
 
 
 def matched_accuracy(found: np.ndarray, truth: np.ndarray) -> float:
@@ -31,38 +34,90 @@ def angle_error(angle: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
 
 def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
     """Accuracy of consensus classes and angles against truth, where there is any."""
+    out: dict[str, Any] = {}
+    if "consensus_class" in latents:
+        found = latents["consensus_class"].values
+        out |= _of_phases(found, latents) | _of_defects(found, latents)
+    if "mode" in latents:
+        of_modes = _of_defects(latents["mode"].values, latents)
+        if of_modes:
+            out["defect_macro_f1_of_modes"] = of_modes["defect_macro_f1"]
+            out["modes_found"] = int(latents["mode"].max()) + 1
+    of_atoms = "truth_phase" in latents or "truth_track" in latents  # not of stacks of pictures
+    if of_atoms and "consensus_angle" in latents and "truth_angle" in latents:
+        truth = latents["truth_angle"].values
+        known = np.isfinite(truth)
+        if "truth_phase" in latents:
+            known &= latents["truth_phase"].values >= 0
+        if known.sum() >= FEWEST:
+            # Two sublattices may be alike but for a turn: the lattice's own angle cannot tell.
+            n = math.lcm(n, int(latents.attrs.get("truth_symmetry", 1)))
+            out |= _of_angles(latents, truth, known, n)
+    return out
+
+
+def _of_phases(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
     from sklearn.metrics import adjusted_mutual_info_score
 
-    out: dict[str, Any] = {}
-    known = (
-        np.asarray(latents["truth_phase"].values >= 0)
-        if "truth_phase" in latents
-        else np.zeros(latents.sizes["site"], bool)
-    )
-    if known.sum() < 10:
-        return out
-    if "consensus_class" in latents:
-        found = latents["consensus_class"].values[known]
-        phase = latents["truth_phase"].values[known]
-        kind = phase * 1000
-        if "truth_species" in latents:
-            kind = kind + latents["truth_species"].values[known]
-        out["class_accuracy"] = matched_accuracy(found, kind)
-        out["class_ami"] = float(adjusted_mutual_info_score(kind, found))
-        out["phase_accuracy"] = majority_accuracy(found, phase)
-    if "consensus_angle" in latents and "truth_angle" in latents:
-        truth = latents["truth_angle"].values
-        known = known & np.isfinite(truth)
-        error = np.degrees(angle_error(latents["consensus_angle"].values[known], truth[known], n))
-        spread = np.degrees(latents["angle_spread"].values[known])
-        out["angle_median_error_deg"] = float(np.median(error))
-        out["angle_share_within_3_deg"] = float((error <= 3).mean())
-        out["angle_median_spread_deg"] = float(np.median(spread))
-        out["angle_coverage_68"] = float((error <= spread).mean())
+    if "truth_phase" not in latents:
+        return {}
+    known = np.asarray(latents["truth_phase"].values >= 0)
+    if known.sum() < FEWEST:
+        return {}
+    found, phase = found[known], latents["truth_phase"].values[known]
+    kind = phase * 1000
+    if "truth_species" in latents:
+        kind = kind + latents["truth_species"].values[known]
+    return {
+        "class_accuracy": matched_accuracy(found, kind),
+        "class_ami": float(adjusted_mutual_info_score(kind, found)),
+        "phase_accuracy": majority_accuracy(found, phase),
+    }
+
+
+def _of_defects(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
+    """Every class is named after the defect that most of its sites have."""
+    from sklearn.metrics import adjusted_mutual_info_score, f1_score
+
+    if "truth_defect" not in latents:
+        return {}
+    known = np.asarray(latents["truth_defect"].values >= 0)
+    if known.sum() < FEWEST:
+        return {}
+    found, truth = found[known], latents["truth_defect"].values[known]
+    kinds = np.unique(truth)
+    each = f1_score(truth, named(found, truth), labels=kinds, average=None, zero_division=0)
+    out = {
+        "defect_macro_f1": float(each.mean()),
+        "defect_ami": float(adjusted_mutual_info_score(truth, found)),
+    }
+    names = [str(name) for name in latents.attrs.get("truth_defect_names") or []]
+    for kind, value in zip(kinds.tolist(), each, strict=True):
+        name = names[kind] if kind < len(names) else str(kind)
+        out[f"defect_f1_{name.replace(' ', '_')}"] = float(value)
+    return out
+
+
+def _of_angles(latents: xr.Dataset, truth: np.ndarray, known: np.ndarray, n: int) -> dict[str, Any]:
+    error = np.degrees(angle_error(latents["consensus_angle"].values[known], truth[known], n))
+    spread = np.degrees(latents["angle_spread"].values[known])
+    return {
+        "angle_median_error_deg": float(np.median(error)),
+        "angle_share_within_3_deg": float((error <= 3).mean()),
+        "angle_median_spread_deg": float(np.median(spread)),
+        "angle_coverage_68": float((error <= spread).mean()),
+    }
+
+
+def named(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The truth (site,) that most sites of each one's class have."""
+    out = np.empty_like(truth)
+    for k in np.unique(found):
+        kinds, counts = np.unique(truth[found == k], return_counts=True)
+        out[found == k] = kinds[counts.argmax()]
     return out
 
 
 def majority_accuracy(found: np.ndarray, truth: np.ndarray) -> float:
     """Share of sites right if every class found is given the truth that most of its sites have."""
-    right = sum(np.unique(truth[found == k], return_counts=True)[1].max() for k in np.unique(found))
-    return float(right / len(found))
+    return float((named(found, truth) == truth).mean())

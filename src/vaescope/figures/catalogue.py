@@ -10,8 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.figures import classes, criticism, latent, maps, stack, training, truth, versions
+from vaescope.figures import baselines as of_baselines
+from vaescope.figures import (
+    classes,
+    criticism,
+    ensembles,
+    labelled,
+    latent,
+    maps,
+    modes,
+    movie,
+    stack,
+    strain,
+    training,
+    truth,
+    versions,
+)
 from vaescope.figures import dataset as of_dataset
+from vaescope.figures.animation import Clip, class_clip
 from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
 from vaescope.figures.style import Look, house
@@ -19,19 +35,31 @@ from vaescope.figures.style import Look, house
 OfTheData = Callable[[Scene], Drawn | None]
 OfAModel = Callable[[Scene, View], Drawn | None]
 
-OF_THE_DATA = (of_dataset.sites, of_dataset.patches, of_dataset.position_error)
+OF_THE_DATA = (
+    of_dataset.sites,
+    of_dataset.patches,
+    of_dataset.position_error,
+    ensembles.class_numbers,
+)
+OF_THE_LATTICE = (strain.maps, strain.errors, strain.truth)
 OF_A_MODEL = (
     lambda s, v: maps.maps(s, v, "points"),
     lambda s, v: maps.maps(s, v, "cells"),
     classes.class_map,
+    modes.class_stability,
+    ensembles.class_number,
+    *movie.OF_A_MODEL,
     maps.uncertainty,
     criticism.criticism,
     maps.strain,
     latent.decoded_grid,
     latent.decoded_conditions,
     latent.latent_distribution,
+    modes.modes,
+    modes.paths,
     truth.angle_truth,
     truth.confusion,
+    labelled.labelled_image,
     training.training,
 )
 """Figures of sites in an image, in the order of the report."""
@@ -57,7 +85,8 @@ def draw(
     Returns
     -------
     The manifest: ``version``, ``dataset``, ``thumbnail`` and ``figures``, each with ``name``,
-    ``title``, ``caption``, ``model`` (``None`` for the dataset itself) and ``files``.
+    ``title``, ``caption``, ``model`` (``None`` for the dataset itself, ``baselines`` for the
+    comparison of all methods) and ``files``.
 
     Raises
     ------
@@ -72,7 +101,8 @@ def draw(
     for leftover in root.glob(".drawing-*"):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with house():
-        scene = load(results, dataset, list(models), look, base)
+        classical = bool((recipe.get("baselines") or {}).get("methods"))
+        scene = load(results, dataset, list(models), look, base, baselines=classical)
         for version in versions.candidates(base):
             scene.version = version
             target, beside = root / version, root / f".drawing-{version}"
@@ -92,7 +122,9 @@ def draw(
 
 def figures(scene: Scene) -> Iterator[Drawn]:
     """Every figure that the results allow, in the order of the report."""
-    of_the_data: Sequence[OfTheData] = stack.OF_THE_DATA if scene.stack else OF_THE_DATA
+    of_the_data: Sequence[OfTheData] = (
+        stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
+    )
     of_a_model: Sequence[OfAModel] = stack.OF_A_MODEL if scene.stack else OF_A_MODEL
     for make in of_the_data:
         drawn = make(scene)
@@ -103,6 +135,16 @@ def figures(scene: Scene) -> Iterator[Drawn]:
             drawn = make_for(scene, view)
             if drawn is not None:
                 yield drawn
+    if scene.baselines is not None:
+        yield from of_baselines.figures(scene)
+
+
+def clips(scene: Scene) -> Iterator[Clip]:
+    """Every animation that the results allow."""
+    for view in scene.views:
+        made = class_clip(scene, view)
+        if made is not None:
+            yield made
 
 
 def _write(scene: Scene, folder: Path) -> dict[str, Any]:
@@ -119,6 +161,10 @@ def _write(scene: Scene, folder: Path) -> dict[str, Any]:
                 "files": files,
             }
         )
+    for clip in clips(scene):
+        (folder / f"{clip.name}.gif").write_bytes(clip.data)
+        facts = {"name": clip.name, "title": clip.title, "caption": clip.caption}
+        listed.append({**facts, "model": clip.model, "files": [f"{clip.name}.gif"]})
     small = stack.thumbnail(scene) if scene.stack else of_dataset.thumbnail(scene)
     thumbnail = _save(small, folder, "png", 100)
     manifest = {

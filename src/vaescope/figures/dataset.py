@@ -137,10 +137,12 @@ def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:
     return np.ma.masked_invalid(canvas)
 
 
-def show(axes, pictures: np.ndarray, columns: int) -> None:
+def show(
+    axes, pictures: np.ndarray, columns: int, limits: tuple[float, float] | None = None
+) -> None:
     """Pictures (count, channel, py, px) as a montage: in colour if they have three channels."""
     axes.set_axis_off()
-    low, top = robust_limits(pictures, 0.2)
+    low, top = limits or robust_limits(pictures, 0.2)
     if pictures.shape[1] == 3:
         layers = [tile(pictures[:, c], columns, 1) for c in range(3)]
         colour = np.ma.stack(layers, axis=-1)

@@ -118,4 +118,38 @@ def class_numbers(scene: Scene) -> Drawn | None:
     return sheet.drawn("class-numbers", caption)
 
 
+def class_number(scene: Scene, view: View) -> Drawn | None:
+    """How many classes one model's content asks for: by evidence and by stability."""
+    if not view.has("class_number"):
+        return None
+    number = view.latents["class_number"].values
+    if len(number) < _FEWEST_MODELS:
+        return None
+    bic = view.latents["class_number_bic"].values
+    steady = view.latents["class_number_stability"].values
+    about = view.latents["class_number_stability"].attrs
+    stable = float(about["stable_from"])
+    sheet = Sheet(scene, "How many classes the latents ask for", 2.75, width=8.2, view=view)
+    panels = (
+        ("BIC per site, above the least (nats)", bic - bic.min(), int(number[bic.argmin()])),
+        ("agreement of subsamples (ARI)", steady, int(about["chosen"])),
+    )
+    for column, (word, values, chosen) in enumerate(panels):
+        axes = sheet.axes(MARGIN + 0.6 + column * 3.9, 0.3, 3.0, 1.95)
+        axes.axvline(view.classes, color=INK, lw=0.8, ls=":")
+        axes.plot(number, values, "o-", color=CATEGORIES[0], ms=4, lw=1.2)
+        axes.plot(chosen, values[list(number).index(chosen)], "o", color=CATEGORIES[1], ms=8)
+        axes.set(xlabel="number of classes", title=word)
+        axes.set_xticks(number)
+        axes.set_ylim(bottom=min(0.0, float(values.min())))
+    caption = (
+        "Mixtures of normals on the consensus latents. Left: Bayesian information criterion, less"
+        " is better. Right: adjusted Rand index between mixtures fitted without a fifth of the"
+        " sites; a number of classes that the data do not have falls apart. The orange dot is what"
+        f" each criterion chooses (the least; the steadiest, if its index is at least {stable:g}),"
+        " the dotted line what the ensemble kept."
+    )
+    return sheet.drawn("class-number", caption, view)
+
+
 WIDTH_OF_THREE = 2 * MARGIN + 3 * 3.4

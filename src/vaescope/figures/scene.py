@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ class View:
     latents: xr.Dataset
     history: Path
     frame: int | None  # the drawn one; None: each frame is a site of its own, all are drawn
+    movie: xr.Dataset | None = None  # what became of the atoms, where they were followed
 
     @property
     def label(self) -> str:
@@ -100,6 +101,9 @@ class Scene:
     patches: xr.Dataset  # lazy
     attrs: dict[str, Any]
     views: list[View] = field(default_factory=list)
+    pixels: xr.DataArray | None = None  # lazy, all frames of the image
+    baselines: xr.Dataset | None = None  # classical methods, where the recipe asks for them
+    strain: xr.Dataset | None = None  # all frames, loaded; None where there is no lattice
 
     @property
     def stack(self) -> bool:
@@ -110,6 +114,45 @@ class Scene:
     def windows(self) -> bool:
         """Whether sites are windows that lie wherever the atoms may be."""
         return self.sites.attrs.get("method") == "windows"
+
+    @property
+    def moving(self) -> bool:
+        """Whether there are several frames of one place."""
+        return self.frames > 1 and not self.stack and self.pixels is not None
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """Time of every frame (frame,) in ``time_unit``; its number where none is known."""
+        if self.pixels is None or not self.time_unit:
+            return np.arange(1, self.frames + 1)
+        return np.asarray(self.pixels["time"].values, dtype=float)
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of the times of frames; empty where only their order is known."""
+        if self.pixels is None or "time" not in self.pixels.coords:
+            return ""
+        unit = plain(self.pixels["time"].attrs.get("units") or "", 12)
+        return "" if unit in ("frame", "frames", "1", "px") else unit
+
+    @property
+    def time_label(self) -> str:
+        """What an axis of ``times`` is called."""
+        return f"time ({self.time_unit})" if self.time_unit else "frame"
+
+    def when(self, frame: int) -> str:
+        """A frame in words, with its time where that is known."""
+        words = f"frame {frame + 1}"
+        if self.time_unit:
+            words += f" · {self.times[frame]:.4g}\u202f{self.time_unit}"
+        return words
+
+    def at(self, frame: int) -> Scene:
+        """The same dataset with another frame drawn."""
+        assert self.pixels is not None
+        views = [replace(view, frame=frame) for view in self.views]
+        image = display_image(self.pixels, frame)
+        return replace(self, frame=frame, image=image, views=views)
 
     @property
     def calibrated(self) -> bool:
@@ -181,8 +224,16 @@ class Scene:
         return " · ".join(words)
 
 
-def load(results_dir: Path, dataset: str, models: list[str], look: Look, version: str) -> Scene:
-    """Read what the figures of a dataset need.
+def load(
+    results_dir: Path,
+    dataset: str,
+    models: list[str],
+    look: Look,
+    version: str,
+    *,
+    baselines: bool = False,
+) -> Scene:
+    """Read what the figures of a dataset need, its classical methods too if there are any.
 
     Raises
     ------
@@ -205,7 +256,9 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
             latents = latents.assign_coords(site=patches["site"].values)
         small = [name for name in latents.data_vars if name not in {"reconstruction"}]
         latents = latents.assign(latents[small].load())
-        views.append(View(model, latents, folder / model / "history.csv", None if stack else frame))
+        history = folder / model / "history.csv"
+        followed = _movie(folder / model / "movie" / "movie.zarr")
+        views.append(View(model, latents, history, None if stack else frame, followed))
     return Scene(
         dataset=dataset,
         version=version,
@@ -219,7 +272,27 @@ def load(results_dir: Path, dataset: str, models: list[str], look: Look, version
         patches=patches,
         attrs={**image.attrs, "spacing": sites.attrs.get("spacing")},
         views=views,
+        pixels=image["image"],
+        baselines=store.open(folder / "baselines.zarr").load() if baselines else None,
+        strain=_strain(folder, sites),
     )
+
+
+def _movie(folder: Path) -> xr.Dataset | None:
+    """What became of the atoms of a movie; None of what is none."""
+    if not folder.is_dir():
+        return None
+    found = store.open(folder)
+    return found.load() if "track" in found.variables else None
+
+
+def _strain(folder: Path, sites: xr.Dataset) -> xr.Dataset | None:
+    """The map of strain, where there is one of these sites and they stand on a lattice."""
+    if not (folder / "strain.zarr").is_dir():
+        return None
+    strain = store.open(folder / "strain.zarr").load()
+    same = strain.sizes.get("site") == sites.sizes["site"]
+    return strain if strain.attrs.get("ordered") and same else None
 
 
 def display_image(image: xr.DataArray, frame: int) -> np.ndarray:

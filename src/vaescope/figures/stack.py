@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import criticism, ensembles, known, latent, training, truth
+from vaescope.figures import criticism, ensembles, known, latent, modes, training, truth
 from vaescope.figures.dataset import show
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
@@ -187,11 +187,14 @@ OF_A_MODEL = (
     latent.decoded_grid,
     latent.decoded_conditions,
     latent.latent_distribution,
+    modes.modes,
+    modes.paths,
     known.angle_by_label,
     known.shear_by_label,
     class_pictures,
     truth.confusion,
     ensembles.dispersion,
+    ensembles.class_number,
     criticism.worst_patches,
     training.training,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
@@ -17,7 +19,12 @@ from vaescope.figures.style import (
     robust_limits,
 )
 
-_WORDS = {"truth_phase": "phase", "truth_species": "species", "truth_label": "label"}
+_WORDS = {
+    "truth_phase": "phase",
+    "truth_species": "species",
+    "truth_defect": "defect",
+    "truth_label": "label",
+}
 
 
 def angle_truth(scene: Scene, view: View) -> Drawn | None:
@@ -30,7 +37,8 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     if known.sum() < 3:
         return None
     truth, encoded = truth[known], encoded[known]
-    period = view.period
+    order = math.lcm(view.symmetry, int(view.latents.attrs.get("truth_symmetry", 1)))
+    period = 360 / order
     constant = circular_mean(encoded - truth, period)
     # The mean is drawn by outliers, the median about it is not.
     constant += float(np.median(wrap(encoded - truth - constant, period)))
@@ -45,7 +53,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
         view=view,
         sites=len(true),
         notes=(
-            f"angles modulo {period:g}°" if view.symmetry > 1 else "",
+            f"angles modulo {period:g}°" if order > 1 else "",
             f"constant {signed(constant)}°",
         ),
     )
@@ -89,7 +97,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
         " sites, since no model knows which way up its unit lies."
-        + (f" Both are known modulo {period:g}°." if view.symmetry > 1 else "")
+        + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
     return sheet.drawn("angle-truth", caption, view)
@@ -111,29 +119,23 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
     if not view.classes:
         return None
     labels = view.values("consensus_class", everywhere=True).astype(int)
-    word, kinds, names = true_kinds(view)
-    if view.has("truth_label"):
-        names = [label_name(scene, float(name)) for name in names]
+    word, kinds, names = true_kinds(scene, view)
     if len(names) < 2:
         return None
-    table = np.array(
-        [
-            [np.sum((labels == k) & (kinds == t)) for k in range(view.classes)]
-            for t in range(len(names))
-        ]
-    )
+    table = contingency(labels, kinds, view.classes, len(names))
     cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
     high, wide = len(names) * cell, view.classes * cell
+    left = MARGIN + 0.4 + 0.075 * max(map(len, names))
     sheet = Sheet(
         scene,
         "Classes against the truth",
         high + 0.95,
-        width=max(2 * MARGIN + wide + 1.3, 7.2),
+        width=max(left + MARGIN + wide + 0.5, 7.2),
         view=view,
         sites=int(table.sum()),
     )
     order, accuracy = matched(table)
-    axes = sheet.axes(MARGIN + 0.8, 0.3, wide, high)
+    axes = sheet.axes(left, 0.3, wide, high)
     share = table[:, order] / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(table[:, order]):
@@ -166,12 +168,22 @@ def label_name(scene: Scene, label: float) -> str:
     return plain(known[index], 14) if 0 <= index < len(known) else f"{label:g}"
 
 
-def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
+def contingency(labels: np.ndarray, kinds: np.ndarray, classes: int, names: int) -> np.ndarray:
+    """Number of sites of each true kind in each class, (kind, class)."""
+    table = np.zeros((names, classes), int)
+    known = (kinds >= 0) & (labels >= 0)
+    np.add.at(table, (kinds[known], labels[known]), 1)
+    return table
+
+
+def true_kinds(scene: Scene, view: View) -> tuple[str, np.ndarray, list[str]]:
     """What is truly there: its name in words, the kind of every site (−1 unknown), their names.
 
-    Phase and species together make a kind where both vary.
+    Phase and species together make a kind where both vary; where defects are known, they do.
     """
     known = {name: word for name, word in _WORDS.items() if view.has(name)}
+    if "truth_defect" in known:
+        known = {"truth_defect": known["truth_defect"]}
     columns = {name: view.values(name, everywhere=True).astype(int) for name in known}
     varying = [name for name, values in columns.items() if len(np.unique(values[values >= 0])) > 1]
     if not varying:
@@ -182,7 +194,18 @@ def true_kinds(view: View) -> tuple[str, np.ndarray, list[str]]:
     kinds = np.full(len(stacked), -1)
     kinds[good] = np.ravel(index)
     word = "true " + " · ".join(known[name] for name in varying)
-    return word, kinds, [" · ".join(map(str, level)) for level in levels]
+    names = []
+    for level in levels:
+        words = [_level_name(scene, name, int(k)) for name, k in zip(varying, level, strict=True)]
+        names.append(" · ".join(words))
+    return word, kinds, names
+
+
+def _level_name(scene: Scene, name: str, level: int) -> str:
+    if name == "truth_label":
+        return label_name(scene, level)
+    known = [str(word) for word in scene.attrs.get(f"{name}_names") or []]
+    return plain(known[level], 40) if 0 <= level < len(known) else f"{_WORDS[name]} {level}"
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:

@@ -33,6 +33,10 @@ class Harmonics:
     def __len__(self) -> int:
         return len(self.values)
 
+    def rows(self, rows: np.ndarray) -> Harmonics:
+        """Only some of the pictures."""
+        return Harmonics(self.values[rows], self.norm[rows])
+
 
 def harmonics(pictures: np.ndarray) -> Harmonics:
     """Of pictures (row, channel, side, side), on circles about their middle."""
@@ -139,12 +143,12 @@ def transport(pictures: Harmonics, graph: sparse.csr_array) -> tuple[np.ndarray,
         if len(order) == 1:
             continue
         above = parent[order[1:]]
-        steps = candidates(_rows(pictures, order[1:]), _rows(pictures, above))
+        steps = candidates(pictures.rows(order[1:]), pictures.rows(above))
         for node, up, step in zip(order[1:], above, steps, strict=True):
             turn[node] = turn[up] + step[0]
     edges = sparse.coo_array(graph)
     rows, columns = edges.coords
-    steps = candidates(_rows(pictures, rows), _rows(pictures, columns))
+    steps = candidates(pictures.rows(rows), pictures.rows(columns))
     width = max(len(step) for step in steps) if steps else 1
     table = np.stack([np.pad(step, (0, width - len(step)), mode="edge") for step in steps])
     typical = np.median(edges.data) + 1e-12
@@ -180,17 +184,13 @@ def same_sense(apart: np.ndarray | float) -> np.ndarray:
     return np.where(np.cos(2 * np.asarray(apart)) < 0, -1.0, 1.0)
 
 
-def _rows(pictures: Harmonics, rows: np.ndarray) -> Harmonics:
-    return Harmonics(pictures.values[rows], pictures.norm[rows])
-
-
 def likest(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
     """For each of some pictures, the row of the measured one that is likest, turned at will."""
     which = np.empty(len(pictures), int)
     power = measured.norm**2
     for start in range(0, len(pictures), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(pictures)))
-        best = products(_rows(pictures, rows), measured).max(-1)
+        best = products(pictures.rows(rows), measured).max(-1)
         which[rows] = (power[None] - 2 * best).argmin(1)
     return which
 
@@ -200,5 +200,5 @@ def turns_of_rest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turn (row,) of pictures, from the likest of those whose turn is known, and which that is."""
     near = likest(pictures, measured)
-    steps = candidates(pictures, _rows(measured, near))
+    steps = candidates(pictures, measured.rows(near))
     return np.angle(np.exp(1j * (turn[near] + np.array([step[0] for step in steps])))), near

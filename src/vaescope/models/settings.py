@@ -70,6 +70,7 @@ class Settings:
     learning_rate: float = 2e-3
     prototypes: int = 0  # from which poses start (see ``train.prototypes``); 0: from nothing
     prototype_strain: float = 0.2  # strain within which patches show one structure
+    class_core: float = 0.85  # share of the sites, in the densest places, that classes start from
     keep_turns: int = 3  # turns followed once the exact sum has served its purpose
     max_sites: int = 16384  # training draws at most so many sites; all are encoded
 
@@ -243,6 +244,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "learning_rate": (1e-7, 1.0),
     "prototypes": (0, 256),
     "prototype_strain": (0.0, 0.5),
+    "class_core": (0.05, 1.0),
     "keep_turns": (1, 128),
     "max_sites": (16, 10**7),
 }

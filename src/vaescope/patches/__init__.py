@@ -10,6 +10,7 @@ from vaescope.errors import UserError, refuse_unknown
 from vaescope.patches.frames import extract_frames
 from vaescope.patches.normalise import KINDS, per_site
 from vaescope.patches.sampling import cut
+from vaescope.sites.table import TRUTH_FACTS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,9 +121,11 @@ def extract(
     )
     result.attrs = {k: v for k, v in result.attrs.items() if v is not None}
     result.attrs |= {"size": size, "method": str(sites.attrs.get("method", ""))}
-    for name in ("frame", "y", "x", *(str(n) for n in sites if str(n).startswith("truth_"))):
+    known = [str(name) for name in sites if str(name).startswith("truth_")]
+    followed = [name for name in ("track", "track_length") if name in sites]
+    for name in ("frame", "y", "x", *followed, *known):
         result[name] = ("site", sites[name].values[chosen], dict(sites[name].attrs))
-    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256", "truth_symmetry"):
+    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256", *TRUTH_FACTS):
         if name in sites.attrs:
             result.attrs[name] = sites.attrs[name]
     return result

@@ -50,15 +50,20 @@ def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
 
 def drift(frames: da.Array) -> np.ndarray:
     """(frame, 2) shifts in pixels (y, x) that bring each frame of (frame, y, x) onto the first."""
-    steps = [_step(frames[k - 1], frames[k]) for k in range(1, frames.shape[0])]
-    found = dask.compute(*steps)
-    shifts = np.cumsum(np.reshape([(0.0, 0.0), *found], (-1, 2)), axis=0)
+    shifts = np.cumsum(np.concatenate([np.zeros((1, 2)), steps(frames)]), axis=0)
     if not np.isfinite(shifts).all():
         raise UserError(
             "the drift between frames cannot be found; a frame may be constant",
             remedy="Set `align_frames: false` in the recipe, or leave the blank frames out",
         )
     return shifts
+
+
+def steps(frames: da.Array) -> np.ndarray:
+    """(frame - 1, 2) shifts in pixels (y, x) that bring each frame of (frame, y, x) but the first
+    onto the one before it; beside a constant frame they may be anything, or NaN."""
+    pairs = [_step(frames[k - 1], frames[k]) for k in range(1, frames.shape[0])]
+    return np.reshape(np.array(dask.compute(*pairs), float), (-1, 2))
 
 
 def _step(before: da.Array, after: da.Array) -> Any:

@@ -59,7 +59,7 @@ def write_report(
     patches = store.open(folder / "patches.zarr")
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
     described = [_model(folder, name, recipe, sites) for name in models]
-    pictures = _figures(folder, manifest)
+    pictures = embedded_figures(folder, manifest)
     facts = {
         "dataset": dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
@@ -68,6 +68,7 @@ def write_report(
         "data": _data(image, row),
         "quality": _quality(image, sites, patches),
         "truth": words.scores(json_attribute(sites, "truth_scores", {}), leave_out=("n_found",)),
+        "strain": _strain(folder, sites),
         "models": described,
         "figures": [figure for figure in pictures if figure["model"] is None],
         "figures_of": {
@@ -79,6 +80,7 @@ def write_report(
         "packages": store.provenance(sites).get("packages") or {},
         "seed": recipe.get("seed", 0),
         "vendor": _vendor(image),
+        "comparison": bool((recipe.get("baselines") or {}).get("methods")),
     }
     write_page("report.html", folder / "report.html", facts)
 
@@ -123,13 +125,39 @@ def _quality(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
             ("samples", f"{patches.sizes['py']} × {patches.sizes['px']}"),
         ]
     error = np.hypot(sites["y_error"].values, sites["x_error"].values) / np.sqrt(2)
+    followed = [("atoms followed", words.number(int(sites.attrs.get("tracks", 0))))]
     return [
         ("sites found", words.number(int(sites.sizes["site"]))),
+        *(followed if "track" in sites else []),
         ("with a patch", words.number(int(patches.sizes["site"]))),
         ("spacing", words.size_in_words(image.attrs, float(sites.attrs.get("spacing", np.nan)))),
         ("quality of the fits (median)", words.number(_median(sites["fit_quality"].values))),
         ("standard error of a coordinate", words.size_in_words(image.attrs, _median(error))),
     ]
+
+
+def _strain(folder: Path, sites: xr.Dataset) -> list[dict[str, Any]]:
+    """What the report says of each method of strain in numbers."""
+    if not (folder / "strain.zarr").is_dir():
+        return []
+    strain = store.open(folder / "strain.zarr")
+    if not strain.attrs.get("ordered") or strain.sizes["site"] != sites.sizes["site"]:
+        return []
+    scored = json_attribute(strain, "scores", {})
+    found = []
+    for k, name in enumerate(str(method) for method in strain["method"].values):
+        own = strain.isel(method=k)
+        error = float(np.nanmedian(own["strain_error"].values))
+        turn = float(np.nanmedian(own["rotation_error"].values))
+        known = float(np.isfinite(own["rotation"].values).mean())
+        numbers = [
+            ("sites with strain", words.percent(known)),
+            ("standard error of a strain (median)", words.percent(error, 3)),
+            ("standard error of a rotation (median)", f"{words.number(float(np.degrees(turn)))}°"),
+            *words.strain_scores(scored.get(name, {})),
+        ]
+        found.append({"name": words.strain_method(name), "numbers": numbers})
+    return found
 
 
 def _median(values: np.ndarray) -> float:
@@ -209,13 +237,13 @@ def _of_sites(latents: xr.Dataset, sites: xr.Dataset, name: str) -> np.ndarray:
     return np.array([known.get(site, np.nan) for site in latents["site"].values.tolist()], float)
 
 
-def _figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def embedded_figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """Figures of the manifest with their pictures embedded; those that are gone are left out."""
     version = str(manifest.get("version", versions.LATEST))
     found = []
     for entry in manifest.get("figures", []):
         files = [str(name) for name in entry.get("files", [])]
-        drawn = next((name for name in files if name.endswith(".png")), None)
+        drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
         picture = embedded_figure(folder / "figures" / versions.LATEST / drawn) if drawn else None
         if picture is None:
             continue
@@ -227,6 +255,8 @@ def _figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
 def _provenance(folder: Path, models: list[str]) -> list[dict[str, str]]:
     """One row per store: which code made it."""
     names = ["image.zarr", "sites.zarr", "patches.zarr", *(f"{m}/latents.zarr" for m in models)]
+    if (folder / "strain.zarr").is_dir():
+        names.append("strain.zarr")
     rows = []
     for name in names:
         facts = store.provenance(store.open(folder / name))

@@ -164,7 +164,7 @@ def _of_sites(sites) -> list[tuple[str, str]]:
     if math.isfinite(spacing):
         found.append(("spacing", words.size_in_words(sites.attrs, spacing)))
     truth = json_attribute(sites, "truth_scores", {})
-    for name in ("recall", "precision", "rmse_over_bound"):
+    for name in ("recall", "precision", "rmse_over_bound", "link_recall"):
         if name in truth:
             found.append(words.score(name, truth[name]))
     return found
@@ -176,7 +176,12 @@ def _of_model(latents, name: str) -> list[tuple[str, str]]:
         used = len(set(latents["consensus_class"].values.tolist()))
         found.append((f"{name}: classes", str(used)))
     scores = json_attribute(latents, "scores", {})
-    for key in ("explained_fraction", "class_accuracy", "angle_median_error_deg"):
+    for key in (
+        "explained_fraction",
+        "class_accuracy",
+        "defect_macro_f1",
+        "angle_median_error_deg",
+    ):
         if key in scores:
             label, value = words.score(key, scores[key])
             found.append((f"{name}: {label}", value))

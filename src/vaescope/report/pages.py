@@ -57,7 +57,8 @@ def ticked(text: object) -> Markup:
 
 
 def embedded_figure(file: Path) -> dict[str, Any] | None:
-    """A PNG figure as a data address, with the size at which it is meant to be seen."""
+    """A PNG figure, or a GIF with all its frames, as a data address, with the size at which it is
+    meant to be seen."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -65,7 +66,9 @@ def embedded_figure(file: Path) -> dict[str, Any] | None:
             dots = float(picture.info.get("dpi", (100, 100))[0]) or 100.0
             width, height = picture.size
             shown = round(width / dots * _SHOWN)
-            if width <= WIDEST:
+            if picture.format == "GIF":
+                data = _encoded(file.read_bytes(), "image/gif")
+            elif width <= WIDEST:
                 data = _encoded(file.read_bytes(), "image/png")
             else:
                 size = WIDEST, round(height * WIDEST / width)

@@ -12,6 +12,13 @@ _SCORES = {
     "class_accuracy": "class accuracy",
     "class_ami": "classes against truth (AMI)",
     "phase_accuracy": "phase accuracy",
+    "defect_macro_f1": "defects against truth (macro F1)",
+    "defect_ami": "defects against truth (AMI)",
+    "link_recall": "true links found",
+    "link_precision": "links that are true",
+    "track_purity": "sites on the track of their atom",
+    "identity_switches": "atoms that change their track",
+    "n_true_links": "true links off the edge",
     "content_agreement": "agreement of the members",
     "predictive_p_below_0.05": "sites with predictive p < 0.05",
     "mean_elbo": "mean ELBO (nats)",
@@ -43,6 +50,11 @@ _SCORES = {
     "angle_coverage_68": "angle errors below their spread",
     "angle_median_error_deg": "median angle error",
     "angle_within_10_deg": "angles within 10°",
+    "defect_macro_f1_of_modes": "modes against true defects (macro F1)",
+    "modes_found": "modes",
+    "classes_dissolved": "classes dissolved",
+    "classes_by_bic": "classes by BIC on the latents",
+    "classes_by_stability": "classes that survive resampling",
     "precision": "precision of detection",
     "recall": "recall of detection",
     "position_rmse": "position error (rms)",
@@ -62,6 +74,7 @@ _SHARES = (
     "within_3_deg",
     "coverage_68",
     "below_0.05",
+    "purity",
 )
 _METHODS = {
     "maxima": "local maxima",
@@ -81,10 +94,12 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
-def percent(share: float) -> str:
-    """A share from 0 to 1 in per cent."""
+def percent(share: float, digits: int | None = None) -> str:
+    """A share from 0 to 1 in per cent, to so many significant digits if asked."""
     if not math.isfinite(share):
         return "–"
+    if digits is not None:
+        return f"{number(100 * share, digits)} %"
     text = f"{100 * share:.1f}" if share < 0.9995 or share >= 1 else f"{100 * share:.2f}"
     return f"{text.removesuffix('.0')} %"
 
@@ -112,6 +127,31 @@ def scores(found: dict[str, Any], *, leave_out: tuple[str, ...] = ()) -> list[tu
         for name, value in found.items()
         if name not in leave_out and isinstance(value, int | float | str)
     ]
+
+
+_STRAIN = {
+    "rmse_strain": ("strain against truth (rms error)", "%"),
+    "coverage_strain": ("strain errors below the stated one", ""),
+    "rmse_rotation": ("rotation against truth (rms error)", "°"),
+    "coverage_rotation": ("rotation errors below the stated one", ""),
+}
+
+
+def strain_method(name: str) -> str:
+    """A method of measuring strain in words."""
+    known = {"neighbours": "Strain by neighbours' vectors", "GPA": "Strain by geometric phases"}
+    return known.get(name, f"Strain by the poses of {name}")
+
+
+def strain_scores(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Scores of strain against truth: errors in per cent and degrees, and coverages."""
+    said = []
+    for name, (label, unit) in _STRAIN.items():
+        if name in found:
+            value = float(found[name])
+            gap = "" if unit == "°" else "\u202f"
+            said.append((label, f"{number(value)}{gap}{unit}" if unit else percent(value)))
+    return said
 
 
 def size_in_words(attrs: dict[str, Any], pixels: float) -> str:
@@ -197,6 +237,12 @@ def _sites(settings: dict[str, Any]) -> str:
     )
     if settings.get("refine", True):
         text += ", and their positions are refined by fitting Gaussians, neighbours included"
+    if settings.get("track"):
+        text += (
+            ". Atoms are followed from frame to frame over at"
+            f" most {settings.get('track_step', 0.4):g} spacings, drift taken out, and known again"
+            f" after up to {settings.get('track_gap', 2)} frames that miss them"
+        )
     detector = settings.get("detector")
     if detector:
         systems = ", ".join(map(str, detector.get("simulate") or []))

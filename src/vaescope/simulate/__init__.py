@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
-from difflib import get_close_matches
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 import numpy as np
 
-from vaescope.errors import UserError
-from vaescope.simulate import cards, pairs, scattered, systems
-from vaescope.simulate.render import expected_counts, position_bound
-from vaescope.simulate.systems import SYSTEMS, Parameters
+from vaescope.simulate import asked, cards, pairs
+from vaescope.simulate.asked import Parameters
+from vaescope.simulate.microscope import microscope
+from vaescope.simulate.systems import SYSTEMS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,9 +20,9 @@ __all__ = ["SYSTEMS", "Parameters", "make", "parse"]
 
 Chosen = Parameters | cards.Parameters | pairs.StemParameters | pairs.ColourParameters
 
-PAIRS: dict[str, tuple[Chosen, dict[str, tuple[float, float]]]] = {
-    "stem-pairs": (pairs.StemParameters(), pairs.STEM_LIMITS),
-    "colour-cards": (pairs.ColourParameters(), pairs.COLOUR_LIMITS),
+PAIRS: dict[str, Chosen] = {
+    "stem-pairs": pairs.StemParameters(),
+    "colour-cards": pairs.ColourParameters(),
 }
 
 
@@ -34,19 +32,23 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
 
     Parameters
     ----------
-    name : `perovskite`, `square`, `hexagonal` or `single-atoms`, `cards1` to `cards4`, `stem-pairs`
-        or `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256` (see the
-        parameters in `systems`, `cards` and `pairs` for their meaning and units).
+    name : of a crystal or movie (`SYSTEMS`), `cards1` to `cards4`, `stem-pairs` or
+        `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256`;
+        `config/README.md` lists them all.
     seed : of the random generator.
 
     Returns
     -------
     Dataset in the form of an image store, with `image` (time, channel, y, x) and its truth.
     Crystals: electrons, and per column within the image (dimension `truth_site`) its position
-    `truth_y`, `truth_x` (px), `truth_angle` (rad), `truth_phase`, `truth_species` and `truth_bound`
-    (px), the Cramér–Rao bound of the standard deviation of each of its coordinates. Cards: per
-    frame `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and
-    `truth_held_out`. Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
+    `truth_y`, `truth_x` (px), where it is seen, drift included; `truth_angle` (rad), `truth_phase`,
+    `truth_species`, what else the system knows (`TRUTHS`; strain: see `vaescope.deformation`), and
+    `truth_bound` (px), the Cramér–Rao bound of the standard deviation of each of its coordinates
+    from the counts alone. What the
+    values of a truth mean is in the attribute `truth_NAME_names`. Movies: the same of every frame,
+    told apart by `truth_frame`; an atom has the same `truth_track` in all. Cards: per frame
+    `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and `truth_held_out`.
+    Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
 
     Raises
     ------
@@ -108,45 +110,48 @@ def _facts(name: str, system: str, parameters: Chosen, seed: int) -> dict[str, A
 
 
 def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Dataset:
+    """One image of a crystal, or the frames of a movie."""
     import xarray as xr
 
-    build, symmetry, _ = SYSTEMS[system]
+    made = SYSTEMS[system]
     rng = np.random.default_rng(seed)
-    columns = build(parameters, rng)
-    size, width = parameters.size, parameters.width
-    peak = parameters.dose / (2 * np.pi * width**2)
-    background: float | np.ndarray = parameters.background * peak
-    if parameters.support:
-        speckle = scattered.support(size, width, parameters.support, rng)
-        background = background + peak * speckle
-    # Columns outside still light the edge of the image.
-    margin = 6 * width
-    columns = columns.where(_within(columns.y, columns.x, size, margin))
-    expected = expected_counts(columns, size, peak, width, background)
-    counts = rng.poisson(expected).astype(np.float32)
-    order = np.flatnonzero(_within(columns.y, columns.x, size, -0.5))
-    order = order[np.lexsort((columns.x[order], columns.y[order]))]
-    bound = position_bound(columns, expected, peak, width, order)
-    seen = columns.where(order)
+    built = made.build(parameters, rng)
+    frames = built if isinstance(built, list) else [built]
+    scope = microscope(parameters, np.random.default_rng([seed, 1]))
+    size = parameters.size
+    counts = np.empty((len(frames), 1, size, size), np.float32)
+    truths = []
+    for index, columns in enumerate(frames):
+        columns = scope.scan(columns)
+        columns = columns.where(_within(columns.y, columns.x, size, scope.margin))
+        expected = scope.expose(columns)
+        counts[index, 0] = rng.poisson(expected)
+        order = np.flatnonzero(_within(columns.y, columns.x, size, -0.5))
+        order = order[np.lexsort((columns.x[order], columns.y[order]))]
+        bound = scope.bound(columns, expected, order)
+        seen = columns.where(order)
+        truth = {"y": seen.y, "x": seen.x, "bound": bound, **seen.more}
+        truth |= {"angle": seen.angle, "phase": seen.phase, "species": seen.species}
+        if isinstance(built, list):
+            truth["frame"] = np.full(len(seen), index)
+        truths.append(truth)
+    truth = {key: np.concatenate([each[key] for each in truths]) for key in truths[0]}
 
     pixel = parameters.pixel_size
     axis = np.arange(size) * pixel
-    truth = {"y": seen.y, "x": seen.x, "bound": bound, **seen.more}
-    truth |= {"angle": seen.angle, "phase": seen.phase, "species": seen.species}
     image = xr.Dataset(
         {
             "image": (
                 ("time", "channel", "y", "x"),
-                counts[None, None],
+                counts,
                 {"long_name": "detected electrons", "units": "1"},
             ),
             **{
-                f"truth_{name}": ("truth_site", values, _about(name))
-                for name, values in truth.items()
+                f"truth_{key}": ("truth_site", values, _about(key)) for key, values in truth.items()
             },
         },
         coords={
-            "time": np.arange(1),
+            "time": np.arange(len(frames)),
             "channel": ["simulated"],
             "y": ("y", axis, {"long_name": "y", "units": "nm"}),
             "x": ("x", axis, {"long_name": "x", "units": "nm"}),
@@ -156,8 +161,9 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
             "pixel_unit": "nm",
             "calibrated": True,
             **_facts(name, system, parameters, seed),
-            "truth_symmetry": symmetry,
+            "truth_symmetry": made.symmetry,
             "dose": parameters.dose,
+            **{f"truth_{key}_names": list(names) for key, names in made.names.items()},
         },
     )
     return image.chunk({"time": 1, "channel": 1, "y": min(size, 1024), "x": min(size, 1024)})
@@ -170,7 +176,15 @@ TRUTHS = {
     "angle": ("true rotation of the lattice", "rad"),
     "phase": ("true phase", "1"),
     "species": ("true sublattice", "1"),
+    "strain_xx": ("true strain along x", "1"),
+    "strain_yy": ("true strain along y", "1"),
+    "strain_xy": ("true strain between x and y (down)", "1"),
     "bound": ("Cramér–Rao bound of the position per coordinate", "px"),
+    "polar_y": ("true displacement of Fe against Bi along y", "px"),
+    "polar_x": ("true displacement of Fe against Bi along x", "px"),
+    "defect": ("true kind of defect", "1"),
+    "frame": ("frame in which the column is seen", "1"),
+    "track": ("which atom it is, in all frames", "1"),
 }
 
 
@@ -186,56 +200,9 @@ def parse(name: str) -> tuple[str, Chosen]:
     ------
     UserError : unknown name or parameter, or a value out of range.
     """
-    system, _, query = name.partition("?")
-    start: Chosen
-    if system in SYSTEMS:
-        preset: dict[str, Any] = dict(SYSTEMS[system][2])
-        start, limits = Parameters(**preset), systems.LIMITS
-    elif system in cards.SETS:
-        start, limits = cards.Parameters(**cards.SETS[system]), cards.LIMITS
-    elif system in PAIRS:
-        start, limits = PAIRS[system]
-    else:
-        known = [*SYSTEMS, *cards.SETS, *PAIRS]
-        raise UserError(
-            "there is no such simulation",
-            found=repr(system),
-            expected=" or ".join(known),
-            remedy=_suggest(system, known),
-        )
-    kinds = {field.name: field.type for field in fields(start)}
-    given: dict[str, Any] = {}
-    for key, text in parse_qsl(query, keep_blank_values=True):
-        if key not in kinds:
-            raise UserError(
-                f"the simulation `{system}` has no such parameter",
-                found=repr(key),
-                expected="one of " + ", ".join(kinds),
-                remedy=_suggest(key, list(kinds)),
-            )
-        given[key] = _number(key, text, limits[key], whole=kinds[key] == "int")
-    return system, replace(start, **given)
-
-
-def _number(key: str, text: str, limits: tuple[float, float], whole: bool) -> float | int:
-    low, high = limits
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not low <= value <= high or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
-        raise UserError(
-            f"the simulation parameter `{key}` is out of range",
-            found=repr(text),
-            expected=f"{kind} from {low:g} to {high:g}",
-        )
-    return int(value) if whole else value
-
-
-def _suggest(word: str, known: list[str]) -> str | None:
-    near = get_close_matches(word, known, n=1)
-    return f"Did you mean `{near[0]}`?" if near else None
+    known: dict[str, Chosen] = {key: system.parameters for key, system in SYSTEMS.items()}
+    known |= {key: cards.Parameters(**preset) for key, preset in cards.SETS.items()}
+    return asked.parse(name, known | PAIRS)
 
 
 def _within(y: np.ndarray, x: np.ndarray, size: int, margin: float) -> np.ndarray:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from vaescope.simulate.asked import within
+
 SUITS = ("clubs", "spades", "diamonds", "hearts")
 _GLYPHS = "♣♠♦♥"
 _FINE = 512  # px, side of the pictures from which the cards are sampled
@@ -25,26 +27,17 @@ _INK = 0.16  # share of a card that is ink
 class Parameters:
     """What can be asked of a set of cards (`NAME?parameter=value&…`)."""
 
-    count: int = 3000  # cards
-    size: int = 48  # px, side of a card
-    rotation: float = 120.0  # degrees: angles are uniform within ± this
-    shear: float = 20.0  # degrees by which a right angle closes, uniform within ± this
-    translation: float = 0.0  # shift along x and y, uniform within ± this, in half a card
-    noise: float = 0.0  # standard deviation of normal noise; ink is 1, paper 0
-    labelled: int = 0  # further cards of the first set, whose suits a model may be told
-    held_out: int = 0  # further cards on which no model is trained
+    count: int = within(3000, 16, 1e6)  # cards
+    size: int = within(48, 12, 512)  # px, side of a card
+    rotation: float = within(120.0, 0.0, 180.0)  # degrees: angles are uniform within ± this
+    shear: float = within(20.0, 0.0, 60.0)  # degrees: a right angle closes by up to this
+    translation: float = within(0.0, 0.0, 0.5)  # half a card, shift along x and y up to this
+    noise: float = within(0.0, 0.0, 10.0)  # standard deviation of normal noise; ink is 1, paper 0
+    labelled: int = within(
+        0, 0, 1e6
+    )  # further cards of the first set; a model may be told their suits
+    held_out: int = within(0, 0, 1e6)  # further cards on which no model is trained
 
-
-LIMITS = {
-    "count": (16, 1e6),
-    "size": (12, 512),
-    "rotation": (0.0, 180.0),
-    "shear": (0.0, 60.0),
-    "translation": (0.0, 0.5),
-    "noise": (0.0, 10.0),
-    "labelled": (0, 1e6),
-    "held_out": (0, 1e6),
-}
 
 SETS: dict[str, dict[str, Any]] = {
     "cards1": {"rotation": 12.0, "shear": 1.0},

@@ -97,3 +97,14 @@ def join(parts: list[Columns]) -> Columns:
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _PLAIN},
         more={name: np.concatenate([part.more[name] for part in parts]) for name in parts[0].more},
     )
+
+
+def interface(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
+    """Phase (0 above, 1 below) of a gently waving interface across the image."""
+    wave = 0.03 * size * np.sin(2 * np.pi * x / size)
+    return (y > 0.5 * size + wave).astype(int)
+
+
+def first_grain(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
+    """Whether a point lies left of the wall between the grains, which runs slightly aslant."""
+    return x < 0.5 * size + 0.25 * (y - 0.5 * size)

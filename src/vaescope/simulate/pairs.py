@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vaescope.simulate import cards, systems
+from vaescope.simulate.asked import within
 from vaescope.simulate.render import expected_counts
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -20,42 +21,24 @@ _PER_FIELD = 100  # patches of one crystal
 class StemParameters:
     """Patches around the columns of a perovskite, at two doses (`stem-pairs?parameter=…`)."""
 
-    count: int = 1600  # patches
-    size: int = 32  # px, side of a patch
-    dose: float = 400.0  # electrons in one strong column: of every other patch
-    dose_low: float = 60.0  # of the others
-    spacing: float = 12.0  # px, lattice parameter
-    width: float = 1.8  # px, standard deviation of a column's image
-    held_out: float = 0.25  # share of the patches kept from training
+    count: int = within(1600, 16, 1e6)  # patches
+    size: int = within(32, 12, 128)  # px, side of a patch
+    dose: float = within(400.0, 1.0, 1e7)  # electrons in one strong column: of every other patch
+    dose_low: float = within(60.0, 1.0, 1e7)  # of the others
+    spacing: float = within(12.0, 4.0, 60.0)  # px, lattice parameter
+    width: float = within(1.8, 0.6, 20.0)  # px, standard deviation of a column's image
+    held_out: float = within(0.25, 0.0, 0.9)  # share of the patches kept from training
 
 
 @dataclass(frozen=True)
 class ColourParameters:
     """Gray cards and the same in colour (`colour-cards?parameter=…`)."""
 
-    count: int = 1600  # cards
-    size: int = 32  # px, side of a card
-    rotation: float = 12.0  # degrees: angles are uniform within ± this
-    shear: float = 10.0  # degrees by which a right angle closes, uniform within ± this
-    held_out: float = 0.25  # share of the cards kept from training
-
-
-STEM_LIMITS = {
-    "count": (16, 1e6),
-    "size": (12, 128),
-    "dose": (1.0, 1e7),
-    "dose_low": (1.0, 1e7),
-    "spacing": (4.0, 60.0),
-    "width": (0.6, 20.0),
-    "held_out": (0.0, 0.9),
-}
-COLOUR_LIMITS = {
-    "count": (16, 1e6),
-    "size": (12, 512),
-    "rotation": (0.0, 180.0),
-    "shear": (0.0, 60.0),
-    "held_out": (0.0, 0.9),
-}
+    count: int = within(1600, 16, 1e6)  # cards
+    size: int = within(32, 12, 512)  # px, side of a card
+    rotation: float = within(12.0, 0.0, 180.0)  # degrees: angles are uniform within ± this
+    shear: float = within(10.0, 0.0, 60.0)  # degrees: a right angle closes by up to this
+    held_out: float = within(0.25, 0.0, 0.9)  # share of the cards kept from training
 
 
 def stem(p: StemParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -72,7 +55,7 @@ def stem(p: StemParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     phase: list[int] = []
     while len(clean) < p.count:
         chosen = replace(
-            systems.Parameters(),
+            systems.Perovskite(),
             size=_FIELD,
             spacing=p.spacing,
             width=p.width,

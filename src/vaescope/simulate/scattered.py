@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from vaescope.simulate.asked import Parameters, within
 from vaescope.simulate.lattice import Columns, thin
-
-if TYPE_CHECKING:
-    from vaescope.simulate.systems import Parameters
 
 _CLOSEST = 2.6  # widths: nearer atoms merge into one blob
 _SPREAD = 0.15  # standard deviation of an atom's strength: heights differ, and so does the focus
@@ -19,7 +17,15 @@ _ISLANDS = 6.0  # widths over which the density of the atoms varies
 _THICKNESS = ((1.0, 1.0), (2.5, 0.7), (8.0, 1.0), (25.0, 1.5))  # length in widths, share of speckle
 
 
-def single_atoms(p: Parameters, rng: np.random.Generator) -> Columns:
+@dataclass(frozen=True)
+class SingleAtoms(Parameters):
+    """What can be asked of `single-atoms`; the spacing is the side of a square with one atom."""
+
+    width: float = within(2.5, 0.6, 50.0)  # px, standard deviation of an atom's image
+    support: float = within(0.1, 0.0, 10.0)  # speckle of the support, share of an atom's peak
+
+
+def single_atoms(p: SingleAtoms, rng: np.random.Generator) -> Columns:
     """Atoms at random, one in a square of ``p.spacing`` on average, denser here and there.
 
     An atom is as strong as a column of dose ``p.dose``, give or take 15 %; the angle means

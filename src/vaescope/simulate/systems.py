@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from vaescope.simulate import scattered
-from vaescope.simulate.lattice import Columns, crystal, join, place, thin
-
-_PIXEL_NM = 0.01625  # so that the default 24 px are the 0.39 nm of a perovskite's cell
+from vaescope.simulate import graphene, layers, materials, movies, scattered, strained
+from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """What can be asked of a simulated image (`NAME?parameter=value&…`)."""
+class Perovskite(Parameters):
+    """What can be asked of `perovskite`."""
 
-    size: int = 512  # px, side of the square image
-    dose: float = 2000.0  # electrons detected in one column of the strongest sublattice
-    spacing: float = 24.0  # px, lattice parameter
-    width: float = 3.0  # px, standard deviation of a column's image
-    background: float = 0.1  # share of the strongest column's peak
-    angle: float = 8.0  # degrees, rotation of the (first) crystal
-    grain: float = 27.0  # degrees from the first grain to the second (0: a single crystal)
-    bend: float = 4.0  # degrees of rotation from left to right
-    polar: float = 0.1  # displacement of B in phase 1, in lattice parameters
-    ratio: float = 0.55  # counts of B over A in phase 0
-    ratio1: float = 0.85  # the same in phase 1
-    support: float = 0.0  # speckle of an amorphous support, as a share of the strongest peak
-
-    @property
-    def pixel_size(self) -> float:
-        """Size of a pixel in nm (the cell measures 0.39 nm whatever its size in pixels)."""
-        return _PIXEL_NM * 24.0 / self.spacing
+    bend: float = within(4.0, -20.0, 20.0)  # degrees of rotation from left to right
+    grain: float = within(27.0, -180.0, 180.0)  # degrees to the second grain (0: one crystal)
+    polar: float = within(0.1, 0.0, 0.25)  # displacement of B in phase 1, in lattice parameters
+    ratio: float = within(0.55, 0.0, 5.0)  # counts of B over A in phase 0
+    ratio1: float = within(0.85, 0.0, 5.0)  # the same in phase 1
 
 
-LIMITS = {
-    "size": (64, 8192),
-    "dose": (1.0, 1e7),
-    "spacing": (4.0, 200.0),
-    "width": (0.6, 50.0),
-    "background": (0.001, 100.0),
-    "angle": (-360.0, 360.0),
-    "grain": (-180.0, 180.0),
-    "bend": (-20.0, 20.0),
-    "polar": (0.0, 0.25),
-    "ratio": (0.0, 5.0),
-    "ratio1": (0.0, 5.0),
-    "support": (0.0, 10.0),
-}
-
-
-def perovskite(p: Parameters, rng: np.random.Generator) -> Columns:
+def perovskite(p: Perovskite, rng: np.random.Generator) -> Columns:
     """Two phases of ABO3 above and below an interface, each in two grains; A and B columns.
 
     Phase 1 differs in the intensity of B and in a polar displacement of B along the lattice
@@ -67,14 +40,14 @@ def perovskite(p: Parameters, rng: np.random.Generator) -> Columns:
         for species, basis in enumerate([(0.0, 0.0), (0.5, 0.5)]):
             points, _ = crystal(p.size, a, b, angle, bend, origin + basis)
             y, x, _ = place(points, p.size, angle, bend)
-            phase = _interface(y, x, p.size)
+            phase = interface(y, x, p.size)
             if species == 1:
                 points = points + np.stack([p.polar * p.spacing * phase, 0.0 * phase], axis=1)
             y, x, local = place(points, p.size, angle, bend)
             one = np.ones(len(y))
             strength = np.where(phase == 1, p.ratio1, p.ratio) if species else one
             columns = Columns(y, x, local, phase, np.full(len(y), species), strength)
-            parts.append(columns.where(_first_grain(y, x, p.size) != bool(grain)))
+            parts.append(columns.where(first_grain(y, x, p.size) != bool(grain)))
             if not p.grain:
                 parts[-1] = columns
     return thin(join(parts), 0.55 * p.spacing)
@@ -99,22 +72,29 @@ def _simple(p: Parameters, rng: np.random.Generator, b: np.ndarray) -> Columns:
     return Columns(y, x, local, none, none, np.ones(len(y)))
 
 
-def _interface(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
-    """Phase (0 above, 1 below) of a gently waving interface across the image."""
-    wave = 0.03 * size * np.sin(2 * np.pi * x / size)
-    return (y > 0.5 * size + wave).astype(int)
+@dataclass(frozen=True)
+class System:
+    """A crystal that can be simulated."""
+
+    build: Callable[[Any, np.random.Generator], Columns | list[Columns]]  # an image or a movie
+    parameters: Parameters  # with their defaults
+    symmetry: int  # turns by 360/symmetry degrees leave its lattice the same
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of the values of a truth
 
 
-def _first_grain(y: np.ndarray, x: np.ndarray, size: int) -> np.ndarray:
-    """Whether a point lies left of the wall between the grains, which runs slightly aslant."""
-    return x < 0.5 * size + 0.25 * (y - 0.5 * size)
-
-
-# name -> (crystal, symmetry of its lattice, what differs from the defaults)
-SYSTEMS = {
-    "perovskite": (perovskite, 4, {}),
-    "square": (square, 4, {"bend": 0.0}),
-    "hexagonal": (hexagonal, 6, {"bend": 0.0}),
-    # here the spacing is the side of the square that holds one atom on average
-    "single-atoms": (scattered.single_atoms, 1, {"width": 2.5, "support": 0.1}),
+SYSTEMS: dict[str, System] = {
+    "perovskite": System(perovskite, Perovskite(), 4),
+    "square": System(square, Parameters(), 4),
+    "hexagonal": System(hexagonal, Parameters(), 6),
+    "bifeo3": System(materials.bifeo3, materials.BiFeO3(), 4, materials.BIFEO3_NAMES),
+    "nio-lsmo": System(materials.nio_lsmo, materials.NioLsmo(), 4, materials.NIO_LSMO_NAMES),
+    "mos2": System(layers.mos2, layers.MoS2(), 3, layers.names("Mo", "S2")),
+    "wse2": System(layers.wse2, layers.WSe2(), 3, layers.names("W", "Se2")),
+    "graphene": System(graphene.graphene, graphene.Graphene(), 6, graphene.NAMES),
+    "graphene-movie": System(movies.graphene_movie, movies.GrapheneMovie(), 6, graphene.NAMES),
+    "mos2-movie": System(movies.mos2_movie, movies.MoS2Movie(), 3, layers.names("Mo", "S2")),
+    "strained": System(strained.strained, strained.Strained(), 4),
+    "dislocation": System(strained.dislocation, strained.Dislocation(), 4),
+    "misfit": System(strained.misfit, strained.Misfit(), 4),
+    "single-atoms": System(scattered.single_atoms, scattered.SingleAtoms(), 1),
 }

@@ -8,6 +8,7 @@ from vaescope.errors import UserError, refuse_unknown
 from vaescope.sites.frames import every_frame
 from vaescope.sites.sliding import everywhere
 from vaescope.sites.table import near_edge, tabulate
+from vaescope.sites.tracks import GAP, STEP, add_tracks, refuse_tracks, wanted
 from vaescope.sites.truth import score_against_truth
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ DEFAULTS: dict[str, Any] = {
     "threshold": None,
     "refine": True,
     "channel": None,
+    "track": None,
+    "track_step": STEP,
+    "track_gap": GAP,
     "stride": None,
     "count": None,
     "patch_size": None,
@@ -82,6 +86,11 @@ def find(
             one (None: a half); None: from the image.
         refine : whether to fit Gaussians.
         channel : name or number of the channel to look at; None: the first.
+        track : whether atoms are followed from frame to frame; None: where there are several
+            frames.
+        track_step : spacings, the largest step of an atom from a frame to the next, beside what
+            all of them drift.
+        track_gap : frames in which an atom may be missed and is known again.
         stride : px between windows; None: a quarter of their side, more where there would be too
             many of them.
         count : windows at random places of each frame instead of a grid; None: a grid.
@@ -103,6 +112,8 @@ def find(
         an image that is constant, or one in which no site stands out of the noise.
     """
     settings = _checked(settings or {})
+    if settings["method"] in (FRAMES, WINDOWS):
+        refuse_tracks(settings)
     if settings["method"] == FRAMES:
         return every_frame(image, settings)
     if settings["method"] == WINDOWS:
@@ -120,6 +131,8 @@ def find(
     chosen = detector if settings["method"] == LEARNED else None
     found = find_atoms(frames, settings, threads, chosen)
     sites = _dataset(image, found, settings)
+    if wanted(image, sites, settings):
+        sites = add_tracks(sites, image, settings["track_step"], settings["track_gap"], channel)
     if "truth_y" in image:
         sites = score_against_truth(sites, image)
     return sites
@@ -195,6 +208,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         "spacing": (2, 1e4),
         "width": (0.5, 1e3),
         "threshold": (0, 1),
+        "track_step": (0.01, 10),
         "stride": (1, 1e4),
         "patch_size": (3, 1e5),
     }.items():
@@ -208,6 +222,19 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
                 found=repr(value),
                 expected=f"a number from {low:g} to {high:g}, or null",
             )
+    if settings["track"] not in (None, True, False):
+        raise UserError(
+            "the setting `track` of `sites` is not known",
+            found=repr(settings["track"]),
+            expected="true, false or null",
+        )
+    gap = settings["track_gap"]
+    if isinstance(gap, bool) or not isinstance(gap, int) or not 0 <= gap <= 100:
+        raise UserError(
+            "the setting `track_gap` of `sites` is out of range",
+            found=repr(gap),
+            expected="a whole number from 0 to 100",
+        )
     count = settings["count"]
     if count is not None and (
         isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 10**6

@@ -23,7 +23,7 @@ _REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as n
 _MERGE = 0.3  # of the spacing: two fits nearer than this have found the same atom
 _TOO_NEAR = 1.2  # sites found farther apart than this times the spacing belie the spacing
 _LIKELY = 0.5  # probability from which on a maximum is more likely a site than not
-_TOO_FAR = 0.8  # and so do sites nearer than this, where the method may be believed
+_TOO_FAR = 0.75  # and so do those nearer than this (a honeycomb has 0.58 lattice parameters)
 FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
 
@@ -76,13 +76,11 @@ def find_atoms(
         return [_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames]
 
     chosen = seen(lengths)
-    if settings["spacing"] is None and lengths.periodic:
+    if settings["spacing"] is None and lengths.periodic and any(len(s.position) for s in chosen):
         distance = _nearest(chosen)
-        # The image has a sublattice too weak to be found: the lengths are those of the others.
-        belied = distance > _TOO_NEAR * lengths.spacing
-        # Or one so weak that only the detector saw it.
-        belied |= detector is not None and 0 < distance < _TOO_FAR * lengths.spacing
-        if belied:
+        if not _TOO_FAR * lengths.spacing <= distance <= _TOO_NEAR * lengths.spacing:
+            # The image has a sublattice too weak to be found: the lengths are those of the others.
+            # Or the spacing is that of the unit cell, in which several atoms stand.
             width = min(lengths.width, scale.WIDEST * distance)
             lengths = replace(lengths, spacing=distance, width=width)
             chosen = seen(lengths)

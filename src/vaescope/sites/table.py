@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
 
+TRUTH_FACTS = ("truth_symmetry", "truth_defect_names")
+"""Attributes that go with the truth of an image, wherever it goes."""
+
 Column = tuple[np.ndarray, str, str]  # values (site,), their name in words, their unit
 
 

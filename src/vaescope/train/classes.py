@@ -42,12 +42,13 @@ SURE = 0.98  # probability of its group for a site of the graph
 
 
 def mixture(
-    content: np.ndarray, classes: int, seed: int, restarts: int = RESTARTS
+    content: np.ndarray, classes: int, seed: int, core: float = CORE, restarts: int = RESTARTS
 ) -> tuple[np.ndarray, ...]:
     """Mixture of normals on content (site, latent).
 
-    It is fitted to the densest part of the sites, so that the few that belong nowhere (boundaries,
-    debris) do not take a class for themselves; all sites are then assigned.
+    It is fitted to the share ``core`` of the sites, those in the densest places, so that the few
+    that belong nowhere (boundaries, debris) do not take a class for themselves; all sites are then
+    assigned.
 
     Returns
     -------
@@ -61,8 +62,8 @@ def mixture(
     neighbours = min(6, len(content) - 1)
     tree = cKDTree(content / scale)
     distance = tree.query(content / scale, neighbours + 1)[0][:, -1]
-    core = content[np.argsort(distance, kind="stable")[: max(int(CORE * len(content)), classes)]]
-    core = core[np.linspace(0, len(core) - 1, min(len(core), FITTED)).round().astype(int)]
+    dense = np.argsort(distance, kind="stable")[: max(int(core * len(content)), classes)]
+    dense = dense[np.linspace(0, len(dense) - 1, min(len(dense), FITTED)).round().astype(int)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = GaussianMixture(
@@ -72,7 +73,7 @@ def mixture(
             reg_covar=NARROWEST,
             random_state=seed,
             max_iter=300,
-        ).fit(core / scale)
+        ).fit(content[dense] / scale)
     return (
         model.predict_proba(content / scale),
         model.weights_,
@@ -151,6 +152,7 @@ def groups(
     pictures: Callable[[np.ndarray], np.ndarray] | None,
     classes: int,
     seed: int,
+    core: float = CORE,
 ) -> Groups:
     """Groups of the sites of one member.
 
@@ -158,13 +160,14 @@ def groups(
     ----------
     content : (site, latent).
     pictures : canonical pictures of given content; None where angles mean nothing.
+    core : share of the sites on which mixtures are fitted.
     """
-    plain = Groups(*mixture(content, classes, seed))
+    plain = Groups(*mixture(content, classes, seed, core))
     if pictures is None:
         return plain
 
     def by_mixture(rows: np.ndarray, start: int) -> np.ndarray:
-        return mixture(content[rows], classes, start, restarts=2)[0].argmax(1)
+        return mixture(content[rows], classes, start, core, restarts=2)[0].argmax(1)
 
     steady = steadiness(by_mixture, len(content), seed)
     if steady >= STEADY:
@@ -224,7 +227,7 @@ def wake(
         values = contents[k].double().cpu().numpy()
         pictures = _canonical(model, k) if model.settings.rotation else None
         if structure is None:
-            found = groups(values, pictures, classes, seed)
+            found = groups(values, pictures, classes, seed, model.settings.class_core)
         else:
             found = given(values, structure[k].cpu().numpy(), classes)
         if known is not None and (known >= 0).any():

@@ -18,7 +18,7 @@ from vaescope import store
 from vaescope.errors import UserError
 
 FAILURES = "failures"
-_THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR")
+_THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR", "NUMBA")
 _STOPPED = (
     "The job was stopped before it ended: killed, out of memory, out of time, or the machine went "
     "down. Run the workflow again; it goes on from there."

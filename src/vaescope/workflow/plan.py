@@ -14,6 +14,11 @@ from vaescope.sites.learned import Settings as Detector
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
+CLUSTERS = 4
+"""That classical methods are told where neither the recipe nor a model of it says how many."""
+ATOMS = frozenset({"log", "maxima", "model"})
+"""Ways of finding sites by which sites are atoms."""
+
 
 @dataclass
 class Plan:
@@ -51,6 +56,15 @@ class Plan:
         """Names of the models of a dataset."""
         return list(self.recipe(dataset)["models"])
 
+    def maps_strain(self, dataset: str) -> bool:
+        """Whether the sites of a dataset are atoms, between which strain can be measured."""
+        return self.recipe(dataset)["sites"]["method"] in ATOMS
+
+    def strained(self, dataset: str) -> list[str]:
+        """Names of the models of a dataset that have strain."""
+        models = self.recipe(dataset)["models"]
+        return [name for name, settings in models.items() if settings["strain"]]
+
     def model(self, dataset: str, model: str) -> dict[str, Any]:
         """Settings of one model of a dataset."""
         models = self.recipe(dataset)["models"]
@@ -67,6 +81,19 @@ class Plan:
         if not given:
             return ""
         return self.fingerprints.of([Path(given.rpartition(":")[0])], given)
+
+    def baselines(self, dataset: str) -> dict[str, Any]:
+        """Settings of the classical methods: told as many clusters as the models are of classes,
+        and shown the pixels that the models are."""
+        recipe = self.recipe(dataset)
+        models = recipe["models"].values()
+        classes = max(int(model["classes"]) for model in models)
+        clusters = recipe["baselines"]["clusters"] or classes or CLUSTERS
+        return {
+            **recipe["baselines"],
+            "clusters": clusters,
+            "disc": any(bool(model["rotation"]) for model in models),
+        }
 
     def detector(self, dataset: str) -> str | None:
         """Name of the learned detector that a dataset needs; None if it needs none."""

@@ -16,7 +16,10 @@ BASE_MB = {
     "train": 2500,  # torch itself takes about 0.5 GB, the turned copies of patches up to 1 GB
     "combine_members": 500,
     "map_latents": 2500,
+    "run_baselines": 2000,  # the libraries themselves, and distances of all fitted sites
+    "map_strain": 1500,
     "draw_figures": 1500,
+    "write_comparison": 1500,
     "write_report": 1000,
 }
 """Memory that a job of a rule takes with a small input, in MB."""
@@ -29,7 +32,10 @@ PER_INPUT = {
     "train": 6.0,
     "combine_members": 1.0,
     "map_latents": 6.0,
+    "run_baselines": 8.0,
+    "map_strain": 8.0,
     "draw_figures": 3.0,
+    "write_comparison": 6.0,
     "write_report": 1.0,
 }
 """Memory in MB for each MB of input on disk (stores are compressed about twofold)."""

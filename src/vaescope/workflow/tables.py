@@ -3,12 +3,50 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from vaescope import store
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str, Any]) -> None:
+    """Write what became of the atoms of a movie into a folder: ``movie.zarr`` and its tables.
+
+    ``populations.csv`` has a row for each frame and class, ``transitions.csv`` for each class and
+    next class, ``tracks.csv`` for each track. Of what is no movie there is the store alone, which
+    says why it is empty.
+    """
+    import pandas as pd
+
+    with store.replace_atomically(folder) as beside:
+        beside.mkdir()
+        store.write(movie, beside / "movie.zarr", provenance={"settings": settings})
+        tables: dict[str, pd.DataFrame] = {}
+        if "population" in movie:
+            parts = ["class_count", "population", "population_error", "population_spread"]
+            frames = movie[parts].assign_coords(frame=("time", np.arange(movie.sizes["time"])))
+            columns = ["time", "frame", "class", *parts]
+            frames = frames.assign_coords({"class": np.arange(movie.sizes["class"])})
+            tables["populations"] = frames.to_dataframe().reset_index()[columns]
+            parts = ["change_count", "transition", "transition_error"]
+            numbers = {name: np.arange(movie.sizes[name]) for name in ("class", "next_class")}
+            changes = movie[parts].assign_coords(numbers)
+            tables["transitions"] = changes.to_dataframe().reset_index()
+        if "track" in movie.dims:
+            columns_of = {"track": movie["track"].values}
+            for name, values in movie.data_vars.items():
+                if values.dims == ("track",):
+                    columns_of[str(name)] = values.values
+                elif values.dims == ("track", "latent"):
+                    for k in range(values.sizes["latent"]):
+                        columns_of[f"{name}_{k + 1}"] = values.values[:, k]
+            tables["tracks"] = pd.DataFrame(columns_of)
+        for name, table in tables.items():
+            table.to_csv(beside / f"{name}.csv", index=False, float_format="%.7g")
 
 
 def write_table(dataset: xr.Dataset, path: str | os.PathLike) -> None:
@@ -32,3 +70,11 @@ def write_table(dataset: xr.Dataset, path: str | os.PathLike) -> None:
         table = table.set_index("site")
     with store.replace_atomically(path) as beside:
         table.to_csv(beside, float_format="%.7g")
+
+
+def write_rows(rows: list[dict], columns: list[str], path: str | os.PathLike) -> None:
+    """Write rows with the same columns as CSV; what is not known stays empty."""
+    import pandas as pd
+
+    with store.replace_atomically(path) as beside:
+        pd.DataFrame(rows, columns=columns).to_csv(beside, index=False, float_format="%.7g")

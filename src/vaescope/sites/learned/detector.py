@@ -49,7 +49,7 @@ class Detector:
     def ordered(self) -> bool:
         """Whether it knows crystals, whose spacing an image tells."""
         systems = [simulate.parse(name)[0] for name in self.settings.simulate]
-        return any(simulate.SYSTEMS[system][1] > 1 for system in systems)
+        return any(simulate.SYSTEMS[system].symmetry > 1 for system in systems)
 
     def probability(self, score: np.ndarray) -> np.ndarray:
         """How likely a maximum with a score is a site, by the simulated images."""
@@ -128,7 +128,7 @@ def look(
     padded = [-(-side // _STEP) * _STEP for side in shape]
     device = network.best_device()
     layout = torch.channels_last
-    models = [member.to(device, memory_format=layout) for member in detector.members]
+    models = [member.to(device).to(memory_format=layout) for member in detector.members]  # type: ignore[call-overload]
 
     def work(corner: tuple[int, int]) -> Maxima:
         if device.type == "cpu":

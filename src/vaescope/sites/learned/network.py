@@ -38,6 +38,7 @@ class UNet(nn.Module):
             _layer(widths[level + 1] + widths[level], widths[level]) for level in range(HALVINGS)
         )
         self.last = nn.Conv2d(channels, 1 + (species if species > 1 else 0), 1)
+        assert self.last.bias is not None
         nn.init.constant_(self.last.bias[:1], -3.0)  # sites are rare
 
     def forward(self, picture: Tensor) -> Tensor:

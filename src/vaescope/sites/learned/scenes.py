@@ -7,7 +7,7 @@ IROS 2017, arXiv:1703.06907).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -18,6 +18,7 @@ from vaescope import simulate
 from vaescope.simulate import lattice
 from vaescope.simulate.render import expected_counts
 from vaescope.simulate.scattered import field, support
+from vaescope.simulate.systems import System
 from vaescope.sites.learned.maxima import HEAT
 from vaescope.sites.learned.picture import SPACING
 
@@ -64,9 +65,11 @@ def scene(name: str, rng: np.random.Generator) -> Scene:
     name : of a simulation, such as `hexagonal` or `perovskite?ratio=0.3`.
     """
     system, given = simulate.parse(name)
-    build, symmetry = simulate.SYSTEMS[system][:2]
-    ordered = symmetry > 1
+    assert isinstance(given, simulate.Parameters)  # `Settings` takes nothing else
+    made = simulate.SYSTEMS[system]
+    ordered = made.symmetry > 1
     fixed = {key for key, _ in parse_qsl(name.partition("?")[2], keep_blank_values=True)}
+    own = {each.name for each in fields(given)}
     drawn = {
         "angle": rng.uniform(-180, 180),
         "bend": rng.choice([0.0, rng.uniform(-8, 8)]),
@@ -74,19 +77,18 @@ def scene(name: str, rng: np.random.Generator) -> Scene:
         "polar": rng.choice([0.0, rng.uniform(0, 0.15)]),
         "ratio": rng.uniform(0.15, 1.0),
         "ratio1": rng.uniform(0.15, 1.0),
-        "support": 0.0,  # drawn anew for every record
     }
-    chosen = replace(given, **{key: value for key, value in drawn.items() if key not in fixed})
+    chosen = replace(given, **{key: value for key, value in drawn.items() if key in own - fixed})
     decoy = False
     if ordered:
         nearest = _log_uniform(rng, _NEAREST)
         width = nearest * rng.uniform(*_WIDTH)
-        spacing = nearest / _nearest_share(build, given)
+        spacing = nearest / _nearest_share(made, given)
     else:
         decoy = rng.uniform() < _DECOYS
         width = _log_uniform(rng, _TOO_WIDE if decoy else _ALONE)
         spacing = width * _log_uniform(rng, _SPARSE)
-    columns = build(replace(chosen, size=SIZE, spacing=spacing, width=width), rng)
+    columns = _built(made, replace(chosen, size=SIZE, spacing=spacing, width=width), rng)
     columns = _disturbed(columns, spacing, rng) if ordered else _unequal(columns, rng)
     columns = columns.where(columns.strength >= _WEAKEST)
     clean = expected_counts(columns, SIZE, 1.0, width, 0.0)
@@ -120,10 +122,18 @@ def target(
     return heat, kind
 
 
-def _nearest_share(build, given) -> float:
+def _built(
+    made: System, parameters: simulate.Parameters, rng: np.random.Generator
+) -> lattice.Columns:
+    columns = made.build(parameters, rng)
+    assert isinstance(columns, lattice.Columns)  # no movie
+    return columns
+
+
+def _nearest_share(made: System, given: simulate.Parameters) -> float:
     """Distance of nearest columns in a crystal, as a share of its parameter `spacing`."""
     plain = replace(given, size=200, spacing=20.0, width=3.0)
-    columns = build(plain, np.random.default_rng(0))
+    columns = _built(made, plain, np.random.default_rng(0))
     place = np.stack([columns.y, columns.x], axis=1)
     return float(np.median(cKDTree(place).query(place, k=2)[0][:, 1])) / 20.0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from vaescope import simulate, store
 from vaescope.errors import UserError, refuse_unknown
+from vaescope.simulate.movies import Movie
 
 FORMAT = 1
 """Goes up when the same settings no longer give the same detector."""
@@ -56,13 +57,18 @@ class Settings:
                 found=f"`simulate: {systems!r}`",
                 expected="a list with one of " + ", ".join(simulate.SYSTEMS) + ", or several",
             )
+        images = [
+            name
+            for name, system in simulate.SYSTEMS.items()
+            if not isinstance(system.parameters, Movie)
+        ]
         for name in systems:
             system, _ = simulate.parse(str(name))
-            if system not in simulate.SYSTEMS:
+            if system not in images:
                 raise UserError(
                     "a detector cannot learn from this simulation",
                     found=repr(system),
-                    expected="one of " + ", ".join(simulate.SYSTEMS),
+                    expected="one of " + ", ".join(images),
                 )
         for key, (low, high) in _LIMITS.items():
             value = chosen.get(key, low)

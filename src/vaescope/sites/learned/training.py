@@ -82,7 +82,7 @@ def _fit(
     log: Callable[[str], None],
 ) -> UNet:
     rng = np.random.default_rng([settings.seed, 1, number])
-    model = model.to(device, memory_format=torch.channels_last).train()
+    model = model.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.steps + 1, pct_start=_WARM

@@ -1,0 +1,18 @@
+"""Map strain and rotation (rule map_strain): image, sites, latents -> strain.zarr, strain.csv."""
+
+from vaescope import store
+from vaescope.analyse.strain import by_site, map_strain
+from vaescope.workflow import job
+from vaescope.workflow.tables import write_table
+
+with job(snakemake) as task:
+    models = zip(task.params.models, task.input.get("latents", []), strict=True)
+    found = map_strain(
+        store.open(task.input.image),
+        store.open(task.input.sites).load(),
+        {name: store.open(path) for name, path in models},
+    )
+    store.write(found, task.output.strain, provenance={"models": list(task.params.models)})
+    write_table(by_site(found), task.output.table)
+    if not found.attrs["ordered"]:
+        task.say(f"no strain: {found.attrs['why']}")

@@ -1,0 +1,50 @@
+"""Maps of strain against the truth, where it is known."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.deformation import COMPONENTS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors against truth (site, 4) of xx, yy, xy and rotation, their stated standard errors, and
+    the sites (site,) that all methods know."""
+    known = np.isfinite(dataset["truth_strain"].values).all(1)
+    for name in dataset["method"].values:
+        known &= np.isfinite(dataset["strain_error"].sel({"method": name}).values).all(1)
+        known &= np.isfinite(dataset["strain"].sel({"method": name}).values).all(1)
+    own = dataset.sel({"method": method})
+    strain = own["strain"].values - dataset["truth_strain"].values
+    period = 2 * np.pi / int(dataset.attrs["fold"])
+    turn = own["rotation"].values - dataset["truth_rotation"].values
+    turn = np.mod(turn + period / 2, period) - period / 2
+    error = np.column_stack([own["strain_error"].values, own["rotation_error"].values])
+    return np.column_stack([strain, turn]), error, known
+
+
+def scores(dataset: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Method -> root mean square errors (strain in per cent, rotation in degrees), and the shares
+    of strains and rotations whose error is below the stated standard error."""
+    found: dict[str, dict[str, float]] = {}
+    for method in dataset["method"].values:
+        off, error, known = pulls(dataset, str(method))
+        if known.sum() < 3:
+            continue
+        off, error = off[known], error[known]
+        rmse = np.sqrt((off**2).mean(0))
+        found[str(method)] = {
+            **{f"rmse_{name}": float(100 * rmse[k]) for k, name in enumerate(COMPONENTS)},
+            "rmse_strain": float(100 * math.sqrt((rmse[:3] ** 2).mean())),
+            "rmse_rotation": float(np.degrees(rmse[3])),
+            "coverage_strain": float((np.abs(off[:, :3]) < error[:, :3]).mean()),
+            "coverage_rotation": float((np.abs(off[:, 3]) < error[:, 3]).mean()),
+            "sites": int(known.sum()),
+        }
+    return found

@@ -1,0 +1,62 @@
+"""Methods that take a patch for a sum of a few pictures: PCA, NMF, linear unmixing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.baselines import unmixing
+from vaescope.baselines.found import Found, by_size, centres
+from vaescope.baselines.seen import Seen
+
+_NMF_STEPS = 400
+
+
+def pca(seen: Seen) -> Found:
+    """Principal components; its labels are k-means on them."""
+    place = seen.reduced[:, : seen.components]
+    label, _ = centres(place, seen)
+    return Found(
+        label, place, seen.basis[: place.shape[1]].copy(), seen.explained(seen.drawn(place))
+    )
+
+
+def nmf(seen: Seen) -> Found:
+    """Non-negative matrix factorisation; a site's label is the picture that adds most to it.
+
+    Pixels count from the least value of all patches.
+
+    Source: D. D. Lee and H. S. Seung, Nature 401 (1999) 788.
+    """
+    from sklearn.decomposition import NMF
+
+    least = seen.values.min()
+    shifted = seen.values - least
+    count = min(seen.components, *shifted[seen.rows].shape)
+    model = NMF(count, init="nndsvda", max_iter=_NMF_STEPS, tol=1e-3, random_state=seen.seed)
+    model.fit(shifted[seen.rows])
+    amount = model.transform(shifted)
+    pictures = model.components_
+    reconstruction = amount @ pictures + least
+    # How strong a picture is may be put into it or into its amount: into the amount.
+    strength = pictures.sum(1)
+    amount = amount * strength
+    pictures = pictures / np.where(strength > 0, strength, 1)[:, None]
+    # More of a picture than sites usually have: else all sites belong to the common background.
+    typical = amount[seen.rows].mean(0)
+    label, order = by_size((amount / np.where(typical > 0, typical, 1)).argmax(1), count)
+    return Found(label, amount[:, order], pictures[order], seen.explained(reconstruction))
+
+
+def endmembers(seen: Seen) -> Found:
+    """Linear unmixing: patches that are corners of all others, and how much of each is in a site.
+
+    A site's label is the corner of which it has most.
+    """
+    count = min(seen.components, seen.reduced.shape[1] + 1, len(seen.rows))
+    flat = seen.reduced[:, : count - 1]
+    corners = seen.rows[unmixing.n_findr(flat[seen.rows], seen.seed)]
+    amount = unmixing.abundances(seen.reduced, seen.reduced[corners])
+    label, order = by_size(amount.argmax(1), count)
+    pictures = seen.values[corners[order]]
+    amount = amount[:, order]
+    return Found(label, amount, pictures, seen.explained(amount.astype(np.float32) @ pictures))

@@ -1,0 +1,91 @@
+"""The image labelled by what is truly there, beside the image labelled by the classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.style import EMPTY, category_colours
+from vaescope.figures.truth import contingency, matched, true_kinds
+
+_MOST = 12  # kinds that colours can tell apart
+
+
+def labelled_image(scene: Scene, view: View) -> Drawn | None:
+    """True kinds and classes in the same colours, and where they differ."""
+    if not view.classes:
+        return None
+    word, kinds, names = true_kinds(scene, view)
+    if not 2 <= len(names) <= _MOST:
+        return None
+    from matplotlib.colors import ListedColormap
+
+    labels = view.values("consensus_class", everywhere=True).astype(int)
+    table = contingency(labels, kinds, view.classes, len(names))
+    _, accuracy = matched(table)
+    # A class has the colour of the kind it is matched with, a surplus one a colour of its own.
+    colour_of = colours_of_classes(table)
+    count = max(len(names), int(colour_of.max()) + 1)
+    colours = ListedColormap(category_colours(count))
+    own = view.on_frame
+    true = np.where(kinds[own] >= 0, kinds[own], np.nan).astype(float)
+    found = colour_of[labels[own]].astype(float)
+    wrong = np.where(np.isfinite(true), (true != found).astype(float), np.nan)
+    aspect = scene.shape[0] / scene.shape[1]
+    wide = min((WIDTH - 2 * MARGIN) / 3 - 0.2, 4.4 / aspect)
+    high = wide * aspect
+    rows_of_names = -(-count // 4)
+    sheet = Sheet(
+        scene,
+        "The image labelled by the truth and by the classes",
+        TITLE + high + BAR + 0.2 + 0.2 * rows_of_names,
+        view=view,
+        sites=len(own),
+        notes=(f"{accuracy:.1%} agree", scene.frame_words),
+    )
+    difference = ListedColormap([EMPTY, "#c1272d"])
+    panels = (
+        (word, Quantity(word, true, colours, -0.5, count - 0.5)),
+        ("class, in the colour of its kind", Quantity("class", found, colours, -0.5, count - 0.5)),
+        ("where they differ", Quantity("differ", wrong, difference, -0.5, 1.5)),
+    )
+    cells = scene.cells_of(view)
+    for column, (title, quantity) in enumerate(panels):
+        axes = sheet.axes(MARGIN + column * (wide + 0.3), TITLE, wide, high)
+        axes.set_title(title)
+        bare(axes, scene)
+        polygons(axes, cells, quantity)
+        scale_bar(axes, scene, wide)
+    for k in range(count):
+        row, column = divmod(k, 4)
+        x, y = MARGIN + column * 2.4, TITLE + high + BAR + 0.28 + 0.2 * row
+        mark = sheet.axes(x, y - 0.11, 0.12, 0.12)
+        mark.set_facecolor(colours(k))
+        mark.set(xticks=[], yticks=[])
+        mark.spines[:].set_visible(False)
+        name = names[k] if k < len(names) else "a class without a kind of its own"
+        sheet.text(x + 0.18, y, name, size=8.5)
+    caption = (
+        f"Left: the {word} of every site. Middle: the class that the ensemble gives it, without"
+        " having seen a label; each class has the colour of the kind it fits best, one to one."
+        " Right: sites where the two differ (red)."
+    )
+    return sheet.drawn("labelled-image", caption, view)
+
+
+def colours_of_classes(table: np.ndarray) -> np.ndarray:
+    """Number of the colour of each class: of the kind it is matched with one to one, or a new one.
+
+    ``table`` : (kind, class) number of sites.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    kinds, classes = linear_sum_assignment(-table)
+    colour = np.full(table.shape[1], -1)
+    colour[classes] = kinds
+    surplus = np.flatnonzero(colour < 0)
+    colour[surplus] = len(table) + np.arange(len(surplus))
+    return colour

@@ -1,0 +1,243 @@
+"""What occurs again and again, and how one structure turns into the next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.dataset import patch_bar, show
+from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.style import FAINT, INK, MISSING, category_colours, robust_limits
+
+_SIDE = 0.62  # inches of a picture
+_BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode
+_PLANE = 2.9
+_MOST = 12  # modes shown
+_EXAMPLES = 6  # patches of each
+
+
+def modes(scene: Scene, view: View) -> Drawn | None:
+    """The modes of the latent density: where they lie, what is drawn there, real patches."""
+    if not view.has("mode"):
+        return None
+    from matplotlib.colors import ListedColormap
+
+    label = view.values("mode", everywhere=True).astype(int)
+    found = view.latents.sizes["mode_number"]
+    count = min(found, _MOST)
+    colours = category_colours(count)
+    decoded = _pictures(view, "mode_decoded", "mode_number")
+    patches = _pictures(view, "mode_patch", "mode_number", "example")[:, :_EXAMPLES]
+    further = label >= count
+    rows = -(-count // 2)
+    mapped = not scene.stack
+    aspect = scene.shape[0] / scene.shape[1]
+    tall = _PLANE + 1.0
+    sheet = Sheet(
+        scene,
+        "What occurs again and again: modes of the latent density",
+        tall + rows * (_SIDE + 0.45),
+        view=view,
+        sites=len(label),
+        notes=(f"{found} modes" if found != 1 else "1 mode",),
+    )
+    axes = sheet.axes(MARGIN + 0.5, 0.25, _PLANE, _PLANE)
+    _plane(axes, view, np.where(further, -1, label), colours)
+    if mapped:
+        wide, high = (_PLANE + 0.8, (_PLANE + 0.8) * aspect)
+        if high > _PLANE + 0.1:
+            wide, high = (_PLANE + 0.1) / aspect, _PLANE + 0.1
+        place = sheet.axes(MARGIN + 0.5 + _PLANE + 0.6, 0.25, wide, high)
+        place.set_title("where they are")
+        bare(place, scene)
+        own = view.values("mode").astype(float)
+        own[(own < 0) | (own >= count)] = np.nan
+        quantity = Quantity("mode", own, ListedColormap(colours), -0.5, count - 0.5)
+        polygons(place, scene.cells_of(view), quantity)
+        scale_bar(place, scene, wide)
+    limits = robust_limits(patches, 0.5)
+    own_limits = limits if decoded.shape[1:] == patches.shape[2:] else None
+    for k in range(count):
+        row, column = divmod(k, 2)
+        x, y = MARGIN + column * _BLOCK, tall + row * (_SIDE + 0.45)
+        mark = sheet.axes(x, y - 0.115, 0.12, 0.12)
+        mark.set_facecolor(colours[k])
+        mark.set(xticks=[], yticks=[])
+        mark.spines[:].set_visible(False)
+        number = int((label == k).sum())
+        sheet.text(
+            x + 0.18, y, f"mode {k + 1}: {number} ({100 * number / len(label):.1f} %)", size=8.5
+        )
+        show(sheet.axes(x, y + 0.08, _SIDE, _SIDE), decoded[k : k + 1], 1, own_limits)
+        examples = patches.shape[1]
+        side = min(_SIDE, (_BLOCK - _SIDE - 0.25) / examples)
+        shown = sheet.axes(x + _SIDE + 0.1, y + 0.08, side * examples, side)
+        show(shown, patches[k], examples, limits)
+    thin = int((label < 0).sum())
+    caption = (
+        "Peaks of the density of sites in the space of all latents, largest first; those that show"
+        " one structure, turned, are one. For each: what the model draws in its middle, and the"
+        " real patches nearest to it, turned upright."
+        + (
+            f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
+            if found > count
+            else ""
+        )
+        + (f" {thin} sites (grey) are on their own." if thin else "")
+    )
+    return sheet.drawn("modes", caption, view)
+
+
+def paths(scene: Scene, view: View) -> Drawn | None:
+    """Decoded pictures along geodesics between modes, above the nearest real patches."""
+    if not view.has("path_decoded"):
+        return None
+    decoded = _pictures(view, "path_decoded", "path", "step")
+    patches = _pictures(view, "path_patch", "path", "step")
+    ends = view.latents["path_ends"].values
+    count, steps = decoded.shape[:2]
+    left = MARGIN + 1.35
+    side = min(0.85, (WIDTH - MARGIN - left) / steps)
+    block = 2 * side + 0.42
+    sheet = Sheet(
+        scene,
+        "How one structure turns into another",
+        count * block + 0.2,
+        view=view,
+        notes=(f"{steps} steps of equal length",),
+    )
+    limits = robust_limits(patches, 0.5)
+    own_limits = limits if decoded.shape[2:] == patches.shape[2:] else None
+    for k in range(count):
+        y = 0.1 + k * block
+        name = (
+            "along latent 1"
+            if ends[k, 0] < 0
+            else f"mode {ends[k, 0] + 1} to mode {ends[k, 1] + 1}"
+        )
+        sheet.text(MARGIN, y + 0.2, name, size=9.5)
+        sheet.text(MARGIN, y + 0.6 * side + 0.2, "decoded", size=8, color=FAINT)
+        sheet.text(MARGIN, y + 1.6 * side, "nearest patch", size=8, color=FAINT)
+        show(sheet.axes(left, y, steps * side, side), decoded[k], steps, own_limits)
+        show(sheet.axes(left, y + side + 0.04, steps * side, side), patches[k], steps, limits)
+    pitch = float(scene.patches.attrs.get("pitch", 1.0))
+    patch_bar(sheet, left, count * block + 0.02, patches.shape[-1] * pitch, side)
+    caption = (
+        "The shortest ways through sites that exist (geodesics on the graph of neighbours in the"
+        " latent space), in steps of equal length. Above: what the model draws there. Below: the"
+        " real patch that lies nearest, turned upright; where the two differ, the model invents."
+    )
+    return sheet.drawn("paths", caption, view)
+
+
+def class_stability(scene: Scene, view: View) -> Drawn | None:
+    """Every class that was asked for: where members put it, and whether they find it again."""
+    if not view.has("asked_class_stability") or view.members < 2:
+        return None
+    stability = view.values("asked_class_stability")
+    probability = view.values("asked_class_probability")
+    left = set(view.values("class_asked").astype(int).tolist())
+    order = np.argsort(-stability, kind="stable")[:12]
+    aspect = scene.shape[0] / scene.shape[1]
+    columns = min(len(order), 4)
+    wide = min((WIDTH - 2 * MARGIN - 0.5) / columns - 0.25, 2.9, 3.2 / aspect)
+    high = wide * aspect
+    pitch_x, pitch_y = max(wide + 0.25, 1.75), high + 0.75
+    rows = -(-len(order) // columns)
+    sheet = Sheet(
+        scene,
+        "Which classes the members find again",
+        rows * pitch_y + 0.1,
+        width=max(2 * MARGIN + columns * pitch_x + 0.55, 7.2),
+        view=view,
+        sites=len(probability),
+        notes=(f"{len(stability)} classes asked for, {len(left)} kept",),
+    )
+    for place, k in enumerate(order):
+        row, column = divmod(place, columns)
+        x, y = MARGIN + column * pitch_x, 0.42 + row * pitch_y
+        axes = sheet.axes(x, y, wide, high)
+        bare(axes, scene)
+        shown = Quantity("share of the members", probability[:, k], "viridis", 0, 1)
+        marks = polygons(axes, scene.cells_of(view), shown)
+        kept = k in left
+        sheet.text(
+            x, y - 0.22, f"stability {stability[k]:.2f}", size=9.5, color=INK if kept else FAINT
+        )
+        word = "kept as class " if kept else "dissolved"
+        if kept:
+            word += str(int(np.flatnonzero(view.values("class_asked") == k)[0]))
+        sheet.text(x, y - 0.07, word, size=8, color=FAINT)
+        if place == columns - 1 or place == len(order) - 1 < columns:
+            bar = sheet.axes(x + wide + 0.1, y, 0.1, min(high, 2.2))
+            sheet.figure.colorbar(marks, cax=bar).outline.set_visible(False)
+            bar.tick_params(length=2, pad=2, labelsize=8)
+    scale_bar(axes, scene, wide)
+    caption = (
+        "Share of the ensemble's members that put a site into each class asked for, before any is"
+        " dissolved; bright and dark are agreement, what lies between is not. Stability is the"
+        " Jaccard similarity of the class between two members: up to 0.5 it is dissolved, and its"
+        " sites go where the other members see them."
+    )
+    return sheet.drawn("class-stability", caption, view)
+
+
+def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
+    """The sites in the plane of the first two latents, coloured by mode, modes numbered."""
+    content = view.values("consensus_content", everywhere=True)
+    middle = view.latents["mode_content"].values[: len(colours)]
+    if content.shape[1] == 1:
+        zero = np.zeros((len(content), 1))
+        content = np.concatenate([content, zero], axis=1)
+        middle = np.concatenate([middle, np.zeros((len(middle), 1))], axis=1)
+    size = float(np.clip(6000 / max(len(content), 1), 1.0, 14.0))
+    many = len(content) > RASTER_FROM
+    thin = label < 0
+    axes.scatter(
+        *content[thin, :2].T, color=MISSING, s=size, linewidths=0, rasterized=many, zorder=1
+    )
+    axes.scatter(
+        *content[~thin, :2].T,
+        color=[colours[k] for k in label[~thin]],
+        s=size,
+        linewidths=0,
+        rasterized=many,
+        zorder=2,
+    )
+    for k, (x, y) in enumerate(middle[:, :2]):
+        axes.annotate(
+            str(k + 1),
+            (x, y),
+            ha="center",
+            va="center",
+            size=8,
+            weight="bold",
+            color=INK,
+            zorder=4,
+            bbox={"boxstyle": "circle,pad=0.18", "fc": "white", "ec": colours[k], "lw": 1.2},
+        )
+    limits = []
+    for values in content[:, :2].T:
+        low, high = robust_limits(values, 0.2)
+        pad = 0.08 * (high - low)
+        limits.append((low - pad, high + pad))
+    axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1", title="in the latent plane")
+    axes.set_ylabel("latent 2" if view.latents.sizes["latent"] > 1 else "")
+
+
+def _pictures(view: View, name: str, *first: str) -> np.ndarray:
+    """A variable with its pictures last: (…, channel, height, width).
+
+    What was turned upright is shown within the circle that every turn fills.
+    """
+    array = view.latents[name]
+    picture = [dim for dim in array.dims if dim not in first]
+    pictures = np.array(array.transpose(*first, *picture).values, dtype=float)
+    if view.has("consensus_angle"):
+        high, wide = pictures.shape[-2:]
+        y, x = np.mgrid[:high, :wide]
+        apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
+        pictures[..., apart > 0.25] = np.nan
+    return pictures

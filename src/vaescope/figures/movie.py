@@ -1,0 +1,428 @@
+"""Movies: maps at chosen times, populations of classes over time, changes between classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from vaescope.figures import quantities
+from vaescope.figures.panels import (
+    COLOUR,
+    RASTER_FROM,
+    Grid,
+    bare,
+    colour_bar,
+    grid,
+    polygons,
+    scale_bar,
+)
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene, View
+from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
+from vaescope.figures.style import FAINT, INK, category_colours
+
+_SHOWN = 5  # frames: first, quarter, half, three quarters, last
+_LOG_FROM = 8  # times as large as the rarest class: from there on shares are drawn on a log scale
+
+
+def class_quantity(view: View) -> Quantity:
+    """The class of every site of the frame, or of all, as it is coloured."""
+    from matplotlib.colors import ListedColormap
+
+    labels = view.values("consensus_class").astype(float)
+    colours = ListedColormap(category_colours(view.classes))
+    return Quantity("class", labels, colours, -0.5, view.classes - 0.5)
+
+
+def frames_classes(scene: Scene, view: View) -> Drawn | None:
+    """The classes at chosen times."""
+    if not view.classes:
+        return None
+    return _frames(
+        scene,
+        view,
+        "frames-classes",
+        "Classes over time",
+        lambda _, v: class_quantity(v),
+        "The class that the ensemble gives to every site, at five times of the movie.",
+    )
+
+
+def frames_angle(scene: Scene, view: View) -> Drawn | None:
+    """The angle at chosen times."""
+    if not view.has("consensus_angle"):
+        return None
+    return _frames(
+        scene,
+        view,
+        "frames-angle",
+        "Angle over time",
+        quantities.angle,
+        "The turn of every site's surroundings, counter-clockwise, at five times of the movie; all"
+        " share one scale of colours.",
+    )
+
+
+def frames_latent(scene: Scene, view: View) -> Drawn | None:
+    """The first latent at chosen times."""
+    if not view.has("consensus_content"):
+        return None
+    return _frames(
+        scene,
+        view,
+        "frames-latent-1",
+        "Latent 1 over time",
+        lambda s, v: quantities.content(s, v, 0),
+        "Latent 1 of every site at five times of the movie; all share one scale of colours.",
+    )
+
+
+def _frames(
+    scene: Scene,
+    view: View,
+    name: str,
+    title: str,
+    of: Callable[[Scene, View], Quantity],
+    caption: str,
+) -> Drawn | None:
+    """Maps of one quantity at chosen times, their colours in the last place of the grid."""
+    if not scene.moving:
+        return None
+    whole = of(scene, replace(view, frame=None))
+    frame = view.latents["frame"].values
+    shown = np.unique(np.linspace(0, scene.frames - 1, _SHOWN).round().astype(int))
+    where = _closer(grid(scene, len(shown) + 1))
+    sheet = Sheet(
+        scene,
+        title,
+        where.height,
+        width=where.width,
+        view=view,
+        sites=int(np.isin(frame, shown).sum()),
+        notes=(angle_note(view) if "angle" in name else "", f"{scene.frames} frames"),
+    )
+    marks = None
+    for index, one in enumerate(shown):
+        then = scene.at(int(one))
+        now = replace(view, frame=int(one))
+        x, y, width, height = where.place(index)
+        axes = sheet.axes(x, y, width, height)
+        axes.set_title(scene.when(int(one)))
+        bare(axes, then)
+        quantity = replace(whole, values=whole.values[frame == one])
+        edges = "white" if name == "frames-classes" and len(now.on_frame) < RASTER_FROM else None
+        drawn = polygons(axes, then.cells_of(now), quantity, edges=edges)
+        marks = drawn if marks is None else marks
+        scale_bar(axes, then, width)
+    x, y, width, height = where.place(len(shown))
+    if name == "frames-classes":
+        _class_legend(sheet, view, x, y)
+    elif marks is not None:
+        sheet.text(x, y - 0.08, whole.label, size=9.5)
+        colour_bar(sheet, marks, whole, x, y + 0.12, height)
+    caption += (
+        " Each cell is what lies nearer to its site than to any other; pale grey has no site or no"
+        " patch."
+    )
+    return sheet.drawn(name, caption, view)
+
+
+def _closer(where: Grid) -> Grid:
+    """Panels that share one colour bar need no room for their own: they grow into it."""
+    gain = COLOUR - 0.2
+    factor = (where.panel_width + gain) / where.panel_width
+    if where.columns == 1 or factor * where.panel_height > 4.6:
+        return where
+    return replace(
+        where,
+        panel_width=where.panel_width * factor,
+        panel_height=where.panel_height * factor,
+        pitch=max(where.pitch, where.panel_width * factor + 0.2),
+    )
+
+
+def _class_legend(sheet: Sheet, view: View, x: float, y: float) -> None:
+    """A line for each class, with its share of all sites of the movie."""
+    labels = replace(view, frame=None).values("consensus_class").astype(int)
+    share = np.bincount(labels, minlength=view.classes) / max(len(labels), 1)
+    sheet.text(x, y - 0.08, "share of all sites of the movie", size=9.5)
+    for index, colour in enumerate(category_colours(view.classes)):
+        mark = sheet.axes(x, y + 0.08 + 0.24 * index, 0.13, 0.13)
+        mark.set_facecolor(colour)
+        mark.set(xticks=[], yticks=[])
+        mark.spines[:].set_visible(False)
+        text = f"class {index}: {100 * share[index]:.3g}\u202f%"
+        sheet.text(x + 0.2, y + 0.19 + 0.24 * index, text, size=9)
+
+
+def populations(scene: Scene, view: View) -> Drawn | None:
+    """Share of every class over time, with its error."""
+    if view.movie is None or "population" not in view.movie:
+        return None
+    movie, times = view.movie, scene.times
+    share = 100 * movie["population"].values
+    error = 100 * np.hypot(movie["population_error"].values, movie["population_spread"].values)
+    count = movie["class_count"].values
+    sheet = Sheet(
+        scene,
+        "Populations of the classes over time",
+        3.7,
+        view=view,
+        sites=int(count.sum()),
+        notes=(f"{scene.frames} frames", f"{movie.sizes['track']} tracks"),
+    )
+    axes = sheet.axes(0.85, 0.3, 7.4, 2.85)
+    there = share[share > 0]
+    medians = np.array([np.median(one[one > 0]) for one in share.T if (one > 0).any()])
+    wide = len(medians) > 1 and medians.max() > _LOG_FROM * medians.min()
+    least = there.min() / 2 if there.size else 1e-3
+    for index, colour in enumerate(category_colours(view.classes)):
+        values, spread = share[:, index], error[:, index]
+        if not np.nansum(values):
+            continue
+        if wide:
+            values = np.where(values > 0, values, np.nan)
+        low = np.maximum(values - spread, least if wide else 0)
+        axes.fill_between(times, low, values + spread, color=colour, alpha=0.22, lw=0)
+        few: dict[str, Any] = {"marker": "o", "ms": 3.0} if scene.frames <= 40 else {}
+        axes.plot(times, values, color=colour, lw=1.5, label=f"class {index}", **few)
+    if wide:
+        axes.set_yscale("log")
+        _plain_ticks(axes)
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set(xlabel=scene.time_label, ylabel="share of the sites (%)")
+    axes.set_title("share of every class" + (" (logarithmic)" if wide else ""))
+    axes.margins(x=0.01)
+    _whole_frames(axes, scene)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02))
+    caption = (
+        "Share of the sites of each frame that every class has. Bands are standard errors: of"
+        " drawing other atoms (a bootstrap over whole tracks, since an atom is much the same from"
+        " frame to frame) and of asking other members of the ensemble."
+        + (" A class without a site in a frame has a gap there." if wide else "")
+    )
+    return sheet.drawn("populations", caption, view)
+
+
+def _plain_ticks(axes) -> None:
+    """Numbers as people write them on a logarithmic axis, whatever its span."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _whole_frames(axes, scene: Scene) -> None:
+    """No ticks between frames where frames are counted."""
+    from matplotlib.ticker import MaxNLocator
+
+    if not scene.time_unit:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def transitions(scene: Scene, view: View) -> Drawn | None:
+    """How classes change from frame to frame, and how long a site stays in one."""
+    if view.movie is None or "transition" not in view.movie or not view.movie.attrs["links"]:
+        return None
+    movie = view.movie
+    probability, error = movie["transition"].values, movie["transition_error"].values
+    count = movie["change_count"].values
+    classes = len(probability)
+    cell = float(np.clip(4.8 / classes, 0.56, 0.9))
+    side = cell * classes
+    left, right = MARGIN + 0.75, MARGIN + 0.75 + side + 1.35
+    sheet = Sheet(
+        scene,
+        "From class to class",
+        max(side, 1.6) + 0.9,
+        width=max(right + 3.6, 9.0),
+        view=view,
+        sites=len(view.latents["site"]),
+        notes=(f"{movie.attrs['links']} links between successive frames",),
+    )
+    axes = sheet.axes(left, 0.3, side, side)
+    change = np.where(np.eye(classes, dtype=bool), np.nan, probability)
+    top = float(np.nanmax(change)) if np.isfinite(change).any() else 0.0
+    top = top if top > 0 else 1.0
+    axes.imshow(np.ma.masked_invalid(change), cmap="Blues", vmin=0, vmax=top, aspect="auto")
+    for (row, column), value in np.ndenumerate(probability):
+        if not np.isfinite(value):
+            continue
+        seen = count[row, column] > 0
+        dark = row != column and value > 0.6 * top
+        colour = "white" if dark else (INK if seen else FAINT)
+        text = f"{_short(value)}\n±\u202f{_short(float(error[row, column]))}"
+        size = 8.0 if cell > 0.7 else 7.0
+        axes.text(column, row, text, ha="center", va="center", size=size, color=colour)
+    axes.set_xticks(range(classes), [str(k) for k in range(classes)])
+    axes.set_yticks(range(classes), [str(k) for k in range(classes)])
+    axes.set(xlabel="class in the next frame", ylabel="class", title="probability per frame")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    _dwell(sheet, scene, view, right, side)
+    caption = (
+        "Left: probability that a site of a class (row) is of another (column) in the next frame;"
+        " ± is the standard error by a bootstrap over tracks, or what so few chances leave open;"
+        " grey numbers were never seen. Shades leave the diagonal out. Doubt between two classes"
+        " shows as changes to and fro. Right: how long a site stays in its class on average, which"
+        " follows from the diagonal."
+    )
+    return sheet.drawn("transitions", caption, view)
+
+
+def _short(value: float) -> str:
+    """A probability in as many letters as a cell holds."""
+    if value == 0:
+        return "0"
+    if value < 0.0005:
+        return "<\u202f0.001"
+    return f"{value:.3f}" if value < 0.9995 else "1"
+
+
+def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> None:
+    """Mean stay in every class, in the unit of time where frames are evenly spaced."""
+    assert view.movie is not None
+    stay, error = view.movie["dwell"].values, view.movie["dwell_error"].values
+    step = 1.0
+    if scene.time_unit and scene.frames > 1:
+        step = float(np.median(np.diff(scene.times)))
+    unit = scene.time_unit if scene.time_unit else "frames"
+    classes = len(stay)
+    axes = sheet.axes(x, 0.3, 2.9, side)
+    finite = np.isfinite(stay)
+    rows = np.arange(classes)
+    colours = category_colours(classes)
+    axes.barh(
+        rows[finite],
+        step * stay[finite],
+        xerr=step * error[finite],
+        color=[colours[k] for k in rows[finite]],
+        height=0.5,
+        error_kw={"ecolor": INK, "elinewidth": 0.9, "capsize": 2.5},
+    )
+    visited = view.movie["change_count"].values.sum(1) > 0
+    for row in rows[~finite]:
+        words = "never left" if visited[row] else "not followed"
+        axes.text(0.01, row, words, transform=axes.get_yaxis_transform(), va="center", size=8.5)
+    axes.set(ylim=(classes - 0.5, -0.5), xlim=(0, None), xlabel=f"mean stay ({unit})")
+    axes.set_yticks(rows, [f"{k}" for k in rows])
+    axes.set_title("how long a class lasts")
+    axes.tick_params(axis="y", length=0)
+
+
+def trajectories(scene: Scene, view: View) -> Drawn | None:
+    """Latents and angles of some long tracks."""
+    if view.movie is None or not scene.moving or view.movie.attrs["links"] == 0:
+        return None
+    chosen = long_tracks(view)
+    if not len(chosen):
+        return None
+    track, frame = view.latents["track"].values, view.latents["frame"].values
+    content = view.latents["consensus_content"].values
+    spread = view.latents["content_spread"].values
+    panels = [
+        (f"latent {k + 1}", content[:, k], spread[:, k]) for k in range(min(2, content.shape[1]))
+    ]
+    if "followed_angle" in view.movie and view.has("angle_spread"):
+        angle = np.rad2deg(view.movie["followed_angle"].values)
+        panels.append(("angle (°)", angle, np.rad2deg(view.latents["angle_spread"].values)))
+    high, gap = 1.25, 0.42
+    body = max(len(panels) * (high + gap) + 0.35, 3.9)
+    sheet = Sheet(
+        scene,
+        "Trajectories of atoms",
+        body,
+        view=view,
+        notes=(f"{len(chosen)} of {view.movie.sizes['track']} tracks", angle_note(view)),
+    )
+    rows = []
+    for one in chosen:
+        mine = np.flatnonzero(track == one)
+        rows.append(mine[np.argsort(frame[mine], kind="stable")])
+    if content.shape[1] > 1:
+        plane = sheet.axes(0.75, 0.3, 3.6, min(3.6, body - 0.85))
+        many = len(content) > RASTER_FROM
+        plane.scatter(
+            content[:, 0], content[:, 1], s=3, color="#d5d9e0", linewidths=0, rasterized=many
+        )
+        for mine, colour in zip(rows, category_colours(len(rows)), strict=True):
+            plane.plot(content[mine, 0], content[mine, 1], color=colour, lw=1.0, alpha=0.85)
+            (x, y), (x_end, y_end) = content[mine[0], :2], content[mine[-1], :2]
+            plane.scatter(x, y, s=22, color=colour, zorder=3, linewidths=0)
+            plane.scatter(
+                x_end,
+                y_end,
+                s=24,
+                marker="s",
+                facecolor="white",
+                edgecolor=colour,
+                zorder=3,
+            )
+        plane.set(xlabel="latent 1", ylabel="latent 2", title="in the latent plane")
+    for place, (label, values, error) in enumerate(panels):
+        axes = sheet.axes(5.35, 0.3 + place * (high + gap), 3.9, high)
+        for number, (mine, colour) in enumerate(
+            zip(rows, category_colours(len(rows)), strict=True)
+        ):
+            when = scene.times[frame[mine]]
+            axes.fill_between(
+                when,
+                values[mine] - error[mine],
+                values[mine] + error[mine],
+                color=colour,
+                alpha=0.2,
+                lw=0,
+            )
+            axes.plot(when, values[mine], color=colour, lw=1.1, label=f"track {chosen[number]}")
+        axes.set(ylabel=label)
+        axes.margins(x=0.01)
+        _whole_frames(axes, scene)
+        if place == 0:
+            axes.set_title("over time")
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), handlelength=1.0)
+        if place == len(panels) - 1:
+            axes.set_xlabel(scene.time_label)
+        else:
+            axes.tick_params(labelbottom=False)
+    caption = (
+        "Of the tracks that last at least half as long as the longest: those whose latents wander"
+        " most, and one that wanders as most do. Left: their ways through the latent plane, from"
+        " the dot to the square; grey are all sites. Right: the same over time, with the spread of"
+        " the ensemble"
+        + (
+            f"; angles are known modulo {view.period:g}° and drawn without jumps."
+            if len(panels) > 2
+            else "."
+        )
+    )
+    return sheet.drawn("trajectories", caption, view)
+
+
+def long_tracks(view: View, most: int = 5) -> np.ndarray:
+    """Numbers of some long tracks: those whose latents wander most, and a usual one."""
+    assert view.movie is not None
+    length = view.movie["length"].values
+    usable = np.flatnonzero(length >= max(length.max(initial=0) / 2, 2))
+    if not len(usable):
+        return np.zeros(0, int)
+    scale = view.latents["consensus_content"].values.std(axis=0) + 1e-12
+    wander = (view.movie["content_sd"].values[usable] / scale).max(axis=1)
+    order = usable[np.argsort(-wander, kind="stable")]
+    picked = [*order[:most], order[len(order) // 2]]
+    return view.movie["track"].values[np.array(list(dict.fromkeys(picked)))]
+
+
+OF_A_MODEL = (
+    frames_classes,
+    frames_angle,
+    frames_latent,
+    populations,
+    transitions,
+    trajectories,
+)
+"""In the order of the report."""

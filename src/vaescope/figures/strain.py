@@ -1,0 +1,234 @@
+"""Strain and rotation of the lattice: every method's maps, their errors, and the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures import quantities
+from vaescope.figures.panels import (
+    BAR,
+    RASTER_FROM,
+    bare,
+    colour_bar,
+    enlarge_marks,
+    polygons,
+    scale_bar,
+)
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
+from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.style import CATEGORIES, FAINT, INK, plain, robust_limits
+
+_GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
+_COMPONENTS = ("xx", "yy", "xy")
+_OUTERMOST = 4.0  # per cent of the values beyond the colours
+
+
+def maps(scene: Scene) -> Drawn | None:
+    """Strain and rotation by every method, in common colours."""
+    if scene.strain is None:
+        return None
+    strain = 100 * _values(scene, "strain")
+    turn = np.rad2deg(_values(scene, "rotation"))
+    turn = _near_zero(turn, 360 / int(scene.strain.attrs["fold"]))
+    look = scene.look.diverging
+    shared = quantities.diverging("strain (%)", strain.ravel(), look)
+    turned = quantities.diverging("rotation (°)", turn.ravel(), look)
+    for quantity, values in ((shared, strain), (turned, turn)):
+        # An interface or a distorted edge of the scan must not pale all the rest.
+        reach = robust_limits(np.abs(values), _OUTERMOST)[1] or 1.0
+        quantity.low, quantity.high = -reach, reach
+    sheet = _sheet(scene, "Strain and rotation of the lattice", strain, turn, shared, turned)
+    sizes = [int(scene.strain["reference"].values.sum()), scene.strain.sizes["site"]]
+    caption = (
+        "The lattice at every site relative to an unstrained one, which is the median of the"
+        f" reference region: the densest cluster of strains, {sizes[0]} of {sizes[1]} sites, the"
+        " same for every method. xx along the rows of the image, yy down its columns; a positive"
+        " xy stretches the diagonal from the upper left to the lower right; rotations count"
+        f" counter-clockwise, modulo {360 / int(scene.strain.attrs['fold']):g}°. "
+        + _methods_in_words(scene)
+        + f" Grey: not known. Colours stop at the outermost {_OUTERMOST:g} % of sites."
+    )
+    return sheet.drawn("strain-maps", caption)
+
+
+def errors(scene: Scene) -> Drawn | None:
+    """Standard errors of the same."""
+    if scene.strain is None:
+        return None
+    strain = 100 * _values(scene, "strain_error")
+    turn = np.rad2deg(_values(scene, "rotation_error"))
+    shared = quantities.sequential("%", strain.ravel(), scene.look.spread, from_zero=True)
+    turned = quantities.sequential("°", turn.ravel(), scene.look.spread, from_zero=True)
+    shared.high, turned.high = (
+        robust_limits(values, 5.0)[1] * 1.15 or 1.0 for values in (strain, turn)
+    )
+    sheet = _sheet(scene, "Standard errors of strain and rotation", strain, turn, shared, turned)
+    widened = float(np.max(scene.strain.attrs["position_errors_widened"]))
+    rows = float(np.max(scene.strain.attrs["scan_noise"]))
+    medians = ", ".join(
+        f"{_name(scene, method)} {np.nanmedian(strain[k]):.2g} %"
+        for k, method in enumerate(scene.strain["method"].values)
+    )
+    caption = (
+        f"Median standard errors of a strain: {medians}. Those of the neighbours' vectors come from"
+        " the position errors"
+        + (f", which had to grow by {widened:.2g} to agree with the fits" if widened > 1.02 else "")
+        + (f"; {rows:.2g} px are shared by sites at one height (scan noise)" if rows > 0.01 else "")
+        + ". Those of geometric phases come from the floor of the spectrum, those of a model from"
+        " its posterior and the spread of its members."
+    )
+    return sheet.drawn("strain-errors", caption)
+
+
+def truth(scene: Scene) -> Drawn | None:
+    """Found against true strain, and errors over stated errors, for every method."""
+    if scene.strain is None or "truth_strain" not in scene.strain:
+        return None
+    from vaescope.analyse.strain_truth import pulls
+
+    methods = [str(name) for name in scene.strain["method"].values]
+    wide = min((WIDTH - 2 * MARGIN) / len(methods), 3.4)
+    sheet = Sheet(
+        scene,
+        "Strain against the truth",
+        1.8 * wide + 0.35,
+        width=max(2 * MARGIN + len(methods) * wide, 7.2),
+        sites=int(pulls(scene.strain, methods[0])[2].sum()),
+        notes=("sites that all methods know",),
+    )
+    found = [pulls(scene.strain, name) for name in methods]
+    true = 100 * scene.strain["truth_strain"].values
+    everything = np.concatenate([(true + 100 * off[:, :3])[known] for off, _, known in found])
+    low, high = robust_limits(np.concatenate([everything, true[found[0][2]]]), 0.3)
+    pad = 0.06 * (high - low)
+    said = []
+    for k, (name, (off, error, known)) in enumerate(zip(methods, found, strict=True)):
+        left, inner = MARGIN + k * wide + 0.5, wide - 0.75
+        axes = sheet.axes(left, 0.3, inner, inner)
+        for part, component in enumerate(_COMPONENTS):
+            axes.scatter(
+                true[known, part],
+                true[known, part] + 100 * off[known, part],
+                s=float(np.clip(3000 / max(known.sum(), 1), 1, 9)),
+                color=CATEGORIES[part],
+                alpha=0.6,
+                linewidths=0,
+                label=component,
+                rasterized=int(known.sum()) > RASTER_FROM // 3,
+            )
+        axes.plot([low - pad, high + pad], [low - pad, high + pad], color=INK, lw=0.8, ls="--")
+        axes.set(xlim=(low - pad, high + pad), ylim=(low - pad, high + pad))
+        axes.set(xlabel="true strain (%)", ylabel="found (%)" if k == 0 else "")
+        axes.set_title(_name(scene, name))
+        if k == 0:
+            enlarge_marks(axes.legend(loc="upper left", handletextpad=0.0, borderpad=0.2))
+        rmse = 100 * float(np.sqrt((off[known, :3] ** 2).mean()))
+        inside = float((np.abs(off[known, :3]) < error[known, :3]).mean())
+        _pulls(sheet, (off / error)[known], left, wide + 0.42, inner, k == 0, inside)
+        said.append(f"{_name(scene, name)} {rmse:.2g} %, {100 * inside:.0f} %")
+    caption = (
+        "Above, the strain found at every site against the simulation's; below, errors in units of"
+        " the stated standard error, with the normal distribution that they should follow. Root"
+        " mean square error, and share of errors below the stated one (68 % wanted): "
+        + "; ".join(said)
+        + "."
+    )
+    return sheet.drawn("strain-truth", caption)
+
+
+def _pulls(
+    sheet: Sheet, pull: np.ndarray, x: float, y: float, side: float, first: bool, inside: float
+) -> None:
+    axes = sheet.axes(x, y, side, side * 0.8)
+    bins = np.linspace(-5, 5, 41)
+    for part, component in enumerate((*_COMPONENTS, "rotation")):
+        axes.hist(
+            np.clip(pull[:, part], -5, 5),
+            bins.tolist(),
+            density=True,
+            histtype="step",
+            color=(*CATEGORIES[:3], FAINT)[part],
+            label=component,
+        )
+    at = np.linspace(-5, 5, 200)
+    axes.plot(at, np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi), color=INK, lw=0.8, ls="--")
+    axes.set(xlabel="error ÷ stated error", ylabel="density" if first else "")
+    axes.set_title(f"{100 * inside:.0f} % within ± 1")
+
+
+def _sheet(
+    scene: Scene,
+    title: str,
+    strain: np.ndarray,
+    turn: np.ndarray,
+    shared: Quantity,
+    turned: Quantity,
+) -> Sheet:
+    """One row for each method: xx, yy, xy with one colour bar, rotation with its own."""
+    assert scene.strain is not None
+    methods = [str(name) for name in scene.strain["method"].values]
+    aspect = scene.shape[0] / scene.shape[1]
+    wide = (WIDTH - 2 * MARGIN - 2 * _SIDE - 2 * _GAP) / 4
+    if wide * aspect > 3.2:
+        wide = 3.2 / aspect
+    high = wide * aspect
+    row = _ROW + high
+    sheet = Sheet(
+        scene,
+        title,
+        len(methods) * row + BAR + 0.1,
+        width=max(2 * MARGIN + 4 * wide + 2 * _SIDE + 2 * _GAP, 6.4),
+        sites=len(scene.on_frame),
+        notes=(scene.frame_words,),
+    )
+    for k, name in enumerate(methods):
+        y = _ROW + k * row
+        sheet.text(MARGIN, y - 0.27, _name(scene, name), size=9.5, weight="bold")
+        x = MARGIN
+        for part in range(4):
+            quantity = turned if part == 3 else shared
+            values = turn[k] if part == 3 else strain[k][:, part]
+            drawn = Quantity(quantity.label, values, quantity.cmap, quantity.low, quantity.high)
+            axes = sheet.axes(x, y, wide, high)
+            label = "rotation (°)" if part == 3 else f"strain {_COMPONENTS[part]} (%)"
+            axes.set_title(label, size=8.5, pad=3)
+            bare(axes, scene)
+            marks = polygons(axes, scene.cells, drawn)
+            if part == 0 and k == len(methods) - 1:
+                scale_bar(axes, scene, wide)
+            x += wide + _GAP
+            if part >= 2:
+                colour_bar(sheet, marks, quantity, x - _GAP + 0.08, y, high)
+                x += _SIDE - _GAP
+    return sheet
+
+
+def _values(scene: Scene, name: str) -> np.ndarray:
+    """A variable of the strain on the drawn frame, (method, site, …)."""
+    assert scene.strain is not None
+    return np.asarray(scene.strain[name].isel(site=scene.on_frame).values, float)
+
+
+def _near_zero(turn: np.ndarray, period: float) -> np.ndarray:
+    return np.mod(turn + period / 2, period) - period / 2
+
+
+def _name(scene: Scene, method: str) -> str:
+    named = {"neighbours": "neighbours' vectors", "GPA": "geometric phases"}
+    return named.get(method, f"model {plain(method, 20)}")
+
+
+def _methods_in_words(scene: Scene) -> str:
+    assert scene.strain is not None
+    words = "Neighbours' vectors: least squares on the lattice vectors around a site."
+    methods = [str(name) for name in scene.strain["method"].values]
+    if "GPA" in methods:
+        size = float(scene.strain.attrs["resolution"])
+        words += f" Geometric phases: Gaussian of {size:.3g} px."
+    if set(methods) - {"neighbours", "GPA"}:
+        words += (
+            " Model: its poses; the zero of each kind of content is taken from the neighbours'"
+            " vectors, what varies within a kind is the model's own."
+        )
+    return words

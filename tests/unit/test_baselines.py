@@ -1,0 +1,260 @@
+"""Classical methods find what is there, and their scores say what they should."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vaescope import baselines
+from vaescope.analyse import comparison
+from vaescope.analyse.comparison import Angle, Entry
+from vaescope.baselines import unmixing
+from vaescope.errors import UserError
+
+QUICK = [name for name in baselines.METHODS if name not in ("umap", "tsne")]
+"""All but those that take seconds."""
+
+
+def patches_of(pictures: np.ndarray, **known: np.ndarray) -> xr.Dataset:
+    """A Dataset in the form of a patches store, its sites on a square grid of 10 px."""
+    pictures = np.asarray(pictures, np.float32)
+    count, _, high, wide = pictures.shape
+    side = int(np.ceil(np.sqrt(count)))
+    y, x = np.divmod(np.arange(count), side)
+    return xr.Dataset(
+        {
+            "patch": (("site", "channel", "py", "px"), pictures),
+            "frame": ("site", np.zeros(count, int)),
+            "y": ("site", 10.0 * y),
+            "x": ("site", 10.0 * x),
+            **{f"truth_{name}": ("site", values) for name, values in known.items()},
+        },
+        coords={
+            "site": np.arange(count),
+            "channel": [str(k) for k in range(pictures.shape[1])],
+            "py": np.arange(high) - high / 2 + 0.5,
+            "px": np.arange(wide) - wide / 2 + 0.5,
+        },
+    )
+
+
+def kinds_of_patches(count: int = 150, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Patches of three well separated pictures with a little noise, and which each is."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, count)
+    pictures = rng.uniform(0, 1, (3, 1, 8, 8))
+    return pictures[kind] + rng.normal(0, 0.05, (count, 1, 8, 8)), kind
+
+
+@pytest.fixture(scope="module")
+def separable() -> tuple[xr.Dataset, xr.Dataset, np.ndarray]:
+    pictures, kind = kinds_of_patches()
+    patches = patches_of(pictures, phase=kind)
+    found, _ = baselines.run(patches, {"components": 3, "clusters": 3, "disc": True})
+    return patches, found, kind
+
+
+def test_corners_of_a_mixture_are_found_and_so_are_the_shares():
+    rng = np.random.default_rng(0)
+    corners = rng.normal(0, 1, (4, 30))
+    shares = np.concatenate([np.eye(4), rng.dirichlet(np.ones(4), 300)])
+    points = shares @ corners
+    flat = (points - points.mean(0)) @ np.linalg.svd(points - points.mean(0))[2][:3].T
+    assert list(unmixing.n_findr(flat, seed=0)) == [0, 1, 2, 3]
+    assert np.abs(unmixing.abundances(points, corners) - shares).max() < 1e-3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    corners=st.integers(2, 6),
+    wide=st.integers(1, 12),
+    scale=st.sampled_from([1e-6, 1.0, 1e6]),
+)
+def test_shares_are_never_negative_and_add_up_to_one(seed, corners, wide, scale):
+    rng = np.random.default_rng(seed)
+    shares = unmixing.abundances(
+        scale * rng.normal(size=(20, wide)), scale * rng.normal(size=(corners, wide))
+    )
+    assert shares.shape == (20, corners)
+    assert (shares >= 0).all() and np.allclose(shares.sum(1), 1)
+
+
+@pytest.mark.parametrize("name", baselines.METHODS)
+def test_every_method_finds_kinds_that_lie_far_apart(separable, name):
+    _, found, kind = separable
+    label = found["label"].sel(baseline=name).values
+    entry = Entry(name, name, False, label, None, True, np.nan, np.nan)
+    # A cluster of noise is no fault of DBSCAN, nor mixed corners one of unmixing.
+    least = {"dbscan": 0.7, "hdbscan": 0.7, "nmf": 0.7, "unmixing": 0.9}.get(name, 0.99)
+    assert comparison.ari(entry, kind) > least
+    assert float(found["stability"].sel(baseline=name)) > 0.6
+
+
+def test_pictures_lie_inside_the_circle_and_look_like_the_kinds(separable):
+    patches, found, _ = separable
+    centres = found["pictures"].sel(baseline="kmeans").values[:3, 0]
+    outside = np.hypot(*np.meshgrid(found["py"], found["px"], indexing="ij")) > 4
+    assert np.isnan(centres[:, outside]).all() and np.isfinite(centres[:, ~outside]).all()
+    label = found["label"].sel(baseline="kmeans").values
+    for k in range(3):
+        mean = patches["patch"].values[label == k, 0].mean(0)
+        assert np.abs(centres[k] - mean)[~outside].max() < 0.05
+
+
+def test_components_are_as_many_as_asked_and_explain_what_they_say(separable):
+    _, found, _ = separable
+    for name in ("pca", "nmf", "unmixing"):
+        place = found["embedding"].sel(baseline=name).values
+        assert np.isfinite(place).all() and place.shape[1] == 3
+        # Three kinds differ in two directions; the noise is a 25th of their variance.
+        assert 0.85 < float(found["explained"].sel(baseline=name)) < 1
+    shares = found["embedding"].sel(baseline="unmixing").values
+    assert np.allclose(shares.sum(1), 1, atol=1e-5)
+    amounts = found["embedding"].sel(baseline="nmf").values
+    assert (amounts >= 0).all() and (found["pictures"].sel(baseline="nmf").values[:3] >= 0).any()
+
+
+def test_the_same_seed_gives_the_same_and_the_order_of_methods_does_not_matter(separable):
+    patches, found, _ = separable
+    asked = {"components": 3, "clusters": 3, "disc": True}
+    again, _ = baselines.run(patches, asked | {"methods": [*QUICK[::-1], "tsne"]})
+    for name in [*QUICK, "tsne"]:
+        xr.testing.assert_identical(
+            again[["label", "explained", "stability"]].sel(baseline=name),
+            found[["label", "explained", "stability"]].sel(baseline=name),
+        )
+
+
+def test_sites_that_are_not_fitted_get_the_labels_of_their_like(monkeypatch):
+    pictures, kind = kinds_of_patches(240)
+    monkeypatch.setattr(baselines, "MOST", 60)
+    found, _ = baselines.run(patches_of(pictures), {"clusters": 3, "components": 3})
+    assert found.attrs["fitted_sites"] == 60 and json.loads(found.attrs["failed"]) == []
+    for name in ("pca", "kmeans", "gmm", "hdbscan", "som", "isomap", "umap", "tsne"):
+        label = found["label"].sel(baseline=name).values
+        entry = Entry(name, name, False, label, None, True, np.nan, np.nan)
+        assert comparison.ari(entry, kind) > 0.7, name
+
+
+def test_too_few_or_equal_patches_are_told_and_fail_nothing():
+    for pictures, words in (
+        (np.random.default_rng(0).normal(size=(5, 1, 8, 8)), "too few patches"),
+        (np.ones((40, 1, 8, 8)), "do not differ"),
+    ):
+        found, seconds = baselines.run(patches_of(pictures), {"methods": ["pca", "kmeans"]})
+        assert json.loads(found.attrs["failed"]) == ["pca", "kmeans"] and seconds == {}
+        assert words in json.loads(found.attrs["notes"])["kmeans"]
+        assert (found["label"] == baselines.NOISE).all()
+        entries = comparison.entries(found, {})
+        assert all(entry.failed and entry.note for entry in entries)
+
+
+def test_one_method_that_fails_costs_no_other(monkeypatch):
+    def unlucky(seen):
+        raise ValueError("no luck today")
+
+    monkeypatch.setitem(baselines.METHODS, "nmf", ("NMF", unlucky))
+    pictures, _ = kinds_of_patches(60)
+    found, _ = baselines.run(patches_of(pictures), {"methods": ["nmf", "pca"]})
+    assert json.loads(found.attrs["failed"]) == ["nmf"]
+    assert "no luck today" in json.loads(found.attrs["notes"])["nmf"]
+    assert np.isfinite(found["embedding"].sel(baseline="pca").values).all()
+
+
+def test_an_unknown_method_is_refused_in_words():
+    with pytest.raises(UserError) as error:
+        baselines.run(patches_of(np.zeros((20, 1, 8, 8))), {"methods": ["pcaa"]})
+    assert "pcaa" in str(error.value) and "kmeans" in str(error.value)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    count=st.integers(12, 40),
+    channels=st.integers(1, 3),
+    side=st.integers(4, 9),
+    clusters=st.integers(2, 6),
+    components=st.integers(2, 6),
+    copies=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_results_have_their_shapes_and_no_value_that_is_no_number(
+    count, channels, side, clusters, components, copies, seed
+):
+    rng = np.random.default_rng(seed)
+    pictures = rng.normal(size=(count, channels, side, side))
+    if copies:  # only three different patches
+        pictures = pictures[rng.integers(0, 3, count)]
+        pictures[0] += 1
+    asked = {"methods": QUICK, "clusters": clusters, "components": components, "disc": True}
+    found, _ = baselines.run(patches_of(pictures), asked, seed=seed)
+    failed = json.loads(found.attrs["failed"])
+    for name in QUICK:
+        one = found.sel(baseline=name)
+        label = one["label"].values
+        assert label.shape == (count,) and label.min() >= baselines.NOISE
+        if name in failed:
+            assert json.loads(found.attrs["notes"])[name]
+            continue
+        whole = np.isfinite(one["embedding"].values)
+        assert (whole.all(0) | ~whole.any(0)).all()
+        if name in ("pca", "kmeans", "gmm", "som"):
+            assert set(np.unique(label)) <= set(range(clusters))
+    assert not failed, json.loads(found.attrs["notes"])
+
+
+def test_an_embedding_that_is_the_angle_is_told_from_one_that_does_not_know_it():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(-np.pi, np.pi, 600)
+    turning = np.stack([np.cos(4 * angle), np.sin(4 * angle)], axis=1)
+    about = Angle(angle, 4, "the true angle")
+    assert comparison.angle_share(turning + rng.normal(0, 0.01, (600, 2)), about) > 0.99
+    assert comparison.angle_share(rng.normal(size=(600, 2)), about) < 0.03
+    # Angle and kind together: only the part within a kind is the angle's.
+    kind = rng.integers(0, 2, 600)
+    apart = np.stack([10.0 * kind, turning[:, 0]], axis=1)
+    assert comparison.angle_share(apart, about, kind) == pytest.approx(0.5 / 25.5, rel=0.15)
+
+
+def test_neighbours_alike_are_coherent_and_those_by_chance_are_not():
+    rng = np.random.default_rng(0)
+    patches = patches_of(rng.normal(size=(400, 1, 4, 4)))
+    near = comparison.neighbours_of(patches)
+    halves = (patches["x"].values > 95).astype(int)
+    chance = rng.integers(0, 2, 400)
+    assert comparison.coherence(halves, near) > 0.85
+    assert abs(comparison.coherence(chance, near)) < 0.1
+    assert np.isnan(comparison.coherence(np.zeros(400), near))
+    assert comparison.moran(patches["x"].values[:, None], near) > 0.85
+    assert abs(comparison.moran(rng.normal(size=(400, 2)), near)) < 0.1
+    assert comparison.neighbours_of(patches.assign_attrs(method="frames")) is None
+
+
+def test_kinds_are_whole_numbers_that_are_known_and_differ():
+    rng = np.random.default_rng(0)
+    patches = patches_of(
+        rng.normal(size=(60, 1, 4, 4)),
+        phase=np.arange(60) % 2,
+        species=np.where(np.arange(60) < 5, np.nan, np.arange(60) % 3),
+        angle=rng.normal(size=60),
+        defect=np.zeros(60, int),
+        held_out=np.arange(60) % 2,
+    )
+    kinds = comparison.truths(patches)
+    assert set(kinds) == {"phase", "species", comparison.TOGETHER}
+    assert (kinds["species"][:5] == -1).all() and (kinds[comparison.TOGETHER][:5] == -1).all()
+    assert comparison.kind_names(patches)[-1] == "phase 1 · species 2"
+
+
+@given(st.lists(st.integers(-1, 4), min_size=4, max_size=40), st.integers(0, 100))
+def test_labels_take_the_names_of_those_they_share_sites_with(label, seed):
+    label = np.array(label)
+    rng = np.random.default_rng(seed)
+    renamed = np.append(rng.permutation(6), -1)[label]
+    back = comparison.matched_labels(renamed, label)
+    assert (back == label).all()

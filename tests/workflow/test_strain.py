@@ -1,0 +1,44 @@
+"""Strain of a simulated film, through the whole workflow."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import xarray as xr
+from lab import Lab
+
+RECIPE = """\
+extends: strain
+patches: {pixels: 16}
+ensemble: {members: 2}
+figures: {formats: [png], dpi: 40}
+models:
+  rvae: {steps: 30, hidden: 16, batch: 16, turns: 4, refine: 1, interpolation: bilinear}
+"""
+
+
+def test_strain_is_mapped_by_three_methods_with_one_zero(fresh: Lab):
+    fresh.recipe("film", RECIPE)
+    fresh.sheet("film film simulate:misfit?size=160&spacing=16&width=2&misfit=3&dose=4000")
+    fresh.run().must_succeed()
+    folder = fresh.results / "film"
+    found = xr.open_zarr(folder / "strain.zarr", consolidated=False)
+    assert list(found["method"].values) == ["neighbours", "GPA", "rvae"]
+    assert found.attrs["ordered"] and int(found["reference"].sum()) > 10
+    scores = json.loads(found.attrs["scores"])
+    # The film stands 5.6 % taller than the substrate: both measures must find that.
+    assert scores["neighbours"]["rmse_strain"] < 1.5 and scores["GPA"]["rmse_strain"] < 1.5
+    drawn = json.loads((folder / "figures" / "latest" / "figures.json").read_text())
+    names = {figure["name"] for figure in drawn["figures"]}
+    assert {"strain-maps", "strain-errors", "strain-truth", "rvae-strain"} <= names
+    table = pd.read_csv(folder / "strain.csv")
+    assert {"neighbours_strain_xx", "GPA_strain_error_yy", "rvae_rotation"} <= set(table.columns)
+    assert "Strain by neighbours&#39; vectors" in (folder / "report.html").read_text()
+
+
+def test_windows_have_no_strain_and_no_job_for_it(fresh: Lab):
+    fresh.recipe("looking", "extends: windows\npatches: {size: 20, pixels: 12}\n")
+    fresh.sheet("one looking ../data/one.npy")
+    planned = fresh.run("--dry-run").must_succeed().output
+    assert "draw_figures" in planned and "map_strain" not in planned
