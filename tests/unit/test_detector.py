@@ -210,3 +210,12 @@ def test_single_atoms_know_their_truth():
     rough = simulate.make("single-atoms?size=256&dose=5000&support=0.4", seed=3)
     assert rough["truth_y"].equals(image["truth_y"])
     assert rough["image"].values.std() > image["image"].values.std()
+
+
+def test_contamination_that_belies_the_spacing_does_not_blind_it(trained):
+    image = simulate.make("perovskite?size=192&spacing=20&dose=800&ratio=0.35&ratio1=0.35", seed=5)
+    frame = image["image"].values[0, 0].astype(float)
+    wrong = Scale(36.0, 3.6, True)
+    right = Scale(14.1, 3.0, True)
+    assert 10 < files.rescale(trained, frame, wrong).spacing < 21
+    assert files.rescale(trained, frame, right) == right

@@ -186,12 +186,12 @@ def _scale(
     if spacing is not None:
         likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
         guess = replace(guess, spacing=float(spacing), width=likely, periodic=True)
-    elif detector is not None and not (guess.periodic and detector.ordered):
+    elif detector is not None:
         from vaescope.sites.learned.detector import rescale
 
         if width is None:
             guess = rescale(detector, parts[len(parts) // 2], guess)
-        else:
+        elif not (guess.periodic and detector.ordered):
             guess = replace(guess, spacing=4.0 * width, periodic=False)
     if width is not None:
         guess = replace(guess, width=float(width))

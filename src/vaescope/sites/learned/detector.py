@@ -25,6 +25,7 @@ _LADDER = (6.0, 68.0)
 _RUNGS = 7  # a factor of 1.5 apart
 _MUCH_WEAKER = 0.3  # of the usual height of an atom
 _ROUNDS = 10
+_FAR_MORE = 1.5
 _SURE = 0.8  # probability above which a site speaks for a scale
 _FEWEST_ACROSS = 6  # spacings across an image
 _STEP = 2**network.HALVINGS
@@ -159,24 +160,30 @@ def look(
 def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
     """The scale at which a detector sees most in a part of an image.
 
-    For atoms without order nothing but their width tells the scale, and noise hides that: a ladder
-    of scales is tried, and the sites counted of which the detector is sure.
+    A ladder of scales is tried, and the sites counted of which the detector is sure. For atoms
+    without order nothing but their width tells the scale, and noise hides that. The spacing of a
+    crystal stays as guessed unless far more is seen at another: contamination may belie it.
 
     Parameters
     ----------
     part : (height, width) float.
     guess : what is known from the autocorrelation; its limit of outliers is kept.
     """
+
+    def gain(tried: Scale) -> float:
+        score = look(detector, da.from_array(part), tried, spread=float(part.std())).score
+        return float((2 * score[score > _SURE] - 1).sum())
+
     best, most = guess, 0.0
+    if guess.periodic and detector.ordered:
+        most = _FAR_MORE * gain(guess)
     largest = min(_LADDER[1], min(part.shape) / _FEWEST_ACROSS)
     for spacing in np.geomspace(_LADDER[0], _LADDER[1], _RUNGS):
         if spacing > largest:
             break
-        tried = Scale(float(spacing), float(spacing) / 4, False, guess.outlier)
-        score = look(detector, da.from_array(part), tried, spread=float(part.std())).score
-        gain = float((2 * score[score > _SURE] - 1).sum())
-        if gain > most:
-            best, most = tried, gain
+        tried = Scale(float(spacing), float(spacing) / 4, detector.ordered, guess.outlier)
+        if (now := gain(tried)) > most:
+            best, most = tried, now
     return best
 
 
