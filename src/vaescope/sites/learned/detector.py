@@ -23,7 +23,7 @@ TILE = 512  # px of the picture, side of the area that one task keeps
 # px, spacings tried where the image tells none. At finer ones single electrons look like atoms.
 _LADDER = (6.0, 68.0)
 _RUNGS = 7  # a factor of 1.5 apart
-_MUCH_WEAKER = 0.4  # of the usual height of an atom
+_MUCH_WEAKER = 0.3  # of the usual height of an atom
 _ROUNDS = 10
 _SURE = 0.8  # probability above which a site speaks for a scale
 _FEWEST_ACROSS = 6  # spacings across an image

@@ -89,9 +89,11 @@ def scene(name: str, rng: np.random.Generator) -> Scene:
         width = _log_uniform(rng, _TOO_WIDE if decoy else _ALONE)
         spacing = width * _log_uniform(rng, _SPARSE)
     columns = _built(made, replace(chosen, size=SIZE, spacing=spacing, width=width), rng)
-    columns = _disturbed(columns, spacing, rng) if ordered else columns
+    columns = _disturbed(columns, spacing, rng) if ordered else _unequal(columns, rng)
     columns = columns.where(columns.strength >= _WEAKEST)
     clean = expected_counts(columns, SIZE, 1.0, width, 0.0)
+    if not ordered:
+        clean = _out_of_focus(columns, clean, width, rng)
     if decoy:
         columns = columns.where(np.zeros(len(columns), bool))
         if rng.uniform() < 0.5:
@@ -134,6 +136,22 @@ def _nearest_share(made: System, given: simulate.Parameters) -> float:
     columns = _built(made, plain, np.random.default_rng(0))
     place = np.stack([columns.y, columns.x], axis=1)
     return float(np.median(cKDTree(place).query(place, k=2)[0][:, 1])) / 20.0
+
+
+def _unequal(atoms: lattice.Columns, rng: np.random.Generator) -> lattice.Columns:
+    """Atoms whose brightness differs more or less: they sit at different heights."""
+    factor = np.exp(rng.normal(0, rng.uniform(0, 0.4), len(atoms)))
+    return replace(atoms, strength=np.clip(atoms.strength * factor, 0.35, 2.0))
+
+
+def _out_of_focus(
+    atoms: lattice.Columns, clean: np.ndarray, width: float, rng: np.random.Generator
+) -> np.ndarray:
+    """The image of atoms some of which are wider and therefore dimmer, (SIZE, SIZE)."""
+    wide = width * rng.uniform(1.1, 1.5)
+    some = atoms.where(rng.uniform(size=len(atoms)) < rng.uniform(0, 0.5))
+    blurred = expected_counts(some, SIZE, (width / wide) ** 2, wide, 0.0)
+    return clean - expected_counts(some, SIZE, 1.0, width, 0.0) + blurred
 
 
 def _disturbed(
@@ -191,7 +209,7 @@ def _recorded(clean: np.ndarray, chosen: Scene, rng: np.random.Generator) -> np.
         clean = clean * np.exp(rng.uniform(0.05, 0.5) * field(CROP, rng.uniform(8, 40), rng))
     image = clean + _log_uniform(rng, (0.02, 2.0))
     if sometimes(0.5 if chosen.ordered else 0.95):  # amorphous layer or support
-        speckle = _log_uniform(rng, (0.02, 0.3))
+        speckle = _log_uniform(rng, (0.02, 0.3 if chosen.ordered else 0.2))
         image = image + support(CROP, width * rng.uniform(0.8, 1.5), speckle, rng)
     if sometimes(0.4):  # contamination
         blot = field(CROP, rng.uniform(6, 40), rng)
