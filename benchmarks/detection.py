@@ -45,7 +45,7 @@ LATTICES = {
     "hexagonal": ("hexagonal?size=384&spacing=18", "crystals"),
     "perovskite": ("perovskite?size=384", "crystals"),
     "perovskite, weak B": ("perovskite?size=384&ratio=0.3&ratio1=0.3", "crystals"),
-    "perovskite, amorphous layer": ("perovskite?size=384&support=0.25", "crystals"),
+    "perovskite, contamination": ("perovskite?size=384&contamination=0.5", "crystals"),
     "single atoms on a support": ("single-atoms?size=384", "atoms"),
 }
 DOSES = (1, 4, 16)  # times that of Rose's criterion
@@ -59,13 +59,14 @@ COLUMNS = ("image", "dose", "seed", "method", "f1", "precision", "recall", "rmse
 def rose_dose(name: str) -> float:
     """Electrons in a strong column at which the weakest kind just meets Rose's criterion."""
     system, parameters = simulate.parse(name)
-    build = simulate.SYSTEMS[system][0]
+    build = simulate.SYSTEMS[system].build
     rng = np.random.default_rng(0)
     columns: Columns = build(parameters, rng)
     width, size = parameters.width, parameters.size
     peak = 1 / (2 * np.pi * width**2)
-    mean_support = 2 * parameters.support
-    background = peak * (parameters.background + mean_support)
+    # What lies over or under the columns, on average; a support has twice its speckle.
+    layer = parameters.contamination + 2 * getattr(parameters, "support", 0.0)
+    background = peak * (parameters.background + layer)
     expected = expected_counts(columns, size, peak, width, background)
     weakest = columns.where(columns.strength <= np.percentile(columns.strength, 5) * 1.3)
     ratio = []

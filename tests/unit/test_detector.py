@@ -169,7 +169,7 @@ def test_maxima_of_a_map_lie_on_its_sites():
     found, score = maxima.peaks(heat)
     order = np.argsort(found[:, 1])
     np.testing.assert_allclose(found[order], place, atol=0.3)
-    np.testing.assert_allclose(score, 1, atol=0.25)  # that on the edge is mirrored in it
+    np.testing.assert_allclose(score, 1, atol=0.2)  # at the edge it is seen mirrored as well
 
 
 @settings(max_examples=30, deadline=None)
