@@ -114,7 +114,11 @@ def on_truth(image: xr.Dataset, places: np.ndarray) -> dict[str, float]:
     if not len(places):
         return scores(0, 0)
     made = xr.Dataset(
-        {"y": ("site", places[:, 0]), "x": ("site", places[:, 1])},
+        {
+            "frame": ("site", np.zeros(len(places), int)),
+            "y": ("site", places[:, 0]),
+            "x": ("site", places[:, 1]),
+        },
         attrs={"spacing": distance(image)},
     )
     told = json.loads(sites.score_against_truth(made, image).attrs["truth_scores"])
