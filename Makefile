@@ -2,8 +2,9 @@
 # make test     set up and run the whole test suite
 # make lint     formatters, linters, type checker
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
-# make bench    the benchmarks of cards and digits over five seeds, and the table of the main job;
-#               with PEER_PYTHON=…, the Python of an environment with pyroVED, the peers as well
+# make bench    the benchmarks: cards and digits over five seeds, STEM systems, movies, strain and
+#               detection over three, and the table of the main job; with PEER_PYTHON=…, the Python
+#               of an environment with pyroVED, the peers as well
 # make clean    remove the results of the main job
 
 PYTHON ?= python3

@@ -266,7 +266,7 @@ def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -
         )
     recipe["models"] = {key: model_settings(key, models[key], chain[0]) for key in models}
     detector = recipe["sites"].pop("detector", None)
-    if recipe["sites"]["method"] == "model":
+    if recipe["sites"].get("method") == "model":
         recipe["sites"]["detector"] = detector_settings(detector or {}, chain[0])
     return recipe
 

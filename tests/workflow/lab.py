@@ -115,7 +115,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
         )
         return Run(ended.returncode, ended.stdout)
 

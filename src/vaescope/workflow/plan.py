@@ -10,7 +10,6 @@ from typing import Any
 
 from vaescope import config as settings
 from vaescope.errors import UserError
-from vaescope.sites.learned import Settings as Detector
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
@@ -98,13 +97,13 @@ class Plan:
     def detector(self, dataset: str) -> str | None:
         """Name of the learned detector that a dataset needs; None if it needs none."""
         given = self.recipe(dataset)["sites"].get("detector")
-        return Detector.from_recipe(given).digest() if given else None
+        return _digest(given) if given else None
 
     def detector_settings(self, detector: str) -> dict[str, Any]:
         """Settings of a learned detector that some dataset needs."""
         for recipe in self.recipes.values():
             given = recipe["sites"].get("detector")
-            if given and Detector.from_recipe(given).digest() == detector:
+            if given and _digest(given) == detector:
                 return given
         raise UserError("no dataset needs this detector", found=repr(detector))
 
@@ -169,6 +168,13 @@ class Plan:
     def all_problems(self) -> list[dict[str, Any]]:
         """Refused rows for the index."""
         return [problem.as_dict() for problem in self.problems]
+
+
+def _digest(detector: dict[str, Any]) -> str:
+    """Name of a learned detector; what it needs is imported only where there is one."""
+    from vaescope.sites.learned import Settings
+
+    return Settings.from_recipe(detector).digest()
 
 
 def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
