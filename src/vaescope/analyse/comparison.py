@@ -19,7 +19,7 @@ from vaescope.baselines.seen import explained, mask
 from vaescope.models.settings import Settings
 from vaescope.train.data import gather
 
-NOT_KINDS = ("truth_known_label", "truth_held_out", "truth_site")
+NOT_KINDS = ("truth_known_label", "truth_held_out", "truth_site", "truth_frame", "truth_track")
 """Whole numbers that come with patches and are no kinds of structure."""
 TOGETHER = "all"
 _HARMONICS = 3  # of the angle that a component may follow
@@ -141,7 +141,8 @@ def truths(patches: xr.Dataset) -> dict[str, np.ndarray]:
     """Kinds known of each site by name: (site,) from 0, -1 where not known.
 
     Every ``truth_NAME`` of whole numbers is one; where there are several, ``TOGETHER`` is which
-    combination of them a site has.
+    combination of them a site has. Where defects are known, they alone are kinds: that sites lie in
+    another grain makes them no other kind.
     """
     kinds = {}
     for key in map(str, patches.variables):
@@ -159,6 +160,8 @@ def truths(patches: xr.Dataset) -> dict[str, np.ndarray]:
         kind = np.full(len(values), -1)
         kind[known] = index
         kinds[key.removeprefix("truth_")] = kind
+    if "defect" in kinds:
+        return {"defect": kinds["defect"]}
     if len(kinds) > 1:
         columns = np.stack(list(kinds.values()), axis=1)
         known = (columns >= 0).all(1)
@@ -180,8 +183,14 @@ def kind_names(patches: xr.Dataset) -> list[str]:
     names = []
     for kind in range(int(main.max()) + 1):
         first = int(np.flatnonzero(main == kind)[0])
-        names.append(" · ".join(f"{name} {values[name][first]:g}" for name in single))
+        levels = [(name, int(values[name][first])) for name in single]
+        names.append(" · ".join(_level_name(patches, name, level) for name, level in levels))
     return names
+
+
+def _level_name(patches: xr.Dataset, name: str, level: int) -> str:
+    known = [str(word) for word in np.atleast_1d(patches.attrs.get(f"truth_{name}_names", []))]
+    return known[level] if level < len(known) else f"{name} {level}"
 
 
 def angle_of(patches: xr.Dataset, models: Mapping[str, xr.Dataset]) -> Angle | None:

@@ -191,7 +191,7 @@ def _findings(entries: list[Entry], rows: list[dict[str, Any]], kinds: list[str]
             best = ", ".join(f"{name} ({value:.2f})" for name, value in ranked[:3])
             said.append(f"Labels closest to the true {word} (adjusted Rand index): {best}.")
     ranked = _ranked(names, rows, "angle_share")
-    if ranked:
+    if ranked and ranked[0][1] - ranked[-1][1] > 0.01:
         least = ", ".join(f"{name} ({words.percent(v)})" for name, v in ranked[:-3:-1])
         most = ", ".join(f"{name} ({words.percent(v)})" for name, v in ranked[:2])
         said.append(f"Least of the angle is in {least}; most in {most}.")
