@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import pose
+from vaescope.models.field import field
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
 from vaescope.models.settings import Settings
 
@@ -145,18 +146,24 @@ class CoordinateDecoder(nn.Module):
         """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …)."""
         members, rows = content.shape[:2]
         points = self.grid @ poses.transpose(-1, -2)  # (member, row, pixel, 2)
-        pixels = points.shape[2]
         features = [points]
         for octave in range(self.octaves):
             angle = math.pi * 2**octave * points
             features += [angle.sin(), angle.cos()]
-        told = content.unsqueeze(2).expand(members, rows, pixels, -1).flatten(1, 2)
-        hidden = self.coordinates(torch.cat(features, dim=-1).flatten(1, 2))
-        hidden = hidden.reshape(members, rows, pixels, -1) + self.content(content).unsqueeze(2)
-        hidden = functional.silu(hidden).flatten(1, 2)
-        hidden = functional.silu(self.second(self._with(hidden, told)))
-        shown = self.last(self._with(hidden, told))
+        # Content is the same at all pixels of a patch: what it adds to a layer is one row.
+        first, second, last = self.coordinates, self.second, self.last
+        hidden = second.weight.shape[-1]
+        shifts = (
+            self.content(content) + first.bias,
+            self._told(content, second.weight[:, hidden:]) + second.bias,
+            self._told(content, last.weight[:, hidden:]) + last.bias,
+        )
+        weights = (first.weight, second.weight[:, :hidden], last.weight[:, :hidden])
+        shown = field(torch.cat(features, dim=-1), shifts, weights)
         return shown.reshape(members, rows, *self.shape[1:], self.shape[0]).movedim(-1, 2)
 
-    def _with(self, hidden: Tensor, told: Tensor) -> Tensor:
-        return torch.cat([hidden, told], dim=-1) if self.skip else hidden
+    def _told(self, content: Tensor, weight: Tensor) -> Tensor:
+        """What content (member, row, inputs) adds to a layer that it enters, if it does."""
+        if self.skip:
+            return content @ weight
+        return content.new_zeros(*content.shape[:2], weight.shape[-1])
