@@ -12,14 +12,14 @@ sizes = st.integers(1, 5)
 
 def layers(features, shifts, weights):
     hidden = features
-    for shift, weight in zip(shifts[:2], weights[:2], strict=True):
+    for shift, weight in zip(shifts[:-1], weights[:-1], strict=True):
         hidden = functional.silu(hidden @ weight.unsqueeze(1) + shift.unsqueeze(2))
-    return hidden @ weights[2].unsqueeze(1) + shifts[2].unsqueeze(2)
+    return hidden @ weights[-1].unsqueeze(1) + shifts[-1].unsqueeze(2)
 
 
-@given(sizes, sizes, sizes, sizes, sizes, sizes, st.integers(0, 99))
+@given(sizes, sizes, sizes, sizes, sizes, sizes, st.integers(2, 5), st.integers(0, 99))
 def test_values_and_gradients_are_those_of_plain_layers(
-    members, rows, pixels, inputs, hidden, outputs, seed
+    members, rows, pixels, inputs, hidden, outputs, depth, seed
 ):
     generator = torch.Generator().manual_seed(seed)
 
@@ -28,11 +28,9 @@ def test_values_and_gradients_are_those_of_plain_layers(
         return values.requires_grad_()
 
     features = draw(members, rows, pixels, inputs)
-    widths = (hidden, hidden, outputs)
+    widths = (*[hidden] * depth, outputs)
     shifts = tuple(draw(members, rows, width) for width in widths)
-    weights = tuple(
-        draw(members, a, b) for a, b in zip((inputs, hidden, hidden), widths, strict=True)
-    )
+    weights = tuple(draw(members, a, b) for a, b in zip((inputs, *widths), widths, strict=False))
     ours, plain = (f(features, shifts, weights) for f in (field, layers))
     torch.testing.assert_close(ours, plain)
     with torch.no_grad():

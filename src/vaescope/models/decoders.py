@@ -121,6 +121,9 @@ class CoordinateDecoder(nn.Module):
         self.coordinates = Linear(members, 2 + 4 * self.octaves, hidden)
         self.content = Linear(members, inputs, hidden)
         self.second = Linear(members, hidden + more, hidden)
+        self.deeper = nn.ModuleList(
+            Linear(members, hidden + more, hidden) for _ in range(settings.depth - 2)
+        )
         self.last = Linear(members, hidden + more, shape[0])
         axes = [(torch.arange(side) + 0.5) * (2 / side) - 1 for side in shape[1:]]
         y, x = torch.meshgrid(*axes, indexing="ij")
@@ -132,7 +135,8 @@ class CoordinateDecoder(nn.Module):
         # Coordinates reach only to 1: a larger gain lets the first layer resolve single atoms.
         self.coordinates.initialise(generators, 2.0 if self.octaves else 6.0)
         self.content.initialise(generators)
-        self.second.initialise(generators, 2**0.5)
+        for layer in self._hidden():
+            layer.initialise(generators, 2**0.5)
         self.last.initialise(generators, 0.3)
         with torch.no_grad():
             self.last.bias.copy_(mean_patch.mean((1, 2)))
@@ -151,19 +155,16 @@ class CoordinateDecoder(nn.Module):
             angle = math.pi * 2**octave * points
             features += [angle.sin(), angle.cos()]
         # Content is the same at all pixels of a patch: what it adds to a layer is one row.
-        first, second, last = self.coordinates, self.second, self.last
-        hidden = second.weight.shape[-1]
-        shifts = (
-            self.content(content) + first.bias,
-            self._told(content, second.weight[:, hidden:]) + second.bias,
-            self._told(content, last.weight[:, hidden:]) + last.bias,
-        )
-        weights = (first.weight, second.weight[:, :hidden], last.weight[:, :hidden])
+        shifts = [self.content(content) + self.coordinates.bias]
+        weights: list[Tensor] = [self.coordinates.weight]
+        width = self.second.weight.shape[-1]
+        for layer in (*self._hidden(), self.last):
+            weights.append(layer.weight[:, :width])
+            shift = layer.bias.expand(members, rows, -1)
+            shifts.append(shift + content @ layer.weight[:, width:] if self.skip else shift)
         shown = field(torch.cat(features, dim=-1), shifts, weights)
         return shown.reshape(members, rows, *self.shape[1:], self.shape[0]).movedim(-1, 2)
 
-    def _told(self, content: Tensor, weight: Tensor) -> Tensor:
-        """What content (member, row, inputs) adds to a layer that it enters, if it does."""
-        if self.skip:
-            return content @ weight
-        return content.new_zeros(*content.shape[:2], weight.shape[-1])
+    def _hidden(self) -> list[Linear]:
+        """The hidden layers behind the one that takes the coordinates."""
+        return [self.second, *(layer for layer in self.deeper if isinstance(layer, Linear))]

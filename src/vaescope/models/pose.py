@@ -72,12 +72,22 @@ def resample(pictures: Tensor, poses: Tensor, interpolation: str = "bilinear") -
     as fine, and bilinear in that, which is nearer to a smooth picture than cubic convolution and,
     with its gradients, twice as fast.
     """
-    grid = functional.affine_grid(poses, list(pictures.shape), align_corners=False)
-    if interpolation == "spline":
-        height, width = (_doubling(side).to(pictures) for side in pictures.shape[2:])
-        pictures = height @ pictures @ width.T
+    return sample(finer(pictures, interpolation), poses, tuple(pictures.shape[2:]))
+
+
+def finer(pictures: Tensor, interpolation: str) -> Tensor:
+    """Pictures (n, channel, height, width) as ``sample`` takes them, for many poses of one."""
+    if interpolation != "spline":
+        return pictures
+    height, width = (_doubling(side).to(pictures) for side in pictures.shape[2:])
+    return height @ pictures @ width.T
+
+
+def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
+    """What ``resample`` shows, (n, channel, *sides), of pictures that ``finer`` has made."""
+    grid = functional.affine_grid(poses, [*fine.shape[:2], *sides], align_corners=False)
     return functional.grid_sample(
-        pictures, grid, mode="bilinear", padding_mode="border", align_corners=False
+        fine, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
 
 

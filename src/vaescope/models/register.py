@@ -175,6 +175,7 @@ def _refined(
 ) -> Tensor:
     mask, spread = _mask(patches), freedom.spread()
     free = spread > 0
+    fine, sides = pose.finer(pictures, interpolation), tuple(pictures.shape[2:])
 
     def whole(place: Tensor) -> Tensor:
         full = poses.clone()
@@ -182,7 +183,7 @@ def _refined(
         return full
 
     def left_over(place: Tensor) -> Tensor:
-        left = patches - shown(pictures, whole(place), interpolation)
+        left = patches - pose.sample(fine, matrices(whole(place)), sides)
         return (left * mask / noise).flatten(1)
 
     return whole(descend(left_over, poses[:, free], spread[free] ** -2, STEPS))
@@ -197,9 +198,9 @@ def cost(
     return left.flatten(1).square().sum(1) / (2 * noise**2) + _prior(poses, freedom)
 
 
-def shown(pictures: Tensor, poses: Tensor, interpolation: str = "spline") -> Tensor:
+def shown(pictures: Tensor, poses: Tensor) -> Tensor:
     """Pictures (n, channel, side, side) under poses (n, 5)."""
-    return pose.resample(pictures, matrices(poses), interpolation)
+    return pose.resample(pictures, matrices(poses), "spline")
 
 
 def errors(
@@ -214,14 +215,13 @@ def errors(
 def _errors(pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float) -> Tensor:
     mask, spread = _mask(pictures), freedom.spread()
     free = (spread > 0).nonzero()[:, 0]
-    slopes = torch.stack(
-        [
-            ((shown(pictures, poses + n) - shown(pictures, poses - n)) * mask).flatten(1)
-            / (2 * NUDGE * noise)
-            for n in NUDGE * torch.eye(5)[free]
-        ],
-        -1,
-    )
+    fine, sides = pose.finer(pictures, "spline"), tuple(pictures.shape[2:])
+
+    def see(place: Tensor) -> Tensor:
+        return (pose.sample(fine, matrices(place), sides) * mask / noise).flatten(1)
+
+    nudges = NUDGE * torch.eye(5)[free]
+    slopes = torch.stack([(see(poses + n) - see(poses - n)) / (2 * NUDGE) for n in nudges], -1)
     curvature = slopes.transpose(1, 2) @ slopes + torch.diag(spread[free] ** -2)
     out = torch.zeros_like(poses)
     variance = torch.linalg.inv(curvature + 1e-6 * torch.eye(len(free)))

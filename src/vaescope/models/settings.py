@@ -61,6 +61,7 @@ class Settings:
     interpolation: Literal["bilinear", "spline"] = "bilinear"  # of the canonical picture
     skip: bool = False  # latents enter every layer of the decoder
     fourier: int = 0  # octaves of Fourier features of the coordinate decoder
+    depth: int = 2  # hidden layers of the coordinate decoder
     hidden: int = 256
     # Mapping
     refine: int = 0  # Gauss-Newton steps on each site, from the encoder's guess
@@ -237,6 +238,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "capacity": (0.0, 1e4),
     "capacity_class": (0.0, 1e4),
     "fourier": (0, 8),
+    "depth": (2, 16),
     "hidden": (4, 4096),
     "refine": (0, 100),
     "steps": (1, 10**7),
