@@ -4,7 +4,9 @@
 
 PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER receives ``angle.npy`` (site,) in radians,
 ``content.npy`` (site, latent), ``class.npy`` (site,) where the model has classes, and ``spent.npy``
-(epochs, seconds of training). Epochs are never cut short.
+(epochs, seconds of training). Epochs are never cut short. pyroVED also gives ``bound.npy``, the mean
+bound of a patch in nats with all weights 1; with the option ``disc`` it sees only the pixels in the
+circle that a turned patch keeps, as our models do.
 """
 
 from __future__ import annotations
@@ -34,14 +36,17 @@ def ivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
     import pyroved
 
     images = torch.from_numpy(patches)
-    batch = options.pop("batch", 100)
+    batch, disc = options.pop("batch", 100), options.pop("disc", False)
     model = pyroved.models.iVAE(images.shape[1:], seed=seed, **options)
+    if disc:
+        _see_disc(model, images.shape[1])
     trainer = pyroved.trainers.SVItrainer(model, seed=seed)
     loader = pyroved.utils.init_dataloader(images, batch_size=batch)
 
     def encode() -> Found:
         mean = model.encode(images)[0].numpy()
-        return {"angle": mean[:, 0], "content": mean[:, model.coord :]}
+        bound = _bound(trainer, images, 1.0)
+        return {"angle": mean[:, 0], "content": mean[:, model.coord :], "bound": bound}
 
     return lambda epoch: trainer.step(loader), encode
 
@@ -51,8 +56,10 @@ def jivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
     import pyroved
 
     images = torch.from_numpy(patches)
-    batch = options.pop("batch", 100)
+    batch, disc = options.pop("batch", 100), options.pop("disc", False)
     model = pyroved.models.jiVAE(images.shape[1:], seed=seed, **options)
+    if disc:
+        _see_disc(model, images.shape[1])
     trainer = pyroved.trainers.SVItrainer(model, seed=seed, enumerate_parallel=True)
     loader = pyroved.utils.init_dataloader(images, batch_size=batch)
 
@@ -67,9 +74,25 @@ def jivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
             "angle": mean[:, 0].numpy(),
             "content": mean[:, model.coord :].numpy(),
             "class": found.numpy(),
+            "bound": _bound(trainer, images, [1.0, 1.0]),
         }
 
     return step, encode
+
+
+def _see_disc(model: Any, side: int) -> None:
+    """Let a pyroVED model see only the circle in its patches."""
+    import pyro.distributions as dist
+
+    axis = (torch.arange(side) + 0.5) * (2 / side) - 1
+    seen = (axis[:, None] ** 2 + axis**2 <= 1).flatten()
+    model.sampler_d = lambda mean: dist.Bernoulli(mean, validate_args=False).mask(seen)
+
+
+def _bound(trainer: Any, images: torch.Tensor, weights: Any) -> np.ndarray:
+    """The mean bound of a patch, nats, by pyroVED's own loss."""
+    losses = [trainer.svi.evaluate_loss(x, scale_factor=weights) for x in images.split(ENCODED)]
+    return np.array(-sum(losses) / len(images))
 
 
 def target_vae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
@@ -170,6 +193,10 @@ def main() -> None:
         found = encode()
     for name, values in {**found, "spent": np.array([made, spent])}.items():
         np.save(given.folder / f"{name}.npy", values, allow_pickle=False)
+    said = {"epochs": made, "seconds": spent, "per_epoch": spent / made}
+    if "bound" in found:
+        said["bound"] = float(found["bound"])
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":
