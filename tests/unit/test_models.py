@@ -124,6 +124,18 @@ def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
     assert variant in LABELS
 
 
+@pytest.mark.parametrize("depth", [2, 4])
+def test_the_bound_needs_only_the_pixels_under_the_mask(depth):
+    model, patches, copies, noise = patches_and_model(
+        variant="skip-rvae", decoder="coordinate", depth=depth
+    )
+    few = model(patches, copies, noise)
+    model.physics = lambda pictures, latents: pictures.new_zeros(len(pictures))
+    every = model(patches, copies, noise)
+    torch.testing.assert_close(few.reconstruction, every.reconstruction)
+    assert len(model.counted) < model.mask.numel()
+
+
 def test_the_posterior_of_the_class_makes_the_bound_largest():
     model, patches, copies, noise = patches_and_model(variant="jrvae", classes=3)
     model.mixture.awake.fill_(1.0)

@@ -49,8 +49,11 @@ class CanonicalDecoder(nn.Module):
         """content (member, row, inputs) -> pictures (member, row, channel, height, width)."""
         return self.network(content).reshape(*content.shape[:2], *self.shape)
 
-    def forward(self, content: Tensor, poses: Tensor) -> Tensor:
-        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …)."""
+    def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
+        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …).
+
+        ``where`` would save nothing here: a picture is drawn as a whole.
+        """
         pictures = self.canonical(content)
         if not self.posed:
             return pictures
@@ -146,10 +149,14 @@ class CoordinateDecoder(nn.Module):
         upright = torch.eye(2, 3, device=content.device, dtype=content.dtype)
         return self(content, upright.expand(*content.shape[:2], 2, 3))
 
-    def forward(self, content: Tensor, poses: Tensor) -> Tensor:
-        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …)."""
+    def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
+        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …).
+
+        ``where`` (pixel,) indices of the pixels that are asked for; the others are 0.
+        """
         members, rows = content.shape[:2]
-        points = self.grid @ poses.transpose(-1, -2)  # (member, row, pixel, 2)
+        grid = self.grid if where is None else self.grid[where]
+        points = grid @ poses.transpose(-1, -2)  # (member, row, pixel, 2)
         features = [points]
         for octave in range(self.octaves):
             angle = math.pi * 2**octave * points
@@ -163,6 +170,9 @@ class CoordinateDecoder(nn.Module):
             shift = layer.bias.expand(members, rows, -1)
             shifts.append(shift + content @ layer.weight[:, width:] if self.skip else shift)
         shown = field(torch.cat(features, dim=-1), shifts, weights)
+        if where is not None:
+            whole = shown.new_zeros(members, rows, len(self.grid), self.shape[0])
+            shown = whole.index_copy(2, where, shown)
         return shown.reshape(members, rows, *self.shape[1:], self.shape[0]).movedim(-1, 2)
 
     def _hidden(self) -> list[Linear]:

@@ -75,6 +75,7 @@ class Family(nn.Module):
 
     turns: Tensor
     mask: Tensor
+    counted: Tensor  # indices of the pixels under the mask of what is decoded
     seen: Tensor  # indices of the pixels under the mask
     decoder: CanonicalDecoder | CoordinateDecoder
 
@@ -99,6 +100,8 @@ class Family(nn.Module):
         # Only a rotation moves the corners of a patch out of sight.
         mask = pose.disc(target[1]) if settings.rotation else torch.ones(target[1:])
         self.register_buffer("mask", mask, persistent=False)
+        counted = mask.flatten().nonzero().squeeze(1)
+        self.register_buffer("counted", counted, persistent=False)
         looked_at = pose.disc(shape[1]) if settings.rotation else torch.ones(shape[1:])
         if settings.encoder == "convolutional":
             looked_at = torch.ones(shape[1:])
@@ -233,7 +236,9 @@ class Family(nn.Module):
                 out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
         poses = self.poses(turns, latents)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
-        shown = self.decode_rows(latents["content"], poses, self.told(side, turns))
+        # Pixels beyond the mask count for nothing, unless physics looks at them.
+        where = self.counted if self.physics is None else None
+        shown = self.decode_rows(latents["content"], poses, self.told(side, turns), where)
         out["reconstruction"] = likelihood.log_likelihood(
             shown,
             target.unsqueeze(2),
@@ -278,17 +283,19 @@ class Family(nn.Module):
             offset = (pose.rotation(angle) @ latents["offset"].unsqueeze(-1)).squeeze(-1)
         return pose.affine(angle, offset, strain)
 
-    def decode_rows(self, content: Tensor, poses: Tensor, told: Tensor) -> Tensor:
+    def decode_rows(
+        self, content: Tensor, poses: Tensor, told: Tensor, where: Tensor | None = None
+    ) -> Tensor:
         """The decoder's output (member, site, turn, channel, height, width).
 
         content (member, site, turn, latent), poses (member, site, turn, 2, 3), told (member, site,
-        condition).
+        condition); ``where`` (pixel,) indices of the pixels that are asked for, others may be 0.
         """
         members, sites, turns = content.shape[:3]
         if self.conditions:
             known = told.unsqueeze(2).expand(members, sites, turns, self.conditions)
             content = torch.cat([content, known], dim=-1)
-        shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2))
+        shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2), where)
         return shown.reshape(members, sites, turns, *self.target)
 
     def _penalty(

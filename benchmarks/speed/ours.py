@@ -1,0 +1,104 @@
+"""What vaescope does in the benchmarks of speed, one task in a process of its own.
+
+    python ours.py TASK FOLDER [--options JSON]
+
+FOLDER has what ``cases.py`` laid there. The last line is JSON of what the task measured: imports
+and the reading of its data do not count where ``seconds`` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Numbers = dict[str, float]
+
+
+def _patches(folder: Path) -> Any:
+    """The pictures of ``patches.npy`` (site, side, side) as the workflow's patches."""
+    import xarray as xr
+
+    pictures = np.load(folder / "patches.npy", allow_pickle=False)
+    known = np.load(folder / "truth.npz", allow_pickle=False)
+    cut = xr.Dataset({"patch": (("site", "channel", "py", "px"), pictures[:, None])})
+    cut = cut.assign({f"truth_{name}": ("site", known[name]) for name in known.files})
+    for name in ("frame", "y", "x"):
+        cut[name] = ("site", np.zeros(len(pictures)))
+    cut.attrs["method"] = "frames"
+    return cut
+
+
+def train(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Train members with the settings given; how long an epoch took, and the bound at the end."""
+    import torch
+
+    from vaescope import train as training
+    from vaescope.models.settings import Settings
+
+    torch.set_num_threads(1)
+    cut, settings = _patches(folder), dict(options["settings"])
+    chosen = Settings.from_recipe(settings)
+    members = options.get("members", 1)
+    epochs = chosen.steps * min(chosen.batch, cut.sizes["site"]) / cut.sizes["site"]
+    with tempfile.TemporaryDirectory() as place:
+        began = time.perf_counter()
+        training.fit(
+            cut,
+            settings,
+            members=list(range(members)),
+            seed=options.get("seed", 0),
+            out=Path(place, "members"),
+            checkpoints=Path(place, "checkpoints"),
+            threads=options.get("threads", 1),
+            log=lambda text: None,
+        )
+        seconds = time.perf_counter() - began
+        said = {"seconds": seconds, "epochs": epochs, "per_epoch": seconds / epochs}
+        if "judge" in options:
+            said |= _judged(Path(place, "members"), cut, settings, options["judge"])
+    return said
+
+
+def _judged(members: Path, cut: Any, settings: dict[str, Any], judge: str) -> Numbers:
+    """The bound of the patches, and what was found of the truth."""
+    from vaescope.analyse import labelled, truth
+    from vaescope.analyse.encode import encode, load_members
+    from vaescope.train.data import gather
+
+    member = load_members(members)[0]
+    found = encode(member, gather(cut, member.settings, member.codec))
+    said = {"bound": float(found.elbo.mean())}
+    label = cut["truth_label"].values.astype(int)
+    if judge == "pose":
+        errors = labelled.angle_errors(found.angle, cut["truth_angle"].values, label, [2])
+        said["within_10_deg"] = float((np.degrees(np.abs(errors)) < 10).mean())
+    else:
+        classes = found.class_probability.argmax(1)
+        said["accuracy"] = float(truth.matched_accuracy(classes, label))
+    return said
+
+
+TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {"train": train}
+
+
+def main() -> None:
+    """Run one task."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--options", type=json.loads, default={})
+    given = parser.parse_args()
+    print(json.dumps(TASKS[given.task](given.folder, given.options)))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
