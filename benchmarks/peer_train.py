@@ -2,11 +2,11 @@
 
     python peer_train.py MODEL PATCHES.npy FOLDER [--options JSON] [--seconds S | --epochs N]
 
-PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER receives ``angle.npy`` (site,) in radians,
+PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER gets ``angle.npy`` (site,) in radians,
 ``content.npy`` (site, latent), ``class.npy`` (site,) where the model has classes, and ``spent.npy``
-(epochs, seconds of training). Epochs are never cut short. pyroVED also gives ``bound.npy``, the mean
-bound of a patch in nats with all weights 1; with the option ``disc`` it sees only the pixels in the
-circle that a turned patch keeps, as our models do.
+(epochs, seconds of training). Epochs are never cut short. pyroVED also gives ``bound.npy``, the
+mean bound of a patch in nats with all weights 1; with the option ``disc`` it sees only the pixels in
+the circle that a turned patch keeps, as our models do.
 """
 
 from __future__ import annotations
