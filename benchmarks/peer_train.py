@@ -5,8 +5,8 @@
 PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER gets ``angle.npy`` (site,) in radians,
 ``content.npy`` (site, latent), ``class.npy`` (site,) where the model has classes, and ``spent.npy``
 (epochs, seconds of training). Epochs are never cut short. pyroVED also gives ``bound.npy``, the
-mean bound of a patch in nats with all weights 1; with the option ``disc`` it sees only the pixels in
-the circle that a turned patch keeps, as our models do.
+mean bound of a patch in nats with all weights 1; with the option ``disc`` it sees only the pixels
+in the circle that a turned patch keeps, as our models do.
 """
 
 from __future__ import annotations
