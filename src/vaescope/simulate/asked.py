@@ -73,7 +73,8 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
     start: Any = known[system]
     kinds, ranges = {each.name: each.type for each in fields(start)}, limits(start)
     given: dict[str, Any] = {}
-    for key, text in parse_qsl(query, keep_blank_values=True):
+    # A plus sign stands for itself, as in 1e+07, not for a space.
+    for key, text in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):
         if key not in kinds:
             raise UserError(
                 f"the simulation `{system}` has no such parameter",
