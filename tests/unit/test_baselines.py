@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vaescope import baselines
+from vaescope import baselines, patches, simulate, sites
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Angle, Entry
 from vaescope.baselines import unmixing
@@ -249,6 +249,13 @@ def test_kinds_are_whole_numbers_that_are_known_and_differ():
     assert set(kinds) == {"phase", "species", comparison.TOGETHER}
     assert (kinds["species"][:5] == -1).all() and (kinds[comparison.TOGETHER][:5] == -1).all()
     assert comparison.kind_names(patches)[-1] == "phase 1 · species 2"
+
+
+def test_kinds_of_a_simulation_keep_their_names_on_the_way_to_the_comparison():
+    image = simulate.make("nio-lsmo?size=128&spacing=16&width=2", 0)
+    cut = patches.extract(image, sites.find(image, {"refine": False}), {})
+    names = comparison.kind_names(cut)
+    assert "LSMO · La/Sr" in names and "NiO · Ni" in names
 
 
 @given(st.lists(st.integers(-1, 4), min_size=4, max_size=40), st.integers(0, 100))

@@ -27,12 +27,9 @@ from vaescope.analyse import (
 )
 from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
+from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.train.data import gather as gather_data
 
-CARRIED = (
-    *("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256"),
-    *("truth_symmetry", "truth_defect_names"),
-)
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
 
@@ -117,7 +114,7 @@ def map_latents(
     for key in patches.variables:
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
-    latents.attrs = {key: patches.attrs[key] for key in CARRIED if key in patches.attrs}
+    latents.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
     if named:
         latents.attrs["class_labels"] = list(ensemble[0].codec.levels)
     of_labels = labelled.score(latents, data.patches)
