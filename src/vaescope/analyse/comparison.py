@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -24,6 +25,8 @@ NOT_KINDS = ("truth_known_label", "truth_held_out", "truth_site", "truth_frame",
 TOGETHER = "all"
 _HARMONICS = 3  # of the angle that a component may follow
 _RESTARTS = 10
+MOST_VOTED = 10_000
+"""Sites among which neighbours vote: with all of very many it would take hours."""
 
 
 @dataclass
@@ -123,8 +126,16 @@ def _clustered(content: np.ndarray, count: int, seed: int) -> np.ndarray:
     """K-means on the latents, as on the embeddings of the classical methods."""
     from sklearn.cluster import KMeans
 
-    count = min(count, len(np.unique(content.round(9), axis=0)))
-    return KMeans(count, n_init=_RESTARTS, random_state=seed).fit_predict(content)
+    fitted = _some(content, baselines.MOST, seed)
+    count = min(count, len(np.unique(fitted.round(9), axis=0)))
+    return KMeans(count, n_init=_RESTARTS, random_state=seed).fit(fitted).predict(content)
+
+
+def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many rows, by chance, in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]
 
 
 def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float:
@@ -133,8 +144,12 @@ def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float
     if made is None or latents.attrs.get("target") or made.shape != patches["patch"].shape:
         return float("nan")
     inside = mask(made.shape[2], made.shape[3], disc)
-    shown = [np.asarray(array.values)[:, :, inside] for array in (patches["patch"], made)]
-    return explained(*(array.reshape(len(array), -1) for array in shown))
+
+    def pixels(array: xr.DataArray, some: slice) -> np.ndarray:
+        shown = np.asarray(array.isel(site=some).values)[:, :, inside]
+        return shown.reshape(len(shown), -1)
+
+    return explained(len(made), partial(pixels, patches["patch"]), partial(pixels, made))
 
 
 def truths(patches: xr.Dataset) -> dict[str, np.ndarray]:
@@ -240,9 +255,7 @@ def scores(
     main = main_truth(kinds)
     if main is not None:
         known = main >= 0
-        out["accuracy"] = (
-            nothing if entry.failed else matched_accuracy(entry.label[known], main[known])
-        )
+        out["accuracy"] = nothing if entry.failed else accuracy(entry.label[known], main[known])
     out["stability"] = entry.stability
     if neighbours is not None:
         out["coherence"] = nothing if entry.failed else coherence(entry.label, neighbours)
@@ -253,6 +266,13 @@ def scores(
         )
     out["explained"] = entry.explained
     return out
+
+
+def accuracy(label: np.ndarray, kind: np.ndarray) -> float:
+    """Share of sites whose label is right after the best one-to-one naming of labels; those in no
+    cluster are wrong."""
+    inside = label >= 0
+    return matched_accuracy(label[inside], kind[inside]) * inside.mean() if inside.any() else 0.0
 
 
 def ari(entry: Entry, kind: np.ndarray) -> float:
@@ -268,12 +288,13 @@ def ari(entry: Entry, kind: np.ndarray) -> float:
 
 
 def knn(entry: Entry, kind: np.ndarray) -> float:
-    """Share of kinds right by a vote of neighbours in the embedding; NaN without one."""
+    """Share of kinds right by a vote of neighbours in the embedding, of at most ``MOST_VOTED``
+    sites; NaN without one."""
     if entry.embedding is None:
         return float("nan")
+    used = _some(np.flatnonzero(kind >= 0), MOST_VOTED, 0)
     # Kinds too rare for cross-validation are left out.
-    counts = np.bincount(kind[kind >= 0])
-    used = (kind >= 0) & (counts[np.maximum(kind, 0)] >= FOLDS)
+    used = used[np.bincount(kind[used])[kind[used]] >= FOLDS]
     if len(np.unique(kind[used])) < 2:
         return float("nan")
     return by_neighbours(entry.embedding[used], kind[used])

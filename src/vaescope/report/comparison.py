@@ -20,7 +20,8 @@ from vaescope.report.pages import write_page
 _COLUMNS = {
     "accuracy": (
         "labels right",
-        "share of sites whose label is right after the best one-to-one naming of labels",
+        "share of sites whose label is right after the best one-to-one naming of labels; a site in"
+        " no cluster is wrong",
     ),
     "angle_share": (
         "angle in it",
@@ -129,12 +130,13 @@ def _columns(
                 f"knn_{kind}",
                 f"{short} by neighbours",
                 f"share of sites whose {word} a vote of 15 neighbours in the embedding gives,"
-                " in cross-validation",
+                f" in cross-validation on at most {comparison.MOST_VOTED} sites",
             ),
             (
                 f"ari_{kind}",
                 f"labels, {short}",
-                f"adjusted Rand index of the labels against {word}: 1 the same, 0 by chance",
+                f"adjusted Rand index of the labels against {word}: 1 the same, 0 by chance; sites"
+                " in no cluster count as one cluster more",
             ),
         ):
             columns.append({"key": key, "name": name, "meaning": meaning})
