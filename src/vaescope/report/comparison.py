@@ -12,7 +12,7 @@ from vaescope import store
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
 from vaescope.figures import versions
-from vaescope.figures.baselines import GROUP
+from vaescope.figures.compared import GROUP
 from vaescope.report import words
 from vaescope.report.dataset import embedded_figures
 from vaescope.report.pages import write_page
