@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from vaescope import baselines, patches, simulate, sites
 from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Angle, Entry
+from vaescope.analyse.comparison import Entry
+from vaescope.analyse.kinds import TOGETHER, Angle, angle_of, kind_names, truths
 from vaescope.baselines import unmixing
 from vaescope.errors import UserError
 
@@ -304,17 +305,24 @@ def test_kinds_are_whole_numbers_that_are_known_and_differ():
         angle=rng.normal(size=60),
         defect=np.zeros(60, int),
         held_out=np.arange(60) % 2,
+        all=np.arange(60) % 2,  # the name of all kinds together
     )
-    kinds = comparison.truths(patches)
-    assert set(kinds) == {"phase", "species", comparison.TOGETHER}
-    assert (kinds["species"][:5] == -1).all() and (kinds[comparison.TOGETHER][:5] == -1).all()
-    assert comparison.kind_names(patches)[-1] == "phase 1 · species 2"
+    kinds = truths(patches)
+    assert set(kinds) == {"phase", "species", TOGETHER}
+    assert (kinds["species"][:5] == -1).all() and (kinds[TOGETHER][:5] == -1).all()
+    assert kind_names(patches)[-1] == "phase 1 · species 2"
+
+
+def test_the_true_angle_of_an_unturned_crystal_is_none_to_hold_embeddings_against():
+    angle = np.full(60, 0.14) + np.tile([0, 1e-16], 30)
+    assert angle_of(patches_of(np.zeros((60, 1, 4, 4)), angle=angle), {}) is None
+    assert angle_of(patches_of(np.zeros((60, 1, 4, 4)), angle=np.linspace(0, 1, 60)), {})
 
 
 def test_kinds_of_a_simulation_keep_their_names_on_the_way_to_the_comparison():
     image = simulate.make("nio-lsmo?size=128&spacing=16&width=2", 0)
     cut = patches.extract(image, sites.find(image, {"refine": False}), {})
-    names = comparison.kind_names(cut)
+    names = kind_names(cut)
     assert "LSMO · La/Sr" in names and "NiO · Ni" in names
 
 

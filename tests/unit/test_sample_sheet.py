@@ -75,6 +75,21 @@ def test_a_recipe_says_only_what_differs(tmp_path):
     assert found["models"]["rvae"]["steps"] == 50
 
 
+@pytest.mark.parametrize(
+    "name", ["baselines", "Figures", "neighbours", "GPA", "strain.zarr", "sites.csv"]
+)
+def test_no_model_takes_the_name_of_what_lies_beside_it(tmp_path, name):
+    (tmp_path / "mine.yaml").write_text(f"models: {{{name}: {{variant: rvae}}}}\n")
+    with pytest.raises(UserError, match="cannot be called"):
+        config.resolve_recipe("mine", [tmp_path], SCHEMA)
+
+
+def test_a_method_asked_for_twice_is_refused_in_words(tmp_path):
+    (tmp_path / "mine.yaml").write_text("baselines: {methods: [pca, pca]}\nmodels: {rvae: {}}\n")
+    with pytest.raises(UserError, match="every entry only once"):
+        config.resolve_recipe("mine", [tmp_path], SCHEMA)
+
+
 def test_recipes_that_extend_each_other_in_a_ring_are_refused(tmp_path):
     folders = recipes(tmp_path, a={"extends": "b"}, b={"extends": "a"})
     with pytest.raises(UserError):

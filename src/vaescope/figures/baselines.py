@@ -9,6 +9,7 @@ import numpy as np
 
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
+from vaescope.analyse.kinds import angle_of, kind_names, main_truth, truths
 from vaescope.figures import planes
 from vaescope.figures.compared import (
     GAP,
@@ -38,7 +39,7 @@ def figures(scene: Scene) -> Iterator[Drawn]:
     assert scene.baselines is not None
     models = {view.name: view.latents for view in scene.views}
     found = comparison.entries(scene.baselines, models)
-    kinds = comparison.truths(scene.patches)
+    kinds = truths(scene.patches)
     reference = comparison.reference(found, kinds)
     labels = [comparison.matched_labels(entry.label, reference) for entry in found]
     count = 1 + max(int(label.max()) for label in [reference, *labels])
@@ -46,8 +47,8 @@ def figures(scene: Scene) -> Iterator[Drawn]:
         found,
         labels,
         reference,
-        comparison.main_truth(kinds),
-        comparison.angle_of(scene.patches, models),
+        main_truth(kinds),
+        angle_of(scene.patches, models),
         category_colours(max(count, 1)),
         _kind_names(scene),
     )
@@ -66,7 +67,7 @@ def figures(scene: Scene) -> Iterator[Drawn]:
 
 def _kind_names(scene: Scene) -> list[str]:
     """Names of the kinds of the truth; labels by the names that the data give them."""
-    names = comparison.kind_names(scene.patches)
+    names = kind_names(scene.patches)
     if any(" · " in name or not name.startswith("label ") for name in names):
         return names
     return [label_name(scene, float(name.removeprefix("label "))) for name in names]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Angle, Entry
+from vaescope.analyse.comparison import Entry
+from vaescope.analyse.kinds import Angle
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import FAINT, plain
 
@@ -73,7 +74,8 @@ def agreement(entry: Entry, what: Compared) -> str:
     if not (entry.label >= 0).any():
         return "no cluster found"
     if entry.own_labels:
-        return words or f"{len(np.unique(entry.label[entry.label >= 0]))} clusters"
+        count = len(np.unique(entry.label[entry.label >= 0]))
+        return words or (f"{count} clusters" if count != 1 else "1 cluster")
     return f"{words}, k-means on it" if words else "k-means on it"
 
 

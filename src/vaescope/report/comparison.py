@@ -11,6 +11,7 @@ import numpy as np
 from vaescope import store
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
+from vaescope.analyse.kinds import TOGETHER, angle_of, truths
 from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
 from vaescope.report import words
@@ -71,8 +72,8 @@ def write_comparison(
     rows = comparison.table(entries, patches, latents, disc=bool(found.attrs["disc"]))
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
     seconds = _seconds(folder, models)
-    angle = comparison.angle_of(patches, latents)
-    kinds = comparison.truths(patches)
+    angle = angle_of(patches, latents)
+    kinds = truths(patches)
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
     facts = {
@@ -121,10 +122,10 @@ def _columns(
 ) -> list[dict[str, str]]:
     """Key, short name and meaning of every column that has a number in it."""
     columns = []
-    names = [kind for kind in kinds if kind != comparison.TOGETHER]
-    for kind in sorted(kinds, key=lambda kind: kind != comparison.TOGETHER):
-        word = " and ".join(names) if kind == comparison.TOGETHER else kind.replace("_", " ")
-        short = "all kinds" if kind == comparison.TOGETHER else word
+    names = [kind for kind in kinds if kind != TOGETHER]
+    for kind in sorted(kinds, key=lambda kind: kind != TOGETHER):
+        word = " and ".join(names) if kind == TOGETHER else kind.replace("_", " ")
+        short = "all kinds" if kind == TOGETHER else word
         for key, name, meaning in (
             (
                 f"knn_{kind}",
@@ -178,16 +179,16 @@ def _row(
 
 
 def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _findings(entries: list[Entry], rows: list[dict[str, Any]], kinds: list[str]) -> list[str]:
     """What the table says, in sentences."""
     names = [entry.name if entry.is_model else entry.title for entry in entries]
     said = []
-    for kind in sorted(kinds, key=lambda kind: kind != comparison.TOGETHER):
+    for kind in sorted(kinds, key=lambda kind: kind != TOGETHER):
         key = f"ari_{kind}"
-        word = "kinds, all together" if kind == comparison.TOGETHER else kind.replace("_", " ")
+        word = "kinds, all together" if kind == TOGETHER else kind.replace("_", " ")
         ranked = _ranked(names, rows, key)
         if ranked:
             best = ", ".join(f"{name} ({value:.2f})" for name, value in ranked[:3])

@@ -100,8 +100,8 @@ def percent(share: float, digits: int | None = None) -> str:
         return "–"
     if digits is not None:
         return f"{number(100 * share, digits)} %"
-    text = f"{100 * share:.1f}" if share < 0.9995 or share >= 1 else f"{100 * share:.2f}"
-    return f"{text.removesuffix('.0')} %"
+    value = round(100 * share, 1 if share < 0.9995 or share >= 1 else 2) + 0.0
+    return f"{value:.15g} %".replace("-", "−")
 
 
 def score(name: str, value: Any) -> tuple[str, str]:

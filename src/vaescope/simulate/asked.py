@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
 
+from vaescope.config import suggestion
 from vaescope.errors import UserError
 
 Asked = TypeVar("Asked")
@@ -68,7 +68,7 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
             "there is no such simulation",
             found=repr(system),
             expected=" or ".join(known),
-            remedy=_suggest(system, list(known)),
+            remedy=suggestion(system, known),
         )
     start: Any = known[system]
     kinds, ranges = {each.name: each.type for each in fields(start)}, limits(start)
@@ -80,7 +80,7 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
                 f"the simulation `{system}` has no such parameter",
                 found=repr(key),
                 expected="one of " + ", ".join(kinds),
-                remedy=_suggest(key, list(kinds)),
+                remedy=suggestion(key, kinds),
             )
         given[key] = _number(key, text, ranges[key], whole=kinds[key] == "int")
     return system, replace(start, **given)
@@ -100,8 +100,3 @@ def _number(key: str, text: str, limits: tuple[float, float], whole: bool) -> fl
             expected=f"{kind} from {low:g} to {high:g}",
         )
     return int(value) if whole else value
-
-
-def _suggest(word: str, known: list[str]) -> str | None:
-    near = get_close_matches(word, known, n=1)
-    return f"Did you mean `{near[0]}`?" if near else None
