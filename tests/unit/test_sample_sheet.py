@@ -84,10 +84,10 @@ def test_no_model_takes_the_name_of_what_lies_beside_it(tmp_path, name):
         config.resolve_recipe("mine", [tmp_path], SCHEMA)
 
 
-def test_a_method_asked_for_twice_is_refused_in_words(tmp_path):
-    (tmp_path / "mine.yaml").write_text("baselines: {methods: [pca, pca]}\nmodels: {rvae: {}}\n")
+def test_what_is_given_twice_is_refused_in_words():
+    schema = {"properties": {"methods": {"type": "array", "uniqueItems": True}}}
     with pytest.raises(UserError, match="every entry only once"):
-        config.resolve_recipe("mine", [tmp_path], SCHEMA)
+        config.check({"methods": ["pca", "pca"]}, schema, file="mine.yaml")
 
 
 def test_recipes_that_extend_each_other_in_a_ring_are_refused(tmp_path):
