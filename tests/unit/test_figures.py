@@ -15,8 +15,10 @@ import pytest
 import xarray as xr
 
 from vaescope import figures, store
+from vaescope.analyse.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import panels, quantities, style, truth, versions
+from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
 
 REPOSITORY = Path(__file__).parents[2]
@@ -288,3 +290,14 @@ def test_the_manifest_on_disk_is_the_one_returned(results, manifest):
     stored = json.loads((results / "crystal/figures/latest/figures.json").read_text())
     assert stored | manifest == stored
     assert set(stored["sha256"]) >= {manifest["thumbnail"]}
+
+
+def test_a_class_of_no_member_does_not_count_as_found_again():
+    probability = np.zeros((2, 30, 3))
+    probability[:, :, 0] = 1
+    stable = stability(probability)
+    assert list(stable) == [1, 1, 1]
+    assert list(used_classes(stable, probability.mean(0))) == [True, False, False]
+    probability[0, :5] = (0, 1, 0)  # one member uses another class, too seldom to win
+    stable = stability(probability)
+    assert list(used_classes(stable, probability.mean(0))) == [True, True, False]

@@ -184,7 +184,9 @@ def accuracy(label: np.ndarray, kind: np.ndarray) -> float:
     """Share of sites whose label is right after the best one-to-one naming of labels; those in no
     cluster are wrong."""
     inside = label >= 0
-    return matched_accuracy(label[inside], kind[inside]) * inside.mean() if inside.any() else 0.0
+    if not inside.any():
+        return 0.0
+    return matched_accuracy(label[inside], kind[inside]) * float(inside.mean())
 
 
 def ari(entry: Entry, kind: np.ndarray) -> float:
