@@ -118,6 +118,9 @@ def test_a_plus_sign_in_a_number_is_no_space():
         ("square?size=100.5", ["whole"]),
         ("square?dose=nan", ["dose"]),
         ("__import__('os')", ["perovskite"]),
+        ("square?size=8192&spacing=4", ["4.2e+06", "unit cells", "spacing"]),
+        ("mos2-movie?size=500&spacing=4&frames=1000", ["unit cells", "frames"]),
+        ("graphene-movie?size=64&spacing=4&frames=1000&shift=20", ["unit cells", "shift"]),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(name, words):

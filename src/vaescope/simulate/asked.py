@@ -15,6 +15,9 @@ from vaescope.errors import UserError
 Asked = TypeVar("Asked")
 
 
+MOST_CELLS = 10**6  # unit cells of all frames: an hour of work for their bounds
+
+
 def within(default: float, low: float, high: float) -> Any:
     """A field of a parameters' dataclass, with its default and the range of what can be asked."""
     return field(default=default, metadata={"limits": (low, high)})
@@ -44,6 +47,28 @@ class Parameters:
     def pixel_size(self) -> float:
         """Size of a pixel in nm."""
         return self.CELL / self.spacing
+
+
+def refuse_crowd(parameters: Parameters, side: float, frames: int = 1) -> None:
+    """Refuse a crystal of so many cells that it would not be made in hours, or fit in memory.
+
+    Parameters
+    ----------
+    side : px, of what has to be made. frames : so many times.
+
+    Raises
+    ------
+    UserError : more than ``MOST_CELLS`` of them.
+    """
+    cells = frames * (side / parameters.spacing) ** 2
+    if cells > MOST_CELLS:
+        raise UserError(
+            "the simulation holds too many unit cells",
+            found=f"{cells:.2g}",
+            expected=f"at most {MOST_CELLS:.2g}",
+            remedy="Ask for a smaller `size` or a larger `spacing`; of a movie, for fewer `frames` "
+            "or less `shift`",
+        )
 
 
 def limits(parameters: Any) -> dict[str, tuple[float, float]]:
