@@ -75,7 +75,7 @@ def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
 def detector_minutes(settings: dict[str, Any], attempt: int = 1) -> int:
     """Run time in minutes for the training of a learned detector with these settings.
 
-    An hour for the default ones (they take minutes on a core), and in proportion to the work beyond.
+    An hour for the default ones, which take minutes on a core, and more in proportion to the work.
     """
     from vaescope.sites.learned import Settings
 
