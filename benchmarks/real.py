@@ -10,35 +10,31 @@ positives in MoS2 come from simulated layers of the same spacing, width, dose an
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import real_mos2
+from real_mos2 import say
 from scipy import ndimage, optimize
-from scipy.spatial import Delaunay, cKDTree
+from scipy.spatial import cKDTree
 
-from vaescope import simulate, sites, store
+from vaescope import store
 from vaescope.analyse import scan
-
-DARK = 0.55  # of the median contrast of Mo: between V (0.36 by Z^1.7) and Mo
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", metavar="IMAGE=FOLDER")
     parser.add_argument("--seeds", type=int, default=4, help="of simulated MoS2")
+    parser.add_argument("--picture", type=Path, help="file for the picture of MoS2")
     arguments = parser.parse_args()
     for given in arguments.folders:
         name, _, folder = given.partition("=")
         print(f"\n{name}: {folder}")
         if name == "mos2":
-            mos2(Path(folder), arguments.seeds)
+            real_mos2.report(Path(folder), arguments.seeds, arguments.picture)
         else:
             {"dso": dso, "oxide": oxide, "gold": gold}[name](Path(folder))
-
-
-def say(what: str, value: object) -> None:
-    print(f"  {what:62s} {value}")
 
 
 def shares(folder: Path) -> None:
@@ -164,6 +160,15 @@ def gold(folder: Path) -> None:
         "turn between the grains, modulo 60 degrees, by neighbours' vectors",
         f"{high - low:.2f} ± {np.hypot(*sd):.2f} ({sum(grain == 0)} and {sum(grain == 1)} sites)",
     )
+    yy = strain["strain"].values[0][:, 1]
+    step = float(np.hypot(*np.asarray(strain.attrs["lattice_vectors"]).T).mean())
+    for k in (0, 1):
+        each = scan.shares(point[grain == k], yy[grain == k], step)
+        if each is not None:
+            say(
+                f"grain {k}: strain yy, sd (%), share of the row and of it slow",
+                f"{100 * np.nanstd(yy[grain == k]):.2f}, {each.row:.2f} {each.row_slow:.2f}",
+            )
     lengths = [lattice_lengths(point[grain == k]) for k in (0, 1)]
     say(
         "distances to the nearest columns in the grains (px)",
@@ -230,137 +235,6 @@ def units(image: np.ndarray, point: np.ndarray, grain: np.ndarray) -> None:
     )
     say("dark units along it: distances (px)", np.round(gaps, 0).tolist())
     say("mean, standard deviation (px)", f"{gaps.mean():.1f}, {gaps.std(ddof=1):.1f}")
-
-
-@dataclass
-class Layer:
-    """Contrast of the places of MoS2, over the median of Mo: its own, and those of S2."""
-
-    metal: np.ndarray
-    where: np.ndarray
-    unfound: np.ndarray
-    pair: np.ndarray
-    spacing: float
-
-
-def mos2(folder: Path, seeds: int) -> None:
-    """Three kinds of places; dark places of Mo against what shot noise alone would make."""
-    image = store.open(folder / "image.zarr")
-    seen = image["image"].values[0, 0].astype(float)
-    found = sites.find(image, {"method": "log"}).load()
-    gain, offset = noise(seen)
-    height, width = float(np.nanmedian(found["amplitude"])), float(np.nanmedian(found["width"]))
-    dose = height * 2 * np.pi * width**2 / gain
-    background = (float(np.nanmedian(found["background"])) - offset) / height
-    real = contrast(seen, found)
-    say(
-        "pixel (nm), distance of Mo (nm)",
-        f"{image.attrs['pixel_size']:.5f}, {real.spacing * float(image.attrs['pixel_size']):.4f}",
-    )
-    say("electrons in one Mo column, background over its peak", f"{dose:.0f}, {background:.2f}")
-    told("as recorded", real)
-    for k in np.argsort(real.metal)[: (real.metal < DARK).sum()]:
-        say(
-            f"  dark Mo at x, y = {real.where[k, 0]:.0f}, {real.where[k, 1]:.0f} px",
-            f"{real.metal[k]:.2f}" + (" (not found by log)" if real.unfound[k] else ""),
-        )
-    common = (
-        f"mos2?size=512&spacing={real.spacing:.3f}&width={width:.3f}&dose={dose:.0f}"
-        f"&background={background:.3f}&angle=3&divacancies=0"
-    )
-    for words, more in (
-        ("pristine", "&dopants=0&vacancies=0"),
-        ("1 % V", "&dopants=0.01&vacancies=0"),
-        ("3 % of S2 lack one S", "&dopants=0&vacancies=0.03"),
-    ):
-        for seed in range(seeds):
-            made = simulate.make(common + more, seed)
-            told(
-                f"simulated, {words}, seed {seed}",
-                contrast(
-                    made["image"].values[0, 0].astype(float),
-                    sites.find(made, {"method": "log"}).load(),
-                ),
-            )
-
-
-def told(words: str, layer: Layer) -> None:
-    spread = 1.4826 * np.median(np.abs(layer.metal - 1))
-    pair = np.median(layer.pair)
-    say(
-        words,
-        f"Mo {len(layer.metal)}, sd {spread:.3f}, darker than {DARK}: {(layer.metal < DARK).sum()};"
-        f" S2 {len(layer.pair)}, {pair:.3f}, below half of it: {(layer.pair < pair / 2).sum()}",
-    )
-
-
-def noise(image: np.ndarray) -> tuple[float, float]:
-    """Signal of one electron and of none, from how the variance grows with the mean."""
-    middle = image[1:-1, 1:-1]
-    around = (image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]) / 4
-    rough = (middle - around) / np.sqrt(1.25)
-    level = ndimage.gaussian_filter(image, 1.5)[1:-1, 1:-1]
-    part = np.digitize(level, np.quantile(level, np.linspace(0, 1, 11))[1:-1])
-    mean = [level[part == k].mean() for k in range(10)]
-    variance = [
-        (1.4826 * np.median(np.abs(rough[part == k] - np.median(rough[part == k])))) ** 2
-        for k in range(10)
-    ]
-    slope, start = np.polyfit(mean, variance, 1)
-    return float(slope), float(-start / slope)
-
-
-def contrast(image: np.ndarray, found) -> Layer:
-    """Contrast of every place against the three hollows around it, lost Mo columns included."""
-    point = np.stack([found["x"].values, found["y"].values], 1)
-    nearest = float(np.median(cKDTree(point).query(point, 2)[0][:, 1]))
-    every, unfound = completed(point, image.shape, nearest)
-    smooth = ndimage.gaussian_filter(image, 0.8 * float(found.attrs["width"]))
-    corner = Delaunay(every).simplices
-    side = np.linalg.norm(every[corner] - every[np.roll(corner, 1, axis=1)], axis=2)
-    corner = corner[((side < 1.4 * nearest) & (side > 0.7 * nearest)).all(1)]
-    middle = every[corner].mean(1)
-    toward = every[corner[:, 0]] - middle
-    three = 3 * np.arctan2(toward[:, 1], toward[:, 0])  # triangles that point up, and down
-    up = np.cos(three - np.angle(np.exp(2j * three).mean()) / 2) > 0
-    if at(smooth, middle[up]).mean() < at(smooth, middle[~up]).mean():
-        up = ~up
-    hollow, pair = middle[~up], middle[up]
-    tree = cKDTree(hollow)
-
-    def over_hollows(place):
-        apart, three = tree.query(place, 3)
-        inner = ((place > nearest) & (place < np.array(image.shape)[::-1] - 1 - nearest)).all(1)
-        return at(smooth, place) - at(smooth, hollow)[three].mean(1), inner & (
-            apart.max(1) < 1.2 * nearest
-        )
-
-    metal, good = over_hollows(every)
-    two, fine = over_hollows(pair)
-    scale = np.median(metal[good])
-    length = np.median(side[(side < 1.4 * nearest) & (side > 0.7 * nearest)])
-    return Layer(metal[good] / scale, every[good], unfound[good], two[fine] / scale, float(length))
-
-
-def completed(point: np.ndarray, shape, nearest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Sites, and places opposite to at least three pairs of them where none was found."""
-    tree = cKDTree(point)
-    pairs = tree.query_pairs(1.35 * nearest, output_type="ndarray")
-    guess = np.concatenate([2 * point[a] - point[b] for a, b in (pairs.T, pairs.T[::-1])])
-    inside = ((guess > 4) & (guess < np.array(shape)[::-1] - 5)).all(1)
-    guess = guess[inside & (tree.query(guess)[0] > 0.5 * nearest)]
-    added: list[np.ndarray] = []
-    for own in guess:
-        crowd = guess[np.linalg.norm(guess - own, axis=1) < 0.4 * nearest]
-        place = np.median(crowd, axis=0)
-        if len(crowd) > 2 and all(np.linalg.norm(place - one) > 0.7 * nearest for one in added):
-            added.append(place)
-    lost = np.array(added).reshape(-1, 2)
-    return np.concatenate([point, lost]), np.arange(len(point) + len(lost)) >= len(point)
-
-
-def at(image: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return ndimage.map_coordinates(image, place.T[::-1], order=1, mode="nearest")
 
 
 def line_mean(place: np.ndarray, values: np.ndarray, near: float) -> np.ndarray:

@@ -95,6 +95,15 @@ def test_a_gradient_across_the_image_is_not_the_scans(seed):
     assert scan.in_words(found) == []
 
 
+def test_noise_of_the_scan_is_found_beside_another_grain():
+    """Whose lattice differs by more than the scan distorts."""
+    left, right = crystal(0.0, seed=1), crystal(0.35, seed=2)
+    points = np.concatenate([left[left[:, 0] < SIDE / 2 - 4], right[right[:, 0] > SIDE / 2 + 4]])
+    points[:, 0] += smooth(3, 40.0)[np.rint(points[:, 1]).astype(int)]
+    found = mapped(points)
+    assert found["x along y"].row > 0.6 and found["x along y"].notable("row")
+
+
 def test_the_share_is_that_of_the_variance():
     """A map of two independent parts, one for each line, of 3 : 1 in variance."""
     rng = np.random.default_rng(5)

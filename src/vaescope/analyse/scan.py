@@ -29,6 +29,7 @@ _LATER = (2.5, 3.5)  # spacings between lines on which only what varies slowly i
 # Directions in degrees from that of the lines, along which nothing is scanned.
 _ELSEWHERE = (30, 40, 50, 60, 120, 130, 140, 150)
 _OUTERMOST = 1.0  # per cent of the values at either end that are drawn in: a few bad sites
+_GRAIN = np.radians(8.0)  # a lattice turned by more is another grain
 _START = 1 / 7  # share of each line after the flyback that is looked at by itself
 _AT_ONCE = 1500  # sites of a frame that are compared with each other
 _FRAMES = 6  # frames of a movie that are looked at
@@ -42,9 +43,9 @@ _LITTLE = 0.35
 
 ROW, COLUMN = "row", "column"
 _WAYS = (  # axis, whether abrupt, in words
-    (ROW, True, "the scan line alone, within three spacings, as noise of the scan makes it"),
+    (ROW, True, "the scan line alone, within three spacings, as noise of the scan would"),
     (ROW, False, "the scan line alone, slowly, by drift of the scan or by the specimen"),
-    (COLUMN, True, "the place along the lines alone, within three spacings, as a ripple makes it"),
+    (COLUMN, True, "the place along the lines alone, within three spacings, as a ripple would"),
     (COLUMN, False, "the place along the lines alone, slowly, by a lag or by the specimen"),
 )
 _FLYBACK = "; most of it where lines begin, as after the flyback"
@@ -135,7 +136,8 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
 
     Beside them stand the two slants of the lattice: ``x along y``, by how much rows lie off each
     other sideways, and ``y along x``, by how much columns lie off each other up and down (small
-    strains). Shifted scan lines make the first alone, whereas a turned crystal has both.
+    strains). Shifted scan lines make the first alone, whereas a turned crystal has both. Sites of
+    other grains are left out: what they differ by is more than any scan distorts.
     """
     if not strain.attrs.get("ordered"):
         return {}
@@ -149,6 +151,8 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
         xx, yy, xy = np.moveaxis(strain["strain"].values[k].astype(float), -1, 0)
         turn = strain["rotation"].values[k].astype(float)
         turn = np.mod(turn + period / 2, period) - period / 2
+        turn = np.where(np.abs(turn) < _GRAIN, turn, np.nan)
+        xx, yy, xy = (np.where(np.isfinite(turn), part, np.nan) for part in (xx, yy, xy))
         maps = {
             "strain xx": xx,
             "strain yy": yy,
@@ -218,8 +222,8 @@ def in_words(found: Mapping[str, Shares]) -> list[str]:
                 said.append(f"Changes with {words}: {listed}{more}.")
     if said:
         said.append(
-            "Layers of the specimen along just that axis look the same as a distorted scan; an"
-            " image with the scan turned by 90° tells them apart."
+            "Layers, or rows of a crystal that differ by turns, along just that axis look the same"
+            " as a distorted scan; an image with the scan turned by 90° tells them apart."
         )
     return said
 

@@ -48,7 +48,7 @@ def profiles(scene: Scene) -> Drawn | None:
     for down, (axis, place) in enumerate(places.items()):
         for k, name in enumerate(_MAPS):
             y = 0.3 + down * (_HIGH + _BETWEEN)
-            axes = sheet.axes(MARGIN + 0.4 + k * wide, y, wide - 0.28, _HIGH)
+            axes = sheet.axes(MARGIN + 0.4 + k * wide, y, wide - 0.42, _HIGH)
             _panel(axes, place, maps[name], spacing)
             axes.set_title(_title(name, axis, shares.get(name)), size=8)
             axes.set_xlabel(f"{axis} of the image (px)", size=8)
@@ -57,7 +57,7 @@ def profiles(scene: Scene) -> Drawn | None:
     caption = (
         "Every site's strain by the neighbours' vectors against the row of the image (the scan"
         " line, above) and the column (the place along the line, below), with running medians over"
-        " half a spacing. The slants are those of the lattice's rows and columns: shifted scan"
+        " a spacing. The slants are those of the lattice's rows and columns: shifted scan"
         " lines make the first alone, a turned crystal both. Per cent above a panel: the share of"
         " the variance that is a function of this row or column alone, and in brackets of it what"
         " varies slowly, over more than three spacings. Bands that follow the lines alone are"
@@ -91,10 +91,12 @@ def _panel(axes, place: np.ndarray, values: np.ndarray, spacing: float) -> None:
         rasterized=len(drawn) > RASTER_FROM // 3,
     )
     at = np.arange(place[known].min(), place[known].max() + 1, 0.25 * spacing)
-    near = [values[known][np.abs(place[known] - middle) < 0.25 * spacing] for middle in at]
-    running = np.array([np.median(some) if len(some) > 2 else np.nan for some in near])
+    near = [values[known][np.abs(place[known] - middle) < 0.5 * spacing] for middle in at]
+    count = np.array([len(some) for some in near])
+    enough = max(3.0, 0.4 * float(np.median(count)))  # few sites lie between rows of the lattice
+    running = np.array([np.median(some) if len(some) >= enough else np.nan for some in near])
     seen = np.isfinite(running)
     axes.plot(at[seen], running[seen], color=INK, lw=1.0)
     low, high = robust_limits(values[known], 1.0)
     pad = 0.12 * (high - low) or 1.0
-    axes.set(ylim=(low - pad, high + pad), xlim=(0, place[known].max()))
+    axes.set(ylim=(low - pad, high + pad), xlim=(0, 1.02 * place[known].max()))
