@@ -45,10 +45,16 @@ def report(folder: Path, seeds: int, picture: Path | None) -> None:
     )
     say("electrons in one Mo column, background over its peak", f"{dose:.0f}, {background:.2f}")
     told("as recorded", real)
+    named = store.open(folder / "sites.zarr").load()  # by the recipe's own method
+    nearest = cKDTree(np.stack([named["x"].values, named["y"].values], 1))
+    if "species" in named:
+        say("sites by the recipe: metal, pair", np.bincount(named["species"].astype(int)).tolist())
     for k in np.argsort(real.metal)[: (real.metal < DARK).sum()]:
         say(
             f"  dark Mo at x, y = {real.where[k, 0]:.0f}, {real.where[k, 1]:.0f} px",
-            f"{real.metal[k]:.2f}" + (" (not found by log)" if real.unfound[k] else ""),
+            f"{real.metal[k]:.2f}"
+            + (", not found by log" if real.unfound[k] else "")
+            + found_by_recipe(named, nearest, real.where[k]),
         )
     common = (
         f"mos2?size=512&spacing={real.spacing:.3f}&width={width:.3f}&dose={dose:.0f}"
@@ -102,6 +108,14 @@ def draw(image: np.ndarray, real: Layer, simulated: dict[str, list[Layer]], pict
     metal.set(title="places of Mo", ylabel="share of the places")
     pair.set(title="places of S2")
     figure.savefig(picture, dpi=105)
+
+
+def found_by_recipe(named, nearest: cKDTree, place: np.ndarray) -> str:
+    apart, row = nearest.query(place)
+    if apart > 5:
+        return ", nor by the recipe"
+    species = f" as species {int(named['species'][row])}" if "species" in named else ""
+    return f"; the recipe does{species}, score {float(named['score'][row]):.2f}"
 
 
 def told(words: str, layer: Layer) -> None:
