@@ -22,6 +22,7 @@ from vaescope.analyse import (
     modes,
     pictures,
     restoration,
+    scan,
     symmetry,
     truth,
 )
@@ -150,11 +151,14 @@ def map_latents(
         explained_fraction=numbers["explained_fraction"],
     )
     variant = own.variant
+    latents.attrs["symmetry"] = n
+    shares = scan.of_latents(latents) if lattice else {}
+    words += scan.in_words(shares)
     latents.attrs |= {
+        "scan_shares": json.dumps(scan.as_attribute(shares)),
         "model": name,
         "variant": variant,
         "label": zoo.label(own.as_dict()),
-        "symmetry": n,
         "angle_zero": "strongest Fourier direction of the local lattice along x"
         if lattice
         else "arbitrary, one for each kind of structure",
