@@ -17,8 +17,12 @@ from vaescope.errors import UserError
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What datasets, recipes and models may be called: safe as a folder on every system."""
-RESERVED_MODELS = frozenset({"figures", "logs", "benchmarks", "failures", "baselines"})
-"""Names beside the models' in ``results/DATASET`` and in the list of figures."""
+RESERVED_MODELS = frozenset(
+    ("figures", "logs", "benchmarks", "failures", "baselines", "neighbours", "gpa")
+)
+"""Names beside the models' in ``results/DATASET``, the list of figures and ``strain.zarr``."""
+STORED = (".zarr", ".csv", ".html")
+"""Endings of what lies beside the models' folders in ``results/DATASET``."""
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
 DETECTORS = ".detectors"
@@ -173,6 +177,8 @@ def _expected(error: Any) -> str:
         "minProperties": "so many entries or more:",
         "pattern": "text of the form",
     }
+    if error.validator == "uniqueItems":
+        return "every entry only once"
     return f"{words.get(error.validator, error.validator)} {wanted}"
 
 
@@ -348,7 +354,7 @@ def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, 
     from vaescope.models.settings import Settings
     from vaescope.models.zoo import VARIANTS
 
-    if name.lower() in RESERVED_MODELS:
+    if name.lower() in RESERVED_MODELS or name.lower().endswith(STORED):
         raise UserError(
             f"a model cannot be called `{name}`", file=file, remedy="Call it something else"
         )

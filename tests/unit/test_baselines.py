@@ -10,9 +10,10 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vaescope import baselines
+from vaescope import baselines, patches, simulate, sites
 from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Angle, Entry
+from vaescope.analyse.comparison import Entry
+from vaescope.analyse.kinds import TOGETHER, Angle, angle_of, kind_names, truths
 from vaescope.baselines import unmixing
 from vaescope.errors import UserError
 
@@ -142,6 +143,42 @@ def test_sites_that_are_not_fitted_get_the_labels_of_their_like(monkeypatch):
         assert comparison.ari(entry, kind) > 0.7, name
 
 
+def test_sites_that_are_not_fitted_are_worked_on_a_bounded_number_at_a_time(monkeypatch):
+    # Isomap holds a path from each of them to every fitted site: of 10^6 at once, 12 GB.
+    from sklearn.decomposition import NMF
+    from sklearn.manifold import Isomap
+
+    pictures, _ = kinds_of_patches(240)
+    asked = {"methods": ["isomap", "nmf"], "clusters": 3, "components": 3}
+    monkeypatch.setattr(baselines, "MOST", 60)
+    whole, _ = baselines.run(patches_of(pictures), asked)
+    seen = []
+    for kind in (Isomap, NMF):
+        place = kind.transform
+        monkeypatch.setattr(
+            kind, "transform", lambda self, x, place=place: [seen.append(len(x)), place(self, x)][1]
+        )
+    monkeypatch.setattr(baselines.seen, "BLOCK", 50)
+    found, _ = baselines.run(patches_of(pictures), asked)
+    assert seen and max(seen) <= 60
+    np.testing.assert_allclose(found["explained"], whole["explained"], atol=1e-3)
+    place = [one["embedding"].sel(baseline="isomap") for one in (found, whole)]
+    np.testing.assert_allclose(*place, atol=1e-4)
+
+
+def test_explained_is_the_share_of_the_variance_however_many_sites_there_are(monkeypatch):
+    from vaescope.baselines.seen import explained
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(3, 1, (70, 5)).astype(np.float32)
+    drawn = values + rng.normal(0, 0.5, values.shape)
+    wanted = 1 - ((values - drawn) ** 2).sum() / ((values - values.mean(0)) ** 2).sum()
+    for block in (7, 70, 1000):
+        monkeypatch.setattr(baselines.seen, "BLOCK", block)
+        share = explained(70, lambda some: values[some], lambda some: drawn[some])
+        assert share == pytest.approx(wanted, abs=1e-5)
+
+
 def test_too_few_or_equal_patches_are_told_and_fail_nothing():
     for pictures, words in (
         (np.random.default_rng(0).normal(size=(5, 1, 8, 8)), "too few patches"),
@@ -235,6 +272,30 @@ def test_neighbours_alike_are_coherent_and_those_by_chance_are_not():
     assert comparison.neighbours_of(patches.assign_attrs(method="frames")) is None
 
 
+def test_neighbours_vote_on_a_bounded_number_of_sites(monkeypatch):
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 2, 5000)
+    entry = Entry(
+        "pca", "PCA", False, kind, kind[:, None] + rng.normal(0, 0.3, (5000, 1)), False, 1, 1
+    )
+    asked = []
+    vote = comparison.by_neighbours
+    monkeypatch.setattr(
+        comparison, "by_neighbours", lambda *pair: [asked.append(len(pair[0])), vote(*pair)][1]
+    )
+    monkeypatch.setattr(comparison, "MOST_VOTED", 600)
+    assert comparison.knn(entry, np.where(np.arange(5000) % 2, kind, -1)) > 0.9
+    assert asked == [600]
+
+
+def test_sites_in_no_cluster_are_not_right():
+    kind = np.repeat([0, 1], 50)
+    label = np.where(np.arange(100) % 2, kind, baselines.NOISE)
+    assert comparison.accuracy(label, kind) == pytest.approx(0.5)
+    assert comparison.accuracy(np.where(kind, baselines.NOISE, 0), kind) == pytest.approx(0.5)
+    assert comparison.accuracy(np.full(100, baselines.NOISE), kind) == 0
+
+
 def test_kinds_are_whole_numbers_that_are_known_and_differ():
     rng = np.random.default_rng(0)
     patches = patches_of(
@@ -244,11 +305,25 @@ def test_kinds_are_whole_numbers_that_are_known_and_differ():
         angle=rng.normal(size=60),
         defect=np.zeros(60, int),
         held_out=np.arange(60) % 2,
+        all=np.arange(60) % 2,  # the name of all kinds together
     )
-    kinds = comparison.truths(patches)
-    assert set(kinds) == {"phase", "species", comparison.TOGETHER}
-    assert (kinds["species"][:5] == -1).all() and (kinds[comparison.TOGETHER][:5] == -1).all()
-    assert comparison.kind_names(patches)[-1] == "phase 1 · species 2"
+    kinds = truths(patches)
+    assert set(kinds) == {"phase", "species", TOGETHER}
+    assert (kinds["species"][:5] == -1).all() and (kinds[TOGETHER][:5] == -1).all()
+    assert kind_names(patches)[-1] == "phase 1 · species 2"
+
+
+def test_the_true_angle_of_an_unturned_crystal_is_none_to_hold_embeddings_against():
+    angle = np.full(60, 0.14) + np.tile([0, 1e-16], 30)
+    assert angle_of(patches_of(np.zeros((60, 1, 4, 4)), angle=angle), {}) is None
+    assert angle_of(patches_of(np.zeros((60, 1, 4, 4)), angle=np.linspace(0, 1, 60)), {})
+
+
+def test_kinds_of_a_simulation_keep_their_names_on_the_way_to_the_comparison():
+    image = simulate.make("nio-lsmo?size=128&spacing=16&width=2", 0)
+    cut = patches.extract(image, sites.find(image, {"refine": False}), {})
+    names = kind_names(cut)
+    assert "LSMO · La/Sr" in names and "NiO · Ni" in names
 
 
 @given(st.lists(st.integers(-1, 4), min_size=4, max_size=40), st.integers(0, 100))

@@ -15,10 +15,13 @@ import pytest
 import xarray as xr
 
 from vaescope import figures, store
+from vaescope.analyse.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import panels, quantities, style, truth, versions
+from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
 
+REPOSITORY = Path(__file__).parents[2]
 HOSTILE = r"a $x_1$ \frac{1}{2} <b>&'quote' 日本 " + "and-on" * 30
 
 
@@ -52,6 +55,22 @@ def test_every_figure_of_the_lecture_is_drawn(manifest):
     of_models |= {"labelled-image"}
     wanted = {"sites", "patches", "position-error", *(f"jrvae-{name}" for name in of_models)}
     assert drawn == wanted
+
+
+def test_every_figure_has_a_caption_of_its_own_in_the_report_of_snakemake(manifest):
+    from types import SimpleNamespace
+
+    from jinja2 import Template
+
+    template = Template((REPOSITORY / "workflow" / "report" / "figures.rst").read_text("utf-8"))
+    names = {figure["name"] for figure in manifest["figures"]}
+    names |= {"class-numbers", "strain-maps", "strain-errors", "strain-truth", "baselines-maps"}
+    names |= {f"jrvae-{name}" for name in ("populations", "transitions", "trajectories")}
+    names |= {"jrvae-frames-angle", "baselines-components", "baselines-angles"}
+    for name in names:
+        wildcards = SimpleNamespace(name=name, dataset="gold")
+        caption = template.render(snakemake=SimpleNamespace(wildcards=wildcards)).strip()
+        assert caption.startswith("**") and "gold" in caption, name
 
 
 def test_the_manifest_names_files_that_exist_in_the_version_and_in_latest(results, manifest):
@@ -271,3 +290,14 @@ def test_the_manifest_on_disk_is_the_one_returned(results, manifest):
     stored = json.loads((results / "crystal/figures/latest/figures.json").read_text())
     assert stored | manifest == stored
     assert set(stored["sha256"]) >= {manifest["thumbnail"]}
+
+
+def test_a_class_of_no_member_does_not_count_as_found_again():
+    probability = np.zeros((2, 30, 3))
+    probability[:, :, 0] = 1
+    stable = stability(probability)
+    assert list(stable) == [1, 1, 1]
+    assert list(used_classes(stable, probability.mean(0))) == [True, False, False]
+    probability[0, :5] = (0, 1, 0)  # one member uses another class, too seldom to win
+    stable = stability(probability)
+    assert list(used_classes(stable, probability.mean(0))) == [True, True, False]

@@ -238,6 +238,10 @@ def test_scores_are_told_with_their_units(name, value, told):
     assert words.score(name, value)[1] == told
 
 
+def test_a_negative_share_has_a_minus_sign_and_nothing_none():
+    assert [words.percent(share) for share in (-0.0083, -1e-6, 0.5)] == ["−0.8 %", "0 %", "50 %"]
+
+
 def test_a_recipe_is_told_in_words():
     told = dict(words.recipe(fake_results.RECIPE))
     assert "Laplacian of Gaussian" in told["Sites"]

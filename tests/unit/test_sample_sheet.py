@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vaescope import config
 from vaescope.errors import UserError
+from vaescope.workflow import resources
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import read_sheet
 
@@ -75,6 +76,21 @@ def test_a_recipe_says_only_what_differs(tmp_path):
     assert found["models"]["rvae"]["steps"] == 50
 
 
+@pytest.mark.parametrize(
+    "name", ["baselines", "Figures", "neighbours", "GPA", "strain.zarr", "sites.csv"]
+)
+def test_no_model_takes_the_name_of_what_lies_beside_it(tmp_path, name):
+    (tmp_path / "mine.yaml").write_text(f"models: {{{name}: {{variant: rvae}}}}\n")
+    with pytest.raises(UserError, match="cannot be called"):
+        config.resolve_recipe("mine", [tmp_path], SCHEMA)
+
+
+def test_what_is_given_twice_is_refused_in_words():
+    schema = {"properties": {"methods": {"type": "array", "uniqueItems": True}}}
+    with pytest.raises(UserError, match="every entry only once"):
+        config.check({"methods": ["pca", "pca"]}, schema, file="mine.yaml")
+
+
 def test_recipes_that_extend_each_other_in_a_ring_are_refused(tmp_path):
     folders = recipes(tmp_path, a={"extends": "b"}, b={"extends": "a"})
     with pytest.raises(UserError):
@@ -85,6 +101,14 @@ def test_a_misspelt_key_names_its_file_and_the_nearest_key(tmp_path):
     folders = recipes(tmp_path, a={"sites": {"treshold": 0.3}})
     with pytest.raises(UserError, match=r"a\.yaml.*Did you mean `threshold`"):
         config.resolve_recipe("a", folders, SCHEMA)
+
+
+def test_a_detector_of_more_steps_is_given_more_time():
+    usual = config.detector_settings({}, "mine.yaml")
+    assert resources.detector_minutes(usual) == 60
+    assert resources.detector_minutes(usual | {"steps": 10 * usual["steps"]}) == 240
+    assert resources.detector_minutes(usual | {"images": 10 * usual["images"]}) == 150
+    assert resources.detector_minutes(usual, attempt=2) == 120
 
 
 def test_a_touched_source_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_path):

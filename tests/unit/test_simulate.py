@@ -86,6 +86,29 @@ def test_four_times_the_dose_halves_the_bound():
 
 
 @pytest.mark.parametrize(
+    ("name", "species"),
+    [
+        ("perovskite?ratio=0&ratio1=0", {0: [0], 1: [0]}),
+        ("perovskite?ratio=0&grain=0", {0: [0], 1: [0, 1]}),
+        ("strained?ratio=0", {0: [0]}),
+        ("misfit?ratio=0", {0: [0], 1: [0, 1]}),
+        ("misfit?ratio1=0", {0: [0, 1], 1: [0]}),
+    ],
+)
+def test_columns_without_counts_are_no_part_of_the_truth(name, species):
+    image = simulate.make(f"{name}&size=128", 0)
+    assert np.isfinite(image.truth_bound).all()
+    for phase, there in species.items():
+        here = image.truth_phase.values == phase
+        assert list(np.unique(image.truth_species.values[here])) == there
+
+
+def test_a_plus_sign_in_a_number_is_no_space():
+    _, parameters = simulate.parse("square?dose=1e+4&angle=+5")
+    assert parameters.dose == 1e4 and parameters.angle == 5
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("perovskit", ["perovskite", "hexagonal", "Did you mean"]),
@@ -95,6 +118,9 @@ def test_four_times_the_dose_halves_the_bound():
         ("square?size=100.5", ["whole"]),
         ("square?dose=nan", ["dose"]),
         ("__import__('os')", ["perovskite"]),
+        ("square?size=8192&spacing=4", ["4.2e+06", "unit cells", "spacing"]),
+        ("mos2-movie?size=500&spacing=4&frames=1000", ["unit cells", "frames"]),
+        ("graphene-movie?size=64&spacing=4&frames=1000&shift=20", ["unit cells", "shift"]),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(name, words):

@@ -59,6 +59,13 @@ def test_unasked_the_window_follows_the_crystal_and_its_truth():
     assert (above == 0).all()
 
 
+def test_windows_of_a_simulation_without_any_column_have_no_truth():
+    image = simulate.make("square?size=64&spacing=200&width=1", 3)
+    assert image.sizes["truth_site"] == 0
+    found = sites.find(image, {"method": "windows", "patch_size": 16, "spacing": 10})
+    assert found.sizes["site"] and "truth_angle" not in found
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [({"patch_size": 200}, "no window fits"), ({"count": 0}, "count"), ({"stride": 0.5}, "stride")],

@@ -18,7 +18,9 @@ rule train_detector:
         mem_mb=lambda wildcards, attempt: resources.memory_mb(
             "train_detector", 0, attempt
         ),
-        runtime=60,
+        runtime=lambda wildcards, attempt: resources.detector_minutes(
+            ask(PLAN.detector_settings, wildcards.detector), attempt
+        ),
     params:
         settings=lambda wildcards: ask(PLAN.detector_settings, wildcards.detector),
     message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -13,17 +14,17 @@ import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 from vaescope import baselines
-from vaescope.analyse.labelled import FOLDS, MOST_LABELS, by_neighbours
+from vaescope.analyse.kinds import Angle, angle_of, main_truth, truths
+from vaescope.analyse.labelled import FOLDS, by_neighbours
 from vaescope.analyse.truth import matched_accuracy
 from vaescope.baselines.seen import explained, mask
 from vaescope.models.settings import Settings
 from vaescope.train.data import gather
 
-NOT_KINDS = ("truth_known_label", "truth_held_out", "truth_site", "truth_frame", "truth_track")
-"""Whole numbers that come with patches and are no kinds of structure."""
-TOGETHER = "all"
 _HARMONICS = 3  # of the angle that a component may follow
 _RESTARTS = 10
+MOST_VOTED = 10_000
+"""Sites among which neighbours vote: with all of very many it would take hours."""
 
 
 @dataclass
@@ -44,15 +45,6 @@ class Entry:
     explained: float
     note: str = ""
     failed: bool = False
-
-
-@dataclass
-class Angle:
-    """The angle (site,) in rad against which embeddings are held, modulo 2 pi / ``symmetry``."""
-
-    value: np.ndarray
-    symmetry: int
-    source: str
 
 
 OWN_LABELS = ("kmeans", "gmm", "dbscan", "hdbscan", "som", "nmf", "unmixing")
@@ -123,8 +115,16 @@ def _clustered(content: np.ndarray, count: int, seed: int) -> np.ndarray:
     """K-means on the latents, as on the embeddings of the classical methods."""
     from sklearn.cluster import KMeans
 
-    count = min(count, len(np.unique(content.round(9), axis=0)))
-    return KMeans(count, n_init=_RESTARTS, random_state=seed).fit_predict(content)
+    fitted = _some(content, baselines.MOST, seed)
+    count = min(count, len(np.unique(fitted.round(9), axis=0)))
+    return KMeans(count, n_init=_RESTARTS, random_state=seed).fit(fitted).predict(content)
+
+
+def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many rows, by chance, in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]
 
 
 def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float:
@@ -133,85 +133,12 @@ def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float
     if made is None or latents.attrs.get("target") or made.shape != patches["patch"].shape:
         return float("nan")
     inside = mask(made.shape[2], made.shape[3], disc)
-    shown = [np.asarray(array.values)[:, :, inside] for array in (patches["patch"], made)]
-    return explained(*(array.reshape(len(array), -1) for array in shown))
 
+    def pixels(array: xr.DataArray, some: slice) -> np.ndarray:
+        shown = np.asarray(array.isel(site=some).values)[:, :, inside]
+        return shown.reshape(len(shown), -1)
 
-def truths(patches: xr.Dataset) -> dict[str, np.ndarray]:
-    """Kinds known of each site by name: (site,) from 0, -1 where not known.
-
-    Every ``truth_NAME`` of whole numbers is one; where there are several, ``TOGETHER`` is which
-    combination of them a site has. Where defects are known, they alone are kinds: that sites lie in
-    another grain makes them no other kind.
-    """
-    kinds = {}
-    for key in map(str, patches.variables):
-        if not key.startswith("truth_") or key in NOT_KINDS or patches[key].dims != ("site",):
-            continue
-        if patches[key].dtype.kind not in "iufb":
-            continue
-        values = patches[key].values.astype(float)
-        known = np.isfinite(values) & (values >= 0)
-        levels, index, counts = np.unique(values[known], return_inverse=True, return_counts=True)
-        if not 1 < len(levels) <= MOST_LABELS or (levels != np.round(levels)).any():
-            continue
-        if known.sum() < 2 * FOLDS or counts.max() == known.sum():
-            continue
-        kind = np.full(len(values), -1)
-        kind[known] = index
-        kinds[key.removeprefix("truth_")] = kind
-    if "defect" in kinds:
-        return {"defect": kinds["defect"]}
-    if len(kinds) > 1:
-        columns = np.stack(list(kinds.values()), axis=1)
-        known = (columns >= 0).all(1)
-        if known.sum() >= 2 * FOLDS:
-            kind = np.full(len(columns), -1)
-            kind[known] = np.unique(columns[known], axis=0, return_inverse=True)[1].ravel()
-            kinds[TOGETHER] = kind
-    return kinds
-
-
-def kind_names(patches: xr.Dataset) -> list[str]:
-    """Names of the kinds of ``main_truth``, such as ``phase 0 · species 1``."""
-    kinds = truths(patches)
-    main = main_truth(kinds)
-    if main is None:
-        return []
-    single = [name for name in kinds if name != TOGETHER]
-    values = {name: patches[f"truth_{name}"].values for name in single}
-    names = []
-    for kind in range(int(main.max()) + 1):
-        first = int(np.flatnonzero(main == kind)[0])
-        levels = [(name, int(values[name][first])) for name in single]
-        names.append(" · ".join(_level_name(patches, name, level) for name, level in levels))
-    return names
-
-
-def _level_name(patches: xr.Dataset, name: str, level: int) -> str:
-    known = [str(word) for word in np.atleast_1d(patches.attrs.get(f"truth_{name}_names", []))]
-    return known[level] if level < len(known) else f"{name} {level}"
-
-
-def angle_of(patches: xr.Dataset, models: Mapping[str, xr.Dataset]) -> Angle | None:
-    """The true angle where it is known of most sites, or else the first model's."""
-    if "truth_angle" in patches:
-        value = patches["truth_angle"].values.astype(float)
-        if np.isfinite(value).mean() > 0.5 and np.nanstd(value) > 0:
-            return Angle(value, int(patches.attrs.get("truth_symmetry", 1)), "the true angle")
-    for name, latents in models.items():
-        if "consensus_angle" in latents:
-            symmetry = int(latents.attrs.get("symmetry", 1))
-            value = latents["consensus_angle"].values
-            return Angle(value, symmetry, f"the angle of {name}")
-    return None
-
-
-def main_truth(kinds: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The kinds to compare labels with: all together where several are known."""
-    if not kinds:
-        return None
-    return kinds[TOGETHER] if TOGETHER in kinds else next(iter(kinds.values()))
+    return explained(len(made), partial(pixels, patches["patch"]), partial(pixels, made))
 
 
 def neighbours_of(patches: xr.Dataset) -> np.ndarray | None:
@@ -240,9 +167,7 @@ def scores(
     main = main_truth(kinds)
     if main is not None:
         known = main >= 0
-        out["accuracy"] = (
-            nothing if entry.failed else matched_accuracy(entry.label[known], main[known])
-        )
+        out["accuracy"] = nothing if entry.failed else accuracy(entry.label[known], main[known])
     out["stability"] = entry.stability
     if neighbours is not None:
         out["coherence"] = nothing if entry.failed else coherence(entry.label, neighbours)
@@ -253,6 +178,15 @@ def scores(
         )
     out["explained"] = entry.explained
     return out
+
+
+def accuracy(label: np.ndarray, kind: np.ndarray) -> float:
+    """Share of sites whose label is right after the best one-to-one naming of labels; those in no
+    cluster are wrong."""
+    inside = label >= 0
+    if not inside.any():
+        return 0.0
+    return matched_accuracy(label[inside], kind[inside]) * float(inside.mean())
 
 
 def ari(entry: Entry, kind: np.ndarray) -> float:
@@ -268,12 +202,13 @@ def ari(entry: Entry, kind: np.ndarray) -> float:
 
 
 def knn(entry: Entry, kind: np.ndarray) -> float:
-    """Share of kinds right by a vote of neighbours in the embedding; NaN without one."""
+    """Share of kinds right by a vote of neighbours in the embedding, of at most ``MOST_VOTED``
+    sites; NaN without one."""
     if entry.embedding is None:
         return float("nan")
+    used = _some(np.flatnonzero(kind >= 0), MOST_VOTED, 0)
     # Kinds too rare for cross-validation are left out.
-    counts = np.bincount(kind[kind >= 0])
-    used = (kind >= 0) & (counts[np.maximum(kind, 0)] >= FOLDS)
+    used = used[np.bincount(kind[used])[kind[used]] >= FOLDS]
     if len(np.unique(kind[used])) < 2:
         return float("nan")
     return by_neighbours(entry.embedding[used], kind[used])

@@ -22,17 +22,15 @@ from vaescope.analyse import (
     modes,
     pictures,
     restoration,
+    scan,
     symmetry,
     truth,
 )
 from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
+from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.train.data import gather as gather_data
 
-CARRIED = (
-    *("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256"),
-    *("truth_symmetry", "truth_defect_names"),
-)
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
 
@@ -117,7 +115,7 @@ def map_latents(
     for key in patches.variables:
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
-    latents.attrs = {key: patches.attrs[key] for key in CARRIED if key in patches.attrs}
+    latents.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
     if named:
         latents.attrs["class_labels"] = list(ensemble[0].codec.levels)
     of_labels = labelled.score(latents, data.patches)
@@ -153,11 +151,14 @@ def map_latents(
         explained_fraction=numbers["explained_fraction"],
     )
     variant = own.variant
+    latents.attrs["symmetry"] = n
+    shares = scan.of_latents(latents) if lattice else {}
+    words += scan.in_words(shares)
     latents.attrs |= {
+        "scan_shares": json.dumps(scan.as_attribute(shares)),
         "model": name,
         "variant": variant,
         "label": zoo.label(own.as_dict()),
-        "symmetry": n,
         "angle_zero": "strongest Fourier direction of the local lattice along x"
         if lattice
         else "arbitrary, one for each kind of structure",

@@ -18,6 +18,7 @@ from vaescope.baselines import clusters, embeddings, factors
 from vaescope.baselines.found import NOISE, Found
 from vaescope.baselines.seen import Seen, look, mask
 from vaescope.errors import UserError, refuse_unknown
+from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +46,6 @@ DEFAULTS: dict[str, Any] = {
 MOST = 4000  # sites that are fitted; others are placed by what was learned of these
 REFITS = 2  # to half of the sites each, to see which labels come back
 _MOST_AGAIN = 1000  # sites of a refit
-CARRIED = ("pixel_size", "pixel_unit", "calibrated", "spacing", "pitch", "size", "source_sha256")
 
 
 def run(
@@ -242,7 +242,7 @@ def _dataset(
     for key in ("frame", "y", "x"):
         if key in patches:
             dataset.coords[key] = ("site", patches[key].values, patches[key].attrs)
-    dataset.attrs = {key: patches.attrs[key] for key in CARRIED if key in patches.attrs}
+    dataset.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
     return dataset
 
 

@@ -18,7 +18,7 @@ def kmeans(seen: Seen) -> Found:
     """K-means on the principal components; its pictures are the centres."""
     label, places = centres(seen.reduced, seen)
     pictures = seen.drawn(places)
-    return Found(label, None, pictures, seen.explained(pictures[label]))
+    return Found(label, None, pictures, seen.explained(lambda some: pictures[label[some]]))
 
 
 def gmm(seen: Seen) -> Found:
@@ -40,7 +40,7 @@ def gmm(seen: Seen) -> Found:
     model.fit(points[seen.rows])
     label, order = by_size(model.predict(points), model.n_components)
     pictures = seen.drawn(model.means_[order] * scale)
-    return Found(label, None, pictures, seen.explained(pictures[label]))
+    return Found(label, None, pictures, seen.explained(lambda some: pictures[label[some]]))
 
 
 def dbscan(seen: Seen) -> Found:
@@ -121,7 +121,7 @@ def som(seen: Seen) -> Found:
     label, _ = by_size(group[unit], count)
     pictures = seen.drawn(units * scale)
     place = np.stack(np.divmod(unit, side), axis=1).astype(float)
-    return Found(label, place, pictures, seen.explained(pictures[unit]))
+    return Found(label, place, pictures, seen.explained(lambda some: pictures[unit[some]]))
 
 
 def _dense(seen: Seen) -> np.ndarray:

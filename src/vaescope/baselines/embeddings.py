@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.baselines.found import Found, centres, mean_pictures, nearest
-from vaescope.baselines.seen import Seen
+from vaescope.baselines.seen import Seen, in_blocks
 
 PLANE = 2
 MOST_ISOMAP = 1500  # fitted sites: all shortest paths between them are needed
@@ -27,7 +27,8 @@ def isomap(seen: Seen) -> Found:
     model = Isomap(n_neighbors=near, n_components=PLANE, n_jobs=1)
     points = seen.reduced.astype(float)
     model.fit(points[seen.rows])
-    place = model.transform(points)
+    # All shortest paths from each new site to every fitted one are held at once.
+    place = in_blocks(model.transform, points)
     place[seen.rows] = model.embedding_
     return _laid_out(place, seen)
 
@@ -45,9 +46,8 @@ def umap(seen: Seen) -> Found:
     place = np.zeros((len(seen), PLANE))
     place[seen.rows] = model.fit_transform(points[seen.rows])
     others = np.setdiff1d(np.arange(len(seen)), seen.rows)
-    for start in range(0, len(others), len(seen.rows)):
-        block = others[start : start + len(seen.rows)]
-        place[block] = model.transform(points[block])
+    if len(others):
+        place[others] = in_blocks(model.transform, points[others])
     return _laid_out(place, seen)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from vaescope.baselines import unmixing
 from vaescope.baselines.found import Found, by_size, centres
-from vaescope.baselines.seen import Seen
+from vaescope.baselines.seen import Seen, in_blocks
 
 _NMF_STEPS = 400
 
@@ -15,9 +17,8 @@ def pca(seen: Seen) -> Found:
     """Principal components; its labels are k-means on them."""
     place = seen.reduced[:, : seen.components]
     label, _ = centres(place, seen)
-    return Found(
-        label, place, seen.basis[: place.shape[1]].copy(), seen.explained(seen.drawn(place))
-    )
+    share = seen.explained(lambda some: seen.drawn(place[some]))
+    return Found(label, place, seen.basis[: place.shape[1]].copy(), share)
 
 
 def nmf(seen: Seen) -> Found:
@@ -30,13 +31,13 @@ def nmf(seen: Seen) -> Found:
     from sklearn.decomposition import NMF
 
     least = seen.values.min()
-    shifted = seen.values - least
-    count = min(seen.components, *shifted[seen.rows].shape)
+    fitted = seen.values[seen.rows] - least
+    count = min(seen.components, *fitted.shape)
     model = NMF(count, init="nndsvda", max_iter=_NMF_STEPS, tol=1e-3, random_state=seen.seed)
-    model.fit(shifted[seen.rows])
-    amount = model.transform(shifted)
+    model.fit(fitted)
+    amount = in_blocks(lambda values: model.transform(values - least), seen.values)
     pictures = model.components_
-    reconstruction = amount @ pictures + least
+    share = seen.explained(partial(_summed, amount, pictures, least))
     # How strong a picture is may be put into it or into its amount: into the amount.
     strength = pictures.sum(1)
     amount = amount * strength
@@ -44,7 +45,7 @@ def nmf(seen: Seen) -> Found:
     # More of a picture than sites usually have: else all sites belong to the common background.
     typical = amount[seen.rows].mean(0)
     label, order = by_size((amount / np.where(typical > 0, typical, 1)).argmax(1), count)
-    return Found(label, amount[:, order], pictures[order], seen.explained(reconstruction))
+    return Found(label, amount[:, order], pictures[order], share)
 
 
 def endmembers(seen: Seen) -> Found:
@@ -59,4 +60,10 @@ def endmembers(seen: Seen) -> Found:
     label, order = by_size(amount.argmax(1), count)
     pictures = seen.values[corners[order]]
     amount = amount[:, order]
-    return Found(label, amount, pictures, seen.explained(amount.astype(np.float32) @ pictures))
+    share = seen.explained(partial(_summed, amount.astype(np.float32), pictures, 0.0))
+    return Found(label, amount, pictures, share)
+
+
+def _summed(amount: np.ndarray, pictures: np.ndarray, least: float, some: slice) -> np.ndarray:
+    """Pixels (site, pixel) of some sites as sums of pictures, above the least value."""
+    return amount[some] @ pictures + least

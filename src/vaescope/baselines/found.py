@@ -54,7 +54,8 @@ def mean_pictures(seen: Seen, label: np.ndarray) -> np.ndarray | None:
     names = np.unique(label[label >= 0])
     if not len(names):
         return None
-    return np.stack([seen.values[label == k].mean(0) for k in names])
+    means = [seen.values[label == k].mean(0, dtype=np.float64) for k in names]
+    return np.stack(means).astype(np.float32)
 
 
 def nearest(points: np.ndarray, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 FEWEST = 12  # sites below which no method has anything to find
 REDUCED = 50  # principal components in which distances are measured
+BLOCK = 4096  # sites worked on at once where each of them needs room
 _EMPTY = 1e-12  # variance of a pixel below which patches do not differ
+Rows = Callable[[slice], np.ndarray]
+"""What gives pixels (site, pixel) of some sites, so that those of all need not be held at once."""
 
 
 @dataclass
@@ -89,16 +93,27 @@ class Seen:
         """Pixels (row, pixel) of places (row, component) in the first principal components."""
         return self._basis[0] + places.astype(np.float32) @ self.basis[: places.shape[1]]
 
-    def explained(self, reconstruction: np.ndarray) -> float:
-        """Share of the variance of all sites' pixels that a reconstruction (site, pixel) holds."""
-        return explained(self.values, reconstruction)
+    def explained(self, reconstruction: Rows) -> float:
+        """Share of the variance of all sites' pixels that a reconstruction holds."""
+        return explained(len(self), lambda some: self.values[some], reconstruction)
 
 
-def explained(values: np.ndarray, reconstruction: np.ndarray) -> float:
-    """1 − |values − reconstruction|² / |values − mean|², both (site, pixel)."""
-    total = float(((values - values.mean(0)) ** 2).sum(dtype=np.float64))
-    left = float(((values - reconstruction) ** 2).sum(dtype=np.float64))
+def explained(count: int, values: Rows, reconstruction: Rows) -> float:
+    """1 − |values − reconstruction|² / |values − mean|² over the pixels of so many sites."""
+    blocks = [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
+    mean = np.sum([values(some).sum(0, dtype=np.float64) for some in blocks], axis=0) / count
+    total = left = 0.0
+    for some in blocks:
+        seen = values(some)
+        total += float(((seen - mean) ** 2).sum())
+        left += float(((seen - reconstruction(some)) ** 2).sum(dtype=np.float64))
     return 1 - left / total if total > 0 else 0.0
+
+
+def in_blocks(work: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> np.ndarray:
+    """What ``work`` makes of the rows of some points, a bounded number of them at a time."""
+    starts = range(0, len(points), BLOCK)
+    return np.concatenate([work(points[start : start + BLOCK]) for start in starts])
 
 
 def mask(height: int, width: int, disc: bool) -> np.ndarray:

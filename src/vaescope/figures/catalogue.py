@@ -20,6 +20,7 @@ from vaescope.figures import (
     maps,
     modes,
     movie,
+    scan,
     stack,
     strain,
     training,
@@ -41,7 +42,7 @@ OF_THE_DATA = (
     of_dataset.position_error,
     ensembles.class_numbers,
 )
-OF_THE_LATTICE = (strain.maps, strain.errors, strain.truth)
+OF_THE_LATTICE = (strain.maps, scan.profiles, strain.errors, strain.truth)
 OF_A_MODEL = (
     lambda s, v: maps.maps(s, v, "points"),
     lambda s, v: maps.maps(s, v, "cells"),

@@ -138,8 +138,9 @@ def class_stability(scene: Scene, view: View) -> Drawn | None:
         return None
     stability = view.values("asked_class_stability")
     probability = view.values("asked_class_probability")
-    left = set(view.values("class_asked").astype(int).tolist())
-    order = np.argsort(-stability, kind="stable")[:12]
+    used = used_classes(stability, probability)
+    left = set(view.values("class_asked").astype(int).tolist()) & set(np.flatnonzero(used).tolist())
+    order = np.argsort(-np.where(used, stability, -1), kind="stable")[:12]
     aspect = scene.shape[0] / scene.shape[1]
     columns = min(len(order), 4)
     wide = min((WIDTH - 2 * MARGIN - 0.5) / columns - 0.25, 2.9, 3.2 / aspect)
@@ -163,10 +164,9 @@ def class_stability(scene: Scene, view: View) -> Drawn | None:
         shown = Quantity("share of the members", probability[:, k], "viridis", 0, 1)
         marks = polygons(axes, scene.cells_of(view), shown)
         kept = k in left
-        sheet.text(
-            x, y - 0.22, f"stability {stability[k]:.2f}", size=9.5, color=INK if kept else FAINT
-        )
-        word = "kept as class " if kept else "dissolved"
+        told = f"stability {stability[k]:.2f}" if used[k] else "used by no member"
+        sheet.text(x, y - 0.22, told, size=9.5, color=INK if kept else FAINT)
+        word = "kept as class " if kept else "dissolved" if used[k] else "holds no site"
         if kept:
             word += str(int(np.flatnonzero(view.values("class_asked") == k)[0]))
         sheet.text(x, y - 0.07, word, size=8, color=FAINT)
@@ -182,6 +182,18 @@ def class_stability(scene: Scene, view: View) -> Drawn | None:
         " sites go where the other members see them."
     )
     return sheet.drawn("class-stability", caption, view)
+
+
+def used_classes(stability: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Which classes (class,) any member puts sites into: one of no member has a stability of 1, for
+    members cannot disagree of it, and is the likeliest nowhere.
+
+    Parameters
+    ----------
+    stability : (class,) Jaccard similarity between members. probability : (site, class).
+    """
+    likeliest = np.isin(np.arange(len(stability)), probability.argmax(1))
+    return likeliest | (stability < 1)
 
 
 def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:

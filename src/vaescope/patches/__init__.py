@@ -10,7 +10,7 @@ from vaescope.errors import UserError, refuse_unknown
 from vaescope.patches.frames import extract_frames
 from vaescope.patches.normalise import KINDS, per_site
 from vaescope.patches.sampling import cut
-from vaescope.sites.table import TRUTH_FACTS
+from vaescope.sites.table import carried
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -125,9 +125,7 @@ def extract(
     followed = [name for name in ("track", "track_length") if name in sites]
     for name in ("frame", "y", "x", *followed, *known):
         result[name] = ("site", sites[name].values[chosen], dict(sites[name].attrs))
-    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256", *TRUTH_FACTS):
-        if name in sites.attrs:
-            result.attrs[name] = sites.attrs[name]
+    result.attrs |= carried(sites.attrs)
     return result
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.patches.normalise import of_stack
+from vaescope.sites.table import carried
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,9 +86,7 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any
             result[name] = (("site", *known.dims[1:]), known.values, known.attrs)
         else:
             result[name] = (("site", *known.dims[1:]), *_twin(known, pixels, kind, offset, scale))
-    for name in ("pixel_size", "pixel_unit", "calibrated", "source_sha256"):
-        if name in image.attrs:
-            result.attrs[name] = image.attrs[name]
+    result.attrs |= carried(image.attrs)
     return result
 
 

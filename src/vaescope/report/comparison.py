@@ -11,8 +11,9 @@ import numpy as np
 from vaescope import store
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
+from vaescope.analyse.kinds import TOGETHER, angle_of, truths
 from vaescope.figures import versions
-from vaescope.figures.baselines import GROUP
+from vaescope.figures.compared import GROUP
 from vaescope.report import words
 from vaescope.report.dataset import embedded_figures
 from vaescope.report.pages import write_page
@@ -20,7 +21,8 @@ from vaescope.report.pages import write_page
 _COLUMNS = {
     "accuracy": (
         "labels right",
-        "share of sites whose label is right after the best one-to-one naming of labels",
+        "share of sites whose label is right after the best one-to-one naming of labels; a site in"
+        " no cluster is wrong",
     ),
     "angle_share": (
         "angle in it",
@@ -70,8 +72,8 @@ def write_comparison(
     rows = comparison.table(entries, patches, latents, disc=bool(found.attrs["disc"]))
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
     seconds = _seconds(folder, models)
-    angle = comparison.angle_of(patches, latents)
-    kinds = comparison.truths(patches)
+    angle = angle_of(patches, latents)
+    kinds = truths(patches)
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
     facts = {
@@ -120,21 +122,22 @@ def _columns(
 ) -> list[dict[str, str]]:
     """Key, short name and meaning of every column that has a number in it."""
     columns = []
-    names = [kind for kind in kinds if kind != comparison.TOGETHER]
-    for kind in sorted(kinds, key=lambda kind: kind != comparison.TOGETHER):
-        word = " and ".join(names) if kind == comparison.TOGETHER else kind.replace("_", " ")
-        short = "all kinds" if kind == comparison.TOGETHER else word
+    names = [kind for kind in kinds if kind != TOGETHER]
+    for kind in sorted(kinds, key=lambda kind: kind != TOGETHER):
+        word = " and ".join(names) if kind == TOGETHER else kind.replace("_", " ")
+        short = "all kinds" if kind == TOGETHER else word
         for key, name, meaning in (
             (
                 f"knn_{kind}",
                 f"{short} by neighbours",
                 f"share of sites whose {word} a vote of 15 neighbours in the embedding gives,"
-                " in cross-validation",
+                f" in cross-validation on at most {comparison.MOST_VOTED} sites",
             ),
             (
                 f"ari_{kind}",
                 f"labels, {short}",
-                f"adjusted Rand index of the labels against {word}: 1 the same, 0 by chance",
+                f"adjusted Rand index of the labels against {word}: 1 the same, 0 by chance; sites"
+                " in no cluster count as one cluster more",
             ),
         ):
             columns.append({"key": key, "name": name, "meaning": meaning})
@@ -176,16 +179,16 @@ def _row(
 
 
 def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _findings(entries: list[Entry], rows: list[dict[str, Any]], kinds: list[str]) -> list[str]:
     """What the table says, in sentences."""
     names = [entry.name if entry.is_model else entry.title for entry in entries]
     said = []
-    for kind in sorted(kinds, key=lambda kind: kind != comparison.TOGETHER):
+    for kind in sorted(kinds, key=lambda kind: kind != TOGETHER):
         key = f"ari_{kind}"
-        word = "kinds, all together" if kind == comparison.TOGETHER else kind.replace("_", " ")
+        word = "kinds, all together" if kind == TOGETHER else kind.replace("_", " ")
         ranked = _ranked(names, rows, key)
         if ranked:
             best = ", ".join(f"{name} ({value:.2f})" for name, value in ranked[:3])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
+from vaescope.analyse import scan
 from vaescope.figures import versions
 from vaescope.figures.scene import json_attribute
 from vaescope.figures.style import category_colours
@@ -144,6 +145,7 @@ def _strain(folder: Path, sites: xr.Dataset) -> list[dict[str, Any]]:
     if not strain.attrs.get("ordered") or strain.sizes["site"] != sites.sizes["site"]:
         return []
     scored = json_attribute(strain, "scores", {})
+    shares = json_attribute(strain, "scan_shares", {})
     found = []
     for k, name in enumerate(str(method) for method in strain["method"].values):
         own = strain.isel(method=k)
@@ -156,7 +158,15 @@ def _strain(folder: Path, sites: xr.Dataset) -> list[dict[str, Any]]:
             ("standard error of a rotation (median)", f"{words.number(float(np.degrees(turn)))}°"),
             *words.strain_scores(scored.get(name, {})),
         ]
-        found.append({"name": words.strain_method(name), "numbers": numbers})
+        of_scan = scan.from_attribute(shares.get(name, {}))
+        found.append(
+            {
+                "name": words.strain_method(name),
+                "numbers": numbers,
+                "warnings": scan.in_words(of_scan),
+                "scan": words.scan_shares(of_scan),
+            }
+        )
     return found
 
 
@@ -197,6 +207,7 @@ def _model(folder: Path, name: str, recipe: dict[str, Any], sites: xr.Dataset) -
         "label": str(attrs.get("label") or name),
         "numbers": numbers,
         "warnings": warnings,
+        "scan": words.scan_shares(scan.from_attribute(json_attribute(latents, "scan_shares", {}))),
         "classes": _classes(latents, sites),
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from vaescope.analyse.scan import Shares
 from vaescope.figures.quantities import readable_unit
 
 _SCORES = {
@@ -100,8 +102,8 @@ def percent(share: float, digits: int | None = None) -> str:
         return "–"
     if digits is not None:
         return f"{number(100 * share, digits)} %"
-    text = f"{100 * share:.1f}" if share < 0.9995 or share >= 1 else f"{100 * share:.2f}"
-    return f"{text.removesuffix('.0')} %"
+    value = round(100 * share, 1 if share < 0.9995 or share >= 1 else 2) + 0.0
+    return f"{value:.15g} %".replace("-", "−")
 
 
 def score(name: str, value: Any) -> tuple[str, str]:
@@ -152,6 +154,31 @@ def strain_scores(found: dict[str, Any]) -> list[tuple[str, str]]:
             gap = "" if unit == "°" else "\u202f"
             said.append((label, f"{number(value)}{gap}{unit}" if unit else percent(value)))
     return said
+
+
+def scan_shares(found: Mapping[str, Shares]) -> list[dict[str, Any]]:
+    """Rows of the table of what rows and columns of the image alone tell of each map."""
+    return [
+        {
+            "name": name,
+            "cells": [
+                _share(value)
+                for value in (
+                    each.row,
+                    each.row_slow,
+                    each.column,
+                    each.column_slow,
+                    each.elsewhere,
+                )
+            ],
+        }
+        for name, each in found.items()
+    ]
+
+
+def _share(value: float) -> str:
+    """A component of variance in whole per cent; what is below 0 or above 1 is so by chance."""
+    return f"{100 * min(max(value, 0.0), 1.0):.0f}\u202f%"
 
 
 def size_in_words(attrs: dict[str, Any], pixels: float) -> str:

@@ -52,7 +52,7 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
 
     Raises
     ------
-    UserError : unknown name or parameter, or a value out of range.
+    UserError : unknown name or parameter, a value out of range, or far too many columns.
     """
     system, parameters = parse(name)
     if isinstance(parameters, Parameters):
@@ -114,6 +114,7 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
     import xarray as xr
 
     made = SYSTEMS[system]
+    asked.refuse_crowd(parameters, parameters.size, getattr(parameters, "frames", 1))
     rng = np.random.default_rng(seed)
     built = made.build(parameters, rng)
     frames = built if isinstance(built, list) else [built]

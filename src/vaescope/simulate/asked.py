@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
 
+from vaescope.config import suggestion
 from vaescope.errors import UserError
 
 Asked = TypeVar("Asked")
+
+
+MOST_CELLS = 10**6  # unit cells of all frames: an hour of work for their bounds
 
 
 def within(default: float, low: float, high: float) -> Any:
@@ -46,6 +49,28 @@ class Parameters:
         return self.CELL / self.spacing
 
 
+def refuse_crowd(parameters: Parameters, side: float, frames: int = 1) -> None:
+    """Refuse a crystal of so many cells that it would not be made in hours, or fit in memory.
+
+    Parameters
+    ----------
+    side : px, of what has to be made. frames : so many times.
+
+    Raises
+    ------
+    UserError : more than ``MOST_CELLS`` of them.
+    """
+    cells = frames * (side / parameters.spacing) ** 2
+    if cells > MOST_CELLS:
+        raise UserError(
+            "the simulation holds too many unit cells",
+            found=f"{cells:.2g}",
+            expected=f"at most {MOST_CELLS:.2g}",
+            remedy="Ask for a smaller `size` or a larger `spacing`; of a movie, for fewer `frames` "
+            "or less `shift`",
+        )
+
+
 def limits(parameters: Any) -> dict[str, tuple[float, float]]:
     """Name of each parameter -> least and greatest value that can be asked for."""
     return {each.name: each.metadata["limits"] for each in fields(parameters)}
@@ -68,18 +93,19 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
             "there is no such simulation",
             found=repr(system),
             expected=" or ".join(known),
-            remedy=_suggest(system, list(known)),
+            remedy=suggestion(system, known),
         )
     start: Any = known[system]
     kinds, ranges = {each.name: each.type for each in fields(start)}, limits(start)
     given: dict[str, Any] = {}
-    for key, text in parse_qsl(query, keep_blank_values=True):
+    # A plus sign stands for itself, as in 1e+07, not for a space.
+    for key, text in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):
         if key not in kinds:
             raise UserError(
                 f"the simulation `{system}` has no such parameter",
                 found=repr(key),
                 expected="one of " + ", ".join(kinds),
-                remedy=_suggest(key, list(kinds)),
+                remedy=suggestion(key, kinds),
             )
         given[key] = _number(key, text, ranges[key], whole=kinds[key] == "int")
     return system, replace(start, **given)
@@ -99,8 +125,3 @@ def _number(key: str, text: str, limits: tuple[float, float], whole: bool) -> fl
             expected=f"{kind} from {low:g} to {high:g}",
         )
     return int(value) if whole else value
-
-
-def _suggest(word: str, known: list[str]) -> str | None:
-    near = get_close_matches(word, known, n=1)
-    return f"Did you mean `{near[0]}`?" if near else None

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.simulate import graphene, layers
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.asked import Parameters, refuse_crowd, within
 from vaescope.simulate.graphene import SILICON3, Graphene, Sheet
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.layers import MoS2
@@ -101,7 +101,9 @@ def _reach(p: Movie, path: np.ndarray) -> int:
             expected=f"at most {_PIXELS:.2g} pixels in all",
             remedy="Ask for fewer frames or a smaller size",
         )
-    return p.size + 2 * int(np.ceil(np.abs(path).max()))
+    reach = p.size + 2 * int(np.ceil(np.abs(path).max()))
+    refuse_crowd(p, reach)
+    return reach
 
 
 def _shaken(columns: Columns, offset: np.ndarray, p: Movie, rng: np.random.Generator) -> Columns:

@@ -1,6 +1,6 @@
 """Strained crystals: uniform strain and its gradient, an edge dislocation, a misfitting film.
 
-Each is a perovskite's A and B columns (no B where ``ratio`` is 0) carried from their places in an
+Each is a perovskite's A and B columns (no B where its ratio is 0) carried from their places in an
 unstrained lattice by a known deformation. Truth: the strain of every column relative to the
 unstrained lattice, the logarithm of the left stretch in the frame of the image (see
 ``vaescope.deformation``), and its rotation in ``angle``.
@@ -165,7 +165,7 @@ def _lattice(
     """
     a, b = np.array([p.spacing, 0.0]), np.array([0.0, p.spacing])
     origin = np.array([0.25, 0.25]) if centred else rng.uniform(0, 1, 2)
-    bases = [(0.0, 0.0), (0.5, 0.5)] if p.ratio else [(0.0, 0.0)]
+    bases = [(0.0, 0.0), (0.5, 0.5)]
     side = int(_MARGIN * p.size)
     parts = [crystal(side, a, b, 0.0, 0.0, origin + basis)[0] for basis in bases]
     return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
@@ -206,7 +206,7 @@ def _columns(
         strength=np.where(species == 1, weak, 1.0),
         more=more,
     )
-    return thin(columns, 0.4 * p.spacing)
+    return thin(columns.where(columns.strength > 0), 0.4 * p.spacing)
 
 
 def _turn(angle: float) -> np.ndarray:

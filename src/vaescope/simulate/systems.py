@@ -47,9 +47,10 @@ def perovskite(p: Perovskite, rng: np.random.Generator) -> Columns:
             one = np.ones(len(y))
             strength = np.where(phase == 1, p.ratio1, p.ratio) if species else one
             columns = Columns(y, x, local, phase, np.full(len(y), species), strength)
-            parts.append(columns.where(first_grain(y, x, p.size) != bool(grain)))
-            if not p.grain:
-                parts[-1] = columns
+            there = strength > 0
+            if p.grain:
+                there &= first_grain(y, x, p.size) != bool(grain)
+            parts.append(columns.where(there))
     return thin(join(parts), 0.55 * p.spacing)
 
 

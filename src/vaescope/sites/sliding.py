@@ -119,13 +119,11 @@ def _apart(places: list[np.ndarray], alone: float) -> float:
 
 def _with_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
     """Each window with the truth of the column that is nearest to its middle."""
-    if "truth_y" not in image or image.sizes["time"] > 1:
+    if "truth_y" not in image or image.sizes["time"] > 1 or not image.sizes["truth_site"]:
         return sites
     truth = np.stack([image["truth_y"].values, image["truth_x"].values], axis=1)
     nearest = cKDTree(truth).query(np.stack([sites["y"].values, sites["x"].values], axis=1))[1]
     for name in ("truth_angle", "truth_phase"):
         if name in image:
             sites[name] = ("site", image[name].values[nearest], dict(image[name].attrs))
-    if "truth_symmetry" in image.attrs:
-        sites.attrs["truth_symmetry"] = image.attrs["truth_symmetry"]
     return sites

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,21 @@ if TYPE_CHECKING:
 
 CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
 
-TRUTH_FACTS = ("truth_symmetry", "truth_defect_names")
-"""Attributes that go with the truth of an image, wherever it goes."""
+OF_PATCHES = ("spacing", "pitch", "size")
+"""What a store of patches says of itself beside, for all that is made of it."""
 
 Column = tuple[np.ndarray, str, str]  # values (site,), their name in words, their unit
+
+
+def carried(attrs: Mapping[Any, Any], names: Sequence[str] = CARRIED) -> dict[str, Any]:
+    """The attributes that go wherever sites go: ``names``, and what is known of a truth, its
+    symmetry and what the values of each ``truth_NAME`` mean."""
+    kept = [str(name) for name in attrs if str(name) in names or _of_truth(str(name))]
+    return {name: attrs[name] for name in kept}
+
+
+def _of_truth(name: str) -> bool:
+    return name == "truth_symmetry" or (name.startswith("truth_") and name.endswith("_names"))
 
 
 def near_edge(y: np.ndarray, x: np.ndarray, height: int, width: int, half: float) -> np.ndarray:
@@ -51,7 +63,5 @@ def tabulate(
         coords={"site": np.arange(len(columns["y"][0]))},
         attrs={**attrs, "height": image.sizes["y"], "width_px": image.sizes["x"]},
     )
-    for name in CARRIED:
-        if name in image.attrs:
-            result.attrs[name] = image.attrs[name]
+    result.attrs |= carried(image.attrs)
     return result

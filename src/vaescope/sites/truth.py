@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from vaescope.sites.table import TRUTH_FACTS
-
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -96,9 +94,6 @@ def score_against_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
     scored.attrs["truth_scores"] = json.dumps(
         {k: (None if isinstance(v, float) and not np.isfinite(v) else v) for k, v in scores.items()}
     )
-    for fact in TRUTH_FACTS:
-        if fact in image.attrs:
-            scored.attrs[fact] = image.attrs[fact]
     return scored
 
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 BASE_MB = {
     "ingest": 1000,
@@ -40,6 +41,9 @@ PER_INPUT = {
 }
 """Memory in MB for each MB of input on disk (stores are compressed about twofold)."""
 
+_OF_TRAINING = {"members": 1, "steps": 1, "batch": 1, "channels": 2}
+"""Settings of a detector by which its training grows, and to which power."""
+
 
 def size_mb(paths: Iterable[str | os.PathLike]) -> float:
     """Size of files and folders on disk in MB; what does not exist counts nothing."""
@@ -66,3 +70,16 @@ def memory_mb(rule: str, mb: float, attempt: int = 1) -> int:
 def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
     """Run time in minutes for a job with ``mb`` of input."""
     return math.ceil((base + per_gb * mb / 1000) * 2 ** (attempt - 1))
+
+
+def detector_minutes(settings: dict[str, Any], attempt: int = 1) -> int:
+    """Run time in minutes for the training of a learned detector with these settings.
+
+    An hour for the default ones, which take minutes on a core, and more in proportion to the work.
+    """
+    from vaescope.sites.learned import Settings
+
+    usual = Settings()
+    more = {name: settings[name] / getattr(usual, name) for name in ("images", *_OF_TRAINING)}
+    training = math.prod(more[name] ** power for name, power in _OF_TRAINING.items())
+    return math.ceil((30 + 10 * more["images"] + 20 * training) * 2 ** (attempt - 1))

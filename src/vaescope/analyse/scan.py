@@ -1,0 +1,248 @@
+"""How much of a map is a function of the scan line alone, or of the place along the line alone.
+
+A scanned probe is pushed about while it moves. What happens from line to line (hum, drift, a jump)
+shifts all that lies on a line alike; what happens at one place of every line (the flyback, a lag of
+the coils) shifts whole columns of the image. A crystal knows nothing of lines: a part of a map that
+depends on the line alone is suspect. Layers that lie along the lines look the same, though, and
+only a second image with the scan turned tells them from distortion.
+
+The share of such a part is a component of variance: the covariance of sites on one line that lie
+far apart along it, over the variance (the intraclass correlation: R. A. Fisher, Statistical Methods
+for Research Workers, 1925, ch. 7). Sites near each other, which share neighbours or pixels, say
+nothing. It is about 0 for noise, and below 0 where the map varies along the line instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_APART = 4.0  # spacings along the line from which sites share neither neighbours nor patches
+_BAND = 0.2  # spacings: sites whose heights differ by less are on one line
+_LATER = (2.5, 3.5)  # spacings between lines on which only what varies slowly is still alike
+# Directions in degrees from that of the lines, along which nothing is scanned.
+_ELSEWHERE = (30, 40, 50, 60, 120, 130, 140, 150)
+_OUTERMOST = 1.0  # per cent of the values at either end that are drawn in: a few bad sites
+_GRAIN = np.radians(8.0)  # a lattice turned by more is another grain
+_START = 1 / 7  # share of each line after the flyback that is looked at by itself
+_AT_ONCE = 1500  # sites of a frame that are compared with each other
+_FRAMES = 6  # frames of a movie that are looked at
+_FEWEST = 60  # sites without which nothing is said
+# Below these a share means nothing: 0.2 and more come about by chance, or where a map varies along
+# another direction of the image as well.
+_NOTABLE = 0.3
+_TIMES = 2.0
+# Of simulated noise of the scan up to 0.27 was left, of a film on a substrate 0.45 and more.
+_LITTLE = 0.35
+
+ROW, COLUMN = "row", "column"
+_WAYS = (  # axis, whether abrupt, in words
+    (ROW, True, "the scan line alone, within three spacings, as noise of the scan would"),
+    (ROW, False, "the scan line alone, slowly, by drift of the scan or by the specimen"),
+    (COLUMN, True, "the place along the lines alone, within three spacings, as a ripple would"),
+    (COLUMN, False, "the place along the lines alone, slowly, by a lag or by the specimen"),
+)
+_FLYBACK = "; most of it where lines begin, as after the flyback"
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of the variance of a map: of what depends on the ``row`` of the image (the scan line)
+    alone, on its ``column`` alone, and of that the parts that vary slowly, over more than three
+    spacings. ``elsewhere``: the greatest share of a function of any other direction; ``start``: of
+    the variance, the part that goes when the first seventh of each line is left out."""
+
+    row: float
+    row_slow: float
+    column: float
+    column_slow: float
+    elsewhere: float
+    start: float
+
+    def notable(self, axis: str) -> bool:
+        """Whether a share is clearly more than other directions of the image have."""
+        return bool(getattr(self, axis) > max(_NOTABLE, _TIMES * self.elsewhere))
+
+    def abrupt(self, axis: str) -> bool:
+        """Whether little of it is left between lines that lie three spacings apart."""
+        return bool(getattr(self, f"{axis}_slow") < _LITTLE * getattr(self, axis))
+
+
+def shares(
+    position: np.ndarray, values: np.ndarray, spacing: float, frame: np.ndarray | None = None
+) -> Shares | None:
+    """What rows and columns of the image alone tell of a map.
+
+    Parameters
+    ----------
+    position : (site, 2) px as (x, y).
+    values : (site,) or (site, part); of an angle, its cosine and sine. NaN where not known.
+    spacing : px, of the sites.
+    frame : (site,) frame of each site; None: all are of one.
+
+    Returns
+    -------
+    Shares; None where too few sites are known, or the map does not vary.
+    """
+    values = np.asarray(values, float).reshape(len(position), -1)
+    frame = np.zeros(len(position), int) if frame is None else np.asarray(frame)
+    known = np.isfinite(values).all(1) & np.isfinite(position).all(1)
+    if known.sum() < _FEWEST or not np.isfinite(spacing) or spacing <= 0:
+        return None
+    low, high = np.percentile(values[known], [_OUTERMOST, 100 - _OUTERMOST], axis=0)
+    drawn_in = np.clip(values, low, high)
+    variance = drawn_in[known].var(0).sum()
+    if variance <= 1e-12 * max(float((drawn_in[known] ** 2).mean()), 1e-300):
+        return None
+    directions = (0, 90, *_ELSEWHERE)
+    near, later = (np.zeros((len(directions), 2)) for _ in range(2))  # sums of products, of weights
+    rng = np.random.default_rng(0)
+    for number in _some(np.unique(frame[known]), _FRAMES):
+        rows = np.flatnonzero(known & (frame == number))
+        if len(rows) > _AT_ONCE:
+            rows = np.sort(rng.choice(rows, _AT_ONCE, replace=False))
+        place, own = position[rows] / spacing, drawn_in[rows]
+        own = own - own.mean(0)
+        product = own @ own.T
+        for k, angle in enumerate(np.radians(directions)):
+            along = _apart(place @ [np.cos(angle), np.sin(angle)])
+            across = _apart(place @ [-np.sin(angle), np.cos(angle)])
+            far = along > _APART
+            line = np.exp(-0.5 * (across / _BAND) ** 2) * far
+            near[k] += (line * product).sum(), line.sum()
+            after = far & (across > _LATER[0]) & (across < _LATER[1])
+            later[k] += product[after].sum(), after.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        whole, slow = (sums[:, 0] / sums[:, 1] / variance for sums in (near, later))
+    if not np.isfinite(whole[:2]).all():
+        return None
+    slow = np.nan_to_num(slow)
+    other = float(np.nanmax(whole[2:])) if np.isfinite(whole[2:]).any() else 0.0
+    x = position[known, 0]
+    later_on = x > x.min() + _START * np.ptp(x)
+    rest = float(drawn_in[known][later_on].var(0).sum()) if later_on.any() else variance
+    numbers = (whole[0], slow[0], whole[1], slow[1], max(other, 0.0), max(1 - rest / variance, 0.0))
+    return Shares(*(float(v) for v in numbers))
+
+
+def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
+    """Shares of strain and rotation, for each method (``strain.zarr``).
+
+    Beside them stand the two slants of the lattice: ``x along y``, by how much rows lie off each
+    other sideways, and ``y along x``, by how much columns lie off each other up and down (small
+    strains). Shifted scan lines make the first alone, whereas a turned crystal has both. Sites of
+    other grains are left out: what they differ by is more than any scan distorts.
+    """
+    if not strain.attrs.get("ordered"):
+        return {}
+    position = np.stack([strain["x"].values, strain["y"].values], 1).astype(float)
+    frame = strain["frame"].values.astype(int)
+    vectors = np.asarray(strain.attrs["lattice_vectors"], float)
+    spacing = float(np.hypot(*vectors.T).mean())
+    period = 2 * np.pi / int(strain.attrs["fold"])
+    found = {}
+    for k, method in enumerate(str(name) for name in strain["method"].values):
+        xx, yy, xy = np.moveaxis(strain["strain"].values[k].astype(float), -1, 0)
+        turn = strain["rotation"].values[k].astype(float)
+        turn = np.mod(turn + period / 2, period) - period / 2
+        turn = np.where(np.abs(turn) < _GRAIN, turn, np.nan)
+        xx, yy, xy = (np.where(np.isfinite(turn), part, np.nan) for part in (xx, yy, xy))
+        maps = {
+            "strain xx": xx,
+            "strain yy": yy,
+            "strain xy": xy,
+            "rotation": turn,
+            "x along y": xy + turn,
+            "y along x": xy - turn,
+        }
+        found[method] = _all(maps, position, spacing, frame)
+    return found
+
+
+def of_latents(latents: xr.Dataset) -> dict[str, Shares]:
+    """Shares of angle, offsets, latents and classes of a model (``latents.zarr``).
+
+    Empty where sites are no places of an image.
+    """
+    if not {"x", "y", "frame"} <= set(map(str, latents.variables)):
+        return {}
+    position = np.stack([latents["x"].values, latents["y"].values], 1).astype(float)
+    maps: dict[str, np.ndarray] = {}
+    if "consensus_angle" in latents:
+        phase = latents["consensus_angle"].values * int(latents.attrs.get("symmetry", 1))
+        maps["angle"] = np.stack([np.cos(phase), np.sin(phase)], 1)
+    if "consensus_offset" in latents:
+        offset = latents["consensus_offset"].values
+        maps |= {"x offset": offset[:, 1], "y offset": offset[:, 0]}
+    content = latents["consensus_content"].values
+    maps |= {f"latent {k + 1}": content[:, k] for k in range(content.shape[1])}
+    if "consensus_class" in latents:
+        label = latents["consensus_class"].values.astype(int)
+        maps["class"] = np.eye(label.max(initial=0) + 1)[label]
+    spacing = float(latents.attrs.get("spacing", np.nan))
+    return _all(maps, position, spacing, latents["frame"].values.astype(int))
+
+
+def as_attribute(found: Mapping[str, Shares]) -> dict[str, dict[str, float]]:
+    """Shares as numbers that a store can hold as JSON."""
+    return {name: {k: round(v, 4) for k, v in asdict(each).items()} for name, each in found.items()}
+
+
+def from_attribute(stored: Mapping[str, Mapping[str, float]]) -> dict[str, Shares]:
+    """The shares that ``as_attribute`` gave away."""
+    return {name: Shares(**each) for name, each in stored.items()}
+
+
+def in_words(found: Mapping[str, Shares]) -> list[str]:
+    """What a careful reader of the maps should know; empty where rows and columns tell little.
+
+    What changes slowly may as well be the specimen's, and so may what changes abruptly where thin
+    layers lie along the lines: the last sentence says so.
+    """
+    said = []
+    for axis, abrupt, words in _WAYS:
+        chosen = {
+            name: each
+            for name, each in found.items()
+            if each.notable(axis) and each.abrupt(axis) == abrupt
+        }
+        starts = [name for name, each in chosen.items() if axis == COLUMN and each.start > 0.5]
+        for names, more in ((starts, _FLYBACK), ([n for n in chosen if n not in starts], "")):
+            if names:
+                listed = ", ".join(
+                    f"{name} ({min(100 * getattr(chosen[name], axis), 100):.0f} % of the variance)"
+                    for name in names
+                )
+                said.append(f"Changes with {words}: {listed}{more}.")
+    if said:
+        said.append(
+            "Layers, or rows of a crystal that differ by turns, along just that axis look the same"
+            " as a distorted scan; an image with the scan turned by 90° tells them apart."
+        )
+    return said
+
+
+def _all(
+    maps: Mapping[str, np.ndarray], position: np.ndarray, spacing: float, frame: np.ndarray
+) -> dict[str, Shares]:
+    found: dict[str, Any] = {
+        name: shares(position, values, spacing, frame) for name, values in maps.items()
+    }
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _apart(along: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(along[:, None] - along[None]))
+
+
+def _some(numbers: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of sorted numbers, evenly spread."""
+    if len(numbers) <= most:
+        return numbers
+    return numbers[np.linspace(0, len(numbers) - 1, most).round().astype(int)]
