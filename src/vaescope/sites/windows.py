@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-_BATCH = 1024  # sites whose Jacobians (pixels × 5) are held at the same time
+_BATCH = 128  # sites whose Jacobians (pixels × 5) are held at the same time: they stay in cache
 # Prior standard deviation of ln(width) about the median of all sites: wide enough to leave a well
 # seen site alone, tight enough that a barely seen one does not trade width with background.
 _WIDTH_SPREAD = 0.3
 _CORRELATED = 0.05  # correlation of residuals below which noise counts as white
 _INDEPENDENT = 15.0  # pixels of a window, at least, that count as independent
 _CORRELATION_SITES = 300  # windows from which the correlation of the noise is estimated
+_NOISE_PIXELS = 200_000  # from which the variance of a pixel is estimated
 _FLOOR = np.finfo(float).tiny
 
 
@@ -36,8 +37,11 @@ class Windows:
 
     def first_guess(self, width: float) -> np.ndarray:
         """Start of (y, x, amplitude, width, background), (site, 5)."""
-        data = np.where(self.inside, self.data, np.nan)
-        low, high = np.nanpercentile(data, [15, 95], axis=1)
+        low, high = np.percentile(self.data, [15, 95], axis=1)
+        cut = ~self.inside.all(axis=1)  # by the edge of the image
+        if cut.any():
+            seen = np.where(self.inside[cut], self.data[cut], np.nan)
+            low[cut], high[cut] = np.nanpercentile(seen, [15, 95], axis=1)
         amplitude = np.maximum(high - low, _FLOOR)
         return np.column_stack([self.start, amplitude, np.full(len(low), width), low])
 
@@ -82,21 +86,19 @@ class Windows:
         variance: np.ndarray,
         typical: float,
         part: slice,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Normal matrix (site, 5, 5), gradient (site, 5), cost (site,), weights (site, pixel)."""
-        residual, _, dy, dx, shape = self._residual(theta, model, part)
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Normal matrix (site, 5, 5), gradient (site, 5), cost (site,), and for every pixel the
+        weight and the data without neighbours, (site, pixel)."""
+        residual, own, dy, dx, shape = self._residual(theta, model, part)
         weight = self._weights(theta, model, variance, part)
         amplitude, width = theta[part, 2, None], theta[part, 3, None]
-        jacobian = np.stack(
-            [
-                amplitude * shape * dy / width**2,
-                amplitude * shape * dx / width**2,
-                shape,
-                amplitude * shape * (dy**2 + dx**2) / width**3,
-                np.ones_like(shape),
-            ],
-            axis=1,
-        )
+        slope = (amplitude / width**2) * shape
+        jacobian = np.empty((len(shape), 5, shape.shape[1]))
+        np.multiply(slope, dy, out=jacobian[:, 0])
+        np.multiply(slope, dx, out=jacobian[:, 1])
+        jacobian[:, 2] = shape
+        np.multiply(slope, (dy**2 + dx**2) / width, out=jacobian[:, 3])
+        jacobian[:, 4] = 1.0
         weighted = jacobian * weight[:, None, :]
         normal = weighted @ jacobian.transpose(0, 2, 1)
         gradient = (weighted @ residual[:, :, None])[..., 0]
@@ -105,7 +107,8 @@ class Windows:
         deviation = np.log(width / typical) / _WIDTH_SPREAD
         normal[:, 3, 3] += 1 / (_WIDTH_SPREAD * width) ** 2
         gradient[:, 3] -= deviation / (_WIDTH_SPREAD * width)
-        return normal, gradient, (weight * residual**2).sum(axis=1) + deviation**2, weight
+        cost = (weight * residual**2).sum(axis=1) + deviation**2
+        return normal, gradient, cost, weight, own
 
     def step(
         self,
@@ -118,7 +121,9 @@ class Windows:
         """One damped Gauss–Newton step for every site; steps that raise the cost are not taken."""
         new, new_damping = theta.copy(), damping.copy()
         for part in _batches(len(theta)):
-            normal, gradient, cost, _ = self._normal(theta, model, variance, typical, part)
+            normal, gradient, cost, weight, own = self._normal(
+                theta, model, variance, typical, part
+            )
             diagonal = np.einsum("sii->si", normal)
             scale = 1 / np.sqrt(np.maximum(diagonal, _FLOOR))
             scaled = normal * scale[:, :, None] * scale[:, None, :]
@@ -127,31 +132,22 @@ class Windows:
             limit = 0.7 * theta[part, 3]
             move[:, :2] = np.clip(move[:, :2], -limit[:, None], limit[:, None])
             move[:, 3] = np.clip(move[:, 3], -0.3 * theta[part, 3], 0.3 * theta[part, 3])
-            trial = theta.copy()
-            trial[part] += move
+            trial = theta[part] + move
             # The own Gaussian is not part of the neighbours: compare with the same neighbours.
-            shifted = self._cost(trial, theta, model, variance, typical, part)
-            better = shifted <= cost
-            new[part] = np.where(better[:, None], trial[part], theta[part])
+            better = self._cost(trial, own, weight, typical, part) <= cost
+            new[part] = np.where(better[:, None], trial, theta[part])
             new_damping[part] = np.clip(damping[part] * np.where(better, 0.2, 10.0), 1e-7, 1e3)
         return new, new_damping
 
     def _cost(
-        self,
-        trial: np.ndarray,
-        theta: np.ndarray,
-        model: np.ndarray,
-        variance: np.ndarray,
-        typical: float,
-        part: slice,
+        self, trial: np.ndarray, own: np.ndarray, weight: np.ndarray, typical: float, part: slice
     ) -> np.ndarray:
-        """Weighted squares of the residual of a trial with the neighbours of ``theta``, (site,)."""
-        _, own, _, _, _ = self._residual(theta, model, part)
-        y, x, amplitude, width, background = (trial[part, k, None] for k in range(5))
+        """Weighted squares of the residual of a trial (site, 5), (site,); data and weights as
+        ``_normal`` gives them."""
+        y, x, amplitude, width, background = (trial[:, k, None] for k in range(5))
         square = (self.y[part] - y) ** 2 + (self.x[part] - x) ** 2
-        residual = own - amplitude * np.exp(-square / (2 * width**2)) - background
-        deviation = np.log(np.maximum(trial[part, 3], 0.01 * typical) / typical) / _WIDTH_SPREAD
-        weight = self._weights(theta, model, variance, part)
+        residual = own - amplitude * np.exp(square / (-2 * width**2)) - background
+        deviation = np.log(np.maximum(trial[:, 3], 0.01 * typical) / typical) / _WIDTH_SPREAD
         return (weight * residual**2).sum(axis=1) + deviation**2
 
     def noise(self, theta: np.ndarray, model: np.ndarray) -> np.ndarray:
@@ -166,6 +162,9 @@ class Windows:
             signals.append(signal[self.inside[part]])
             squares.append((residual**2 * share)[self.inside[part]])
         signal, square = np.concatenate(signals), np.concatenate(squares)
+        # Some hundred thousand pixels tell the noise as well as all of them.
+        some = slice(None, None, -(-len(signal) // _NOISE_PIXELS))
+        signal, square = signal[some], square[some]
         order = np.argsort(signal, kind="stable")
         bins = np.array_split(order, min(30, max(len(order) // 200, 2)))
         level = np.array([signal[b].mean() for b in bins])
@@ -180,7 +179,7 @@ class Windows:
         error = np.full((len(theta), 2), np.nan)
         quality = np.full(len(theta), np.nan)
         for part in _batches(len(theta)):
-            normal, _, cost, weight = self._normal(theta, model, variance, typical, part)
+            normal, _, cost, weight, own = self._normal(theta, model, variance, typical, part)
             used = (weight > 0).sum(axis=1)
             scale = 1 / np.sqrt(np.maximum(np.einsum("sii->si", normal), _FLOOR))
             scaled = normal * scale[:, :, None] * scale[:, None, :]
@@ -193,7 +192,7 @@ class Windows:
             square = np.einsum("sii->si", covariance)[:, :2] * reduced[:, None] * inflation
             good &= used > 8
             error[part] = np.where(good[:, None], np.sqrt(square), np.nan)
-            residual, own, *_ = self._residual(theta, model, part)
+            residual = self._residual(theta, model, part)[0]
             inside = self.inside[part]
             spread = _variance(own, inside)
             ratio = _variance(residual, inside) / np.maximum(spread, _FLOOR)
@@ -269,11 +268,13 @@ def _straight(level: np.ndarray, power: np.ndarray) -> np.ndarray:
 
 def render(shape: tuple[int, ...], theta: np.ndarray, reach: float) -> np.ndarray:
     """Sum of the Gaussians of all sites without their backgrounds, (height, width)."""
-    image = np.zeros(shape)
+    height, width = shape
+    image = np.zeros(height * width)
     size = np.ceil(reach * theta[:, 3]).astype(int)
-    # Sites of equal window size are drawn together.
+    # Sites of equal window size are drawn together, from the top down: a batch fills few rows.
     for half in np.unique(size):
         members = np.flatnonzero(size == half)
+        members = members[np.argsort(theta[members, 0], kind="stable")]
         offset = np.arange(-half, half + 1)
         for part in _batches(len(members)):
             one = theta[members[part]]
@@ -282,18 +283,18 @@ def render(shape: tuple[int, ...], theta: np.ndarray, reach: float) -> np.ndarra
             dy2 = (rows - one[:, 0, None]) ** 2
             dx2 = (cols - one[:, 1, None]) ** 2
             spread = 2 * one[:, 3, None] ** 2
-            patch = np.exp(-dy2 / spread)[:, :, None] * np.exp(-dx2 / spread)[:, None, :]
+            tall = one[:, 2, None] * np.exp(-dy2 / spread)
+            patch = tall[:, :, None] * np.exp(-dx2 / spread)[:, None, :]
             limit = (reach * one[:, 3]) ** 2
             patch *= dy2[:, :, None] + dx2[:, None, :] <= limit[:, None, None]
-            patch *= one[:, 2, None, None]
-            inside = ((rows >= 0) & (rows < shape[0]))[:, :, None] & (
-                (cols >= 0) & (cols < shape[1])
-            )[:, None, :]
-            index = rows[:, :, None] * shape[1] + cols[:, None, :]
-            image += np.bincount(
-                index[inside], weights=patch[inside], minlength=image.size
-            ).reshape(shape)
-    return image
+            patch *= ((rows >= 0) & (rows < height))[:, :, None]
+            patch *= ((cols >= 0) & (cols < width))[:, None, :]
+            rows, cols = np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)
+            top = int(rows.min()) * width
+            index = rows[:, :, None] * width + cols[:, None, :] - top
+            drawn = np.bincount(index.ravel(), weights=patch.ravel())
+            image[top : top + len(drawn)] += drawn
+    return image.reshape(shape)
 
 
 def _batches(count: int) -> list[slice]:
