@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.sites import detect, scale
-from vaescope.sites.refine import refine
+from vaescope.sites.refine import Fit, refine
 from vaescope.sites.scale import Scale
 from vaescope.sites.select import CLOSEST, apart, select
 
@@ -65,7 +66,7 @@ def find_atoms(
     """Find atoms in every frame, (height, width) each; settings and detector as in `sites.find`."""
     sign = 1.0 if settings["polarity"] == "bright" else -1.0
     frames = [sign * da.asarray(frame) for frame in frames]
-    lengths, usual, spread = _scale(frames, settings, detector)
+    lengths, usual, spread = _scale(frames, settings, detector, threads)
     # Missing pixels look like the usual background: no filter can bear a NaN.
     frames = [da.where(da.isfinite(frame), frame, usual) for frame in frames]
 
@@ -84,10 +85,15 @@ def find_atoms(
             width = min(lengths.width, scale.WIDEST * distance)
             lengths = replace(lengths, spacing=distance, width=width)
             chosen = seen(lengths)
-    parts = [
-        _fitted(number, frame, start, lengths, settings["refine"], sign)
-        for number, (frame, start) in enumerate(zip(frames, chosen, strict=True))
-    ]
+    # Frames side by side, or the tiles of a single one.
+    inner = max(threads, 1) if len(frames) == 1 else 1
+
+    def fitted(number: int) -> Found:
+        where = (number, frames[number], chosen[number])
+        return _fitted(*where, lengths, settings["refine"], sign, inner)
+
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        parts = list(pool.map(fitted, range(len(frames))))
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
         for f in fields(Found)
@@ -156,7 +162,7 @@ def _nearest(chosen: list[_Seen]) -> float:
 
 
 def _scale(
-    frames: list[da.Array], settings: dict[str, Any], detector: Detector | None
+    frames: list[da.Array], settings: dict[str, Any], detector: Detector | None, threads: int
 ) -> tuple[Scale, float, float]:
     """Spacing and width from the recipe, or else from the image.
 
@@ -181,7 +187,7 @@ def _scale(
         raise UserError(
             "the image is constant", found="one value in all pixels", expected="a picture of atoms"
         )
-    guess = scale.estimate(parts)
+    guess = scale.estimate(parts, threads)
     spacing, width = settings["spacing"], settings["width"]
     if spacing is not None:
         likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
@@ -205,6 +211,7 @@ def _fitted(
     lengths: Scale,
     wanted: bool,
     sign: float,
+    threads: int,
 ) -> Found:
     """Sites of one frame, refined tile by tile if wanted."""
     start, score = seen.position, seen.score
@@ -212,26 +219,18 @@ def _fitted(
     position = start.copy()
     error, rest = np.full((count, 2), np.nan), np.full((count, 4), np.nan)
     if wanted:
-        margin = _REFINE_MARGIN * lengths.spacing
-        pad = int(np.ceil(margin + lengths.spacing))
-        for top in range(0, frame.shape[0], _REFINE_TILE):
-            for left in range(0, frame.shape[1], _REFINE_TILE):
-                corner = np.array([top, left])
-                own = _inside(start, corner, 0.0)
-                if not own.any():
-                    continue
-                near = _inside(start, corner, margin)
-                origin = np.maximum(corner - pad, 0)
-                stop = corner + _REFINE_TILE + pad
-                block = np.asarray(frame[origin[0] : stop[0], origin[1] : stop[1]].compute(), float)
-                block = scale.without_outliers(block, lengths.outlier)
-                fit = refine(block, start[near] - origin, lengths.width, lengths.spacing)
-                mine = own[near]
-                position[own] = fit.position[mine] + origin
-                error[own] = fit.error[mine]
+        corners = [
+            np.array([top, left])
+            for top in range(0, frame.shape[0], _REFINE_TILE)
+            for left in range(0, frame.shape[1], _REFINE_TILE)
+        ]
+        with ThreadPoolExecutor(threads) as pool:
+            fits = pool.map(lambda corner: _fitted_tile(frame, corner, start, lengths), corners)
+            for own, fit in filter(None, fits):
+                position[own], error[own] = fit.position, fit.error
                 rest[own] = np.column_stack(
                     [sign * fit.amplitude, fit.width, sign * fit.background, fit.quality]
-                )[mine]
+                )
     # A column cut by the edge may be fitted outside the image; its brightest visible point stays.
     last = np.array(frame.shape) - 1
     left = np.any((position < 0) | (position > last), axis=1)
@@ -252,6 +251,25 @@ def _fitted(
         score=score,
         more={name: values[keep] for name, values in seen.more.items()},
     )
+
+
+def _fitted_tile(
+    frame: da.Array, corner: np.ndarray, start: np.ndarray, lengths: Scale
+) -> tuple[np.ndarray, Fit] | None:
+    """Which sites (site,) lie in a tile, and their fits; None if there are none."""
+    own = _inside(start, corner, 0.0)
+    if not own.any():
+        return None
+    margin = _REFINE_MARGIN * lengths.spacing
+    pad = int(np.ceil(margin + lengths.spacing))
+    near = _inside(start, corner, margin)
+    origin = np.maximum(corner - pad, 0)
+    stop = corner + _REFINE_TILE + pad
+    block = frame[origin[0] : stop[0], origin[1] : stop[1]].compute(scheduler="synchronous")
+    block = scale.without_outliers(np.asarray(block, float), lengths.outlier)
+    fit = refine(block, start[near] - origin, lengths.width, lengths.spacing).where(own[near])
+    fit.position += origin
+    return own, fit
 
 
 def _inside(position: np.ndarray, corner: np.ndarray, margin: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import ndimage
@@ -24,6 +24,10 @@ class Fit:
     width: np.ndarray  # px
     background: np.ndarray
     quality: np.ndarray  # 1 - residual variance / variance within the window
+
+    def where(self, keep: np.ndarray) -> Fit:
+        """Only the sites chosen by a mask."""
+        return Fit(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
 def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -> Fit:

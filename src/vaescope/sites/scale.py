@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft, ndimage
@@ -51,12 +53,13 @@ def crops(height: int, width: int) -> list[tuple[slice, slice]]:
     return [(slice(top, top + side_y), slice(left, left + side_x)) for top, left in sorted(corners)]
 
 
-def outlier_limit(parts: list[np.ndarray]) -> float:
-    """How far a pixel may leave the median of its surroundings, from parts of an image.
+def _outlier_limit(apart: list[np.ndarray]) -> float:
+    """How far a pixel may leave the median of its surroundings, from how far those of parts of an
+    image do.
 
     Infinite where most pixels equal that median (few counts, saturation): nothing is known then.
     """
-    spreads = [np.median(np.abs(part - ndimage.median_filter(part, 3))) for part in parts]
+    spreads = [np.median(np.abs(one)) for one in apart]
     spread = 1.4826 * float(np.median(spreads))
     return _OUTLIER * spread if spread > 0 else np.inf
 
@@ -69,19 +72,28 @@ def without_outliers(image: np.ndarray, limit: float) -> np.ndarray:
     return np.where(np.abs(image - middle) > limit, middle, image)
 
 
-def estimate(parts: list[np.ndarray]) -> Scale:
+def estimate(parts: list[np.ndarray], threads: int = 1) -> Scale:
     """Estimate spacing and width from one or several parts of an image.
 
     Parameters
     ----------
     parts : list of (height, width) float; `crops` says which parts to take.
+    threads : parts looked at at once; the result does not depend on it.
 
     Returns
     -------
     Scale; the median over those parts in which neighbours are seen (over all if in none).
     """
-    limit = outlier_limit(parts)
-    scales = [_estimate_one(without_outliers(np.asarray(part, float), limit)) for part in parts]
+    wide = [np.asarray(part, float) for part in parts]
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        middles = list(pool.map(lambda part: ndimage.median_filter(part, 3), wide))
+        apart = [part - middle for part, middle in zip(wide, middles, strict=True)]
+        limit = _outlier_limit(apart)
+        clean = [
+            np.where(np.abs(one) > limit, middle, part)
+            for part, middle, one in zip(wide, middles, apart, strict=True)
+        ]
+        scales = list(pool.map(_estimate_one, clean))
     seen = [scale for scale in scales if scale.periodic] or scales
     return Scale(
         float(np.median([scale.spacing for scale in seen])),
@@ -97,23 +109,47 @@ def autocorrelation(image: np.ndarray) -> np.ndarray:
     Returns (2 h + 1, 2 w + 1), 1 at the centre, for lags up to half (h, w) the image's sides.
     """
     height, width = image.shape
-    flat = image - ndimage.gaussian_filter(image, min(image.shape) / 12, mode="reflect")
+    flat = image - _blurred(image, min(image.shape) / 12)
     low, high = np.percentile(flat, [0.1, 99.9])
     flat = np.clip(flat, low, high)  # a few bright specks must not outweigh a crystal
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    window = _window(image.shape)
     flat = (flat - (flat * window).sum() / window.sum()) * window
-    shape = [fft.next_fast_len(2 * side, real=True) for side in image.shape]
-    power = np.abs(fft.rfft2(flat, shape)) ** 2
+    power = np.abs(fft.rfft2(flat, _padded(image.shape))) ** 2
     for column in range(4):  # lines offset along x: power along kx = 0 (4 bins: window and padding)
         power[:, column] = _only_sharp(power[:, column])
     for row in (0, 1, 2, 3, -1, -2, -3):
         power[row] = _only_sharp(power[row])
-    overlap = fft.irfft2(np.abs(fft.rfft2(window, shape)) ** 2, shape)
-    correlation = fft.irfft2(power, shape) / np.maximum(overlap, 1e-3 * overlap[0, 0])
-    half_y, half_x = height // 2, width // 2
-    correlation = np.roll(correlation, (half_y, half_x), axis=(0, 1))
-    correlation = correlation[: 2 * half_y + 1, : 2 * half_x + 1]
-    return correlation / max(correlation[half_y, half_x], np.finfo(float).tiny)
+    correlation = _by_lag(power, image.shape) / _overlap(image.shape)
+    return correlation / max(correlation[height // 2, width // 2], np.finfo(float).tiny)
+
+
+def _blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+    """The image under a wide Gaussian, mirrored at its edges: by cosine transform, whose cost does
+    not grow with the width."""
+    decay = [np.exp(-0.5 * (np.pi * np.arange(side) / side * sigma) ** 2) for side in image.shape]
+    return fft.idctn(fft.dctn(image) * decay[0][:, None] * decay[1])
+
+
+def _window(shape: tuple[int, ...]) -> np.ndarray:
+    return np.outer(*(np.hanning(side + 2)[1:-1] for side in shape))
+
+
+def _padded(shape: tuple[int, ...]) -> list[int]:
+    return [fft.next_fast_len(2 * side, real=True) for side in shape]
+
+
+def _by_lag(power: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The correlation that belongs to a power spectrum, (2 h + 1, 2 w + 1), lag 0 in its middle."""
+    lags = [np.arange(-(side // 2), side // 2 + 1) for side in shape]
+    return fft.irfft2(power, _padded(shape))[np.ix_(*lags)]
+
+
+@lru_cache(maxsize=2)
+def _overlap(shape: tuple[int, ...]) -> np.ndarray:
+    """How much of the window overlaps itself at each lag, as ``_by_lag`` orders them."""
+    power = np.abs(fft.rfft2(_window(shape), _padded(shape))) ** 2
+    overlap = _by_lag(power, shape)
+    return np.maximum(overlap, 1e-3 * overlap.max())
 
 
 def _only_sharp(power: np.ndarray) -> np.ndarray:
