@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.figures.movie import class_quantity
+from vaescope.figures.movie_maps import class_quantity
 from vaescope.figures.panels import bare, micrograph, polygons
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.style import FAINT, INK, category_colours, plain
