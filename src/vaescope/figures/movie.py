@@ -1,22 +1,27 @@
-"""Movies: populations of classes over time, changes between classes, trajectories of atoms."""
+"""Movies: populations of classes or modes over time, changes between them, trajectories."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope.figures.movie_maps import Kinds, kinds_of
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
 from vaescope.figures.style import FAINT, INK, category_colours
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _LOG_FROM = 8  # times as large as the rarest class: from there on shares are drawn on a log scale
 
 
 def populations(scene: Scene, view: View) -> Drawn | None:
     """Share of every class over time, with its error."""
-    if view.movie is None or "population" not in view.movie:
+    kinds = kinds_of(view)
+    if view.movie is None or kinds is None or "population" not in view.movie:
         return None
     movie, times = view.movie, scene.times
     share = 100 * movie["population"].values
@@ -24,7 +29,7 @@ def populations(scene: Scene, view: View) -> Drawn | None:
     count = movie["class_count"].values
     sheet = Sheet(
         scene,
-        "Populations of the classes over time",
+        f"Populations of the {kinds.plural} over time",
         3.7,
         view=view,
         sites=int(count.sum()),
@@ -35,33 +40,41 @@ def populations(scene: Scene, view: View) -> Drawn | None:
     medians = np.array([np.median(one[one > 0]) for one in share.T if (one > 0).any()])
     wide = len(medians) > 1 and medians.max() > _LOG_FROM * medians.min()
     least = there.min() / 2 if there.size else 1e-3
-    for index, colour in enumerate(category_colours(view.classes)):
+    faint = 0.22 if kinds.shown <= 6 else 0.1
+    for index, colour in enumerate(kinds.colours):
         values, spread = share[:, index], error[:, index]
         if not np.nansum(values):
             continue
         if wide:
             values = np.where(values > 0, values, np.nan)
         low = np.maximum(values - spread, least if wide else 0)
-        axes.fill_between(times, low, values + spread, color=colour, alpha=0.22, lw=0)
+        axes.fill_between(times, low, values + spread, color=colour, alpha=faint, lw=0)
         few: dict[str, Any] = {"marker": "o", "ms": 3.0} if scene.frames <= 40 else {}
-        axes.plot(times, values, color=colour, lw=1.5, label=f"class {index}", **few)
+        axes.plot(times, values, color=colour, lw=1.5, label=kinds.names[index], **few)
     if wide:
         axes.set_yscale("log")
         _plain_ticks(axes)
     else:
         axes.set_ylim(bottom=0)
     axes.set(xlabel=scene.time_label, ylabel="share of the sites (%)")
-    axes.set_title("share of every class" + (" (logarithmic)" if wide else ""))
+    axes.set_title(f"share of every {kinds.what}" + (" (logarithmic)" if wide else ""))
     axes.margins(x=0.01)
     _whole_frames(axes, scene)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02))
     caption = (
-        "Share of the sites of each frame that every class has. Bands are standard errors: of"
-        " drawing other atoms (a bootstrap over whole tracks, since an atom is much the same from"
-        " frame to frame) and of asking other members of the ensemble."
-        + (" A class without a site in a frame has a gap there." if wide else "")
+        f"Share of the sites of each frame that every {kinds.what} has. Bands are standard errors:"
+        " of drawing other atoms (a bootstrap over whole tracks, since an atom is much the same"
+        " from frame to frame) and of asking other members of the ensemble."
+        + (f" A {kinds.what} without a site in a frame has a gap there." if wide else "")
+        + _left_out(kinds)
     )
     return sheet.drawn("populations", caption, view)
+
+
+def _left_out(kinds: Kinds) -> str:
+    """What of the kinds a figure does not show, in words."""
+    more = len(kinds.names) - kinds.shown
+    return f" The {more} smallest {kinds.plural} are not shown." if more else ""
 
 
 def _plain_ticks(axes) -> None:
@@ -83,9 +96,13 @@ def _whole_frames(axes, scene: Scene) -> None:
 
 def transitions(scene: Scene, view: View) -> Drawn | None:
     """How classes change from frame to frame, and how long a site stays in one."""
-    if view.movie is None or "transition" not in view.movie or not view.movie.attrs["links"]:
+    kinds = kinds_of(view)
+    if view.movie is None or kinds is None or not view.movie.attrs["links"]:
         return None
-    movie = view.movie
+    own = {"class": slice(kinds.shown), "next_class": slice(kinds.shown)}
+    movie = view.movie.isel({dim: own[dim] for dim in own if dim in view.movie.dims})
+    if "transition" not in movie:
+        return None
     probability, error = movie["transition"].values, movie["transition_error"].values
     count = movie["change_count"].values
     classes = len(probability)
@@ -94,7 +111,7 @@ def transitions(scene: Scene, view: View) -> Drawn | None:
     left, right = MARGIN + 0.75, MARGIN + 0.75 + side + 1.35
     sheet = Sheet(
         scene,
-        "From class to class",
+        f"From {kinds.what} to {kinds.what}",
         max(side, 1.6) + 0.9,
         width=max(right + 3.6, 9.0),
         view=view,
@@ -115,18 +132,20 @@ def transitions(scene: Scene, view: View) -> Drawn | None:
         text = f"{_short(value)}\n±\u202f{_short(float(error[row, column]))}"
         size = 8.0 if cell > 0.7 else 7.0
         axes.text(column, row, text, ha="center", va="center", size=size, color=colour)
-    axes.set_xticks(range(classes), [str(k) for k in range(classes)])
-    axes.set_yticks(range(classes), [str(k) for k in range(classes)])
-    axes.set(xlabel="class in the next frame", ylabel="class", title="probability per frame")
+    numbers = [_number(name) for name in kinds.names[:classes]]
+    axes.set_xticks(range(classes), numbers)
+    axes.set_yticks(range(classes), numbers)
+    axes.set(xlabel=f"{kinds.what} in the next frame", ylabel=kinds.what)
+    axes.set_title("probability per frame")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    _dwell(sheet, scene, view, right, side)
+    _dwell(sheet, scene, movie, kinds, right, side)
     caption = (
-        "Left: probability that a site of a class (row) is of another (column) in the next frame;"
-        " ± is the standard error by a bootstrap over tracks, or what so few chances leave open;"
-        " grey numbers were never seen. Shades leave the diagonal out. Doubt between two classes"
-        " shows as changes to and fro. Right: how long a site stays in its class on average, which"
-        " follows from the diagonal."
+        f"Left: probability that a site of a {kinds.what} (row) is of another (column) in the next"
+        " frame; ± is the standard error by a bootstrap over tracks, or what so few chances leave"
+        " open; grey numbers were never seen. Shades leave the diagonal out. Doubt between two"
+        f" {kinds.plural} shows as changes to and fro. Right: how long a site stays in its"
+        f" {kinds.what} on average, which follows from the diagonal." + _left_out(kinds)
     )
     return sheet.drawn("transitions", caption, view)
 
@@ -140,10 +159,16 @@ def _short(value: float) -> str:
     return f"{value:.3f}" if value < 0.9995 else "1"
 
 
-def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> None:
+def _number(name: str) -> str:
+    """What is left of `class 3` or `mode 3` beside an axis that says the rest."""
+    return name.split()[-1] if name.split()[-1].isdigit() else "alone"
+
+
+def _dwell(
+    sheet: Sheet, scene: Scene, movie: xr.Dataset, kinds: Kinds, x: float, side: float
+) -> None:
     """Mean stay in every class, in the unit of time where frames are evenly spaced."""
-    assert view.movie is not None
-    stay, error = view.movie["dwell"].values, view.movie["dwell_error"].values
+    stay, error = movie["dwell"].values, movie["dwell_error"].values
     step = 1.0
     if scene.time_unit and scene.frames > 1:
         step = float(np.median(np.diff(scene.times)))
@@ -152,7 +177,7 @@ def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> Non
     axes = sheet.axes(x, 0.3, 2.9, side)
     finite = np.isfinite(stay)
     rows = np.arange(classes)
-    colours = category_colours(classes)
+    colours = kinds.colours
     axes.barh(
         rows[finite],
         step * stay[finite],
@@ -161,13 +186,13 @@ def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> Non
         height=0.5,
         error_kw={"ecolor": INK, "elinewidth": 0.9, "capsize": 2.5},
     )
-    visited = view.movie["change_count"].values.sum(1) > 0
+    visited = movie["change_count"].values.sum(1) > 0
     for row in rows[~finite]:
         words = "never left" if visited[row] else "not followed"
         axes.text(0.01, row, words, transform=axes.get_yaxis_transform(), va="center", size=8.5)
     axes.set(ylim=(classes - 0.5, -0.5), xlim=(0, None), xlabel=f"mean stay ({unit})")
-    axes.set_yticks(rows, [f"{k}" for k in rows])
-    axes.set_title("how long a class lasts")
+    axes.set_yticks(rows, [_number(name) for name in kinds.names[:classes]])
+    axes.set_title(f"how long a {kinds.what} lasts")
     axes.tick_params(axis="y", length=0)
 
 

@@ -1,9 +1,9 @@
-"""Movies: classes, angle and first latent of every site at chosen times."""
+"""Movies: kind, angle and first latent of every site at chosen times."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,31 +21,73 @@ from vaescope.figures.panels import (
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import Drawn, Sheet, angle_note
-from vaescope.figures.style import category_colours
+from vaescope.figures.style import MISSING, category_colours
 
 _SHOWN = 5  # frames: first, quarter, half, three quarters, last
+_MOST = 12  # modes with a colour, as in the figure of the modes
 
 
-def class_quantity(view: View) -> Quantity:
-    """The class of every site of the frame, or of all, as it is coloured."""
-    from matplotlib.colors import ListedColormap
+@dataclass
+class Kinds:
+    """By what the sites of a movie are counted: classes of the model, or modes of its latents."""
 
-    labels = view.values("consensus_class").astype(float)
-    colours = ListedColormap(category_colours(view.classes))
-    return Quantity("class", labels, colours, -0.5, view.classes - 0.5)
+    label: np.ndarray  # (site,) of all frames
+    names: list[str]
+    what: str  # `class` or `mode`
+
+    @property
+    def plural(self) -> str:
+        """More than one of them, in words."""
+        return "classes" if self.what == "class" else f"{self.what}s"
+
+    @property
+    def shown(self) -> int:
+        """How many have a colour of their own: of modes, which come largest first, a dozen."""
+        named = sum(name.startswith(self.what) for name in self.names)
+        return min(named, _MOST) if self.what == "mode" else named
+
+    @property
+    def colours(self) -> list[str]:
+        """Those of the other figures of the model."""
+        return category_colours(self.shown)
+
+    def quantity(self, view: View) -> Quantity:
+        """The kind of every site of the drawn frame, or of all; of what has no colour, NaN."""
+        from matplotlib.colors import ListedColormap
+
+        label = self.label[view.on_frame].astype(float)
+        label[label >= self.shown] = np.nan
+        return Quantity(self.what, label, ListedColormap(self.colours), -0.5, self.shown - 0.5)
+
+
+def kinds_of(view: View) -> Kinds | None:
+    """The kinds of a model's sites; None where it tells none."""
+    if view.movie is not None and "kind" in view.movie:
+        names = [str(name) for name in view.movie["class_name"].values]
+        return Kinds(view.movie["kind"].values.astype(int), names, str(view.movie.attrs["kinds"]))
+    if not view.classes:
+        return None
+    label = view.values("consensus_class", everywhere=True).astype(int)
+    return Kinds(label, [f"class {k}" for k in range(view.classes)], "class")
 
 
 def frames_classes(scene: Scene, view: View) -> Drawn | None:
-    """The classes at chosen times."""
-    if not view.classes:
+    """The classes, or modes, at chosen times."""
+    kinds = kinds_of(view)
+    if kinds is None:
         return None
+    told = {
+        "class": "The class that the ensemble gives to every site",
+        "mode": "The mode of the latent density to which every site belongs",
+    }[kinds.what]
     return _frames(
         scene,
         view,
         "frames-classes",
-        "Classes over time",
-        lambda _, v: class_quantity(v),
-        "The class that the ensemble gives to every site, at five times of the movie.",
+        f"{kinds.plural.capitalize()} over time",
+        lambda _, v: kinds.quantity(v),
+        f"{told}, at five times of the movie.",
+        kinds,
     )
 
 
@@ -85,6 +127,7 @@ def _frames(
     title: str,
     of: Callable[[Scene, View], Quantity],
     caption: str,
+    kinds: Kinds | None = None,
 ) -> Drawn | None:
     """Maps of one quantity at chosen times, their colours in the last place of the grid."""
     if not scene.moving:
@@ -111,13 +154,13 @@ def _frames(
         axes.set_title(scene.when(int(one)))
         bare(axes, then)
         quantity = replace(whole, values=whole.values[frame == one])
-        edges = "white" if name == "frames-classes" and len(now.on_frame) < RASTER_FROM else None
+        edges = "white" if kinds is not None and len(now.on_frame) < RASTER_FROM else None
         drawn = polygons(axes, then.cells_of(now), quantity, edges=edges)
         marks = drawn if marks is None else marks
         scale_bar(axes, then, width)
     x, y, width, height = where.place(len(shown))
-    if name == "frames-classes":
-        _class_legend(sheet, view, x, y)
+    if kinds is not None:
+        _legend(sheet, kinds, x, y)
     elif marks is not None:
         sheet.text(x, y - 0.08, whole.label, size=9.5)
         colour_bar(sheet, marks, whole, x, y + 0.12, height)
@@ -142,17 +185,21 @@ def _closer(where: Grid) -> Grid:
     )
 
 
-def _class_legend(sheet: Sheet, view: View, x: float, y: float) -> None:
-    """A line for each class, with its share of all sites of the movie."""
-    labels = replace(view, frame=None).values("consensus_class").astype(int)
-    share = np.bincount(labels, minlength=view.classes) / max(len(labels), 1)
+def _legend(sheet: Sheet, kinds: Kinds, x: float, y: float) -> None:
+    """A line for each kind, with its share of all sites of the movie."""
+    share = np.bincount(kinds.label, minlength=len(kinds.names)) / max(len(kinds.label), 1)
     sheet.text(x, y - 0.08, "share of all sites of the movie", size=9.5)
-    for index, colour in enumerate(category_colours(view.classes)):
+    rows = [*zip(kinds.names, kinds.colours, share, strict=False)]
+    left = kinds.names[kinds.shown :]
+    if left:
+        name = left[0] if len(left) == 1 else "all others"
+        rows.append((name, MISSING, float(share[kinds.shown :].sum())))
+    for index, (name, colour, part) in enumerate(rows):
         mark = sheet.axes(x, y + 0.08 + 0.24 * index, 0.13, 0.13)
         mark.set_facecolor(colour)
         mark.set(xticks=[], yticks=[])
         mark.spines[:].set_visible(False)
-        text = f"class {index}: {100 * share[index]:.3g}\u202f%"
+        text = f"{name}: {100 * part:.3g}\u202f%"
         sheet.text(x + 0.2, y + 0.19 + 0.24 * index, text, size=9)
 
 

@@ -1,0 +1,82 @@
+"""The kinds of surroundings by which the atoms of a movie are counted: classes, or modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.spatial import cKDTree
+
+from vaescope.errors import UserError, refuse_unknown
+
+CLASSES, MODES = "classes", "modes"
+DEFAULTS: dict[str, Any] = {"kinds": CLASSES}
+ALONE = "on its own"
+"""Name of what the modes leave out: a few sites far from all others."""
+
+
+@dataclass
+class Kinds:
+    """``label`` (site,) counts from 0; ``names`` are those that figures and tables show;
+    ``what`` they are, `class` or `mode`; ``of_members`` has the labels (site,) that each member
+    with a vote would give."""
+
+    label: np.ndarray
+    names: list[str]
+    what: str
+    of_members: list[np.ndarray]
+
+
+def of(latents: xr.Dataset, settings: dict[str, Any]) -> Kinds | None:
+    """The kinds that a recipe asks for; None where a model tells none, or but one mode.
+
+    Parameters
+    ----------
+    latents : Dataset of ``latents.zarr``.
+    settings : the part `movie` of a recipe; what is missing has its default:
+
+        kinds : `classes`, or `modes` of the latent density. A model without classes has its modes
+            either way.
+
+    Raises
+    ------
+    UserError : an unknown setting or an unknown kind of kinds.
+    """
+    refuse_unknown(settings, DEFAULTS, "movie")
+    wanted = {**DEFAULTS, **settings}["kinds"]
+    if wanted not in (CLASSES, MODES):
+        raise UserError(
+            "the setting `kinds` of `movie` is not known",
+            found=repr(wanted),
+            expected=f"{CLASSES} or {MODES}",
+        )
+    if wanted == CLASSES and "consensus_class" in latents:
+        return _classes(latents)
+    several = "mode" in latents and int(latents["mode"].max()) > 0
+    return _modes(latents) if several else None
+
+
+def _classes(latents: xr.Dataset) -> Kinds:
+    kept = latents["member_kept"].values.astype(bool)
+    votes = latents["class_probability"].values[kept]
+    return Kinds(
+        label=latents["consensus_class"].values.astype(int),
+        names=[f"class {k}" for k in range(latents.sizes["class"])],
+        what="class",
+        of_members=[probability.argmax(1) for probability in votes],
+    )
+
+
+def _modes(latents: xr.Dataset) -> Kinds:
+    """Modes; those of a member are the modes of the consensus nearest to its own content."""
+    mode = latents["mode"].values.astype(int)
+    names = [f"mode {k + 1}" for k in range(int(mode.max(initial=0)) + 1)]
+    if (mode < 0).any():
+        mode = np.where(mode < 0, len(names), mode)
+        names.append(ALONE)
+    kept = latents["member_kept"].values.astype(bool)
+    tree = cKDTree(latents["consensus_content"].values)
+    votes = [mode[tree.query(content)[1]] for content in latents["content"].values[kept]]
+    return Kinds(label=mode, names=names, what="mode", of_members=votes)
