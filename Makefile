@@ -44,6 +44,8 @@ lock:
 bench: .venv/ready
 	$(BIN)/python benchmarks/family.py
 	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/stem.py
+	$(BIN)/python benchmarks/movies.py
 	$(BIN)/python benchmarks/strain.py
 ifdef PEER_PYTHON
 	$(BIN)/python benchmarks/peers.py $(PEER_PYTHON)
