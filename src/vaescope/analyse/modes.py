@@ -17,10 +17,10 @@ from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spannin
 from scipy.spatial import cKDTree
 
 MOST_MODES = 60
-SMALLEST = 6  # sites that make a mode, at least, and this share of all of them
-CORE = 5  # neighbours by whose distance the density is told; half the least mode if that is more
+SMALLEST = 5  # sites that make a mode, at least, and this share of all of them
+CORE = 4  # neighbours by whose distance the density is told; half the least mode if that is more
 PASS = 1.5  # times as far apart as at a peak sites lie at the pass to a higher one
-SMALLEST_SHARE = 0.005
+SMALLEST_SHARE = 0.0035
 EXAMPLES = 12  # real patches of each mode
 APART = 2.0  # mean over standard deviation of what a patch loses by another mode's picture
 MOST_PATHS = 4
