@@ -1,6 +1,6 @@
 """Atoms of simulated movies of graphene: are they followed, and are their defects told apart?
 
-    python benchmarks/movies.py [CASE …] [--seeds 3 4 5] [--members 4]
+    python benchmarks/movies.py [CASE …] [--seeds 6 7 8] [--members 4]
 
 Each case takes a model of the recipe `movie` as it stands and counts the atoms by its classes or by
 the modes of its latents. The table is printed and written to ``benchmarks/results/movies.csv``.

@@ -22,8 +22,8 @@ from vaescope import analyse, config, patches, simulate, sites, train
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-SEEDS = (3, 4, 5)
-"""On these no setting was chosen."""
+SEEDS = (6, 7, 8)
+"""On these no setting of any case was chosen."""
 LOWER = ("seconds", "angle_median_error_deg", "modes_found", "identity_switches")
 """Scores of which less is better: the worst of them is the largest."""
 

@@ -1,6 +1,6 @@
 """Phases and defects of simulated STEM images, found without labels, over seeds.
 
-    python benchmarks/stem.py [CASE …] [--seeds 3 4 5] [--members 2]
+    python benchmarks/stem.py [CASE …] [--seeds 6 7 8] [--members 2]
 
 Each case takes a model of a bundled recipe as it stands. The table is printed and written to
 ``benchmarks/results/stem.csv``.

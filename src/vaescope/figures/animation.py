@@ -49,6 +49,7 @@ def class_clip(scene: Scene, view: View) -> Clip | None:
     caption = (
         f"The image and the {kinds.what} of every site, {left} of {scene.frames} frames."
         " Cells without colour have no patch. The colours are those of the other figures."
+        + (f" Grey are all other {kinds.plural}." if kinds.shown < len(kinds.names) else "")
     )
     title = f"The {kinds.plural} as a movie"
     return Clip(f"{view.name}-movie", title, caption, data, view.name)
