@@ -26,6 +26,7 @@ KINDS: dict[str, float | None] = {
 POSES: dict[str, float | None] = {
     "angle_median_error_deg": None,
     "angle_share_within_3_deg": None,
+    "angle_median_spread_deg": None,
     "explained_fraction": None,
 }
 CASES = {
