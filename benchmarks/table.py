@@ -1,8 +1,8 @@
-"""The table of cards and digits from ``results/cards.csv`` and ``mnist.csv``, as Markdown.
+"""The tables of ``benchmarks/README.md`` from the CSV files in ``results``, as Markdown.
 
     python benchmarks/table.py
 
-It replaces the one in ``benchmarks/README.md``: the measures that have a goal.
+Of cards and digits they have the measures with a goal; of simulated images and movies, all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from cases import SEEDS
 
 HERE = Path(__file__).parent
-START, END = "<!-- table -->\n", "<!-- end of table -->\n"
+END = "<!-- end of table -->\n"
 COLUMNS = ("case", "measure", "mean", "worst", "seeds", "peer", "goal", "holds", "commit")
 
 
@@ -28,20 +28,44 @@ def line(row: dict[str, str]) -> list[str]:
 
 
 def table() -> str:
-    """All rows with a goal, as Markdown."""
-    rows = [list(COLUMNS), ["---"] * len(COLUMNS)]
+    """All rows of cards and digits with a goal, as Markdown."""
+    rows = []
     for name in ("cards.csv", "mnist.csv"):
         with (HERE / "results" / name).open(newline="") as file:
             rows += [line(row) for row in csv.DictReader(file) if row["goal"]]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    return markdown(COLUMNS, rows)
+
+
+def simulated(name: str) -> str:
+    """All rows of ``stem.csv`` or ``movies.csv``, as Markdown."""
+    with (HERE / "results" / name).open(newline="") as file:
+        rows = [list(row.values()) for row in csv.DictReader(file)]
+    said = {"true": "yes", "false": "**no**"}
+    cells = [[c, m.replace("_", " "), *rest, said.get(h, h)] for c, m, *rest, h in rows]
+    return markdown(("case", "measure", "mean", "worst", "seeds", "goal", "holds"), cells)
+
+
+def markdown(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [list(columns), ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def main() -> None:
     page = HERE / "README.md"
-    before, _, rest = page.read_text().partition(START)
-    _, _, after = rest.partition(END)
-    page.write_text(before + START + table() + END + after)
-    print(table(), end="")
+    tables = {
+        "table": table(),
+        "table of stem": simulated("stem.csv"),
+        "table of movies": simulated("movies.csv"),
+    }
+    text = page.read_text()
+    for name, cells in tables.items():
+        start = f"<!-- {name} -->\n"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(END)
+        text = before + start + cells + END + after
+        print(cells, end="")
+    page.write_text(text)
 
 
 if __name__ == "__main__":
