@@ -131,12 +131,13 @@ def _learned(
     threads: int,
 ) -> _Seen:
     """Sites of a frame by a learned detector."""
-    from vaescope.sites.learned.detector import alike, look
+    from vaescope.sites.learned.detector import judged, look
+    from vaescope.sites.learned.judge import best_threshold
 
-    seen = look(detector, frame, lengths, spread=spread, threads=threads)
-    keep = seen.score >= (_LIKELY if threshold is None else threshold)
-    if not detector.ordered:
-        keep[keep] = alike(seen.height[keep])
+    seen = judged(detector, look(detector, frame, lengths, spread=spread, threads=threads))
+    if threshold is None:
+        threshold = _LIKELY if detector.ordered else best_threshold(seen.score)
+    keep = seen.score >= threshold
     keep[keep] = apart(seen.position[keep], seen.score[keep], CLOSEST * lengths.spacing)
     more = {"score_spread": seen.spread[keep]}
     if detector.species > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from vaescope import simulate, store, weights
 from vaescope.errors import UserError
-from vaescope.sites.learned import maxima, network, picture
+from vaescope.sites.learned import judge, maxima, network, picture
 from vaescope.sites.learned.network import UNet
 from vaescope.sites.learned.settings import Settings
 from vaescope.sites.scale import Scale, without_outliers
@@ -23,8 +23,6 @@ TILE = 512  # px of the picture, side of the area that one task keeps
 # px, spacings tried where the image tells none. At finer ones single electrons look like atoms.
 _LADDER = (6.0, 68.0)
 _RUNGS = 7  # a factor of 1.5 apart
-_MUCH_WEAKER = 0.3  # of the usual height of an atom
-_ROUNDS = 10
 _FAR_MORE = 1.5
 _SURE = 0.8  # probability above which a site speaks for a scale
 _FEWEST_ACROSS = 6  # spacings across an image
@@ -64,7 +62,8 @@ class Maxima:
     """What a detector sees in a frame; arrays over maxima, sorted by row and column."""
 
     position: np.ndarray  # (maximum, 2) px of the frame
-    score: np.ndarray  # probability of a site, mean over the members
+    each: np.ndarray  # (maximum, member) probability of a site
+    score: np.ndarray  # its mean over the members
     spread: np.ndarray  # its standard deviation over the members
     species: np.ndarray  # (maximum, species) probability
     height: np.ndarray  # over its surroundings, in units of the frame
@@ -157,12 +156,28 @@ def look(
     return Maxima(**{name: values[order] for name, values in merged.items()})
 
 
+def judged(detector: Detector, seen: Maxima) -> Maxima:
+    """Maxima of an image without order, their probabilities in the light of all of them.
+
+    Those of a crystal are left as they are.
+    """
+    curve = detector.facts.get("judge")
+    if curve is None or not len(seen.score):
+        return seen
+
+    def again(shown: np.ndarray) -> np.ndarray:
+        return judge.probability(curve, judge.features(seen.score, seen.height, shown))
+
+    each = np.stack([again(one) for one in seen.each.T], axis=1)
+    return replace(seen, each=each, score=again(seen.score), spread=each.std(axis=1))
+
+
 def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
     """The scale at which a detector sees most in a part of an image.
 
-    A ladder of scales is tried, and the sites counted of which the detector is sure. For atoms
-    without order nothing but their width tells the scale, and noise hides that. The spacing of a
-    crystal stays as guessed unless far more is seen at another: contamination may belie it.
+    A ladder of scales is tried, and the sites counted of which the detector is sure. The guess
+    stays unless far more is seen at another scale: contamination may belie the spacing of a
+    crystal, and noise hides the width of atoms without order.
 
     Parameters
     ----------
@@ -175,8 +190,10 @@ def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
         return float((2 * score[score > _SURE] - 1).sum())
 
     best, most = guess, 0.0
-    if guess.periodic and detector.ordered:
-        most = _FAR_MORE * gain(guess)
+    if not detector.ordered:
+        best = Scale(4 * guess.width, guess.width, False, guess.outlier)
+    if guess.periodic or not detector.ordered:
+        most = _FAR_MORE * gain(best)
     largest = min(_LADDER[1], min(part.shape) / _FEWEST_ACROSS)
     for spacing in np.geomspace(_LADDER[0], _LADDER[1], _RUNGS):
         if spacing > largest:
@@ -234,27 +251,7 @@ def _judged(
     """Maxima of one tile, seen by every member at the same pixels."""
     y, x = np.rint(place).astype(int).T
     y, x = np.clip(y, 0, heats.shape[1] - 1), np.clip(x, 0, heats.shape[2] - 1)
-    each = np.stack([detector.probability(maxima.matched(heat)[y, x]) for heat in heats])
+    each = np.stack([detector.probability(maxima.matched(heat)[y, x]) for heat in heats], axis=1)
     species = kinds[:, y, x].T if len(kinds) else np.ones((len(y), 1))
     position = (place + start + 0.5) * factor - 0.5
-    return Maxima(position, each.mean(axis=0), each.std(axis=0), species, heights[y, x])
-
-
-def alike(height: np.ndarray) -> np.ndarray:
-    """Mask of the sites that are not much weaker than the others.
-
-    Where atoms are few, most of what a detector sees around a place is its support, the speckle of
-    which may look like atoms; but atoms of one element are about equally strong.
-
-    Parameters
-    ----------
-    height : (site,) over its surroundings.
-    """
-    keep = height > 0
-    for _ in range(_ROUNDS):
-        strong = height[keep]
-        if not len(strong):
-            break
-        # A mean that the strong dominate: few atoms stand out even among more specks.
-        keep = height > _MUCH_WEAKER * (strong**2).sum() / strong.sum()
-    return keep
+    return Maxima(position, each, each.mean(axis=1), each.std(axis=1), species, heights[y, x])

@@ -24,6 +24,7 @@ from vaescope.sites.learned.picture import SPACING
 
 SIZE = 144  # px, side of a scene
 CROP = 96  # px, side of what is shown at once
+WIDE = 288  # px, side of a picture in which much is seen at once
 _NEAREST = (0.72 * SPACING, 1.45 * SPACING)  # px: an estimated spacing may be that wrong
 _WIDTH = (0.13, 0.29)  # of the distance of nearest columns
 _ALONE = (1.2, 3.2)  # px, width of atoms without order, around a quarter of SPACING
@@ -37,7 +38,7 @@ _WAYS = 5  # kinds of disturbance of a crystal: vacancies, strength, place, an e
 
 @dataclass
 class Scene:
-    """Columns without noise, and what a detector should say of them; pictures are (SIZE, SIZE)."""
+    """Columns without noise, and what a detector should say of them; pictures are (side, side)."""
 
     clean: np.ndarray  # in units of the strongest column's peak
     heat: np.ndarray  # a Gaussian of height 1 on every site
@@ -49,7 +50,7 @@ class Scene:
 
 @dataclass
 class Recorded:
-    """A noisy image of a part of a scene; pictures are (CROP, CROP)."""
+    """A noisy image of a part of a scene; pictures are (crop, crop)."""
 
     image: np.ndarray
     heat: np.ndarray
@@ -57,12 +58,13 @@ class Recorded:
     position: np.ndarray  # (site, 2) px; sites just outside are among them
 
 
-def scene(name: str, rng: np.random.Generator) -> Scene:
+def scene(name: str, rng: np.random.Generator, size: int = SIZE) -> Scene:
     """A scene of one system; parameters that its name gives are kept, all others are drawn.
 
     Parameters
     ----------
     name : of a simulation, such as `hexagonal` or `perovskite?ratio=0.3`.
+    size : px, side of the scene.
     """
     system, given = simulate.parse(name)
     assert isinstance(given, simulate.Parameters)  # `Settings` takes nothing else
@@ -88,10 +90,10 @@ def scene(name: str, rng: np.random.Generator) -> Scene:
         decoy = rng.uniform() < _DECOYS
         width = _log_uniform(rng, _TOO_WIDE if decoy else _ALONE)
         spacing = width * _log_uniform(rng, _SPARSE)
-    columns = _built(made, replace(chosen, size=SIZE, spacing=spacing, width=width), rng)
-    columns = _disturbed(columns, spacing, rng) if ordered else _unequal(columns, rng)
+    columns = _built(made, replace(chosen, size=size, spacing=spacing, width=width), rng)
+    columns = _disturbed(columns, spacing, size, rng) if ordered else _unequal(columns, rng)
     columns = columns.where(columns.strength >= _WEAKEST)
-    clean = expected_counts(columns, SIZE, 1.0, width, 0.0)
+    clean = expected_counts(columns, size, 1.0, width, 0.0)
     if not ordered:
         clean = _out_of_focus(columns, clean, width, rng)
     if decoy:
@@ -147,15 +149,16 @@ def _unequal(atoms: lattice.Columns, rng: np.random.Generator) -> lattice.Column
 def _out_of_focus(
     atoms: lattice.Columns, clean: np.ndarray, width: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """The image of atoms some of which are wider and therefore dimmer, (SIZE, SIZE)."""
+    """The image of atoms some of which are wider and therefore dimmer, like ``clean``."""
+    size = len(clean)
     wide = width * rng.uniform(1.1, 1.5)
     some = atoms.where(rng.uniform(size=len(atoms)) < rng.uniform(0, 0.5))
-    blurred = expected_counts(some, SIZE, (width / wide) ** 2, wide, 0.0)
-    return clean - expected_counts(some, SIZE, 1.0, width, 0.0) + blurred
+    blurred = expected_counts(some, size, (width / wide) ** 2, wide, 0.0)
+    return clean - expected_counts(some, size, 1.0, width, 0.0) + blurred
 
 
 def _disturbed(
-    columns: lattice.Columns, spacing: float, rng: np.random.Generator
+    columns: lattice.Columns, spacing: float, size: int, rng: np.random.Generator
 ) -> lattice.Columns:
     """A crystal that is not perfect, so that what is seen counts and not what would be expected."""
     count = len(columns)
@@ -171,15 +174,15 @@ def _disturbed(
         columns = replace(columns, y=columns.y + shift[0], x=columns.x + shift[1])
     if 3 in way:
         turn = rng.uniform(0, 2 * np.pi)
-        along = (columns.y - SIZE / 2) * np.sin(turn) + (columns.x - SIZE / 2) * np.cos(turn)
-        columns = columns.where(along < rng.uniform(-0.4, 0.5) * SIZE)
+        along = (columns.y - size / 2) * np.sin(turn) + (columns.x - size / 2) * np.cos(turn)
+        columns = columns.where(along < rng.uniform(-0.4, 0.5) * size)
     return columns
 
 
-def record(chosen: Scene, rng: np.random.Generator) -> Recorded:
+def record(chosen: Scene, rng: np.random.Generator, crop: int = CROP) -> Recorded:
     """A noisy image of a part of a scene, turned and mirrored at random."""
-    corner = rng.integers(0, SIZE - CROP + 1, 2)
-    part = (slice(corner[0], corner[0] + CROP), slice(corner[1], corner[1] + CROP))
+    corner = rng.integers(0, len(chosen.clean) - crop + 1, 2)
+    part = (slice(corner[0], corner[0] + crop), slice(corner[1], corner[1] + crop))
     pictures = np.stack([chosen.clean[part], chosen.heat[part], chosen.kind[part]])
     position = chosen.position - corner
     if rng.uniform() < 0.5:
@@ -188,31 +191,31 @@ def record(chosen: Scene, rng: np.random.Generator) -> Recorded:
         if rng.uniform() < 0.5:
             pictures = np.flip(pictures, axis + 1)
             position = position.copy()
-            position[:, axis] = CROP - 1 - position[:, axis]
-    near = ((position > -4) & (position < CROP + 3)).all(axis=1)
+            position[:, axis] = crop - 1 - position[:, axis]
+    near = ((position > -4) & (position < crop + 3)).all(axis=1)
     clean, heat, kind = pictures
     return Recorded(_recorded(clean, chosen, rng), heat, kind.astype(np.int64), position[near])
 
 
 def _recorded(clean: np.ndarray, chosen: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Counts in an instrument that is not perfect, (CROP, CROP)."""
+    """Counts in an instrument that is not perfect, like ``clean``."""
 
     def sometimes(share: float) -> bool:
         return bool(rng.uniform() < share)
 
-    width = chosen.width
+    width, crop = chosen.width, len(clean)
     if sometimes(0.4):  # tails of the probe, and some astigmatism
         tail = rng.uniform(1.0, 2.5, 2) * width
         share = rng.uniform(0.05, 0.4)
         clean = (1 - share) * clean + share * ndimage.gaussian_filter(clean, tail) * 3
     if sometimes(0.4):  # thickness
-        clean = clean * np.exp(rng.uniform(0.05, 0.5) * field(CROP, rng.uniform(8, 40), rng))
+        clean = clean * np.exp(rng.uniform(0.05, 0.5) * field(crop, rng.uniform(8, 40), rng))
     image = clean + _log_uniform(rng, (0.02, 2.0))
     if sometimes(0.5 if chosen.ordered else 0.95):  # amorphous layer or support
         speckle = _log_uniform(rng, (0.02, 0.3 if chosen.ordered else 0.2))
-        image = image + support(CROP, width * rng.uniform(0.8, 1.5), speckle, rng)
+        image = image + support(crop, width * rng.uniform(0.8, 1.5), speckle, rng)
     if sometimes(0.4):  # contamination
-        blot = field(CROP, rng.uniform(6, 40), rng)
+        blot = field(crop, rng.uniform(6, 40), rng)
         image = image + rng.uniform(0, 2.5) * np.maximum(blot + rng.uniform(-1, 1), 0)
     if sometimes(0.4):  # lines of the scan, each a little off
         image = _shifted_lines(image, rng.uniform(0, 0.5), rng)
@@ -224,7 +227,7 @@ def _recorded(clean: np.ndarray, chosen: Scene, rng: np.random.Generator) -> np.
     if sometimes(0.4):
         image = image + rng.normal(0, _log_uniform(rng, (0.02, 0.4)), image.shape)
     if sometimes(0.3):
-        image = image + rng.normal(0, _log_uniform(rng, (0.01, 0.2)), (CROP, 1))
+        image = image + rng.normal(0, _log_uniform(rng, (0.01, 0.2)), (crop, 1))
     if sometimes(0.6):  # smoothing and resampling, by which noise gets grains
         image = ndimage.gaussian_filter(image, _log_uniform(rng, (0.3, max(1.1, 0.8 * width))))
     if sometimes(0.2):  # black level and saturation of a picture file

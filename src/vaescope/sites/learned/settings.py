@@ -10,7 +10,7 @@ from vaescope import simulate, store
 from vaescope.errors import UserError, refuse_unknown
 from vaescope.simulate.movies import Movie
 
-FORMAT = 1
+FORMAT = 2
 """Goes up when the same settings no longer give the same detector."""
 
 _LIMITS: dict[str, tuple[float, float]] = {

@@ -6,22 +6,26 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vaescope.sites.learned import scenes
+from vaescope.sites.learned import judge, scenes
+from vaescope.sites.learned.detector import Detector, look
 from vaescope.sites.learned.maxima import peaks
 from vaescope.sites.learned.network import UNet, best_device
-from vaescope.sites.learned.picture import normalised
+from vaescope.sites.learned.picture import SPACING, normalised
 from vaescope.sites.learned.settings import Settings
+from vaescope.sites.scale import Scale
 from vaescope.sites.truth import match
 
 _SPECIES_WEIGHT = 0.1  # of the species' cross entropy beside the heat's
 _TOLD = 0.3  # heat above which the species of a pixel is asked for
 _WARM = 0.1  # share of the training during which the learning rate rises
 _JUDGED = 48  # images on which the finished members are calibrated
+_WIDE = 32  # and wide ones, where atoms without order are judged together
 _NEAR = 2.5  # px: a maximum so near to a column has found it
 
 
@@ -39,7 +43,8 @@ def train(
     -------
     members : the networks, on the CPU, in evaluation mode.
     facts : ``calibration`` (slope, offset) of the logit of a score, ``species`` (number of kinds),
-        ``f1``, ``precision`` and ``recall`` on simulated images that no member has seen.
+        ``f1``, ``precision`` and ``recall`` on simulated images that no member has seen; without
+        order also ``judge``, the curve by which the maxima of an image are judged together.
     """
     device = best_device()
     log(f"drawing {settings.images} scenes of {', '.join(settings.simulate)}")
@@ -61,16 +66,21 @@ def train(
     workers = min(max(threads, 1), settings.members) if device.type == "cpu" else 1
     with ThreadPoolExecutor(max_workers=workers) as executor:
         members = list(executor.map(run, range(settings.members)))
-    facts = judge(members, settings)
+    facts = calibrate(members, settings) | {"species": species}
     log(f"on simulated images: F1 {facts['f1']:.3f}")
-    return members, facts | {"species": species}
+    detector = Detector(members, settings, facts)
+    if not detector.ordered:
+        facts["judge"] = judge_together(detector)
+    return members, facts
 
 
-def draw(settings: Settings, count: int, stream: int) -> list[scenes.Scene]:
+def draw(
+    settings: Settings, count: int, stream: int, size: int = scenes.SIZE
+) -> list[scenes.Scene]:
     """Scenes of all systems in turn; another ``stream`` gives others."""
     rng = np.random.default_rng([settings.seed, stream])
     names = settings.simulate
-    return [scenes.scene(names[k % len(names)], rng) for k in range(count)]
+    return [scenes.scene(names[k % len(names)], rng, size) for k in range(count)]
 
 
 def _fit(
@@ -128,7 +138,7 @@ def _loss(logits: Tensor, heat: Tensor, kind: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def judge(members: list[UNet], settings: Settings) -> dict[str, Any]:
+def calibrate(members: list[UNet], settings: Settings) -> dict[str, Any]:
     """Calibrate the scores of trained members on images that they have not seen.
 
     A logistic curve through the logit of the score tells how likely a maximum is a site.
@@ -170,6 +180,22 @@ def judge(members: list[UNet], settings: Settings) -> dict[str, Any]:
         "precision": precision,
         "recall": recall,
     }
+
+
+def judge_together(detector: Detector) -> list[float] | None:
+    """The curve by which atoms without order are judged, from wide images no member has seen."""
+    rng = np.random.default_rng([detector.settings.seed, 5])
+    margin = scenes.SIZE - scenes.CROP
+    lengths = Scale(SPACING, SPACING / 4, False)
+    images, right = [], []
+    for scene in draw(detector.settings, _WIDE, 6, scenes.WIDE + margin):
+        shown = scenes.record(scene, rng, scenes.WIDE)
+        frame, spread = da.from_array(shown.image), float(shown.image.std())
+        seen = look(detector, frame, lengths, spread=spread)
+        if len(seen.score):
+            images.append(judge.features(seen.score, seen.height))
+            right.append(match(seen.position, shown.position, _NEAR) >= 0)
+    return judge.fit(images, right) if images else None
 
 
 def logit(share: np.ndarray) -> np.ndarray:
