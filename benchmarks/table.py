@@ -1,19 +1,20 @@
-"""The table of cards and digits from ``results/cards.csv`` and ``mnist.csv``, as Markdown.
+"""The tables of cards and digits and of strain from ``results/``, as Markdown.
 
     python benchmarks/table.py
 
-It replaces the one in ``benchmarks/README.md``: the measures that have a goal.
+They replace those in ``benchmarks/README.md``. Of cards and digits: the measures with a goal.
 """
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from statistics import fmean
 
 from cases import SEEDS
 
 HERE = Path(__file__).parent
-START, END = "<!-- table -->\n", "<!-- end of table -->\n"
+MARKS = ("<!-- {} -->\n", "<!-- end of {} -->\n")
 COLUMNS = ("case", "measure", "mean", "worst", "seeds", "peer", "goal", "holds", "commit")
 
 
@@ -36,12 +37,40 @@ def table() -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
+def strain() -> str:
+    """Strain by case and dose, as Markdown: means over seeds, and the ratio of each seed."""
+    with (HERE / "results" / "strain.csv").open(newline="") as file:
+        listed = list(csv.DictReader(file))
+    wanted = ("neighbours", "GPA", "model", "GPA-patch")
+    head = ["case", "dose", *wanted, "neighbours ÷ GPA by seed", "beyond 2 errors"]
+    lines = [head, ["---"] * len(head)]
+    for case, dose in dict.fromkeys((row["case"], row["dose"]) for row in listed):
+        own = [row for row in listed if (row["case"], row["dose"]) == (case, dose)]
+        cells, of_method = [], {}
+        for method in wanted:
+            rows = [row for row in own if row["method"] == method]
+            error = [float(row["rmse_far_percent"]) for row in rows]
+            inside = [float(row["coverage_strain"]) for row in rows]
+            of_method[method] = {row["seed"]: value for row, value in zip(rows, error, strict=True)}
+            few = "" if len(rows) > 2 else f", seed {' '.join(row['seed'] for row in rows)}"
+            cells.append(f"{fmean(error):.2f} ({fmean(inside):.2f}{few})" if rows else "")
+        ratio = [f"{of_method['neighbours'][k] / v:.2f}" for k, v in of_method["GPA"].items()]
+        beyond = [r["beyond_2"] for r in own if r["method"] == "neighbours" and r["beyond_2"]]
+        told = f"{fmean(map(float, beyond)):.3f}" if beyond else ""
+        lines.append([case, dose, *cells, " ".join(ratio), told])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
 def main() -> None:
     page = HERE / "README.md"
-    before, _, rest = page.read_text().partition(START)
-    _, _, after = rest.partition(END)
-    page.write_text(before + START + table() + END + after)
-    print(table(), end="")
+    text = page.read_text()
+    for name, made in (("table", table()), ("strain table", strain())):
+        start, end = (mark.format(name) for mark in MARKS)
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = before + start + made + end + after
+        print(made, end="")
+    page.write_text(text)
 
 
 if __name__ == "__main__":
