@@ -2,13 +2,15 @@
 
     python benchmarks/table.py
 
-Of cards and digits they have the measures with a goal; of simulated images and movies, all of them.
+Of cards and digits they have the measures with a goal; of simulated images and movies, all of them;
+of strain, the means over seeds.
 """
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from statistics import fmean
 
 from cases import SEEDS
 
@@ -51,12 +53,37 @@ def markdown(columns: tuple[str, ...], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def strain() -> str:
+    """Strain by case and dose, as Markdown: means over seeds, and the ratio of each seed."""
+    with (HERE / "results" / "strain.csv").open(newline="") as file:
+        listed = list(csv.DictReader(file))
+    wanted = ("neighbours", "GPA", "model", "GPA-patch")
+    head = ("case", "dose", *wanted, "neighbours ÷ GPA by seed", "beyond 2 errors")
+    lines = []
+    for case, dose in dict.fromkeys((row["case"], row["dose"]) for row in listed):
+        own = [row for row in listed if (row["case"], row["dose"]) == (case, dose)]
+        cells, of_method = [], {}
+        for method in wanted:
+            rows = [row for row in own if row["method"] == method]
+            error = [float(row["rmse_far_percent"]) for row in rows]
+            inside = [float(row["coverage_strain"]) for row in rows]
+            of_method[method] = {row["seed"]: value for row, value in zip(rows, error, strict=True)}
+            few = "" if len(rows) > 2 else f", seed {' '.join(row['seed'] for row in rows)}"
+            cells.append(f"{fmean(error):.2f} ({fmean(inside):.2f}{few})" if rows else "")
+        ratio = [f"{of_method['neighbours'][k] / v:.2f}" for k, v in of_method["GPA"].items()]
+        beyond = [r["beyond_2"] for r in own if r["method"] == "neighbours" and r["beyond_2"]]
+        told = f"{fmean(map(float, beyond)):.3f}" if beyond else ""
+        lines.append([case, dose, *cells, " ".join(ratio), told])
+    return markdown(head, lines)
+
+
 def main() -> None:
     page = HERE / "README.md"
     tables = {
         "table": table(),
         "table of stem": simulated("stem.csv"),
         "table of movies": simulated("movies.csv"),
+        "table of strain": strain(),
     }
     text = page.read_text()
     for name, cells in tables.items():
