@@ -44,7 +44,7 @@ lock:
 bench: .venv/ready
 	$(BIN)/python benchmarks/family.py
 	$(BIN)/python benchmarks/stem.py
-	$(BIN)/python benchmarks/movies.py 3 steps=700
+	$(BIN)/python benchmarks/movies.py
 	$(BIN)/python benchmarks/strain.py
 	$(BIN)/python benchmarks/detection.py
 	$(BIN)/python benchmarks/main_job.py

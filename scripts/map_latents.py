@@ -18,8 +18,9 @@ with job(snakemake) as task:
     )
     store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
     write_table(latents, task.output.table)
-    write_movie(analyse.follow(latents, sites), task.output.movie, task.params.settings)
-    scores = json.loads(latents.attrs["scores"])
+    movie = analyse.follow(latents, sites, task.params.followed)
+    write_movie(movie, task.output.movie, task.params.settings | {"movie": task.params.followed})
+    scores = json.loads(latents.attrs["scores"]) | json.loads(movie.attrs.get("scores", "{}"))
     store.write_text(json.dumps(scores, indent=1) + "\n", task.output.scores)
     for warning in json.loads(latents.attrs["warnings"]):
         task.say(warning)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vaescope import baselines, patches, simulate, sites
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
-from vaescope.analyse.kinds import TOGETHER, Angle, angle_of, kind_names, truths
+from vaescope.analyse.known import TOGETHER, Angle, angle_of, kind_names, truths
 from vaescope.baselines import unmixing
 from vaescope.errors import UserError
 

@@ -88,6 +88,23 @@ def test_one_structure_that_lies_in_two_places_of_the_latents_is_one_mode():
     assert (found.label == np.array([0, 0, 1])[kind]).all()
 
 
+def test_a_structure_between_two_others_does_not_make_them_one():
+    content, kind = crowds([120, 80, 60])
+    noise = np.random.default_rng(5).normal(0, 0.05, (260, 1, 12, 12))
+    # Brightness in steps of twice 2.5 standard deviations: neighbours are alike, the ends are not.
+    bright = np.array([1.0, 1.5, 1.25])
+
+    def draw(points):
+        out = np.zeros((len(points), 1, 12, 12))
+        place = np.clip(np.round(points[:, 0] / 6).astype(int), 0, 2)
+        out[:, 0, 6, 9] = bright[place]
+        return out
+
+    found = modes.find(content, lambda rows: draw(content[rows]) + noise[rows], draw)
+    middle = found.label[np.searchsorted(kind, [0, 1])]
+    assert middle[0] != middle[1]
+
+
 def test_real_patches_beside_a_mode_are_its_own():
     content, kind = crowds([100, 40])
     found = found_in(content)

@@ -14,7 +14,8 @@ from fake_results import RECIPE, make
 from PIL import Image
 
 from vaescope import figures, report, store
-from vaescope.analyse import follow, movie, truth
+from vaescope.analyse import follow, kinds, movie, truth
+from vaescope.errors import UserError
 from vaescope.figures import animation
 from vaescope.workflow.tables import write_movie
 
@@ -152,6 +153,9 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         latents = latents.assign_coords(track=("site", track))
         members = latents.sizes.get("member", 4)
         latents["member_kept"] = ("member", np.ones(members, bool))
+        every = np.repeat(latents["consensus_content"].values[None], members, 0)
+        latents["content"] = (("member", "site", "latent"), every)
+        latents["mode"] = ("site", (every[0, :, 0] > 0).astype(int))
         if "consensus_class" in latents:
             share = latents["consensus_class_probability"].values
             every = np.repeat(share[None], members, 0)
@@ -172,8 +176,55 @@ def test_the_tables_of_a_movie_say_what_its_store_says(filmed: Path):
     tracks = pd.read_csv(filmed / "jrvae" / "movie" / "tracks.csv")
     assert {"track", "first_frame", "last_frame", "class_changes", "content_sd_2"} <= set(tracks)
     assert (tracks["length"] == FRAMES).all()
-    assert not (filmed / "rvae" / "movie" / "transitions.csv").exists()
-    assert (filmed / "rvae" / "movie" / "tracks.csv").exists()
+    # A model without classes has the modes of its latents.
+    modes = pd.read_csv(filmed / "rvae" / "movie" / "populations.csv")
+    assert set(modes["class_name"]) >= {"mode 1", "mode 2"}
+    np.testing.assert_allclose(modes.groupby("frame")["population"].sum(), 1, atol=1e-6)
+
+
+def test_a_recipe_may_ask_for_modes_where_there_are_classes(filmed: Path):
+    latents, sites = (store.open(filmed / n).load() for n in ("jrvae/latents.zarr", "sites.zarr"))
+    found = follow(latents, sites, {"kinds": "modes"})
+    alone = latents["mode"].values < 0
+    assert found.attrs["kinds"] == "mode" and follow(latents, sites).attrs["kinds"] == "class"
+    np.testing.assert_array_equal(found["kind"].values[~alone], latents["mode"].values[~alone])
+    assert found["class_name"].values.tolist()[:2] == ["mode 1", "mode 2"]
+    # Members that place every site alike do not disagree.
+    assert found["population_spread"].max() == 0
+    with pytest.raises(UserError, match="kinds"):
+        follow(latents, sites, {"kinds": "colours"})
+
+
+def test_sites_on_their_own_are_counted_apart(filmed: Path):
+    latents, sites = (store.open(filmed / n).load() for n in ("rvae/latents.zarr", "sites.zarr"))
+    mode = latents["mode"].values.copy()
+    mode[:5] = -1
+    found = follow(latents.assign(mode=("site", mode)), sites)
+    assert found["class_name"].values[-1] == kinds.ALONE
+    assert int(found["class_count"].sum()) == len(mode)
+    assert int(found["class_count"][:, -1].sum()) == (mode < 0).sum()
+
+
+def test_changes_are_scored_between_true_atoms():
+    frame, atom = np.tile(np.arange(4), 3), np.repeat(np.arange(3), 4)
+    defect = np.array([0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0])
+    latents = xr.Dataset(
+        {
+            "truth_defect": ("site", defect),
+            "truth_track": ("site", atom),
+            "frame": ("site", frame),
+        }
+    )
+    perfect = movie.scores(defect, latents)
+    assert perfect["change_recall"] == perfect["change_precision"] == 1
+    assert perfect["n_true_changes"] == 2 and perfect["defect_macro_f1_of_movie"] == 1
+    late = defect.copy()
+    late[2] = 0  # the first change is seen a frame too late
+    found = movie.scores(late, latents)
+    assert found["change_recall"] == found["change_precision"] == 0.5
+    still = np.repeat([0, 0, 1], 4)
+    assert movie.scores(still, latents)["change_recall"] == 0
+    assert movie.scores(defect, latents.drop_vars("truth_defect")) == {}
 
 
 def test_of_one_frame_there_is_nothing_to_follow(tmp_path: Path):
@@ -193,8 +244,16 @@ def test_a_movie_has_maps_at_five_times_curves_a_matrix_and_a_clip(filmed: Path)
     drawn = {figure["name"]: figure for figure in manifest["figures"]}
     for name in ("frames-angle", "frames-latent-1", "trajectories"):
         assert f"rvae-{name}" in drawn and f"jrvae-{name}" in drawn
-    for name in ("frames-classes", "populations", "transitions", "movie"):
-        assert f"jrvae-{name}" in drawn and f"rvae-{name}" not in drawn
+    for name, word in (
+        ("frames-classes", "over time"),
+        ("populations", "over time"),
+        ("movie", ""),
+    ):
+        assert word in drawn[f"jrvae-{name}"]["title"]
+        assert "lasses" in drawn[f"jrvae-{name}"]["title"]
+        assert "odes" in drawn[f"rvae-{name}"]["title"]
+    assert drawn["jrvae-transitions"]["title"] == "From class to class"
+    assert drawn["rvae-transitions"]["title"] == "From mode to mode"
     clip = filmed / "figures" / "latest" / "jrvae-movie.gif"
     with Image.open(clip) as picture:
         assert picture.n_frames == FRAMES

@@ -1,5 +1,7 @@
 """Patches are centred on their sites and can be turned back into raw signal."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -112,6 +114,23 @@ def test_patches_survive_the_store(tmp_path):
     cut = patches.extract(IMAGE, FOUND, {})
     store.write(cut, tmp_path / "patches.zarr")
     np.testing.assert_array_equal(store.open(tmp_path / "patches.zarr").patch, cut.patch)
+
+
+def test_patches_of_many_frames_are_held_once():
+    frames, side = 80, 64
+    pixels = np.random.default_rng(0).random((frames, side, side)).astype(np.float32)
+    image = as_image(pixels[0]).drop_vars("image")
+    image["image"] = (("time", "channel", "y", "x"), pixels[:, None])
+    image = image.chunk({"time": 1})
+    grid = np.mgrid[17:47:3, 17:47:3].reshape(2, -1).T.astype(float)
+    found = places(np.tile(grid, (frames, 1)), frame=np.repeat(np.arange(frames), len(grid)))
+    patches.extract(image.isel(time=[0]), found.isel(site=slice(100)), {"size": 32, "pixels": 32})
+    tracemalloc.start()
+    made = patches.extract(image, found, {"size": 32, "pixels": 32})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Beside them: samples of some tiles, and sums in double precision of some rows.
+    assert peak < 2.5 * made["patch"].nbytes
 
 
 def test_constant_patches_stay_zero():

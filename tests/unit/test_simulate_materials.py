@@ -113,7 +113,8 @@ def test_whatever_is_asked_the_truth_is_whole(name, seed, size, spacing, width, 
         ("bifeo3?domains=2.5", ["whole"]),
         ("graphene?frames=3", ["frames"]),
         ("grafene", ["graphene", "Did you mean"]),
-        ("graphene-movie?size=8192&frames=1000", ["too large", "fewer frames"]),
+        ("graphene-movie?size=8192&frames=1000", ["too many unit cells", "fewer `frames`"]),
+        ("graphene-movie?size=8192&frames=10&spacing=100", ["too large", "fewer frames"]),
     ],
 )
 def test_what_a_system_cannot_do_is_refused(name, words):

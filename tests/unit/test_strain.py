@@ -158,6 +158,59 @@ def test_a_shift_of_every_other_site_is_no_strain():
     assert np.nanmax(np.abs(value)) < 1e-6 and np.nanmax(np.abs(turn)) < 1e-6
 
 
+def waved(length: float, across: bool, weak: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, their errors and true exx of a crystal under a wave of strain of so many spacings;
+    every other site is worse known by a factor."""
+    index = np.stack(np.meshgrid(np.arange(26), np.arange(26), indexing="ij"), -1).reshape(-1, 2)
+    points = index * 12.0 + 8
+    x, y = points.T
+    wave = 2 * np.pi / (12.0 * length)
+    moved = 0.01 * x * np.cos(wave * y) if across else 0.01 * np.sin(wave * x) / wave
+    true = 0.01 * np.cos(wave * (y if across else x))
+    error = np.where(index.sum(1) % 2, weak, 1.0)[:, None] * [0.05, 0.05]
+    return np.column_stack([x + moved, y]), error, true
+
+
+@pytest.mark.parametrize("weak", [1.0, 1.5])
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("length", [12.0, 6.0])
+def test_a_wave_of_strain_is_damped_as_the_stated_resolution_damps_it(length, across, weak):
+    """Along it and across it, and whichever sublattice is better known: exp(-2 pi² s²/length²)."""
+    points, error, true = waved(length, across, weak)
+    found = lattice.find_lattice(points, np.zeros(len(points), int))
+    assert found is not None
+    fitted = neighbours.fit(found, points, error, 2.0)
+    own = fitted.deformation[:, 0, 0] * found.vectors[0, 0] / 12.0
+    inside = ((points > 48) & (points < SIDE - 48)).all(1) & np.isfinite(own)
+    assert inside.sum() > 200
+    seen = np.polyfit(true[inside], own[inside], 1)[0]
+    wanted = np.exp(-2 * (np.pi * neighbours.RESOLUTION / length) ** 2)
+    assert seen == pytest.approx(wanted, abs=0.06)
+
+
+@pytest.mark.parametrize("kind", ["scan noise", "two species"])
+def test_scan_noise_and_other_brightness_are_no_strain(kind):
+    """Of strains that are all 0, two standard errors hold 95 %."""
+    beyond = []
+    for seed in (40, 41):
+        name = "misfit?misfit=0&angle=3" if kind == "two species" else "strained?scan_noise=0.4"
+        image = simulate.make(f"{name}&size=256&dose=1000", seed)
+        own = strain.map_strain(image, sites.find(image, {})).sel({"method": "neighbours"})
+        pull = np.abs(own["strain"].values / own["strain_error"].values)
+        beyond.append(np.mean(pull[np.isfinite(pull)] > 2))
+    assert np.mean(beyond) < 0.07  # some 900 numbers of shared noise
+
+
+def test_errors_grow_where_strain_changes_within_the_resolution():
+    """About a dislocation's core, and nowhere else."""
+    image = simulate.make("dislocation?size=256&dose=5000", 3)
+    own = strain.map_strain(image, sites.find(image, {})).sel({"method": "neighbours"})
+    error = own["strain_error"].values.mean(1)
+    away = np.hypot(own["x"].values - 127.5, own["y"].values - 127.5)
+    known = np.isfinite(error)
+    assert np.median(error[known & (away < 40)]) > 3 * np.median(error[known & (away > 80)])
+
+
 def test_sites_with_too_few_neighbours_are_not_known_and_disorder_has_no_strain():
     points = grid(np.eye(2))
     lonely = points[np.argsort(np.hypot(*(points - SIDE / 2).T))[1:9]]

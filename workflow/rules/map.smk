@@ -25,6 +25,7 @@ rule map_latents:
         runtime=minutes(30, 60),
     params:
         settings=model_settings,
+        followed=recipe("movie"),
     message:
         "{wildcards.dataset}: mapping the latents of {wildcards.model}"
     script:

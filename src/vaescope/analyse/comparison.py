@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 from vaescope import baselines
-from vaescope.analyse.kinds import Angle, angle_of, main_truth, truths
+from vaescope.analyse.known import Angle, angle_of, main_truth, truths
 from vaescope.analyse.labelled import FOLDS, by_neighbours
 from vaescope.analyse.truth import matched_accuracy
 from vaescope.baselines.seen import explained, mask

@@ -46,12 +46,12 @@ class Lattice:
         """Mean length of a and b in px."""
         return float(np.hypot(*self.vectors.T).mean())
 
-    def shells(self) -> np.ndarray:
-        """Whole numbers (vector, 2) of a and b of the lattice vectors within ``REACH``."""
+    def shells(self, reach: float = REACH) -> np.ndarray:
+        """Whole numbers (vector, 2) of a and b of the lattice vectors within so many spacings."""
         counts = np.arange(-4, 5)
         index = np.stack(np.meshgrid(counts, counts, indexing="ij"), -1).reshape(-1, 2)
         length = np.hypot(*(index @ self.vectors).T)
-        return index[(length > 0) & (length <= REACH * self.spacing)]
+        return index[(length > 0) & (length <= reach * self.spacing)]
 
 
 def find_lattice(position: np.ndarray, frame: np.ndarray) -> Lattice | None:

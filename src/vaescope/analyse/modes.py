@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 MOST_MODES = 60
-SMALLEST = 6  # sites that make a mode, at least, and this share of all of them
-CORE = 5  # neighbours by whose distance the density is told; half the least mode if that is more
-PASS = 2.0  # times as far apart as at a peak sites lie at the pass to a higher one
-SMALLEST_SHARE = 0.005
+SMALLEST = 5  # sites that make a mode, at least, and this share of all of them
+CORE = 4  # neighbours by whose distance the density is told; half the least mode if that is more
+PASS = 1.5  # times as far apart as at a peak sites lie at the pass to a higher one
+SMALLEST_SHARE = 0.0035
 EXAMPLES = 12  # real patches of each mode
-APART = 3.0  # mean over standard deviation of what a patch loses by another mode's picture
+APART = 2.0  # mean over standard deviation of what a patch loses by another mode's picture
 MOST_PATHS = 4
 STEPS = 9  # along a path
 NEIGHBOURS = 10  # of each site in the graph on which paths run
@@ -125,7 +125,12 @@ def _merged(
 
     A patch loses by another mode's picture what its squared distance grows by. Two modes are apart
     if either's patches lose on average ``APART`` times as much as the loss scatters among them.
+    Modes are one only if no two of them are apart (complete linkage): a rare structure between two
+    others would else chain them.
     """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     from vaescope.models import orbit
 
     count = len(middle)
@@ -143,9 +148,10 @@ def _merged(
         more = distance - distance[:, [k]]
         scatter = more.std(0, ddof=1) if len(own) > 1 else np.zeros(count)
         loss[k] = more.mean(0) / np.maximum(scatter, 1e-12)
-    same = np.maximum(loss, loss.T) < APART
-    np.fill_diagonal(same, True)
-    found, group = connected_components(csr_matrix(same), directed=False)
+    apart = np.maximum(np.maximum(loss, loss.T), 0)
+    np.fill_diagonal(apart, 0)
+    group = fcluster(linkage(squareform(apart), "complete"), APART, "distance") - 1
+    found = int(group.max()) + 1
     size = np.array([(np.isin(label, np.flatnonzero(group == g))).sum() for g in range(found)])
     order = np.argsort(-size, kind="stable")
     rank = np.empty(found, int)

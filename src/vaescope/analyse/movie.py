@@ -1,12 +1,18 @@
-"""What becomes of the atoms of a movie: populations of classes, changes between them, stays."""
+"""What becomes of the atoms of a movie: populations of kinds, changes between them, stays.
+
+Kinds are a model's classes, or the modes of its latents.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from vaescope.analyse import kinds, truth
 
 REPLICATES = 400  # of the bootstrap: its standard errors are then known to some 4 %
 _AT_ONCE = 50  # replicates drawn together: bounds memory for many tracks
@@ -14,18 +20,22 @@ NOTHING = "nothing_to_follow"
 """Attribute of the movie store of what is no movie: why there is nothing in it."""
 
 
-def follow(latents: xr.Dataset, sites: xr.Dataset, *, seed: int = 0) -> xr.Dataset:
+def follow(
+    latents: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any] | None = None, *, seed: int = 0
+) -> xr.Dataset:
     """What one model says of the atoms of a movie over time.
 
     Parameters
     ----------
     latents : Dataset of ``latents.zarr``, with `frame` and `track` where there are tracks.
     sites : Dataset of ``sites.zarr``, with the coordinate `time` where there are tracks.
+    settings : the part `movie` of a recipe (see ``kinds.of``).
     seed : of the bootstrap, which draws whole tracks, since the sites of one are not independent.
 
     Returns
     -------
-    Dataset over `time`, `class`, `next_class` and `track`, of what there is: `class_count`,
+    Dataset over `time`, `class`, `next_class` and `track`, of what there is: `class_name`, the
+    kind that each class is; over `site` its `kind`; `class_count`,
     `population` (share of the sites of a frame), its standard error `population_error` and the
     spread of the members `population_spread`; `change_count`, `transition` (probability per
     frame that a site of a class is of the next class in the following frame) and
@@ -33,7 +43,7 @@ def follow(latents: xr.Dataset, sites: xr.Dataset, *, seed: int = 0) -> xr.Datas
     average); per track its first and last frame, its length, how often its class changes, and
     means and standard deviations of its latents; and over `site` the `followed_angle` (rad),
     continuous along each track. Of what is no movie: no variables, and the attribute
-    ``nothing_to_follow``.
+    ``nothing_to_follow``. Where the truth is known, the attribute `scores` (JSON) has it.
     """
     if "track" not in latents.variables:
         frames = len(np.unique(sites["frame"].values))
@@ -42,17 +52,18 @@ def follow(latents: xr.Dataset, sites: xr.Dataset, *, seed: int = 0) -> xr.Datas
     frame, track = (latents[name].values.astype(int) for name in ("frame", "track"))
     frames = sites.sizes["time"]
     pairs = successive(track, frame)
-    found = _of_tracks(latents, frame, track, pairs)
-    if "consensus_class" in latents:
-        label = latents["consensus_class"].values.astype(int)
-        classes = latents.sizes["class"]
+    shown = kinds.of(latents, settings or {})
+    found = _of_tracks(latents, frame, track, pairs, None if shown is None else shown.label)
+    if shown is not None:
+        label, classes = shown.label, len(shown.names)
+        found["kind"] = (("site",), label, _about(f"{shown.what} of the site, by number"))
         rng = np.random.default_rng(seed)
         of_frame = populations(label, frame, track, frames, classes, rng)
         found["class_count"] = (("time", "class"), of_frame.count, _about("sites of the class"))
         found["population"] = (("time", "class"), of_frame.share, _about("share of the sites"))
         about = _about("standard error of the share")
         found["population_error"] = (("time", "class"), of_frame.error, about)
-        spread = _between_members(latents, frame, frames)
+        spread = _between_members(shown.of_members, classes, frame, frames)
         about = _about("spread of the share between members")
         found["population_spread"] = (("time", "class"), spread, about)
         change = transitions(label, track, pairs, classes, rng)
@@ -70,12 +81,16 @@ def follow(latents: xr.Dataset, sites: xr.Dataset, *, seed: int = 0) -> xr.Datas
         found["followed_angle"] = (("site",), angle, about)
     result = xr.Dataset(found, coords={"time": sites["time"], "track": np.unique(track)})
     result = result.assign_coords(site=latents["site"].values)
+    if shown is not None:
+        result = result.assign_coords({"class_name": ("class", shown.names)})
     result.attrs = {
         "model": latents.attrs.get("model", ""),
         "frames": frames,
         "tracks": int(result.sizes["track"]),
         "links": len(pairs),
         "replicates": REPLICATES,
+        "kinds": "" if shown is None else shown.what,
+        "scores": json.dumps({} if shown is None else scores(shown.label, latents)),
     }
     return result
 
@@ -211,16 +226,15 @@ def _bootstrap(
         return np.sqrt(np.maximum(square / seen - (total / seen) ** 2, 0))
 
 
-def _between_members(latents: xr.Dataset, frame: np.ndarray, frames: int) -> np.ndarray:
-    """Standard deviation of the shares (time, class) between the members with a vote."""
-    classes = latents.sizes["class"]
-    kept = latents["member_kept"].values.astype(bool)
+def _between_members(
+    labels: list[np.ndarray], classes: int, frame: np.ndarray, frames: int
+) -> np.ndarray:
+    """Standard deviation of the shares (time, class) between the labels (site,) of members."""
     shares = []
-    for probability in latents["class_probability"].values[kept]:
-        cell = frame * classes + probability.argmax(1)
-        count = np.bincount(cell, minlength=frames * classes).reshape(frames, classes)
-        shares.append(_shares(count.astype(float)))
-    return np.std(shares, axis=0)
+    for label in labels:
+        count = np.bincount(frame * classes + label, minlength=frames * classes)
+        shares.append(_shares(count.reshape(frames, classes).astype(float)))
+    return np.std(shares, axis=0) if shares else np.zeros((frames, classes))
 
 
 def unwrapped(angle: np.ndarray, track: np.ndarray, frame: np.ndarray, n: int) -> np.ndarray:
@@ -239,8 +253,42 @@ def unwrapped(angle: np.ndarray, track: np.ndarray, frame: np.ndarray, n: int) -
     return out
 
 
+def scores(label: np.ndarray, latents: xr.Dataset) -> dict[str, float]:
+    """How well kinds (site,) tell true defects and their changes; nothing without truth.
+
+    Every kind is named after the defect that most of its sites have (``defect_macro_f1_of_movie``).
+    Changes are those of true atoms between successive frames: ``change_recall`` is the share of
+    the true ones that have the right names before and after, ``change_precision`` the share of
+    those found that are such; ``n_true_changes`` is how many there are.
+    """
+    if "truth_defect" not in latents:
+        return {}
+    of_sites = truth.of_defects(label, latents)
+    if not of_sites:
+        return {}
+    out = {"defect_macro_f1_of_movie": of_sites["defect_macro_f1"]}
+    if "truth_track" not in latents:
+        return out
+    defect, atom = latents["truth_defect"].values, latents["truth_track"].values
+    known = np.flatnonzero((defect >= 0) & (atom >= 0))
+    defect, name = defect[known], truth.named(label[known], defect[known])
+    one, following = successive(atom[known], latents["frame"].values[known].astype(int)).T
+    changed, seen = defect[one] != defect[following], name[one] != name[following]
+    right = changed & (name[one] == defect[one]) & (name[following] == defect[following])
+    out["n_true_changes"] = float(changed.sum())
+    if changed.any():
+        out["change_recall"] = float(right.sum() / changed.sum())
+    if seen.any():
+        out["change_precision"] = float(right.sum() / seen.sum())
+    return out
+
+
 def _of_tracks(
-    latents: xr.Dataset, frame: np.ndarray, track: np.ndarray, pairs: np.ndarray
+    latents: xr.Dataset,
+    frame: np.ndarray,
+    track: np.ndarray,
+    pairs: np.ndarray,
+    label: np.ndarray | None,
 ) -> dict[str, Any]:
     """What is known of every track as a whole."""
     _, row = np.unique(track, return_inverse=True)
@@ -254,8 +302,7 @@ def _of_tracks(
         "last_frame": (("track",), last, _about("last frame with a patch")),
         "length": (("track",), length, _about("sites of the track with a patch")),
     }
-    if "consensus_class" in latents:
-        label = latents["consensus_class"].values.astype(int)
+    if label is not None:
         changed = pairs[label[pairs[:, 0]] != label[pairs[:, 1]], 0]
         count = np.bincount(row[changed], minlength=tracks)
         out["class_changes"] = (("track",), count, _about("changes of class between frames"))

@@ -18,6 +18,7 @@ import numpy as np
 from vaescope import deformation
 from vaescope.analyse import gpa, neighbours, posed, scatter
 from vaescope.analyse.lattice import Lattice, find_lattice
+from vaescope.analyse.neighbours import RESOLUTION
 from vaescope.analyse.strain_truth import scores
 from vaescope.analyse.zero import Map, of_covariance, reference_region, relative
 from vaescope.deformation import COMPONENTS
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 NEIGHBOURS, GPA = "neighbours", "GPA"
 CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
-# Standard deviation, in lattice spacings, of the Gaussian of the phases. Eight neighbours in a
-# square lattice average a gradient over two spacings along it, evenly, and over three rows of them:
-# variances of 1/3 and 2/3, on average 0.71 squared.
-RESOLUTION = 0.71
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
 
 

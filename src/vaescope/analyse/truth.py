@@ -37,11 +37,12 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if "consensus_class" in latents:
         found = latents["consensus_class"].values
-        out |= _of_phases(found, latents) | _of_defects(found, latents)
+        out |= _of_phases(found, latents) | of_defects(found, latents)
     if "mode" in latents:
-        of_modes = _of_defects(latents["mode"].values, latents)
+        of_modes = of_defects(latents["mode"].values, latents)
         if of_modes:
-            out["defect_macro_f1_of_modes"] = of_modes["defect_macro_f1"]
+            each = {k: v for k, v in of_modes.items() if k != "defect_ami"}
+            out |= {f"{name}_of_modes": value for name, value in each.items()}
             out["modes_found"] = int(latents["mode"].max()) + 1
     of_atoms = "truth_phase" in latents or "truth_track" in latents  # not of stacks of pictures
     if of_atoms and "consensus_angle" in latents and "truth_angle" in latents:
@@ -75,7 +76,7 @@ def _of_phases(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _of_defects(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
+def of_defects(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
     """Every class is named after the defect that most of its sites have."""
     from sklearn.metrics import adjusted_mutual_info_score, f1_score
 

@@ -1,4 +1,4 @@
-"""A movie of the classes as an animated GIF, small enough for a report."""
+"""A movie of the classes or modes as an animated GIF, small enough for a report."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.figures.movie import class_quantity
+from vaescope.figures.movie_maps import Kinds, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
 from vaescope.figures.scene import Scene, View
-from vaescope.figures.style import FAINT, INK, category_colours, plain
+from vaescope.figures.style import FAINT, INK, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,18 +38,21 @@ class Clip:
 
 
 def class_clip(scene: Scene, view: View) -> Clip | None:
-    """The image beside the classes of its sites, frame by frame; None without classes or time."""
-    if not scene.moving or not view.classes:
+    """The image beside the kinds of its sites, frame by frame; None without kinds or time."""
+    kinds = kinds_of(view)
+    if not scene.moving or kinds is None:
         return None
     shown = np.unique(np.linspace(0, scene.frames - 1, MOST_FRAMES).round().astype(int))
-    pictures = [_picture(scene, view, int(frame)) for frame in shown]
+    pictures = [_picture(scene, view, kinds, int(frame)) for frame in shown]
     pause = float(np.clip(_SECONDS / len(shown), _FASTEST, _SLOWEST))
     data, left = small_enough(pictures, pause)
     caption = (
-        f"The image and the class of every site, {left} of {scene.frames} frames."
+        f"The image and the {kinds.what} of every site, {left} of {scene.frames} frames."
         " Cells without colour have no patch. The colours are those of the other figures."
+        + (f" Grey are all other {kinds.plural}." if kinds.shown < len(kinds.names) else "")
     )
-    return Clip(f"{view.name}-movie", "The classes as a movie", caption, data, view.name)
+    title = f"The {kinds.plural} as a movie"
+    return Clip(f"{view.name}-movie", title, caption, data, view.name)
 
 
 def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:
@@ -68,7 +71,7 @@ def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:
     return data, len(pictures)
 
 
-def _picture(scene: Scene, view: View, frame: int) -> Image:
+def _picture(scene: Scene, view: View, kinds: Kinds, frame: int) -> Image:
     """One frame of the clip."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -89,18 +92,18 @@ def _picture(scene: Scene, view: View, frame: int) -> Image:
             micrograph(axes, then)
         else:
             bare(axes, then)
-            polygons(axes, then.cells_of(now), class_quantity(now), edges="white")
+            polygons(axes, then.cells_of(now), kinds.quantity(now), edges="white")
     top = 1 - 0.21 / total
     figure.text(0.1 / width, top, scene.when(frame), size=10, color=INK)
-    x, bottom = 0.1 / width, 0.1 / total
-    for index, colour in enumerate(category_colours(view.classes)):
+    bottom = 0.1 / total
+    figure.text(0.1 / width, bottom, kinds.what, size=8.5, color=INK)
+    pitch = min(0.4, (width - 0.75) / kinds.shown)
+    for index, (name, colour) in enumerate(zip(kinds.names, kinds.colours, strict=False)):
+        x = (0.6 + pitch * index) / width
         figure.text(x, bottom, "■", size=10, color=colour)
-        figure.text(x + 0.15 / width, bottom, f"class {index}", size=8.5, color=INK)
-        x += 0.72 / width
-        if x > 0.72:
-            break
-    name = plain(scene.dataset, 30)
-    figure.text(1 - 0.1 / width, top, name, size=8.5, color=FAINT, ha="right")
+        figure.text(x + 0.14 / width, bottom, name.split()[-1], size=8.5, color=INK)
+    dataset = plain(scene.dataset, 30)
+    figure.text(1 - 0.1 / width, top, dataset, size=8.5, color=FAINT, ha="right")
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
-from vaescope.analyse.kinds import angle_of, kind_names, main_truth, truths
+from vaescope.analyse.known import angle_of, kind_names, main_truth, truths
 from vaescope.figures import planes
 from vaescope.figures.compared import (
     GAP,

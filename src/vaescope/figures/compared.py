@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
-from vaescope.analyse.kinds import Angle
+from vaescope.analyse.known import Angle
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import FAINT, plain
 

@@ -1,166 +1,27 @@
-"""Movies: maps at chosen times, populations of classes over time, changes between classes."""
+"""Movies: populations of classes or modes over time, changes between them, trajectories."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.figures import quantities
-from vaescope.figures.panels import (
-    COLOUR,
-    RASTER_FROM,
-    Grid,
-    bare,
-    colour_bar,
-    grid,
-    polygons,
-    scale_bar,
-)
-from vaescope.figures.quantities import Quantity
+from vaescope.figures.movie_maps import Kinds, kinds_of
+from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
 from vaescope.figures.style import FAINT, INK, category_colours
 
-_SHOWN = 5  # frames: first, quarter, half, three quarters, last
+if TYPE_CHECKING:
+    import xarray as xr
+
 _LOG_FROM = 8  # times as large as the rarest class: from there on shares are drawn on a log scale
-
-
-def class_quantity(view: View) -> Quantity:
-    """The class of every site of the frame, or of all, as it is coloured."""
-    from matplotlib.colors import ListedColormap
-
-    labels = view.values("consensus_class").astype(float)
-    colours = ListedColormap(category_colours(view.classes))
-    return Quantity("class", labels, colours, -0.5, view.classes - 0.5)
-
-
-def frames_classes(scene: Scene, view: View) -> Drawn | None:
-    """The classes at chosen times."""
-    if not view.classes:
-        return None
-    return _frames(
-        scene,
-        view,
-        "frames-classes",
-        "Classes over time",
-        lambda _, v: class_quantity(v),
-        "The class that the ensemble gives to every site, at five times of the movie.",
-    )
-
-
-def frames_angle(scene: Scene, view: View) -> Drawn | None:
-    """The angle at chosen times."""
-    if not view.has("consensus_angle"):
-        return None
-    return _frames(
-        scene,
-        view,
-        "frames-angle",
-        "Angle over time",
-        quantities.angle,
-        "The turn of every site's surroundings, counter-clockwise, at five times of the movie; all"
-        " share one scale of colours.",
-    )
-
-
-def frames_latent(scene: Scene, view: View) -> Drawn | None:
-    """The first latent at chosen times."""
-    if not view.has("consensus_content"):
-        return None
-    return _frames(
-        scene,
-        view,
-        "frames-latent-1",
-        "Latent 1 over time",
-        lambda s, v: quantities.content(s, v, 0),
-        "Latent 1 of every site at five times of the movie; all share one scale of colours.",
-    )
-
-
-def _frames(
-    scene: Scene,
-    view: View,
-    name: str,
-    title: str,
-    of: Callable[[Scene, View], Quantity],
-    caption: str,
-) -> Drawn | None:
-    """Maps of one quantity at chosen times, their colours in the last place of the grid."""
-    if not scene.moving:
-        return None
-    whole = of(scene, replace(view, frame=None))
-    frame = view.latents["frame"].values
-    shown = np.unique(np.linspace(0, scene.frames - 1, _SHOWN).round().astype(int))
-    where = _closer(grid(scene, len(shown) + 1))
-    sheet = Sheet(
-        scene,
-        title,
-        where.height,
-        width=where.width,
-        view=view,
-        sites=int(np.isin(frame, shown).sum()),
-        notes=(angle_note(view) if "angle" in name else "", f"{scene.frames} frames"),
-    )
-    marks = None
-    for index, one in enumerate(shown):
-        then = scene.at(int(one))
-        now = replace(view, frame=int(one))
-        x, y, width, height = where.place(index)
-        axes = sheet.axes(x, y, width, height)
-        axes.set_title(scene.when(int(one)))
-        bare(axes, then)
-        quantity = replace(whole, values=whole.values[frame == one])
-        edges = "white" if name == "frames-classes" and len(now.on_frame) < RASTER_FROM else None
-        drawn = polygons(axes, then.cells_of(now), quantity, edges=edges)
-        marks = drawn if marks is None else marks
-        scale_bar(axes, then, width)
-    x, y, width, height = where.place(len(shown))
-    if name == "frames-classes":
-        _class_legend(sheet, view, x, y)
-    elif marks is not None:
-        sheet.text(x, y - 0.08, whole.label, size=9.5)
-        colour_bar(sheet, marks, whole, x, y + 0.12, height)
-    caption += (
-        " Each cell is what lies nearer to its site than to any other; pale grey has no site or no"
-        " patch."
-    )
-    return sheet.drawn(name, caption, view)
-
-
-def _closer(where: Grid) -> Grid:
-    """Panels that share one colour bar need no room for their own: they grow into it."""
-    gain = COLOUR - 0.2
-    factor = (where.panel_width + gain) / where.panel_width
-    if where.columns == 1 or factor * where.panel_height > 4.6:
-        return where
-    return replace(
-        where,
-        panel_width=where.panel_width * factor,
-        panel_height=where.panel_height * factor,
-        pitch=max(where.pitch, where.panel_width * factor + 0.2),
-    )
-
-
-def _class_legend(sheet: Sheet, view: View, x: float, y: float) -> None:
-    """A line for each class, with its share of all sites of the movie."""
-    labels = replace(view, frame=None).values("consensus_class").astype(int)
-    share = np.bincount(labels, minlength=view.classes) / max(len(labels), 1)
-    sheet.text(x, y - 0.08, "share of all sites of the movie", size=9.5)
-    for index, colour in enumerate(category_colours(view.classes)):
-        mark = sheet.axes(x, y + 0.08 + 0.24 * index, 0.13, 0.13)
-        mark.set_facecolor(colour)
-        mark.set(xticks=[], yticks=[])
-        mark.spines[:].set_visible(False)
-        text = f"class {index}: {100 * share[index]:.3g}\u202f%"
-        sheet.text(x + 0.2, y + 0.19 + 0.24 * index, text, size=9)
 
 
 def populations(scene: Scene, view: View) -> Drawn | None:
     """Share of every class over time, with its error."""
-    if view.movie is None or "population" not in view.movie:
+    kinds = kinds_of(view)
+    if view.movie is None or kinds is None or "population" not in view.movie:
         return None
     movie, times = view.movie, scene.times
     share = 100 * movie["population"].values
@@ -168,7 +29,7 @@ def populations(scene: Scene, view: View) -> Drawn | None:
     count = movie["class_count"].values
     sheet = Sheet(
         scene,
-        "Populations of the classes over time",
+        f"Populations of the {kinds.plural} over time",
         3.7,
         view=view,
         sites=int(count.sum()),
@@ -179,33 +40,41 @@ def populations(scene: Scene, view: View) -> Drawn | None:
     medians = np.array([np.median(one[one > 0]) for one in share.T if (one > 0).any()])
     wide = len(medians) > 1 and medians.max() > _LOG_FROM * medians.min()
     least = there.min() / 2 if there.size else 1e-3
-    for index, colour in enumerate(category_colours(view.classes)):
+    faint = 0.22 if kinds.shown <= 6 else 0.1
+    for index, colour in enumerate(kinds.colours):
         values, spread = share[:, index], error[:, index]
         if not np.nansum(values):
             continue
         if wide:
             values = np.where(values > 0, values, np.nan)
         low = np.maximum(values - spread, least if wide else 0)
-        axes.fill_between(times, low, values + spread, color=colour, alpha=0.22, lw=0)
+        axes.fill_between(times, low, values + spread, color=colour, alpha=faint, lw=0)
         few: dict[str, Any] = {"marker": "o", "ms": 3.0} if scene.frames <= 40 else {}
-        axes.plot(times, values, color=colour, lw=1.5, label=f"class {index}", **few)
+        axes.plot(times, values, color=colour, lw=1.5, label=kinds.names[index], **few)
     if wide:
         axes.set_yscale("log")
         _plain_ticks(axes)
     else:
         axes.set_ylim(bottom=0)
     axes.set(xlabel=scene.time_label, ylabel="share of the sites (%)")
-    axes.set_title("share of every class" + (" (logarithmic)" if wide else ""))
+    axes.set_title(f"share of every {kinds.what}" + (" (logarithmic)" if wide else ""))
     axes.margins(x=0.01)
     _whole_frames(axes, scene)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02))
     caption = (
-        "Share of the sites of each frame that every class has. Bands are standard errors: of"
-        " drawing other atoms (a bootstrap over whole tracks, since an atom is much the same from"
-        " frame to frame) and of asking other members of the ensemble."
-        + (" A class without a site in a frame has a gap there." if wide else "")
+        f"Share of the sites of each frame that every {kinds.what} has. Bands are standard errors:"
+        " of drawing other atoms (a bootstrap over whole tracks, since an atom is much the same"
+        " from frame to frame) and of asking other members of the ensemble."
+        + (f" A {kinds.what} without a site in a frame has a gap there." if wide else "")
+        + _left_out(kinds)
     )
     return sheet.drawn("populations", caption, view)
+
+
+def _left_out(kinds: Kinds) -> str:
+    """What of the kinds a figure does not show, in words."""
+    more = len(kinds.names) - kinds.shown
+    return f" The {more} smallest {kinds.plural} are not shown." if more else ""
 
 
 def _plain_ticks(axes) -> None:
@@ -227,9 +96,13 @@ def _whole_frames(axes, scene: Scene) -> None:
 
 def transitions(scene: Scene, view: View) -> Drawn | None:
     """How classes change from frame to frame, and how long a site stays in one."""
-    if view.movie is None or "transition" not in view.movie or not view.movie.attrs["links"]:
+    kinds = kinds_of(view)
+    if view.movie is None or kinds is None or not view.movie.attrs["links"]:
         return None
-    movie = view.movie
+    own = {"class": slice(kinds.shown), "next_class": slice(kinds.shown)}
+    movie = view.movie.isel({dim: own[dim] for dim in own if dim in view.movie.dims})
+    if "transition" not in movie:
+        return None
     probability, error = movie["transition"].values, movie["transition_error"].values
     count = movie["change_count"].values
     classes = len(probability)
@@ -238,7 +111,7 @@ def transitions(scene: Scene, view: View) -> Drawn | None:
     left, right = MARGIN + 0.75, MARGIN + 0.75 + side + 1.35
     sheet = Sheet(
         scene,
-        "From class to class",
+        f"From {kinds.what} to {kinds.what}",
         max(side, 1.6) + 0.9,
         width=max(right + 3.6, 9.0),
         view=view,
@@ -259,18 +132,20 @@ def transitions(scene: Scene, view: View) -> Drawn | None:
         text = f"{_short(value)}\n±\u202f{_short(float(error[row, column]))}"
         size = 8.0 if cell > 0.7 else 7.0
         axes.text(column, row, text, ha="center", va="center", size=size, color=colour)
-    axes.set_xticks(range(classes), [str(k) for k in range(classes)])
-    axes.set_yticks(range(classes), [str(k) for k in range(classes)])
-    axes.set(xlabel="class in the next frame", ylabel="class", title="probability per frame")
+    numbers = [_number(name) for name in kinds.names[:classes]]
+    axes.set_xticks(range(classes), numbers)
+    axes.set_yticks(range(classes), numbers)
+    axes.set(xlabel=f"{kinds.what} in the next frame", ylabel=kinds.what)
+    axes.set_title("probability per frame")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    _dwell(sheet, scene, view, right, side)
+    _dwell(sheet, scene, movie, kinds, right, side)
     caption = (
-        "Left: probability that a site of a class (row) is of another (column) in the next frame;"
-        " ± is the standard error by a bootstrap over tracks, or what so few chances leave open;"
-        " grey numbers were never seen. Shades leave the diagonal out. Doubt between two classes"
-        " shows as changes to and fro. Right: how long a site stays in its class on average, which"
-        " follows from the diagonal."
+        f"Left: probability that a site of a {kinds.what} (row) is of another (column) in the next"
+        " frame; ± is the standard error by a bootstrap over tracks, or what so few chances leave"
+        " open; grey numbers were never seen. Shades leave the diagonal out. Doubt between two"
+        f" {kinds.plural} shows as changes to and fro. Right: how long a site stays in its"
+        f" {kinds.what} on average, which follows from the diagonal." + _left_out(kinds)
     )
     return sheet.drawn("transitions", caption, view)
 
@@ -284,10 +159,16 @@ def _short(value: float) -> str:
     return f"{value:.3f}" if value < 0.9995 else "1"
 
 
-def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> None:
+def _number(name: str) -> str:
+    """What is left of `class 3` or `mode 3` beside an axis that says the rest."""
+    return name.split()[-1] if name.split()[-1].isdigit() else "alone"
+
+
+def _dwell(
+    sheet: Sheet, scene: Scene, movie: xr.Dataset, kinds: Kinds, x: float, side: float
+) -> None:
     """Mean stay in every class, in the unit of time where frames are evenly spaced."""
-    assert view.movie is not None
-    stay, error = view.movie["dwell"].values, view.movie["dwell_error"].values
+    stay, error = movie["dwell"].values, movie["dwell_error"].values
     step = 1.0
     if scene.time_unit and scene.frames > 1:
         step = float(np.median(np.diff(scene.times)))
@@ -296,7 +177,7 @@ def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> Non
     axes = sheet.axes(x, 0.3, 2.9, side)
     finite = np.isfinite(stay)
     rows = np.arange(classes)
-    colours = category_colours(classes)
+    colours = kinds.colours
     axes.barh(
         rows[finite],
         step * stay[finite],
@@ -305,13 +186,13 @@ def _dwell(sheet: Sheet, scene: Scene, view: View, x: float, side: float) -> Non
         height=0.5,
         error_kw={"ecolor": INK, "elinewidth": 0.9, "capsize": 2.5},
     )
-    visited = view.movie["change_count"].values.sum(1) > 0
+    visited = movie["change_count"].values.sum(1) > 0
     for row in rows[~finite]:
         words = "never left" if visited[row] else "not followed"
         axes.text(0.01, row, words, transform=axes.get_yaxis_transform(), va="center", size=8.5)
     axes.set(ylim=(classes - 0.5, -0.5), xlim=(0, None), xlabel=f"mean stay ({unit})")
-    axes.set_yticks(rows, [f"{k}" for k in rows])
-    axes.set_title("how long a class lasts")
+    axes.set_yticks(rows, [_number(name) for name in kinds.names[:classes]])
+    axes.set_title(f"how long a {kinds.what} lasts")
     axes.tick_params(axis="y", length=0)
 
 
@@ -417,12 +298,5 @@ def long_tracks(view: View, most: int = 5) -> np.ndarray:
     return view.movie["track"].values[np.array(list(dict.fromkeys(picked)))]
 
 
-OF_A_MODEL = (
-    frames_classes,
-    frames_angle,
-    frames_latent,
-    populations,
-    transitions,
-    trajectories,
-)
+OF_A_MODEL = (populations, transitions, trajectories)
 """In the order of the report."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vaescope.analyse import comparison
-from vaescope.analyse.kinds import Angle
+from vaescope.analyse.known import Angle
 from vaescope.figures.compared import (
     GAP,
     HEAD,

@@ -75,7 +75,8 @@ def errors(scene: Scene) -> Drawn | None:
         " the position errors"
         + (f", which had to grow by {widened:.2g} to agree with the fits" if widened > 1.02 else "")
         + (f"; {rows:.2g} px are shared by sites at one height (scan noise)" if rows > 0.01 else "")
-        + ". Those of geometric phases come from the floor of the spectrum, those of a model from"
+        + ", and from what changes within the resolution. Those of geometric phases come from the"
+        " floor of the spectrum, those of a model from"
         " its posterior and the spread of its members."
     )
     return sheet.drawn("strain-errors", caption)
@@ -221,11 +222,14 @@ def _name(scene: Scene, method: str) -> str:
 
 def _methods_in_words(scene: Scene) -> str:
     assert scene.strain is not None
-    words = "Neighbours' vectors: least squares on the lattice vectors around a site."
+    size = float(scene.strain.attrs["resolution"])
+    words = (
+        "Neighbours' vectors: least squares on the lattice vectors around a site, smoothed as by a"
+        f" Gaussian of {size:.3g} px."
+    )
     methods = [str(name) for name in scene.strain["method"].values]
     if "GPA" in methods:
-        size = float(scene.strain.attrs["resolution"])
-        words += f" Geometric phases: Gaussian of {size:.3g} px."
+        words += " Geometric phases: a Gaussian of the same size."
     if set(methods) - {"neighbours", "GPA"}:
         words += (
             " Model: its poses; the zero of each kind of content is taken from the neighbours'"

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.errors import UserError, refuse_unknown
 from vaescope.patches.frames import extract_frames
-from vaescope.patches.normalise import KINDS, per_site
+from vaescope.patches.normalise import KINDS, normalise, per_site
 from vaescope.patches.sampling import cut
 from vaescope.sites.table import carried
 
@@ -88,16 +88,16 @@ def extract(
             expected="at least one site farther inside",
             remedy="Set a smaller `patches: size` in the recipe, or take a larger image",
         )
-    raw = cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
-    offset, scale = per_site(image["image"], frame[chosen], raw, settings["normalise"])
-    patch = (raw - offset[:, :, None, None]) / scale[:, :, None, None]
+    patch = cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
+    offset, scale = per_site(image["image"], frame[chosen], patch, settings["normalise"])
+    normalise(patch, offset, scale)
     axis = (np.arange(pixels) + 0.5) * pitch - size / 2
     signal = image["image"].attrs.get("units", "1")
     result = xr.Dataset(
         {
             "patch": (
                 ("site", "channel", "py", "px"),
-                patch.astype(np.float32),
+                patch,
                 {"long_name": "normalised signal", "units": "1"},
             ),
             "norm_offset": (

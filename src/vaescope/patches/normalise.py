@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 KINDS = ("image", "unit", "patch", "none")
 _PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
 _SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
+_ROWS = 1024  # patches normalised together
 _ROUNDING = 1e-6  # what varies less than this share of the signal is rounding of float32
 
 
@@ -40,6 +41,16 @@ def per_site(
             least = _ROUNDING * np.nanmax(np.abs(thinned))
             scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 1.0)
     return offset, scale
+
+
+def normalise(raw: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> None:
+    """Turn raw samples (site, channel, py, px), float32, into normalised ones in their place.
+
+    ``offset``, ``scale`` : (site, channel), as ``per_site`` gives them.
+    """
+    for start in range(0, len(raw), _ROWS):  # in double precision, some rows at a time
+        rows = slice(start, start + _ROWS)
+        raw[rows] = (raw[rows] - offset[rows, :, None, None]) / scale[rows, :, None, None]
 
 
 def _extremes(frame: xr.DataArray) -> tuple[float, float]:

@@ -16,6 +16,7 @@ _TILE = 1024  # px, side of the area whose sites are cut together
 # highest frequency that the samples can hold.
 _ANTI_ALIAS = 0.4
 _TRUNCATE = 4.0
+_AT_ONCE = 32  # tiles whose samples are held beside those of all tiles
 
 
 def cut(
@@ -26,7 +27,8 @@ def cut(
     pixels: int,
     threads: int,
 ) -> np.ndarray:
-    """Raw samples (site, channel, py, px), tile by tile, so that no whole frame is held."""
+    """Raw samples (site, channel, py, px), tile by tile, so that neither a whole frame nor the
+    samples twice are held."""
     pitch = size / pixels
     sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
     margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter
@@ -47,8 +49,11 @@ def cut(
     how: dict[str, Any] = {"scheduler": "synchronous"}
     if threads > 1:
         how = {"scheduler": "threads", "num_workers": threads}
-    for (members, channel), values in zip(places, dask.compute(*jobs, **how), strict=True):
-        patches[members, channel] = values
+    for start in range(0, len(jobs), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        done = dask.compute(*jobs[some], **how)
+        for (members, channel), values in zip(places[some], done, strict=True):
+            patches[members, channel] = values
     return patches
 
 

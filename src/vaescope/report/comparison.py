@@ -11,7 +11,7 @@ import numpy as np
 from vaescope import store
 from vaescope.analyse import comparison
 from vaescope.analyse.comparison import Entry
-from vaescope.analyse.kinds import TOGETHER, angle_of, truths
+from vaescope.analyse.known import TOGETHER, angle_of, truths
 from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
 from vaescope.report import words

@@ -29,7 +29,7 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
         if "population" in movie:
             parts = ["class_count", "population", "population_error", "population_spread"]
             frames = movie[parts].assign_coords(frame=("time", np.arange(movie.sizes["time"])))
-            columns = ["time", "frame", "class", *parts]
+            columns = ["time", "frame", "class", "class_name", *parts]
             frames = frames.assign_coords({"class": np.arange(movie.sizes["class"])})
             tables["populations"] = frames.to_dataframe().reset_index()[columns]
             parts = ["change_count", "transition", "transition_error"]

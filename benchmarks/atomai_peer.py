@@ -1,0 +1,81 @@
+"""What AtomAI finds in images; run by ``detection.py`` in an environment that has AtomAI.
+
+    PYTHON atomai_peer.py train SCENES.npz WEIGHTS.npz SECONDS
+    PYTHON atomai_peer.py find WEIGHTS.npz IMAGES.npz FOUND.npz
+
+SCENES holds ``pictures`` (n, height, width) and ``masks`` of the same shape, 1 on atoms. AtomAI's
+``Segmentor``, all at its defaults (Unet, Adam, batches of 32), is trained on them for so many
+seconds of CPU time. IMAGES holds pictures by name; FOUND gets the positions (site, 2) as (y, x) by
+AtomAI's ``Locator`` for every name and every threshold of ``THRESHOLDS``.
+"""
+
+import sys
+import time
+import warnings
+
+import numpy as np
+import torch
+
+THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7)  # 0.5 is AtomAI's default
+_TIMED = 12  # cycles that tell how long one takes
+_STEP = 8  # px, a multiple of what the network halves
+
+
+def train(source: str, target: str, seconds: str) -> None:
+    """Train a Segmentor for so many seconds of CPU time and write its weights."""
+    import atomai
+
+    torch.set_num_threads(1)
+    with np.load(source, allow_pickle=False) as scenes:
+        pictures, masks = scenes["pictures"][:, None], scenes["masks"][:, None]
+    kept = max(len(pictures) // 20, 32)  # AtomAI wants a batch of 32 for its test
+
+    def fitted(cycles: int) -> tuple[object, float]:
+        start = time.process_time()
+        model = atomai.models.Segmentor("Unet", nb_classes=1)
+        model.fit(
+            pictures[kept:],
+            masks[kept:],
+            pictures[:kept],
+            masks[:kept],
+            training_cycles=cycles,
+            plot_training_history=False,
+            filename=target,
+        )
+        return model, time.process_time() - start
+
+    fitted(1)  # what is done but once must not count
+    one, many = fitted(1)[1], fitted(1 + _TIMED)[1]
+    each = (many - one) / _TIMED
+    cycles = max(int((float(seconds) - one) / each), 1)
+    model, took = fitted(cycles)
+    print(f"{cycles} cycles in {took:.0f} s")
+    np.savez(target, **{name: w.cpu().numpy() for name, w in model.net.state_dict().items()})
+
+
+def find(weights: str, source: str, target: str) -> None:
+    """Find atoms by ``Segmentor.predict`` and ``Locator`` and write them."""
+    import atomai
+    from atomai.predictors import Locator
+
+    torch.set_num_threads(1)
+    model = atomai.models.Segmentor("Unet", nb_classes=1)
+    with np.load(weights, allow_pickle=False) as stored:
+        model.net.load_state_dict({name: torch.from_numpy(stored[name]) for name in stored.files})
+    found = {}
+    with np.load(source, allow_pickle=False) as images:
+        for name in images.files:
+            picture = images[name]
+            rest = [(0, -side % _STEP) for side in picture.shape]
+            padded = np.pad(picture, rest, mode="reflect")
+            seen = model.predict(padded, compute_coords=False, norm=False, verbose=False)
+            seen = np.asarray(seen)[:, : picture.shape[0], : picture.shape[1]]
+            for threshold in THRESHOLDS:
+                places = Locator(threshold, dist_edge=0).run(seen)[0][:, :2]
+                found[f"{name} at {threshold}"] = places
+    np.savez(target, **found)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    {"train": train, "find": find}[sys.argv[1]](*sys.argv[2:])
