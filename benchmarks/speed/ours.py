@@ -2,7 +2,7 @@
 
     python ours.py TASK FOLDER [--options JSON]
 
-FOLDER has what ``cases.py`` laid there. The last line is JSON of what the task measured: imports
+FOLDER has what ``duels.py`` laid there. The last line is JSON of what the task measured: imports
 and the reading of its data do not count where ``seconds`` is given.
 """
 
@@ -86,7 +86,31 @@ def _judged(members: Path, cut: Any, settings: dict[str, Any], judge: str) -> Nu
     return said
 
 
-TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {"train": train}
+def sites(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Find and refine the sites of ``image.npy``, and how they lie beside ``places.npy``."""
+    from scipy.spatial import cKDTree
+
+    from vaescope import read
+    from vaescope import sites as finding
+
+    image = read.load([folder / "image.npy"])
+    began = time.perf_counter()
+    found = finding.find(image, {"method": "log"}, threads=options.get("threads", 1))
+    seconds = time.perf_counter() - began
+    places = np.stack([found["y"].values, found["x"].values], 1)
+    truth = np.load(folder / "places.npy", allow_pickle=False)
+    far, near = cKDTree(truth).query(places, distance_upper_bound=5)
+    hit = np.isfinite(far)
+    right = len(np.unique(near[hit]))
+    return {
+        "seconds": seconds,
+        "found": len(places),
+        "f1": 2 * right / (len(places) + len(truth)),
+        "rmse": float(np.sqrt((far[hit] ** 2).mean() / 2)),
+    }
+
+
+TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {"train": train, "sites": sites}
 
 
 def main() -> None:

@@ -1,0 +1,102 @@
+"""Speed beside the peers: whole processes, in turns, medians and ratios.
+
+    python benchmarks/speed [CASE …] [--repeats N] [--size SHARE]
+
+Peers are run in environments of their own, made from ``requirements/`` at first use
+(``build/peers``). SHARE of the data makes a short trial. Prints a table and writes it to
+``benchmarks/results/speed.csv``; rows of other cases stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from duels import CASES, Case  # noqa: E402
+from timing import Run, interleaved, median, spread  # noqa: E402
+
+TABLE = HERE.parent / "results" / "speed.csv"
+
+
+def rows_of(
+    name: str, case: Case, found: dict[str, list[Run]], size: float
+) -> list[dict[str, Any]]:
+    """One row for each contender; the last column of the second has the ratio and what it is to be.
+
+    A negative goal is one of the second over the first at most.
+    """
+    first = next(iter(found.values()))
+    rows = []
+    for who, runs in found.items():
+        low, high = spread(runs, case.value)
+        middle = median(runs, case.value)
+        ratio = middle / median(first, case.value)
+        holds = ratio <= -case.goal if case.goal < 0 else ratio >= case.goal
+        shown = [f"{key} {runs[-1].said[key]:.4g}" for key in case.shown if key in runs[-1].said]
+        rows.append(
+            {
+                "case": name,
+                "what": case.what,
+                "contender": who,
+                "seconds": f"{middle:.4g}",
+                "spread": f"{low:.4g}-{high:.4g}",
+                "cpu_seconds": f"{median(runs, lambda run: run.cpu):.4g}",
+                "memory_mib": f"{median(runs, lambda run: run.memory) / 2**20:.0f}",
+                "reached": ", ".join(shown),
+                "ratio": "" if runs is first else f"{ratio:.3g}",
+                "goal": ""
+                if runs is first
+                else f"{'<=' if case.goal < 0 else '>='} {abs(case.goal):g}",
+                "holds": "" if runs is first else str(holds).lower(),
+                "repeats": len(runs),
+                "size": f"{size:g}",
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Run the cases."""
+    parser = argparse.ArgumentParser(prog="benchmarks/speed", description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", help="all if none is named: " + ", ".join(CASES))
+    parser.add_argument("--repeats", type=int, help="instead of the case's own")
+    parser.add_argument("--size", type=float, default=1.0, help="share of the data")
+    given = parser.parse_args()
+    for name in given.cases or CASES:
+        if name not in CASES:
+            parser.error(f"no case {name!r}; there are {', '.join(CASES)}")
+        case = CASES[name]
+        with tempfile.TemporaryDirectory() as place:
+            case.lay(Path(place), given.size)
+            found = interleaved(case.contenders(Path(place)), given.repeats or case.repeats)
+        rows = rows_of(name, case, found, given.size)
+        write(rows)
+        for row in rows:
+            print(
+                "  ".join(f"{row[key]}" for key in row if key not in ("what", "size")), flush=True
+            )
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """Write rows; those of other cases that the table holds already stay."""
+    old: list[dict[str, Any]] = []
+    if TABLE.exists():
+        with TABLE.open(newline="") as file:
+            old = [row for row in csv.DictReader(file) if row["case"] != rows[0]["case"]]
+    order = list(CASES)
+    every = sorted([*old, *rows], key=lambda row: order.index(row["case"]))
+    with TABLE.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(every)
+
+
+if __name__ == "__main__":
+    main()
