@@ -87,6 +87,26 @@ def lattice(folder: Path, size: float) -> None:
     np.save(folder / "places.npy", places, allow_pickle=False)
 
 
+def mosaic(folder: Path, size: float) -> None:
+    """16 384 × 16 384 pixels (1 GiB) times ``size``: one simulated field again and again."""
+    import dask.array as da
+
+    from vaescope import simulate, store
+
+    tile = simulate.make("square?size=2048&spacing=20&dose=500", 0)
+    count = max(int(8 * size**0.5), 1)
+    block = tile["image"].values[0, 0]
+    whole = da.tile(da.from_array(block, chunks=1024), (count, count))
+    image = whole.rechunk(1024)[None, None]
+    side = count * len(block)
+    coords = {"y": np.arange(side), "x": np.arange(side)}
+    frame = tile.isel(y=0, x=0, drop=True)[["image"]]
+    frame = frame.drop_vars("image").assign_coords(coords)
+    frame["image"] = (("time", "channel", "y", "x"), image)
+    store.write(frame, folder / "image.zarr")
+    np.save(folder / "image.npy", np.tile(block, (count, count)), allow_pickle=False)
+
+
 def ours(task: str, folder: Path, **options: Any) -> Contender:
     """One of our tasks, on one thread unless its options say otherwise."""
     command = [sys.executable, str(HERE / "ours.py"), task, str(folder)]
@@ -168,5 +188,17 @@ CASES = {
         20.0,
         repeats=3,
         shown=("f1", "rmse"),
+    ),
+    "large-image": Case(
+        "find the sites of 16 384 × 16 384 pixels",
+        mosaic,
+        lambda folder: {
+            "ours": ours("large", folder, threads=2),
+            "scikit-image, the whole image": ours("whole", folder),
+        },
+        lambda run: run.wall,
+        1.0,
+        repeats=2,
+        shown=("found",),
     ),
 }

@@ -110,7 +110,33 @@ def sites(folder: Path, options: dict[str, Any]) -> Numbers:
     }
 
 
-TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {"train": train, "sites": sites}
+def large(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Find the sites of ``image.zarr``, without refinement."""
+    from vaescope import sites as finding
+    from vaescope import store
+
+    image = store.open(folder / "image.zarr")
+    settings = {"method": "log", "refine": False}
+    found = finding.find(image, settings, threads=options.get("threads", 1))
+    return {"found": found.sizes["site"]}
+
+
+def whole(folder: Path, options: dict[str, Any]) -> Numbers:
+    """What scikit-image does with ``image.npy`` as a whole: filter, then local maxima."""
+    from scipy import ndimage
+    from skimage.feature import peak_local_max
+
+    image = np.load(folder / "image.npy", allow_pickle=False)
+    filtered = -ndimage.gaussian_laplace(image, 5.0)
+    return {"found": len(peak_local_max(filtered, min_distance=5, threshold_rel=0.2))}
+
+
+TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {
+    "train": train,
+    "sites": sites,
+    "large": large,
+    "whole": whole,
+}
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ TILE = 1024  # px, side of the area that one task keeps
 _TRUNCATE = 4.0  # filter reach in standard deviations
 _LOCAL = 1.5  # spacings, standard deviation of the window of local contrast
 _LOCAL_TRUNCATE = 2.5
+_LOCAL_BLOCKS = 6.0  # squares of pixels in one such standard deviation: finer ones tell no more
 
 
 @dataclass
@@ -96,19 +97,18 @@ def candidates(
     """
     height, width = frame.shape
     gain = _white_gain(filter_)
-    margin = (
-        2
-        + filter_.reach
-        + max(filter_.footprint, int(_LOCAL_TRUNCATE * _LOCAL * scale.spacing + 0.5))
-    )
+    coarse = max(int(_LOCAL * scale.spacing / _LOCAL_BLOCKS), 1)
+    reach = int(_LOCAL_TRUNCATE * _LOCAL * scale.spacing + 0.5) + 2 * coarse
+    margin = 2 + filter_.reach + max(filter_.footprint, reach)
     tasks = []
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             bottom, right = min(top + tile, height), min(left + tile, width)
-            y0, x0 = max(top - margin, 0), max(left - margin, 0)
+            # Means over squares of pixels must not depend on the tile.
+            y0, x0 = (max(side - margin, 0) // coarse * coarse for side in (top, left))
             block = frame[y0 : bottom + margin, x0 : right + margin]
             core = (top - y0, bottom - y0, left - x0, right - x0)
-            tasks.append(dask.delayed(_tile)(block, core, (y0, x0), filter_, scale, gain))
+            tasks.append(dask.delayed(_tile)(block, core, (y0, x0), filter_, scale, gain, coarse))
     if threads > 1:
         results = dask.compute(*tasks, scheduler="threads", num_workers=threads)
     else:
@@ -130,6 +130,7 @@ def _tile(
     filter_: Filter,
     scale: Scale,
     gain: float,
+    coarse: int,
 ) -> tuple[Candidates, np.ndarray]:
     """Maxima and depths of minima in the core of one tile."""
     block = without_outliers(np.asarray(block, np.float64), scale.outlier)
@@ -137,22 +138,32 @@ def _tile(
     top, bottom, left, right = core
     area = (slice(top, bottom), slice(left, right))
 
-    def local(square: np.ndarray) -> np.ndarray:
-        mean = ndimage.gaussian_filter(square, _LOCAL * scale.spacing, truncate=_LOCAL_TRUNCATE)
-        return np.sqrt(np.maximum(mean, 0))
-
     largest = ndimage.maximum_filter(response, filter_.footprint)[area]
     least = ndimage.minimum_filter(response, filter_.footprint)[area]
     inside = response[area]
     y, x = np.nonzero((inside == largest) & (inside > 0) & (largest > least))
     low = inside[(inside == least) & (inside < 0) & (largest > least)]
-    contrast = local(response**2)[area][y, x]
-    noise = gain * local(_white_noise(block))[area][y, x]
+    wide, places = _LOCAL * scale.spacing, np.stack([y + top, x + left])
+    contrast = np.sqrt(_around(response**2, places, wide, coarse))
+    noise = gain * np.sqrt(_around(_white_noise(block), places, wide, coarse))
     shift_y = parabola(response, y + top, x + left, 0)
     shift_x = parabola(response, y + top, x + left, 1)
     return Candidates(
         y + top + corner[0] + shift_y, x + left + corner[1] + shift_x, inside[y, x], contrast, noise
     ), -low
+
+
+def _around(values: np.ndarray, places: np.ndarray, sigma: float, coarse: int) -> np.ndarray:
+    """Mean of positive values (height, width) under a wide Gaussian about places (2, place), from
+    their means over squares of ``coarse`` pixels."""
+    height, width = values.shape
+    rows, columns = -(-height // coarse), -(-width // coarse)
+    missing = ((0, rows * coarse - height), (0, columns * coarse - width))
+    whole = np.pad(values, missing, mode="symmetric")
+    means = whole.reshape(rows, coarse, columns, coarse).mean((1, 3))
+    smooth = ndimage.gaussian_filter(means, sigma / coarse, truncate=_LOCAL_TRUNCATE)
+    middle = (places + 0.5) / coarse - 0.5
+    return np.maximum(ndimage.map_coordinates(smooth, middle, order=1, mode="nearest"), 0.0)
 
 
 def _white_noise(image: np.ndarray) -> np.ndarray:

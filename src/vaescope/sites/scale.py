@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, ndimage
 
+from vaescope.sites.median import median_3x3
+
 _LARGEST_CROP = 1024  # px; larger images are judged by five crops of this side
 # A neighbour must be seen in the autocorrelation with this share of the central peak. A single
 # crystal gives 0.5 and more, each of several grains its share; unordered atoms stay below.
@@ -68,7 +70,7 @@ def without_outliers(image: np.ndarray, limit: float) -> np.ndarray:
     """The image with hot and dead pixels replaced by the median of their 3 × 3 pixels."""
     if not np.isfinite(limit):
         return image
-    middle = ndimage.median_filter(image, 3)
+    middle = median_3x3(image)
     return np.where(np.abs(image - middle) > limit, middle, image)
 
 
@@ -86,7 +88,7 @@ def estimate(parts: list[np.ndarray], threads: int = 1) -> Scale:
     """
     wide = [np.asarray(part, float) for part in parts]
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        middles = list(pool.map(lambda part: ndimage.median_filter(part, 3), wide))
+        middles = list(pool.map(median_3x3, wide))
         apart = [part - middle for part, middle in zip(wide, middles, strict=True)]
         limit = _outlier_limit(apart)
         clean = [
