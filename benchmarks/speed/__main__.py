@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -74,7 +75,8 @@ def main() -> None:
             parser.error(f"no case {name!r}; there are {', '.join(CASES)}")
         case = CASES[name]
         with tempfile.TemporaryDirectory() as place:
-            case.lay(Path(place), given.size)
+            lay = [sys.executable, str(HERE / "duels.py"), name, place, str(given.size)]
+            subprocess.run(lay, check=True)
             found = interleaved(case.contenders(Path(place)), given.repeats or case.repeats)
         rows = rows_of(name, case, found, given.size)
         write(rows)

@@ -1,4 +1,10 @@
-"""The duels of speed: what each contender does, on the same data, and what the ratio is to be."""
+"""The duels of speed: what each contender does, on the same data, and what the ratio is to be.
+
+    python duels.py CASE FOLDER SIZE
+
+lays the data of a case: in a process of its own, since what the timing process holds would count
+as the least memory of all that it starts.
+"""
 
 from __future__ import annotations
 
@@ -107,6 +113,17 @@ def mosaic(folder: Path, size: float) -> None:
     np.save(folder / "image.npy", np.tile(block, (count, count)), allow_pickle=False)
 
 
+def stack(folder: Path, size: float) -> None:
+    """1024 frames of 1024 × 1024 float32 pixels (4 GiB) times ``size``."""
+    frames = max(int(1024 * size), 1)
+    shape = (frames, 1024, 1024)
+    whole = np.lib.format.open_memmap(folder / "stack.npy", "w+", np.float32, shape)
+    rng = np.random.default_rng(0)
+    for frame in whole:
+        frame[:] = rng.poisson(50.0, shape[1:]) + rng.random(shape[1:], np.float32)
+    whole.flush()
+
+
 def ours(task: str, folder: Path, **options: Any) -> Contender:
     """One of our tasks, on one thread unless its options say otherwise."""
     command = [sys.executable, str(HERE / "ours.py"), task, str(folder)]
@@ -189,6 +206,17 @@ CASES = {
         repeats=3,
         shown=("f1", "rmse"),
     ),
+    "ingest": Case(
+        "ingest of a stack of 4 GiB (second) against a copy of the file (first)",
+        stack,
+        lambda folder: {
+            "copy": ours("copy", folder),
+            "ours": ours("ingest", folder, threads=2),
+        },
+        lambda run: run.said["seconds"],
+        -2.0,
+        repeats=3,
+    ),
     "large-image": Case(
         "find the sites of 16 384 × 16 384 pixels",
         mosaic,
@@ -202,3 +230,7 @@ CASES = {
         shown=("found",),
     ),
 }
+
+
+if __name__ == "__main__":
+    CASES[sys.argv[1]].lay(Path(sys.argv[2]), float(sys.argv[3]))

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 import tempfile
 import time
@@ -131,11 +133,39 @@ def whole(folder: Path, options: dict[str, Any]) -> Numbers:
     return {"found": len(peak_local_max(filtered, min_distance=5, threshold_rel=0.2))}
 
 
+def ingest(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Read ``stack.npy`` and write it as the rule `ingest` does."""
+    import dask
+
+    from vaescope import read, store
+
+    dask.config.set(num_workers=options.get("threads", 1))
+    began = time.perf_counter()
+    store.write(read.load([folder / "stack.npy"]), folder / "ingested.zarr")
+    os.sync()
+    seconds = time.perf_counter() - began
+    shutil.rmtree(folder / "ingested.zarr")
+    return {"seconds": seconds}
+
+
+def copy(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Copy ``stack.npy``, as fast as the disk reads and writes."""
+    began = time.perf_counter()
+    with (folder / "stack.npy").open("rb") as source, (folder / "copy.npy").open("wb") as target:
+        shutil.copyfileobj(source, target, 2**24)
+    os.sync()
+    seconds = time.perf_counter() - began
+    (folder / "copy.npy").unlink()
+    return {"seconds": seconds}
+
+
 TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {
     "train": train,
     "sites": sites,
     "large": large,
     "whole": whole,
+    "ingest": ingest,
+    "copy": copy,
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import dask
 import dask.array as da
 import numpy as np
 
@@ -16,6 +15,7 @@ MOST_MISSING = 0.5  # of a channel; more, and what is filled in would be most of
 # float32 has 24 bits. A signal that rides on an offset larger than its range by this factor would
 # be left with fewer than 8 of them, so its offset is taken off first.
 _RIDES = 2.0**16
+_FACTS = 4  # numbers of a chunk and channel
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,46 @@ def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, obje
 
 
 def statistics(data: da.Array) -> Statistics:
-    """Reductions over (time, channel, y, x) to one number per channel, a chunk at a time."""
+    """Reductions over (time, channel, y, x) to one number per channel, each chunk read once."""
+    ones = [tuple(1 for _ in sizes) for sizes in data.chunks]
+    parts = da.map_blocks(
+        _facts,
+        data,
+        dtype=np.float64,
+        chunks=(ones[0], data.chunks[1], ones[2], tuple(_FACTS for _ in ones[3])),
+        meta=np.empty((0, 0, 0, 0)),
+    ).compute()
+    # (chunk in time, channel, chunk in y, chunk in x, number)
+    parts = parts.reshape(*parts.shape[:3], -1, _FACTS)
+    finite, low, high, total = np.moveaxis(parts, -1, 0)
     axes = (0, 2, 3)
-    wide = data.astype(np.float64)
-    good = da.isfinite(wide)
-    parts = dask.compute(
-        good.sum(axes),
-        da.where(good, wide, np.inf).min(axes),
-        da.where(good, wide, -np.inf).max(axes),
-        da.where(good, wide, 0.0).sum(axes),
+    return Statistics(
+        data.size // data.shape[1],
+        finite.sum(axes).astype(np.int64),
+        low.min(axes),
+        high.max(axes),
+        total.sum(axes),
     )
-    return Statistics(data.size // data.shape[1], *(np.asarray(part) for part in parts))
+
+
+def _facts(block: np.ndarray) -> np.ndarray:
+    """Of a chunk (time, channel, y, x): how many pixels are finite, the least, the greatest, and
+    the sum of these, (1, channel, 1, 4)."""
+    axes = (0, 2, 3)
+    total = block.sum(axes, dtype=np.float64)
+    if np.isfinite(total).all():
+        count = np.full(len(total), block.size // len(total))
+        facts = [count, block.min(axes), block.max(axes), total]
+    else:
+        good = np.isfinite(block)
+        wide = block.astype(np.float64)
+        facts = [
+            good.sum(axes),
+            np.where(good, wide, np.inf).min(axes),
+            np.where(good, wide, -np.inf).max(axes),
+            np.where(good, wide, 0.0).sum(axes),
+        ]
+    return np.stack([np.asarray(fact, np.float64) for fact in facts], -1)[None, :, None]
 
 
 def _varying(
