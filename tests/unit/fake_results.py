@@ -224,7 +224,10 @@ def _latents(
         np.repeat(patch.mean(axis=0, keepdims=True), count, axis=0),
     )
     found = modes.find(
-        content, lambda rows: patch[rows], lambda points: np.repeat(patch[:1], len(points), 0)
+        content,
+        np.full(content.shape, 0.05),
+        lambda rows: patch[rows],
+        lambda points: np.repeat(patch[:1], len(points), 0),
     )
     data.update(found.variables(("channel", "py", "px")))
     if turns:

@@ -102,6 +102,7 @@ def map_latents(
     variables.update(pictures.draw(view, ensemble, gauges, data).variables(own))
     found = modes.find(
         view.consensus_content,
+        variables["content_spread"][1],
         lambda rows: pictures.upright(view, data.patches, rows),
         pictures.drawer(view, ensemble, gauges, data),
         own.rotation and own.target is None,

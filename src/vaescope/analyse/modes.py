@@ -1,8 +1,8 @@
 """Where sites crowd in the latent space, and the ways from one crowd to the next.
 
-What a mode is: a structure that occurs again and again (a fragment, a defect, a phase). What a
-path shows: how one structure turns into another through sites that exist, which a straight line in
-the latent space need not do.
+What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), apart from
+others by more than content is uncertain. What a path shows: how one structure turns into another
+through sites that exist, which a straight line in the latent space need not do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from scipy.spatial import cKDTree
 MOST_MODES = 60
 SMALLEST = 5  # sites that make a mode, at least, and this share of all of them
 CORE = 4  # neighbours by whose distance the density is told; half the least mode if that is more
-PASS = 1.5  # times as far apart as at a peak sites lie at the pass to a higher one
+BLUR = 0.5  # of the uncertainty of the content, within which no distance means anything
+PASS = 1.35  # times as far apart as at a peak sites lie at the pass to a higher one
+EXACT = 1e-3  # of the spread of the sites: content is known no better
 SMALLEST_SHARE = 0.0035
 EXAMPLES = 12  # real patches of each mode
 APART = 2.0  # mean over standard deviation of what a patch loses by another mode's picture
@@ -62,7 +64,12 @@ class Modes:
 
 
 def find(
-    content: np.ndarray, take: Pictures, draw: Pictures, turnable: bool = True, seed: int = 0
+    content: np.ndarray,
+    spread: np.ndarray,
+    take: Pictures,
+    draw: Pictures,
+    turnable: bool = True,
+    seed: int = 0,
 ) -> Modes:
     """Find modes and paths, decode them, and lay the nearest real patches beside them.
 
@@ -72,13 +79,13 @@ def find(
 
     Parameters
     ----------
-    content : (site, latent), consensus content.
+    content : (site, latent), consensus content. spread : its uncertainty, the same shape.
     take : gives the patches of some sites, turned upright.
     draw : decodes content.
     turnable : whether patches have an angle of their own.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
     """
-    label, middle = density_modes(content, seed)
+    label, middle = density_modes(content, spread, seed)
     example = _examples(content, label, middle)
     if turnable and len(middle) > 1:
         label, middle = _merged(label, middle, example, take, draw(content[middle]))
@@ -162,16 +169,19 @@ def _merged(
     return merged, middle[first]
 
 
-def density_modes(content: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def density_modes(
+    content: np.ndarray, spread: np.ndarray, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Peaks of the density of sites that stand out from the passes between them.
 
-    Density is told by the distance to the ``CORE``-th neighbour or one beyond. A peak is a mode of
-    its own if at the highest pass to a higher one sites lie ``PASS`` times as far apart as at the
-    peak.
+    Density is told by the distance to the ``CORE``-th neighbour or one beyond, in units of the
+    content's uncertainty, below which no distance means anything: its square is added to that of
+    every distance. A peak is a mode of its own if at the highest pass to a higher one sites lie
+    ``PASS`` times as far apart as at the peak.
 
     Parameters
     ----------
-    content : (site, latent).
+    content : (site, latent). spread : its uncertainty, the same shape.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
 
     Returns
@@ -182,6 +192,8 @@ def density_modes(content: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.nd
     Source: F. Chazal, L. J. Guibas, S. Y. Oudot & P. Skraba, J. ACM 60 (2013) 41.
     """
     rows = _some(len(content), seed)
+    known = np.maximum(np.median(spread, axis=0), EXACT * content.std(axis=0) + 1e-12)
+    content = content / known
     some = content[rows]
     smallest = max(SMALLEST, round(SMALLEST_SHARE * len(rows)))
     peak = _climb(some, max(CORE, smallest // 2))
@@ -200,11 +212,9 @@ def _climb(content: np.ndarray, core: int) -> np.ndarray:
     """The row (site,) of the peak to which each site belongs."""
     count = len(content)
     core = min(core, count - 1)
-    distance, near = cKDTree(content).query(content, core + 1)
-    apart = np.maximum(distance[:, -1], 1e-12)
-    first = np.repeat(np.arange(count), core)
-    graph = coo_matrix((np.ones(count * core), (first, near[:, 1:].ravel())), (count, count))
-    graph = (graph + graph.T).tocsr()
+    blur = BLUR * content.shape[1] ** 0.5
+    apart = np.hypot(cKDTree(content).query(content, core + 1)[0][:, -1], blur)
+    graph = _graph(content, core)
     order = np.argsort(apart, kind="stable")
     rank = np.empty(count, int)
     rank[order] = np.arange(count)
@@ -217,15 +227,20 @@ def _climb(content: np.ndarray, core: int) -> np.ndarray:
         return site
 
     for site in order:
-        beside = graph.indices[graph.indptr[site] : graph.indptr[site + 1]]
-        higher = beside[rank[beside] < rank[site]]
-        if not len(higher):
+        edges = slice(graph.indptr[site], graph.indptr[site + 1])
+        beside, length = graph.indices[edges], graph.data[edges]
+        higher = rank[beside] < rank[site]
+        beside, length = beside[higher], np.hypot(length[higher], blur)
+        if not len(beside):
             continue
-        above[site] = peak(int(higher[rank[higher].argmin()]))
-        for other in higher:
+        # Sites on an island of their own may have no other bridge than a long one.
+        near = length <= apart[site]
+        if near.any():
+            above[site] = peak(int(beside[near][rank[beside[near]].argmin()]))
+        for other, gap in zip(beside, length, strict=True):
             one, two = peak(int(site)), peak(int(other))
             low, high = (one, two) if rank[one] > rank[two] else (two, one)
-            if low != high and apart[site] < PASS * apart[low]:
+            if low != high and max(apart[site], gap) < PASS * apart[low]:
                 above[low] = high
     return np.array([peak(site) for site in range(count)])
 
@@ -247,7 +262,7 @@ def paths(content: np.ndarray, middle: np.ndarray, seed: int = 0) -> tuple[np.nd
         end of the first latent.
     """
     rows = np.union1d(_some(len(content), seed), middle)
-    graph = _graph(content[rows])
+    graph = _graph(content[rows], NEIGHBOURS)
     if len(middle) > 1:
         stops = np.searchsorted(rows, middle)
         between = dijkstra(graph, directed=False, indices=stops)[:, stops]
@@ -288,10 +303,10 @@ def _typical(content: np.ndarray, chosen: np.ndarray) -> int:
     return int(own[np.argmin((apart**2).sum(1))])
 
 
-def _graph(content: np.ndarray):
+def _graph(content: np.ndarray, near: int):
     """Distances between neighbouring sites, sparse; islands are joined where they are nearest."""
     count = len(content)
-    near = min(NEIGHBOURS, count - 1)
+    near = min(near, count - 1)
     distance, index = cKDTree(content).query(content, near + 1)
     first = np.repeat(np.arange(count), near)
     # An edge of length 0 would be none.
