@@ -45,12 +45,12 @@ def test_crowds_are_found_largest_first_even_a_rare_one():
 
 
 def test_one_crowd_is_one_mode_and_the_way_goes_along_the_first_latent():
-    """It is as wide as its content is uncertain, along the first latent twice that."""
+    """It is as wide as its content is uncertain."""
     content = np.random.default_rng(1).standard_normal((500, 2)) * [3.0, 0.5]
     noise = np.random.default_rng(9).normal(0, 0.02, (500, 1, 12, 12))
     found = modes.find(
         content,
-        np.full(content.shape, [1.5, 0.5]),
+        np.full(content.shape, [3.0, 0.5]),
         lambda rows: pictures(content[rows]) + noise[rows],
         pictures,
     )
