@@ -11,6 +11,7 @@ from vaescope import store, train
 from vaescope.analyse import map_latents
 from vaescope.analyse.drawn import Drawn
 from vaescope.analyse.source import Source
+from vaescope.analyse.spool import Spool
 
 
 @settings(deadline=None, max_examples=30)
@@ -26,6 +27,19 @@ def test_drawn_pictures_are_read_like_an_array(count, start, stop, step):
     np.testing.assert_array_equal(drawn[start:stop:step], whole[start:stop:step])
     np.testing.assert_array_equal(drawn[count - 1], whole[count - 1])
     np.testing.assert_array_equal(np.asarray(drawn), whole)
+
+
+@settings(deadline=None, max_examples=30)
+@given(data=st.data(), count=st.integers(1, 60), block=st.integers(1, 60))
+def test_a_spool_gives_back_what_was_written(data, count, block):
+    whole = np.random.default_rng(count).random((count, 2, 3)).astype(np.float32)
+    spool = Spool(whole.shape)
+    for start in range(0, count, block):
+        spool.write(start, whole[start : start + block])
+    rows = np.array(data.draw(st.lists(st.integers(-count, count - 1))), int)
+    keys = (slice(None), slice(count // 3, None), -1, rows, (slice(0, count // 2), slice(1), 2))
+    for key in keys:
+        np.testing.assert_array_equal(spool[key], whole[key])
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])

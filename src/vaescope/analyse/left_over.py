@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from vaescope.analyse import criticise
 from vaescope.analyse.encode import Encoding
 from vaescope.analyse.source import Source
+from vaescope.analyse.spool import Spool
 
 Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
 """Like ``map``: what does something for every member, some of them at once."""
@@ -22,7 +22,7 @@ class LeftOver:
     """``reconstruction`` (site, channel, height, width), on disk and not in memory; ``residual``
     (site,) over the noise, ``explained`` (site,), and the ``noise`` of the explained ones."""
 
-    reconstruction: np.ndarray
+    reconstruction: Spool
     residual: np.ndarray
     explained: np.ndarray
     noise: criticise.Noise
@@ -42,9 +42,7 @@ def leave_over(
     """
     sigma = np.sqrt(np.mean([e.sigma**2 for e in encodings], 0))
     shape = encodings[0].reconstruction.shape
-    # A file without a name: gone with the array, whatever happens.
-    with tempfile.TemporaryFile(prefix="vaescope-") as file:
-        reconstruction = np.memmap(file, np.float32, "w+", shape=tuple(shape))
+    reconstruction = Spool(tuple(shape))
     residual = np.empty(len(source), np.float32)
     for rows, data in source.blocks():
 
@@ -55,7 +53,7 @@ def leave_over(
         for drawn in share(draw, encodings):
             total += drawn
         total /= len(encodings)
-        reconstruction[rows] = total
+        reconstruction.write(rows.start, total)
         residual[rows] = criticise.reduced_residual(data.target, total, sigma, mask)
     explained = criticise.explained(residual)
 

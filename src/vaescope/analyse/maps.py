@@ -32,6 +32,7 @@ from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, joined, load_members
 from vaescope.analyse.left_over import leave_over
 from vaescope.analyse.source import Source
+from vaescope.analyse.spool import Spool
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
@@ -199,7 +200,7 @@ def _mapped(
     return latents
 
 
-def _restored(source: Source, reconstruction: np.ndarray, member: Member) -> dict[str, Any]:
+def _restored(source: Source, reconstruction: Spool, member: Member) -> dict[str, Any]:
     """Scores of restoration, of so many patches as fit into memory."""
     rows = np.unique(np.linspace(0, len(source) - 1, min(len(source), RESTORED)).astype(int))
     mask = member.model.mask.numpy()
