@@ -91,7 +91,8 @@ def _encoded(
         look = partial(encode, data=data)
         for part, found in zip(parts, pool.map(look, ensemble), strict=True):
             part.append(found)
-    return [joined(member, part) for member, part in zip(ensemble, parts, strict=True)]
+    # Each member's blocks go when they are joined, so that not all are held twice.
+    return [joined(member, parts.pop(0)) for member in ensemble]
 
 
 def _mapped(
