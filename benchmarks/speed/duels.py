@@ -145,7 +145,7 @@ CASES = {
         "one epoch of an rVAE of the peer's architecture",
         cards,
         lambda folder: {
-            "ours": ours("train", folder, settings=SAME, epochs=1),
+            "ours": ours("train", folder, settings=SAME | {"steps": 60}),
             "pyroVED": pyroved("ivae", folder, 1),
         },
         lambda run: run.said["per_epoch"],
