@@ -3,7 +3,7 @@
 # make lint     formatters, linters, type checker
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
 # make bench    the benchmarks: cards and digits over five seeds, STEM systems, movies, strain and
-#               detection over three, and the table of the main job; with PEER_PYTHON=…, the Python
+#               detection over three, the table of the main job, and speed beside the peers; with PEER_PYTHON=…, the Python
 #               of an environment with pyroVED, the peers as well
 # make clean    remove the results of the main job
 
@@ -48,6 +48,9 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/strain.py
 	$(BIN)/python benchmarks/detection.py
 	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/speed
+	$(BIN)/python benchmarks/speed/overhead.py
+	$(BIN)/python benchmarks/speed/growth.py
 ifdef PEER_PYTHON
 	$(BIN)/python benchmarks/peers.py $(PEER_PYTHON)
 endif

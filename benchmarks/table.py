@@ -77,6 +77,37 @@ def strain() -> str:
     return markdown(head, lines)
 
 
+def speed() -> str:
+    """All duels of ``speed.csv``, and what the workflow itself costs, as Markdown."""
+    with (HERE / "results" / "speed.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    head = ("case", "contender", "seconds", "spread", "CPU seconds", "MiB", "reached", "ratio")
+    head = (*head, "goal", "holds", "repeats", "size")
+    said = {"true": "yes", "false": "**no**"}
+    cells = [
+        [
+            *(row[key] for key in ("case", "contender", "seconds", "spread", "cpu_seconds")),
+            *(row[key] for key in ("memory_mib", "reached", "ratio", "goal")),
+            said.get(row["holds"], ""),
+            *(row[key] for key in ("repeats", "size")),
+        ]
+        for row in rows
+    ]
+    return markdown(head, cells)
+
+
+def overhead() -> str:
+    """What the workflow itself costs, as Markdown."""
+    with (HERE / "results" / "overhead.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    said = {"true": "yes", "false": "**no**"}
+    keys = ("what", "seconds", "cpu_seconds", "memory_mib", "goal")
+    return markdown(
+        ("what", "seconds", "CPU seconds", "MiB", "goal", "holds"),
+        [[*(row[key] for key in keys), said.get(row["holds"], "")] for row in rows],
+    )
+
+
 def main() -> None:
     page = HERE / "README.md"
     tables = {
@@ -84,6 +115,8 @@ def main() -> None:
         "table of stem": simulated("stem.csv"),
         "table of movies": simulated("movies.csv"),
         "table of strain": strain(),
+        "table of speed": speed(),
+        "table of overhead": overhead(),
     }
     text = page.read_text()
     for name, cells in tables.items():

@@ -145,11 +145,12 @@ CASES = {
         "one epoch of an rVAE of the peer's architecture",
         cards,
         lambda folder: {
-            "ours": ours("train", folder, settings=SAME | {"steps": 60}),
+            "ours": ours("train", folder, settings=SAME | {"steps": 60}, peak=True),
             "pyroVED": pyroved("ivae", folder, 1),
         },
         lambda run: run.said["per_epoch"],
         3.0,
+        shown=("of_peak",),
     ),
     "bound": Case(
         f"rVAE of Cards 4 to the bound that the peer has after {EPOCHS} epochs",

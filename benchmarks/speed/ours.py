@@ -43,6 +43,7 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
     import torch
 
     from vaescope import train as training
+    from vaescope.analyse.encode import load_members
     from vaescope.models.settings import Settings
 
     torch.set_num_threads(1)
@@ -64,9 +65,36 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
         )
         seconds = time.perf_counter() - began
         said = {"seconds": seconds, "epochs": epochs, "per_epoch": seconds / epochs}
+        if options.get("peak"):
+            work = work_of(load_members(Path(place, "members"))[0].model)
+            rate = work * cut.sizes["site"] / said["per_epoch"]
+            said["of_peak"] = rate / peak()
         if "judge" in options:
             said |= _judged(Path(place, "members"), cut, settings, options["judge"])
     return said
+
+
+def work_of(model: Any) -> float:
+    """Floating-point operations of one step for one patch: products with all weights, forwards and
+    twice backwards; the decoder's at every pixel that counts."""
+    encoder, decoder = (
+        sum(weight.numel() for weight in part.parameters() if weight.dim() == 3)
+        for part in (model.encoder, model.decoder)
+    )
+    return 6.0 * (encoder + decoder * len(model.counted))
+
+
+def peak() -> float:
+    """Operations in a second of a product of large matrices, the best of some, on one thread."""
+    import torch
+
+    one = torch.rand(1024, 1024)
+    times = []
+    for _ in range(12):
+        began = time.perf_counter()
+        one @ one
+        times.append(time.perf_counter() - began)
+    return 2 * 1024.0**3 / min(times)
 
 
 def _judged(members: Path, cut: Any, settings: dict[str, Any], judge: str) -> Numbers:
