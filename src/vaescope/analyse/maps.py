@@ -100,6 +100,7 @@ def map_latents(
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
     variables.update(pictures.draw(view, ensemble, gauges, data).variables(own))
+    variables.update(pictures.planes(view, ensemble, gauges, data))
     found = modes.find(
         view.consensus_content,
         variables["content_spread"][1],
@@ -165,6 +166,7 @@ def map_latents(
         else "arbitrary, one for each kind of structure",
         "target": own.target or "",
         **({"classes_asked": own.classes, **_agreement(encodings, kept)} if own.classes else {}),
+        "reference_member": int(ensemble[view.reference].number),
         "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
         "scores": json.dumps(numbers),
         "warnings": json.dumps(words),
