@@ -44,7 +44,7 @@ class Column:
     names: list[str] = field(default_factory=list)
     colours: list[str] = field(default_factory=list)
     truth_value: bool = False  # True and False in the table
-    word_value: bool = False  # its names in the table
+    words: list[str] = field(default_factory=list)  # of each level, in the table in its place
     error: str = ""  # key of the column with its standard error or spread
     members: list[np.ndarray] = field(default_factory=list)  # each (site,)
     member_header: str = ""
@@ -134,9 +134,8 @@ def guessed(
         return flag(key, label, group, values, **more)
     if values.dtype.kind not in "iuf":
         words, codes = np.unique(values.astype(str), return_inverse=True)
-        return category(
-            key, label, group, codes, range(len(words)), list(words), word_value=True, **more
-        )
+        given = [str(word) for word in words]
+        return category(key, label, group, codes, range(len(given)), given, words=given, **more)
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     levels = np.unique(known)
     whole = levels.size > 0 and bool((levels == np.round(levels)).all())

@@ -54,8 +54,8 @@ class Explorer:
     style: str
     policy: str
     notes: list[str]
-    models: list[str]
     sites: int
+    sheet: bool  # pictures of a stack stand in place of an image
 
     @property
     def bytes(self) -> int:
@@ -137,8 +137,8 @@ def build(results_dir: str | Path, dataset: str, models: list[str], look: Look) 
         _read("explorer.css"),
         f"script-src {digest(library)} {digest(code)}",
         notes,
-        [model.name for model in held],
         count,
+        behind.sheet,
     )
 
 

@@ -102,6 +102,20 @@ def _glyphs(plot: Any) -> None:
         )
     for layer in ("rest", "points"):
         source = ColumnDataSource({"x": [], "y": [], "colour": []}, name=layer)
+        if layer == "points":
+            # Behind rings, so that dark colours are seen on a dark image.
+            plot.scatter(
+                "x",
+                "y",
+                fill_color=None,
+                line_color="#ffffff",
+                line_alpha=0.75,
+                line_width=4.4,
+                size=5,
+                source=source,
+                name="casing",
+                visible=False,
+            )
         plot.scatter(
             "x",
             "y",

@@ -36,7 +36,7 @@ function drawLegend(host, column) {
   host.replaceChildren();
   const title = document.createElement("span");
   title.className = "legend-title";
-  title.textContent = column.unit ? `${column.label} (${column.unit})` : column.label;
+  title.textContent = titled(column);
   host.append(title);
   if (column.kind === "category") {
     const list = document.createElement("ul");
@@ -65,6 +65,12 @@ function drawLegend(host, column) {
   low.textContent = words(column.low);
   high.textContent = words(column.high);
   host.append(low, bar, high);
+}
+
+/** A quantity with its unit, unless its name tells it already. */
+function titled(column) {
+  return column.unit && !column.label.includes(`${column.unit})`)
+    ? `${column.label} (${column.unit})` : column.label;
 }
 
 function swatch(colour) {

@@ -43,6 +43,14 @@ function axisColumns(model) {
   return [...latents, ...numbers.filter((column) => column.group !== "Latents")];
 }
 
+/** What stands beside the first latent: the second, or else what tells most of a site. */
+function secondAxis(axes) {
+  const latent = axes.find((column) => /\/content_[2-9]$/.test(column.key));
+  const telling = ["angle", "residual", "fit_quality", "amplitude"];
+  const other = telling.map((name) => axes.find((column) => column.key.split("/").pop() === name));
+  return latent ?? other.find(Boolean) ?? axes[axes.length - 1];
+}
+
 /** The same quantity of another model, or the first that `columns` offers. */
 function alike(columns, key) {
   const own = key && key.includes("/") ? key.slice(key.indexOf("/")) : null;

@@ -78,6 +78,15 @@ function words(value, digits = 3) {
   return value.toFixed(Math.min(decimals, 6)).replace("-", "−");
 }
 
+/** A value with its error, both with as many decimals as two digits of the error have. */
+function withError(value, error) {
+  const decimals = Math.min(Math.max(1 - Math.floor(Math.log10(Math.abs(error) || 1)), 0), 6);
+  return `${value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", "−")} ± ${error.toFixed(decimals)}`;
+}
+
+/** A unit as it stands behind a number. */
+const behind = (column) => (/^[°%]?$/.test(column.unit) ? column.unit : ` ${column.unit}`);
+
 /** Name of the kind that a value of a category is; a dash where it is none. */
 function kindName(column, value) {
   const index = column.levels.indexOf(value);

@@ -63,14 +63,12 @@ async function valueWords(column, site, model, member) {
   if (!Number.isFinite(value)) return "–";
   if (column.kind === "category") return kindName(column, value);
   const shown = shownValue(column, value);
-  const unit = column.unit ? (column.unit === "°" || column.unit === "%" ? column.unit : ` ${column.unit}`) : "";
+  const unit = behind(column);
   if (Number.isInteger(shown) && !column.error) return `${String(shown).replace("-", "−")}${unit}`;
   const beside = column.error && findColumn(model, column.error);
   const error = beside ? (await openColumn(beside, model, member))[site] * beside.factor : NaN;
   if (!Number.isFinite(error)) return `${words(shown, 4)}${unit}`;
-  // As many decimals as two digits of the error have.
-  const decimals = Math.min(Math.max(1 - Math.floor(Math.log10(Math.abs(error) || 1)), 0), 6);
-  return `${shown.toFixed(decimals).replace("-", "−")} ± ${error.toFixed(decimals)}${unit}`;
+  return `${withError(shown, error)}${unit}`;
 }
 
 let drawnTurn = 0;

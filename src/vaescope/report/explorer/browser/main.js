@@ -44,7 +44,7 @@ async function refresh({ fit = false } = {}) {
   state.told = 0;
   fillTold(state);
   for (const [name, column] of [["x", state.x], ["y", state.y]]) {
-    latent.axis(name).axis_label = column.unit ? `${column.label} (${column.unit})` : column.label;
+    latent.axis(name).axis_label = titled(column);
   }
   if (fit) showRange(latent, [...bulk(held.x, inLatent), ...bulk(held.y, inLatent)], false);
   drawLegend(control("legend"), state.colour);
@@ -72,7 +72,8 @@ function draw() {
   const pixels = Math.abs(facts.spacing * onScreen(image).xScale);
   const dense = drawSites(image, {
     ...common, xs: held.place[0], ys: held.place[1], shown: inImage,
-    size: () => Math.min(Math.max(0.55 * pixels, 2.5), 16),
+    size: () => (facts.backdrop.sheet ? 0.88 * pixels : Math.min(Math.max(0.6 * pixels, 2.5), 18)),
+    hollow: true,
   });
   const denseToo = drawSites(latent, {
     ...common, xs: held.x, ys: held.y, shown: inLatent,
@@ -260,8 +261,8 @@ function chooseColumns() {
   const axes = axisColumns(model);
   state.colour = state.colour ? alike(colourable(model), state.colour.key) : firstColour(model);
   state.x = alike(axes, state.x && state.x.key);
-  state.y = state.y ? alike(axes, state.y.key) : (axes[1] ?? axes[0]);
-  if (state.y === state.x && axes.length > 1) state.y = axes.find((column) => column !== state.x);
+  state.y = state.y ? alike(axes, state.y.key) : secondAxis(axes);
+  if (state.y === state.x) state.y = secondAxis(axes.filter((column) => column !== state.x));
   state.cursor = [NaN, NaN];
   fillColumns(state);
 }
@@ -285,7 +286,10 @@ async function start() {
   const { width, height, unit, sheet } = facts.backdrop;
   image.axis("x").axis_label = unit ? `x (${unit})` : "";
   image.axis("y").axis_label = unit ? `y (${unit})` : "";
-  if (sheet) for (const name of ["x", "y"]) image.axis(name).visible = false;
+  if (sheet) {
+    for (const name of ["x", "y"]) image.axis(name).visible = false;
+    for (const layer of ["rest", "points", "casing"]) image.glyph(layer).marker = { value: "square" };
+  }
   showRange(image, [0, width, height, 0], true);
   fillModels(state);
   chooseColumns();
@@ -294,8 +298,8 @@ async function start() {
   connect();
   makeClock(showFrame);
   await Promise.all([showFrame(0), openSmall()]);
-  control("root").dataset.ready = "yes";
   point(held.numbers.findIndex((_, i) => rowOfSite.has(i) && inImage(i)));
+  control("root").dataset.ready = String(Math.round(performance.now())); // milliseconds
 }
 
 start().catch((error) => {

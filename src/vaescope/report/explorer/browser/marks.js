@@ -1,16 +1,17 @@
 // Sites in a plot: marks where there are few, their density where there are many.
 
 const MOST_MARKS = 20000; // above, marks lie on each other and take too long to draw
+const HOLLOW = 9; // pixels from which marks on the image are rings, or they would hide what they mark
 const OUTLINED = 3000; // marks with an outline, which tells neighbours apart and costs time
-const FAINT = 60; // opacity of sites outside the selection, of 255
+const FAINT = 75; // opacity, of 255, of sites outside the selection or without a value
 
 /** Draw the sites of a plot.
  *
  * `xs`, `ys`: places of all sites. `shown(i)`: whether a site belongs there at all. `colours`: a
  * pixel for each site. `chosen`: 1 for each selected site; `any`: whether there are some.
- * `size(count)`: side of a mark for so many. Returns whether their density is drawn.
+ * `size(count)`: side of a mark for so many. `hollow`: large marks are rings. Returns whether their density is drawn.
  */
-function drawSites(plot, { xs, ys, shown, colours, chosen, any, size }) {
+function drawSites(plot, { xs, ys, shown, colours, chosen, any, size, hollow }) {
   const inside = visible(plot, xs, ys, shown);
   const dense = inside.length > MOST_MARKS;
   if (dense) {
@@ -21,10 +22,12 @@ function drawSites(plot, { xs, ys, shown, colours, chosen, any, size }) {
   } else {
     setPicture(plot, "density", null);
     const side = size(inside.length);
-    const rest = any ? inside.filter((i) => !chosen[i]) : [];
-    const points = any ? inside.filter((i) => chosen[i]) : inside;
-    setMarks(plot, "rest", rest, xs, ys, colours, side * 0.8, FAINT);
-    setMarks(plot, "points", points, xs, ys, colours, side, 255);
+    // Before the others lie those that are selected, or else those of which there is a value.
+    const ahead = any ? (i) => chosen[i] : (i) => colours[i] !== MISSING;
+    const rest = inside.filter((i) => !ahead(i)), points = inside.filter(ahead);
+    const ring = Boolean(hollow) && side >= HOLLOW;
+    setMarks(plot, "rest", rest, xs, ys, colours, { side: ring ? side : 0.8 * side, ring, alpha: FAINT });
+    setMarks(plot, "points", points, xs, ys, colours, { side, ring, alpha: 255 });
   }
   return dense;
 }
@@ -42,7 +45,12 @@ function visible(plot, xs, ys, shown) {
   return found;
 }
 
-function setMarks(plot, layer, rows, xs, ys, colours, side, alpha) {
+function setMarks(plot, layer, rows, xs, ys, colours, look = { alpha: 255 }) {
+  const { side, ring, alpha } = look;
+  if (layer === "points") {
+    plot.renderer("casing").visible = Boolean(ring);
+    if (ring) plot.glyph("casing").size = { value: side };
+  }
   const source = plot.source(layer), count = rows.length;
   if (!count && !source.get_length()) return;
   const x = new Float64Array(count), y = new Float64Array(count);
@@ -53,8 +61,15 @@ function setMarks(plot, layer, rows, xs, ys, colours, side, alpha) {
     pixels[k] = colours[rows[k]];
     bytes[4 * k + 3] = alpha;
   }
-  if (side) plot.glyph(layer).size = { value: side };
-  plot.glyph(layer).line_color = { value: alpha === 255 && count < OUTLINED ? "#ffffff" : null };
+  if (side) {
+    const outline = alpha === 255 && count < OUTLINED ? "#ffffff" : null;
+    plot.glyph(layer).setv({
+      size: { value: side },
+      fill_color: ring ? { value: null } : { field: "colour" },
+      line_color: ring ? { field: "colour" } : { value: outline },
+      line_width: { value: ring ? 2.2 : 0.7 },
+    });
+  }
   source.data = { x, y, colour: ndarray(bytes, { dtype: "uint8", shape: [count, 4] }) };
 }
 

@@ -19,6 +19,7 @@ async function embedPlot(item) {
     axis: (name) => [...model.below, ...model.left].find((axis) => axis.name === name),
     source: (name) => renderers.get(name).data_source,
     glyph: (name) => renderers.get(name).glyph,
+    renderer: (name) => renderers.get(name),
     size: () => [view.frame.bbox.width, view.frame.bbox.height],
   };
 }

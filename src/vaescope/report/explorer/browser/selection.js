@@ -45,9 +45,8 @@ function summary(column, values, chosen, any) {
     );
     return `${column.label}: ${parts.join(", ")}${most.length > 4 ? ", …" : ""}`;
   }
-  const unit = column.unit ? (column.unit === "°" || column.unit === "%" ? column.unit : ` ${column.unit}`) : "";
   const [mean, sd] = column.period ? circular(column, found) : plainMean(column, found);
-  return `${column.label}: ${words(mean)} ± ${words(sd, 2)}${unit}`;
+  return `${column.label}: ${withError(mean, sd)}${behind(column)}`;
 }
 
 function plainMean(column, found) {
@@ -107,7 +106,7 @@ function quoted(text) {
 function cell(column, value) {
   if (!Number.isFinite(value)) return "";
   if (column.truth_value) return value ? "True" : "False";
-  if (column.word_value) return quoted(kindName(column, value));
+  if (column.words.length) return quoted(column.words[value]);
   return String(Number.isInteger(value) ? value : Number(value.toPrecision(7)));
 }
 

@@ -24,7 +24,7 @@ async function openPicture(kind, site) {
 /** Draw levels (channel, height, width): in colour if they are red, green and blue, else in grey,
  * channels beside each other. */
 function drawPicture(canvas, picture) {
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // small: no GPU needed
   if (!picture) {
     canvas.width = canvas.height = 1;
     context.clearRect(0, 0, 1, 1);
