@@ -128,8 +128,12 @@ def test_numbers_of_members_beyond_the_budget_are_rounded_then_left_out():
     assert ways[3].pack(made, blocks) == []
 
 
-def test_plots_are_the_same_whenever_they_are_made():
+def test_the_explorer_is_the_same_whenever_it_is_made(tmp_path):
     assert views.plot_items() == views.plot_items()
+    fake_results.make(tmp_path, shape=(90, 120))
+    first = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
+    for _ in range(3):  # stores list their arrays in another order each time
+        assert explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look()) == first
 
 
 @pytest.mark.parametrize(("latents", "planes"), [(1, 1), (2, 1), (3, 3), (7, 6)])

@@ -72,7 +72,8 @@ def site_columns(scene: Scene) -> list[Column]:
     """Everything else that the table of sites says: how well each was found, and the truth."""
     found = []
     names = [str(name) for name in scene.sites.variables]
-    rest = [n for n in names if n not in _WORDS and n not in _PLACE and n != "site"]
+    # Stores list their arrays in no fixed order.
+    rest = sorted(n for n in names if n not in _WORDS and n not in _PLACE and n != "site")
     for name in [*(n for n in _WORDS if n in names), *rest]:
         values = scene.sites[name]
         if values.dims == ("site",):
@@ -86,7 +87,7 @@ def patch_truth(scene: Scene, rows: np.ndarray) -> list[Column]:
     ``rows`` (patch,): which site each patch belongs to.
     """
     found = []
-    for name in map(str, scene.patches.variables):
+    for name in sorted(map(str, scene.patches.variables)):
         values = scene.patches[name]
         if name.startswith("truth_") and name not in scene.sites and values.dims == ("site",):
             count = scene.sites.sizes["site"]
