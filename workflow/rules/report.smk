@@ -5,7 +5,10 @@ rule write_report:
     """Write the self-contained report of a dataset."""
     input:
         figures="<results>/{dataset}/figures/latest",
+        image="<results>/{dataset}/image.zarr",
         sites="<results>/{dataset}/sites.zarr",
+        patches="<results>/{dataset}/patches.zarr",
+        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
         strain=strain_store,
         scores=each_model("<results>/{dataset}/{model}/scores.json"),
         comparison=if_baselines("<results>/{dataset}/comparison.html"),

@@ -128,6 +128,7 @@ def _mapped(
     told = encodings[0].told
     assert told is not None
     variables.update(pictures.draw(view, ensemble, gauges, source, told).variables(own))
+    variables.update(pictures.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(
         view.consensus_content,
         variables["content_spread"][1],
@@ -194,6 +195,7 @@ def _mapped(
         else "arbitrary, one for each kind of structure",
         "target": own.target or "",
         **({"classes_asked": own.classes, **_agreement(encodings, kept)} if own.classes else {}),
+        "reference_member": int(ensemble[view.reference].number),
         "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
         "scores": json.dumps(numbers),
         "warnings": json.dumps(words),

@@ -11,6 +11,7 @@ import numpy as np
 from vaescope.analyse.consensus import View
 from vaescope.analyse.encode import Member, decode, turned_upright
 from vaescope.analyse.gauge import Gauge
+from vaescope.analyse.planes import decode_planes
 from vaescope.analyse.source import Source
 from vaescope.models.settings import Settings
 from vaescope.train.data import Codec
@@ -73,6 +74,26 @@ def drawer(
     mean = told.mean(0, keepdims=True)
     member, gauge = ensemble[view.reference], gauges[view.reference]
     return lambda points: _upright(member, gauge, view, points, mean)
+
+
+def planes(
+    view: View,
+    ensemble: Sequence[Member],
+    gauges: Sequence[Gauge | None],
+    codec: Codec,
+    told: np.ndarray,
+) -> dict[str, Any]:
+    """The decoded planes of ``decode_planes``, by the reference member: variables of
+    ``latents.zarr``. A conditional model has its pictures for each value of what it is told, of
+    which ``told`` (site, condition) has that of each site."""
+    member, gauge = ensemble[view.reference], gauges[view.reference]
+    mean = told.mean(0, keepdims=True)
+
+    def one(points: np.ndarray, row: np.ndarray | None) -> np.ndarray:
+        return _upright(member, gauge, view, points, mean if row is None else row[None])
+
+    each = _told(codec, told)[3] if member.model.conditions else None
+    return decode_planes(view.consensus_content, one, each, axes(member.settings))
 
 
 def draw(

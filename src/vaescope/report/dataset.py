@@ -13,8 +13,8 @@ from vaescope import store
 from vaescope.analyse import scan
 from vaescope.figures import versions
 from vaescope.figures.scene import json_attribute
-from vaescope.figures.style import category_colours
-from vaescope.report import words
+from vaescope.figures.style import Look, category_colours
+from vaescope.report import explorer, words
 from vaescope.report.pages import embedded_figure, write_page
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def write_report(
         "packages": store.provenance(sites).get("packages") or {},
         "seed": recipe.get("seed", 0),
         "vendor": _vendor(image),
+        "explorer": explorer.build(results_dir, dataset, models, Look.from_recipe(recipe)),
         "comparison": bool((recipe.get("baselines") or {}).get("methods")),
     }
     write_page("report.html", folder / "report.html", facts)
