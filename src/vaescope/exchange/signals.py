@@ -115,6 +115,12 @@ def vendor(image: xr.Dataset) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"vendor": found}
 
 
+def facts(image: xr.Dataset) -> dict[str, Any]:
+    """What an image store says of itself in plain numbers and words."""
+    told = {k: v for k, v in image.attrs.items() if k not in ("vendor_metadata", store.PROVENANCE)}
+    return {key: value for key, value in told.items() if isinstance(value, str | int | float | list)}
+
+
 def _quantity(signal: xr.DataArray) -> str:
     name, unit = signal.attrs.get("long_name", "signal"), signal.attrs.get("units", "")
     return f"{name} ({unit})" if unit not in ("", "1") else str(name)

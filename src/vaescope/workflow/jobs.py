@@ -18,6 +18,8 @@ from vaescope import store
 from vaescope.errors import UserError
 
 FAILURES = "failures"
+EXPORTING = ("export_", "write_crate")
+"""How the names of jobs begin that only show finished results in another form."""
 _THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR", "NUMBA")
 _STOPPED = (
     "The job was stopped before it ended: killed, out of memory, out of time, or the machine went "
@@ -106,9 +108,13 @@ def job(snakemake: Any) -> Iterator[Task]:
 
 
 def forget_failures(folder: Path) -> None:
-    """Remove the notes of failures of a dataset: what it is made of now is complete."""
+    """Remove the notes of failures of a dataset: what it is made of now is complete.
+
+    Those of exports stay, which are no part of it and may have failed meanwhile.
+    """
     for note in (folder / FAILURES).glob("*.json"):
-        note.unlink()
+        if not note.name.startswith(EXPORTING):
+            note.unlink()
     with suppress(OSError):
         (folder / FAILURES).rmdir()
 
