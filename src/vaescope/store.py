@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaescope import progress
 from vaescope.errors import UserError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def write(
         if variable.dtype.kind == "O" and variable.size:
             variable.data = variable.values.astype(str)
     clean.attrs = {**dataset.attrs, PROVENANCE: json.dumps(facts), COMPLETE: True}
-    with replace_atomically(path) as beside, _quiet_about_strings():
+    written = progress.chunks(f"writing {Path(path).name}")
+    with replace_atomically(path) as beside, _quiet_about_strings(), written:
         clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
 
 

@@ -16,8 +16,9 @@ if (ROOT / "src" / "vaescope").is_dir():
     )
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from vaescope.errors import UserError
-from vaescope.workflow import make_plan, resources, summary
+from vaescope.workflow import make_plan, resources, summary, terminal
 from vaescope.workflow.jobs import alone
 
 # The working folder may have a configuration of its own.
@@ -205,6 +206,7 @@ def start_run():
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
     summary.forget_unwanted(PLAN)
+    logger.addFilter(terminal.wiping)
 
 
 def end_run():

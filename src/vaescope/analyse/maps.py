@@ -28,6 +28,7 @@ from vaescope.analyse import (
 )
 from vaescope.analyse.consensus import View, gather
 from vaescope.analyse.encode import Encoding, Member, encode, load_members
+from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.train.data import gather as gather_data
 
@@ -75,7 +76,7 @@ def map_latents(
         return encode(member, data)
 
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
-        encodings = list(pool.map(look, ensemble))
+        encodings = list(over("encoding by members", pool.map(look, ensemble), len(ensemble)))
     kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
     method = patches.attrs.get("method")
     lattice = method != "frames"

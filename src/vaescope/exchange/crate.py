@@ -232,7 +232,7 @@ class _Writer:
         content = self._there(path)
         with content.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        facts = {
+        facts: dict[str, Any] = {
             "name": name or path,
             "encodingFormat": _format(path),
             "contentSize": str(content.stat().st_size),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import store
+from vaescope import progress, store
 from vaescope.errors import UserError
 from vaescope.exchange.axes import Axis, axes_of, shown
 
@@ -66,16 +66,17 @@ def write(image: xr.DataArray, path: str | os.PathLike, *, name: str) -> None:
         group = zarr.create_group(str(beside), zarr_format=3)
         chunks = _chunks(image.shape)
         level = da.asarray(image.data).astype(image.dtype)
-        factors = []
+        factors: list[int] = []
         while True:
-            array = group.create_array(
+            array: Any = group.create_array(
                 str(len(factors)),
                 shape=level.shape,
                 chunks=chunks,
                 dtype=level.dtype,
                 dimension_names=[_NAMES.get(axis.name, axis.name) for axis in axes],
             )
-            da.store(level.rechunk(chunks), array, lock=False)
+            with progress.chunks(f"writing level {len(factors)}"):
+                da.store(level.rechunk(chunks), array, lock=False)
             factors.append(2 ** len(factors))
             if max(level.shape[-2:]) <= SMALLEST or min(level.shape[-2:]) < 2:
                 break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import store
+from vaescope import progress, store
 from vaescope.exchange.axes import Axis, axes_of, placed, shown
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def write(
         told["vaescope"]["channels"] = [str(c) for c in np.atleast_1d(signal["channel"].values)]
     if sites is not None and not spectral:
         told["Markers"] = {"sites": _marker(sites, axes, signal)}
-    with store.replace_atomically(path) as beside:
+    with store.replace_atomically(path) as beside, progress.chunks("writing the signal"):
         rsciio.hspy.file_writer(
             str(beside),
             {
@@ -118,7 +118,9 @@ def vendor(image: xr.Dataset) -> dict[str, Any]:
 def facts(image: xr.Dataset) -> dict[str, Any]:
     """What an image store says of itself in plain numbers and words."""
     told = {k: v for k, v in image.attrs.items() if k not in ("vendor_metadata", store.PROVENANCE)}
-    return {key: value for key, value in told.items() if isinstance(value, str | int | float | list)}
+    return {
+        key: value for key, value in told.items() if isinstance(value, str | int | float | list)
+    }
 
 
 def _quantity(signal: xr.DataArray) -> str:

@@ -144,9 +144,7 @@ def _of_strain(strain: xr.Dataset, sites: xr.Dataset) -> list[Column]:
     return [_on(column, strain["site"].values, sites["site"].values) for column in found]
 
 
-def _of_model(
-    latents: xr.Dataset, model: str, sites: xr.Dataset, taken: set[Any]
-) -> list[Column]:
+def _of_model(latents: xr.Dataset, model: str, sites: xr.Dataset, taken: set[Any]) -> list[Column]:
     """What the members of a model agree on, each quantity followed by its spread."""
     names = []
     for name, values in latents.data_vars.items():

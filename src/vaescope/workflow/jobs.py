@@ -9,15 +9,19 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from vaescope import store
 from vaescope.errors import UserError
+from vaescope.progress import shown
+from vaescope.workflow.terminal import Progress
 
 FAILURES = "failures"
+TERMINAL = ".terminal"
+"""Lock in the results: who has it shows a bar."""
 EXPORTING = ("export_", "write_crate")
 """How the names of jobs begin that only show finished results in another form."""
 _THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR", "NUMBA")
@@ -40,6 +44,7 @@ class Task:
     name: str
     folder: Path  # of the dataset's results, or of the detector
     log: TextIO
+    progress: Progress
 
     @property
     def results(self) -> Path:
@@ -48,10 +53,9 @@ class Task:
 
     def say(self, text: str) -> None:
         """A line of progress: into the log, and on a terminal."""
-        self.log.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
-        self.log.flush()
+        _stamped(self.log, text)
         if sys.stderr.isatty():
-            print(f"{self.dataset} · {self.name}: {text}", file=sys.stderr)
+            self.progress.say(f"{self.dataset} · {self.name}: {text}")
 
 
 @contextmanager
@@ -78,6 +82,12 @@ def job(snakemake: Any) -> Iterator[Task]:
         log_file.open("w", encoding="utf-8") as log,
         _captured(log),
     ):
+        progress = Progress(
+            f"{dataset} · {name}",
+            lambda text: _stamped(log, text),
+            sys.stderr,
+            lambda: alone(folder.parent / TERMINAL, wait=False),
+        )
         task = Task(
             input=snakemake.input,
             output=snakemake.output,
@@ -88,12 +98,14 @@ def job(snakemake: Any) -> Iterator[Task]:
             name=name,
             folder=folder,
             log=log,
+            progress=progress,
         )
         facts = {kind: dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
         facts |= {"log": f"logs/{log_file.name}"}
         _write_note(note, facts, _STOPPED)  # stays if the job is killed
         try:
-            yield task
+            with closing(progress), shown(progress):
+                yield task
         except UserError as error:
             _fail(note, facts, f"{kind} `{dataset}`: {error}", log)
         except Exception as error:
@@ -129,6 +141,12 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         yield _lock(file, wait)
+
+
+def _stamped(log: TextIO, text: str) -> None:
+    """A line of the log, with the time of day."""
+    log.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+    log.flush()
 
 
 def _lock(file: TextIO, wait: bool) -> bool:

@@ -22,7 +22,10 @@ ATOMS = frozenset({"log", "maxima", "model"})
 
 EXPORTS = {
     "table": ["<results>/{dataset}/export/sites.csv"],
-    "napari": ["<results>/{dataset}/export/image.ome.zarr", "<results>/{dataset}/export/points.csv"],
+    "napari": [
+        "<results>/{dataset}/export/image.ome.zarr",
+        "<results>/{dataset}/export/points.csv",
+    ],
     "hyperspy": ["<results>/{dataset}/export/image.hspy"],
     "crate": ["<results>/{dataset}/ro-crate-metadata.json"],
 }

@@ -53,7 +53,11 @@ JOBS: dict[str, tuple[str, Sequence[str], Sequence[str]]] = {
         ("patches.zarr/",),
         ("baselines.zarr/", "baselines-seconds.csv"),
     ),
-    "map_strain": ("mapping strain", ("image.zarr/", "sites.zarr/"), ("strain.zarr/", "strain.csv")),
+    "map_strain": (
+        "mapping strain",
+        ("image.zarr/", "sites.zarr/"),
+        ("strain.zarr/", "strain.csv"),
+    ),
     "draw_figures": ("drawing figures", ("image.zarr/", "sites.zarr/"), ("figures/latest/",)),
     "write_comparison": (
         "comparing methods",

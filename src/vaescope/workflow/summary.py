@@ -92,9 +92,9 @@ def closing_words(plan: Plan, since: float = 0.0) -> str:
     finished = [name for name in there if name not in failed]
     new = [name for name in finished if there[name].stat().st_mtime >= since]
     missing = [name for name in plan.rows if name not in there and name not in failed]
-    lines = [f"vaescope: {len(finished)} of {every} datasets finished, {len(new)} of them now."]
-    if since:
-        lines[0] = f"{lines[0][:-1]}, in {duration(time.time() - since)}."
+    now = f", {len(new)} of them in this run" if since and new else ""
+    took = f" after {duration(time.time() - since)}" if since else ""
+    lines = [f"vaescope{took}: {len(finished)} of {every} datasets finished{now}."]
     if failed:
         lines.append(f"{len(failed)} of {every} datasets failed:")
         for failure in (one for several in failed.values() for one in several):
