@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from datetime import datetime
 from pathlib import Path
 
+import crates
 import fake_results
 import pytest
 
@@ -18,14 +18,6 @@ from vaescope.exchange import crate
 from vaescope.workflow import record
 
 ROOT = Path(__file__).parents[2]
-CONTEXT = "https://w3id.org/ro/crate/1.1/context"
-# RO-Crate 1.1 has these of Bioschemas under other addresses than later versions do.
-OF_1_1 = {
-    "ComputationalWorkflow": "https://bioschemas.org/ComputationalWorkflow",
-    "FormalParameter": "https://bioschemas.org/FormalParameter",
-    "input": "https://bioschemas.org/ComputationalWorkflow#input",
-    "output": "https://bioschemas.org/ComputationalWorkflow#output",
-}
 
 
 def finished(results: Path) -> Path:
@@ -71,60 +63,18 @@ def ids(value: dict | list[dict]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The validator's cache with the one page that it wants from the net: RO-Crate's context."""
-    import rocrate
-    from requests.adapters import HTTPAdapter
-    from requests_cache import CachedSession
-    from urllib3 import HTTPResponse
-
-    page = json.loads((Path(rocrate.__file__).parent / "data" / "ro-crate.jsonld").read_text())
-    page["@context"].update(OF_1_1)
-    content = json.dumps(page).encode()
-
-    class Here(HTTPAdapter):
-        def send(self, request, **_):
-            headers = {"Content-Type": "application/ld+json"}
-            raw = HTTPResponse(
-                io.BytesIO(content),
-                headers=headers,
-                status=200,
-                preload_content=False,
-                request_url=request.url,
-            )
-            return self.build_response(request, raw)
-
-    path = tmp_path_factory.mktemp("cache") / "cache"
-    with CachedSession(cache_name=str(path), backend="sqlite", expire_after=-1) as session:
-        session.mount("https://", Here())
-        session.get(CONTEXT)
-    return path
-
-
-def problems(folder: Path, cache: Path) -> list[str]:
-    """What the validator finds wrong."""
-    from rocrate_validator import models, services
-
-    result = services.validate(
-        services.ValidationSettings(
-            rocrate_uri=str(folder),
-            profile_identifier="workflow-run-crate",
-            requirement_severity=models.Severity.REQUIRED,
-            offline=True,
-            cache_path=cache,
-        )
-    )
-    return [f"{issue.check.identifier}: {issue.message}" for issue in result.get_issues()]
+    return crates.cache(tmp_path_factory.mktemp("cache") / "cache")
 
 
 def test_a_finished_dataset_is_a_valid_workflow_run_crate(tmp_path: Path, cache: Path):
     folder = finished(tmp_path)
     described(folder)
-    assert problems(folder, cache) == []
+    assert crates.problems(folder, cache) == []
     # The check is one that can fail.
     path = folder / crate.METADATA
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"instrument"', '"tool"'), encoding="utf-8")
-    assert problems(folder, cache)
+    assert crates.problems(folder, cache)
 
 
 def test_a_simulated_dataset_has_no_source_file_and_is_valid_too(tmp_path: Path, cache: Path):
@@ -134,7 +84,7 @@ def test_a_simulated_dataset_has_no_source_file_and_is_valid_too(tmp_path: Path,
     store.write(image, folder / "image.zarr")
     found = described(folder, {"source": "simulate:perovskite?dose=500"})
     assert found["#setting-source"]["value"] == "simulate:perovskite?dose=500"
-    assert problems(folder, cache) == []
+    assert crates.problems(folder, cache) == []
 
 
 def test_a_crate_tells_what_went_in_what_came_out_and_when(tmp_path: Path):

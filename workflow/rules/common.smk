@@ -206,7 +206,7 @@ def start_run():
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
     summary.forget_unwanted(PLAN)
-    logger.addFilter(terminal.wiping)
+    terminal.share_with(logger)
 
 
 def end_run():

@@ -54,8 +54,7 @@ class Task:
     def say(self, text: str) -> None:
         """A line of progress: into the log, and on a terminal."""
         _stamped(self.log, text)
-        if sys.stderr.isatty():
-            self.progress.say(f"{self.dataset} · {self.name}: {text}")
+        self.progress.say(f"{self.dataset} · {self.name}: {text}")
 
 
 @contextmanager

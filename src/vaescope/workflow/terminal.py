@@ -1,12 +1,13 @@
 """What a job shows of its progress: plain lines in its log, and one live line on a terminal.
 
 Several jobs share a terminal with Snakemake. One of them at a time shows its bar, on a line that it
-leaves empty behind it; Snakemake wipes that line before it writes (``wiping``).
+leaves empty behind it; Snakemake wipes that line before it writes (``share_with``).
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -19,6 +20,8 @@ from vaescope.progress import Course, Lines, duration
 
 WIPE = "\r\x1b[2K"
 """Back to the beginning of the line, and away with what stands there."""
+TAKEN = "VAESCOPE_TERMINAL_TAKEN"
+"""Set for jobs where the terminal is someone else's."""
 REDRAWN = 0.2  # seconds between two pictures of the bar
 BAR = 16  # letters
 
@@ -46,7 +49,7 @@ class Progress:
         self._lines, self._lock = Lines(line), threading.Lock()
         self._held: AbstractContextManager[bool] | None = None
         self._drawn = 0.0
-        self._live = stream.isatty()
+        self._live = is_ours(stream)
 
     def update(self, course: Course) -> None:
         """Show how far it is, if it is time to."""
@@ -64,7 +67,9 @@ class Progress:
         self.close()
 
     def say(self, text: str) -> None:
-        """A line on the terminal, above the bar."""
+        """A line on the terminal, if there is one, above the bar."""
+        if not self._live:
+            return
         with self._lock:
             self._stream.write(f"{WIPE}{text}\n")
             self._stream.flush()
@@ -101,8 +106,29 @@ class Progress:
             self._held = None
 
 
-def wiping(record: logging.LogRecord) -> bool:
-    """A filter for a logger that writes to the terminal: no line of it begins behind a bar."""
+def share_with(logger: logging.Logger) -> None:
+    """Keep the lines of a logger and the bars of jobs apart; for the process that starts the jobs.
+
+    A logger that writes lines wipes the bar before each. Where something else draws on the terminal
+    (a plugin of Snakemake), jobs leave it alone.
+    """
+    plain = any(
+        isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
+        for handler in logger.handlers
+    )
+    if plain:
+        logger.addFilter(_wiping)
+    else:
+        os.environ[TAKEN] = "1"
+
+
+def is_ours(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which jobs may write."""
+    return stream.isatty() and TAKEN not in os.environ
+
+
+def _wiping(record: logging.LogRecord) -> bool:
+    """A filter that lets everything pass, on an empty line."""
     if sys.stderr.isatty():
         sys.stderr.write(WIPE)
         sys.stderr.flush()
