@@ -28,7 +28,10 @@ _MARKER = {
     "transform": "display",
     "ScalarMappable_array": None,
 }
-_LOOK = {"sizes": (6.0,), "units": "points", "facecolors": "none", "edgecolors": "tab:red"}
+_LOOK = {"units": "xy", "facecolors": "none", "edgecolors": "tab:red", "linewidths": 0.7}
+DIAMETER = 0.4
+"""Of a marker, in spacings: sites beside each other keep apart however far one zooms."""
+_USUAL = 10.0  # px, spacing where the sites have none
 
 
 def write(
@@ -143,9 +146,11 @@ def _marker(sites: xr.Dataset, axes: list[Axis], signal: xr.DataArray) -> dict[s
     """Sites as permanent markers: (x, y) of each, in the units of the axes, frame by frame."""
     by_name = {axis.name: axis for axis in axes}
     place = np.column_stack([placed(sites[name].values, by_name[name]) for name in ("x", "y")])
+    spacing = float(sites.attrs.get("spacing") or _USUAL)
+    look = _LOOK | {"sizes": (DIAMETER * spacing * by_name["x"].step,)}
     navigation = [axis for axis in axes if axis.name not in IN_SPACE]
     if not navigation:
-        return _MARKER | {"kwargs": _LOOK | {"offsets": place}}
+        return _MARKER | {"kwargs": look | {"offsets": place}}
     # HyperSpy counts the axes of navigation from the last to the first.
     shape = [axis.size for axis in reversed(navigation)]
     offsets = np.empty(shape, dtype=object)
@@ -154,4 +159,4 @@ def _marker(sites: xr.Dataset, axes: list[Axis], signal: xr.DataArray) -> dict[s
     for index in np.ndindex(*shape):
         where = dict(zip([axis.name for axis in reversed(navigation)], index, strict=True))
         offsets[index] = place[frame == where["time"]] if timed else place
-    return _MARKER | {"kwargs": _LOOK | {"offsets": offsets}}
+    return _MARKER | {"kwargs": look | {"offsets": offsets}}
