@@ -18,10 +18,10 @@ from vaescope.errors import UserError
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What datasets, recipes and models may be called: safe as a folder on every system."""
 RESERVED_MODELS = frozenset(
-    ("figures", "logs", "benchmarks", "failures", "baselines", "neighbours", "gpa")
+    ("figures", "logs", "benchmarks", "failures", "export", "baselines", "neighbours", "gpa")
 )
 """Names beside the models' in ``results/DATASET``, the list of figures and ``strain.zarr``."""
-STORED = (".zarr", ".csv", ".html")
+STORED = (".zarr", ".csv", ".html", ".json")
 """Endings of what lies beside the models' folders in ``results/DATASET``."""
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""

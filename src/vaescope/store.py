@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaescope import progress
 from vaescope.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def write(
         if variable.chunks is None and "site" in variable.dims:
             variable.encoding["chunks"] = _blocks_of_sites(variable)
     clean.attrs = {**dataset.attrs, PROVENANCE: json.dumps(facts), COMPLETE: True}
-    with replace_atomically(path) as beside, _quiet_about_strings():
+    written = progress.chunks(f"writing {Path(path).name}")
+    with replace_atomically(path) as beside, _quiet_about_strings(), written:
         clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
 
 

@@ -39,7 +39,7 @@ def test_a_run_puts_the_methods_beside_the_models_on_a_page(lab: Lab):
 
 def test_other_methods_rerun_only_what_shows_them(lab: Lab):
     lab.recipe("tiny", TINY.replace("[pca, kmeans]", "[pca, gmm]"))
-    names = ("run_baselines", "draw_figures", "write_comparison", "write_report")
+    names = ("run_baselines", "draw_figures", "write_comparison", "write_report", "write_crate")
     assert lab.ran() == {f"one/logs/{name}.log" for name in names} | {"logs/write_index.log"}
     found = xr.open_zarr(lab.results / "one" / "baselines.zarr", consolidated=False)
     assert list(found["baseline"].values) == ["pca", "gmm"]

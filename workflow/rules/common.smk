@@ -16,8 +16,9 @@ if (ROOT / "src" / "vaescope").is_dir():
     )
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from vaescope.errors import UserError
-from vaescope.workflow import make_plan, resources, summary
+from vaescope.workflow import make_plan, resources, summary, terminal
 from vaescope.workflow.jobs import alone
 
 # The working folder may have a configuration of its own.
@@ -175,6 +176,20 @@ def reports(wildcards):
     return [f"<results>/{dataset}/report.html" for dataset in PLAN.rows]
 
 
+def exports_of(*formats):
+    """An input with what some formats of `export` make of a dataset, where they are wanted."""
+
+    def wanted(wildcards):
+        return expand(PLAN.exported(formats), dataset=wildcards.dataset)
+
+    return wanted
+
+
+def exports(wildcards):
+    """What is exported of all datasets."""
+    return expand(PLAN.exported(), dataset=PLAN.rows)
+
+
 def problem_of(wildcards):
     """The message about a row that cannot be used."""
     found = [item for item in PLAN.problems if item.line == int(wildcards.line)]
@@ -190,9 +205,11 @@ def start_run():
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
+    summary.forget_unwanted(PLAN)
+    terminal.share_with(logger)
 
 
 def end_run():
     """Show what there is, failures included."""
     summary.refresh_index(PLAN, since=started)
-    print(f"\n{summary.closing_words(PLAN)}", file=sys.stderr)
+    print(f"\n{summary.closing_words(PLAN, since=started)}", file=sys.stderr)

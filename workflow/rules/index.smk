@@ -5,6 +5,8 @@ rule write_index:
     """Write the page that lists all datasets, with their state."""
     input:
         reports=reports,
+        # Last of all, so that the page shows what became of them.
+        exports=exports,
     output:
         index="<results>/index.html",
     log:

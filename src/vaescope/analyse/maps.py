@@ -33,6 +33,7 @@ from vaescope.analyse.encode import Encoding, Member, encode, joined, load_membe
 from vaescope.analyse.left_over import leave_over
 from vaescope.analyse.source import Source
 from vaescope.analyse.spool import Spool
+from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
@@ -87,7 +88,8 @@ def _encoded(
 ) -> list[Encoding]:
     """What every member says of every site; patches pass block by block."""
     parts: list[list[Encoding]] = [[] for _ in ensemble]
-    for _, data in source.blocks():
+    blocks = -(-len(source) // source.block)
+    for _, data in over("encoding sites", source.blocks(), blocks):
         look = partial(encode, data=data)
         for part, found in zip(parts, pool.map(look, ensemble), strict=True):
             part.append(found)

@@ -18,6 +18,7 @@ from vaescope.baselines import clusters, embeddings, factors
 from vaescope.baselines.found import NOISE, Found
 from vaescope.baselines.seen import Seen, look, mask
 from vaescope.errors import UserError, refuse_unknown
+from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def run(
         )
     except UserError as error:
         failed, notes = list(asked["methods"]), dict.fromkeys(asked["methods"], str(error))
-    for name in asked["methods"]:
+    methods = asked["methods"]
+    for name in over("classical methods", methods, len(methods)):
         if seen is None:
             break
         began = time.perf_counter()

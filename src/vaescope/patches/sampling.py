@@ -8,6 +8,8 @@ import dask
 import numpy as np
 from scipy import ndimage
 
+from vaescope.progress import over
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -49,7 +51,8 @@ def cut(
     how: dict[str, Any] = {"scheduler": "synchronous"}
     if threads > 1:
         how = {"scheduler": "threads", "num_workers": threads}
-    for start in range(0, len(jobs), _AT_ONCE):
+    starts = range(0, len(jobs), _AT_ONCE)
+    for start in over("cutting patches tile by tile", starts, len(starts)):
         some = slice(start, start + _AT_ONCE)
         done = dask.compute(*jobs[some], **how)
         for (members, channel), values in zip(places[some], done, strict=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import dask.array as da
 import numpy as np
 
+from vaescope import progress
 from vaescope.errors import UserError
 from vaescope.read.raw import SMALLEST_SIDE, Raw, in_chunks, in_work_chunks, show
 
@@ -94,7 +95,9 @@ def statistics(data: da.Array) -> Statistics:
         dtype=np.float64,
         chunks=(ones[0], data.chunks[1], ones[2], tuple(_FACTS for _ in ones[3])),
         meta=np.empty((0, 0, 0, 0)),
-    ).compute()
+    )
+    with progress.chunks("looking at every pixel"):
+        parts = parts.compute()
     # (chunk in time, channel, chunk in y, chunk in x, number)
     parts = parts.reshape(*parts.shape[:3], -1, _FACTS)
     finite, low, high, total = np.moveaxis(parts, -1, 0)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
+from vaescope.progress import over
 from vaescope.sites import detect, scale
 from vaescope.sites.refine import Fit, refine
 from vaescope.sites.scale import Scale
@@ -72,9 +73,11 @@ def find_atoms(
 
     def seen(lengths: Scale) -> list[_Seen]:
         if detector is None:
-            return [_filtered(frame, lengths, settings, threads) for frame in frames]
+            found = (_filtered(frame, lengths, settings, threads) for frame in frames)
+            return list(over("looking for sites in frames", found, len(frames)))
         wanted = settings["threshold"]
-        return [_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames]
+        found = (_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames)
+        return list(over("asking the detector about frames", found, len(frames)))
 
     chosen = seen(lengths)
     if settings["spacing"] is None and lengths.periodic and any(len(s.position) for s in chosen):
@@ -93,7 +96,9 @@ def find_atoms(
         return _fitted(*where, lengths, settings["refine"], sign, inner)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        parts = list(pool.map(fitted, range(len(frames))))
+        parts = list(
+            over("fitting sites in frames", pool.map(fitted, range(len(frames))), len(frames))
+        )
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
         for f in fields(Found)
@@ -226,7 +231,7 @@ def _fitted(
         ]
         with ThreadPoolExecutor(threads) as pool:
             fits = pool.map(lambda corner: _fitted_tile(frame, corner, start, lengths), corners)
-            for own, fit in filter(None, fits):
+            for own, fit in filter(None, over("fitting sites in tiles", fits, len(corners))):
                 position[own], error[own] = fit.position, fit.error
                 rest[own] = np.column_stack(
                     [sign * fit.amplitude, fit.width, sign * fit.background, fit.quality]

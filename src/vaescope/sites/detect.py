@@ -14,6 +14,7 @@ import dask.array as da
 import numpy as np
 from scipy import ndimage
 
+from vaescope import progress
 from vaescope.sites.scale import Scale, without_outliers
 
 TILE = 1024  # px, side of the area that one task keeps
@@ -109,10 +110,11 @@ def candidates(
             block = frame[y0 : bottom + margin, x0 : right + margin]
             core = (top - y0, bottom - y0, left - x0, right - x0)
             tasks.append(dask.delayed(_tile)(block, core, (y0, x0), filter_, scale, gain, coarse))
-    if threads > 1:
-        results = dask.compute(*tasks, scheduler="threads", num_workers=threads)
-    else:
-        results = dask.compute(*tasks, scheduler="synchronous")
+    with progress.chunks("looking for sites"):
+        if threads > 1:
+            results = dask.compute(*tasks, scheduler="threads", num_workers=threads)
+        else:
+            results = dask.compute(*tasks, scheduler="synchronous")
     found = [one for one, _ in results]
     merged = Candidates(
         **{

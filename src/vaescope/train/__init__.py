@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaescope import store
+from vaescope import progress, store
 from vaescope.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vaescope.models.family import PhysicsLoss
     from vaescope.models.settings import Settings
     from vaescope.train.data import Data
+    from vaescope.train.fitting import Fitting
 
 FEWEST_SITES = 16
 """Below this a model cannot learn what varies: it would remember every patch."""
@@ -87,14 +88,16 @@ def fit(
         )
         if fitting.resume(path):
             log(f"members {group}: going on from step {fitting.step}")
-        fitting.run(path, log)
+            course.skip(fitting.step)
+        fitting.run(path, log, lambda: course.advance(words=_epochs(fitting)))
         fitting.save(path)
         histories.extend(fitting.history)
         return [(fitting.member_state(k), fitting.facts(k)) for k in range(len(group))]
 
     histories: list[dict[str, Any]] = []
     out.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
+    told = progress.course(f"training {len(members)} members", chosen.steps * len(groups), log)
+    with told as course, ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         for results in pool.map(train_group, groups):
             for state, facts in results:
                 checkpoint.save(out / f"member-{facts['member']}.safetensors", state, facts)
@@ -103,6 +106,17 @@ def fit(
         file.unlink()
     if not any(checkpoints.iterdir()):
         checkpoints.rmdir()
+
+
+def _epochs(fitting: Fitting) -> str:
+    """How far its members are: the epoch, and the bound last recorded, a mean over them."""
+    each = min(fitting.settings.batch, len(fitting.patches)) / len(fitting.patches)
+    last = fitting.history[-len(fitting.members) :]
+    bound = f", ELBO {sum(row['elbo'] for row in last) / len(last):.1f}" if last else ""
+    names = sorted({fitting.members[0], fitting.members[-1]})
+    whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
+    epochs = f"epoch {fitting.step * each:.0f} of {fitting.settings.steps * each:.0f}"
+    return f"{whose}: {epochs}{bound}"
 
 
 def training_data(patches: xr.Dataset, settings: Settings, seed: int) -> Data:

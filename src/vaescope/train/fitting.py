@@ -116,8 +116,8 @@ class Fitting:
         self.cached = self.model.copies(self.patches) if size <= CACHE_BYTES else None
         self.memory = Memory.of(data, settings, len(members), device)
 
-    def run(self, save_to: Path | None, log: Log) -> None:
-        """Train to the end, leaving checkpoints on the way."""
+    def run(self, save_to: Path | None, log: Log, told: Callable[[], None] = lambda: None) -> None:
+        """Train to the end, leaving checkpoints on the way; ``told`` is called at every step."""
         started = time.perf_counter()
         spent = self.history[-1]["seconds"] if self.history else 0.0
         if self.settings.prototypes and self.start is None:
@@ -139,11 +139,11 @@ class Fitting:
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
                 self.record(spent + time.perf_counter() - started)
+            told()
             if save_to is not None and self.step % SAVE_EVERY == 0:
                 self.save(save_to)
-                last = self.history[-len(self.members) :]
-                bound = ", ".join(f"{row['elbo']:.1f}" for row in last)
-                log(f"members {self.members}: step {self.step}/{self.settings.steps}, ELBO {bound}")
+        last = self.history[-len(self.members) :]
+        log(f"members {self.members}: ELBO {', '.join(format(row['elbo'], '.1f') for row in last)}")
 
     def one_step(self) -> None:
         """One step of Adam on a batch of its own for every member."""

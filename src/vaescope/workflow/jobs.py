@@ -9,15 +9,21 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from vaescope import store
 from vaescope.errors import UserError
+from vaescope.progress import shown
+from vaescope.workflow.terminal import Progress
 
 FAILURES = "failures"
+TERMINAL = ".terminal"
+"""Lock in the results: who has it shows a bar."""
+EXPORTING = ("export_", "write_crate")
+"""How the names of jobs begin that only show finished results in another form."""
 _THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR", "NUMBA")
 _STOPPED = (
     "The job was stopped before it ended: killed, out of memory, out of time, or the machine went "
@@ -38,6 +44,7 @@ class Task:
     name: str
     folder: Path  # of the dataset's results, or of the detector
     log: TextIO
+    progress: Progress
 
     @property
     def results(self) -> Path:
@@ -46,10 +53,8 @@ class Task:
 
     def say(self, text: str) -> None:
         """A line of progress: into the log, and on a terminal."""
-        self.log.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
-        self.log.flush()
-        if sys.stderr.isatty():
-            print(f"{self.dataset} · {self.name}: {text}", file=sys.stderr)
+        _stamped(self.log, text)
+        self.progress.say(f"{self.dataset} · {self.name}: {text}")
 
 
 @contextmanager
@@ -76,6 +81,12 @@ def job(snakemake: Any) -> Iterator[Task]:
         log_file.open("w", encoding="utf-8") as log,
         _captured(log),
     ):
+        progress = Progress(
+            f"{dataset} · {name}",
+            lambda text: _stamped(log, text),
+            sys.stderr,
+            lambda: alone(folder.parent / TERMINAL, wait=False),
+        )
         task = Task(
             input=snakemake.input,
             output=snakemake.output,
@@ -86,12 +97,14 @@ def job(snakemake: Any) -> Iterator[Task]:
             name=name,
             folder=folder,
             log=log,
+            progress=progress,
         )
         facts = {kind: dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
         facts |= {"log": f"logs/{log_file.name}"}
         _write_note(note, facts, _STOPPED)  # stays if the job is killed
         try:
-            yield task
+            with closing(progress), shown(progress):
+                yield task
         except UserError as error:
             _fail(note, facts, f"{kind} `{dataset}`: {error}", log)
         except Exception as error:
@@ -106,9 +119,13 @@ def job(snakemake: Any) -> Iterator[Task]:
 
 
 def forget_failures(folder: Path) -> None:
-    """Remove the notes of failures of a dataset: what it is made of now is complete."""
+    """Remove the notes of failures of a dataset: what it is made of now is complete.
+
+    Those of exports stay, which are no part of it and may have failed meanwhile.
+    """
     for note in (folder / FAILURES).glob("*.json"):
-        note.unlink()
+        if not note.name.startswith(EXPORTING):
+            note.unlink()
     with suppress(OSError):
         (folder / FAILURES).rmdir()
 
@@ -123,6 +140,12 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         yield _lock(file, wait)
+
+
+def _stamped(log: TextIO, text: str) -> None:
+    """A line of the log, with the time of day."""
+    log.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+    log.flush()
 
 
 def _lock(file: TextIO, wait: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,18 @@ ATOMS = frozenset({"log", "maxima", "model"})
 """Ways of finding sites by which sites are atoms."""
 
 
+EXPORTS = {
+    "table": ["<results>/{dataset}/export/sites.csv"],
+    "napari": [
+        "<results>/{dataset}/export/image.ome.zarr",
+        "<results>/{dataset}/export/points.csv",
+    ],
+    "hyperspy": ["<results>/{dataset}/export/image.hspy"],
+    "crate": ["<results>/{dataset}/ro-crate-metadata.json"],
+}
+"""What each format of ``export`` makes of a dataset."""
+
+
 @dataclass
 class Plan:
     """Everything that the rules ask about; made once per process, without opening any store."""
@@ -29,6 +42,7 @@ class Plan:
     recipes: dict[str, dict[str, Any]]
     problems: list[Problem]
     fingerprints: Fingerprints = field(repr=False)
+    exports: list[str] = field(default_factory=list)
 
     def row(self, dataset: str) -> Row:
         """The row of a dataset.
@@ -116,6 +130,10 @@ class Plan:
         """Members that one of these jobs trains."""
         count, jobs = self.recipe(dataset)["ensemble"]["members"], self.jobs(dataset)
         return list(range(count * part // jobs, count * (part + 1) // jobs))
+
+    def exported(self, formats: Sequence[str] = tuple(EXPORTS)) -> list[str]:
+        """What is exported, as paths with ``{dataset}``: of these formats, those wanted."""
+        return [path for name in formats if name in self.exports for path in EXPORTS[name]]
 
     def seed(self, dataset: str) -> int:
         """Seed of a dataset's random numbers."""
@@ -224,7 +242,14 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         recipes=recipes,
         problems=sorted(problems, key=lambda problem: problem.line),
         fingerprints=Fingerprints(here / results / ".fingerprints.json"),
+        exports=_formats(config["export"]),
     )
+
+
+def _formats(given: str | list[str]) -> list[str]:
+    """The formats of ``export``, in the order of ``EXPORTS``."""
+    wanted = list(EXPORTS) if given == "all" else [given] if isinstance(given, str) else given
+    return [name for name in EXPORTS if name in wanted]
 
 
 def _checked(config: dict[str, Any], root: Path) -> dict[str, Any]:

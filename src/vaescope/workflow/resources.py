@@ -22,6 +22,10 @@ BASE_MB = {
     "draw_figures": 1500,
     "write_comparison": 1500,
     "write_report": 1000,
+    "export_table": 1000,
+    "export_napari": 1000,
+    "export_hyperspy": 1000,
+    "write_crate": 1000,
 }
 """Memory that a job of a rule takes with a small input, in MB."""
 PER_INPUT = {
@@ -38,6 +42,10 @@ PER_INPUT = {
     "draw_figures": 3.0,
     "write_comparison": 6.0,
     "write_report": 1.0,
+    "export_table": 1.0,
+    "export_napari": 0.5,  # chunk by chunk; the table of sites is whole
+    "export_hyperspy": 0.5,
+    "write_crate": 0.0,
 }
 """Memory in MB for each MB of input on disk (stores are compressed about twofold)."""
 

@@ -4,32 +4,62 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from vaescope.config import DETECTORS
-from vaescope.workflow.jobs import FAILURES
+from vaescope.progress import duration
+from vaescope.workflow.jobs import EXPORTING, FAILURES
 from vaescope.workflow.plan import Plan
 
 _NOTES = f"{FAILURES}/*.json"
+_LISTED = 12
+"""Reports named at the end of a run; the index has them all."""
 
 
-def failures(plan: Plan) -> dict[str, list[str]]:
-    """Messages by dataset: refused rows under their printable message, failed jobs by name."""
-    found: dict[str, list[str]] = {}
+@dataclass(frozen=True)
+class Failure:
+    """Why something failed, in one line, and the log with the details, if there is one."""
+
+    message: str
+    log: Path | None = None
+
+
+def failures(plan: Plan) -> dict[str, list[Failure]]:
+    """Failures by dataset: refused rows under their line of the sheet, failed jobs by name."""
+    found: dict[str, list[Failure]] = {}
     for problem in plan.problems:
-        found.setdefault(f"line {problem.line}", []).append(problem.message)
+        found.setdefault(f"line {problem.line}", []).append(Failure(problem.message))
     for dataset in plan.rows:
         folders = [plan.results / dataset]
         if detector := plan.detector(dataset):
             folders.append(plan.results / DETECTORS / detector)
         for note in (note for folder in folders for note in sorted(folder.glob(_NOTES))):
-            try:
-                text = json.loads(note.read_text(encoding="utf-8"))["message"]
-            except (OSError, ValueError, KeyError, TypeError):
-                text = f"dataset `{dataset}`: a job failed; see `{note.parent.parent / 'logs'}`."
-            if f"dataset `{dataset}`" not in text:
-                text = f"dataset `{dataset}`: {text}"
-            found.setdefault(dataset, []).append(text)
+            found.setdefault(dataset, []).append(_read(note, dataset))
     return found
+
+
+def _read(note: Path, dataset: str) -> Failure:
+    """A note of a failed job; one that cannot be read is a failure too."""
+    folder = note.parent.parent
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+        text, log = " ".join(str(told["message"]).split()), folder / str(told.get("log") or "")
+    except (OSError, ValueError, KeyError, TypeError):
+        text, log = f"dataset `{dataset}`: a job failed; see its log.", folder / "logs"
+    if f"dataset `{dataset}`" not in text:
+        text = f"dataset `{dataset}`: {text}"
+    return Failure(text, log if log != folder and log.exists() else None)
+
+
+def forget_unwanted(plan: Plan) -> None:
+    """Remove the notes of failed exports that are no longer asked for."""
+    wanted = {"write_crate" if name == "crate" else f"export_{name}" for name in plan.exports}
+    for dataset in plan.rows:
+        for note in (plan.results / dataset).glob(_NOTES):
+            if note.name.startswith(EXPORTING) and note.stem not in wanted:
+                note.unlink(missing_ok=True)
 
 
 def refresh_index(plan: Plan, since: float) -> None:
@@ -47,12 +77,39 @@ def refresh_index(plan: Plan, since: float) -> None:
     os.utime(index, (0, 0))
 
 
-def closing_words(plan: Plan) -> str:
-    """The last words of a run."""
+def closing_words(plan: Plan, since: float = 0.0) -> str:
+    """The last words of a run: what failed and why, what is new, and where to look.
+
+    Parameters
+    ----------
+    plan : of the run.
+    since : when it began, in epoch seconds; reports written later are new.
+    """
     failed = failures(plan)
-    lines = []
+    every = len(plan.rows) + len(plan.problems)
+    reports = {name: plan.results / name / "report.html" for name in plan.rows}
+    there = {name: file for name, file in reports.items() if file.is_file()}
+    finished = [name for name in there if name not in failed]
+    new = [name for name in finished if there[name].stat().st_mtime >= since]
+    missing = [name for name in plan.rows if name not in there and name not in failed]
+    now = f", {len(new)} of them in this run" if since and new else ""
+    took = f" after {duration(time.time() - since)}" if since else ""
+    lines = [f"vaescope{took}: {len(finished)} of {every} datasets finished{now}."]
     if failed:
-        lines.append(f"{len(failed)} of {len(plan.rows) + len(plan.problems)} datasets failed:")
-        lines += [f"  - {text}" for texts in failed.values() for text in texts]
+        lines.append(f"{len(failed)} of {every} datasets failed:")
+        for failure in (one for several in failed.values() for one in several):
+            lines.append(f"  - {failure.message}")
+            lines += [f"    log: {failure.log.resolve()}"] if failure.log else []
+    if missing:
+        lines.append(f"Not finished yet: {_listed(missing)}. Run the workflow again to go on.")
+    if new:
+        lines.append("New reports:")
+        lines += [f"  {there[name].resolve()}" for name in new[:_LISTED]]
+        lines += [f"  and {len(new) - _LISTED} more"] if len(new) > _LISTED else []
     lines.append(f"Results: {(plan.results / 'index.html').resolve()}")
     return "\n".join(lines)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -14,6 +14,7 @@ import torch
 
 from vaescope import simulate, store, weights
 from vaescope.errors import UserError
+from vaescope.progress import over
 from vaescope.sites.learned import maxima, network, picture
 from vaescope.sites.learned.network import UNet
 from vaescope.sites.learned.settings import Settings
@@ -149,7 +150,7 @@ def look(
 
     corners = [(y, x) for y in range(0, padded[0], tile) for x in range(0, padded[1], tile)]
     with ThreadPoolExecutor(threads if device.type == "cpu" else 1) as pool:
-        parts = list(pool.map(work, corners))
+        parts = list(over("asking the detector", pool.map(work, corners), len(corners)))
     names = [field.name for field in fields(Maxima)]
     merged = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     merged["position"] = np.clip(merged["position"], 0, np.array(frame.shape) - 1)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vaescope.progress import Course, course, over
 from vaescope.sites.learned import scenes
 from vaescope.sites.learned.maxima import peaks
 from vaescope.sites.learned.network import UNet, best_device
@@ -56,10 +57,12 @@ def train(
     def run(number: int) -> UNet:
         if device.type == "cpu":
             torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
-        return _fit(members[number], settings, number, pool, device, log)
+        return _fit(members[number], settings, number, pool, device, made)
 
     workers = min(max(threads, 1), settings.members) if device.type == "cpu" else 1
-    with ThreadPoolExecutor(max_workers=workers) as executor:
+    steps = settings.members * settings.steps
+    told = course(f"training {settings.members} members", steps, log)
+    with told as made, ThreadPoolExecutor(max_workers=workers) as executor:
         members = list(executor.map(run, range(settings.members)))
     facts = judge(members, settings)
     log(f"on simulated images: F1 {facts['f1']:.3f}")
@@ -70,7 +73,8 @@ def draw(settings: Settings, count: int, stream: int) -> list[scenes.Scene]:
     """Scenes of all systems in turn; another ``stream`` gives others."""
     rng = np.random.default_rng([settings.seed, stream])
     names = settings.simulate
-    return [scenes.scene(names[k % len(names)], rng) for k in range(count)]
+    each = (scenes.scene(names[k % len(names)], rng) for k in range(count))
+    return list(over("drawing scenes", each, count))
 
 
 def _fit(
@@ -79,7 +83,7 @@ def _fit(
     number: int,
     pool: list[scenes.Scene],
     device: torch.device,
-    log: Callable[[str], None],
+    made: Course,
 ) -> UNet:
     rng = np.random.default_rng([settings.seed, 1, number])
     model = model.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -87,7 +91,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.steps + 1, pct_start=_WARM
     )
-    report = max(settings.steps // 5, 1)
+    report = max(settings.steps // 20, 1)
     total = 0.0
     for step in range(1, settings.steps + 1):
         pictures, heat, kind = (part.to(device) for part in batch(pool, settings.batch, rng))
@@ -98,9 +102,10 @@ def _fit(
         optimiser.step()
         schedule.step()
         total += loss.item()
+        words = None
         if step % report == 0:
-            log(f"member {number}: step {step} of {settings.steps}, loss {total / report:.4f}")
-            total = 0.0
+            words, total = f"loss {total / report:.4f} of member {number}", 0.0
+        made.advance(words=words)
     return model.cpu().eval()
 
 

@@ -1,0 +1,11 @@
+"""Write image and sites for napari (rule export_napari): stores -> image.ome.zarr, points.csv."""
+
+from vaescope import store
+from vaescope.exchange import ome, points, table
+from vaescope.workflow import job
+
+with job(snakemake) as task:
+    image = store.open(task.input.image)["image"]
+    ome.write(image, task.output.image, name=task.dataset)
+    columns = table.columns_of(task.folder, task.params.models)
+    points.write(store.open(task.input.sites).load(), image, columns, task.output.points)

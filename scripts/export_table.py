@@ -1,0 +1,9 @@
+"""Write one table of all sites (rule export_table): stores -> sites.csv, columns.csv."""
+
+from vaescope.exchange import table
+from vaescope.workflow import job
+
+with job(snakemake) as task:
+    columns = table.columns_of(task.folder, task.params.models)
+    table.write(columns, task.output.table, task.output.columns)
+    task.say(f"{len(columns)} columns")

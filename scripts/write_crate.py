@@ -1,0 +1,16 @@
+"""Describe a dataset's results (rule write_crate): all of them -> ro-crate-metadata.json."""
+
+from pathlib import Path
+
+from vaescope.exchange import crate
+from vaescope.workflow import job, record
+
+with job(snakemake) as task:
+    params = task.params
+    record.copy_workflow(Path(params.root), task.folder)
+    record.write_recipe(params.recipe, task.folder)
+    run, outputs = record.of_dataset(
+        task.folder, task.dataset, params.recipe, params.row, params.models
+    )
+    crate.write(task.folder, run, outputs)
+    task.say(f"{len(outputs)} results of {len(run.steps)} jobs")

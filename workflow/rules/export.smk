@@ -1,0 +1,113 @@
+"""Results where other tools look for them; `export` in the configuration says which are made."""
+
+
+rule export_table:
+    """One table of all that is known of every site, and a table of what its columns mean."""
+    input:
+        image="<results>/{dataset}/image.zarr",
+        sites="<results>/{dataset}/sites.zarr",
+        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        strain=strain_store,
+    output:
+        table="<results>/{dataset}/export/sites.csv",
+        columns="<results>/{dataset}/export/columns.csv",
+    log:
+        "<results>/{dataset}/logs/export_table.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/export_table.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for("export_table"),
+        runtime=minutes(10, 20),
+    params:
+        models=models,
+    message:
+        "{wildcards.dataset}: one table of all sites"
+    script:
+        "../../scripts/export_table.py"
+
+
+rule export_napari:
+    """Image (OME-Zarr) and sites (points) in the same physical coordinates, for napari."""
+    input:
+        image="<results>/{dataset}/image.zarr",
+        sites="<results>/{dataset}/sites.zarr",
+        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        strain=strain_store,
+    output:
+        image=directory("<results>/{dataset}/export/image.ome.zarr"),
+        points="<results>/{dataset}/export/points.csv",
+    log:
+        "<results>/{dataset}/logs/export_napari.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/export_napari.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory_for("export_napari"),
+        runtime=minutes(10, 20),
+    params:
+        models=models,
+        dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
+    message:
+        "{wildcards.dataset}: image and sites for napari"
+    script:
+        "../../scripts/export_napari.py"
+
+
+rule export_hyperspy:
+    """Image with calibrated axes and metadata, and sites as its markers, for HyperSpy."""
+    input:
+        image="<results>/{dataset}/image.zarr",
+        sites="<results>/{dataset}/sites.zarr",
+    output:
+        signal="<results>/{dataset}/export/image.hspy",
+    log:
+        "<results>/{dataset}/logs/export_hyperspy.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/export_hyperspy.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory_for("export_hyperspy"),
+        runtime=minutes(10, 40),
+    params:
+        row=lambda wildcards: ask(PLAN.row, wildcards.dataset).as_dict(),
+    message:
+        "{wildcards.dataset}: image and sites for HyperSpy"
+    script:
+        "../../scripts/export_hyperspy.py"
+
+
+rule write_crate:
+    """Describe all of a dataset's results as a Workflow Run RO-Crate."""
+    input:
+        report="<results>/{dataset}/report.html",
+        exports=exports_of("table", "napari", "hyperspy"),
+    output:
+        crate="<results>/{dataset}/ro-crate-metadata.json",
+        workflow=directory("<results>/{dataset}/export/workflow"),
+        recipe="<results>/{dataset}/export/recipe.yaml",
+    log:
+        "<results>/{dataset}/logs/write_crate.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/write_crate.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for("write_crate"),
+        runtime=minutes(10, 10),
+    params:
+        recipe=recipe(),
+        models=models,
+        row=lambda wildcards: ask(PLAN.row, wildcards.dataset).as_dict(),
+        root=lambda wildcards, output: str(ROOT),
+    message:
+        "{wildcards.dataset}: describing the results as an RO-Crate"
+    script:
+        "../../scripts/write_crate.py"
