@@ -123,8 +123,8 @@ def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
             say(
                 "doubtful detections",
                 "care",
-                f"{100 * doubt:.0f} % of the sites are doubtful to the detector: within its members'"
-                " spread, the probability falls below one half.",
+                f"{100 * doubt:.0f} % of the sites are doubtful to the detector: within the spread"
+                " of its members, the probability falls below one half.",
                 "Some of them may be no atoms, and others be missing.",
                 "Filter by `score` in sites.csv, or simulate images that look more like this one"
                 " (`sites: detector`).",
@@ -258,14 +258,15 @@ def of_latents(latents: xr.Dataset) -> list[Finding]:
             "dishonest angle errors",
             "care",
             f"{100 * coverage:.0f} % of the true angles lie within one stated spread; 68 % should.",
-            "Stated uncertainties of angles are too "
-            + ("small." if coverage < 0.68 else "large."),
+            "Stated uncertainties of angles are too " + ("small." if coverage < 0.68 else "large."),
             "Read spreads as relative: where it is large, angles are less sure.",
         )
     shares = scan.from_attribute(json_attribute(latents, "scan_shares", {}))
     said += of_scan(name, scan.changes(shares))
     known = {finding.says for finding in said} | {scan.ALIKE}
-    for text in json_attribute(latents, "warnings", []):  # said when the maps were made, by older code
+    for text in json_attribute(
+        latents, "warnings", []
+    ):  # said when the maps were made, by older code
         if text not in known:
             say("noted", "care", str(text), "It was noted when the maps were made.", "")
     return said
@@ -342,9 +343,9 @@ def of_model(
                 "dead class",
                 "care",
                 f"Class {names} is (nearly) empty: fewer classes may be enough.",
-                "A class with hardly a site is no structure that occurs again, or a very rare one.",
-                f"Ask for fewer (`models: {name}: classes: {len(class_count) - len(empty)}`), unless"
-                " a rare defect is looked for.",
+                "A class with hardly a site is no structure that occurs again, or a rare one.",
+                f"Ask for fewer (`models: {name}: classes: {len(class_count) - len(empty)}`),"
+                " unless a rare defect is looked for.",
             )
     if explained_fraction < 0.95:
         share = 100 * (1 - explained_fraction)

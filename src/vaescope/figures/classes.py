@@ -81,6 +81,10 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
         + "; the number and share of its sites."
         + (f" {empty} of {count} classes stayed empty." if empty else "")
     )
+    sheet.behind.of_view(view, "class", view.values("consensus_class"))
+    if view.has("class_entropy"):
+        sheet.behind.of_view(view, "class entropy (nats)", view.values("class_entropy"))
+    sheet.behind.view(view, "consensus_class", "class_patch", "class_decoded", "class_count")
     return sheet.drawn("classes", caption, view)
 
 

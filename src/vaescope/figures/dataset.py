@@ -15,9 +15,10 @@ from vaescope.figures.panels import (
     scale_bar,
 )
 from vaescope.figures.quantities import Quantity, angle, content, length_scale
-from vaescope.figures.scene import Scene, View, json_attribute
+from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
+from vaescope.store import json_attribute
 
 
 def sites(scene: Scene) -> Drawn:
@@ -68,6 +69,13 @@ def sites(scene: Scene) -> Drawn:
         columnspacing=1.2,
     )
     enlarge_marks(legend)
+    for name in ("amplitude", "fit_quality", "score", "y_error", "x_error"):
+        if name in scene.sites:
+            unit = " (px)" if name.endswith("_error") else ""
+            values = scene.sites[name].values[scene.on_frame]
+            sheet.behind.of_scene(scene, name.replace("_", " ") + unit, values)
+    sheet.behind.of_scene(scene, "near the edge", edge)
+    sheet.behind.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
         side = float(scene.sites.attrs["patch_size"])
         caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
@@ -122,6 +130,7 @@ def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> Drawn:
         " centred on its site below the pixel; all share one grey scale."
         + (f" First of {channels} channels." if channels > 1 else "")
     )
+    sheet.behind.store("patches.zarr", "patch")
     return sheet.drawn("patches", caption)
 
 
@@ -222,6 +231,19 @@ def position_error(scene: Scene) -> Drawn | None:
         " what the counts in the image allow at best. Right: the same differences divided by the"
         " standard error that the fit states; honest errors follow the line."
     )
+    sheet.behind.rows(
+        {
+            "site": found["site"].values[matched],
+            "y found − true (px)": error[0],
+            "x found − true (px)": error[1],
+            **{
+                f"stated error of {k[0]} (px)": found[k].values[matched]
+                for k in ("y_error", "x_error")
+                if k in found.variables
+            },
+        }
+    )
+    sheet.behind.store("sites.zarr", "y", "x", "truth_y", "truth_x", "y_error", "x_error")
     return sheet.drawn("position-error", caption)
 
 

@@ -118,4 +118,7 @@ def _panels(
         x, y = MARGIN + 0.5 + column * _STEP_X, row * _STEP_Y
         sheet.text(x, y + 0.18, label, size=9.5)
         sheet.text(x, y + 0.35, numbers, size=8)
+    for label, _, true, found in panels:
+        sheet.behind.rows({"label": label, words[0]: true, words[1]: found})
+    sheet.behind.view(view, "consensus_angle", "consensus_shear", "truth_angle", "truth_shear")
     return sheet.drawn(name, caption, view)

@@ -73,6 +73,10 @@ def labelled_image(scene: Scene, view: View) -> Drawn | None:
         " having seen a label; each class has the colour of the kind it fits best, one to one."
         " Right: sites where the two differ (red)."
     )
+    for title, quantity in panels:
+        sheet.behind.of_view(view, title, quantity.values)
+    sheet.behind.of_view(view, "class", labels[own])
+    sheet.behind.view(view, "consensus_class", "truth_phase", "truth_species", "truth_defect")
     return sheet.drawn("labelled-image", caption, view)
 
 

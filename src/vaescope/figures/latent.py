@@ -113,6 +113,7 @@ def _plane_of_pictures(
     axes.tick_params(length=0)
     pitch = float(scene.patches.attrs.get("pitch", 1.0))
     patch_bar(sheet, left, height + 0.75, wide * pitch, side)
+    sheet.behind.view(view, name.replace("-", "_"))
     return sheet.drawn(name, caption, view)
 
 
@@ -167,6 +168,17 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
         + ". The cross is the median spread between ensemble members: structure smaller than it"
         " is not sure. A few beyond the axes are left out."
     )
+    for k in range(content.shape[1]):
+        sheet.behind.of_view(view, f"latent {k + 1}", content[:, k], everywhere=True)
+    drawn = {"class": "consensus_class", "angle": "consensus_angle"}
+    for kind in kinds[1:]:
+        name = drawn.get(kind, kind)
+        values = view.values(name, everywhere=True)
+        turns = view.latents[name].attrs.get("units") == "rad" or kind == "angle"
+        word = kind.replace("_", " ") + (" (°)" if turns else "")
+        values = np.degrees(values) if turns else values
+        sheet.behind.of_view(view, word, values, everywhere=True)
+    sheet.behind.view(view, "consensus_content", "content_spread", *map(drawn.get, kinds, kinds))
     return sheet.drawn("latent-distribution", caption, view)
 
 

@@ -145,6 +145,18 @@ def _planes(
         heading(sheet, x, y, side, name_of(what.entries[index]), line)
     if own_plane and what.angle is not None:
         _angle_bar(sheet, what.angle)
+    for index, points in drawn:
+        named = name_of(what.entries[index])
+        sheet.behind.rows(
+            {
+                "method": named,
+                "site": scene.patches["site"].values,
+                "component 1": points[:, 0],
+                "component 2": points[:, 1],
+                "label": what.labels[index],
+            }
+        )
+    sheet.behind.store("baselines.zarr", "embedding", "label")
     return finished(sheet, name, caption)
 
 

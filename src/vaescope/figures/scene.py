@@ -11,7 +11,6 @@ import numpy as np
 
 from vaescope import store
 from vaescope.figures.style import Look, plain
-from vaescope.store import json_attribute
 
 if TYPE_CHECKING:
     import xarray as xr

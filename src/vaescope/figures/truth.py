@@ -100,6 +100,15 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
         + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
+    sheet.behind.rows(
+        {
+            "site": view.latents["site"].values[known],
+            "true angle (°)": true,
+            "encoded angle − constant (°)": found,
+            "error (°)": error,
+        }
+    )
+    sheet.behind.view(view, "consensus_angle", "truth_angle")
     return sheet.drawn("angle-truth", caption, view)
 
 
@@ -158,6 +167,8 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
         " Classes come in the order that fits the truth best; each true kind is given to one"
         f" class at most, which makes {accuracy:.1%} of the sites right."
     )
+    sheet.behind.matrix(table, names, [f"class {k}" for k in range(view.classes)], row=word)
+    sheet.behind.view(view, "consensus_class")
     return sheet.drawn("confusion", caption, view)
 
 

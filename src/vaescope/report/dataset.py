@@ -12,7 +12,7 @@ import numpy as np
 from vaescope import store
 from vaescope.analyse import scan
 from vaescope.figures import versions
-from vaescope.figures.scene import json_attribute
+from vaescope.store import json_attribute
 from vaescope.figures.style import category_colours
 from vaescope.report import words
 from vaescope.report.pages import embedded_figure, write_page

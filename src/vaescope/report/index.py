@@ -10,7 +10,7 @@ from urllib.parse import quote
 from vaescope import store
 from vaescope.config import DETECTORS
 from vaescope.figures import versions
-from vaescope.figures.scene import json_attribute
+from vaescope.store import json_attribute
 from vaescope.report import words
 from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_thumbnail, write_page
