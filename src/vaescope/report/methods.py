@@ -265,7 +265,8 @@ def _software(facts: dict[str, Any], cite: Cite) -> str:
         for name in ("torch", "numpy", "scipy", "scikit-image", "scikit-learn", "rosettasciio")
         if name in packages
     )
+    codes = list(dict.fromkeys(code for code in facts.get("stores", {}).values() if code))
     return (
-        f"All stages were run by the workflow vaescope {facts['code_version']} on"
-        f" Snakemake{cite('molder2021')}" + (f", with {versions}." if versions else ".")
+        f"All stages were run by the workflow vaescope {', '.join(codes) or facts['code_version']}"
+        f" on Snakemake{cite('molder2021')}" + (f", with {versions}." if versions else ".")
     )
