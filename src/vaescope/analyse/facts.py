@@ -69,6 +69,7 @@ def gather(
         found += own
         trained = int((recipe.get("ensemble") or {}).get("members", 1))
         numbers += _numbers(name, of_model(latents[name], histories[name], trained))
+    found += findings.of_maps(latents)
     facts = {
         "layout": LAYOUT,
         "dataset": dataset,

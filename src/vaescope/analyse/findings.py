@@ -81,7 +81,7 @@ def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
             "note",
             "The image tells no pixel size.",
             "Lengths are in pixels; strain, angles and classes do not need it.",
-            "Give `pixel_size` in the sample sheet (for example `0.0078 nm`).",
+            "Give `pixel_size` in the sample sheet.",
         )
     if sites.attrs.get("spacing_estimated") and sites.attrs.get("periodic") is False:
         say(
@@ -261,15 +261,27 @@ def of_latents(latents: xr.Dataset) -> list[Finding]:
             "Stated uncertainties of angles are too " + ("small." if coverage < 0.68 else "large."),
             "Read spreads as relative: where it is large, angles are less sure.",
         )
-    shares = scan.from_attribute(json_attribute(latents, "scan_shares", {}))
-    said += of_scan(name, scan.changes(shares))
-    known = {finding.says for finding in said} | {scan.ALIKE}
+    known = {finding.says for finding in said} | set(scan.in_words(_shares(latents)))
     for text in json_attribute(
         latents, "warnings", []
     ):  # said when the maps were made, by older code
         if text not in known:
             say("noted", "care", str(text), "It was noted when the maps were made.", "")
     return said
+
+
+def of_maps(models: dict[str, xr.Dataset]) -> list[Finding]:
+    """Findings about what the scan may have made of the maps of all models together.
+
+    models : the Dataset of ``latents.zarr`` by name of the model.
+    """
+    about = next(iter(models)) if len(models) == 1 else "all models"
+    changes = scan.together({name: _shares(latents) for name, latents in models.items()})
+    return of_scan(about, changes)
+
+
+def _shares(latents: xr.Dataset) -> dict[str, scan.Shares]:
+    return scan.from_attribute(json_attribute(latents, "scan_shares", {}))
 
 
 def of_model(

@@ -278,7 +278,7 @@ def together(by_method: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
         Change(
             *key,
             {name: (min(shares), max(shares)) for name, shares in maps.items()},
-            tuple(seen[key]),
+            tuple(seen[key]) if len(by_method) > 1 else (),
         )
         for key, maps in joined.items()
     ]

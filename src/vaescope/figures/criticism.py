@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures import quantities
-from vaescope.figures.dataset import tile
+from vaescope.figures.dataset import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
@@ -148,6 +148,8 @@ def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
     side = 4.2 / _EXAMPLES
     grey = robust_limits(seen, 0.2)
     rest = seen - made
+    if view.has("consensus_angle"):
+        rest = within_circle(rest)  # what a turn brings in from outside is no one's to explain
     reach = robust_limits(np.abs(rest), 0.5)[1]
     top = 2.2
     sheet.text(x, top, "explained worst", size=9.5)

@@ -17,7 +17,7 @@ from vaescope.figures.panels import (
 from vaescope.figures.quantities import Quantity, angle, content, length_scale
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
+from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits, share_words
 from vaescope.store import json_attribute
 
 
@@ -44,7 +44,7 @@ def sites(scene: Scene) -> Drawn:
     axes.set_title("middles of the windows" if scene.windows else "sites on the image")
     micrograph(axes, scene, faint=True)
     edge = scene.sites["near_edge"].values[scene.on_frame].astype(bool)
-    size = 0.45 * mark_size(scene, width)
+    size = max(0.16 * mark_size(scene, width), 1.0)  # small: the atom is to be seen around it
     for chosen, colour, label in (
         (~edge, CATEGORIES[1], "mapped"),
         (edge, CATEGORIES[4], "too near the edge for a patch"),
@@ -163,6 +163,14 @@ def show(
         )
 
 
+def within_circle(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (…, height, width) without what lies outside the circle that every turn fills."""
+    high, wide = pictures.shape[-2:]
+    y, x = np.mgrid[:high, :wide]
+    apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
+    return np.where(apart > 0.25, np.nan, pictures)
+
+
 def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) -> None:
     """Scale bar for patches ``pixels`` image pixels wide that are drawn ``inches`` wide."""
     bar, label = round_length(sheet.scene, pixels, inches)
@@ -192,7 +200,9 @@ def position_error(scene: Scene) -> Drawn | None:
         "Found against true positions",
         3.2,
         sites=int(matched.sum()),
-        notes=tuple(f"{key} {scores[key]:.1%}" for key in ("precision", "recall") if key in scores),
+        notes=tuple(
+            f"{key} {share_words(scores[key])}" for key in ("precision", "recall") if key in scores
+        ),
     )
     left = sheet.axes(0.75, 0.3, 3.7, 2.35)
     reach = max(robust_limits(np.abs(error), 1)[1], 3 * bound if np.isfinite(bound) else 0) * 1.15

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vaescope.figures.known import labels_of
@@ -146,8 +148,10 @@ def class_number(scene: Scene, view: View) -> Drawn | None:
     for column, (word, values, chosen) in enumerate(panels):
         axes = sheet.axes(MARGIN + 0.6 + column * 3.9, 0.3, 3.0, 1.95)
         axes.axvline(view.classes, color=INK, lw=0.8, ls=":")
-        axes.plot(number, values, "o-", color=CATEGORIES[0], ms=4, lw=1.2)
-        axes.plot(chosen, values[list(number).index(chosen)], "o", color=CATEGORIES[1], ms=8)
+        whole: dict[str, Any] = {"clip_on": False, "zorder": 3}  # dots on the edge are not cut
+        axes.plot(number, values, "o-", color=CATEGORIES[0], ms=4, lw=1.2, **whole)
+        place = list(number).index(chosen)
+        axes.plot(chosen, values[place], "o", color=CATEGORIES[1], ms=8, **whole)
         axes.set(xlabel="number of classes", title=word)
         axes.set_xticks(number)
         axes.set_ylim(bottom=min(0.0, float(values.min())))

@@ -7,7 +7,7 @@ import numpy as np
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
-from vaescope.figures.style import INK, category_colours, robust_limits
+from vaescope.figures.style import INK, category_colours, robust_limits, share_words
 from vaescope.figures.truth import label_name
 
 _MOST = 12  # panels
@@ -35,7 +35,9 @@ def angle_by_label(scene: Scene, view: View) -> Drawn | None:
     for k in levels[:_MOST]:
         here = label == k
         good = np.abs(error[here])
-        words = f"median {np.median(good):.2g}°, within 10° {np.mean(good < 10):.1%}"
+        words = (
+            f"median {np.median(good):.2g}°, within 10° {share_words(float(np.mean(good < 10)))}"
+        )
         panels.append((_name(scene, view, k), words, true[here], (true + error)[here]))
     half = ", ".join(label_name(scene, k) for k in halved)
     caption = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures.dataset import patch_bar, show
+from vaescope.figures.dataset import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
@@ -250,6 +250,7 @@ def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
         limits.append((low - pad, high + pad))
     axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1", title="in the latent plane")
     axes.set_ylabel("latent 2" if view.latents.sizes["latent"] > 1 else "")
+    axes.locator_params(axis="x", nbins=5)
 
 
 def _pictures(view: View, name: str, *first: str) -> np.ndarray:
@@ -260,9 +261,4 @@ def _pictures(view: View, name: str, *first: str) -> np.ndarray:
     array = view.latents[name]
     picture = [dim for dim in array.dims if dim not in first]
     pictures = np.array(array.transpose(*first, *picture).values, dtype=float)
-    if view.has("consensus_angle"):
-        high, wide = pictures.shape[-2:]
-        y, x = np.mgrid[:high, :wide]
-        apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
-        pictures[..., apart > 0.25] = np.nan
-    return pictures
+    return within_circle(pictures) if view.has("consensus_angle") else pictures

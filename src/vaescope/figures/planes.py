@@ -24,7 +24,7 @@ from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.quantities import wrap
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.style import MISSING, robust_limits
+from vaescope.figures.style import MISSING, OUTLINE, robust_limits
 
 
 def by_kind(scene: Scene, what: Compared) -> Drawn:
@@ -90,7 +90,7 @@ def by_angle(scene: Scene, what: Compared, angle: Angle) -> Drawn:
             vmin=-period / 2,
             vmax=period / 2,
             s=_size(len(place)),
-            linewidths=0,
+            **OUTLINE,
             rasterized=len(place) > RASTER_FROM,
         )
         assert entry.embedding is not None

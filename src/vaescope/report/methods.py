@@ -214,7 +214,8 @@ def _ensemble(recipe: dict[str, Any], numbers: dict[str, dict[str, float]], cite
     text = (
         f"Each model was trained {members} times from different random starts (seed {seed});"
         f" members that ended with a clearly worse bound were left out, {kept} were kept."
-        f" Latents of members were aligned by orthogonal Procrustes analysis{cite('schonemann1966')}"
+        " Latents of members were aligned by orthogonal Procrustes"
+        f" analysis{cite('schonemann1966')}"
     )
     if any("classes_used" in numbers.get(name, {}) for name in models):
         text += (

@@ -54,11 +54,15 @@ def write_page(
     assert loader is not None
     texts = [loader.get_source(environment(), name)[0] for name in scripts]
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
-    page = environment().get_template(template).render(
-        code_version=store.code_version(),
-        scripts=[Markup(text) for text in texts],  # noqa: S704 - our own files
-        script_policy=" ".join(f"'sha256-{digest}'" for digest in digests) or "'none'",
-        **facts,
+    page = (
+        environment()
+        .get_template(template)
+        .render(
+            code_version=store.code_version(),
+            scripts=[Markup(text) for text in texts],
+            script_policy=" ".join(f"'sha256-{digest}'" for digest in digests) or "'none'",
+            **facts,
+        )
     )
     # Lone surrogates, as undecodable file names bring them, cannot be written as UTF-8.
     store.write_text(page.encode("utf-8", "replace").decode("utf-8"), path)
@@ -101,13 +105,16 @@ def embedded_figure(file: Path) -> dict[str, Any] | None:
     return {"data": data, "width": shown}
 
 
-def embedded_thumbnail(file: Path) -> str | None:
-    """A thumbnail as a data address, small enough for hundreds of them on one page."""
+def embedded_thumbnail(file: Path, widest: int | None = None) -> str | None:
+    """A thumbnail as a data address, at most ``widest`` pixels across."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(file) as picture:
-            return _address(picture.convert("RGB"), "JPEG", "image/jpeg", quality=82)
+            small = picture.convert("RGB")
+            if widest is not None:
+                small.thumbnail((widest, widest), Image.Resampling.LANCZOS)
+            return _address(small, "JPEG", "image/jpeg", quality=82 if widest is None else 72)
     except (OSError, UnidentifiedImageError):
         return None
 

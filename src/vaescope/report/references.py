@@ -193,7 +193,14 @@ REFERENCES = {
         ),
         Reference(
             "molder2021",
-            ("F. Mölder", "K. P. Jablonski", "B. Letcher", "M. B. Hall", "C. H. Tomkins-Tinch", "…"),
+            (
+                "F. Mölder",
+                "K. P. Jablonski",
+                "B. Letcher",
+                "M. B. Hall",
+                "C. H. Tomkins-Tinch",
+                "…",
+            ),
             "Sustainable data analysis with Snakemake",
             "F1000Research 10 (2021) 33",
             2021,

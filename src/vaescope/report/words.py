@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from vaescope.analyse.scan import Shares
 from vaescope.figures.quantities import readable_unit
+from vaescope.models import zoo
+from vaescope.models.settings import Settings
 
 _SCORES = {
     "explained_fraction": "sites explained",
@@ -357,11 +360,15 @@ def _patches(settings: dict[str, Any], stack: bool = False) -> str:
 
 
 def _model(settings: dict[str, Any]) -> str:
-    parts = [f"variant {settings.pop('variant', 'rvae')}"]
+    variant = str(settings.pop("variant", "rvae"))
+    parts = [f"variant {variant}"]
+    usual = asdict(Settings()) | zoo.VARIANTS.get(variant, {})
     for key, counted in (("latent", "latents"), ("classes", "classes")):
         if settings.get(key):
             parts.append(f"{settings.pop(key)} {counted}")
     for key, value in settings.items():
+        if value == usual.get(key):
+            continue  # what is as usual need not be said; the YAML has all
         if isinstance(value, bool):
             parts.append(f"{key.replace('_', ' ')} {'on' if value else 'off'}")
         elif value is not None:
