@@ -169,6 +169,15 @@ def provenance(dataset: xr.Dataset) -> dict[str, Any]:
     return json.loads(dataset.attrs.get(PROVENANCE, "{}"))
 
 
+def json_attribute(dataset: xr.Dataset, name: str, empty: Any) -> Any:
+    """An attribute that holds JSON; ``empty`` where it is absent or unreadable."""
+    try:
+        value = json.loads(dataset.attrs.get(name, "null"))
+    except (TypeError, ValueError):
+        return empty
+    return value if isinstance(value, type(empty)) else empty
+
+
 def digest(value: Any) -> str:
     """Hexadecimal SHA-256 of any JSON-able value; the order of keys does not matter."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)

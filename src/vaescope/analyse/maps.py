@@ -19,6 +19,7 @@ from vaescope.analyse import (
     align,
     class_numbers,
     criticise,
+    findings,
     gauge,
     labelled,
     modes,
@@ -174,15 +175,17 @@ def _mapped(
             latents = latents.assign(compared.variables())
             numbers |= compared.scores()
         numbers["class_entropy_mean"] = float(latents["class_entropy"].mean())
-    words = criticise.warnings_in_words(
+    told_of = findings.of_model(
+        name,
         kept=kept,
         content=latents["consensus_content"].values,
         content_spread=latents["content_spread"].values,
-        agreement=agreement,
+        agreement=float(np.median(agreement[kept])) if kept.any() else 0.0,
         class_count=view.class_count,
         dissolved=view.dissolved,
         explained_fraction=numbers["explained_fraction"],
     )
+    words = [finding.says for finding in told_of]
     variant = own.variant
     latents.attrs["symmetry"] = n
     shares = scan.of_latents(latents) if lattice else {}

@@ -199,33 +199,95 @@ def from_attribute(stored: Mapping[str, Mapping[str, float]]) -> dict[str, Share
     return {name: Shares(**each) for name, each in stored.items()}
 
 
-def in_words(found: Mapping[str, Shares]) -> list[str]:
-    """What a careful reader of the maps should know; empty where rows and columns tell little.
+@dataclass(frozen=True)
+class Change:
+    """One way in which some maps follow the scan.
+
+    ``shares`` : least and greatest share of the variance, by map; ``by`` : methods that agree.
+    """
+
+    axis: str
+    abrupt: bool  # within three spacings
+    flyback: bool  # most of it where lines begin
+    shares: dict[str, tuple[float, float]]
+    by: tuple[str, ...] = ()
+
+    @property
+    def says(self) -> str:
+        """The same as a sentence."""
+        words = next(text for axis, abrupt, text in _WAYS if (axis, abrupt) == self.way)
+        listed = ", ".join(
+            f"{name} ({_range(*share)} % of the variance)" for name, share in self.shares.items()
+        )
+        end = _FLYBACK if self.flyback else ""
+        by = f" (by {', '.join(self.by)})" if self.by else ""
+        return f"Changes with {words}: {listed}{end}{by}."
+
+    @property
+    def way(self) -> tuple[str, bool]:
+        return self.axis, self.abrupt
+
+
+ALIKE = (
+    "Layers, or rows of a crystal that differ by turns, along just that axis look the same"
+    " as a distorted scan; an image with the scan turned by 90° tells them apart."
+)
+
+
+def _range(low: float, high: float) -> str:
+    low, high = (min(100 * share, 100) for share in (low, high))
+    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f}–{high:.0f}"
+
+
+def changes(found: Mapping[str, Shares]) -> list[Change]:
+    """Which maps follow rows or columns; empty where these tell little.
 
     What changes slowly may as well be the specimen's, and so may what changes abruptly where thin
-    layers lie along the lines: the last sentence says so.
+    layers lie along the lines (``ALIKE``).
     """
     said = []
-    for axis, abrupt, words in _WAYS:
+    for axis, abrupt, _ in _WAYS:
         chosen = {
             name: each
             for name, each in found.items()
             if each.notable(axis) and each.abrupt(axis) == abrupt
         }
-        starts = [name for name, each in chosen.items() if axis == COLUMN and each.start > 0.5]
-        for names, more in ((starts, _FLYBACK), ([n for n in chosen if n not in starts], "")):
-            if names:
-                listed = ", ".join(
-                    f"{name} ({min(100 * getattr(chosen[name], axis), 100):.0f} % of the variance)"
-                    for name in names
-                )
-                said.append(f"Changes with {words}: {listed}{more}.")
-    if said:
-        said.append(
-            "Layers, or rows of a crystal that differ by turns, along just that axis look the same"
-            " as a distorted scan; an image with the scan turned by 90° tells them apart."
-        )
+        starts = {name for name, each in chosen.items() if axis == COLUMN and each.start > 0.5}
+        for flyback in (True, False):
+            shares = {
+                name: (getattr(each, axis),) * 2
+                for name, each in chosen.items()
+                if (name in starts) == flyback
+            }
+            if shares:
+                said.append(Change(axis, abrupt, flyback, shares))
     return said
+
+
+def together(by_method: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
+    """The changes that several methods see in the same maps, said once."""
+    joined: dict[tuple[str, bool, bool], dict[str, list[float]]] = {}
+    seen: dict[tuple[str, bool, bool], list[str]] = {}
+    for method, found in by_method.items():
+        for change in changes(found):
+            key = (*change.way, change.flyback)
+            seen.setdefault(key, []).append(method)
+            for name, share in change.shares.items():
+                joined.setdefault(key, {}).setdefault(name, []).append(share[0])
+    return [
+        Change(
+            *key,
+            {name: (min(shares), max(shares)) for name, shares in maps.items()},
+            tuple(seen[key]) if len(by_method) > 1 else (),
+        )
+        for key, maps in joined.items()
+    ]
+
+
+def in_words(found: Mapping[str, Shares]) -> list[str]:
+    """The same as sentences, the last of which says what else looks alike."""
+    said = [change.says for change in changes(found)]
+    return [*said, ALIKE] if said else []
 
 
 def _all(

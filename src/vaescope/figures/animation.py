@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.figures.behind import Behind
 from vaescope.figures.movie_maps import Kinds, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
 from vaescope.figures.scene import Scene, View
@@ -35,6 +36,7 @@ class Clip:
     caption: str
     data: bytes
     model: str
+    behind: Behind
 
 
 def class_clip(scene: Scene, view: View) -> Clip | None:
@@ -52,7 +54,13 @@ def class_clip(scene: Scene, view: View) -> Clip | None:
         + (f" Grey are all other {kinds.plural}." if kinds.shown < len(kinds.names) else "")
     )
     title = f"The {kinds.plural} as a movie"
-    return Clip(f"{view.name}-movie", title, caption, data, view.name)
+    behind = Behind()
+    behind.store("image.zarr", "image")
+    if view.movie is not None and "kind" in view.movie:
+        behind.store(f"{view.name}/movie/movie.zarr", "kind")
+    else:
+        behind.view(view, "consensus_class")
+    return Clip(f"{view.name}-movie", title, caption, data, view.name, behind)
 
 
 def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:

@@ -123,6 +123,12 @@ def maps(scene: Scene, what: Compared) -> Drawn:
             else ""
         )
     )
+    for k in shown:
+        named = name_of(what.entries[k])
+        sheet.behind.of_view(of_sites, f"label by {named}", what.labels[k][of_sites.on_frame])
+    if what.kind is not None:
+        sheet.behind.of_view(of_sites, "true kind", what.kind[of_sites.on_frame])
+    sheet.behind.store("baselines.zarr", "label")
     return finished(sheet, "baselines-maps", caption)
 
 
@@ -174,6 +180,7 @@ def components(scene: Scene, what: Compared) -> Drawn | None:
         " Pictures that differ by a turn only show that a method counts a turned structure as"
         " another one."
     )
+    sheet.behind.store("baselines.zarr", "pictures")
     return finished(sheet, "baselines-components", caption)
 
 

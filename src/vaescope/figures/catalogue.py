@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from vaescope import store
+from vaescope.analyse import facts
 from vaescope.figures import baselines as of_baselines
 from vaescope.figures import (
     classes,
@@ -73,7 +75,8 @@ def draw(
 ) -> dict[str, Any]:
     """Draw every figure of a dataset.
 
-    Writes ``results_dir/dataset/figures/VERSION/`` with the figures and ``figures.json``, and
+    Writes ``results_dir/dataset/figures/VERSION/`` with the figures, tables of the values drawn
+    (CSV), ``facts.json`` (see ``analyse.facts``) and ``figures.json``, the manifest, and
     ``figures/latest/``, a copy of it under a stable name. An older version stays as it is; should
     the same version have been drawn with another outcome (on another machine, say), the new one is
     filed as ``VERSION-2``.
@@ -89,7 +92,8 @@ def draw(
     -------
     The manifest: ``version``, ``dataset``, ``thumbnail`` and ``figures``, each with ``name``,
     ``title``, ``caption``, ``model`` (``None`` for the dataset itself, ``baselines`` for the
-    comparison of all methods) and ``files``.
+    comparison of all methods), ``files``, ``tables`` (the values drawn) and ``stores`` (variables
+    that were drawn, by store).
 
     Raises
     ------
@@ -106,12 +110,13 @@ def draw(
     with house():
         classical = bool((recipe.get("baselines") or {}).get("methods"))
         scene = load(results, dataset, list(models), look, base, baselines=classical)
+        known = facts.gather(results, dataset, recipe, list(models))
         for version in versions.candidates(base):
             scene.version = version
             target, beside = root / version, root / f".drawing-{version}"
             beside.mkdir()
             try:
-                manifest = _write(scene, beside)
+                manifest = _write(scene, beside, known)
                 wanted = versions.digests(beside)
                 if not target.exists():
                     beside.rename(target)
@@ -150,11 +155,15 @@ def clips(scene: Scene) -> Iterator[Clip]:
             yield made
 
 
-def _write(scene: Scene, folder: Path) -> dict[str, Any]:
-    """Draw all figures into a folder, with their manifest, which is returned."""
+def _write(scene: Scene, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
+    """Draw all figures into a folder, with the data behind them, the facts of the result, and the
+    manifest, which is returned."""
     listed = []
     for drawn in figures(scene):
         files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.formats]
+        tables = drawn.behind.files(drawn.name)
+        for name, text in tables.items():
+            (folder / name).write_text(text, encoding="utf-8")
         listed.append(
             {
                 "name": drawn.name,
@@ -162,14 +171,27 @@ def _write(scene: Scene, folder: Path) -> dict[str, Any]:
                 "caption": drawn.caption,
                 "model": drawn.model,
                 "files": files,
+                "tables": list(tables),
+                "stores": drawn.behind.stores,
             }
         )
     for clip in clips(scene):
         (folder / f"{clip.name}.gif").write_bytes(clip.data)
-        facts = {"name": clip.name, "title": clip.title, "caption": clip.caption}
-        listed.append({**facts, "model": clip.model, "files": [f"{clip.name}.gif"]})
+        listed.append(
+            {
+                "name": clip.name,
+                "title": clip.title,
+                "caption": clip.caption,
+                "model": clip.model,
+                "files": [f"{clip.name}.gif"],
+                "tables": [],
+                "stores": clip.behind.stores,
+            }
+        )
     small = stack.thumbnail(scene) if scene.stack else of_dataset.thumbnail(scene)
     thumbnail = _save(small, folder, "png", 100)
+    text = json.dumps(known, indent=1, ensure_ascii=False)
+    (folder / facts.FILE).write_text(text + "\n", encoding="utf-8")
     manifest = {
         "version": scene.version,
         "dataset": scene.dataset,
@@ -177,7 +199,8 @@ def _write(scene: Scene, folder: Path) -> dict[str, Any]:
         "thumbnail": thumbnail,
         "figures": listed,
     }
-    text = json.dumps({**manifest, "sha256": versions.digests(folder)}, indent=1)
+    drawn_at = {"drawn": time.strftime("%Y-%m-%d %H:%M:%S")}  # when is no part of the result
+    text = json.dumps({**manifest, **drawn_at, "sha256": versions.digests(folder)}, indent=1)
     (folder / versions.MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
 
@@ -190,9 +213,9 @@ def _save(drawn: Drawn, folder: Path, kind: str, dpi: int) -> str:
         "svg": ("Date", "Creator"),
         "pdf": ("CreationDate", "Creator", "Producer"),
     }
-    facts: dict[str, Any] = dict.fromkeys(silent[kind])
+    silence: dict[str, Any] = dict.fromkeys(silent[kind])
     with warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; the report shows it in full.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        drawn.figure.savefig(folder / name, format=kind, dpi=dpi, metadata=facts)
+        drawn.figure.savefig(folder / name, format=kind, dpi=dpi, metadata=silence)
     return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures.dataset import patch_bar
+from vaescope.figures.dataset import patch_bar, within_circle
 from vaescope.figures.panels import NARROWEST, RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
@@ -68,7 +68,9 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
             small = sheet.axes(x + place * (side + 0.06), y + 0.2, side, side)
             small.set_axis_off()
             if np.isfinite(picture).any():
-                small.imshow(picture, cmap="gray", vmin=limits[0], vmax=limits[1])
+                small.imshow(
+                    np.ma.masked_invalid(picture), cmap="gray", vmin=limits[0], vmax=limits[1]
+                )
             else:
                 small.text(0.5, 0.5, "no site", ha="center", va="center", size=8)
     pitch = float(scene.patches.attrs.get("pitch", 1.0))
@@ -81,6 +83,10 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
         + "; the number and share of its sites."
         + (f" {empty} of {count} classes stayed empty." if empty else "")
     )
+    sheet.behind.of_view(view, "class", view.values("consensus_class"))
+    if view.has("class_entropy"):
+        sheet.behind.of_view(view, "class entropy (nats)", view.values("class_entropy"))
+    sheet.behind.view(view, "consensus_class", "class_patch", "class_decoded", "class_count")
     return sheet.drawn("classes", caption, view)
 
 
@@ -95,4 +101,5 @@ def _pictures(view: View, name: str, count: int) -> np.ndarray:
     if not view.has(name):
         return np.full((count, 1, 1), np.nan)
     pictures = view.latents[name].transpose("class", "channel", "py", "px").isel(channel=0)
-    return np.asarray(pictures.values, dtype=float)
+    found = np.asarray(pictures.values, dtype=float)
+    return within_circle(found) if view.has("consensus_angle") else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures import quantities
-from vaescope.figures.dataset import tile
+from vaescope.figures.dataset import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
@@ -40,6 +40,7 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
         sites=len(residual),
         notes=(f"{share:.1f} % explained", scene.frame_words),
     )
+    _keep(sheet, view, residual, explained)
     quantity = quantities.sequential("residual (mean square ÷ noise)", residual, "cividis")
     quantity.low = max(0.0, min(quantity.low, 1.0))
     axes = sheet.axes(MARGIN, 0.27, wide, high)
@@ -87,6 +88,7 @@ def worst_patches(scene: Scene, view: View) -> Drawn | None:
         sites=len(residual),
         notes=(f"{100 * float(np.mean(explained)):.1f} % explained",),
     )
+    _keep(sheet, view, residual, explained)
     _distribution(sheet, residual, explained, MARGIN + 0.6)
     _worst(sheet, view, residual, MARGIN + 0.6)
     caption = (
@@ -95,6 +97,14 @@ def worst_patches(scene: Scene, view: View) -> Drawn | None:
         " of them, and the rest."
     )
     return sheet.drawn("criticism", caption, view)
+
+
+def _keep(sheet: Sheet, view: View, residual: np.ndarray, explained: np.ndarray) -> None:
+    """The values drawn, for their table."""
+    sheet.behind.of_view(view, "residual", residual)
+    sheet.behind.of_view(view, "explained", explained.astype(int))
+    sheet.behind.view(view, "residual", "explained", "reconstruction")
+    sheet.behind.store("patches.zarr", "patch")
 
 
 def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: float) -> None:
@@ -138,6 +148,8 @@ def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
     side = 4.2 / _EXAMPLES
     grey = robust_limits(seen, 0.2)
     rest = seen - made
+    if view.has("consensus_angle"):
+        rest = within_circle(rest)  # what a turn brings in from outside is no one's to explain
     reach = robust_limits(np.abs(rest), 0.5)[1]
     top = 2.2
     sheet.text(x, top, "explained worst", size=9.5)

@@ -15,9 +15,10 @@ from vaescope.figures.panels import (
     scale_bar,
 )
 from vaescope.figures.quantities import Quantity, angle, content, length_scale
-from vaescope.figures.scene import Scene, View, json_attribute
+from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
+from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits, share_words
+from vaescope.store import json_attribute
 
 
 def sites(scene: Scene) -> Drawn:
@@ -43,7 +44,7 @@ def sites(scene: Scene) -> Drawn:
     axes.set_title("middles of the windows" if scene.windows else "sites on the image")
     micrograph(axes, scene, faint=True)
     edge = scene.sites["near_edge"].values[scene.on_frame].astype(bool)
-    size = 0.45 * mark_size(scene, width)
+    size = max(0.16 * mark_size(scene, width), 1.0)  # small: the atom is to be seen around it
     for chosen, colour, label in (
         (~edge, CATEGORIES[1], "mapped"),
         (edge, CATEGORIES[4], "too near the edge for a patch"),
@@ -68,6 +69,13 @@ def sites(scene: Scene) -> Drawn:
         columnspacing=1.2,
     )
     enlarge_marks(legend)
+    for name in ("amplitude", "fit_quality", "score", "y_error", "x_error"):
+        if name in scene.sites:
+            unit = " (px)" if name.endswith("_error") else ""
+            values = scene.sites[name].values[scene.on_frame]
+            sheet.behind.of_scene(scene, name.replace("_", " ") + unit, values)
+    sheet.behind.of_scene(scene, "near the edge", edge)
+    sheet.behind.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
         side = float(scene.sites.attrs["patch_size"])
         caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
@@ -122,6 +130,7 @@ def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> Drawn:
         " centred on its site below the pixel; all share one grey scale."
         + (f" First of {channels} channels." if channels > 1 else "")
     )
+    sheet.behind.store("patches.zarr", "patch")
     return sheet.drawn("patches", caption)
 
 
@@ -154,6 +163,14 @@ def show(
         )
 
 
+def within_circle(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (…, height, width) without what lies outside the circle that every turn fills."""
+    high, wide = pictures.shape[-2:]
+    y, x = np.mgrid[:high, :wide]
+    apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
+    return np.where(apart > 0.25, np.nan, pictures)
+
+
 def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) -> None:
     """Scale bar for patches ``pixels`` image pixels wide that are drawn ``inches`` wide."""
     bar, label = round_length(sheet.scene, pixels, inches)
@@ -183,7 +200,9 @@ def position_error(scene: Scene) -> Drawn | None:
         "Found against true positions",
         3.2,
         sites=int(matched.sum()),
-        notes=tuple(f"{key} {scores[key]:.1%}" for key in ("precision", "recall") if key in scores),
+        notes=tuple(
+            f"{key} {share_words(scores[key])}" for key in ("precision", "recall") if key in scores
+        ),
     )
     left = sheet.axes(0.75, 0.3, 3.7, 2.35)
     reach = max(robust_limits(np.abs(error), 1)[1], 3 * bound if np.isfinite(bound) else 0) * 1.15
@@ -222,6 +241,19 @@ def position_error(scene: Scene) -> Drawn | None:
         " what the counts in the image allow at best. Right: the same differences divided by the"
         " standard error that the fit states; honest errors follow the line."
     )
+    sheet.behind.rows(
+        {
+            "site": found["site"].values[matched],
+            "y found − true (px)": error[0],
+            "x found − true (px)": error[1],
+            **{
+                f"stated error of {k[0]} (px)": found[k].values[matched]
+                for k in ("y_error", "x_error")
+                if k in found.variables
+            },
+        }
+    )
+    sheet.behind.store("sites.zarr", "y", "x", "truth_y", "truth_x", "y_error", "x_error")
     return sheet.drawn("position-error", caption)
 
 

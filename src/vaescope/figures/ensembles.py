@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vaescope.figures.known import labels_of
@@ -70,6 +72,10 @@ def dispersion(scene: Scene, view: View) -> Drawn | None:
         " whiskers: 1.5 times their distance); 0 where all members are sure and agree, the dotted"
         " line where nothing is known."
     )
+    sheet.behind.matrix(
+        matrix, names, [f"probability of class {k}" for k in range(view.classes)], row=word
+    )
+    sheet.behind.view(view, "consensus_class_probability", "class_entropy")
     return sheet.drawn("dispersion", caption, view)
 
 
@@ -108,6 +114,11 @@ def class_numbers(scene: Scene) -> Drawn | None:
         if column == 2:
             axes.plot(asked, asked, color=INK, lw=0.8, ls="--")
             axes.set_ylim(0, max(asked) + 1)
+    for word, values in panels:
+        for k, some in zip(asked, values, strict=True):
+            sheet.behind.rows({"number": word, "classes asked for": k, "value": some})
+    for view in views:
+        sheet.behind.view(view, "elbo", "class_probability")
     caption = (
         "Models that differ in the number of classes they may use. Left: adjusted mutual"
         " information between the classes of every two members; a number of classes that the data"
@@ -137,8 +148,10 @@ def class_number(scene: Scene, view: View) -> Drawn | None:
     for column, (word, values, chosen) in enumerate(panels):
         axes = sheet.axes(MARGIN + 0.6 + column * 3.9, 0.3, 3.0, 1.95)
         axes.axvline(view.classes, color=INK, lw=0.8, ls=":")
-        axes.plot(number, values, "o-", color=CATEGORIES[0], ms=4, lw=1.2)
-        axes.plot(chosen, values[list(number).index(chosen)], "o", color=CATEGORIES[1], ms=8)
+        whole: dict[str, Any] = {"clip_on": False, "zorder": 3}  # dots on the edge are not cut
+        axes.plot(number, values, "o-", color=CATEGORIES[0], ms=4, lw=1.2, **whole)
+        place = list(number).index(chosen)
+        axes.plot(chosen, values[place], "o", color=CATEGORIES[1], ms=8, **whole)
         axes.set(xlabel="number of classes", title=word)
         axes.set_xticks(number)
         axes.set_ylim(bottom=min(0.0, float(values.min())))
@@ -149,6 +162,10 @@ def class_number(scene: Scene, view: View) -> Drawn | None:
         f" each criterion chooses (the least; the steadiest, if its index is at least {stable:g}),"
         " the dotted line what the ensemble kept."
     )
+    sheet.behind.rows(
+        {"number of classes": number, "BIC per site (nats)": bic, "agreement (ARI)": steady}
+    )
+    sheet.behind.view(view, "class_number", "class_number_bic", "class_number_stability")
     return sheet.drawn("class-number", caption, view)
 
 

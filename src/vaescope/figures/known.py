@@ -7,7 +7,7 @@ import numpy as np
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
-from vaescope.figures.style import INK, category_colours, robust_limits
+from vaescope.figures.style import INK, category_colours, robust_limits, share_words
 from vaescope.figures.truth import label_name
 
 _MOST = 12  # panels
@@ -35,7 +35,9 @@ def angle_by_label(scene: Scene, view: View) -> Drawn | None:
     for k in levels[:_MOST]:
         here = label == k
         good = np.abs(error[here])
-        words = f"median {np.median(good):.2g}°, within 10° {np.mean(good < 10):.1%}"
+        words = (
+            f"median {np.median(good):.2g}°, within 10° {share_words(float(np.mean(good < 10)))}"
+        )
         panels.append((_name(scene, view, k), words, true[here], (true + error)[here]))
     half = ", ".join(label_name(scene, k) for k in halved)
     caption = (
@@ -118,4 +120,7 @@ def _panels(
         x, y = MARGIN + 0.5 + column * _STEP_X, row * _STEP_Y
         sheet.text(x, y + 0.18, label, size=9.5)
         sheet.text(x, y + 0.35, numbers, size=8)
+    for label, _, true, found in panels:
+        sheet.behind.rows({"label": label, words[0]: true, words[1]: found})
+    sheet.behind.view(view, "consensus_angle", "consensus_shear", "truth_angle", "truth_shear")
     return sheet.drawn(name, caption, view)

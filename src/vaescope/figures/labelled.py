@@ -8,7 +8,7 @@ from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.style import EMPTY, category_colours
+from vaescope.figures.style import EMPTY, category_colours, share_words
 from vaescope.figures.truth import contingency, matched, true_kinds
 
 _MOST = 12  # kinds that colours can tell apart
@@ -44,7 +44,7 @@ def labelled_image(scene: Scene, view: View) -> Drawn | None:
         TITLE + high + BAR + 0.2 + 0.2 * rows_of_names,
         view=view,
         sites=len(own),
-        notes=(f"{accuracy:.1%} agree", scene.frame_words),
+        notes=(f"{share_words(accuracy)} agree", scene.frame_words),
     )
     difference = ListedColormap([EMPTY, "#c1272d"])
     panels = (
@@ -73,6 +73,10 @@ def labelled_image(scene: Scene, view: View) -> Drawn | None:
         " having seen a label; each class has the colour of the kind it fits best, one to one."
         " Right: sites where the two differ (red)."
     )
+    for title, quantity in panels:
+        sheet.behind.of_view(view, title, quantity.values)
+    sheet.behind.of_view(view, "class", labels[own])
+    sheet.behind.view(view, "consensus_class", "truth_phase", "truth_species", "truth_defect")
     return sheet.drawn("labelled-image", caption, view)
 
 

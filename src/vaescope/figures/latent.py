@@ -11,7 +11,7 @@ from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import angle
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
-from vaescope.figures.style import INK, category_colours, robust_limits
+from vaescope.figures.style import INK, OUTLINE, category_colours, robust_limits
 from vaescope.figures.truth import label_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def decoded_grid(scene: Scene, view: View) -> Drawn | None:
     pictures = view.latents["decoded_grid"]
     # Latent 2 grows upwards, as on the axes of the distribution.
     pictures = pictures.sortby("grid_row", ascending=False)
-    rows = [_short(v) for v in pictures["grid_row"].values]
+    rows = _even(pictures["grid_row"].values)
     caption = (
         "The patch that the model draws, without turn and offset, at evenly spaced values of its"
         " first two latents. Read it as the legend of the latent maps."
@@ -105,7 +105,7 @@ def _plane_of_pictures(
         spine.set_visible(False)
     axes.set_xticks(
         np.arange(columns) * (wide + 1) + wide / 2 - 0.5,
-        [_short(v) for v in pictures["grid_column"].values],
+        _even(pictures["grid_column"].values),
     )
     axes.set_xlabel("latent 1")
     axes.set_yticks(np.arange(len(ticks)) * (high + 1) + high / 2 - 0.5, ticks)
@@ -113,7 +113,15 @@ def _plane_of_pictures(
     axes.tick_params(length=0)
     pitch = float(scene.patches.attrs.get("pitch", 1.0))
     patch_bar(sheet, left, height + 0.75, wide * pitch, side)
+    sheet.behind.view(view, name.replace("-", "_"))
     return sheet.drawn(name, caption, view)
+
+
+def _even(values: np.ndarray) -> list[str]:
+    """Evenly spaced values with as many decimals as their step needs."""
+    step = float(np.min(np.diff(np.sort(values)))) if len(values) > 1 else float(abs(values[0]))
+    decimals = int(np.clip(1 - np.floor(np.log10(max(step, 1e-9))), 0, 6))
+    return [f"{round(float(v), decimals) + 0.0:.{decimals}f}".replace("-", "−") for v in values]
 
 
 def _short(value: float) -> str:
@@ -167,6 +175,17 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
         + ". The cross is the median spread between ensemble members: structure smaller than it"
         " is not sure. A few beyond the axes are left out."
     )
+    for k in range(content.shape[1]):
+        sheet.behind.of_view(view, f"latent {k + 1}", content[:, k], everywhere=True)
+    drawn = {"class": "consensus_class", "angle": "consensus_angle"}
+    for kind in kinds[1:]:
+        name = drawn.get(kind, kind)
+        values = view.values(name, everywhere=True)
+        turns = view.latents[name].attrs.get("units") == "rad" or kind == "angle"
+        word = kind.replace("_", " ") + (" (°)" if turns else "")
+        values = np.degrees(values) if turns else values
+        sheet.behind.of_view(view, word, values, everywhere=True)
+    sheet.behind.view(view, "consensus_content", "content_spread", *map(drawn.get, kinds, kinds))
     return sheet.drawn("latent-distribution", caption, view)
 
 
@@ -207,12 +226,16 @@ def _size(count: int) -> float:
 def _density(sheet: Sheet, axes, plane: np.ndarray, limits, x: float, y: float) -> None:
     good = plane[np.isfinite(plane).all(axis=1)]
     cells = int(np.clip(np.sqrt(len(good)), 12, 60))
+    from matplotlib.colors import PowerNorm
+
+    # A dense core must not hide what lies around it: colours go with the root of the count.
     drawn = axes.hexbin(
         good[:, 0],
         good[:, 1],
         gridsize=cells,
         extent=[*limits[0], *limits[1]],
         mincnt=1,
+        norm=PowerNorm(0.5, vmin=0),
         cmap=sheet.scene.look.colormap,
         linewidths=0.1,
     )
@@ -245,7 +268,7 @@ def _by_angle(sheet: Sheet, axes, view: View, plane: np.ndarray, x: float, y: fl
         cmap=quantity.cmap,
         norm=quantity.norm,
         s=_size(len(plane)),
-        linewidths=0,
+        **OUTLINE,
         rasterized=len(plane) > RASTER_FROM,
     )
     axes.set_title("by " + quantity.label)
@@ -309,7 +332,7 @@ def _by_number(
         vmin=low,
         vmax=high,
         s=_size(len(plane)),
-        linewidths=0,
+        **(OUTLINE if cyclic else {"linewidths": 0}),
         rasterized=len(plane) > RASTER_FROM,
     )
     axes.set_title(f"by true {word}")

@@ -68,6 +68,7 @@ def maps(scene: Scene, view: View, way: Way) -> Drawn | None:
     caption += (
         _WAYS["windows" if scene.windows else way] + " Colours stop at the outermost 1 % of sites."
     )
+    sheet.behind.view(view, "consensus_angle", "consensus_offset", "consensus_content")
     name = "maps-points" if way == "points" else "maps-cells"
     return sheet.drawn(name, caption, view)
 
@@ -94,6 +95,7 @@ def strain(scene: Scene, view: View) -> Drawn | None:
         " to the model's own unit, in per cent; xx along the rows of the image, yy along its"
         " columns."
     )
+    sheet.behind.view(view, "consensus_strain")
     return sheet.drawn("strain", caption, view)
 
 
@@ -119,6 +121,9 @@ def uncertainty(scene: Scene, view: View) -> Drawn | None:
         f"Spread of the {view.members} members, trained from different seeds, about their"
         f" consensus at each site. Medians: {medians}. Bright sites depend on the seed and should"
         " not be read as structure."
+    )
+    sheet.behind.view(
+        view, "angle_spread", "content_spread", "offset_spread", "strain_spread", "class_entropy"
     )
     return sheet.drawn("uncertainty", caption, view)
 

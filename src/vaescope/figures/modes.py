@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures.dataset import patch_bar, show
+from vaescope.figures.dataset import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene, View
@@ -87,6 +87,11 @@ def modes(scene: Scene, view: View) -> Drawn | None:
         )
         + (f" {thin} sites (grey) are on their own." if thin else "")
     )
+    sheet.behind.of_view(view, "mode (0: none)", label + 1, everywhere=True)
+    content = view.values("consensus_content", everywhere=True)
+    for k in range(min(content.shape[1], 2)):
+        sheet.behind.of_view(view, f"latent {k + 1}", content[:, k], everywhere=True)
+    sheet.behind.view(view, "mode", "mode_content", "mode_decoded", "mode_patch")
     return sheet.drawn("modes", caption, view)
 
 
@@ -129,6 +134,7 @@ def paths(scene: Scene, view: View) -> Drawn | None:
         " latent space), in steps of equal length. Above: what the model draws there. Below: the"
         " real patch that lies nearest, turned upright; where the two differ, the model invents."
     )
+    sheet.behind.view(view, "path_content", "path_decoded", "path_patch", "path_ends", "path_site")
     return sheet.drawn("paths", caption, view)
 
 
@@ -181,6 +187,13 @@ def class_stability(scene: Scene, view: View) -> Drawn | None:
         " Jaccard similarity of the class between two members: up to 0.5 it is dissolved, and its"
         " sites go where the other members see them."
     )
+    for k in order:
+        sheet.behind.of_view(view, f"share of members, asked class {k}", probability[:, k])
+    sheet.behind.rows(
+        {"asked class": order, "stability": stability[order], "kept": [k in left for k in order]},
+        "stability",
+    )
+    sheet.behind.view(view, "asked_class_probability", "asked_class_stability")
     return sheet.drawn("class-stability", caption, view)
 
 
@@ -237,6 +250,7 @@ def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
         limits.append((low - pad, high + pad))
     axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1", title="in the latent plane")
     axes.set_ylabel("latent 2" if view.latents.sizes["latent"] > 1 else "")
+    axes.locator_params(axis="x", nbins=5)
 
 
 def _pictures(view: View, name: str, *first: str) -> np.ndarray:
@@ -247,9 +261,4 @@ def _pictures(view: View, name: str, *first: str) -> np.ndarray:
     array = view.latents[name]
     picture = [dim for dim in array.dims if dim not in first]
     pictures = np.array(array.transpose(*first, *picture).values, dtype=float)
-    if view.has("consensus_angle"):
-        high, wide = pictures.shape[-2:]
-        y, x = np.mgrid[:high, :wide]
-        apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
-        pictures[..., apart > 0.25] = np.nan
-    return pictures
+    return within_circle(pictures) if view.has("consensus_angle") else pictures

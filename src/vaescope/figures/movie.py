@@ -68,6 +68,19 @@ def populations(scene: Scene, view: View) -> Drawn | None:
         + (f" A {kinds.what} without a site in a frame has a gap there." if wide else "")
         + _left_out(kinds)
     )
+    for index in range(kinds.shown):
+        sheet.behind.rows(
+            {
+                "frame": np.arange(scene.frames),
+                scene.time_label if scene.time_unit else "frame from 1": times,
+                kinds.what: kinds.names[index],
+                "share (%)": share[:, index],
+                "standard error (%)": error[:, index],
+            }
+        )
+    sheet.behind.store(
+        f"{view.name}/movie/movie.zarr", "population", "population_error", "population_spread"
+    )
     return sheet.drawn("populations", caption, view)
 
 
@@ -147,6 +160,20 @@ def transitions(scene: Scene, view: View) -> Drawn | None:
         f" {kinds.plural} shows as changes to and fro. Right: how long a site stays in its"
         f" {kinds.what} on average, which follows from the diagonal." + _left_out(kinds)
     )
+    names = kinds.names[:classes]
+    for row, column in np.ndindex(classes, classes):
+        sheet.behind.rows(
+            {
+                "from": names[row],
+                "to": names[column],
+                "probability per frame": float(probability[row, column]),
+                "standard error": float(error[row, column]),
+                "seen": int(count[row, column]),
+            }
+        )
+    stay = {"mean stay (frames)": movie["dwell"].values, "error": movie["dwell_error"].values}
+    sheet.behind.rows({kinds.what: np.asarray(names, dtype=object), **stay}, "stay")
+    sheet.behind.store(f"{view.name}/movie/movie.zarr", "transition", "transition_error", "dwell")
     return sheet.drawn("transitions", caption, view)
 
 
@@ -281,6 +308,13 @@ def trajectories(scene: Scene, view: View) -> Drawn | None:
             else "."
         )
     )
+    for mine, number in zip(rows, chosen, strict=True):
+        own = {"track": int(number), "frame": frame[mine], "time": scene.times[frame[mine]]}
+        for label, values, error in panels:
+            own |= {label: values[mine], f"{label}: spread": error[mine]}
+        sheet.behind.rows(own)
+    sheet.behind.view(view, "consensus_content", "content_spread")
+    sheet.behind.store(f"{view.name}/movie/movie.zarr", "followed_angle")
     return sheet.drawn("trajectories", caption, view)
 
 

@@ -168,6 +168,13 @@ def _frames(
         " Each cell is what lies nearer to its site than to any other; pale grey has no site or no"
         " patch."
     )
+    every = replace(view, frame=None)
+    in_shown = np.where(np.isin(frame, shown), whole.values, np.nan)
+    sheet.behind.of_view(every, whole.label, in_shown)
+    parts = {"frames-angle": "consensus_angle", "frames-latent-1": "consensus_content"}
+    sheet.behind.view(view, parts.get(name, "consensus_class"))
+    if kinds is not None and view.movie is not None and "kind" in view.movie:
+        sheet.behind.store(f"{view.name}/movie/movie.zarr", "kind")
     return sheet.drawn(name, caption, view)
 
 

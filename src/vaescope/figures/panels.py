@@ -104,6 +104,7 @@ def panel(sheet: Sheet, where: Grid, index: int, view: View, quantity: Quantity,
         marks = polygons(axes, scene.cells_of(view), quantity)
     colour_bar(sheet, marks, quantity, x + width + 0.08, y, height)
     scale_bar(axes, scene, width)
+    sheet.behind.of_view(view, quantity.label, quantity.values)
     return axes
 
 
@@ -114,6 +115,7 @@ def image_panel(sheet: Sheet, where: Grid, index: int, title: str = "image") -> 
     axes.set_title(title)
     micrograph(axes, sheet.scene)
     scale_bar(axes, sheet.scene, width)
+    sheet.behind.store("image.zarr", "image")
     return axes
 
 

@@ -24,7 +24,7 @@ from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.quantities import wrap
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
-from vaescope.figures.style import MISSING, robust_limits
+from vaescope.figures.style import MISSING, OUTLINE, robust_limits
 
 
 def by_kind(scene: Scene, what: Compared) -> Drawn:
@@ -90,7 +90,7 @@ def by_angle(scene: Scene, what: Compared, angle: Angle) -> Drawn:
             vmin=-period / 2,
             vmax=period / 2,
             s=_size(len(place)),
-            linewidths=0,
+            **OUTLINE,
             rasterized=len(place) > RASTER_FROM,
         )
         assert entry.embedding is not None
@@ -145,6 +145,18 @@ def _planes(
         heading(sheet, x, y, side, name_of(what.entries[index]), line)
     if own_plane and what.angle is not None:
         _angle_bar(sheet, what.angle)
+    for index, points in drawn:
+        named = name_of(what.entries[index])
+        sheet.behind.rows(
+            {
+                "method": named,
+                "site": scene.patches["site"].values,
+                "component 1": points[:, 0],
+                "component 2": points[:, 1],
+                "label": what.labels[index],
+            }
+        )
+    sheet.behind.store("baselines.zarr", "embedding", "label")
     return finished(sheet, name, caption)
 
 

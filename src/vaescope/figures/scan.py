@@ -6,9 +6,10 @@ import numpy as np
 
 from vaescope.analyse.scan import COLUMN, ROW, Shares, from_attribute
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.scene import Scene, json_attribute
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
+from vaescope.store import json_attribute
 
 _MAPS = ("strain xx", "strain yy", "x along y", "y along x")
 _WORDS = {"x along y": "slant of rows, ∂x/∂y", "y along x": "slant of columns, ∂y/∂x"}
@@ -63,6 +64,9 @@ def profiles(scene: Scene) -> Drawn | None:
         " varies slowly, over more than three spacings. Bands that follow the lines alone are"
         " suspect of being the scan's."
     )
+    for name, values in maps.items():
+        sheet.behind.of_scene(scene, f"{_WORDS.get(name, name)} (%)", values)
+    sheet.behind.store("strain.zarr", "strain", "rotation")
     return sheet.drawn("scan-profiles", caption)
 
 

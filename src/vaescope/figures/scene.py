@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -302,12 +301,3 @@ def display_image(image: xr.DataArray, frame: int) -> np.ndarray:
     if step > 1 and min(plane.shape) >= step:
         plane = plane.coarsen(y=step, x=step, boundary="trim").mean()
     return np.asarray(plane.values, dtype=np.float32)
-
-
-def json_attribute(dataset: xr.Dataset, name: str, empty: Any) -> Any:
-    """An attribute that holds JSON; ``empty`` where it is absent or unreadable."""
-    try:
-        value = json.loads(dataset.attrs.get(name, "null"))
-    except (TypeError, ValueError):
-        return empty
-    return value if isinstance(value, type(empty)) else empty

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vaescope.figures.behind import Behind
 from vaescope.figures.scene import Scene, View
 from vaescope.figures.style import FAINT, INK, plain
 
@@ -32,7 +33,7 @@ class Drawn:
     caption: str
     figure: Figure
     model: str | None = None
-    files: list[str] = field(default_factory=list)
+    behind: Behind = field(default_factory=Behind)
 
 
 class Sheet:
@@ -76,6 +77,7 @@ class Sheet:
             together = f"{view.label} · {lines[0]}"
             lines = [together] if len(together) <= letters else [view.label, *lines]
         self.scene, self.title, self.width = scene, title, width
+        self.behind = Behind()
         self.head = HEAD + 0.2 * (len(lines) - 1)
         self.total = self.head + height + FOOT
         self.figure = Figure(figsize=(width, self.total))
@@ -109,7 +111,8 @@ class Sheet:
     def drawn(self, name: str, caption: str, view: View | None = None) -> Drawn:
         """The finished figure under its stable name."""
         full = f"{view.name}-{name}" if view is not None else name
-        return Drawn(full, self.title, caption, self.figure, view.name if view else None)
+        model = view.name if view else None
+        return Drawn(full, self.title, caption, self.figure, model, self.behind)
 
 
 def angle_note(view: View) -> str:

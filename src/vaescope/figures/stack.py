@@ -47,6 +47,7 @@ def examples(scene: Scene) -> Drawn:
         if len(groups) > 1
         else "."
     )
+    sheet.behind.store("patches.zarr", "patch")
     return sheet.drawn("patches", caption)
 
 
@@ -81,6 +82,8 @@ def restored(scene: Scene, view: View) -> Drawn | None:
         + (", none of which it was trained on" if len(rows) < scene.patches.sizes["site"] else "")
         + ". Second: what it made of them. Third: what it should have made."
     )
+    sheet.behind.store("patches.zarr", "patch", name)
+    sheet.behind.view(view, "reconstruction")
     return sheet.drawn("restored", caption, view)
 
 
@@ -155,6 +158,9 @@ def class_pictures(scene: Scene, view: View) -> Drawn | None:
         + (", what the model draws at the mean of its latents" if drawn else "")
         + ", and patches of it at even intervals, as they were given."
     )
+    sheet.behind.of_view(view, "class", labels)
+    sheet.behind.view(view, "consensus_class", "class_decoded")
+    sheet.behind.store("patches.zarr", "patch")
     return sheet.drawn("classes", caption, view)
 
 

@@ -49,6 +49,7 @@ def maps(scene: Scene) -> Drawn | None:
         + _methods_in_words(scene)
         + f" Grey: not known. Colours stop at the outermost {_OUTERMOST:g} % of sites."
     )
+    _keep(sheet, strain, turn, "", ("strain", "rotation"))
     return sheet.drawn("strain-maps", caption)
 
 
@@ -79,7 +80,22 @@ def errors(scene: Scene) -> Drawn | None:
         " floor of the spectrum, those of a model from"
         " its posterior and the spread of its members."
     )
+    _keep(sheet, strain, turn, "error of ", ("strain_error", "rotation_error"))
     return sheet.drawn("strain-errors", caption)
+
+
+def _keep(
+    sheet: Sheet, strain: np.ndarray, turn: np.ndarray, what: str, variables: tuple[str, str]
+) -> None:
+    """The values drawn, (method, site, component) and (method, site), for their table."""
+    scene = sheet.scene
+    assert scene.strain is not None
+    for k, name in enumerate(str(method) for method in scene.strain["method"].values):
+        for part, component in enumerate(_COMPONENTS):
+            label = f"{name}: {what}strain {component} (%)"
+            sheet.behind.of_scene(scene, label, strain[k][:, part])
+        sheet.behind.of_scene(scene, f"{name}: {what}rotation (°)", turn[k])
+    sheet.behind.store("strain.zarr", *variables)
 
 
 def truth(scene: Scene) -> Drawn | None:
@@ -135,6 +151,14 @@ def truth(scene: Scene) -> Drawn | None:
         + "; ".join(said)
         + "."
     )
+    for name, (off, error, known) in zip(methods, found, strict=True):
+        own = {"method": name, "site": scene.strain["site"].values[known]}
+        for part, component in enumerate(_COMPONENTS):
+            own[f"true {component} (%)"] = true[known, part]
+            own[f"found {component} (%)"] = true[known, part] + 100 * off[known, part]
+            own[f"stated error {component} (%)"] = 100 * error[known, part]
+        sheet.behind.rows(own)
+    sheet.behind.store("strain.zarr", "strain", "strain_error", "truth_strain")
     return sheet.drawn("strain-truth", caption)
 
 

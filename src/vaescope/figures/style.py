@@ -31,6 +31,8 @@ MISSING = "#c3c8d1"  # neither in the colour maps nor in the categories
 INK = "#1f2430"
 FAINT = "#6b7280"
 WARNING = "#D55E00"
+OUTLINE = {"linewidths": 0.25, "edgecolors": "#8a90a0"}
+"""Of marks in colours that are pale somewhere, on white."""
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -80,6 +82,11 @@ class Look:
         # The report embeds the PNG, so it is always drawn.
         formats = tuple(dict.fromkeys(("png", *look.formats)))
         return cls(**{**known, "formats": formats, "dpi": int(look.dpi)})
+
+
+def share_words(share: float, digits: int = 1) -> str:
+    """A share from 0 to 1 in per cent, as in the text of the pages."""
+    return f"{100 * share:.{digits}f} %"
 
 
 @contextmanager

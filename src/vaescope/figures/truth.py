@@ -17,6 +17,7 @@ from vaescope.figures.style import (
     category_colours,
     plain,
     robust_limits,
+    share_words,
 )
 
 _WORDS = {
@@ -93,13 +94,23 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     )
     median = float(np.median(np.abs(error)))
     right.set(xlabel="encoded − true angle (°)", ylabel="sites")
-    right.set_title(f"error: median {median:.2g}°, within 10° {np.mean(np.abs(error) < 10):.1%}")
+    near = share_words(float(np.mean(np.abs(error) < 10)))
+    right.set_title(f"error: median {median:.2g}°, within 10° {near}")
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
         " sites, since no model knows which way up its unit lies."
         + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
+    sheet.behind.rows(
+        {
+            "site": view.latents["site"].values[known],
+            "true angle (°)": true,
+            "encoded angle − constant (°)": found,
+            "error (°)": error,
+        }
+    )
+    sheet.behind.view(view, "consensus_angle", "truth_angle")
     return sheet.drawn("angle-truth", caption, view)
 
 
@@ -125,7 +136,7 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
     table = contingency(labels, kinds, view.classes, len(names))
     cell = float(np.clip(3.6 / max(view.classes, 1), 0.42, 0.72))
     high, wide = len(names) * cell, view.classes * cell
-    left = MARGIN + 0.4 + 0.075 * max(map(len, names))
+    left = MARGIN + 0.5 + 0.085 * max(map(len, names))
     sheet = Sheet(
         scene,
         "Classes against the truth",
@@ -150,14 +161,16 @@ def confusion(scene: Scene, view: View) -> Drawn | None:
         )
     axes.set_xticks(range(view.classes), [str(k) for k in order])
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="class", ylabel=word, title=f"accuracy {accuracy:.1%}")
+    axes.set(xlabel="class", ylabel=word, title=f"accuracy {share_words(accuracy)}")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     caption = (
         f"Number of sites of each {word} that each class holds; shades are shares of the row."
         " Classes come in the order that fits the truth best; each true kind is given to one"
-        f" class at most, which makes {accuracy:.1%} of the sites right."
+        f" class at most, which makes {share_words(accuracy)} of the sites right."
     )
+    sheet.behind.matrix(table, names, [f"class {k}" for k in range(view.classes)], row=word)
+    sheet.behind.view(view, "consensus_class")
     return sheet.drawn("confusion", caption, view)
 
 

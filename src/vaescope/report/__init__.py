@@ -1,7 +1,7 @@
 """Reports: self-contained pages per dataset and one index of all of them.
 
-The pages open offline from any disk, ask nothing of any server, run no script, and show every name
-and note as text, whatever it contains.
+The pages open offline from any disk, ask nothing of any server, run no script but their own, and
+show every name and note as text, whatever it contains.
 """
 
 from vaescope.report.comparison import write_comparison

@@ -15,8 +15,8 @@ from vaescope.analyse.known import TOGETHER, angle_of, truths
 from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
 from vaescope.report import words
-from vaescope.report.dataset import embedded_figures
 from vaescope.report.pages import write_page
+from vaescope.report.pictures import Room, embedded_figures
 
 _COLUMNS = {
     "accuracy": (
@@ -76,6 +76,8 @@ def write_comparison(
     kinds = truths(patches)
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
+    own = [figure for figure in manifest.get("figures", []) if figure["model"] == GROUP]
+    room = Room()
     facts = {
         "dataset": dataset,
         "version": str(manifest.get("version", "–")),
@@ -86,9 +88,8 @@ def write_comparison(
         ],
         "findings": _findings(entries, rows, list(kinds)),
         "notes": [(entry.title, entry.note) for entry in entries if entry.note],
-        "figures": [
-            figure for figure in embedded_figures(folder, manifest) if figure["model"] == GROUP
-        ],
+        "figures": embedded_figures(folder, {**manifest, "figures": own}, room),
+        "files": room.files,
         "sites": words.number(int(patches.sizes["site"])),
         "fitted": words.number(fitted) if fitted < patches.sizes["site"] else "",
         "stack": patches.attrs.get("method") == "frames",

@@ -10,24 +10,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
+from vaescope.analyse import facts as of_facts
 from vaescope.analyse import scan
 from vaescope.figures import versions
-from vaescope.figures.scene import json_attribute
 from vaescope.figures.style import Look, category_colours
 from vaescope.report import explorer, words
-from vaescope.report.pages import embedded_figure, write_page
+from vaescope.report.cite import citation
+from vaescope.report.methods import methods
+from vaescope.report.pages import write_page
+from vaescope.report.pictures import Room, embedded_figures
+from vaescope.store import json_attribute
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_SITES = (
+    "sites_found",
+    "atoms_followed",
+    "patches",
+    "patch_samples",
+    "spacing_px",
+    "patch_size_px",
+    "fit_quality_median",
+    "coordinate_error_px",
+)
 _SAID_ELSEWHERE = (
-    "n_sites",
-    "mean_elbo",
     "members_kept",
-    "angle_spread_median_deg",
+    "members_trained",
+    "latents",
+    "classes_used",
+    "mean_elbo",
     "angle_median_spread_deg",
     "class_entropy_mean",
+    "training_steps",
+    "training_seconds",
 )
+_SEVERITY = {"serious": "Serious", "care": "Read with care", "note": "Good to know"}
 _LONGEST_METADATA = 20_000  # letters of the vendor's metadata on the page; the store has all
 
 
@@ -55,34 +73,47 @@ def write_report(
     import yaml
 
     folder = Path(results_dir) / dataset
+    known = of_facts.gather(results_dir, dataset, recipe, models)
     image = store.open(folder / "image.zarr")
     sites = store.open(folder / "sites.zarr").load()
-    patches = store.open(folder / "patches.zarr")
+    latents = {name: store.open(folder / name / "latents.zarr") for name in models}
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
-    described = [_model(folder, name, recipe, sites) for name in models]
-    pictures = embedded_figures(folder, manifest)
+    room = Room()
+    own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
+    pictures = embedded_figures(folder, {**manifest, "figures": own}, room)
+    labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
+    text = methods(known, labels)
     facts = {
         "dataset": dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
         "version": manifest.get("version", "–"),
+        "drawn": str(manifest.get("drawn", "")),
         "description": str(recipe.get("description") or ""),
-        "data": _data(image, row),
-        "quality": _quality(image, sites, patches),
-        "truth": words.scores(json_attribute(sites, "truth_scores", {}), leave_out=("n_found",)),
-        "strain": _strain(folder, sites),
-        "models": described,
+        "data": _data(known["data"], row),
+        "findings": [
+            {**each, "word": _SEVERITY[each["severity"]], "where": _where(each["about"], models)}
+            for each in known["findings"]
+        ],
+        "severities": _severities(known["findings"]),
+        "quality": _numbers(known, "sites", only=_SITES),
+        "truth": _numbers(known, "sites", leave_out=_SITES),
+        "strain": _strain(folder, sites, known),
+        "models": [_model(name, latents[name], labels[name], known, sites) for name in models],
         "figures": [figure for figure in pictures if figure["model"] is None],
         "figures_of": {
             name: [figure for figure in pictures if figure["model"] == name] for name in models
         },
+        "files": room.files,
         "recipe_words": words.recipe(recipe),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),
-        "provenance": _provenance(folder, models),
-        "packages": store.provenance(sites).get("packages") or {},
+        "provenance": _provenance(folder, list(known["stores"])),
+        "packages": known["packages"],
         "seed": recipe.get("seed", 0),
         "vendor": _vendor(image),
         "explorer": explorer.build(results_dir, dataset, models, Look.from_recipe(recipe)),
         "comparison": bool((recipe.get("baselines") or {}).get("methods")),
+        "methods": text,
+        "citation": citation(),
     }
     write_page("report.html", folder / "report.html", facts)
 
@@ -92,123 +123,93 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _data(image: xr.Dataset, row: dict[str, Any]) -> list[tuple[str, str]]:
-    attrs = image.attrs
-    size = f"{image.sizes['x']} × {image.sizes['y']} pixels"
-    frames, channels = image.sizes.get("time", 1), image.sizes.get("channel", 1)
-    if frames > 1:
-        size += f", {words.number(frames)} frames"
-    if channels > 1:
-        names = ", ".join(str(name) for name in np.atleast_1d(image["channel"].values))
-        size += f", {channels} channels ({names})"
-    files = [str(name) for name in attrs.get("source_files") or []]
-    digests = [str(value) for value in attrs.get("source_sha256") or []]
-    found = [("Source", ", ".join(files) or str(row.get("source") or "–"))]
-    found += [("SHA-256", digest) for digest in digests[:10]]
-    if len(digests) > 10:
-        found.append(("", f"and {len(digests) - 10} more files"))
+def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the page says of the data, in rows."""
+    size = f"{known['width_px']} × {known['height_px']} pixels"
+    if known["frames"] > 1:
+        size += f", {words.number(known['frames'])} frames"
+    if len(known["channels"]) > 1:
+        names = ", ".join(known["channels"])
+        size += f", {len(known['channels'])} channels ({names})"
+    found = [("Source", ", ".join(known["files"]) or str(row.get("source") or "–"))]
+    found += [("SHA-256", digest) for digest in known["sha256"][:10]]
+    if len(known["sha256"]) > 10:
+        found.append(("", f"and {len(known['sha256']) - 10} more"))
     found += [
         ("Image", size),
-        ("Pixel size", words.pixel_size(attrs)),
-        ("Reader", str(attrs.get("reader") or "–")),
+        ("Pixel size", words.pixel_size(known)),
+        ("Reader", known["reader"] or "–"),
     ]
-    if attrs.get("dose"):
-        found.append(("Dose", words.number(attrs["dose"])))
+    if known["dose"]:
+        found.append(("Dose", words.number(known["dose"])))
     for key in ("labels", "notes"):
         if row.get(key):
             found.append((key.capitalize(), str(row[key])))
     return found
 
 
-def _quality(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[tuple[str, str]]:
-    if "y_error" not in sites:
-        return [
-            ("patches", words.number(int(patches.sizes["site"]))),
-            ("samples", f"{patches.sizes['py']} × {patches.sizes['px']}"),
-        ]
-    error = np.hypot(sites["y_error"].values, sites["x_error"].values) / np.sqrt(2)
-    followed = [("atoms followed", words.number(int(sites.attrs.get("tracks", 0))))]
+def _numbers(
+    known: dict[str, Any], about: str, *, only: tuple[str, ...] = (), leave_out: tuple = ()
+) -> list[tuple[str, str]]:
+    """Numbers of the facts in words."""
+    values = {each["name"]: each["value"] for each in known["numbers"] if each["about"] == about}
+    names = [name for name in only if name in values] if only else values
     return [
-        ("sites found", words.number(int(sites.sizes["site"]))),
-        *(followed if "track" in sites else []),
-        ("with a patch", words.number(int(patches.sizes["site"]))),
-        ("spacing", words.size_in_words(image.attrs, float(sites.attrs.get("spacing", np.nan)))),
-        ("quality of the fits (median)", words.number(_median(sites["fit_quality"].values))),
-        ("standard error of a coordinate", words.size_in_words(image.attrs, _median(error))),
+        words.measure(name, values[name], known["data"]) for name in names if name not in leave_out
     ]
 
 
-def _strain(folder: Path, sites: xr.Dataset) -> list[dict[str, Any]]:
+def _where(about: str, models: list[str]) -> str:
+    """The part of the page to which a finding belongs."""
+    if about in models:
+        return f"#model-{models.index(about) + 1}"
+    return "#data"
+
+
+def _severities(found: list[dict[str, Any]]) -> str:
+    """How many findings of which severity, in words."""
+    counts = [(word, sum(f["severity"] == key for f in found)) for key, word in _SEVERITY.items()]
+    return ", ".join(f"{count} × {word.lower()}" for word, count in counts if count)
+
+
+def _strain(folder: Path, sites: xr.Dataset, known: dict[str, Any]) -> list[dict[str, Any]]:
     """What the report says of each method of strain in numbers."""
-    if not (folder / "strain.zarr").is_dir():
+    strain = of_facts.strain_of(folder, sites)
+    if strain is None:
         return []
-    strain = store.open(folder / "strain.zarr")
-    if not strain.attrs.get("ordered") or strain.sizes["site"] != sites.sizes["site"]:
-        return []
-    scored = json_attribute(strain, "scores", {})
     shares = json_attribute(strain, "scan_shares", {})
     found = []
-    for k, name in enumerate(str(method) for method in strain["method"].values):
-        own = strain.isel(method=k)
-        error = float(np.nanmedian(own["strain_error"].values))
-        turn = float(np.nanmedian(own["rotation_error"].values))
-        known = float(np.isfinite(own["rotation"].values).mean())
-        numbers = [
-            ("sites with strain", words.percent(known)),
-            ("standard error of a strain (median)", words.percent(error, 3)),
-            ("standard error of a rotation (median)", f"{words.number(float(np.degrees(turn)))}°"),
-            *words.strain_scores(scored.get(name, {})),
-        ]
-        of_scan = scan.from_attribute(shares.get(name, {}))
-        found.append(
-            {
-                "name": words.strain_method(name),
-                "numbers": numbers,
-                "warnings": scan.in_words(of_scan),
-                "scan": words.scan_shares(of_scan),
-            }
-        )
+    for name in (str(method) for method in strain["method"].values):
+        wanted = (f"strain: {name}",)
+        numbers = _numbers(known, *wanted, only=("strain_known_share", *_STRAIN_NUMBERS))
+        of_scan = words.scan_shares(scan.from_attribute(shares.get(name, {})))
+        found.append({"name": words.strain_method(name), "numbers": numbers, "scan": of_scan})
     return found
 
 
-def _median(values: np.ndarray) -> float:
-    finite = np.asarray(values, dtype=float)
-    finite = finite[np.isfinite(finite)]
-    return float(np.median(finite)) if finite.size else float("nan")
+_STRAIN_NUMBERS = (
+    "strain_error_median",
+    "rotation_error_median_deg",
+    "rmse_strain",
+    "coverage_strain",
+    "rmse_rotation",
+    "coverage_rotation",
+)
 
 
-def _model(folder: Path, name: str, recipe: dict[str, Any], sites: xr.Dataset) -> dict[str, Any]:
+def _model(
+    name: str, latents: xr.Dataset, label: str, known: dict[str, Any], sites: xr.Dataset
+) -> dict[str, Any]:
     """What the report says of one model in numbers and plain language."""
-    latents = store.open(folder / name / "latents.zarr")
-    attrs = latents.attrs
-    trained = int((recipe.get("ensemble") or {}).get("members", latents.sizes.get("member", 1)))
-    kept = attrs.get("members_kept")
-    kept = len(kept) if kept is not None else latents.sizes.get("member", trained)
-    symmetry = int(attrs.get("symmetry", 1))
-    found = json_attribute(latents, "scores", {})
-    numbers = [("members kept", f"{kept} of {trained}")]
-    numbers += words.scores(found, leave_out=_SAID_ELSEWHERE)
-    if "consensus_angle" in latents:
-        numbers.append(
-            ("angles known modulo", f"{360 / symmetry:g}°" if symmetry > 1 else "the full circle")
-        )
-    if "angle_spread" in latents:
-        spread = np.rad2deg(_median(latents["angle_spread"].values))
-        numbers.append(("angle spread (median)", f"{words.number(float(spread))}°"))
-    if "content_spread" in latents:
-        spread = _median(latents["content_spread"].values)
-        numbers.append(("latent spread (median)", words.number(spread)))
-    if "class_entropy" in latents:
-        # Rounding, not doubt, is what lies below a millionth.
-        entropy = round(_median(latents["class_entropy"].values), 6)
-        numbers.append(("class entropy (median)", f"{words.number(entropy)} nats"))
-    warnings = [str(text) for text in json_attribute(latents, "warnings", [])]
+    own = {each["name"]: each["value"] for each in known["numbers"] if each["about"] == name}
+    numbers = [("members kept", f"{own['members_kept']} of {own['members_trained']}")]
+    numbers += _numbers(known, name, leave_out=_SAID_ELSEWHERE)
+    shares = scan.from_attribute(json_attribute(latents, "scan_shares", {}))
     return {
         "name": name,
-        "label": str(attrs.get("label") or name),
+        "label": label,
         "numbers": numbers,
-        "warnings": warnings,
-        "scan": words.scan_shares(scan.from_attribute(json_attribute(latents, "scan_shares", {}))),
+        "scan": words.scan_shares(shares),
         "classes": _classes(latents, sites),
     }
 
@@ -234,8 +235,8 @@ def _classes(latents: xr.Dataset, sites: xr.Dataset) -> list[dict[str, str]]:
                 "colour": colour,
                 "count": words.number(int(chosen.sum())),
                 "share": words.percent(float(np.mean(chosen))) if len(chosen) else "–",
-                "entropy": words.number(round(_median(entropy[chosen]), 6)),
-                "amplitude": words.number(_median(amplitude[chosen])),
+                "entropy": words.number(round(of_facts.median(entropy[chosen]), 6)),
+                "amplitude": words.number(of_facts.median(amplitude[chosen])),
             }
         )
     return rows
@@ -249,26 +250,8 @@ def _of_sites(latents: xr.Dataset, sites: xr.Dataset, name: str) -> np.ndarray:
     return np.array([known.get(site, np.nan) for site in latents["site"].values.tolist()], float)
 
 
-def embedded_figures(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Figures of the manifest with their pictures embedded; those that are gone are left out."""
-    version = str(manifest.get("version", versions.LATEST))
-    found = []
-    for entry in manifest.get("figures", []):
-        files = [str(name) for name in entry.get("files", [])]
-        drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
-        picture = embedded_figure(folder / "figures" / versions.LATEST / drawn) if drawn else None
-        if picture is None:
-            continue
-        links = [(name.rpartition(".")[2].upper(), f"figures/{version}/{name}") for name in files]
-        found.append({**entry, "picture": picture, "links": links})
-    return found
-
-
-def _provenance(folder: Path, models: list[str]) -> list[dict[str, str]]:
+def _provenance(folder: Path, names: list[str]) -> list[dict[str, str]]:
     """One row per store: which code made it."""
-    names = ["image.zarr", "sites.zarr", "patches.zarr", *(f"{m}/latents.zarr" for m in models)]
-    if (folder / "strain.zarr").is_dir():
-        names.append("strain.zarr")
     rows = []
     for name in names:
         facts = store.provenance(store.open(folder / name))

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from vaescope import store
+from vaescope.analyse import facts as of_facts
 from vaescope.config import DETECTORS
 from vaescope.figures import versions
-from vaescope.figures.scene import json_attribute
-from vaescope.report import words
+from vaescope.report import kept, words
 from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_thumbnail, write_page
+from vaescope.store import json_attribute
 
 STATES = {
-    "finished": "finished",
     "failed": "failed",
     "incomplete": "incomplete",
     "waiting": "not yet run",
+    "finished": "finished",
 }
+_ORDER = ("finished", "failed", "incomplete", "waiting")  # in words
+_OF_SITES = ("sites_found", "patches", "spacing_px", "recall", "precision", "rmse_over_bound")
+_OF_MODELS = (
+    "classes_used",
+    "explained_fraction",
+    "class_accuracy",
+    "defect_macro_f1",
+    "angle_median_error_deg",
+)
+_SORTED = {  # name of a number, how to join those of several models, what people read
+    "sites_found": (max, "sites"),
+    "spacing_px": (max, "spacing (px)"),
+    "explained_fraction": (min, "sites explained"),
+    "classes_used": (max, "classes"),
+    "angle_median_error_deg": (min, "angle error"),
+    "recall": (min, "recall"),
+    "coordinate_error_px": (max, "error of positions (px)"),
+}
+_MANY = 150  # datasets from which thumbnails are small, so that the page stays so
+_SMALL = 240  # pixels across
 
 
 def write_index(
@@ -37,26 +60,39 @@ def write_index(
         ``message``.
     """
     results = Path(results_dir)
-    cards = [card(results, row) for row in rows]
+    widest = _SMALL if len(rows) > _MANY else None
+    cards = [card(results, row, widest) for row in rows]
     named = {str(row.get("dataset", "")) for row in rows}
     wrong = [
         {key: str(problem.get(key, "")) for key in ("row", "dataset", "message")}
         for problem in problems
     ]
-    counts = {state: sum(c["state"] == state for c in cards) for state in STATES}
+    counts = {state: sum(c["state"] == state for c in cards) for state in _ORDER}
+    others = _others(results, named)
+    seen = [c["dataset"] for c in cards if _is_one_folder(c["dataset"])]
+    packed, most = kept.packed(results, [*seen, *(other["dataset"] for other in others)])
     facts = {
         "cards": cards,
         "problems": wrong,
-        "others": _others(results, named),
+        "others": others,
         "counts": counts,
         "summary": _summary(counts, len(wrong)),
         "states": STATES,
+        "recipes": sorted({c["recipe"] for c in cards if c["recipe"]}),
+        "sortable": [
+            label for _, label in _SORTED.values() if any(label in c["sort"] for c in cards)
+        ],
+        "facts": packed,
+        "most_versions": most,
     }
-    write_page("index.html", results / "index.html", facts)
+    write_page("index.html", results / "index.html", facts, ("index.js", "compare.js"))
 
 
-def card(results: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """What the index says of one dataset; never raises for what it meets in the folder."""
+def card(results: Path, row: dict[str, Any], widest: int | None = None) -> dict[str, Any]:
+    """What the index says of one dataset; never raises for what it meets in the folder.
+
+    widest : pixels across its thumbnail; None: as it was drawn.
+    """
     dataset = str(row.get("dataset", ""))
     made: dict[str, Any] = {
         "dataset": dataset,
@@ -69,7 +105,10 @@ def card(results: Path, row: dict[str, Any]) -> dict[str, Any]:
         "numbers": [],
         "failures": [],
         "doubts": [],
+        "care": 0,
         "stages": "",
+        "when": "",
+        "sort": {},
         "folder": quote(dataset),
     }
     if not _is_one_folder(dataset):
@@ -81,7 +120,7 @@ def card(results: Path, row: dict[str, Any]) -> dict[str, Any]:
         if row.get("detector"):
             made["failures"] = _of_detector(results, str(row["detector"]))
             made["state"] = "failed" if made["failures"] else "waiting"
-        _look_into(folder, made, row.get("models"))
+        _look_into(folder, made, row.get("models"), widest)
     except Exception as error:  # one odd folder must not cost the index of all others
         made["state"] = "incomplete"
         made["doubts"].append(f"Its folder cannot be read: {type(error).__name__}: {error}"[:300])
@@ -112,80 +151,120 @@ def _is_one_folder(name: str) -> bool:
     return bool(name) and name not in {".", ".."} and not set(name) & {"/", "\\", "\0"}
 
 
-def _look_into(folder: Path, made: dict[str, Any], models: list[str] | None) -> None:
+def _look_into(
+    folder: Path, made: dict[str, Any], models: list[str] | None, widest: int | None
+) -> None:
     if not folder.is_dir():
         return
     made["failures"] += read_failures(folder)
-    made["thumbnail"] = embedded_thumbnail(folder / "figures" / versions.LATEST / "thumbnail.png")
-    numbers, warnings, doubts = key_numbers(folder, models)
-    made["numbers"], made["doubts"] = numbers, warnings + doubts
+    picture = folder / "figures" / versions.LATEST / "thumbnail.png"
+    made["thumbnail"] = embedded_thumbnail(picture, widest)
+    if models is None:
+        models = sorted(path.parent.name for path in folder.glob("*/latents.zarr"))
+    stores = [folder / "sites.zarr", *(folder / name / "latents.zarr" for name in models)]
+    stores = [path for path in stores if path.is_dir()]
+    broken = [] if _from_facts(folder, stores, made) else _from_stores(folder, stores, made)
     report = folder / "report.html"
     if report.is_file():
         made["link"] = f"{quote(folder.name)}/report.html"
+        made["when"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.stat().st_mtime))
     done = [name for name in ("image", "sites", "patches") if (folder / f"{name}.zarr").is_dir()]
     if made["failures"]:
         made["state"] = "failed"
-    elif report.is_file() and not doubts:
+    elif report.is_file() and not broken:
         made["state"] = "finished"
     elif done or report.is_file():
         made["state"] = "incomplete"
         made["stages"] = ", ".join(done)
 
 
-def key_numbers(
-    folder: Path, models: list[str] | None = None
-) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Numbers for the card, warnings of the models, and stores that cannot be read."""
-    numbers: list[tuple[str, str]] = []
-    warnings: list[str] = []
-    doubts: list[str] = []
-    if models is None:
-        models = sorted(path.parent.name for path in folder.glob("*/latents.zarr"))
-    stores = [folder / "sites.zarr", *(folder / name / "latents.zarr" for name in models)]
+def _from_facts(folder: Path, stores: list[Path], made: dict[str, Any]) -> bool:
+    """Take numbers and findings from the facts kept with the figures, which costs little.
+
+    False where there are none, or where a store is newer or does not look whole: then the stores
+    are to be asked themselves.
+    """
+    file = folder / "figures" / versions.LATEST / of_facts.FILE
+    known = of_facts.read(file.parent)
+    if not known or not all(_whole(path, file.stat().st_mtime) for path in stores):
+        return False
+    values = [(each["about"], each["name"], each["value"]) for each in known["numbers"]]
+    _tell(values, known["data"], made)
+    for finding in of_facts.findings_of(known):
+        if finding.severity == "serious":
+            made["doubts"].append(f"{finding.about}: {finding.says}")
+        made["care"] += finding.severity == "care"
+    return True
+
+
+def _whole(path: Path, before: float) -> bool:
+    """Whether a store is marked as complete and not newer than a time (epoch seconds)."""
+    file = path / "zarr.json"
+    try:
+        attributes = json.loads(file.read_text(encoding="utf-8"))["attributes"]
+        return bool(attributes[store.COMPLETE]) and file.stat().st_mtime <= before
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _from_stores(folder: Path, stores: list[Path], made: dict[str, Any]) -> list[str]:
+    """Take numbers and warnings from the stores; what cannot be read is given back, and told."""
+    values: list[tuple[str, str, Any]] = []
+    data: dict[str, Any] = {}
+    broken: list[str] = []
     for path in stores:
-        if not path.is_dir():
-            continue
         try:
             opened = store.open(path)
             if path.name == "sites.zarr":
-                numbers += _of_sites(opened)
+                data = opened.attrs
+                values += [("sites", name, value) for name, value in _of_sites(opened).items()]
             else:
-                numbers += _of_model(opened, path.parent.name)
+                model = path.parent.name
+                values += [(model, name, value) for name, value in _of_model(opened).items()]
                 texts = json_attribute(opened, "warnings", [])
-                warnings += [f"{path.parent.name}: {text}" for text in texts]
+                made["doubts"] += [f"{model}: {text}" for text in texts]
         except Exception as error:
-            doubts.append(f"{path.relative_to(folder)}: {error}"[:300])
-    return numbers, warnings, doubts
+            broken.append(f"{path.relative_to(folder)}: {error}"[:300])
+    _tell(values, data, made)
+    made["doubts"] += broken
+    return broken
 
 
-def _of_sites(sites) -> list[tuple[str, str]]:
-    found = [("sites", words.number(int(sites.sizes["site"])))]
+def _of_sites(sites) -> dict[str, Any]:
     spacing = float(sites.attrs.get("spacing") or math.nan)
-    if math.isfinite(spacing):
-        found.append(("spacing", words.size_in_words(sites.attrs, spacing)))
-    truth = json_attribute(sites, "truth_scores", {})
-    for name in ("recall", "precision", "rmse_over_bound", "link_recall"):
-        if name in truth:
-            found.append(words.score(name, truth[name]))
-    return found
+    return {
+        "sites_found": int(sites.sizes["site"]),
+        **({"spacing_px": spacing} if math.isfinite(spacing) else {}),
+        **json_attribute(sites, "truth_scores", {}),
+    }
 
 
-def _of_model(latents, name: str) -> list[tuple[str, str]]:
-    found = []
+def _of_model(latents) -> dict[str, Any]:
+    found: dict[str, Any] = json_attribute(latents, "scores", {})
     if "consensus_class" in latents and "class" in latents.sizes:
-        used = len(set(latents["consensus_class"].values.tolist()))
-        found.append((f"{name}: classes", str(used)))
-    scores = json_attribute(latents, "scores", {})
-    for key in (
-        "explained_fraction",
-        "class_accuracy",
-        "defect_macro_f1",
-        "angle_median_error_deg",
-    ):
-        if key in scores:
-            label, value = words.score(key, scores[key])
-            found.append((f"{name}: {label}", value))
+        found["classes_used"] = len(set(latents["consensus_class"].values.tolist()))
     return found
+
+
+def _tell(values: list[tuple[str, str, Any]], data: dict[str, Any], made: dict[str, Any]) -> None:
+    """Put the numbers that a card shows, and those it can be sorted by, on the card."""
+    of_sites = {name: value for about, name, value in values if about == "sites"}
+    if "sites_found" in of_sites:  # otherwise a stack of pictures, which are patches already
+        of_sites.pop("patches", None)
+    for name in (*_OF_SITES, "link_recall"):
+        if name in of_sites:
+            label, text = words.measure(name, of_sites[name], data)
+            made["numbers"].append(({"sites_found": "sites"}.get(name, label), text))
+    for wanted_of in dict.fromkeys(about for about, _, _ in values):
+        own = {name: value for about, name, value in values if about == wanted_of != "sites"}
+        for name in _OF_MODELS:
+            if name in own:
+                label, text = words.measure(name, own[name], data)
+                made["numbers"].append((f"{wanted_of}: {label}", text))
+    for name, (join, label) in _SORTED.items():
+        found = [float(value) for _, other, value in values if other == name]
+        if found:
+            made["sort"][label] = join(found)
 
 
 def _others(results: Path, named: set[str]) -> list[dict[str, str]]:

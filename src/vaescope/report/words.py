@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from vaescope.analyse.scan import Shares
 from vaescope.figures.quantities import readable_unit
+from vaescope.models import zoo
+from vaescope.models.settings import Settings
 
 _SCORES = {
     "explained_fraction": "sites explained",
@@ -64,6 +67,28 @@ _SCORES = {
     "rmse_over_bound": "error ÷ bound",
     "n_truth": "true sites off the edge",
     "n_found": "sites found",
+    "sites_found": "sites found",
+    "atoms_followed": "atoms followed",
+    "patches": "with a patch",
+    "patch_samples": "samples across a patch",
+    "patch_size_px": "side of a patch",
+    "spacing_px": "spacing",
+    "fit_quality_median": "quality of the fits (median)",
+    "coordinate_error_px": "standard error of a coordinate",
+    "strain_known_share": "sites with strain",
+    "strain_error_median": "standard error of a strain (median)",
+    "rotation_error_median_deg": "standard error of a rotation (median)",
+    "members_kept": "members kept",
+    "members_trained": "members trained",
+    "classes_used": "classes",
+    "training_steps": "steps of training",
+    "training_epochs": "epochs of training",
+    "training_seconds": "seconds of training, all members",
+    "angle_period_deg": "angles known modulo",
+    "angle_spread_median_deg": "angle spread (median)",
+    "latent_spread_median": "latent spread (median)",
+    "class_entropy_median": "class entropy (median)",
+    "class_entropy_mean": "class entropy (mean)",
     "n_sites": "sites mapped",
 }
 _SHARES = (
@@ -129,6 +154,27 @@ def scores(found: dict[str, Any], *, leave_out: tuple[str, ...] = ()) -> list[tu
         for name, value in found.items()
         if name not in leave_out and isinstance(value, int | float | str)
     ]
+
+
+def measure(name: str, value: Any, data: dict[str, Any]) -> tuple[str, str]:
+    """Name and value of a number of the facts, lengths also in the units of the image.
+
+    data : the part ``data`` of the facts.
+    """
+    if name in _STRAIN:
+        return strain_scores({name: value})[0]
+    label, text = score(name, value)
+    if name in {"spacing_px", "patch_size_px", "coordinate_error_px"}:
+        text = size_in_words(data, float(value))
+    elif name == "strain_error_median":
+        text = percent(float(value), 3)
+    elif name.startswith("class_entropy"):
+        text += " nats"
+    elif name == "angle_period_deg" and value >= 360:
+        text = "the full circle"
+    elif name == "training_epochs":
+        text = number(round(float(value)))
+    return label, text
 
 
 _STRAIN = {
@@ -218,8 +264,8 @@ def _is_stack(settings: dict[str, Any]) -> bool:
     return (settings.get("sites") or {}).get("method") == "frames"
 
 
-def _ingest(settings: dict[str, Any]) -> str:
-    steps = settings.get("preprocess") or {}
+def preprocessing(steps: dict[str, Any]) -> str:
+    """What is done to an image before anything else, as a part of a sentence; may be empty."""
     done = []
     if steps.get("background"):
         done.append(f"the background is removed over {steps['background']} px")
@@ -233,6 +279,11 @@ def _ingest(settings: dict[str, Any]) -> str:
         done.append(f"every frame is turned by a random angle within ± {steps['turn_frames']}°")
     if steps.get("align_frames"):
         done.append("frames are aligned against drift")
+    return ", ".join(done)
+
+
+def _ingest(settings: dict[str, Any]) -> str:
+    done = preprocessing(settings.get("preprocess") or {})
     chosen = ""
     if settings.get("array"):
         chosen += f" The array “{settings['array']}” of the file is used."
@@ -240,7 +291,7 @@ def _ingest(settings: dict[str, Any]) -> str:
         chosen += f" The channel “{settings['channel']}” is used."
     if not done:
         return "The image is used as it is in the file." + chosen
-    return "Before anything else " + ", ".join(done) + "." + chosen
+    return f"Before anything else {done}.{chosen}"
 
 
 def _sites(settings: dict[str, Any]) -> str:
@@ -309,11 +360,15 @@ def _patches(settings: dict[str, Any], stack: bool = False) -> str:
 
 
 def _model(settings: dict[str, Any]) -> str:
-    parts = [f"variant {settings.pop('variant', 'rvae')}"]
+    variant = str(settings.pop("variant", "rvae"))
+    parts = [f"variant {variant}"]
+    usual = asdict(Settings()) | zoo.VARIANTS.get(variant, {})
     for key, counted in (("latent", "latents"), ("classes", "classes")):
         if settings.get(key):
             parts.append(f"{settings.pop(key)} {counted}")
     for key, value in settings.items():
+        if value == usual.get(key):
+            continue  # what is as usual need not be said; the YAML has all
         if isinstance(value, bool):
             parts.append(f"{key.replace('_', ' ')} {'on' if value else 'off'}")
         elif value is not None:

@@ -43,7 +43,7 @@ class Explorer:
     """Parts of a page, safe to stand in it unescaped where they are called scripts.
 
     ``facts`` is JSON for a script element; ``blocks`` and ``frames`` hold letters of base64 and
-    addresses of data; ``policy`` allows just ``library`` and ``code`` to run.
+    addresses of data; ``policy`` has the digests of ``library`` and ``code``.
     """
 
     facts: str
@@ -135,7 +135,7 @@ def build(results_dir: str | Path, dataset: str, models: list[str], look: Look) 
         library,
         code,
         _read("explorer.css"),
-        f"script-src {digest(library)} {digest(code)}",
+        f"{digest(library)} {digest(code)}",
         notes,
         count,
         behind.sheet,

@@ -1,0 +1,102 @@
+"""Methods in words have the numbers of the run, and their references are a bibliography."""
+
+from __future__ import annotations
+
+import re
+
+import fake_results
+import pytest
+
+from vaescope.analyse import facts
+from vaescope.report.cite import citation
+from vaescope.report.methods import methods
+from vaescope.report.references import REFERENCES
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    results = tmp_path_factory.mktemp("methods")
+    fake_results.make(results, "crystal", shape=(90, 120))
+    return methods(facts.gather(results, "crystal", fake_results.RECIPE, ["rvae", "jrvae"]))
+
+
+def test_the_text_has_the_numbers_of_the_run(told):
+    text = " ".join(told.paragraphs)
+    for words in (
+        "`crystal.dm3` (SHA-256 000000000000…)",
+        "120 × 90 pixels",
+        "pixel size 0.02 nm",
+        "Laplacian of Gaussian",
+        "12\u00a0px (0.24\u00a0nm)",
+        "20 × 20 points",
+        "2 continuous latents and up to 3 classes",
+        "(40 epochs)",
+        "4 times from different random starts (seed 0)",
+        "4 of 4 (`rvae`)",
+        "99 % (`rvae`)",
+    ):
+        assert words in text, words
+
+
+def test_every_number_in_brackets_is_a_reference_and_every_reference_is_named(told):
+    named = {
+        int(n)
+        for group in re.findall(r"\[([\d, ]+)\]", " ".join(told.paragraphs))
+        for n in group.split(", ")
+    }
+    assert named == set(range(1, len(told.references) + 1))
+
+
+def test_only_what_was_used_is_cited(told):
+    keys = {reference.key for reference in told.references}
+    assert {"kingma2014", "bepler2019", "jiang2017", "dendekker2005"} <= keys
+    assert not keys & {"ronneberger2015", "fukai2023", "hytch1998", "scheres2005"}
+
+
+def test_frames_and_windows_have_methods_too():
+    known = {
+        "numbers": [{"about": "sites", "name": "patch_samples", "value": 28}],
+        "data": {
+            "width_px": 9,
+            "height_px": 9,
+            "frames": 5,
+            "files": [],
+            "sha256": [],
+            "reader": "cards",
+            "calibrated": False,
+        },
+        "stores": {},
+        "code_version": "1",
+        "packages": {},
+    }
+    for method, words in (("frames", "pictures was a patch"), ("windows", "windows were laid")):
+        recipe = {"sites": {"method": method}, "models": {}, "ensemble": {"members": 1}}
+        assert words in methods(known | {"recipe": recipe}).plain
+
+
+@pytest.mark.parametrize("reference", REFERENCES.values(), ids=REFERENCES)
+def test_references_are_whole_and_their_addresses_well_formed(reference):
+    assert reference.authors and reference.title and f"({reference.year})" in reference.where
+    assert not reference.doi or re.fullmatch(r"10\.\d{4,5}/[^\s{}]+", reference.doi)
+    entry = reference.bibtex
+    assert entry.count("{") == entry.count("}") and entry.startswith(f"@misc{{{reference.key},")
+    assert "…" not in entry
+
+
+def test_vaescope_is_cited_from_its_own_file(tmp_path):
+    assert "vaescope developers" in citation().bibtex
+    file = tmp_path / "CITATION.cff"
+    file.write_text(
+        "title: Maps & more\nversion: 2.0\ndate-released: 2031-05-06\ndoi: 10.1/a_b\n"
+        "authors:\n  - given-names: Ada\n    family-names: Byron\n"
+    )
+    told = citation(file)
+    assert told.text.startswith("Ada Byron, Maps & more, version 2.0 (2031), code ")
+    assert "year = {2031}" in told.bibtex and "doi = {10.1/a_b}" in told.bibtex
+    assert r"Maps \& more" in told.bibtex
+
+
+def test_a_file_of_citation_that_is_gone_or_broken_still_gives_an_entry(tmp_path):
+    (tmp_path / "broken.cff").write_text("{")
+    for name in ("gone.cff", "broken.cff"):
+        assert citation(tmp_path / name).bibtex.startswith("@software{vaescope-")
