@@ -60,7 +60,8 @@ def test_nothing_is_asked_and_nothing_complained_of(seen, mailed):
 
 def test_hostile_names_and_notes_stay_text(seen):
     assert seen.page.title() == "crystal · vaescope"
-    assert "onerror" in seen.page.inner_text("#done")
+    assert "onerror" in seen.page.inner_text("section:has(#done)")
+    assert seen.page.evaluate("[...document.images].every(one => one.src.startsWith('data:'))")
 
 
 @pytest.mark.parametrize("kind", ["png", "csv", "svg"])

@@ -18,6 +18,7 @@ from vaescope import figures, store
 from vaescope.analyse.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import panels, quantities, style, truth, versions
+from vaescope.figures.behind import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
 
@@ -301,3 +302,46 @@ def test_a_class_of_no_member_does_not_count_as_found_again():
     probability[0, :5] = (0, 1, 0)  # one member uses another class, too seldom to win
     stable = stability(probability)
     assert list(used_classes(stable, probability.mean(0))) == [True, True, False]
+
+
+def test_every_figure_names_the_stores_or_keeps_the_values_that_it_shows(results, manifest):
+    folder = results / "crystal"
+    for figure in manifest["figures"]:
+        assert figure["tables"] or figure["stores"], figure["name"]
+        for name, variables in figure["stores"].items():
+            held = store.open(folder / name)
+            assert set(variables) <= set(map(str, held.variables)), (figure["name"], name)
+
+
+def test_the_table_of_a_map_has_the_values_of_the_store(results, manifest):
+    import pandas as pd
+
+    latents = store.open(results / "crystal/jrvae/latents.zarr").load()
+    table = pd.read_csv(results / "crystal/figures/latest/jrvae-maps-cells.csv")
+    assert table["site"].tolist() == latents["site"].values.tolist()
+    drawn = latents["consensus_content"].values[:, 0]
+    assert np.allclose(table["latent 1"], drawn, rtol=1e-5)
+    assert np.allclose(table["x (px)"], latents["x"].values, rtol=1e-5)
+
+
+def test_tables_and_facts_belong_to_what_a_version_holds(results, manifest):
+    latest = results / "crystal/figures/latest"
+    known = versions.read_manifest(latest)
+    for name in ("facts.json", "jrvae-training.csv"):
+        assert known["sha256"][name] == hashlib.sha256((latest / name).read_bytes()).hexdigest()
+    assert known["drawn"] and "drawn" not in manifest  # when is no part of the result
+
+
+def test_rows_of_unlike_columns_stand_in_one_table():
+    behind = Behind()
+    behind.rows({"method": "a", "x": np.array([1.0, np.nan])})
+    behind.rows({"method": "b", "y": [3, 4]})
+    assert behind.files("f") == {"f.csv": "method,x,y\na,1,\na,,\nb,,3\nb,,4\n"}
+
+
+def test_values_for_other_sites_than_the_table_has_are_refused():
+    behind = Behind()
+    place = {"site": np.arange(3)}
+    behind._of_sites(place, "one", np.zeros(3))
+    with pytest.raises(ValueError, match="4 values of other for 3 sites"):
+        behind._of_sites(place, "other", np.zeros(4))

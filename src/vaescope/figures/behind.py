@@ -76,7 +76,7 @@ class Behind:
             raise ValueError(f"{len(values)} values of {name} for {table.rows} sites")
         table.columns[name] = np.asarray(values)
 
-    def rows(self, columns: Mapping[str, Sequence[Any] | np.ndarray], part: str = ""):
+    def rows(self, columns: Mapping[str, Any], part: str = ""):
         """Rows under those that the table has; what only some rows have is empty in others.
 
         columns : each of equal length, or one value for all of these rows.

@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from vaescope.report import words
 
 MOST_BYTES = 6_000_000
 """Of the packed facts: beyond that older versions are left out."""
+_ODD = (AttributeError, KeyError, TypeError, ValueError)  # what odd JSON in a folder brings about
 _VERSIONS = (12, 4, 1)  # of each dataset, tried in this order
 
 
@@ -104,12 +106,9 @@ def _version(
     folder: Path, manifest: dict[str, Any], latest: str, recipes: _Once, listed: _Once
 ) -> dict[str, Any]:
     known = facts.read(folder)
-    figures = [
-        [str(entry.get("title", "")), str(entry.get("model") or ""), file]
-        for entry in manifest.get("figures", [])
-        for file in [next((f for f in entry.get("files", []) if f.endswith((".png", ".gif"))), "")]
-        if file
-    ]
+    figures: list[list[str]] = []
+    with suppress(*_ODD):
+        figures = _figures(manifest)
     made: dict[str, Any] = {
         "id": folder.name,
         "latest": folder.name == latest,
@@ -117,10 +116,25 @@ def _version(
         "code": str(manifest.get("code_version") or ""),
         "figures": listed.place(figures),
     }
-    if not known:
-        return made
+    with suppress(*_ODD):
+        made |= _told(known, recipes)
+    return made
+
+
+def _figures(manifest: dict[str, Any]) -> list[list[str]]:
+    """Title, model and picture of every figure."""
+    return [
+        [str(entry.get("title", "")), str(entry.get("model") or ""), file]
+        for entry in manifest.get("figures", [])
+        for file in [next((f for f in entry.get("files", []) if f.endswith((".png", ".gif"))), "")]
+        if file
+    ]
+
+
+def _told(known: dict[str, Any], recipes: _Once) -> dict[str, Any]:
+    """What is compared of the facts of a version."""
     data = known["data"]
-    return made | {
+    return {
         "recipe": recipes.place(flat(known["recipe"])),
         "data": {**data, "channels": ", ".join(data["channels"])},
         "packages": known["packages"],
