@@ -127,6 +127,21 @@ def test_held_out_patches_are_mapped_but_not_trained_on(tmp_path):
     assert fit(patches, chosen, tmp_path).sizes["site"] == 60
 
 
+def test_planes_are_decoded_as_the_grid_of_the_figures_is(tmp_path):
+    patches = commas()
+    found = fit(patches, {**SHORT, "variant": "rvae", "latent": 3}, tmp_path)
+    assert found["plane_latents"].values.tolist() == [[1, 2], [1, 3], [2, 3]]
+    plane = found.isel(plane=0, plane_told=0, end=0)
+    drawn = plane["plane_decoded"].assign_coords(
+        plane_step_x=plane["plane_x"].values, plane_step_y=plane["plane_y"].values
+    )
+    grid = found["decoded_grid"]
+    between = drawn.interp(plane_step_x=grid["grid_column"], plane_step_y=grid["grid_row"])
+    apart = (between.transpose(*grid.dims) - grid).std() / grid.std()
+    assert float(apart) < 0.1  # by the curvature between two decoded pictures
+    assert found.attrs["reference_member"] in found.attrs["members_kept"]
+
+
 def test_neighbours_are_made_alike(tmp_path):
     # What varies slowly from site to site is drowned in noise: neighbours help to see it.
     random = np.random.default_rng(4)

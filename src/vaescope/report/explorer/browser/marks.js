@@ -9,16 +9,18 @@ const FAINT = 75; // opacity, of 255, of sites outside the selection or without 
  *
  * `xs`, `ys`: places of all sites. `shown(i)`: whether a site belongs there at all. `colours`: a
  * pixel for each site. `chosen`: 1 for each selected site; `any`: whether there are some.
- * `size(count)`: side of a mark for so many. `hollow`: large marks are rings. Returns whether their density is drawn.
+ * `size(count)`: side of a mark for so many. `hollow`: large marks are rings.
+ * `splat`: pixels along each side that a site covers where their density is drawn. Returns whether their density is drawn.
  */
-function drawSites(plot, { xs, ys, shown, colours, chosen, any, size, hollow }) {
+function drawSites(plot, { xs, ys, shown, colours, chosen, any, size, hollow, splat }) {
   const inside = visible(plot, xs, ys, shown);
   const dense = inside.length > MOST_MARKS;
   if (dense) {
     setMarks(plot, "rest", []);
     setMarks(plot, "points", []);
     const { start: x0, end: x1 } = plot.xRange, { start: y0, end: y1 } = plot.yRange;
-    setPicture(plot, "density", density(plot, inside, xs, ys, colours, chosen, any), [x0, x1, y0, y1]);
+    const picture = density(plot, inside, xs, ys, colours, chosen, any, splat);
+    setPicture(plot, "density", picture, [x0, x1, y0, y1]);
   } else {
     setPicture(plot, "density", null);
     const side = size(inside.length);
@@ -75,7 +77,7 @@ function setMarks(plot, layer, rows, xs, ys, colours, look = { alpha: 255 }) {
 
 /** A picture of the plot's frame, rows from the least y: where sites lie, each pixel in the mean colour of its sites and
  * the more opaque the more there are. Selected sites lie before all others. */
-function density(plot, rows, xs, ys, colours, chosen, any) {
+function density(plot, rows, xs, ys, colours, chosen, any, splat) {
   const at = onScreen(plot);
   const width = Math.max(1, Math.round(at.wide)), height = Math.max(1, Math.round(at.high));
   const count = new Uint32Array(width * height), front = new Uint32Array(width * height);
@@ -84,18 +86,25 @@ function density(plot, rows, xs, ys, colours, chosen, any) {
   const parts = new Uint8Array(colours.buffer, colours.byteOffset, colours.byteLength);
   const least = Math.min(plot.yRange.start, plot.yRange.end), scaleY = Math.abs(at.yScale);
   let most = 1;
-  for (const i of rows) {
-    const column = Math.floor(at.x(xs[i])), row = Math.floor((ys[i] - least) * scaleY);
-    if (column < 0 || column >= width || row < 0 || row >= height) continue;
-    const cell = row * width + column;
-    if (any && chosen[i] && !front[cell]) count[cell] = red[cell] = green[cell] = blue[cell] = 0;
-    if (any && chosen[i]) front[cell] = 1;
-    else if (front[cell]) continue;
+  const add = (cell, i) => {
+    if (any && chosen[i] && !front[cell]) {
+      count[cell] = red[cell] = green[cell] = blue[cell] = 0;
+      front[cell] = 1;
+    } else if (front[cell] && !chosen[i]) return;
     count[cell] += 1;
     red[cell] += parts[4 * i];
     green[cell] += parts[4 * i + 1];
     blue[cell] += parts[4 * i + 2];
     most = Math.max(most, count[cell]);
+  };
+  const half = (splat - 1) / 2;
+  for (const i of rows) {
+    const left = Math.floor(at.x(xs[i]) - half), low = Math.floor((ys[i] - least) * scaleY - half);
+    for (let row = Math.max(low, 0); row < Math.min(low + splat, height); row++) {
+      for (let column = Math.max(left, 0); column < Math.min(left + splat, width); column++) {
+        add(row * width + column, i);
+      }
+    }
   }
   const pixels = new Uint32Array(width * height), bytes = new Uint8Array(pixels.buffer);
   const scale = 155 / Math.log1p(most);
