@@ -74,11 +74,13 @@ function draw() {
     ...common, xs: held.place[0], ys: held.place[1], shown: inImage,
     size: () => (facts.backdrop.sheet ? 0.88 * pixels : Math.min(Math.max(0.6 * pixels, 2.5), 18)),
     hollow: true,
+    outline: "#ffffff",
     splat: Math.min(Math.max(Math.round(0.9 * pixels), 1), 5),
   });
   const denseToo = drawSites(latent, {
     ...common, xs: held.x, ys: held.y, shown: inLatent,
     size: (number) => (number > 6000 ? 3 : number > 1500 ? 4.5 : 6),
+    outline: "#1f243070",
     splat: 2,
   });
   control("density-note").hidden = !dense && !denseToo;
