@@ -147,7 +147,8 @@ def test_the_page_has_landmarks_and_every_picture_an_alternative(seen):
 
 
 def test_on_paper_there_are_no_buttons_and_the_page_is_white(seen):
-    seen.page.emulate_media(media="print")
+    seen.page.emulate_media(media="print", color_scheme="dark")
     assert not seen.page.locator("button:visible").count()
     colour = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colour == "rgb(255, 255, 255)"
+    assert all(seen.page.evaluate(_CONTRAST, one) >= 4.5 for one in ("p.says", ".chip", "h1"))

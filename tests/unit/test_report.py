@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from vaescope import figures, report, store
+from vaescope.analyse import facts
 from vaescope.report import words
 from vaescope.report.pictures import Room
 
@@ -202,6 +204,44 @@ def test_the_index_shows_a_finished_dataset_with_its_picture_and_numbers(results
     assert page.all("img")[0]["src"].startswith("data:image/jpeg;base64,")
     for told in ("1 finished", "sites", "spacing", "jrvae: classes", "96.2 %", "recall"):
         assert told in page.text
+
+
+def test_numbers_come_from_the_facts_unless_a_store_is_newer_or_broken(tmp_path):
+    folder = fake_results.make(tmp_path, "one", shape=(70, 80), models=("vae",))
+    (folder / "report.html").write_text("…")
+    latest = folder / "figures" / "latest"
+    latest.mkdir(parents=True)
+    known = facts.gather(tmp_path, "one", fake_results.RECIPE, ["vae"])
+    for number in known["numbers"]:
+        number["value"] = 4321 if number["name"] == "sites_found" else number["value"]
+    (latest / facts.FILE).write_text(json.dumps(known))
+    row = [{"dataset": "one", "models": ["vae"]}]
+    assert "4\u202f321" in index(tmp_path, row).text
+    later = (latest / facts.FILE).stat().st_mtime + 10
+    os.utime(folder / "vae/latents.zarr/zarr.json", (later, later))
+    assert "4\u202f321" not in index(tmp_path, row).text
+    (folder / "vae/latents.zarr/zarr.json").write_text("{")
+    page = index(tmp_path, row)
+    assert "the store cannot be read" in page.text and "1 incomplete" in page.text
+
+
+def test_a_card_tells_what_is_serious_and_counts_what_needs_care(tmp_path):
+    folder = fake_results.make(tmp_path, "one", shape=(70, 80), models=("vae",))
+    (folder / "report.html").write_text("…")
+    latest = folder / "figures" / "latest"
+    latest.mkdir(parents=True)
+    known = facts.gather(tmp_path, "one", fake_results.RECIPE, ["vae"])
+    one = {"about": "vae", "kind": "k", "means": "", "remedy": ""}
+    known["findings"] = [
+        {**one, "severity": "serious", "says": f"It burns {EVIL}"},
+        {**one, "severity": "care", "says": "It smokes."},
+        {**one, "severity": "care", "says": "It smells."},
+    ]
+    (latest / facts.FILE).write_text(json.dumps(known))
+    page = index(tmp_path, [{"dataset": "one", "models": ["vae"]}])
+    assert "vae: It burns" in page.text and "2 things to" in page.text
+    assert "It smokes." not in page.text
+    assert not [tag for tag, attrs in page.tags if "onerror" in attrs]
 
 
 def test_a_failure_is_shown_with_its_reason_and_its_log(tmp_path):

@@ -72,17 +72,4 @@
       setTimeout(() => { button.textContent = words; }, 2500);
     });
   }
-
-  // On paper everything is open.
-  const closed = new Set();
-  window.addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details[data-print]:not([open])")) {
-      closed.add(part);
-      part.open = true;
-    }
-  });
-  window.addEventListener("afterprint", () => {
-    for (const part of closed) part.open = false;
-    closed.clear();
-  });
 })();
