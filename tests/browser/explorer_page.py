@@ -152,11 +152,13 @@ class Explorer:
         (left, top, width, height), _ = self.frame(plot)
         return left + across * width, top + down * height
 
-    def drag(self, *places: tuple[float, float], shift: bool = False) -> None:
+    def drag(self, *places: tuple[float, float], shift: bool = False, rest: int = 0) -> None:
+        """Draw a shape through places of the screen, after a rest of so many milliseconds."""
         if shift:
             self.page.keyboard.down("Shift")
         self.page.mouse.move(*places[0])
         self.page.mouse.down()
+        self.page.wait_for_timeout(rest)
         for place in places[1:]:
             self.page.mouse.move(*place, steps=6)
         self.page.mouse.up()

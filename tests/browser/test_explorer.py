@@ -127,9 +127,19 @@ def test_a_click_selects_one_site_and_shift_adds_another(explorer, results):
         if k:
             explorer.page.keyboard.down("Shift")
         explorer.page.mouse.click(*explorer.screen("image", *place))
-        explorer.page.keyboard.up("Shift")
-        explorer.settle()
+        explorer.page.keyboard.up("Shift")  # at once: two sites are no double click
+    explorer.settle()
     assert sorted(chosen(explorer)) == sorted([*middle, *other])
+
+
+def test_a_hand_that_rests_before_it_draws_still_selects(explorer):
+    corners = explorer.share("latent", 0.1, 0.1), explorer.share("latent", 0.9, 0.9)
+    explorer.drag(*corners, rest=900)
+    assert "none" not in explorer.status
+    x, y = explorer.marks("image", "points")[0]
+    explorer.page.mouse.click(*explorer.screen("image", x, y), delay=900)
+    explorer.settle()
+    assert explorer.status.startswith("1 of")
 
 
 def test_escape_and_the_button_clear_the_selection(explorer):

@@ -2,6 +2,12 @@
 
 const ndarray = Bokeh.require("core/util/ndarray").ndarray;
 
+// A hand that rests before it draws, or a browser that is busy, is not a long press, nor are clicks on
+// two sites one after the other a double one: both do nothing here and would swallow what was meant.
+Object.assign(Bokeh.require("core/ui_gestures").UIGestures, {
+  press_threshold: 60000, // milliseconds
+  doubletap_threshold: 0,
+});
 Bokeh.require("core/logging").logger.set_level("warn");
 
 /** A plot of the page with its sources by name and a few handles. */
