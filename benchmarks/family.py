@@ -83,7 +83,7 @@ def trained(case: Case, where: Any, cut: Any, seed: int) -> tuple[Any, float]:
             log=lambda text: None,
         )
         seconds = time.perf_counter() - began
-        latents = analyse.map_latents(members, cut, where, settings, name=case.model).load()
+        latents = analyse.map_latents(members, cut, where, name=case.model).load()
     return latents, seconds
 
 

@@ -12,7 +12,6 @@ with job(snakemake) as task:
         task.input.members,
         store.open(task.input.patches),
         sites,
-        task.params.settings,
         name=task.wildcards.model,
         threads=task.threads,
     )

@@ -112,6 +112,63 @@ def sites(folder: Path, options: dict[str, Any]) -> Numbers:
     }
 
 
+def side(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Find and refine the sites of a lattice on ``number`` by ``number`` pixels."""
+    from vaescope import simulate
+    from vaescope import sites as finding
+
+    image = simulate.make(f"square?size={options['number']}&spacing=20&dose=500", 0)
+    began = time.perf_counter()
+    found = finding.find(image, {"method": "log"}, threads=options.get("threads", 1))
+    return {"seconds": time.perf_counter() - began, "found": found.sizes["site"]}
+
+
+def map_(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Encode ``number`` patches by ``members`` members and write their latents.
+
+    The patches are those of one simulated crystal again and again, each with noise of its own, laid
+    as a store block by block; members are trained for a moment, which changes no cost.
+    """
+    import dask.array as da
+
+    from vaescope import analyse, patches, simulate, store, train
+    from vaescope import sites as finding
+
+    image = simulate.make("square?size=1024&spacing=20&dose=500", 0)
+    found = finding.find(image, {"method": "log"})
+    one = patches.extract(image, found, {"pixels": 24})
+    pictures, number, block = one["patch"].values, options["number"], 4096
+    few, shape = len(pictures), pictures.shape[1:]
+    rows = da.arange(number, chunks=block)
+    chosen = rows.map_blocks(
+        lambda some: pictures[some % few],
+        dtype=np.float32,
+        new_axis=[1, 2, 3],
+        chunks=(rows.chunks[0], *((n,) for n in shape)),
+    )
+    noise = da.random.default_rng(0).normal(0, 0.05, (number, *shape), (block, *shape))
+    cut = one.drop_vars("patch").isel(site=np.arange(number) % few)
+    cut = cut.assign_coords(site=np.arange(number))
+    cut["patch"] = (one["patch"].dims, (chosen + noise).astype(np.float32))
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        store.write(cut, Path(place, "patches.zarr"))
+        members = Path(place, "members")
+        train.fit(
+            one,
+            {"variant": "rvae", "steps": 20},
+            members=list(range(options["members"])),
+            seed=0,
+            out=members,
+            checkpoints=Path(place, "checkpoints"),
+            log=lambda text: None,
+        )
+        began = time.perf_counter()
+        seen = store.open(Path(place, "patches.zarr"))
+        latents = analyse.map_latents(members, seen, seen, threads=options.get("threads", 1))
+        store.write(latents, Path(place, "latents.zarr"))
+        return {"seconds": time.perf_counter() - began}
+
+
 def large(folder: Path, options: dict[str, Any]) -> Numbers:
     """Find the sites of ``image.zarr``, without refinement."""
     from vaescope import sites as finding
@@ -162,6 +219,8 @@ def copy(folder: Path, options: dict[str, Any]) -> Numbers:
 TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {
     "train": train,
     "sites": sites,
+    "side": side,
+    "map": map_,
     "large": large,
     "whole": whole,
     "ingest": ingest,

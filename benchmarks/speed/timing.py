@@ -15,12 +15,13 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Run:
     """One process from start to end: ``wall`` and ``cpu`` seconds, ``memory`` in bytes at most, and
-    what it ``said`` of itself (the numbers of its last line, JSON)."""
+    what it ``said`` of itself (the numbers of its last line, JSON), and all that it ``wrote``."""
 
     wall: float
     cpu: float
     memory: int
     said: dict[str, float]
+    wrote: str = ""
 
 
 @dataclass
@@ -57,7 +58,7 @@ def once(contender: Contender) -> Run:
         raise SystemExit(f"{' '.join(contender.command)}\nfailed:\n{written[-2000:]}")
     lines = [line for line in written.splitlines() if line.startswith("{")]
     said = json.loads(lines[-1]) if lines else {}
-    return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, said)
+    return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, said, written)
 
 
 def interleaved(contenders: dict[str, Contender], repeats: int) -> dict[str, list[Run]]:

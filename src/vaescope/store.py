@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COMPLETE = "vaescope_complete"
 PROVENANCE = "provenance"
+_CHUNK_BYTES = 4e6
 _RECORDED_PACKAGES = (
     "dask",
     "numpy",
@@ -101,10 +102,19 @@ def write(
         # Strings that came from a store are objects of variable length: fix their width again.
         if variable.dtype.kind == "O" and variable.size:
             variable.data = variable.values.astype(str)
+        if variable.chunks is None and "site" in variable.dims:
+            variable.encoding["chunks"] = _blocks_of_sites(variable)
     clean.attrs = {**dataset.attrs, PROVENANCE: json.dumps(facts), COMPLETE: True}
     written = progress.chunks(f"writing {Path(path).name}")
     with replace_atomically(path) as beside, _quiet_about_strings(), written:
         clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
+
+
+def _blocks_of_sites(variable: xr.Variable) -> tuple[int, ...]:
+    """Chunks that divide the sites alone, so that some sites are read without the others."""
+    sites = max(variable.sizes["site"], 1)
+    block = max(int(_CHUNK_BYTES / max(variable.nbytes / sites, 1)), 1)
+    return tuple(min(block, n) if d == "site" else n for d, n in variable.sizes.items())
 
 
 def open(path: str | os.PathLike) -> xr.Dataset:

@@ -60,7 +60,7 @@ def test_a_pose_shifts_and_stretches_what_it_shows():
 def test_the_upright_copy_undoes_the_turn():
     turns = pose.turn_grid(12)
     patch = torch.tensor(spots(turn(COMMA, float(turns[5])), 48), dtype=torch.float32)[None, None]
-    copies = pose.upright_copies(patch, turns)[0, :, 0].numpy()
+    copies = pose.upright_copies(patch, turns, torch.arange(48 * 48)).reshape(12, 48, 48).numpy()
     errors = np.abs(copies - spots(COMMA, 48)).mean((1, 2))
     assert errors.argmin() == 5
 

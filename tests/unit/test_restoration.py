@@ -69,7 +69,7 @@ def test_a_denoiser_beats_the_classical_methods_on_patches_it_never_saw(tmp_path
         checkpoints=tmp_path / "checkpoints",
         log=lambda text: None,
     )
-    latents = map_latents(tmp_path / "members", patches, patches, CHOSEN)
+    latents = map_latents(tmp_path / "members", patches, patches)
     import json
 
     found = json.loads(latents.attrs["scores"])

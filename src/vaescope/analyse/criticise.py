@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,21 +54,25 @@ class Noise:
     inflation: float
 
     @classmethod
-    def of(cls, noise: np.ndarray, mask: np.ndarray) -> Noise:
-        """From residuals over noise (site, channel, side, side) and the mask (side, side)."""
+    def of(cls, noise: Iterable[np.ndarray], mask: np.ndarray) -> Noise:
+        """From residuals over noise, some sites (site, channel, side, side) at a time, and the mask
+        (side, side)."""
         shape = (2 * mask.shape[0], 2 * mask.shape[1])
         pairs = np.fft.irfft2(np.abs(np.fft.rfft2(mask, s=shape)) ** 2, s=shape).round()
         power = np.zeros((shape[0], shape[1] // 2 + 1))
-        for start in range(0, len(noise), 512):
-            part = np.fft.rfft2(noise[start : start + 512] * mask, s=shape)
-            power += (np.abs(part) ** 2).sum((0, 1))
-        products = np.fft.irfft2(power / max(len(noise) * noise.shape[1], 1), s=shape)
+        count, channels = 0, 1
+        for block in noise:
+            for start in range(0, len(block), 512):
+                part = np.fft.rfft2(block[start : start + 512] * mask, s=shape)
+                power += (np.abs(part) ** 2).sum((0, 1))
+            count, channels = count + len(block), block.shape[1]
+        products = np.fft.irfft2(power / max(count * channels, 1), s=shape)
         correlation = np.where(pairs > 0, products / np.maximum(pairs, 1), 0.0)
         correlation = correlation / max(correlation[0, 0], 1e-12)
         squares = (pairs * correlation**2).sum()
         near = np.r_[0 : LAGS + 1, -LAGS:0]
         share = (pairs / pairs[0, 0] * correlation)[np.ix_(near, near)]
-        freedom = noise.shape[1] * pairs[0, 0] ** 2 / max(squares, 1e-12)
+        freedom = channels * pairs[0, 0] ** 2 / max(squares, 1e-12)
         return cls(float(freedom), float(np.sqrt(max(share.sum(), 1.0))))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vaescope.analyse.drawn import Drawn
 from vaescope.analyse.refine import refine
 from vaescope.errors import UserError
 from vaescope.models import likelihood, pose
@@ -53,18 +55,20 @@ class Encoding:
     ``offset_sd`` (site, 2) as (y, x) in units of half the patch side; ``strain``, ``strain_sd``
     (site, 3) as xx, yy, xy in the frame of the image; ``scale``, ``scale_sd`` (site,) factors;
     ``shear``, ``shear_sd`` (site,) rad by which a right angle of the structure closes;
-    ``class_probability`` (site, class); ``elbo`` (site,) nats;
-    ``reconstruction`` (site, channel, height, width) of the target; ``canonical`` the same,
-    upright; ``sigma`` (channel,) noise of a pixel.
+    ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3) as in
+    ``models.pose``; ``told`` (site, condition); ``reconstruction`` (site, channel, height, width)
+    of the target; ``canonical`` the same, upright; ``sigma`` (channel,) noise of a pixel.
     """
 
     content: np.ndarray
     content_sd: np.ndarray
     elbo: np.ndarray
-    reconstruction: np.ndarray
-    canonical: np.ndarray
+    reconstruction: np.ndarray | Drawn
+    canonical: np.ndarray | Drawn
     sigma: np.ndarray
     turns: np.ndarray
+    pose: np.ndarray | None = None
+    told: np.ndarray | None = None
     turn_weight: np.ndarray | None = None
     angle: np.ndarray | None = None
     angle_sd: np.ndarray | None = None
@@ -146,12 +150,48 @@ def encode(member: Member, data: Data) -> Encoding:
     """
     parts = [_encode_batch(member.model, batch) for batch in data.batches(ROWS)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    sigma = member.model.log_noise()[0].detach().exp().numpy()
-    if member.settings.likelihood != "gaussian":
-        # The other likelihoods have no noise of their own: what is left over stands for it.
-        left = (data.target - joined["reconstruction"]) ** 2 * member.model.mask.numpy()
-        sigma = np.sqrt(left.sum((2, 3)).mean(0) / float(member.model.mask.sum()) + 1e-12)
-    return Encoding(**joined, sigma=sigma, turns=member.model.turns.numpy())
+    left = joined.pop("left", None)
+    if left is None:
+        sigma = member.model.log_noise()[0].detach().exp().numpy()
+    else:
+        sigma = np.sqrt(left.mean(0) / float(member.model.mask.sum()) + 1e-12)
+    return _with_pictures(member, joined | {"sigma": sigma, "turns": member.model.turns.numpy()})
+
+
+def joined(member: Member, parts: Sequence[Encoding]) -> Encoding:
+    """Encodings of blocks of sites by one member, one after the other, as one."""
+    weight = [len(part.elbo) for part in parts]
+    alike = {
+        "sigma": np.sqrt(np.average([part.sigma**2 for part in parts], axis=0, weights=weight)),
+        "turns": parts[0].turns,
+    }
+    of_sites = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Encoding)
+        if field.name not in (*alike, *_PICTURES) and getattr(parts[0], field.name) is not None
+    }
+    return _with_pictures(member, of_sites | alike)
+
+
+_PICTURES = ("canonical", "reconstruction")
+
+
+def _with_pictures(member: Member, arrays: dict[str, np.ndarray]) -> Encoding:
+    content, told, poses = arrays["content"], arrays["told"], arrays["pose"]
+
+    @torch.no_grad()
+    def reconstruct(rows: np.ndarray) -> np.ndarray:
+        """Some sites (row,) as they lie: (row, channel, height, width)."""
+        parts = [torch.from_numpy(a[rows]).unsqueeze(0) for a in (content, poses, told)]
+        shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
+        return likelihood.mean(shown[0, :, 0], member.settings.likelihood).numpy()
+
+    size = len(content), member.model.target
+    return Encoding(
+        **arrays,
+        canonical=Drawn(*size, lambda rows: decode(member, content[rows], told[rows])),
+        reconstruction=Drawn(*size, reconstruct),
+    )
 
 
 def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
@@ -179,7 +219,7 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     out: dict[str, Tensor] = {
         "content_sd": picked.content[1][0, :, 0].exp(),
         "elbo": torch.logsumexp(score, -1)[0],
-        "turn_weight": weight[0],
+        "turn_weight": weight[0].half(),  # a share: three digits are enough, and there are many
     }
     latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
     spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
@@ -211,15 +251,13 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = latents["content"]
-    out["content"] = content[0, :, 0]
     poses = model.poses(turn, latents)
-    shown = model.decode_rows(content, poses, told)[0, :, 0]
-    upright = content.squeeze(2)
-    if model.conditions:
-        upright = torch.cat([upright, told], dim=-1)
+    out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "told": told[0]}
     kind = model.settings.likelihood
-    out["canonical"] = likelihood.mean(model.decoder.canonical(upright)[0], kind)
-    out["reconstruction"] = likelihood.mean(shown, kind)
+    if kind != "gaussian":
+        # The other likelihoods have no noise of their own: what is left over stands for it.
+        shown = likelihood.mean(model.decode_rows(content, poses, told)[0, :, 0], kind)
+        out["left"] = ((target - shown).square() * model.mask).sum((2, 3))
     if not model.settings.stochastic:
         # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
         out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}

@@ -60,7 +60,7 @@ def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
     """
     own = encodings[reference]
     rows = _some(len(own.content), COMPARED)
-    drawn = orbit.harmonics(own.canonical)
+    drawn = orbit.harmonics(np.asarray(own.canonical))
     measured = orbit.harmonics(own.canonical[rows])
     graph = orbit.neighbours(orbit.distances(measured))
     turn, _ = orbit.transport(measured, graph)
@@ -76,7 +76,7 @@ def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
             gauges.append(Gauge(base, 0.0, of, sense))
             continue
         assert encoding.angle is not None and own.angle is not None
-        options = orbit.candidates(orbit.harmonics(encoding.canonical), drawn)
+        options = orbit.candidates(orbit.harmonics(np.asarray(encoding.canonical)), drawn)
         # Of turns that fit a symmetric picture equally well, the one on which the angles agree.
         apart = own.angle - encoding.angle
         nearest = [

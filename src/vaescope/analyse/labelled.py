@@ -6,12 +6,15 @@ label, and one sign for all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Take = Callable[[np.ndarray], np.ndarray]
 
 NEIGHBOURS, FOLDS = 15, 5
 NEAR = np.radians(10)
@@ -55,17 +58,18 @@ def angle_errors(
     return best
 
 
-def half_turn_labels(patches: np.ndarray, angle: np.ndarray, label: np.ndarray) -> list[float]:
+def half_turn_labels(take: Take, angle: np.ndarray, label: np.ndarray) -> list[float]:
     """Labels whose mean picture looks the same after a half-turn.
 
-    patches (patch, channel, side, side), true angle (patch,) rad, label (patch,).
+    ``take`` gives patches (row, channel, side, side) of some rows; true angle (patch,) rad, label
+    (patch,).
     """
     from vaescope.analyse.encode import turned_upright
 
     found = []
     for k in np.unique(label):
         rows = np.flatnonzero(label == k)[:500]
-        mean = turned_upright(patches[rows], angle[rows]).mean(0)
+        mean = turned_upright(take(rows), angle[rows]).mean(0)
         turned = mean[:, ::-1, ::-1]
         if np.corrcoef(mean.ravel(), turned.ravel())[0, 1] > HALF_TURN:
             found.append(float(k))
@@ -91,7 +95,7 @@ def shear_correlations(found: np.ndarray, shear: np.ndarray, label: np.ndarray) 
     )
 
 
-def score(latents: xr.Dataset, patches: np.ndarray) -> dict[str, Any]:
+def score(latents: xr.Dataset, take: Take) -> dict[str, Any]:
     """Numbers for the report; nothing where there are no labels.
 
     ``latents`` is given ``angle_error`` (site) in rad and the attribute ``half_turn_labels``.
@@ -120,7 +124,7 @@ def score(latents: xr.Dataset, patches: np.ndarray) -> dict[str, Any]:
             out["label_accuracy"] = matched_accuracy(found, label)
     if "consensus_angle" in latents and "truth_angle" in latents:
         angle = latents["truth_angle"].values
-        halved = half_turn_labels(patches, angle, label)
+        halved = half_turn_labels(take, angle, label)
         error = angle_errors(latents["consensus_angle"].values, angle, label, halved)
         about = {"long_name": "encoded minus true angle", "units": "rad"}
         latents["angle_error"] = ("site", error, about)

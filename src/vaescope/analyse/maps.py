@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from dask.array import from_array
 
 from vaescope.analyse import (
     align,
@@ -27,19 +29,21 @@ from vaescope.analyse import (
     truth,
 )
 from vaescope.analyse.consensus import View, gather
-from vaescope.analyse.encode import Encoding, Member, encode, load_members
+from vaescope.analyse.encode import Encoding, Member, encode, joined, load_members
+from vaescope.analyse.left_over import leave_over
+from vaescope.analyse.source import Source
+from vaescope.analyse.spool import Spool
 from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
-from vaescope.train.data import gather as gather_data
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
+RESTORED = 20_000  # patches among which restoration is scored
 
 
 def map_latents(
     members: Path,
     patches: xr.Dataset,
     sites: xr.Dataset,
-    settings: dict[str, Any],
     *,
     name: str = "",
     threads: int = 1,
@@ -50,33 +54,59 @@ def map_latents(
     ----------
     members : folder of ``member-K.safetensors``.
     patches, sites : the Datasets of ``patches.zarr`` and ``sites.zarr``.
-    settings : the recipe's settings of the model.
     name : the model's name in the recipe.
     threads : members encoded at once.
 
     Returns
     -------
     The Dataset of ``latents.zarr``. Angles are modulo 360/``symmetry`` degrees and count from the
-    x axis, counter-clockwise, to the strongest Fourier direction of the local lattice.
+    x axis, counter-clockwise, to the strongest Fourier direction of the local lattice. Patches and
+    reconstructions pass block by block and are never in memory as a whole, except for patches
+    without a lattice that are turned.
 
     Raises
     ------
     UserError : no members, or weights that cannot be read.
     """
-    import torch
-
-    from vaescope.models import zoo
-
     ensemble = load_members(Path(members))
     own = ensemble[0].settings
-    data = gather_data(patches, own, ensemble[0].codec)
+    source = Source(patches, own, ensemble[0].codec)
+    with ThreadPoolExecutor(max_workers=max(threads, 1), initializer=one_thread) as pool:
+        encodings = _encoded(ensemble, source, pool)
+        return _mapped(ensemble, encodings, source, sites, name, pool)
 
-    def look(member: Member) -> Encoding:
-        torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
-        return encode(member, data)
 
-    with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
-        encodings = list(over("encoding by members", pool.map(look, ensemble), len(ensemble)))
+def one_thread() -> None:
+    """Torch counts its threads per calling thread; one keeps sums in one order."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _encoded(
+    ensemble: Sequence[Member], source: Source, pool: ThreadPoolExecutor
+) -> list[Encoding]:
+    """What every member says of every site; patches pass block by block."""
+    parts: list[list[Encoding]] = [[] for _ in ensemble]
+    for _, data in over("encoding patches", source.blocks(), -(-len(source) // source.block)):
+        look = partial(encode, data=data)
+        for part, found in zip(parts, pool.map(look, ensemble), strict=True):
+            part.append(found)
+    # Each member's blocks go when they are joined, so that not all are held twice.
+    return [joined(member, parts.pop(0)) for member in ensemble]
+
+
+def _mapped(
+    ensemble: Sequence[Member],
+    encodings: Sequence[Encoding],
+    source: Source,
+    sites: xr.Dataset,
+    name: str,
+    pool: ThreadPoolExecutor,
+) -> xr.Dataset:
+    from vaescope.models import zoo
+
+    own, patches = source.settings, source.patches
     kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
     method = patches.attrs.get("method")
     lattice = method != "frames"
@@ -88,29 +118,28 @@ def map_latents(
         gauges = [gauge.of_lattice(e, n) for e in encodings]
     elif own.rotation:
         gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
-    half = data.patches.shape[-1] / 2 * float(patches.attrs.get("pitch", 1.0))
-    target = data.target
-    reconstruction = pictures.mean_reconstruction(encodings, kept)
-    mask = ensemble[0].model.mask.numpy()
-    sigma = np.sqrt(np.mean([e.sigma**2 for e, k in zip(encodings, kept, strict=True) if k], 0))
-    residual = criticise.reduced_residual(target, reconstruction, sigma, mask)
-    explained = criticise.explained(residual)
-    noise = criticise.Noise.of((target - reconstruction)[explained] / sigma[:, None, None], mask)
-    p_value = criticise.predictive_p_value(residual, noise)
+    half = patches.sizes["px"] / 2 * float(patches.attrs.get("pitch", 1.0))
+    voting = [e for e, vote in zip(encodings, kept, strict=True) if vote]
+    left = leave_over(source, voting, ensemble[0].model.mask.numpy(), pool.map)
+    explained, noise = left.explained, left.noise
+    p_value = criticise.predictive_p_value(left.residual, noise)
     named = bool(own.labels)
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
     variables = view.variables()
-    variables.update(pictures.draw(view, ensemble, gauges, data).variables(own))
+    told = encodings[0].told
+    assert told is not None
+    variables.update(pictures.draw(view, ensemble, gauges, source, told).variables(own))
     found = modes.find(
         view.consensus_content,
         variables["content_spread"][1],
-        lambda rows: pictures.upright(view, data.patches, rows),
-        pictures.drawer(view, ensemble, gauges, data),
+        lambda rows: pictures.upright(view, source.shown(rows), rows),
+        pictures.drawer(view, ensemble, gauges, told),
         own.rotation and own.target is None,
     )
     variables.update(found.variables(pictures.axes(own)))
-    variables["reconstruction"] = (("site", *pictures.axes(own)), reconstruction)
-    variables["residual"] = _site("residual over noise", residual, "1")
+    drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
+    variables["reconstruction"] = (("site", *pictures.axes(own)), drawn)
+    variables["residual"] = _site("residual over noise", left.residual, "1")
     variables["explained"] = _site("explained by the model", explained, "1")
     variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
     latents = xr.Dataset(variables, coords=_coordinates(view, patches))
@@ -120,10 +149,10 @@ def map_latents(
     latents.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
     if named:
         latents.attrs["class_labels"] = list(ensemble[0].codec.levels)
-    of_labels = labelled.score(latents, data.patches)
+    of_labels = labelled.score(latents, source.shown)
     agreement = view.agreement
     numbers: dict[str, Any] = {
-        "n_sites": len(data),
+        "n_sites": len(source),
         "explained_fraction": float(explained.mean()),
         "predictive_p_below_0.05": float((p_value < 0.05).mean()),
         "content_agreement": float(np.median(agreement[kept])),
@@ -132,7 +161,7 @@ def map_latents(
         "mean_elbo": float(np.mean([e.elbo.mean() for e in encodings])),
         **truth.scores(latents, n),
         **of_labels,
-        **(restoration.score(data, reconstruction, mask) if own.target else {}),
+        **(_restored(source, left.reconstruction, ensemble[0]) if own.target else {}),
     }
     if "angle_spread" in latents:
         numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
@@ -171,6 +200,13 @@ def map_latents(
         "warnings": json.dumps(words),
     }
     return latents
+
+
+def _restored(source: Source, reconstruction: Spool, member: Member) -> dict[str, Any]:
+    """Scores of restoration, of so many patches as fit into memory."""
+    rows = np.unique(np.linspace(0, len(source) - 1, min(len(source), RESTORED)).astype(int))
+    mask = member.model.mask.numpy()
+    return restoration.score(source.data(rows), reconstruction[rows], mask)
 
 
 def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:

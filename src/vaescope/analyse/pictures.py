@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from vaescope.analyse.consensus import View
-from vaescope.analyse.encode import Encoding, Member, decode, turned_upright
+from vaescope.analyse.encode import Member, decode, turned_upright
 from vaescope.analyse.gauge import Gauge
+from vaescope.analyse.source import Source
 from vaescope.models.settings import Settings
-from vaescope.train.data import Data
+from vaescope.train.data import Codec
 
 GRID = 9  # decoded pictures along each latent
 MOST_TOLD = 12  # rows of pictures, one for each class that a model is told
@@ -57,24 +58,19 @@ def axes(settings: Settings) -> tuple[str, str, str]:
     return ("target_channel", "target_y", "target_x")
 
 
-def mean_reconstruction(encodings: Sequence[Encoding], kept: np.ndarray) -> np.ndarray:
-    """Mean over the members with a vote: (site, channel, py, px)."""
-    chosen = [e.reconstruction for e, vote in zip(encodings, kept, strict=True) if vote]
-    return np.asarray(np.mean(chosen, axis=0, dtype=np.float32))
-
-
-def upright(view: View, patches: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Some of the patches (site, channel, py, px), turned back by the consensus angle if any."""
+def upright(view: View, patches: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+    """The patches (row, channel, py, px) of some sites, turned back by the consensus angle if
+    any."""
     angle = view.consensus_angle
-    return patches[rows] if angle is None else turned_upright(patches[rows], angle[rows])
+    return patches if angle is None else turned_upright(patches, angle[rows])
 
 
 def drawer(
-    view: View, ensemble: Sequence[Member], gauges: Sequence[Gauge | None], data: Data
+    view: View, ensemble: Sequence[Member], gauges: Sequence[Gauge | None], told: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
     """What decodes content in consensus axes (point, latent) to upright pictures, by the reference
-    member; what a conditional model is told is at its mean."""
-    mean = data.conditions.mean(0, keepdims=True)
+    member; what a conditional model is told (site, condition) is at its mean."""
+    mean = told.mean(0, keepdims=True)
     member, gauge = ensemble[view.reference], gauges[view.reference]
     return lambda points: _upright(member, gauge, view, points, mean)
 
@@ -83,20 +79,22 @@ def draw(
     view: View,
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
-    data: Data,
+    source: Source,
+    told: np.ndarray,
 ) -> Pictures:
     """All pictures of one model: its latent grid is the reference member's, in consensus axes.
 
-    What a conditional model is told is at its mean, but for the pictures by what it is told.
+    What a conditional model is told, ``told`` (site, condition), is at its mean, but for the
+    pictures by what it is told.
     """
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)
-    mean = data.conditions.mean(0, keepdims=True)
+    mean = told.mean(0, keepdims=True)
     grid = _upright(member, gauge, view, points, mean)
     shape = (len(second), len(first), *grid.shape[1:])
     out = Pictures(grid.reshape(shape), second, first)
     if member.model.conditions:
-        name, classes, values, rows = _told(data)
+        name, classes, values, rows = _told(source.codec, told)
         out.told = (name, classes, values)
         middle = np.tile(np.median(view.consensus_content, 0), (len(first), 1))
         middle[:, 0] = first
@@ -104,38 +102,34 @@ def draw(
         out.by_told = np.stack(drawn)
     found = view.consensus_class
     if found is not None and view.class_probability is not None:
-        turned = upright(view, data.patches, np.arange(len(data)))
-        count = view.class_probability.shape[2]
-        means, middles = [], []
-        for k in range(count):
-            chosen = found == k
-            means.append(
-                turned[chosen].mean(0) if chosen.any() else np.full_like(turned[0], np.nan)
-            )
-            middle = (
-                view.consensus_content[chosen].mean(0)
-                if chosen.any()
-                else np.zeros(points.shape[1])
-            )
-            middles.append(middle)
-        out.class_patch = np.stack(means)
+        number = np.bincount(found, minlength=view.class_probability.shape[2])
+        total = np.zeros((len(number), *source.shown(np.arange(1)).shape[1:]))
+        for some, data in source.blocks():
+            turned = upright(view, data.patches, some)
+            np.add.at(total, found[some], turned)
+        with np.errstate(invalid="ignore"):
+            out.class_patch = (total / number[:, None, None, None]).astype(np.float32)
+        middles = [
+            view.consensus_content[found == k].mean(0) if n else np.zeros(points.shape[1])
+            for k, n in enumerate(number)
+        ]
         out.class_decoded = _upright(member, gauge, view, np.stack(middles), mean)
     return out
 
 
-def _told(data: Data) -> tuple[str, bool, np.ndarray, np.ndarray]:
+def _told(codec: Codec, told: np.ndarray) -> tuple[str, bool, np.ndarray, np.ndarray]:
     """The first condition: its name, whether it is a class, values of it, and all conditions
     (value, number) with the others at their means."""
-    first = data.codec.conditions[0]
+    first = codec.conditions[0]
     classes = "levels" in first
     width = len(first["levels"]) if classes else 1
     if classes:
         chosen = np.unique(np.linspace(0, width - 1, min(width, MOST_TOLD)).round().astype(int))
         values, encoded = np.array(first["levels"], dtype=float)[chosen], np.eye(width)[chosen]
     else:
-        encoded = np.percentile(data.conditions[:, :1], QUANTILES, axis=0)
+        encoded = np.percentile(told[:, :1], QUANTILES, axis=0)
         values = encoded[:, 0] * first["sd"] + first["mean"]
-    rows = np.repeat(data.conditions.mean(0, keepdims=True), len(values), 0)
+    rows = np.repeat(told.mean(0, keepdims=True), len(values), 0)
     rows[:, :width] = encoded
     return str(first["name"]), classes, values, rows
 

@@ -76,7 +76,7 @@ class Family(nn.Module):
     turns: Tensor
     mask: Tensor
     counted: Tensor  # indices of the pixels under the mask of what is decoded
-    seen: Tensor  # indices of the pixels under the mask
+    seen: Tensor  # those that the encoder sees of each channel
     decoder: CanonicalDecoder | CoordinateDecoder
 
     def __init__(
@@ -105,9 +105,11 @@ class Family(nn.Module):
         looked_at = pose.disc(shape[1]) if settings.rotation else torch.ones(shape[1:])
         if settings.encoder == "convolutional":
             looked_at = torch.ones(shape[1:])
-        seen = looked_at.expand(shape).flatten().nonzero().squeeze(1)
+        seen = looked_at.flatten().nonzero().squeeze(1)
         self.register_buffer("seen", seen, persistent=False)
-        self.encoder = TurnedEncoder(members, shape, len(seen), conditions, settings, self.step)
+        self.encoder = TurnedEncoder(
+            members, shape, shape[0] * len(seen), conditions, settings, self.step
+        )
         make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
         self.decoder = make(members, settings.latent + conditions, target, settings)
         sheared = settings.shear and settings.rotation and not settings.strain
@@ -134,7 +136,7 @@ class Family(nn.Module):
 
     def copies(self, patches: Tensor) -> Tensor:
         """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels)."""
-        return pose.upright_copies(patches, self.turns).flatten(2)[..., self.seen]
+        return pose.upright_copies(patches, self.turns, self.seen)
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""

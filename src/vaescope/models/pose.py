@@ -85,8 +85,11 @@ def finer(pictures: Tensor, interpolation: str) -> Tensor:
 
 def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
     """What ``resample`` shows, (n, channel, *sides), of pictures that ``finer`` has made."""
-    # One product for all poses; torch's own grid of an affine map is as dear as sampling at it.
-    places = poses.flatten(0, 1) @ _points(sides).to(poses)
+    # In place: torch's own grid of an affine map is as dear as sampling at it, and a product of
+    # matrices with three rows half as dear.
+    x, y, one = _points(sides).to(poses)
+    places = poses[..., :1] * x
+    places.addcmul_(poses[..., 1:2], y).addcmul_(poses[..., 2:], one)
     grid = places.reshape(len(poses), 2, *sides).movedim(1, -1)
     return functional.grid_sample(
         fine, grid, mode="bilinear", padding_mode="border", align_corners=False
@@ -111,24 +114,33 @@ def _doubling(side: int) -> Tensor:
     return torch.from_numpy(np.stack(columns, axis=1)).float()
 
 
-def upright_copies(patches: Tensor, turns: Tensor) -> Tensor:
+def upright_copies(patches: Tensor, turns: Tensor, where: Tensor) -> Tensor:
     """Turn every patch back by every angle of the grid.
 
     Parameters
     ----------
     patches : (n, channel, side, side).
     turns : (turn,) radians.
+    where : (pixel,) indices of the pixels that are asked for, in a flattened patch of one channel.
 
     Returns
     -------
-    (n, turn, channel, side, side); copy k is upright if the patch was turned by ``turns[k]``.
+    (n, turn, channel * pixel); copy k is upright if the patch was turned by ``turns[k]``.
     """
+    n, channels, *sides = patches.shape
     if len(turns) == 1 and float(turns[0]) == 0.0:
-        return patches.unsqueeze(1)
-    # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch.
-    poses = affine(-turns, None, None)
-    copies = [resample(patches, pose.expand(len(patches), 2, 3)) for pose in poses]
-    return torch.stack(copies, dim=1)
+        return patches.flatten(2)[..., where].flatten(1).unsqueeze(1)
+    # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch. All
+    # patches are taken from the same places, as if they were channels of one picture.
+    places = affine(-turns, None, None) @ _points(tuple(sides))[:, where].to(patches)
+    copies = functional.grid_sample(
+        patches.reshape(1, n * channels, *sides),
+        places.transpose(1, 2).unsqueeze(0),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return copies.reshape(n, channels, len(turns), len(where)).movedim(1, 2).flatten(2)
 
 
 def disc(side: int) -> Tensor:

@@ -133,11 +133,15 @@ class Model:
         from vaescope.analyse import encode
 
         member = self.best
-        return encode.encode(member, self._data(images, known, member))
+        found = encode.encode(member, self._data(images, known, member))
+        found.canonical, found.reconstruction = map(
+            np.asarray, (found.canonical, found.reconstruction)
+        )
+        return found
 
     def reconstruct(self, images: np.ndarray, **known: np.ndarray) -> np.ndarray:
         """What the model makes of pictures: (n, channel, height, width) of its target."""
-        return self.encode(images, **known).reconstruction
+        return np.asarray(self.encode(images, **known).reconstruction)
 
     def decode(self, content: np.ndarray, **conditions: np.ndarray) -> np.ndarray:
         """Canonical pictures (n, channel, height, width) of content (n, latent).

@@ -1,0 +1,155 @@
+"""How time and memory grow: with patches, with the side of an image, with members.
+
+    python benchmarks/speed/growth.py [SERIES …] [--largest SHARE]
+
+Every point is a process of its own. Prints the exponents of power laws fitted to the two largest
+thirds of each series, writes ``benchmarks/results/growth.csv`` and draws ``docs/growth.png``.
+``overhead.py`` has the growth with datasets, which is drawn as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from duels import BEST, ours  # noqa: E402
+from timing import once  # noqa: E402
+
+TABLE = HERE.parent / "results" / "growth.csv"
+FIGURE = HERE.parents[1] / "docs" / "growth.png"
+MEMBERS = 8
+SERIES: dict[str, tuple[str, str, list[int]]] = {
+    "patches": (
+        f"patches mapped by {MEMBERS} members",
+        "map",
+        [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000],
+    ),
+    "side": (
+        "side of an image (px), sites found and refined",
+        "side",
+        [512, 1024, 2048, 4096, 8192],
+    ),
+    "members": ("members trained at once", "members", [1, 2, 4, 8, 16]),
+}
+
+
+def point(task: str, number: int, folder: Path) -> dict[str, float]:
+    """One measurement: seconds, of which of a processor, and MiB."""
+    if task == "members":
+        if not (folder / "patches.npy").exists():
+            subprocess.run(
+                [sys.executable, str(HERE / "duels.py"), "epoch", str(folder), "0.3"], check=True
+            )
+        chosen = BEST | {"prototypes": 0, "steps": 150}
+        run = once(ours("train", folder, settings=chosen, threads=2, members=number))
+    else:
+        run = once(ours(task, folder, number=number, threads=2, members=MEMBERS))
+    return {"seconds": run.said["seconds"], "cpu": run.cpu, "memory_mib": run.memory / 2**20}
+
+
+def exponent(numbers: np.ndarray, values: np.ndarray) -> float:
+    """Of a power law through the larger part of a series, where constants no longer count."""
+    late = slice(len(numbers) // 3, None)
+    return float(np.polyfit(np.log(numbers[late]), np.log(values[late]), 1)[0])
+
+
+def draw(rows: list[dict[str, Any]]) -> None:
+    """Time and memory, one panel for each series, on logarithmic scales."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    from vaescope.figures.style import house
+
+    names = list(dict.fromkeys(row["series"] for row in rows))
+    with house():
+        figure, panels = plt.subplots(2, len(names), figsize=(3.1 * len(names), 5), sharex="col")
+        for column, name in zip(panels.T.reshape(len(names), 2), names, strict=True):
+            own = [row for row in rows if row["series"] == name]
+            number = np.array([float(row["number"]) for row in own])
+            for panel, key, label in zip(
+                column, ("seconds", "memory_mib"), ("time (s)", "memory (MiB)"), strict=True
+            ):
+                value = np.array([float(row[key]) for row in own])
+                power = exponent(number, value)
+                panel.loglog(number, value, "o-")
+                panel.set_title(f"grows as number$^{{{power:.2f}}}$", fontsize=8)
+                panel.set_ylabel(label)
+                if key == "memory_mib":
+                    panel.set_ylim(100, max(value.max() * 2, 4000))
+            column[1].set_xlabel(own[0]["what"], fontsize=8)
+        figure.savefig(FIGURE, dpi=160)
+
+
+def main() -> None:
+    """Run the series."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("series", nargs="*", help=", ".join(SERIES))
+    parser.add_argument("--largest", type=float, default=1.0, help="share of the largest number")
+    given = parser.parse_args()
+    for name in given.series or SERIES:
+        what, task, numbers = SERIES[name]
+        rows = []
+        with tempfile.TemporaryDirectory() as place:
+            for number in numbers:
+                if number > given.largest * numbers[-1]:
+                    break
+                found = point(task, number, Path(place))
+                row = {"series": name, "what": what, "number": number}
+                rows.append(row | {key: f"{value:.4g}" for key, value in found.items()})
+                print(json.dumps(rows[-1]), flush=True)
+        write(name, rows)
+    draw(table())
+
+
+def table() -> list[dict[str, Any]]:
+    """All rows of the table, and those of ``overhead.py``."""
+    rows: list[dict[str, Any]] = []
+    if TABLE.exists():
+        with TABLE.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    other = TABLE.parent / "overhead.csv"
+    if other.exists():
+        with other.open(newline="") as file:
+            rows += [
+                {
+                    "series": "datasets",
+                    "what": "finished datasets, snakemake -n",
+                    "number": row["number"],
+                    "seconds": row["seconds"],
+                    "memory_mib": row["memory_mib"],
+                }
+                for row in csv.DictReader(file)
+                if row["memory_mib"]
+            ]
+    return rows
+
+
+def write(name: str, rows: list[dict[str, Any]]) -> None:
+    """Write one series; others in the table stay."""
+    old: list[dict[str, Any]] = []
+    if TABLE.exists():
+        with TABLE.open(newline="") as file:
+            old = [row for row in csv.DictReader(file) if row["series"] != name]
+    order = list(SERIES)
+    every = sorted([*old, *rows], key=lambda row: order.index(row["series"]))
+    with TABLE.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(every)
+
+
+if __name__ == "__main__":
+    main()

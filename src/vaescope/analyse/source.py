@@ -1,0 +1,55 @@
+"""The patches of a dataset as one model sees them, some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.models.settings import Settings
+from vaescope.train.data import Codec, Data, gather
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BLOCK_BYTES = 32e6  # of patches and targets held at once
+
+
+@dataclass
+class Source:
+    """Patches of ``patches.zarr`` for a model with these settings, told things by this codec."""
+
+    patches: xr.Dataset
+    settings: Settings
+    codec: Codec
+
+    def __len__(self) -> int:
+        return int(self.patches.sizes["site"])
+
+    def data(self, rows: np.ndarray | slice) -> Data:
+        """Some of the sites.
+
+        Raises
+        ------
+        UserError : as ``train.data.gather``.
+        """
+        return gather(self.patches.isel(site=rows), self.settings, self.codec)
+
+    def shown(self, rows: np.ndarray) -> np.ndarray:
+        """The patches (row, channel, side, side) of some sites."""
+        return np.asarray(self.patches["patch"].isel(site=rows).values, np.float32)
+
+    def blocks(self) -> Iterator[tuple[slice, Data]]:
+        """All sites in order, with where they stand."""
+        for start in range(0, len(self), self.block):
+            rows = slice(start, min(start + self.block, len(self)))
+            yield rows, self.data(rows)
+
+    @cached_property
+    def block(self) -> int:
+        """Sites of a block."""
+        each = self.patches["patch"].nbytes / max(len(self), 1)
+        return int(np.clip(BLOCK_BYTES / max(each, 1), 256, 16384))

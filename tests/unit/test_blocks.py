@@ -1,0 +1,70 @@
+"""Sites that pass block by block are seen as if they were all in memory."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import turned_commas
+
+from vaescope import store, train
+from vaescope.analyse import map_latents
+from vaescope.analyse.drawn import Drawn
+from vaescope.analyse.source import Source
+from vaescope.analyse.spool import Spool
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    count=st.integers(1, 700),
+    start=st.integers(-800, 800),
+    stop=st.integers(-800, 800),
+    step=st.sampled_from([-7, -1, 1, 3]),
+)
+def test_drawn_pictures_are_read_like_an_array(count, start, stop, step):
+    whole = np.arange(count * 6, dtype=np.float32).reshape(count, 1, 2, 3)
+    drawn = Drawn(count, (1, 2, 3), lambda rows: whole[rows])
+    np.testing.assert_array_equal(drawn[start:stop:step], whole[start:stop:step])
+    np.testing.assert_array_equal(drawn[count - 1], whole[count - 1])
+    np.testing.assert_array_equal(np.asarray(drawn), whole)
+
+
+@settings(deadline=None, max_examples=30)
+@given(data=st.data(), count=st.integers(1, 60), block=st.integers(1, 60))
+def test_a_spool_gives_back_what_was_written(data, count, block):
+    whole = np.random.default_rng(count).random((count, 2, 3)).astype(np.float32)
+    spool = Spool(whole.shape)
+    for start in range(0, count, block):
+        spool.write(start, whole[start : start + block])
+    rows = np.array(data.draw(st.lists(st.integers(-count, count - 1))), int)
+    keys = (slice(None), slice(count // 3, None), -1, rows, (slice(0, count // 2), slice(1), 2))
+    for key in keys:
+        np.testing.assert_array_equal(spool[key], whole[key])
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_many_blocks_give_what_one_block_gives(tmp_path, monkeypatch, likelihood):
+    patches, _ = turned_commas(300)
+    chosen = {"variant": "jrvae", "classes": 2, "steps": 30, "hidden": 16, "turns": 4}
+    chosen |= {"likelihood": likelihood}
+    if likelihood == "bernoulli":
+        patches["patch"] = patches["patch"].clip(0, 1)
+    members, checkpoints = tmp_path / "members", tmp_path / "checkpoints"
+    train.fit(patches, chosen, members=[0, 1], seed=1, out=members, checkpoints=checkpoints)
+    once = map_latents(tmp_path / "members", patches, patches)
+    store.write(patches, tmp_path / "patches.zarr")
+    monkeypatch.setattr(Source, "block", 70)
+    again = map_latents(tmp_path / "members", store.open(tmp_path / "patches.zarr"), patches)
+    for name, values in once.data_vars.items():
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(
+                again[name].values, values.values, atol=2e-4, err_msg=str(name)
+            )
+
+
+def test_a_store_divides_sites_and_nothing_else(tmp_path):
+    wide = xr.Dataset({"patch": (("site", "py", "px"), np.zeros((9000, 20, 20), np.float32))})
+    store.write(wide, tmp_path / "a.zarr")
+    chunks = store.open(tmp_path / "a.zarr")["patch"].chunks
+    assert [len(axis) for axis in chunks][1:] == [1, 1]
+    assert 1 < len(chunks[0]) < 20
