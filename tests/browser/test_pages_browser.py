@@ -7,9 +7,11 @@ import io
 import json
 import shutil
 
+import numpy as np
 import pages_fixtures
 import pytest
 from pages_fixtures import MODELS, RECIPE, ROW, Watched
+from PIL import Image
 
 from vaescope import figures, report
 
@@ -64,7 +66,20 @@ def test_hostile_names_and_notes_stay_text(seen):
     assert seen.page.evaluate("[...document.images].every(one => one.src.startsWith('data:'))")
 
 
-@pytest.mark.parametrize("kind", ["png", "csv", "svg"])
+def test_the_mailed_page_hands_out_its_pictures(seen, results):
+    name = "jrvae-maps-cells.png"
+    got, data = taken(seen, f'a[download="{name}"]')
+    assert got == name
+    with Image.open(io.BytesIO(data)) as handed:
+        assert handed.format == "PNG"
+        found = np.asarray(handed.convert("RGB"), float)
+    with Image.open(results / "crystal/figures/latest" / name) as drawn:
+        wanted = np.asarray(drawn.convert("RGB"), float)
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).mean() < 3  # of 255: carried in a smaller format
+
+
+@pytest.mark.parametrize("kind", ["csv", "svg"])
 def test_the_mailed_page_hands_out_its_files(seen, results, kind):
     name = f"jrvae-maps-cells.{kind}"
     got, data = taken(seen, f'a[download="{name}"]')

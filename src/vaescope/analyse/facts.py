@@ -172,8 +172,6 @@ def of_model(latents: xr.Dataset, history: Any, trained: int) -> dict[str, float
     for name in ("step", "epoch"):
         if name in history and len(history):
             numbers[f"training_{name}s"] = float(np.nanmax(history[name].to_numpy(float)))
-    if "seconds" in history and len(history):
-        numbers["training_seconds"] = float(history.groupby("member")["seconds"].max().sum())
     scores = json_attribute(latents, "scores", {})
     numbers |= {name: v for name, v in scores.items() if name not in {"n_sites", "members_kept"}}
     if "consensus_angle" in latents:

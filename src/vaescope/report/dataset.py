@@ -43,7 +43,6 @@ _SAID_ELSEWHERE = (
     "angle_median_spread_deg",
     "class_entropy_mean",
     "training_steps",
-    "training_seconds",
 )
 _SEVERITY = {"serious": "Serious", "care": "Read with care", "note": "Good to know"}
 _LONGEST_METADATA = 20_000  # letters of the vendor's metadata on the page; the store has all

@@ -83,7 +83,6 @@ _SCORES = {
     "classes_used": "classes",
     "training_steps": "steps of training",
     "training_epochs": "epochs of training",
-    "training_seconds": "seconds of training, all members",
     "angle_period_deg": "angles known modulo",
     "angle_spread_median_deg": "angle spread (median)",
     "latent_spread_median": "latent spread (median)",
