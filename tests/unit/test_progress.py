@@ -238,6 +238,11 @@ def test_a_failed_export_stays_told_until_it_is_mended_or_unwanted(tmp_path: Pat
     summary.forget_unwanted(plan)
     assert {note.stem for note in notes.iterdir()} == {"export_napari"}
     assert "export_napari" in summary.closing_words(plan)
+    summary.tidy(plan)
+    assert notes.is_dir(), "a failure is not tidied away"
+    (notes / "export_napari.json").unlink()
+    summary.tidy(plan)
+    assert not notes.exists()
 
 
 @pytest.mark.parametrize(

@@ -211,5 +211,6 @@ def start_run():
 
 def end_run():
     """Show what there is, failures included."""
+    summary.tidy(PLAN)
     summary.refresh_index(PLAN, since=started)
     print(f"\n{summary.closing_words(PLAN, since=started)}", file=sys.stderr)

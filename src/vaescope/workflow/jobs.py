@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -121,13 +121,12 @@ def job(snakemake: Any) -> Iterator[Task]:
 def forget_failures(folder: Path) -> None:
     """Remove the notes of failures of a dataset: what it is made of now is complete.
 
-    Those of exports stay, which are no part of it and may have failed meanwhile.
+    Those of exports stay, which are no part of it and may have failed meanwhile. The folder of the
+    notes stays too: an export may be about to write into it.
     """
     for note in (folder / FAILURES).glob("*.json"):
         if not note.name.startswith(EXPORTING):
             note.unlink()
-    with suppress(OSError):
-        (folder / FAILURES).rmdir()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def forget_unwanted(plan: Plan) -> None:
         for note in (plan.results / dataset).glob(_NOTES):
             if note.name.startswith(EXPORTING) and note.stem not in wanted:
                 note.unlink(missing_ok=True)
+
+
+def tidy(plan: Plan) -> None:
+    """Remove the empty folders of notes; when no job is left that could write one."""
+    for dataset in plan.rows:
+        with suppress(OSError):
+            (plan.results / dataset / FAILURES).rmdir()
 
 
 def refresh_index(plan: Plan, since: float) -> None:
