@@ -70,12 +70,15 @@ def draw(rows: list[dict[str, Any]]) -> None:
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     from vaescope.figures.style import house
 
     names = list(dict.fromkeys(row["series"] for row in rows))
     with house():
-        figure, panels = plt.subplots(2, len(names), figsize=(3.1 * len(names), 5), sharex="col")
+        figure, panels = plt.subplots(
+            2, len(names), figsize=(3.1 * len(names), 5), sharex="col", layout="constrained"
+        )
         for column, name in zip(panels.T.reshape(len(names), 2), names, strict=True):
             own = [row for row in rows if row["series"] == name]
             number = np.array([float(row["number"]) for row in own])
@@ -85,8 +88,11 @@ def draw(rows: list[dict[str, Any]]) -> None:
                 value = np.array([float(row[key]) for row in own])
                 power = exponent(number, value)
                 panel.loglog(number, value, "o-")
-                panel.set_title(f"grows as number$^{{{power:.2f}}}$", fontsize=8)
+                panel.set_title(f"exponent {power:.2f}", fontsize=8)
                 panel.set_ylabel(label)
+                for axis in (panel.xaxis, panel.yaxis):
+                    axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.10g}"))
+                    axis.set_minor_formatter(NullFormatter())
                 if key == "memory_mib":
                     panel.set_ylim(100, max(value.max() * 2, 4000))
             column[1].set_xlabel(own[0]["what"], fontsize=8)
