@@ -12,7 +12,6 @@ for in FILE, in $VAESCOPE_MNIST, and in ../shared/data/mnist_8000.npz.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from cases import CASES, SEEDS, Case
+from rows import replace
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "benchmarks" / "results"
@@ -160,23 +160,6 @@ def rows_of(name: str, runs: dict[int, dict[str, Any]], version: str) -> list[di
     return rows
 
 
-def write(table: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows; those of other cases that the table holds already stay."""
-    if not rows:
-        return
-    old: list[dict[str, Any]] = []
-    if table.exists():
-        with table.open(newline="") as file:
-            new = {row["case"] for row in rows}
-            old = [row for row in csv.DictReader(file) if row["case"] not in new]
-    order = list(CASES)
-    every = sorted([*old, *rows], key=lambda row: order.index(row["case"]))
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(every)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", help="all if none is named: " + ", ".join(CASES))
@@ -205,7 +188,7 @@ def main() -> None:
             if len(found[name]) == len(given.seeds):
                 runs = dict(sorted(found[name].items()))
                 table = "mnist.csv" if CASES[name].data == "mnist" else "cards.csv"
-                write(OUT / table, rows_of(name, runs, version))
+                replace(OUT / table, rows_of(name, runs, version), "case", list(CASES))
     for name in names:
         for row in rows_of(name, dict(sorted(found[name].items())), version):
             print(" | ".join(str(value) for value in list(row.values())[:9]))

@@ -10,7 +10,6 @@ Peers are run in environments of their own, made from ``requirements/`` at first
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from duels import CASES, Case  # noqa: E402
+from rows import replace  # noqa: E402
 from timing import Run, interleaved, median, spread  # noqa: E402
 
 TABLE = HERE.parent / "results" / "speed.csv"
@@ -79,25 +79,11 @@ def main() -> None:
             subprocess.run(lay, check=True)
             found = interleaved(case.contenders(Path(place)), given.repeats or case.repeats)
         rows = rows_of(name, case, found, given.size)
-        write(rows)
+        replace(TABLE, rows, "case", list(CASES))
         for row in rows:
             print(
                 "  ".join(f"{row[key]}" for key in row if key not in ("what", "size")), flush=True
             )
-
-
-def write(rows: list[dict[str, Any]]) -> None:
-    """Write rows; those of other cases that the table holds already stay."""
-    old: list[dict[str, Any]] = []
-    if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            old = [row for row in csv.DictReader(file) if row["case"] != rows[0]["case"]]
-    order = list(CASES)
-    every = sorted([*old, *rows], key=lambda row: order.index(row["case"]))
-    with TABLE.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(every)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from duels import BEST, ours  # noqa: E402
+from rows import replace  # noqa: E402
 from timing import once  # noqa: E402
 
 TABLE = HERE.parent / "results" / "growth.csv"
@@ -116,7 +117,7 @@ def main() -> None:
                 row = {"series": name, "what": what, "number": number}
                 rows.append(row | {key: f"{value:.4g}" for key, value in found.items()})
                 print(json.dumps(rows[-1]), flush=True)
-        write(name, rows)
+        replace(TABLE, rows, "series", list(SERIES))
     draw(table())
 
 
@@ -141,20 +142,6 @@ def table() -> list[dict[str, Any]]:
                 if row["memory_mib"]
             ]
     return rows
-
-
-def write(name: str, rows: list[dict[str, Any]]) -> None:
-    """Write one series; others in the table stay."""
-    old: list[dict[str, Any]] = []
-    if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            old = [row for row in csv.DictReader(file) if row["series"] != name]
-    order = list(SERIES)
-    every = sorted([*old, *rows], key=lambda row: order.index(row["series"]))
-    with TABLE.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(every)
 
 
 if __name__ == "__main__":

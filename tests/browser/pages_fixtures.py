@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import fake_results
-import pytest
 
 from vaescope import figures, report
 
@@ -23,27 +18,6 @@ RECIPE = {
     "figures": {"dpi": 40, "formats": ["png", "svg"]},
 }
 ROW = {"recipe": "atoms", "source": "a b.dm3", "notes": EVIL, "models": MODELS}
-
-
-@contextmanager
-def chromium() -> Iterator:
-    """The machine's Chromium. Where there is none, tests are skipped, unless
-    ``VAESCOPE_BROWSER=required``: then they fail."""
-    from playwright.sync_api import sync_playwright
-
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    with sync_playwright() as playwright:
-        if found is None and Path(playwright.chromium.executable_path).is_file():
-            found = playwright.chromium.executable_path
-        if found is None:
-            refuse = (
-                pytest.fail if os.environ.get("VAESCOPE_BROWSER") == "required" else pytest.skip
-            )
-            refuse("there is no Chromium on this machine")
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=found, args=flags)
-        yield browser
-        browser.close()
 
 
 class Watched:

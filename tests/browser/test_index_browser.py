@@ -12,12 +12,6 @@ from vaescope import report
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with pages_fixtures.chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = pages_fixtures.finished(tmp_path_factory.mktemp("results"))
     (folder / "broken/failures").mkdir(parents=True)

@@ -8,18 +8,11 @@ import json
 import shutil
 
 import numpy as np
-import pages_fixtures
 import pytest
 from pages_fixtures import MODELS, RECIPE, ROW, Watched
 from PIL import Image
 
 from vaescope import figures, report
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with pages_fixtures.chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
