@@ -51,6 +51,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/speed
 	$(BIN)/python benchmarks/speed/overhead.py
 	$(BIN)/python benchmarks/speed/growth.py
+	$(BIN)/python benchmarks/explorer.py
 ifdef PEER_PYTHON
 	$(BIN)/python benchmarks/peers.py $(PEER_PYTHON)
 endif

@@ -44,8 +44,8 @@ def settings_of(case: Case) -> dict[str, Any]:
 
 def prepared(
     case: Case, seed: int, mnist: str | None, count: int | None = None, pixels: int | None = None
-) -> tuple[Any, Any]:
-    """Sites and patches of a case; ``count`` and ``pixels`` replace what its recipe says."""
+) -> Any:
+    """The patches of a case; ``count`` and ``pixels`` replace what its recipe says."""
     from vaescope import patches, read, simulate, sites
 
     recipe = recipe_of(case)
@@ -57,12 +57,11 @@ def prepared(
         if count:
             name += ("&" if "?" in name else "?") + f"count={count}"
         image = simulate.make(name, seed)
-    where = sites.find(image, recipe["sites"])
     asked = recipe["patches"] | ({"pixels": pixels} if pixels else {})
-    return where, patches.extract(image, where, asked).load()
+    return patches.extract(image, sites.find(image, recipe["sites"]), asked).load()
 
 
-def trained(case: Case, where: Any, cut: Any, seed: int) -> tuple[Any, float]:
+def trained(case: Case, cut: Any, seed: int) -> tuple[Any, float]:
     """Latents of the patches from a model trained on them by one thread, and its seconds."""
     import torch
 
@@ -83,7 +82,7 @@ def trained(case: Case, where: Any, cut: Any, seed: int) -> tuple[Any, float]:
             log=lambda text: None,
         )
         seconds = time.perf_counter() - began
-        latents = analyse.map_latents(members, cut, where, name=case.model).load()
+        latents = analyse.map_latents(members, cut, name=case.model).load()
     return latents, seconds
 
 
@@ -93,8 +92,8 @@ def run(name: str, seed: int, mnist: str | None) -> dict[str, Any]:
     from vaescope.models.settings import Settings
 
     case = CASES[name]
-    where, cut = prepared(case, seed, mnist)
-    latents, seconds = trained(case, where, cut, seed)
+    cut = prepared(case, seed, mnist)
+    latents, seconds = trained(case, cut, seed)
     data = train.data.gather(cut, Settings.from_recipe(settings_of(case)), seed=seed)
     return {**case.judge(latents, data), "seconds of training": round(seconds, 1)}
 

@@ -88,7 +88,7 @@ def encode(folder: Path) -> None:
 
     cut, found = store.open(folder / "patches.zarr"), store.open(folder / "sites.zarr")
     out = folder / "jrvae"
-    latents = analyse.map_latents(out / "members", cut, found, name="jrvae")
+    latents = analyse.map_latents(out / "members", cut, name="jrvae")
     store.write(latents, out / "latents.zarr")
     write_movie(analyse.follow(latents, found), out / "movie", {})
 

@@ -141,13 +141,13 @@ def our_case(name: str, steps: int | None) -> cases.Case:
     return replace(case, members=1, changes=changes)
 
 
-def ours(name: str, seed: int, asked: Asked, where: Any, cut: Any) -> dict[str, float]:
+def ours(name: str, seed: int, asked: Asked, cut: Any) -> dict[str, float]:
     """What our model scores."""
     from vaescope.models.settings import Settings
 
     case = our_case(name, asked.steps)
     settings = Settings.from_recipe(family.settings_of(case))
-    latents, seconds = family.trained(case, where, cut, seed)
+    latents, seconds = family.trained(case, cut, seed)
     epochs = settings.steps * settings.batch / cut.sizes["site"]
     return {**DUELS[name].judge(latents, None), EPOCHS: epochs, SECONDS: seconds}
 
@@ -176,12 +176,10 @@ def remembered(memory: Path, make: Callable[[], dict[str, float]]) -> dict[str, 
 
 def duel(name: str, seed: int, asked: Asked, version: str) -> dict[str, dict[str, float]]:
     """All scores of one case and seed, by the name of the peer; ours under an empty one."""
-    where, cut = family.prepared(
-        our_case(name, asked.steps), seed, asked.mnist, asked.count, asked.pixels
-    )
+    cut = family.prepared(our_case(name, asked.steps), seed, asked.mnist, asked.count, asked.pixels)
     folder = family.OUT / "runs" / version / "peers"
     stem = f"{name}-{seed}{asked.words}".replace(" --", "-").replace(" ", "=")
-    mine = remembered(folder / f"{stem}.json", lambda: ours(name, seed, asked, where, cut))
+    mine = remembered(folder / f"{stem}.json", lambda: ours(name, seed, asked, cut))
     out = {"": mine}
     seconds = PATIENCE * mine[SECONDS] if asked.budget is None else asked.budget
     for peer in DUELS[name].peers:

@@ -64,7 +64,7 @@ def measure(case: Case, seed: int, members: int) -> dict[str, float]:
             checkpoints=out / "checkpoints",
             log=lambda _: None,
         )
-        latents = analyse.map_latents(out / "members", cut, found, name=case.model)
+        latents = analyse.map_latents(out / "members", cut, name=case.model)
     followed = analyse.follow(latents, found, recipe["movie"] if case.movie is None else case.movie)
     scores = json.loads(found.attrs.get("truth_scores", "{}")) | json.loads(latents.attrs["scores"])
     scores |= json.loads(followed.attrs.get("scores", "{}"))

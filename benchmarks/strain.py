@@ -96,7 +96,7 @@ def modelled(image: Any, sites: Any, seed: int) -> Any:
         train.fit(
             cut, chosen, members=members, seed=seed, out=out, checkpoints=beside, log=lambda _: None
         )
-        return analyse.map_latents(out, cut, sites)
+        return analyse.map_latents(out, cut)
 
 
 def _core(case: str, mapped: Any, known: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ with job(snakemake) as task:
     latents = analyse.map_latents(
         task.input.members,
         store.open(task.input.patches),
-        sites,
         name=task.wildcards.model,
         threads=task.threads,
     )

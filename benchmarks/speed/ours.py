@@ -192,7 +192,7 @@ def map_(folder: Path, options: dict[str, Any]) -> Numbers:
         )
         began = time.perf_counter()
         seen = store.open(Path(place, "patches.zarr"))
-        latents = analyse.map_latents(members, seen, seen, threads=options.get("threads", 1))
+        latents = analyse.map_latents(members, seen, threads=options.get("threads", 1))
         store.write(latents, Path(place, "latents.zarr"))
         return {"seconds": time.perf_counter() - began}
 

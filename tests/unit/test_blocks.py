@@ -51,10 +51,10 @@ def test_many_blocks_give_what_one_block_gives(tmp_path, monkeypatch, likelihood
         patches["patch"] = patches["patch"].clip(0, 1)
     members, checkpoints = tmp_path / "members", tmp_path / "checkpoints"
     train.fit(patches, chosen, members=[0, 1], seed=1, out=members, checkpoints=checkpoints)
-    once = map_latents(tmp_path / "members", patches, patches)
+    once = map_latents(tmp_path / "members", patches)
     store.write(patches, tmp_path / "patches.zarr")
     monkeypatch.setattr(Source, "block", 70)
-    again = map_latents(tmp_path / "members", store.open(tmp_path / "patches.zarr"), patches)
+    again = map_latents(tmp_path / "members", store.open(tmp_path / "patches.zarr"))
     for name, values in once.data_vars.items():
         if values.dtype.kind == "f":
             np.testing.assert_allclose(

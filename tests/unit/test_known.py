@@ -103,7 +103,7 @@ def fit(patches, chosen, folder, **more):
         log=lambda text: None,
         **more,
     )
-    return map_latents(folder / "members", patches, patches)
+    return map_latents(folder / "members", patches)
 
 
 def test_few_labels_name_the_classes(tmp_path):

@@ -69,7 +69,7 @@ def test_a_denoiser_beats_the_classical_methods_on_patches_it_never_saw(tmp_path
         checkpoints=tmp_path / "checkpoints",
         log=lambda text: None,
     )
-    latents = map_latents(tmp_path / "members", patches, patches)
+    latents = map_latents(tmp_path / "members", patches)
     import json
 
     found = json.loads(latents.attrs["scores"])

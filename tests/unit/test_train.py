@@ -42,7 +42,7 @@ def test_the_angle_holds_over_the_full_circle(tmp_path):
     patches, angle = turned_commas()
     settings = {"variant": "rvae", "steps": 300, "batch": 48, "hidden": 64, "turns": 12}
     fit(patches, tmp_path, members=(0, 1), settings=settings)
-    latents = map_latents(tmp_path / "members", patches, patches)
+    latents = map_latents(tmp_path / "members", patches)
     error = wrap(latents["consensus_angle"].values - angle)
     error = np.degrees(np.abs(wrap(error - np.angle(np.exp(1j * error).mean()))))
     # A Gaussian posterior started at 0 leaves those beyond 90 degrees, half of the sites, wrong.
@@ -68,7 +68,7 @@ def test_classes_are_found_whatever_their_angle(tmp_path):
         "turns": 12,
     }
     fit(patches, tmp_path, members=(0, 1), settings=settings)
-    latents = map_latents(tmp_path / "members", patches, patches)
+    latents = map_latents(tmp_path / "members", patches)
     assert matched_accuracy(latents["consensus_class"].values, kind) > 0.97
 
 

@@ -44,7 +44,6 @@ RESTORED = 20_000  # patches among which restoration is scored
 def map_latents(
     members: Path,
     patches: xr.Dataset,
-    sites: xr.Dataset,
     *,
     name: str = "",
     threads: int = 1,
@@ -54,7 +53,7 @@ def map_latents(
     Parameters
     ----------
     members : folder of ``member-K.safetensors``.
-    patches, sites : the Datasets of ``patches.zarr`` and ``sites.zarr``.
+    patches : the Dataset of ``patches.zarr``.
     name : the model's name in the recipe.
     threads : members encoded at once.
 
@@ -74,7 +73,7 @@ def map_latents(
     source = Source(patches, own, ensemble[0].codec)
     with ThreadPoolExecutor(max_workers=max(threads, 1), initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool)
-        return _mapped(ensemble, encodings, source, sites, name, pool)
+        return _mapped(ensemble, encodings, source, name, pool)
 
 
 def one_thread() -> None:
@@ -102,7 +101,6 @@ def _mapped(
     ensemble: Sequence[Member],
     encodings: Sequence[Encoding],
     source: Source,
-    sites: xr.Dataset,
     name: str,
     pool: ThreadPoolExecutor,
 ) -> xr.Dataset:
