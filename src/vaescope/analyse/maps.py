@@ -34,6 +34,7 @@ from vaescope.analyse.encode import Encoding, Member, encode, joined, load_membe
 from vaescope.analyse.left_over import leave_over
 from vaescope.analyse.source import Source
 from vaescope.analyse.spool import Spool
+from vaescope.numerics import one_thread
 from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
@@ -74,13 +75,6 @@ def map_latents(
     with ThreadPoolExecutor(max_workers=max(threads, 1), initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool)
         return _mapped(ensemble, encodings, source, name, pool)
-
-
-def one_thread() -> None:
-    """Torch counts its threads per calling thread; one keeps sums in one order."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _encoded(

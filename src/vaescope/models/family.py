@@ -282,7 +282,7 @@ class Family(nn.Module):
             strain = torch.stack([grown - lean * across, grown + lean * across, lean * along], -1)
         offset = None
         if "offset" in latents:
-            offset = (pose.rotation(angle) @ latents["offset"].unsqueeze(-1)).squeeze(-1)
+            offset = pose.product(pose.rotation(angle), latents["offset"].unsqueeze(-1)).squeeze(-1)
         return pose.affine(angle, offset, strain)
 
     def decode_rows(

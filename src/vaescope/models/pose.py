@@ -46,6 +46,11 @@ def compression(strain: Tensor) -> Tensor:
     return torch.exp(-mean)[..., None, None] * torch.stack(rows, dim=-2)
 
 
+def product(one: Tensor, other: Tensor) -> Tensor:
+    """Products (…, 2, n) of (…, 2, 2) and (…, 2, n), exact however torch multiplies."""
+    return one[..., :1] * other[..., :1, :] + one[..., 1:] * other[..., 1:, :]
+
+
 def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tensor:
     """Pose matrices (…, 2, 3), for points of the patch to points of the canonical picture.
 
@@ -57,11 +62,11 @@ def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tenso
     """
     linear = rotation(-angle)
     if strain is not None:
-        linear = compression(strain) @ linear
+        linear = product(compression(strain), linear)
     if offset is None:
         shift = torch.zeros_like(linear[..., :1])
     else:
-        shift = -(linear @ offset.unsqueeze(-1))
+        shift = -product(linear, offset.unsqueeze(-1))
     return torch.cat([linear, shift], dim=-1)
 
 

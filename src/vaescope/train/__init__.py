@@ -62,6 +62,7 @@ def fit(
 
     from vaescope.models.likelihood import refuse_unlike
     from vaescope.models.settings import Settings
+    from vaescope.numerics import one_thread
     from vaescope.train import checkpoint, physics
     from vaescope.train.fitting import Fitting
 
@@ -81,7 +82,7 @@ def fit(
 
     def train_group(group: list[int]) -> list[tuple[dict[str, torch.Tensor], dict[str, Any]]]:
         if device.type == "cpu":
-            torch.set_num_threads(1)  # counted per calling thread
+            one_thread()
         path = checkpoints / f"members-{'-'.join(map(str, group))}.safetensors"
         fitting = Fitting(
             data, chosen, members=group, seed=seed, device=device, key=key, physics=own

@@ -14,6 +14,7 @@ import torch
 
 from vaescope import simulate, store, weights
 from vaescope.errors import UserError
+from vaescope.numerics import one_thread
 from vaescope.progress import over
 from vaescope.sites.learned import maxima, network, picture
 from vaescope.sites.learned.network import UNet
@@ -134,7 +135,7 @@ def look(
 
     def work(corner: tuple[int, int]) -> Maxima:
         if device.type == "cpu":
-            torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
+            one_thread()
         start = [max(at - _MARGIN, 0) for at in corner]
         stop = [min(at + tile + _MARGIN, side) for at, side in zip(corner, padded, strict=True)]
         seen = _rescaled(frame, factor, start, stop, lengths.outlier)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vaescope.numerics import one_thread
 from vaescope.progress import Course, course, over
 from vaescope.sites.learned import scenes
 from vaescope.sites.learned.maxima import peaks
@@ -56,7 +57,7 @@ def train(
 
     def run(number: int) -> UNet:
         if device.type == "cpu":
-            torch.set_num_threads(1)  # counted per calling thread; keeps sums in one order
+            one_thread()
         return _fit(members[number], settings, number, pool, device, made)
 
     workers = min(max(threads, 1), settings.members) if device.type == "cpu" else 1
