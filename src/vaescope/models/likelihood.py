@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from vaescope.models.settings import Settings
@@ -73,9 +76,8 @@ def log_likelihood(
     """
     kind = settings.likelihood
     if kind == "gaussian":
-        # Sum of squares first, so that only one large array is made.
         log_sd = log_sigma[:, None, None]
-        squares = ((seen - raw).square() * mask).sum((-2, -1))
+        squares = _Squares.apply(raw, seen, mask)
         per_pixel = log_sd + 0.5 * math.log(2 * math.pi)
         value = -0.5 * squares * (-2 * log_sd).exp() - mask.sum() * per_pixel
         return value.sum(-1)
@@ -87,6 +89,27 @@ def log_likelihood(
         if kind == "continuous-bernoulli":
             value = value + log_normaliser(raw)
     return (value * mask).sum((-3, -2, -1))
+
+
+class _Squares(Function):
+    """Squared distance (…) of pictures (…, height, width) from those seen, under a mask of 0 and 1.
+
+    Kept as one array, and with a gradient of one pass over it: the pixels of every turn of every
+    patch are far more than a cache holds.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, raw: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
+        apart = torch.sub(raw, seen).mul_(mask).flatten(-2)
+        ctx.save_for_backward(apart)
+        ctx.sides = raw.shape[-2:]
+        return torch.linalg.vecdot(apart, apart)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (apart,) = ctx.saved_tensors
+        return (apart * (2 * grad).unsqueeze(-1)).unflatten(-1, ctx.sides), None, None
 
 
 def refuse_unlike(patches: Tensor, settings: Settings) -> None:

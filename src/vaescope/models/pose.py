@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
@@ -90,15 +93,36 @@ def finer(pictures: Tensor, interpolation: str) -> Tensor:
 
 def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
     """What ``resample`` shows, (n, channel, *sides), of pictures that ``finer`` has made."""
-    # In place: torch's own grid of an affine map is as dear as sampling at it, and a product of
-    # matrices with three rows half as dear.
-    x, y, one = _points(sides).to(poses)
-    places = poses[..., :1] * x
-    places.addcmul_(poses[..., 1:2], y).addcmul_(poses[..., 2:], one)
+    places = _Places.apply(poses, _points(sides).to(poses))
+    assert isinstance(places, Tensor)
     grid = places.reshape(len(poses), 2, *sides).movedim(1, -1)
     return functional.grid_sample(
         fine, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
+
+
+class _Places(Function):
+    """Where points (3, pixel) as (x, y, 1) are seen under poses (n, 2, 3): (n, 2, pixel).
+
+    In place: torch's own grid of an affine map is as dear as sampling at it, and a product of
+    matrices with three rows half as dear. Its gradient, though, is one good product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, poses: Tensor, points: Tensor) -> Tensor:
+        ctx.save_for_backward(points)
+        x, y, one = points
+        places = poses[..., :1] * x
+        return places.addcmul_(poses[..., 1:2], y).addcmul_(poses[..., 2:], one)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (points,) = ctx.saved_tensors
+        # It comes as pairs (x, y), pixel by pixel: taken as it lies in memory.
+        pairs = grad.movedim(1, -1).reshape(len(grad), -1)
+        each = torch.einsum("kp,cd->pcdk", points, torch.eye(2).to(points))
+        return (pairs @ each.reshape(-1, 6)).reshape(-1, 2, 3), None
 
 
 @cache
