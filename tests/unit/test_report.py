@@ -160,6 +160,8 @@ def test_what_has_no_room_is_linked_to_where_it_lies(tmp_path):
     assert set(room.files) == {"small.csv"}
     assert not Room(left=5).take(tmp_path / "small.csv")
     assert not room.take(tmp_path / "gone.csv")
+    assert Room.beside(23_999_990).left == 10
+    assert Room.beside(30_000_000).left == 0
 
 
 def test_quality_comes_first_and_says_what_matters(page):

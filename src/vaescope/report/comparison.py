@@ -16,7 +16,7 @@ from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
 from vaescope.report import words
 from vaescope.report.pages import write_page
-from vaescope.report.pictures import Room, embedded_figures
+from vaescope.report.pictures import embedded_figures
 
 _COLUMNS = {
     "accuracy": (
@@ -77,7 +77,7 @@ def write_comparison(
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
     own = [figure for figure in manifest.get("figures", []) if figure["model"] == GROUP]
-    room = Room()
+    pictures, files = embedded_figures(folder, {**manifest, "figures": own})
     facts = {
         "dataset": dataset,
         "version": str(manifest.get("version", "–")),
@@ -88,8 +88,8 @@ def write_comparison(
         ],
         "findings": _findings(entries, rows, list(kinds)),
         "notes": [(entry.title, entry.note) for entry in entries if entry.note],
-        "figures": embedded_figures(folder, {**manifest, "figures": own}, room),
-        "files": room.files,
+        "figures": pictures,
+        "files": files,
         "sites": words.number(int(patches.sizes["site"])),
         "fitted": words.number(fitted) if fitted < patches.sizes["site"] else "",
         "stack": patches.attrs.get("method") == "frames",

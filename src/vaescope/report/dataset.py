@@ -18,7 +18,7 @@ from vaescope.report import explorer, words
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
-from vaescope.report.pictures import Room, embedded_figures
+from vaescope.report.pictures import embedded_figures
 from vaescope.store import json_attribute
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def write_report(
     sites = store.open(folder / "sites.zarr").load()
     latents = {name: store.open(folder / name / "latents.zarr") for name in models}
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
-    room = Room()
+    explored = explorer.build(results_dir, dataset, models, Look.from_recipe(recipe))
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
-    pictures = embedded_figures(folder, {**manifest, "figures": own}, room)
+    pictures, files = embedded_figures(folder, {**manifest, "figures": own}, explored.bytes)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     text = methods(known, labels)
     facts = {
@@ -102,14 +102,14 @@ def write_report(
         "figures_of": {
             name: [figure for figure in pictures if figure["model"] == name] for name in models
         },
-        "files": room.files,
+        "files": files,
         "recipe_words": words.recipe(recipe),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),
         "provenance": _provenance(folder, list(known["stores"])),
         "packages": known["packages"],
         "seed": recipe.get("seed", 0),
         "vendor": _vendor(image),
-        "explorer": explorer.build(results_dir, dataset, models, Look.from_recipe(recipe)),
+        "explorer": explored,
         "comparison": bool((recipe.get("baselines") or {}).get("methods")),
         "methods": text,
         "citation": citation(),

@@ -17,16 +17,22 @@ from vaescope.figures import versions
 from vaescope.report.pages import embedded_figure
 
 _LARGEST = 400_000  # bytes of one embedded file, packed
-_ROOM = 6_000_000  # bytes of all of them on a page
+_ROOM = 8_000_000  # letters of all of them on a page
+_PAGE = 24_000_000  # letters of a page that is easily mailed and opened
 _WORDS = {"png": "PNG", "svg": "SVG", "pdf": "PDF", "gif": "GIF", "csv": "data (CSV)"}
 
 
 @dataclass
 class Room:
-    """Files embedded in one page, and how much more may be."""
+    """Files embedded in one page, and how many letters more of it they may be."""
 
     left: int = _ROOM
     files: dict[str, str] = field(default_factory=dict)  # packed, in base64, by name
+
+    @classmethod
+    def beside(cls, taken: int) -> Room:
+        """What a page has room for beside so many letters that must be on it."""
+        return cls(min(_ROOM, max(_PAGE - taken, 0)))
 
     def take(self, file: Path) -> bool:
         """Embed a text file, packed, if it is small enough; whether it is in the page."""
@@ -34,37 +40,46 @@ class Room:
             packed = gzip.compress(file.read_bytes(), mtime=0)
         except OSError:
             return False
-        if len(packed) > min(_LARGEST, self.left):
+        if len(packed) > _LARGEST:
             return False
-        self.left -= len(packed)
-        self.files[file.name] = base64.b64encode(packed).decode()
+        text = base64.b64encode(packed).decode()
+        if len(text) > self.left:
+            return False
+        self.left -= len(text)
+        self.files[file.name] = text
         return True
 
 
-def embedded_figures(folder: Path, manifest: dict[str, Any], room: Room) -> list[dict[str, Any]]:
+def embedded_figures(
+    folder: Path, manifest: dict[str, Any], taken: int = 0
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Figures of the manifest with their pictures embedded; those that are gone are left out.
 
     Parameters
     ----------
     folder : of the dataset.
     manifest : of its latest figures.
-    room : takes vector files and tables.
+    taken : letters of the page that are taken by other things.
 
     Returns
     -------
     The entries of the manifest, each with ``picture`` (``data``, ``width``), ``links`` (``word``,
     ``name``, ``path`` from the dataset's folder, ``inside``: whether it is in the page) and
-    ``behind``, the stores and variables drawn.
+    ``behind``, the stores and variables drawn; and the vector files and tables for which the page
+    has room, packed, in base64, by name.
     """
     version = str(manifest.get("version", versions.LATEST))
     latest = folder / "figures" / versions.LATEST
-    found = []
+    shown = []
     for entry in manifest.get("figures", []):
         files = [str(name) for name in entry.get("files", [])]
         drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
         picture = embedded_figure(latest / drawn) if drawn else None
-        if picture is None:
-            continue
+        if picture is not None:
+            shown.append((entry, files, drawn, picture))
+    room = Room.beside(taken + sum(len(picture["data"]) for *_, picture in shown))
+    found = []
+    for entry, files, drawn, picture in shown:
         links = []
         # Tables first: the smallest and the most useful.
         tables = [str(name) for name in entry.get("tables", [])]
@@ -86,7 +101,7 @@ def embedded_figures(folder: Path, manifest: dict[str, Any], room: Room) -> list
         stores = entry.get("stores", {})
         behind = [(store, ", ".join(map(str, names))) for store, names in stores.items()]
         found.append({**entry, "picture": picture, "links": links, "behind": behind})
-    return found
+    return found, room.files
 
 
 def _word(name: str, kind: str, figure: str) -> str:
