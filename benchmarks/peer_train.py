@@ -4,9 +4,10 @@
 
 PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER gets ``angle.npy`` (site,) in radians,
 ``content.npy`` (site, latent), ``class.npy`` (site,) where the model has classes, and ``spent.npy``
-(epochs, seconds of training). Epochs are never cut short. pyroVED also gives ``bound.npy``, the
-mean bound of a patch in nats with all weights 1; with the option ``disc`` it sees only the pixels
-in the circle that a turned patch keeps, as our models do.
+(epochs, seconds of training). Epochs are never cut short. pyroVED and AtomAI also give
+``bound.npy``, the mean bound of a patch in nats with all weights 1. With the option ``disc``
+pyroVED sees only the pixels in the circle that a turned patch keeps, as our models do; AtomAI sees
+all of them, and its bound is that of the pixels in the circle.
 """
 
 from __future__ import annotations
@@ -84,15 +85,67 @@ def _see_disc(model: Any, side: int) -> None:
     """Let a pyroVED model see only the circle in its patches."""
     import pyro.distributions as dist
 
-    axis = (torch.arange(side) + 0.5) * (2 / side) - 1
-    seen = (axis[:, None] ** 2 + axis**2 <= 1).flatten()
+    seen = _disc(side)
     model.sampler_d = lambda mean: dist.Bernoulli(mean, validate_args=False).mask(seen)
+
+
+def _disc(side: int) -> torch.Tensor:
+    """Whether a pixel (side * side,) lies in the circle that a turned patch keeps."""
+    axis = (torch.arange(side) + 0.5) * (2 / side) - 1
+    return (axis[:, None] ** 2 + axis**2 <= 1).flatten()
 
 
 def _bound(trainer: Any, images: torch.Tensor, weights: Any) -> np.ndarray:
     """The mean bound of a patch, nats, by pyroVED's own loss."""
     losses = [trainer.svi.evaluate_loss(x, scale_factor=weights) for x in images.split(ENCODED)]
     return np.array(-sum(losses) / len(images))
+
+
+def atomai_jrvae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
+    """AtomAI's jrVAE with its defaults, but for a prior of the angle that allows all of them."""
+    vars(np).setdefault("product", np.prod)  # left NumPy with 2.0, and AtomAI calls it
+    import atomai
+    from atomai.losses_metrics.vi_losses import kld_discrete, kld_normal, kld_rot
+
+    images = torch.from_numpy(patches)
+    model = atomai.models.jrVAE(
+        tuple(images.shape[1:]),
+        latent_dim=options["latent_dim"],
+        discrete_dim=[options["discrete_dim"]],
+        translation=False,
+        seed=seed,
+    )
+    model.kdict_["phi_prior"] = np.pi
+    model.compile_trainer((images, None), batch_size=options["batch"])
+    model.loss = "ce"
+    seen = _disc(images.shape[1])
+
+    def bound(
+        x: torch.Tensor, logit: torch.Tensor, mean: Any, log_sd: Any, alphas: Any, **_: Any
+    ) -> torch.Tensor:
+        """The bound of a batch with all weights 1, on the pixels that our models see."""
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            logit.flatten(1), x.flatten(1), reduction="none"
+        )
+        known = -loss[:, seen].sum(1).mean()
+        angle = kld_rot(np.pi, log_sd[:, 0]).mean()
+        content = kld_normal([mean[:, 1:], log_sd[:, 1:]]).mean()
+        classes = sum(kld_discrete(alpha).mean() for alpha in alphas)
+        return known - angle - content - classes
+
+    def encode() -> Found:
+        mean, _, alphas = model.encode(images)
+        model.elbo_fn = bound
+        parts = images.split(ENCODED)
+        values = [float(model.forward_compute_elbo(x, mode="eval")) * len(x) for x in parts]
+        return {
+            "angle": mean[:, 0],
+            "content": mean[:, 1:],
+            "class": alphas.argmax(1),
+            "bound": np.array(sum(values) / len(images)),
+        }
+
+    return lambda epoch: model.train_epoch(), encode
 
 
 def target_vae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
@@ -166,7 +219,12 @@ def _likeliest(out: tuple[torch.Tensor, ...], latent: int) -> tuple[torch.Tensor
     return angle[row, 0, best], content[row, :latent, best]
 
 
-MODELS = {"ivae": ivae, "jivae": jivae, "target-vae": target_vae}
+MODELS = {
+    "ivae": ivae,
+    "jivae": jivae,
+    "atomai-jrvae": atomai_jrvae,
+    "target-vae": target_vae,
+}
 
 
 def main() -> None:
