@@ -111,12 +111,13 @@ def fit(
 
 def _epochs(fitting: Fitting) -> str:
     """How far its members are: the epoch, and the bound last recorded, a mean over them."""
-    each = min(fitting.settings.batch, len(fitting.patches)) / len(fitting.patches)
+    sites, steps = len(fitting.patches), fitting.settings.steps
+    done, whole = (fitting.plan.seen(step, sites) / sites for step in (fitting.step, steps))
     last = fitting.history[-len(fitting.members) :]
     bound = f", ELBO {sum(row['elbo'] for row in last) / len(last):.1f}" if last else ""
     names = sorted({fitting.members[0], fitting.members[-1]})
     whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
-    epochs = f"epoch {fitting.step * each:.0f} of {fitting.settings.steps * each:.0f}"
+    epochs = f"epoch {done:.0f} of {whole:.0f}"
     return f"{whose}: {epochs}{bound}"
 
 

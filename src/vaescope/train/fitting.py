@@ -147,8 +147,8 @@ class Fitting:
 
     def one_step(self) -> None:
         """One step of Adam on a batch of its own for every member."""
-        settings, plan = self.settings, self.plan
-        batch = min(settings.batch, len(self.patches))
+        plan = self.plan
+        batch = min(plan.batch(self.step), len(self.patches))
         chosen = torch.stack(
             [torch.randperm(len(self.patches), generator=g)[:batch] for g in self.generators]
         ).to(self.device)
@@ -245,7 +245,7 @@ class Fitting:
 
     def record(self, seconds: float) -> None:
         """Close one row of history per member."""
-        epoch = self.step * min(self.settings.batch, len(self.patches)) / len(self.patches)
+        epoch = self.plan.seen(self.step, len(self.patches)) / len(self.patches)
         for k, member in enumerate(self.members):
             row: dict[str, Any] = {
                 "member": member,

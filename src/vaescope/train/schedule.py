@@ -11,6 +11,9 @@ from vaescope.models.settings import Settings
 TEMPER_START = 30.0
 """First weight of the turns' entropy: log-likelihoods of turns differ by tens of nats at first."""
 
+ALL_TURNS = 0.3
+"""Share of the steps before classes wake in which all turns of a patch are followed."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -46,7 +49,26 @@ class Plan:
 
     def keep(self, step: int) -> int | None:
         """How many turns to follow: all at first, then the best few."""
-        return None if step < 0.3 * self.wake_step else self.settings.keep_turns
+        return None if step < ALL_TURNS * self.wake_step else self.settings.keep_turns
+
+    def batch(self, step: int) -> int:
+        """Patches in one step: half of them while each is looked at in all its turns."""
+        full = self.settings.batch
+        return max(full // 2, 1) if step < self._halved else full
+
+    @property
+    def _halved(self) -> int:
+        """How many steps see half of the patches."""
+        settings = self.settings
+        all_turns = settings.rotation and not settings.prototypes
+        if not all_turns or settings.turns < 2 * settings.keep_turns:
+            return 0
+        return math.ceil(ALL_TURNS * self.wake_step)
+
+    def seen(self, step: int, sites: int) -> int:
+        """Patches drawn in the steps before ``step``, of so many ``sites``."""
+        half = min(step, self._halved)
+        return half * min(self.batch(0), sites) + (step - half) * min(self.settings.batch, sites)
 
     def learning_rate(self, step: int) -> float:
         """One cycle for the pose and content, a second, gentler one once classes are awake."""
