@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from vaescope.baselines.found import Found, centres, mean_pictures, nearest
@@ -40,6 +42,7 @@ def umap(seen: Seen) -> Found:
     """
     from umap import UMAP
 
+    _keep_compiled()
     near = min(_NEIGHBOURS["umap"], len(seen.rows) - 1)
     model = UMAP(n_neighbors=near, n_components=PLANE, init="pca", random_state=seen.seed, n_jobs=1)
     points = np.ascontiguousarray(seen.reduced, dtype=np.float32)
@@ -49,6 +52,17 @@ def umap(seen: Seen) -> Found:
     if len(others):
         place[others] = in_blocks(model.transform, points[others])
     return _laid_out(place, seen)
+
+
+def _keep_compiled() -> None:
+    """Keep on disk what numba compiles of UMAP, which takes longer than a few thousand sites."""
+    from umap import distances, layouts, umap_, utils
+
+    for module in (umap_, layouts, distances, utils):
+        for part in vars(module).values():
+            # Where no folder can be written, each process compiles anew.
+            with suppress(AttributeError, RuntimeError, OSError):
+                part.enable_caching()
 
 
 def tsne(seen: Seen) -> Found:
