@@ -36,6 +36,8 @@ from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
 from vaescope.figures.style import Look, house
 
+_PACKED = {"compress_level": 3}  # of PNG: 7 % larger than at 6, in half of the time
+
 OfTheData = Callable[[Scene], Drawn | None]
 OfAModel = Callable[[Scene, View], Drawn | None]
 
@@ -217,5 +219,6 @@ def _save(drawn: Drawn, folder: Path, kind: str, dpi: int) -> str:
     with warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; the report shows it in full.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        drawn.figure.savefig(folder / name, format=kind, dpi=dpi, metadata=silence)
+        more: dict[str, Any] = {"pil_kwargs": _PACKED} if kind == "png" else {}
+        drawn.figure.savefig(folder / name, format=kind, dpi=dpi, metadata=silence, **more)
     return name
