@@ -1,4 +1,5 @@
-"""How torch computes on a processor: each call on one thread, exactly, and as fast as that goes."""
+"""How torch computes: on a processor each call on one thread, exactly, and as fast as that goes; on
+a GPU with rounded factors."""
 
 from __future__ import annotations
 
@@ -29,6 +30,13 @@ def one_thread() -> None:
             _multiply_faster()
             _keep_memory()
             _tuned = True
+
+
+def rounded_on_gpu() -> None:
+    """Let networks on a GPU multiply by its units for matrices: factors are rounded to 10 bits
+    (TF32), sums are float32. Poses are no such products (``models.pose``)."""
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
 
 
 def _multiply_faster() -> None:

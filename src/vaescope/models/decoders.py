@@ -156,7 +156,7 @@ class CoordinateDecoder(nn.Module):
         """
         members, rows = content.shape[:2]
         grid = self.grid if where is None else self.grid[where]
-        points = grid @ poses.transpose(-1, -2)  # (member, row, pixel, 2)
+        points = pose.places(poses.flatten(0, 1), grid.T).reshape(members, rows, len(grid), 2)
         features = [points]
         for octave in range(self.octaves):
             angle = math.pi * 2**octave * points

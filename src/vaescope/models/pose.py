@@ -93,16 +93,21 @@ def finer(pictures: Tensor, interpolation: str) -> Tensor:
 
 def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
     """What ``resample`` shows, (n, channel, *sides), of pictures that ``finer`` has made."""
-    places = _Places.apply(poses, _points(sides).to(poses))
-    assert isinstance(places, Tensor)
-    grid = places.reshape(len(poses), 2, *sides).movedim(1, -1)
+    grid = places(poses, _points(sides).to(poses)).reshape(len(poses), *sides, 2)
     return functional.grid_sample(
         fine, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
 
 
+def places(poses: Tensor, points: Tensor) -> Tensor:
+    """Where points (3, pixel) as (x, y, 1) are seen under poses (n, 2, 3): (n, pixel, 2)."""
+    found = _Places.apply(poses, points)
+    assert isinstance(found, Tensor)
+    return found.movedim(1, -1)
+
+
 class _Places(Function):
-    """Where points (3, pixel) as (x, y, 1) are seen under poses (n, 2, 3): (n, 2, pixel).
+    """The same as (n, 2, pixel).
 
     In place: torch's own grid of an affine map is as dear as sampling at it, and a product of
     matrices with three rows half as dear. Its gradient, though, is one good product.
@@ -161,10 +166,10 @@ def upright_copies(patches: Tensor, turns: Tensor, where: Tensor) -> Tensor:
         return patches.flatten(2)[..., where].flatten(1).unsqueeze(1)
     # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch. All
     # patches are taken from the same places, as if they were channels of one picture.
-    places = affine(-turns, None, None) @ _points(tuple(sides))[:, where].to(patches)
+    seen_at = places(affine(-turns, None, None), _points(tuple(sides))[:, where].to(patches))
     copies = functional.grid_sample(
         patches.reshape(1, n * channels, *sides),
-        places.transpose(1, 2).unsqueeze(0),
+        seen_at.unsqueeze(0),
         mode="bilinear",
         padding_mode="border",
         align_corners=False,
