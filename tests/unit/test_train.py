@@ -1,6 +1,8 @@
 """Fitting: known truth recovered, the same weights for any number of cores and after a kill."""
 
 import csv
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -203,3 +205,54 @@ def test_parts_are_combined_and_clashes_refused(tmp_path):
         assert {row["member"] for row in csv.DictReader(file)} == {"0", "1", "2"}
     with pytest.raises(UserError, match="trained twice"):
         train.combine([parts[0], parts[0]], tmp_path / "again", tmp_path / "h.csv")
+
+
+def test_members_in_processes_of_their_own_know_the_users_own_term(tmp_path):
+    patches, _ = turned_commas(40, 12)
+    weight = 0.3
+
+    def flat(pictures, latents):  # known to this function alone: a process is handed it whole
+        return -weight * pictures.flatten(1).var(1)
+
+    found = []
+    for threads in (1, 2):
+        folder = tmp_path / str(threads)
+        train.fit(
+            patches,
+            SMALL | {"steps": 20},
+            members=[0, 1],
+            seed=3,
+            out=folder / "members",
+            checkpoints=folder / "checkpoints",
+            threads=threads,
+            physics_loss=flat,
+            log=lambda text: None,
+        )
+        files = sorted((folder / "members").glob("*.safetensors"))
+        found.append({f.stem: load_file(f) for f in files})
+    assert same(*found)
+
+
+def test_a_process_that_the_system_ends_is_told_in_words(tmp_path):
+    patches, _ = turned_commas(40, 12)
+    parent = os.getpid()
+
+    def deadly(pictures, latents):
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0 * pictures.flatten(1).sum(1)
+
+    with pytest.raises(UserError, match="ended by the system") as caught:
+        train.fit(
+            patches,
+            SMALL | {"steps": 120},
+            members=[0, 1],
+            seed=3,
+            out=tmp_path / "members",
+            checkpoints=tmp_path / "checkpoints",
+            threads=2,
+            physics_loss=deadly,
+            log=lambda text: None,
+        )
+    assert "kept" in str(caught.value)
+    assert list((tmp_path / "checkpoints").glob("*.safetensors"))  # of the one that went on

@@ -13,7 +13,7 @@ rule train:
         "<results>/{dataset}/benchmarks/train-{model}-{part}.tsv"
     conda:
         "../envs/vaescope.yaml"
-    # One member per thread on a CPU. Members do not depend on each other, nor on the threads.
+    # One member per core of a CPU. Members do not depend on each other, nor on the cores.
     threads: 8
     resources:
         # A wish: without a GPU the CPU is used. Without `--resources gpu=N` it limits nothing.

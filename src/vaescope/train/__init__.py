@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from vaescope.models.family import PhysicsLoss
     from vaescope.models.settings import Settings
     from vaescope.train.data import Data
-    from vaescope.train.fitting import Fitting
 
 FEWEST_SITES = 16
 """Below this a model cannot learn what varies: it would remember every patch."""
@@ -50,21 +48,20 @@ def fit(
     out : folder to write.
     checkpoints : folder of checkpoints; a training that was killed goes on from them, to the same
         weights as an uninterrupted one. Removed at the end.
-    threads : members trained at once on a CPU.
+    threads : members trained at once on a CPU; beyond the first, in processes of their own.
     physics_loss : the user's own term, a function; goes before the one that ``settings`` names.
 
     Raises
     ------
     UserError : fewer than ``FEWEST_SITES`` patches, too few for the classes, or settings that no
-        model has.
+        model has; or the system ended a process that trained members.
     """
     import torch
 
     from vaescope.models.likelihood import refuse_unlike
     from vaescope.models.settings import Settings
-    from vaescope.numerics import one_thread
     from vaescope.train import checkpoint, physics
-    from vaescope.train.fitting import Fitting
+    from vaescope.train.groups import Work, train_all
 
     chosen = Settings.from_recipe(settings)
     data = training_data(patches, chosen, seed)
@@ -79,46 +76,20 @@ def fit(
         groups = [list(members)]
     key = store.digest([chosen.as_dict(), seed, data.digest(), physics.digest(own)])
     checkpoints.mkdir(parents=True, exist_ok=True)
-
-    def train_group(group: list[int]) -> list[tuple[dict[str, torch.Tensor], dict[str, Any]]]:
-        if device.type == "cpu":
-            one_thread()
-        path = checkpoints / f"members-{'-'.join(map(str, group))}.safetensors"
-        fitting = Fitting(
-            data, chosen, members=group, seed=seed, device=device, key=key, physics=own
-        )
-        if fitting.resume(path):
-            log(f"members {group}: going on from step {fitting.step}")
-            course.skip(fitting.step)
-        fitting.run(path, log, lambda: course.advance(words=_epochs(fitting)))
-        fitting.save(path)
-        histories.extend(fitting.history)
-        return [(fitting.member_state(k), fitting.facts(k)) for k in range(len(group))]
-
-    histories: list[dict[str, Any]] = []
     out.mkdir(parents=True, exist_ok=True)
+    work = Work(data, chosen, seed, device, key, checkpoints, physics_loss)
+    histories: list[dict[str, Any]] = []
     told = progress.course(f"training {len(members)} members", chosen.steps * len(groups), log)
-    with told as course, ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
-        for results in pool.map(train_group, groups):
-            for state, facts in results:
+    with told as course:
+        for trained in train_all(work, groups, max(threads, 1), log, course):
+            histories.extend(trained.history)
+            for state, facts in trained.members:
                 checkpoint.save(out / f"member-{facts['member']}.safetensors", state, facts)
     write_history(histories, out / "history.csv")
     for file in checkpoints.glob("members-*.safetensors"):
         file.unlink()
     if not any(checkpoints.iterdir()):
         checkpoints.rmdir()
-
-
-def _epochs(fitting: Fitting) -> str:
-    """How far its members are: the epoch, and the bound last recorded, a mean over them."""
-    sites, steps = len(fitting.patches), fitting.settings.steps
-    done, whole = (fitting.plan.seen(step, sites) / sites for step in (fitting.step, steps))
-    last = fitting.history[-len(fitting.members) :]
-    bound = f", ELBO {sum(row['elbo'] for row in last) / len(last):.1f}" if last else ""
-    names = sorted({fitting.members[0], fitting.members[-1]})
-    whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
-    epochs = f"epoch {done:.0f} of {whole:.0f}"
-    return f"{whose}: {epochs}{bound}"
 
 
 def training_data(patches: xr.Dataset, settings: Settings, seed: int) -> Data:

@@ -1,8 +1,8 @@
 """Fitting the members of an ensemble that share one architecture.
 
-On a CPU each member is fitted by itself on one thread, and as many at once as there are threads,
-so that the result does not depend on the number of cores. On a GPU all members go through every
-step together in batched matrix products.
+On a CPU each member is fitted by itself on one thread (see ``groups``), so that the result does
+not depend on the number of cores. On a GPU all members go through every step together in batched
+products of matrices.
 """
 
 from __future__ import annotations

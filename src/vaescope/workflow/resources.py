@@ -14,7 +14,7 @@ BASE_MB = {
     "find_sites_learned": 2500,
     "train_detector": 3000,
     "extract_patches": 1000,
-    "train": 2500,  # torch itself takes about 0.5 GB, the turned copies of patches up to 1 GB
+    "train": 5000,  # 0.5 GB for each of up to 8 processes, up to 1 GB for turned copies of patches
     "combine_members": 500,
     "map_latents": 2500,
     "run_baselines": 2000,  # the libraries themselves, and distances of all fitted sites

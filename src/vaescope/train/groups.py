@@ -1,0 +1,195 @@
+"""Groups of members: what each is trained on, and where.
+
+Python runs one thread at a time, and trainings in threads of one process wait for each other, the
+more of them the longer. On a processor one group after the other is trained here, and others beside
+it in processes of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+from vaescope.errors import UserError
+from vaescope.models.family import PhysicsLoss
+from vaescope.models.settings import Settings
+from vaescope.numerics import one_thread, rounded_on_gpu
+from vaescope.progress import Course
+from vaescope.train import physics
+from vaescope.train.data import Data
+from vaescope.train.fitting import Fitting
+from vaescope.train.schedule import Plan
+
+LOOK = 0.3  # seconds between two looks at how far a process is
+
+Log = Callable[[str], None]
+Told = Callable[[int, float], None]  # the step reached, at first that of the start, and the bound
+
+
+@dataclass
+class Trained:
+    """Weights and facts of each member of a group, and their history."""
+
+    members: list[tuple[dict[str, torch.Tensor], dict[str, Any]]]
+    history: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What groups of one ensemble are trained on; the same in every process.
+
+    ``physics`` : the user's own function, or None where the settings' own counts.
+    """
+
+    data: Data
+    settings: Settings
+    seed: int
+    device: torch.device
+    key: str
+    checkpoints: Path
+    physics: PhysicsLoss | None = None
+
+    def train(self, group: list[int], log: Log, told: Told) -> Trained:
+        """Train one group to the end, or go on from its checkpoint."""
+        if self.device.type == "cpu":
+            one_thread()
+        else:
+            rounded_on_gpu()
+        path = self.checkpoints / f"members-{'-'.join(map(str, group))}.safetensors"
+        fitting = Fitting(
+            self.data,
+            self.settings,
+            members=group,
+            seed=self.seed,
+            device=self.device,
+            key=self.key,
+            physics=self.physics or physics.load(self.settings.physics_loss),
+        )
+        if fitting.resume(path):
+            log(f"members {group}: going on from step {fitting.step}")
+        told(fitting.step, _bound(fitting))
+        fitting.run(path, log, lambda: told(fitting.step, _bound(fitting)))
+        fitting.save(path)
+        members = [(fitting.member_state(k), fitting.facts(k)) for k in range(len(group))]
+        return Trained(members, fitting.history)
+
+
+def train_all(
+    work: Work, groups: Sequence[list[int]], threads: int, log: Log, course: Course
+) -> Iterator[Trained]:
+    """Train groups, ``threads`` of them at once; the results in the groups' order.
+
+    Raises
+    ------
+    UserError : the system ended a process.
+    """
+    workers = min(threads, len(groups))
+    here = Lock()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        others = stack.enter_context(_processes(workers - 1)) if workers > 1 else None
+
+        def one(group: list[int]) -> Trained:
+            pace = _Pace(work, group, course)
+            if others is None or here.acquire(blocking=False):
+                try:
+                    return work.train(group, log, pace.reached)
+                finally:
+                    if others is not None:
+                        here.release()
+            return _beside(others, work, group, folder / f"{group[0]}", log, pace)
+
+        pool = stack.enter_context(ThreadPoolExecutor(max(workers, 1)))
+        yield from pool.map(one, groups)
+
+
+class _Pace:
+    """Tells the course of all groups how far one of them is."""
+
+    def __init__(self, work: Work, group: list[int], course: Course) -> None:
+        self.course, self.plan, self.sites = course, Plan(work.settings), len(work.data)
+        names = sorted({group[0], group[-1]})
+        self.whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
+        self.step: int | None = None
+
+    def reached(self, step: int, bound: float) -> None:
+        """Tell of a step; of the first, from which the group starts, that it was done before."""
+        if self.step is None:
+            self.step = step
+            self.course.skip(step)
+        steps, sites = self.plan.settings.steps, self.sites
+        epoch, last = (self.plan.seen(k, sites) / sites for k in (step, steps))
+        said = f", ELBO {bound:.1f}" if np.isfinite(bound) else ""
+        words = f"{self.whose}: epoch {epoch:.0f} of {last:.0f}{said}"
+        self.course.advance(step - self.step, words=words)
+        self.step = step
+
+
+def _bound(fitting: Fitting) -> float:
+    """The bound last recorded, a mean over the members; NaN before there is any."""
+    last = fitting.history[-len(fitting.members) :]
+    return sum(row["elbo"] for row in last) / len(last) if last else float("nan")
+
+
+def _processes(count: int) -> Executor:
+    """So many processes, which end with this one and import nothing of the caller's own program."""
+    from loky import ProcessPoolExecutor
+
+    executor: Executor = ProcessPoolExecutor(max_workers=count)
+    return executor
+
+
+def _beside(
+    others: Executor, work: Work, group: list[int], file: Path, log: Log, pace: _Pace
+) -> Trained:
+    """Train a group in one of the processes, and tell meanwhile how far it is."""
+    from loky.process_executor import TerminatedWorkerError
+
+    np.full(3, -1.0).tofile(file)
+    future = others.submit(_elsewhere, work, group, file, os.getpid())
+    while wait([future], LOOK).not_done:
+        start, step, bound = np.fromfile(file)
+        if step >= 0:
+            if pace.step is None:
+                pace.reached(int(start), bound)
+            pace.reached(int(step), bound)
+    try:
+        trained, lines = future.result()
+    except TerminatedWorkerError as error:
+        raise UserError(
+            "a process that trained members was ended by the system",
+            found=str(error).split("\n")[0],
+            remedy="Most often memory was short: give the job more, or fewer threads; what was "
+            "trained so far is kept",
+        ) from error
+    for line in lines:
+        log(line)
+    pace.reached(work.settings.steps, _last_bound(trained))
+    return trained
+
+
+def _last_bound(trained: Trained) -> float:
+    return float(np.mean([row["elbo"] for row in trained.history[-len(trained.members) :]]))
+
+
+def _elsewhere(work: Work, group: list[int], file: Path, parent: int) -> tuple[Trained, list[str]]:
+    """Train a group, in another process: what it gave, and what it had to say."""
+    lines: list[str] = []
+    reached = np.memmap(file, float, "r+", shape=(3,))  # the first step, the last, and the bound
+
+    def told(step: int, bound: float) -> None:
+        reached[:] = step if reached[0] < 0 else reached[0], step, bound
+        if os.getppid() != parent:  # nobody is left to take the result
+            os._exit(1)
+
+    return work.train(group, lines.append, told), lines
