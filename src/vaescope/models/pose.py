@@ -93,10 +93,21 @@ def finer(pictures: Tensor, interpolation: str) -> Tensor:
 
 def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
     """What ``resample`` shows, (n, channel, *sides), of pictures that ``finer`` has made."""
-    grid = places(poses, _points(sides).to(poses)).reshape(len(poses), *sides, 2)
+    seen = sample_at(fine, poses, _points(sides).to(poses))
+    return seen.reshape(*seen.shape[:2], *sides)
+
+
+def sample_at(fine: Tensor, poses: Tensor, points: Tensor) -> Tensor:
+    """The same at points (3, pixel) of the patch as (x, y, 1) alone: (n, channel, pixel)."""
+    grid = places(poses, points).unsqueeze(1)
     return functional.grid_sample(
         fine, grid, mode="bilinear", padding_mode="border", align_corners=False
-    )
+    ).squeeze(2)
+
+
+def points_in_disc(side: int) -> Tensor:
+    """The pixels under the mask ``disc`` as (x, y, 1): (3, pixel)."""
+    return _points((side, side))[:, disc(side).flatten() > 0]
 
 
 def places(poses: Tensor, points: Tensor) -> Tensor:

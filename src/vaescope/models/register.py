@@ -173,9 +173,10 @@ def _refined(
     noise: float,
     interpolation: str,
 ) -> Tensor:
-    mask, spread = _mask(patches), freedom.spread()
+    spread = freedom.spread()
     free = spread > 0
-    fine, sides = pose.finer(pictures, interpolation), tuple(pictures.shape[2:])
+    fine, points = pose.finer(pictures, interpolation), pose.points_in_disc(patches.shape[-1])
+    seen = patches.flatten(2)[..., _mask(patches)[0].flatten() > 0]
 
     def whole(place: Tensor) -> Tensor:
         full = poses.clone()
@@ -183,8 +184,8 @@ def _refined(
         return full
 
     def left_over(place: Tensor) -> Tensor:
-        left = patches - pose.sample(fine, matrices(whole(place)), sides)
-        return (left * mask / noise).flatten(1)
+        left = seen - pose.sample_at(fine, matrices(whole(place)), points)
+        return left.flatten(1) / noise
 
     return whole(descend(left_over, poses[:, free], spread[free] ** -2, STEPS))
 
@@ -213,12 +214,12 @@ def errors(
 
 
 def _errors(pictures: Tensor, poses: Tensor, freedom: Freedom, noise: float) -> Tensor:
-    mask, spread = _mask(pictures), freedom.spread()
+    spread = freedom.spread()
     free = (spread > 0).nonzero()[:, 0]
-    fine, sides = pose.finer(pictures, "spline"), tuple(pictures.shape[2:])
+    fine, points = pose.finer(pictures, "spline"), pose.points_in_disc(pictures.shape[-1])
 
     def see(place: Tensor) -> Tensor:
-        return (pose.sample(fine, matrices(place), sides) * mask / noise).flatten(1)
+        return pose.sample_at(fine, matrices(place), points).flatten(1) / noise
 
     nudges = NUDGE * torch.eye(5)[free]
     slopes = torch.stack([(see(poses + n) - see(poses - n)) / (2 * NUDGE) for n in nudges], -1)

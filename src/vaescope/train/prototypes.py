@@ -176,7 +176,7 @@ def together(
     """
     weight = chosen.bincount(minlength=len(pictures)).float()
     pictures, weight = pictures[weight > 0], weight[weight > 0]
-    apart, poses = _pairs(pictures, freedom, noise)
+    apart, poses = _pairs(pictures, pictures, freedom, noise)
     while len(pictures) > 1:
         loss = weight[:, None] * weight / (weight[:, None] + weight) * apart.square()
         loss.fill_diagonal_(torch.inf)
@@ -195,24 +195,29 @@ def together(
         left = [k for k in range(len(pictures)) if k not in (one, other)]
         pictures = torch.cat([pictures[left], merged[None]])
         weight = torch.cat([weight[left], (weight[one] + weight[other])[None]])
-        apart, poses = _pairs(pictures, freedom, noise)
+        # Those that are left are as far apart as they were.
+        row = _pairs(merged[None], pictures, freedom, noise)
+        column = _pairs(pictures[:-1], merged[None], freedom, noise)
+        apart, poses = (
+            torch.cat([torch.cat([before[left][:, left], beside], 1), below])
+            for before, beside, below in zip((apart, poses), column, row, strict=True)
+        )
     return pictures
 
 
-def _pairs(pictures: Tensor, freedom: Freedom, noise: float) -> tuple[Tensor, Tensor]:
+def _pairs(ones: Tensor, others: Tensor, freedom: Freedom, noise: float) -> tuple[Tensor, Tensor]:
     """Distance (one, other) of pictures at the best pose, and the pose (one, other, 5) under which
     the other looks like the one."""
-    count = len(pictures)
-    _, poses = register.nearest(pictures, pictures, freedom, noise, WAYS)
+    _, poses = register.nearest(ones, others, freedom, noise, WAYS)
     ways = poses.shape[2]
-    one = pictures.repeat_interleave(count * ways, 0)
-    other = pictures.repeat_interleave(ways, 0).repeat(count, 1, 1, 1)
+    one = ones.repeat_interleave(len(others) * ways, 0)
+    other = others.repeat_interleave(ways, 0).repeat(len(ones), 1, 1, 1)
     moved = register.refined(one, other, poses.flatten(0, 2), freedom, noise)
     left = (one - register.shown(other, moved)).flatten(1).norm(dim=1).reshape(-1, ways)
     best = left.argmin(1)
     rows = torch.arange(len(best))
     moved = moved.reshape(-1, ways, 5)[rows, best]
-    return left[rows, best].reshape(count, count), moved.reshape(count, count, 5)
+    return left[rows, best].reshape(len(ones), -1), moved.reshape(len(ones), -1, 5)
 
 
 def along_axes(structure: Tensor, poses: Tensor) -> Tensor:
