@@ -114,6 +114,17 @@ def test_pictures_beyond_the_budget_are_an_even_sample(tmp_path, monkeypatch):
     assert thinned.bytes < whole.bytes
 
 
+def test_pictures_take_no_more_room_than_the_page_has(tmp_path, monkeypatch):
+    fake_results.make(tmp_path, shape=(90, 120))
+    monkeypatch.setattr(page, "_LEAST", 100)
+    whole = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
+    room = whole.bytes - 5_000
+    thinned = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look(), room)
+    assert any("at even intervals" in note for note in thinned.notes)
+    assert thinned.bytes < 1.002 * room  # how well pictures pack is measured on some of them
+    assert len(thinned.blocks[0]) == len(whole.blocks[0])
+
+
 def test_numbers_of_members_beyond_the_budget_are_rounded_then_left_out():
     made = [column.Column(f"m/{n}", n, n, "g", np.zeros(9), member_header=n) for n in
             ("content_1", "content_sd_1", "offset_y")]  # fmt: skip

@@ -14,9 +14,8 @@ from vaescope.analyse.comparison import Entry
 from vaescope.analyse.known import TOGETHER, angle_of, truths
 from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
-from vaescope.report import words
+from vaescope.report import pictures, words
 from vaescope.report.pages import write_page
-from vaescope.report.pictures import embedded_figures
 
 _COLUMNS = {
     "accuracy": (
@@ -77,7 +76,9 @@ def write_comparison(
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
     own = [figure for figure in manifest.get("figures", []) if figure["model"] == GROUP]
-    pictures, files = embedded_figures(folder, {**manifest, "figures": own})
+    shown = pictures.embedded(folder, {**manifest, "figures": own})
+    version = str(manifest.get("version", versions.LATEST))
+    figures, files = pictures.linked(shown, folder, version, pictures.letters(shown))
     facts = {
         "dataset": dataset,
         "version": str(manifest.get("version", "–")),
@@ -88,7 +89,7 @@ def write_comparison(
         ],
         "findings": _findings(entries, rows, list(kinds)),
         "notes": [(entry.title, entry.note) for entry in entries if entry.note],
-        "figures": pictures,
+        "figures": figures,
         "files": files,
         "sites": words.number(int(patches.sizes["site"])),
         "fitted": words.number(fitted) if fitted < patches.sizes["site"] else "",

@@ -14,11 +14,10 @@ from vaescope.analyse import facts as of_facts
 from vaescope.analyse import scan
 from vaescope.figures import versions
 from vaescope.figures.style import Look, category_colours
-from vaescope.report import explorer, words
+from vaescope.report import explorer, pictures, words
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
-from vaescope.report.pictures import embedded_figures
 from vaescope.store import json_attribute
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ _SAID_ELSEWHERE = (
     "training_steps",
 )
 _SEVERITY = {"serious": "Serious", "care": "Read with care", "note": "Good to know"}
+_WORDS = 500_000  # letters of a page that are no picture, file or explorer, about
 _LONGEST_METADATA = 20_000  # letters of the vendor's metadata on the page; the store has all
 
 
@@ -77,9 +77,13 @@ def write_report(
     sites = store.open(folder / "sites.zarr").load()
     latents = {name: store.open(folder / name / "latents.zarr") for name in models}
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
-    explored = explorer.build(results_dir, dataset, models, Look.from_recipe(recipe))
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
-    pictures, files = embedded_figures(folder, {**manifest, "figures": own}, explored.bytes)
+    shown = pictures.embedded(folder, {**manifest, "figures": own})
+    taken = pictures.letters(shown) + _WORDS
+    look = Look.from_recipe(recipe)
+    explored = explorer.build(results_dir, dataset, models, look, pictures.PAGE - taken)
+    version = str(manifest.get("version", versions.LATEST))
+    figures, files = pictures.linked(shown, folder, version, taken + explored.bytes)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     text = methods(known, labels)
     facts = {
@@ -98,9 +102,9 @@ def write_report(
         "truth": _numbers(known, "sites", leave_out=_SITES),
         "strain": _strain(folder, sites, known),
         "models": [_model(name, latents[name], labels[name], known, sites) for name in models],
-        "figures": [figure for figure in pictures if figure["model"] is None],
+        "figures": [figure for figure in figures if figure["model"] is None],
         "figures_of": {
-            name: [figure for figure in pictures if figure["model"] == name] for name in models
+            name: [figure for figure in figures if figure["model"] == name] for name in models
         },
         "files": files,
         "recipe_words": words.recipe(recipe),

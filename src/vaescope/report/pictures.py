@@ -18,7 +18,7 @@ from vaescope.report.pages import embedded_figure
 
 _LARGEST = 400_000  # bytes of one embedded file, packed
 _ROOM = 8_000_000  # letters of all of them on a page
-_PAGE = 24_000_000  # letters of a page that is easily mailed and opened
+PAGE = 24_000_000  # letters of a page that is easily mailed and opened
 _WORDS = {"png": "PNG", "svg": "SVG", "pdf": "PDF", "gif": "GIF", "csv": "data (CSV)"}
 
 
@@ -32,7 +32,7 @@ class Room:
     @classmethod
     def beside(cls, taken: int) -> Room:
         """What a page has room for beside so many letters that must be on it."""
-        return cls(min(_ROOM, max(_PAGE - taken, 0)))
+        return cls(min(_ROOM, max(PAGE - taken, 0)))
 
     def take(self, file: Path) -> bool:
         """Embed a text file, packed, if it is small enough; whether it is in the page."""
@@ -50,41 +50,62 @@ class Room:
         return True
 
 
-def embedded_figures(
-    folder: Path, manifest: dict[str, Any], taken: int = 0
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Figures of the manifest with their pictures embedded; those that are gone are left out.
+@dataclass
+class Shown:
+    """A figure whose picture is in the page: its ``entry`` in the manifest, the name of the file
+    that is ``drawn``, and the ``picture`` (``data``, ``width``)."""
 
-    Parameters
-    ----------
-    folder : of the dataset.
-    manifest : of its latest figures.
-    taken : letters of the page that are taken by other things.
+    entry: dict[str, Any]
+    drawn: str
+    picture: dict[str, Any]
 
-    Returns
-    -------
-    The entries of the manifest, each with ``picture`` (``data``, ``width``), ``links`` (``word``,
-    ``name``, ``path`` from the dataset's folder, ``inside``: whether it is in the page) and
-    ``behind``, the stores and variables drawn; and the vector files and tables for which the page
-    has room, packed, in base64, by name.
+
+def embedded(folder: Path, manifest: dict[str, Any]) -> list[Shown]:
+    """The figures of a manifest with their pictures; those that are gone are left out.
+
+    ``folder`` is the dataset's.
     """
-    version = str(manifest.get("version", versions.LATEST))
-    latest = folder / "figures" / versions.LATEST
-    shown = []
+    latest, found = folder / "figures" / versions.LATEST, []
     for entry in manifest.get("figures", []):
         files = [str(name) for name in entry.get("files", [])]
         drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
         picture = embedded_figure(latest / drawn) if drawn else None
-        if picture is not None:
-            shown.append((entry, files, drawn, picture))
-    room = Room.beside(taken + sum(len(picture["data"]) for *_, picture in shown))
-    found = []
-    for entry, files, drawn, picture in shown:
-        links = []
+        if drawn is not None and picture is not None:
+            found.append(Shown(entry, drawn, picture))
+    return found
+
+
+def letters(figures: list[Shown]) -> int:
+    """What the pictures add to the page."""
+    return sum(len(figure.picture["data"]) for figure in figures)
+
+
+def linked(
+    figures: list[Shown], folder: Path, version: str, taken: int
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Figures as a page shows them, and the files for which it has room.
+
+    Parameters
+    ----------
+    figures : with their pictures.
+    folder : of the dataset.
+    version : of the figures.
+    taken : letters of the page that are taken.
+
+    Returns
+    -------
+    The entries of the manifest, each with ``picture``, ``links`` (``word``, ``name``, ``path`` from
+    the dataset's folder, ``inside``: whether it is in the page) and ``behind``, the stores and
+    variables drawn; and vector files and tables, packed, in base64, by name.
+    """
+    latest = folder / "figures" / versions.LATEST
+    room, found = Room.beside(taken), []
+    for figure in figures:
+        entry, drawn, links = figure.entry, figure.drawn, []
         # Tables first: the smallest and the most useful.
         tables = [str(name) for name in entry.get("tables", [])]
         inside = {name: room.take(latest / name) for name in tables}
-        for name in [*files, *tables]:
+        for name in [*map(str, entry.get("files", [])), *tables]:
             kind = name.rpartition(".")[2]
             if name != drawn and name not in inside:
                 inside[name] = kind == "svg" and room.take(latest / name)
@@ -100,7 +121,7 @@ def embedded_figures(
             )
         stores = entry.get("stores", {})
         behind = [(store, ", ".join(map(str, names))) for store, names in stores.items()]
-        found.append({**entry, "picture": picture, "links": links, "behind": behind})
+        found.append({**entry, "picture": figure.picture, "links": links, "behind": behind})
     return found, room.files
 
 

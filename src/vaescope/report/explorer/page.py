@@ -34,6 +34,8 @@ SCRIPTS = (
 )
 EXACT = 6_000_000  # bytes of members' numbers that are kept to seven digits
 ROUNDED = 16_000_000  # bytes of members' numbers, rounded, beyond which some are left out
+ROOM = 22_000_000  # letters
+_LEAST = 1_000_000  # bytes of small pictures that there is always room for
 _STEPS = 65_534  # into which the range of a rounded number is divided; the last code: no number
 _COLOURS = 256
 
@@ -64,8 +66,13 @@ class Explorer:
         return sum(map(len, parts))
 
 
-def build(results_dir: str | Path, dataset: str, models: list[str], look: Look) -> Explorer:
+def build(
+    results_dir: str | Path, dataset: str, models: list[str], look: Look, room: int = ROOM
+) -> Explorer:
     """Assemble the explorer of one dataset from its stores; what they lack is left out.
+
+    ``room`` is how many letters it may add to the page: patches are left out for it, numbers are
+    not.
 
     Raises
     ------
@@ -117,7 +124,11 @@ def build(results_dir: str | Path, dataset: str, models: list[str], look: Look) 
         }
         for model, own in zip(held, of_models, strict=True)
     ]
-    facts["small"] = _pack_small(kinds, rows, blocks)
+    code, library = script_source(_code()), script_source(views.library())
+    style = _read("explorer.css")
+    taken = (script_json(facts), code, library, style, *behind.pictures)
+    left = (room - blocks.bytes - sum(map(len, taken))) * 3 // 4  # in base64, 3 bytes are 4 letters
+    facts["small"] = _pack_small(kinds, rows, blocks, max(left, _LEAST))
     shown = len(facts["small"]["rows"]) if facts["small"] else 0
     if 0 < shown < len(rows):
         notes.append(
@@ -126,15 +137,13 @@ def build(results_dir: str | Path, dataset: str, models: list[str], look: Look) 
         )
     if facts["small"]:
         facts["small"]["rows"] = blocks.add([narrow(facts["small"]["rows"])])[0]
-    code = script_source(_code())
-    library = script_source(views.library())
     return Explorer(
         script_json(facts),
         blocks.texts,
         behind.pictures,
         library,
         code,
-        _read("explorer.css"),
+        style,
         f"{digest(library)} {digest(code)}",
         notes,
         count,
@@ -164,11 +173,11 @@ def _small(scene: Scene, stores: dict[str, xr.Dataset]) -> list[pictures.Small]:
 
 
 def _pack_small(
-    kinds: list[pictures.Small], rows: np.ndarray, blocks: Blocks
+    kinds: list[pictures.Small], rows: np.ndarray, blocks: Blocks, room: int
 ) -> dict[str, Any] | None:
     if not kinds:
         return None
-    packed = pictures.pack_sites(kinds, len(rows), blocks)
+    packed = pictures.pack_sites(kinds, len(rows), blocks, room)
     packed["rows"] = rows[packed["rows"]]
     return packed
 

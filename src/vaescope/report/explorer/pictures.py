@@ -78,14 +78,15 @@ def levels(pictures: np.ndarray, limits: list[tuple[float, float]], count: int) 
     return (np.clip(np.nan_to_num(share), 0, 1) * (count - 1)).round().astype(np.uint8)
 
 
-def pack_sites(kinds: list[Small], count: int, blocks: Blocks) -> dict[str, Any]:
-    """Pack as many sites' pictures as the budget allows, at even intervals from all ``count``.
+def pack_sites(kinds: list[Small], count: int, blocks: Blocks, room: int) -> dict[str, Any]:
+    """Pack as many sites' pictures as ``room``, in bytes, and the budget allow, at even intervals
+    from all ``count``.
 
     Returns ``rows``, where in the list of patches the pictures come from, and ``kinds`` by name.
     """
     probe = evenly(count, _PROBE)
     cost = sum(len(zlib.compress(kind.take(probe).tobytes(), 6)) for kind in kinds)
-    affordable = int(BUDGET / max(cost / max(len(probe), 1), 1.0))
+    affordable = int(min(BUDGET, room) / max(cost / max(len(probe), 1), 1.0))
     rows = evenly(count, affordable)
     found: dict[str, Any] = {}
     for kind in kinds:
