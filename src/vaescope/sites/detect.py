@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from vaescope import progress
+from vaescope.sites import wide
 from vaescope.sites.scale import Scale, without_outliers
 
 TILE = 1024  # px, side of the area that one task keeps
@@ -145,9 +146,9 @@ def _tile(
     inside = response[area]
     y, x = np.nonzero((inside == largest) & (inside > 0) & (largest > least))
     low = inside[(inside == least) & (inside < 0) & (largest > least)]
-    wide, places = _LOCAL * scale.spacing, np.stack([y + top, x + left])
-    contrast = np.sqrt(_around(response**2, places, wide, coarse))
-    noise = gain * np.sqrt(_around(_white_noise(block), places, wide, coarse))
+    reach, places = _LOCAL * scale.spacing, np.stack([y + top, x + left])
+    contrast = np.sqrt(_around(response**2, places, reach, coarse))
+    noise = gain * np.sqrt(_around(_white_noise(block), places, reach, coarse))
     shift_y = parabola(response, y + top, x + left, 0)
     shift_x = parabola(response, y + top, x + left, 1)
     return Candidates(
@@ -158,14 +159,8 @@ def _tile(
 def _around(values: np.ndarray, places: np.ndarray, sigma: float, coarse: int) -> np.ndarray:
     """Mean of positive values (height, width) under a wide Gaussian about places (2, place), from
     their means over squares of ``coarse`` pixels."""
-    height, width = values.shape
-    rows, columns = -(-height // coarse), -(-width // coarse)
-    missing = ((0, rows * coarse - height), (0, columns * coarse - width))
-    whole = np.pad(values, missing, mode="symmetric")
-    means = whole.reshape(rows, coarse, columns, coarse).mean((1, 3))
-    smooth = ndimage.gaussian_filter(means, sigma / coarse, truncate=_LOCAL_TRUNCATE)
-    middle = (places + 0.5) / coarse - 0.5
-    return np.maximum(ndimage.map_coordinates(smooth, middle, order=1, mode="nearest"), 0.0)
+    smoothed = wide.smooth(values, sigma, coarse, _LOCAL_TRUNCATE)
+    return np.maximum(wide.at(smoothed, places, coarse), 0.0)
 
 
 def _white_noise(image: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy import ndimage
 
 from vaescope.sites.windows import Windows, render
 
@@ -66,7 +65,7 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     for round_ in range(_ROUNDS):
         model = render(image.shape, theta, 4.0)
         if round_ in (3, 6, 9):
-            windows.tilt(ndimage.gaussian_filter(image - model, spacing), theta)
+            windows.tilt(image - model, theta, spacing)
             variance = windows.noise(theta, model)
             typical = float(np.median(theta[:, 3]))
         theta, damping = windows.step(theta, model, variance, typical, damping)

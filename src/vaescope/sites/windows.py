@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope.sites import wide
+
 _BATCH = 128  # sites whose Jacobians (pixels × 5) are held at the same time: they stay in cache
 # Prior standard deviation of ln(width) about the median of all sites: wide enough to leave a well
 # seen site alone, tight enough that a barely seen one does not trade width with background.
@@ -45,17 +47,13 @@ class Windows:
         amplitude = np.maximum(high - low, _FLOOR)
         return np.column_stack([self.start, amplitude, np.full(len(low), width), low])
 
-    def tilt(self, rest: np.ndarray, theta: np.ndarray) -> None:
+    def tilt(self, rest: np.ndarray, theta: np.ndarray, spacing: float) -> None:
         """Take the slope of the background from the data of every window.
 
-        ``rest`` is what no Gaussian explains, smoothed over a spacing; its slope at a site is that
+        ``rest`` is what no Gaussian explains; its slope at a site, smoothed over a spacing, is that
         of the background there. Slopes fitted to each window alone would cost precision.
         """
-        height, width = rest.shape
-        centre = np.rint(theta[:, :2]).astype(int)
-        y, x = np.clip(centre[:, 0], 1, height - 2), np.clip(centre[:, 1], 1, width - 2)
-        slope_y = (rest[y + 1, x] - rest[y - 1, x]) / 2
-        slope_x = (rest[y, x + 1] - rest[y, x - 1]) / 2
+        slope_y, slope_x = wide.slopes(rest, theta[:, :2].T, spacing)
         plane = slope_y[:, None] * (self.y - theta[:, 0, None])
         plane += slope_x[:, None] * (self.x - theta[:, 1, None])
         self.data = self.raw - plane
