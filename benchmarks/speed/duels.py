@@ -47,7 +47,7 @@ BEST = {
     "latent": 3,
     "steps": 300,
 }
-BEST_JOINT = {**BEST, "variant": "jrvae", "classes": 4, "latent": 2, "steps": 600}
+BEST_JOINT = {**BEST, "variant": "jrvae", "classes": 4, "latent": 2, "steps": 400}
 PYROVED = {"latent_dim": 2, "invariances": ["r"], "batch": 50, "disc": True}
 
 
@@ -140,6 +140,17 @@ def pyroved(model: str, folder: Path, epochs: int, **options: Any) -> Contender:
     return Contender([str(part) for part in command], PEER)
 
 
+def atomai(folder: Path, epochs: int) -> Contender:
+    """AtomAI's training of its jrVAE for so many epochs."""
+    out = folder / "atomai"
+    out.mkdir(exist_ok=True)
+    script = HERE.parent / "peer_train.py"
+    options = {"latent_dim": 2, "discrete_dim": 4, "batch": 50}
+    command = [python_of("atoms"), script, "atomai-jrvae", folder / "patches.npy", out]
+    command += ["--epochs", epochs, "--options", json.dumps(options)]
+    return Contender([str(part) for part in command], PEER)
+
+
 CASES = {
     "epoch": Case(
         "one epoch of an rVAE of the peer's architecture",
@@ -150,7 +161,7 @@ CASES = {
         },
         lambda run: run.said["per_epoch"],
         3.0,
-        shown=("of_peak",),
+        shown=("of_usual_peak", "of_best_peak"),
     ),
     "bound": Case(
         f"rVAE of Cards 4 to the bound that the peer has after {EPOCHS} epochs",
@@ -169,6 +180,7 @@ CASES = {
         cards,
         lambda folder: {
             "ours": ours("train", folder, settings=BEST_JOINT, judge="classes"),
+            "AtomAI": atomai(folder, EPOCHS),
             "pyroVED": pyroved("jivae", folder, EPOCHS, discrete_dim=4),
         },
         lambda run: run.said["seconds"],
