@@ -14,17 +14,13 @@ from vaescope.models.elbo import Weights
 from vaescope.models.family import Family, Side
 from vaescope.models.settings import Settings, at
 
-ONE_PIXEL = torch.ones(1, 1)
-
 
 def log_density(kind, raw, values):
     """log p(value | raw) of single pixels (n,)."""
-    seen = torch.as_tensor(values, dtype=torch.float64).reshape(1, -1, 1, 1, 1, 1)
+    seen = torch.as_tensor(values, dtype=torch.float64).reshape(1, -1, 1, 1, 1)
     raw = torch.full_like(seen, raw)
     chosen = Settings(likelihood=kind)
-    found = likelihood.log_likelihood(
-        raw, seen, ONE_PIXEL.double(), torch.full((1, 1), -0.7).double(), chosen
-    )
+    found = likelihood.log_likelihood(raw, seen, torch.full((1, 1), -0.7).double(), chosen)
     return found.reshape(-1)
 
 
@@ -94,9 +90,9 @@ def test_the_bound_is_never_above_the_exact_likelihood():
     model, patches = model_of(variant="vae", latent=1)
     z = torch.linspace(-8, 8, 4001, dtype=torch.float64)
     eye = torch.eye(2, 3, dtype=torch.float64).expand(1, 1, len(z), 2, 3)
-    raw = model.decode_rows(z.reshape(1, 1, -1, 1), eye, z.new_zeros(1, 1, 0))
+    raw = model.decode_rows(z.reshape(1, 1, -1, 1), eye, z.new_zeros(1, 1, 0)).flatten(-2)
     log_p = likelihood.log_likelihood(
-        raw, patches[None, :, None], model.mask, model.log_sigma, model.settings
+        raw, patches[None, :, None].flatten(-2), model.log_sigma, model.settings
     )[0]
     log_prior = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
     exact = torch.logsumexp(log_p + log_prior, -1) + math.log(float(z[1] - z[0]))

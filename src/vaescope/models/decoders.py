@@ -50,16 +50,14 @@ class CanonicalDecoder(nn.Module):
         return self.network(content).reshape(*content.shape[:2], *self.shape)
 
     def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
-        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …).
-
-        ``where`` would save nothing here: a picture is drawn as a whole.
-        """
+        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel,
+        height, width), or (member, row, channel, pixel) of the pixels ``where`` alone."""
         pictures = self.canonical(content)
         if not self.posed:
-            return pictures
+            return pictures if where is None else pose.pixels(pictures, where)
         flat = pictures.flatten(0, 1)
-        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation)
-        return shown.reshape(pictures.shape)
+        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation, where)
+        return shown.reshape(*pictures.shape[:2], *shown.shape[1:])
 
 
 class UpsamplingNetwork(nn.Module):
@@ -150,10 +148,8 @@ class CoordinateDecoder(nn.Module):
         return self(content, upright.expand(*content.shape[:2], 2, 3))
 
     def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
-        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel, …).
-
-        ``where`` (pixel,) indices of the pixels that are asked for; the others are 0.
-        """
+        """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel,
+        height, width), or (member, row, channel, pixel) of the pixels ``where`` alone."""
         members, rows = content.shape[:2]
         grid = self.grid if where is None else self.grid[where]
         points = pose.places(poses.flatten(0, 1), grid.T).reshape(members, rows, len(grid), 2)
@@ -171,8 +167,7 @@ class CoordinateDecoder(nn.Module):
             shifts.append(shift + content @ layer.weight[:, width:] if self.skip else shift)
         shown = field(torch.cat(features, dim=-1), shifts, weights)
         if where is not None:
-            whole = shown.new_zeros(members, rows, len(self.grid), self.shape[0])
-            shown = whole.index_copy(2, where, shown)
+            return shown.movedim(-1, 2)
         return shown.reshape(members, rows, *self.shape[1:], self.shape[0]).movedim(-1, 2)
 
     def _hidden(self) -> list[Linear]:

@@ -238,13 +238,17 @@ class Family(nn.Module):
                 out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
         poses = self.poses(turns, latents)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
-        # Pixels beyond the mask count for nothing, unless physics looks at them.
-        where = self.counted if self.physics is None else None
-        shown = self.decode_rows(latents["content"], poses, self.told(side, turns), where)
+        # Pixels beyond the mask count for nothing; only physics looks at them.
+        told = self.told(side, turns)
+        if self.physics is None:
+            shown = self.decode_rows(latents["content"], poses, told, self.counted)
+            counted = shown
+        else:
+            shown = self.decode_rows(latents["content"], poses, told)
+            counted = pose.pixels(shown, self.counted)
         out["reconstruction"] = likelihood.log_likelihood(
-            shown,
-            target.unsqueeze(2),
-            self.mask,
+            counted,
+            pose.pixels(target, self.counted).unsqueeze(2),
             self.log_noise(),
             self.settings,
         )
@@ -291,14 +295,15 @@ class Family(nn.Module):
         """The decoder's output (member, site, turn, channel, height, width).
 
         content (member, site, turn, latent), poses (member, site, turn, 2, 3), told (member, site,
-        condition); ``where`` (pixel,) indices of the pixels that are asked for, others may be 0.
+        condition); with ``where`` (pixel,), indices of the pixels that are asked for, these alone:
+        (member, site, turn, channel, pixel).
         """
         members, sites, turns = content.shape[:3]
         if self.conditions:
             known = told.unsqueeze(2).expand(members, sites, turns, self.conditions)
             content = torch.cat([content, known], dim=-1)
         shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2), where)
-        return shown.reshape(members, sites, turns, *self.target)
+        return shown.reshape(members, sites, turns, *shown.shape[2:])
 
     def _penalty(
         self, shown: Tensor, latents: dict[str, Tensor], encoded: Encoded, side: Side

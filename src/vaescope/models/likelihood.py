@@ -58,16 +58,13 @@ def log_normaliser(logit: Tensor) -> Tensor:
     return torch.where(small, math.log(2.0) + logit**2 / 12, value)
 
 
-def log_likelihood(
-    raw: Tensor, seen: Tensor, mask: Tensor, log_sigma: Tensor, settings: Settings
-) -> Tensor:
-    """log p(patch | decoded), summed over the pixels under the mask and over channels.
+def log_likelihood(raw: Tensor, seen: Tensor, log_sigma: Tensor, settings: Settings) -> Tensor:
+    """log p(patch | decoded), summed over pixels and channels.
 
     Parameters
     ----------
-    raw : (member, site, turn, channel, height, width) the decoder's output.
-    seen : (member, site, 1, channel, height, width) the patch.
-    mask : (height, width).
+    raw : (member, site, turn, channel, pixel) the decoder's output at the pixels that count.
+    seen : (member, site, 1, channel, pixel) the patch.
     log_sigma : (member, channel) of the Gaussian.
 
     Returns
@@ -77,9 +74,9 @@ def log_likelihood(
     kind = settings.likelihood
     if kind == "gaussian":
         log_sd = log_sigma[:, None, None]
-        squares = _Squares.apply(raw, seen, mask)
+        squares = _Squares.apply(raw, seen)
         per_pixel = log_sd + 0.5 * math.log(2 * math.pi)
-        value = -0.5 * squares * (-2 * log_sd).exp() - mask.sum() * per_pixel
+        value = -0.5 * squares * (-2 * log_sd).exp() - raw.shape[-1] * per_pixel
         return value.sum(-1)
     if kind == "poisson":
         rate = mean(raw, kind)
@@ -88,28 +85,27 @@ def log_likelihood(
         value = seen * raw - functional.softplus(raw)
         if kind == "continuous-bernoulli":
             value = value + log_normaliser(raw)
-    return (value * mask).sum((-3, -2, -1))
+    return value.sum((-2, -1))
 
 
 class _Squares(Function):
-    """Squared distance (…) of pictures (…, height, width) from those seen, under a mask of 0 and 1.
+    """Squared distance (…) of values (…, pixel) from those seen.
 
     Kept as one array, and with a gradient of one pass over it: the pixels of every turn of every
     patch are far more than a cache holds.
     """
 
     @staticmethod
-    def forward(ctx: Any, raw: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-        apart = torch.sub(raw, seen).mul_(mask).flatten(-2)
+    def forward(ctx: Any, raw: Tensor, seen: Tensor) -> Tensor:
+        apart = raw - seen
         ctx.save_for_backward(apart)
-        ctx.sides = raw.shape[-2:]
         return torch.linalg.vecdot(apart, apart)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (apart,) = ctx.saved_tensors
-        return (apart * (2 * grad).unsqueeze(-1)).unflatten(-1, ctx.sides), None, None
+        return apart * (2 * grad).unsqueeze(-1), None
 
 
 def refuse_unlike(patches: Tensor, settings: Settings) -> None:

@@ -73,14 +73,23 @@ def affine(angle: Tensor, offset: Tensor | None, strain: Tensor | None) -> Tenso
     return torch.cat([linear, shift], dim=-1)
 
 
-def resample(pictures: Tensor, poses: Tensor, interpolation: str = "bilinear") -> Tensor:
-    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape.
+def resample(
+    pictures: Tensor,
+    poses: Tensor,
+    interpolation: str = "bilinear",
+    where: Tensor | None = None,
+) -> Tensor:
+    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape, or (n,
+    channel, pixel) of the pixels ``where`` alone, indices (pixel,).
 
     ``interpolation``: bilinear, or spline, which is sharper and dearer: a spline to a picture twice
     as fine, and bilinear in that, which is nearer to a smooth picture than cubic convolution and,
     with its gradients, twice as fast.
     """
-    return sample(finer(pictures, interpolation), poses, tuple(pictures.shape[2:]))
+    fine, sides = finer(pictures, interpolation), tuple(pictures.shape[2:])
+    if where is None:
+        return sample(fine, poses, sides)
+    return sample_at(fine, poses, _points(sides).to(poses)[:, where])
 
 
 def finer(pictures: Tensor, interpolation: str) -> Tensor:
@@ -186,6 +195,12 @@ def upright_copies(patches: Tensor, turns: Tensor, where: Tensor) -> Tensor:
         align_corners=False,
     )
     return copies.reshape(n, channels, len(turns), len(where)).movedim(1, 2).flatten(2)
+
+
+def pixels(pictures: Tensor, where: Tensor) -> Tensor:
+    """Some pixels (pixel,), by their indices, of pictures (…, height, width): (…, pixel)."""
+    flat = pictures.flatten(-2)
+    return flat if len(where) == flat.shape[-1] else flat[..., where]
 
 
 def disc(side: int) -> Tensor:
