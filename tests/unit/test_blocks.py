@@ -57,8 +57,9 @@ def test_many_blocks_give_what_one_block_gives(tmp_path, monkeypatch, likelihood
     again = map_latents(tmp_path / "members", store.open(tmp_path / "patches.zarr"))
     for name, values in once.data_vars.items():
         if values.dtype.kind == "f":
+            # Products of other sizes round otherwise, and hardly trained models are unsure.
             np.testing.assert_allclose(
-                again[name].values, values.values, atol=2e-4, err_msg=str(name)
+                again[name].values, values.values, rtol=1e-3, atol=2e-4, err_msg=str(name)
             )
 
 

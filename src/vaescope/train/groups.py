@@ -127,12 +127,21 @@ class _Pace:
         if self.step is None:
             self.step = step
             self.course.skip(step)
+            return
         steps, sites = self.plan.settings.steps, self.sites
         epoch, last = (self.plan.seen(k, sites) / sites for k in (step, steps))
         said = f", ELBO {bound:.1f}" if np.isfinite(bound) else ""
         words = f"{self.whose}: epoch {epoch:.0f} of {last:.0f}{said}"
         self.course.advance(step - self.step, words=words)
         self.step = step
+
+    def look(self, file: Path) -> None:
+        """Tell of what another process wrote of itself: the first step, the last, the bound."""
+        start, step, bound = np.fromfile(file)
+        if start >= 0 and self.step is None:
+            self.reached(int(start), bound)
+        if self.step is not None and step > self.step:
+            self.reached(int(step), bound)
 
 
 def _bound(fitting: Fitting) -> float:
@@ -158,11 +167,7 @@ def _beside(
     np.full(3, -1.0).tofile(file)
     future = others.submit(_elsewhere, work, group, file, os.getpid())
     while wait([future], LOOK).not_done:
-        start, step, bound = np.fromfile(file)
-        if step >= 0:
-            if pace.step is None:
-                pace.reached(int(start), bound)
-            pace.reached(int(step), bound)
+        pace.look(file)
     try:
         trained, lines = future.result()
     except TerminatedWorkerError as error:
@@ -174,12 +179,8 @@ def _beside(
         ) from error
     for line in lines:
         log(line)
-    pace.reached(work.settings.steps, _last_bound(trained))
+    pace.look(file)
     return trained
-
-
-def _last_bound(trained: Trained) -> float:
-    return float(np.mean([row["elbo"] for row in trained.history[-len(trained.members) :]]))
 
 
 def _elsewhere(work: Work, group: list[int], file: Path, parent: int) -> tuple[Trained, list[str]]:
