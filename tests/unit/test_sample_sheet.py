@@ -123,3 +123,14 @@ def test_a_touched_source_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_p
     assert changed != before
     memory.write_text("{broken")
     assert Fingerprints(memory).of([source], "a") == changed
+
+
+def test_jobs_of_many_threads_share_the_cores():
+    from vaescope.workflow.resources import threads
+
+    assert threads(8, 2, 8) == 1  # two go side by side
+    assert threads(8, 2, 1) == 2  # nothing waits beside it
+    assert threads(8, 16, 8) == 8
+    assert threads(8, 5, 3) == 2
+    assert threads(4, 1, 3) == 1
+    assert threads(8, None, 8) == 8  # a scheduler gives what is asked for

@@ -151,6 +151,21 @@ def memory_for(rule):
     return memory
 
 
+def threads_of(most):
+    """Threads of a rule that uses so many at best, on the cores that this run was given."""
+
+    def threads(wildcards):
+        try:
+            cores = workflow.cores if workflow.local_exec else None
+        except WorkflowError:  # no number was given
+            cores = None
+        if workflow.remote_exec:  # a scheduler has given the job its own
+            cores = None
+        return resources.threads(most, cores, ask(PLAN.trainings))
+
+    return threads
+
+
 def minutes(base, per_gb):
     """Run time in minutes: a base, and so many for each GB of input."""
 

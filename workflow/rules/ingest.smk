@@ -11,7 +11,7 @@ rule ingest:
         "<results>/{dataset}/benchmarks/ingest.tsv"
     conda:
         "../envs/vaescope.yaml"
-    threads: 2
+    threads: threads_of(2)
     resources:
         mem_mb=memory_for("ingest"),
         runtime=minutes(20, 20),

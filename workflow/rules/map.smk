@@ -19,7 +19,7 @@ rule map_latents:
         "<results>/{dataset}/benchmarks/map_latents-{model}.tsv"
     conda:
         "../envs/vaescope.yaml"
-    threads: 4
+    threads: threads_of(4)
     resources:
         mem_mb=memory_for("map_latents"),
         runtime=minutes(30, 60),

@@ -14,7 +14,7 @@ rule extract_patches:
         "<results>/{dataset}/benchmarks/extract_patches.tsv"
     conda:
         "../envs/vaescope.yaml"
-    threads: 2
+    threads: threads_of(2)
     resources:
         mem_mb=memory_for("extract_patches"),
         runtime=minutes(20, 30),

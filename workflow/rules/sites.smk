@@ -15,7 +15,7 @@ rule find_sites:
         "<results>/{dataset}/benchmarks/find_sites.tsv"
     conda:
         "../envs/vaescope.yaml"
-    threads: 4
+    threads: threads_of(4)
     resources:
         mem_mb=lambda wildcards, input, attempt: resources.memory_mb(
             "find_sites_learned" if input.detector else "find_sites",

@@ -13,8 +13,9 @@ rule train:
         "<results>/{dataset}/benchmarks/train-{model}-{part}.tsv"
     conda:
         "../envs/vaescope.yaml"
-    # One member per core of a CPU. Members do not depend on each other, nor on the cores.
-    threads: 8
+    # One member per core of a CPU. Members do not depend on each other, nor on the cores. Two such
+    # jobs go side by side: one that asked for all cores would wait until the last is free.
+    threads: threads_of(8)
     resources:
         # A wish: without a GPU the CPU is used. Without `--resources gpu=N` it limits nothing.
         gpu=1,

@@ -126,6 +126,10 @@ class Plan:
         ensemble = self.recipe(dataset)["ensemble"]
         return max(1, min(ensemble["jobs"], ensemble["members"]))
 
+    def trainings(self) -> int:
+        """Number of training jobs of all datasets."""
+        return sum(len(self.models(dataset)) * self.jobs(dataset) for dataset in self.rows)
+
     def members(self, dataset: str, part: int) -> list[int]:
         """Members that one of these jobs trains."""
         count, jobs = self.recipe(dataset)["ensemble"]["members"], self.jobs(dataset)

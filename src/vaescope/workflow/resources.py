@@ -75,6 +75,17 @@ def memory_mb(rule: str, mb: float, attempt: int = 1) -> int:
     return math.ceil((BASE_MB[rule] + PER_INPUT[rule] * mb) * 2 ** (attempt - 1))
 
 
+def threads(most: int, cores: int | None, side_by_side: int) -> int:
+    """Threads of a job that uses ``most`` at best, on so many ``cores``; None: not known.
+
+    Where several such jobs are to be done, one takes half of the cores: else all others wait until
+    every core is free, and each core for the last of them.
+    """
+    if cores is None:
+        return most
+    return max(1, min(most, cores // 2 if side_by_side > 1 else cores))
+
+
 def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
     """Run time in minutes for a job with ``mb`` of input."""
     return math.ceil((base + per_gb * mb / 1000) * 2 ** (attempt - 1))
