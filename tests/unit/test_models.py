@@ -9,6 +9,7 @@ from pictures import COMMA, spots, turn
 
 from vaescope.errors import UserError
 from vaescope.models import pose, posterior
+from vaescope.models.copies import TurnedCopies
 from vaescope.models.family import Family, Side
 from vaescope.models.settings import Settings
 from vaescope.models.zoo import LABELS, NEEDS, VARIANTS
@@ -60,9 +61,24 @@ def test_a_pose_shifts_and_stretches_what_it_shows():
 def test_the_upright_copy_undoes_the_turn():
     turns = pose.turn_grid(12)
     patch = torch.tensor(spots(turn(COMMA, float(turns[5])), 48), dtype=torch.float32)[None, None]
-    copies = pose.upright_copies(patch, turns, torch.arange(48 * 48)).reshape(12, 48, 48).numpy()
+    copies = TurnedCopies(turns, (48, 48), torch.arange(48 * 48))(patch)
+    copies = copies.reshape(12, 48, 48).numpy()
     errors = np.abs(copies - spots(COMMA, 48)).mean((1, 2))
     assert errors.argmin() == 5
+
+
+@pytest.mark.parametrize("side", [11, 12])
+@pytest.mark.parametrize("turns, symmetry", [(12, 1), (12, 2), (12, 3), (6, 4), (5, 1)])
+def test_copies_of_every_quarter_are_those_that_interpolation_gives(side, turns, symmetry):
+    grid, seen = pose.turn_grid(turns, symmetry), pose.disc(side).flatten().nonzero().squeeze(1)
+    patches = torch.rand(3, 2, side, side)
+    copies = TurnedCopies(grid, (side, side), seen)(patches)
+    # The patch under the opposite turn, pixel by pixel.
+    turned = [
+        pose.resample(patches, pose.affine(-grid[k].expand(3), None, None)) for k in range(turns)
+    ]
+    plain = torch.stack([pose.pixels(one, seen).flatten(1) for one in turned], 1)
+    torch.testing.assert_close(copies, plain, atol=1e-4, rtol=0)
 
 
 def test_spline_resampling_is_nearer_to_the_turned_structure():

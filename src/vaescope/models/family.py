@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import likelihood, pose, posterior
+from vaescope.models.copies import TurnedCopies
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import POSE, Terms, Weights, gather
 from vaescope.models.encoders import Encoded, TurnedEncoder
@@ -76,7 +77,6 @@ class Family(nn.Module):
     turns: Tensor
     mask: Tensor
     counted: Tensor  # indices of the pixels under the mask of what is decoded
-    seen: Tensor  # those that the encoder sees of each channel
     decoder: CanonicalDecoder | CoordinateDecoder
 
     def __init__(
@@ -106,7 +106,7 @@ class Family(nn.Module):
         if settings.encoder == "convolutional":
             looked_at = torch.ones(shape[1:])
         seen = looked_at.flatten().nonzero().squeeze(1)
-        self.register_buffer("seen", seen, persistent=False)
+        self.turned = TurnedCopies(self.turns, (shape[1], shape[2]), seen)
         self.encoder = TurnedEncoder(
             members, shape, shape[0] * len(seen), conditions, settings, self.step
         )
@@ -136,7 +136,8 @@ class Family(nn.Module):
 
     def copies(self, patches: Tensor) -> Tensor:
         """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels)."""
-        return pose.upright_copies(patches, self.turns, self.seen)
+        copies: Tensor = self.turned(patches)
+        return copies
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""

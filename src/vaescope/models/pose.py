@@ -89,20 +89,20 @@ def resample(
     fine, sides = finer(pictures, interpolation), tuple(pictures.shape[2:])
     if where is None:
         return sample(fine, poses, sides)
-    return sample_at(fine, poses, _points(sides).to(poses)[:, where])
+    return sample_at(fine, poses, _points(sides, poses.device)[:, where])
 
 
 def finer(pictures: Tensor, interpolation: str) -> Tensor:
     """Pictures (n, channel, height, width) as ``sample`` takes them, for many poses of one."""
     if interpolation != "spline":
         return pictures
-    height, width = (_doubling(side).to(pictures) for side in pictures.shape[2:])
+    height, width = (_doubling(side, pictures.device) for side in pictures.shape[2:])
     return height @ pictures @ width.T
 
 
 def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
     """What ``resample`` shows, (n, channel, *sides), of pictures that ``finer`` has made."""
-    seen = sample_at(fine, poses, _points(sides).to(poses))
+    seen = sample_at(fine, poses, _points(sides, poses.device))
     return seen.reshape(*seen.shape[:2], *sides)
 
 
@@ -116,7 +116,7 @@ def sample_at(fine: Tensor, poses: Tensor, points: Tensor) -> Tensor:
 
 def points_in_disc(side: int) -> Tensor:
     """The pixels under the mask ``disc`` as (x, y, 1): (3, pixel)."""
-    return _points((side, side))[:, disc(side).flatten() > 0]
+    return points((side, side))[:, disc(side).flatten() > 0]
 
 
 def places(poses: Tensor, points: Tensor) -> Tensor:
@@ -146,12 +146,11 @@ class _Places(Function):
         (points,) = ctx.saved_tensors
         # It comes as pairs (x, y), pixel by pixel: taken as it lies in memory.
         pairs = grad.movedim(1, -1).reshape(len(grad), -1)
-        each = torch.einsum("kp,cd->pcdk", points, torch.eye(2).to(points))
+        each = torch.einsum("kp,cd->pcdk", points, torch.eye(2, device=points.device))
         return (pairs @ each.reshape(-1, 6)).reshape(-1, 2, 3), None
 
 
-@cache
-def _points(sides: tuple[int, ...]) -> Tensor:
+def points(sides: tuple[int, ...]) -> Tensor:
     """(x, y, 1) of all pixels of a picture (height, width): (3, pixel)."""
     y, x = ((torch.arange(side) + 0.5) * (2 / side) - 1 for side in sides)
     across = torch.stack([x.expand(sides), y[:, None].expand(sides), torch.ones(sides)])
@@ -159,42 +158,19 @@ def _points(sides: tuple[int, ...]) -> Tensor:
 
 
 @cache
-def _doubling(side: int) -> Tensor:
+def _points(sides: tuple[int, ...], device: torch.device) -> Tensor:
+    """``points`` on a device, to which they are copied once."""
+    return points(sides).to(device)
+
+
+@cache
+def _doubling(side: int, device: torch.device) -> Tensor:
     """Matrix (2 side, side) of interpolation to twice as many samples by splines of fifth order."""
     from scipy.ndimage import map_coordinates
 
     place = (np.arange(2 * side) + 0.5) / 2 - 0.5
     columns = [map_coordinates(row, [place], order=5, mode="nearest") for row in np.eye(side)]
-    return torch.from_numpy(np.stack(columns, axis=1)).float()
-
-
-def upright_copies(patches: Tensor, turns: Tensor, where: Tensor) -> Tensor:
-    """Turn every patch back by every angle of the grid.
-
-    Parameters
-    ----------
-    patches : (n, channel, side, side).
-    turns : (turn,) radians.
-    where : (pixel,) indices of the pixels that are asked for, in a flattened patch of one channel.
-
-    Returns
-    -------
-    (n, turn, channel * pixel); copy k is upright if the patch was turned by ``turns[k]``.
-    """
-    n, channels, *sides = patches.shape
-    if len(turns) == 1 and float(turns[0]) == 0.0:
-        return patches.flatten(2)[..., where].flatten(1).unsqueeze(1)
-    # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch. All
-    # patches are taken from the same places, as if they were channels of one picture.
-    seen_at = places(affine(-turns, None, None), _points(tuple(sides))[:, where].to(patches))
-    copies = functional.grid_sample(
-        patches.reshape(1, n * channels, *sides),
-        seen_at.unsqueeze(0),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )
-    return copies.reshape(n, channels, len(turns), len(where)).movedim(1, 2).flatten(2)
+    return torch.from_numpy(np.stack(columns, axis=1)).float().to(device)
 
 
 def pixels(pictures: Tensor, where: Tensor) -> Tensor:

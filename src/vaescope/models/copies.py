@@ -1,0 +1,82 @@
+"""Turned copies of patches, as the encoder looks at them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vaescope.models import pose
+
+
+class TurnedCopies(nn.Module):
+    """Turns every patch back by every angle of a grid.
+
+    Pixels that lie a quarter-turn apart are taken from the same places, in another order, so only
+    the turns of the first quarter are interpolated.
+
+    Parameters
+    ----------
+    turns : (turn,) radians, evenly spaced from 0.
+    sides : (height, width) of the patches; the same, where there is more than one turn.
+    where : (pixel,) indices of the pixels that are asked for, in a flattened patch of one channel.
+    """
+
+    where: Tensor
+    places: Tensor  # (1, turn of the first quarter, pixel, 2), as grid_sample takes them
+    orders: Tensor  # (quarter, pixel) for each quarter-turn, which pixel is seen at which
+
+    def __init__(self, turns: Tensor, sides: tuple[int, int], where: Tensor) -> None:
+        super().__init__()
+        self.count, self.still = len(turns), len(turns) == 1 and float(turns[0]) == 0.0
+        first, orders = _first_quarter(turns), _quarters(sides, where)
+        if orders is None or first == self.count:
+            first, orders = self.count, torch.arange(len(where))[None]
+        # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch.
+        points = pose.points(sides)[:, where]
+        places = pose.places(pose.affine(-turns[:first], None, None), points)
+        self.register_buffer("where", where, persistent=False)
+        self.register_buffer("places", places.unsqueeze(0), persistent=False)
+        self.register_buffer("orders", orders, persistent=False)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """patches (n, channel, height, width) -> (n, turn, channel * pixel); copy k is upright if
+        the patch was turned by the k-th turn."""
+        n, channels, *sides = patches.shape
+        if self.still:
+            return patches.flatten(2)[..., self.where].flatten(1).unsqueeze(1)
+        # All patches are taken from the same places, as if they were channels of one picture.
+        first = functional.grid_sample(
+            patches.reshape(1, n * channels, *sides),
+            self.places,
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        ).reshape(n, channels, -1, len(self.where))
+        first = first.movedim(1, 2)
+        if len(self.orders) == 1:
+            return first.flatten(2)
+        # Gathering is far faster than indexing.
+        quarters = [first.gather(-1, order.expand_as(first)) for order in self.orders]
+        return torch.cat(quarters, dim=1)[:, : self.count].flatten(2)
+
+
+def _first_quarter(turns: Tensor) -> int:
+    """How many turns there are before the first that is a quarter-turn; all, if none is."""
+    exact = (turns - math.pi / 2).abs() < 1e-5
+    return int(exact.nonzero()[0]) if bool(exact.any()) else len(turns)
+
+
+def _quarters(sides: tuple[int, int], where: Tensor) -> Tensor | None:
+    """For no, one, two and three quarter-turns, which of the pixels ``where`` is seen at which: (4,
+    pixel); None where they do not turn into each other."""
+    if sides[0] != sides[1]:
+        return None
+    place = torch.full((sides[0] * sides[1],), -1)
+    place[where] = torch.arange(len(where))
+    # Seen at r, taken from R(90 degrees) r: what is above comes from the left.
+    squares = [torch.rot90(place.reshape(sides), -k) for k in range(4)]
+    orders = torch.stack([square.flatten()[where] for square in squares])
+    return orders if bool((orders >= 0).all()) else None
