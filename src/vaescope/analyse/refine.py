@@ -34,7 +34,7 @@ def refine(
     names = list(latents)
     sizes = [latents[name].shape[-1] for name in names]
     final = Weights.of(model.settings)
-    beta, dear = max(final.beta, 1e-6), max(final.content, 1e-6)
+    beta, dear = max(float(final.beta), 1e-6), max(float(final.content), 1e-6)
     prior = {name: dear**-0.5 if name == "content" else model.prior_sd(name) for name in names}
     sd = torch.cat([torch.full((n,), prior[k]) for n, k in zip(sizes, names, strict=True)])
     sd = sd / beta**0.5

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import pose
+from vaescope.models.settings import Settings
 
 
 class TurnedCopies(nn.Module):
@@ -61,6 +62,15 @@ class TurnedCopies(nn.Module):
         # Gathering is far faster than indexing.
         quarters = [first.gather(-1, order.expand_as(first)) for order in self.orders]
         return torch.cat(quarters, dim=1)[:, : self.count].flatten(2)
+
+
+def turned_copies(shape: tuple[int, int, int], settings: Settings) -> TurnedCopies:
+    """Those that a model with these settings looks at, of patches (channel, height, width)."""
+    looked_at = torch.ones(shape[1:])
+    if settings.rotation and settings.encoder != "convolutional":
+        looked_at = pose.disc(shape[1])
+    seen = looked_at.flatten().nonzero().squeeze(1)
+    return TurnedCopies(pose.turns_of(settings), (shape[1], shape[2]), seen)
 
 
 def _first_quarter(turns: Tensor) -> int:

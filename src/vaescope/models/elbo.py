@@ -23,17 +23,17 @@ POSE = ("angle", "offset", "scale", "shear", "strain")
 
 @dataclass(frozen=True)
 class Weights:
-    """How the terms count at one moment of training.
+    """How the terms count at one moment of training: numbers, or tensors of one number each.
 
     ``temper`` is the weight of the entropy of the turns: above 1 it keeps all turns in play.
     """
 
-    beta: float = 1.0
-    content: float = 1.0
-    beta_class: float = 1.0
-    capacity: float = 0.0
-    capacity_class: float = 0.0
-    temper: float = 1.0
+    beta: float | Tensor = 1.0
+    content: float | Tensor = 1.0
+    beta_class: float | Tensor = 1.0
+    capacity: float | Tensor = 0.0
+    capacity_class: float | Tensor = 0.0
+    temper: float | Tensor = 1.0
 
     @classmethod
     def of(cls, settings: Settings, progress: float = 1.0, temper: float = 1.0) -> Weights:
@@ -46,6 +46,14 @@ class Weights:
             at(settings.capacity_class, progress),
             temper,
         )
+
+    @property
+    def price(self) -> float | Tensor:
+        """Of a nat of content, in nats of the class."""
+        least = 1e-6
+        if isinstance(self.beta_class, Tensor):
+            return self.beta / self.beta_class.clamp_min(least)
+        return self.beta / max(self.beta_class, least)
 
 
 @dataclass
@@ -78,12 +86,10 @@ def gather(
     reconstruction, kl_class = values["reconstruction"], values["kl_class"]
     penalty = values["penalty"]
     elbo = reconstruction - final.beta * (continuous + kl_turns) - final.beta_class * kl_class
-    away = (weighed + tempered).mean(1) - now.capacity
-    away_class = kl_class.mean(1) - now.capacity_class
     objective = (
         (reconstruction - penalty).mean(1)
-        - now.beta * (away.abs() if now.capacity else away)
-        - now.beta_class * (away_class.abs() if now.capacity_class else away_class)
+        - now.beta * _away((weighed + tempered).mean(1), now.capacity)
+        - now.beta_class * _away(kl_class.mean(1), now.capacity_class)
     )
     return Terms(
         elbo,
@@ -96,3 +102,10 @@ def gather(
         penalty,
         objective,
     )
+
+
+def _away(divergence: Tensor, capacity: float | Tensor) -> Tensor:
+    """How far a divergence is from the capacity that it is to have; itself, where it has none."""
+    if isinstance(capacity, Tensor) or capacity:
+        return (divergence - capacity).abs()
+    return divergence

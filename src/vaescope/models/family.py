@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import likelihood, pose, posterior
-from vaescope.models.copies import TurnedCopies
+from vaescope.models.copies import turned_copies
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import POSE, Terms, Weights, gather
 from vaescope.models.encoders import Encoded, TurnedEncoder
@@ -45,8 +45,9 @@ class Side:
     ``conditions`` (…, condition); ``taught`` class probabilities (…, class) from outside and
     ``trust`` (member, site), the share 0 to 1 that they have in the posterior of the class;
     ``turn`` (member, site) index of the turn that each site is to lie at, ``pose`` name -> other
-    parts of its pose and their standard errors, both (…, size); ``near_content`` (…, latent) and
-    ``near_class`` (…, class) the means of neighbouring sites.
+    parts of its pose and their standard errors, both (…, size); ``followed`` (…, turn) indices of
+    the turns to follow, where they are known; ``near_content`` (…, latent) and ``near_class`` (…,
+    class) the means of neighbouring sites.
     """
 
     conditions: Tensor | None = None
@@ -54,6 +55,7 @@ class Side:
     trust: Tensor | None = None
     turn: Tensor | None = None
     pose: dict[str, tuple[Tensor, Tensor]] | None = None
+    followed: Tensor | None = None
     near_content: Tensor | None = None
     near_class: Tensor | None = None
 
@@ -94,22 +96,17 @@ class Family(nn.Module):
         self.members, self.shape, self.target = members, shape, target
         self.conditions = conditions
         self.physics: PhysicsLoss | None = None
-        turns = settings.turns if settings.rotation else 1
-        self.register_buffer("turns", pose.turn_grid(turns, settings.symmetry), persistent=False)
+        self.register_buffer("turns", pose.turns_of(settings), persistent=False)
+        turns = len(self.turns)
         self.step = 2 * math.pi / (turns * settings.symmetry)
         # Only a rotation moves the corners of a patch out of sight.
         mask = pose.disc(target[1]) if settings.rotation else torch.ones(target[1:])
         self.register_buffer("mask", mask, persistent=False)
         counted = mask.flatten().nonzero().squeeze(1)
         self.register_buffer("counted", counted, persistent=False)
-        looked_at = pose.disc(shape[1]) if settings.rotation else torch.ones(shape[1:])
-        if settings.encoder == "convolutional":
-            looked_at = torch.ones(shape[1:])
-        seen = looked_at.flatten().nonzero().squeeze(1)
-        self.turned = TurnedCopies(self.turns, (shape[1], shape[2]), seen)
-        self.encoder = TurnedEncoder(
-            members, shape, shape[0] * len(seen), conditions, settings, self.step
-        )
+        self.turned = turned_copies(shape, settings)
+        pixels = shape[0] * len(self.turned.where)
+        self.encoder = TurnedEncoder(members, shape, pixels, conditions, settings, self.step)
         make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
         self.decoder = make(members, settings.latent + conditions, target, settings)
         sheared = settings.shear and settings.rotation and not settings.strain
@@ -165,7 +162,8 @@ class Family(nn.Module):
         Parameters
         ----------
         target : (member, site, channel, height, width), what is to be decoded.
-        copies : (member, site, turn, pixels), from ``copies``.
+        copies : (member, site, turn, pixels), from ``copies``; only those of the turns to follow,
+            where ``side`` says which.
         noise : (member, site, turn or more, noise_size) standard normal numbers; zeros give the
             bound at the posterior means.
         side : what else is known of the batch.
@@ -176,7 +174,7 @@ class Family(nn.Module):
         final = Weights.of(self.settings)
         now = weights or final
         told = self.told(side, copies)
-        turns = self.turns.expand(copies.shape[:3])
+        turns = self.turns.expand(*copies.shape[:2], -1)
         log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :].expand_as(turns)
         missed = torch.zeros_like(turns[..., 0])
         best = None
@@ -184,14 +182,15 @@ class Family(nn.Module):
             best = side.turn.unsqueeze(-1)
             every = functional.log_softmax(self.encoder(copies, told).turn_logit, -1)
             missed = -every.gather(2, best).squeeze(-1)
-        elif keep is not None and keep < turns.shape[-1]:
-            # The choice of turns has no gradient, so most copies are only looked at.
-            with torch.no_grad():
-                best = self.encoder(copies, told).turn_logit.topk(keep, dim=-1).indices
+        elif keep is not None and keep < turns.shape[-1] and side.followed is None:
+            best = self.likeliest(copies, told, keep)
         if best is not None:
             rows = best.unsqueeze(-1).expand(*best.shape, copies.shape[-1])
-            copies, turns = copies.gather(2, rows), turns.gather(2, best)
-            log_prior = log_prior.gather(2, best)
+            copies = copies.gather(2, rows)
+        elif side.followed is not None:
+            best = side.followed
+        if best is not None:
+            turns, log_prior = turns.gather(2, best), log_prior.gather(2, best)
         encoded = self.encoder(copies, told)
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
         each = self.each_turn(target, encoded, turns, noise, side, now)
@@ -203,6 +202,15 @@ class Family(nn.Module):
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
         return gather(values, kl_turns, tempered, now, final)
+
+    @torch.no_grad()
+    def likeliest(self, copies: Tensor, told: Tensor, keep: int) -> Tensor:
+        """Indices (member, site, ``keep``) of the turns that the encoder holds likeliest.
+
+        The choice of turns has no gradient, so most copies are only looked at.
+        """
+        best: Tensor = self.encoder(copies, told).turn_logit.topk(keep, dim=-1).indices
+        return best
 
     def each_turn(
         self,
@@ -328,7 +336,7 @@ class Family(nn.Module):
         self, encoded: Encoded, side: Side, now: Weights, zero: Tensor
     ) -> dict[str, Tensor]:
         """Divergences of content and class, with the class's posterior if classes are awake."""
-        if not (self.settings.classes and bool(self.mixture.awake.any())):
+        if not (self.settings.classes and self.mixture.is_awake):
             return {"kl_content": posterior.kl_normal(*encoded.content), "kl_class": zero}
         kl_content = self.mixture.divergences(encoded.content)
         logits = self.mixture.logit[:, None]

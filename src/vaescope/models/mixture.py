@@ -34,6 +34,23 @@ class ContentMixture(nn.Module):
         self.log_sd = nn.Parameter(torch.zeros(members, classes, latent))
         self.slant = nn.Parameter(torch.zeros(members, classes, latent, latent))
         self.register_buffer("awake", torch.zeros(members))
+        self._is_awake: bool | None = None
+        self.register_load_state_dict_post_hook(lambda module, _: module._forget())
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether the classes are; a GPU is asked once, since it would have to be waited for."""
+        if self._is_awake is None:
+            self._is_awake = bool(self.awake.any())
+        return self._is_awake
+
+    def wake(self) -> None:
+        """Let the classes count from now on."""
+        self.awake.fill_(1.0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._is_awake = None
 
     def divergences(self, content: Pair) -> Tensor:
         """KL(q(z) ‖ p(z | class)) with a last axis of classes; content (member, …, latent)."""
@@ -82,5 +99,4 @@ class ContentMixture(nn.Module):
 
 def best(log_prior: Tensor, divergence: Tensor, now: Weights) -> Tensor:
     """The posterior of the class that makes the objective largest (a last axis of classes)."""
-    price = now.beta / max(now.beta_class, 1e-6)
-    return functional.softmax((log_prior - divergence * price).detach(), -1)
+    return functional.softmax((log_prior - divergence * now.price).detach(), -1)

@@ -23,10 +23,17 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from vaescope.models.settings import Settings
+
 
 def turn_grid(turns: int, symmetry: int = 1) -> Tensor:
     """The grid of the posterior over 360/symmetry degrees: (turn,) angles in radians, from 0."""
     return torch.arange(turns) * (2 * math.pi / (turns * symmetry))
+
+
+def turns_of(settings: Settings) -> Tensor:
+    """The grid of a model with these settings: without a rotation, one turn by nothing."""
+    return turn_grid(settings.turns if settings.rotation else 1, settings.symmetry)
 
 
 def rotation(angle: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ def fit(
     else:
         log(f"training all {len(members)} members at once on {torch.cuda.get_device_name(device)}")
         groups = [list(members)]
-    key = store.digest([chosen.as_dict(), seed, data.digest(), physics.digest(own)])
+    known = [chosen.as_dict(), seed, data.digest(), physics.digest(own), checkpoint.LAYOUT]
+    key = store.digest(known)
     checkpoints.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     work = Work(data, chosen, seed, device, key, checkpoints, physics_loss)

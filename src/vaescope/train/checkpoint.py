@@ -11,7 +11,9 @@ from torch import Tensor
 
 from vaescope.weights import load, save
 
-__all__ = ["load", "optimiser_state", "restore_optimiser", "save"]
+LAYOUT = 2  # of what a checkpoint holds: none of another is gone on from
+
+__all__ = ["LAYOUT", "load", "optimiser_state", "restore_optimiser", "save"]
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

@@ -247,7 +247,7 @@ def wake(
             ),
         )
         taught.append(torch.as_tensor(found.responsibility, dtype=torch.float32, device=device))
-    model.mixture.awake.fill_(1.0)
+    model.mixture.wake()
     return torch.stack(taught), torch.stack(upright) if torn else None
 
 

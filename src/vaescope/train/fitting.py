@@ -17,15 +17,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaescope.models.elbo import POSE, Terms
+from vaescope.models.elbo import POSE
 from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.register import Freedom
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint, prototypes
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
+from vaescope.train.followed import Followed
 from vaescope.train.memory import Memory
-from vaescope.train.schedule import Plan
+from vaescope.train.replay import Replay
+from vaescope.train.schedule import Moment, Plan
+from vaescope.train.shown import Shown
 
 RECORDED = (
     "elbo",
@@ -48,7 +51,6 @@ PACED = (
 PACE = (
     5.0  # Adam moves every number by about the learning rate: too slow for these few on log scales
 )
-CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
 
 Log = Callable[[str], None]
 
@@ -68,7 +70,12 @@ def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
         {"params": [named[name] for name in weights], "pace": 1.0},
         {"params": [named[name] for name in scalars], "pace": PACE},
     ]
-    return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True), weights + scalars
+    on_gpu = model.turns.device.type == "cuda"
+    adam = torch.optim.Adam(groups, 1e-3, betas=(0.9, 0.99), fused=True, capturable=on_gpu)
+    if on_gpu:
+        for group in adam.param_groups:
+            group["lr"] = torch.tensor(group["lr"], device=model.turns.device)
+    return adam, weights + scalars
 
 
 class Fitting:
@@ -84,15 +91,11 @@ class Fitting:
         device: torch.device,
         key: str,
         physics: PhysicsLoss | None = None,
+        shown: Shown | None = None,
     ) -> None:
         self.settings, self.members, self.seed, self.device = settings, members, seed, device
         self.plan, self.key, self.codec = Plan(settings), key, data.codec
-        self.patches = torch.from_numpy(data.patches).to(device)
-        self.target = self.patches
-        if data.target is not data.patches:
-            self.target = torch.from_numpy(data.target).to(device)
-        self.conditions = torch.from_numpy(data.conditions).to(device)
-        self.labels = None if data.labels is None else torch.from_numpy(data.labels).to(device)
+        self.shown = shown or Shown.of(data, settings, device)
         self.generators = [
             torch.Generator().manual_seed(member_seed(seed, member)) for member in members
         ]
@@ -111,10 +114,12 @@ class Fitting:
         self.upright: Tensor | None = None
         self.start: dict[str, Tensor] | None = None
         self.history: list[dict[str, Any]] = []
-        self.sums: dict[str, Tensor] = {}
-        size = self.patches[0].numel() * len(self.model.turns) * 4 * len(data)
-        self.cached = self.model.copies(self.patches) if size <= CACHE_BYTES else None
+        self.sums = torch.zeros(len(RECORDED), len(members), device=device)
+        self.summed = 0  # steps
         self.memory = Memory.of(data, settings, len(members), device)
+        self.followed = Followed.of(self.shown, self.plan, len(members))
+        # Of a user's own function nobody knows whether it can be recorded.
+        self.replay = Replay(device) if device.type == "cuda" and physics is None else None
 
     def run(self, save_to: Path | None, log: Log, told: Callable[[], None] = lambda: None) -> None:
         """Train to the end, leaving checkpoints on the way; ``told`` is called at every step."""
@@ -129,11 +134,12 @@ class Fitting:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 structure = None if self.start is None else self.start["structure"]
                 self.taught, self.upright = wake(
-                    self.model, *self.contents(), seeds, self.labels, structure
+                    self.model, *self.contents(), seeds, self.shown.labels, structure
                 )
             elif self.step in self.plan.settling and self.taught is not None:
-                self.taught = settle(
-                    self.model, self.contents()[0], self.taught, seeds, self.labels
+                # In its place, where recorded steps find it.
+                self.taught.copy_(
+                    settle(self.model, self.contents()[0], self.taught, seeds, self.shown.labels)
                 )
             self.one_step()
             self.step += 1
@@ -147,35 +153,61 @@ class Fitting:
 
     def one_step(self) -> None:
         """One step of Adam on a batch of its own for every member."""
-        plan = self.plan
-        batch = min(plan.batch(self.step), len(self.patches))
+        moment = self.plan.moment(self.step, len(self.shown))
+        every = len(self.model.turns)
+        turns = every if moment.keep is None else min(moment.keep, every)
+        shape = (moment.sites, turns, self.model.noise_size())
         chosen = torch.stack(
-            [torch.randperm(len(self.patches), generator=g)[:batch] for g in self.generators]
-        ).to(self.device)
-        keep = plan.keep(self.step)
-        turns = len(self.model.turns) if keep is None else min(keep, len(self.model.turns))
-        shape = (batch, turns, self.model.noise_size())
+            [torch.randperm(len(self.shown), generator=g)[: shape[0]] for g in self.generators]
+        )
         noise = torch.stack([torch.randn(shape, generator=g) for g in self.generators])
-        copies = self.copies_of(chosen)
+        if self.replay is None:
+            self.advance(chosen.to(self.device), noise.to(self.device), moment)
+        else:
+            self.replay(
+                (moment.alike, self.model.mixture.is_awake),
+                (chosen, noise, torch.tensor(moment.numbers())),
+                lambda given: self.advance(given[0], given[1], moment.with_numbers(given[2])),
+            )
+        self.summed += 1
+
+    def advance(self, chosen: Tensor, noise: Tensor, moment: Moment) -> None:
+        """The step on sites ``chosen`` (member, site), with noise (member, site, turn, number)."""
+        side = self.side(chosen, moment)
+        copies = self.copies_of(chosen, side, moment)
         if self.memory is not None:
-            self.memory.look(self.model, chosen, copies, self.conditions[chosen])
+            self.memory.look(self.model, chosen, copies, self.shown.conditions[chosen])
+            side.near_content, side.near_class = self.memory.near(chosen)
         terms = self.model(
-            self.target[chosen],
+            self.shown.target[chosen],
             copies,
-            noise.to(self.device),
-            self.side(chosen),
-            keep=keep,
-            weights=plan.weights(self.step),
+            noise,
+            side,
+            keep=moment.keep,
+            weights=moment.weights,
         )
         # Summed over members: each parameter belongs to one member, so gradients do not mix.
         loss = -terms.objective.sum()
         for group in self.optimiser.param_groups:
-            group["lr"] = group["pace"] * plan.learning_rate(self.step)
+            rate = group["pace"] * moment.rate
+            if isinstance(group["lr"], Tensor):
+                group["lr"].copy_(torch.as_tensor(rate))
+            else:
+                group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.clip()
         self.optimiser.step()
-        self.note(terms)
+        self.sums += torch.stack([getattr(terms, name).detach().mean(1) for name in RECORDED])
+
+    def copies_of(self, chosen: Tensor, side: Side, moment: Moment) -> Tensor:
+        """Turned copies (member, site, turn, pixels) of the chosen patches; of the turns to follow
+        alone, where ``side`` is told here which they are."""
+        choose = moment.keep is not None and side.turn is None
+        if not choose or self.followed is None or self.shown.cached is None:
+            return self.shown.copies(chosen)
+        side.followed = self.followed.of_batch(self.model, chosen, self.step)
+        return self.shown.cached[chosen.unsqueeze(-1), side.followed]
 
     def first_poses(self) -> dict[str, Tensor]:
         """Structure, turn and other parts of the pose (member, site, …) from prototypes."""
@@ -191,7 +223,7 @@ class Fitting:
             generator = torch.Generator()
             generator.manual_seed(member_seed(self.seed, member, "prototypes"))
             start = prototypes.find(
-                self.patches.cpu(), settings.prototypes, freedom, generator, settings.classes
+                self.shown.patches.cpu(), settings.prototypes, freedom, generator, settings.classes
             )
             parts = {"structure": start.structure, "turn": start.turns(self.model)}
             found.append(parts | start.parts(self.model))
@@ -199,16 +231,17 @@ class Fitting:
             name: torch.stack([parts[name] for parts in found]).to(self.device) for name in found[0]
         }
 
-    def side(self, chosen: Tensor) -> Side:
+    def side(self, chosen: Tensor, moment: Moment) -> Side:
         """What is known of the chosen sites (member, site) beside their pictures."""
-        side = Side(conditions=self.conditions[chosen])
-        share = self.plan.teaching(self.step)
-        if self.taught is not None and (share > 0.0 or self.labels is not None):
+        side = Side(conditions=self.shown.conditions[chosen])
+        labels = self.shown.labels
+        if self.taught is not None and (moment.taught or labels is not None):
             side.taught = torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)])
-            side.trust = torch.full(chosen.shape, share, device=self.device)
-            if self.labels is not None:
-                side.trust = torch.where(self.labels[chosen] >= 0, 1.0, side.trust)
-        if self.upright is not None and share > self.plan.MENDED:
+            trust = torch.as_tensor(moment.trust, dtype=torch.float32, device=self.device)
+            side.trust = trust.expand(chosen.shape)
+            if labels is not None:
+                side.trust = torch.where(labels[chosen] >= 0, 1.0, side.trust)
+        if self.upright is not None and moment.mended:
             side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
         if self.start is not None:
             told = {
@@ -217,16 +250,7 @@ class Fitting:
             }
             side.turn = told["turn"]
             side.pose = {n: (told[n], told[f"{n}_error"]) for n in POSE if n in told}
-        if self.memory is not None:
-            side.near_content, side.near_class = self.memory.near(chosen)
         return side
-
-    def copies_of(self, chosen: Tensor) -> Tensor:
-        """Turned copies (member, site, turn, pixels) of the chosen patches."""
-        if self.cached is not None:
-            return self.cached[chosen]
-        copies = self.model.copies(self.patches[chosen].flatten(0, 1))
-        return copies.reshape(*chosen.shape, *copies.shape[1:])
 
     def clip(self, largest: float = 100.0) -> None:
         """Limit the length of each member's gradient."""
@@ -236,16 +260,10 @@ class Fitting:
         for gradient in gradients:
             gradient.mul_(factor.reshape(-1, *[1] * (gradient.dim() - 1)))
 
-    def note(self, terms: Terms) -> None:
-        """Add the terms of one step to the running sums."""
-        for name in RECORDED:
-            value = getattr(terms, name).detach().mean(1)
-            self.sums[name] = self.sums.get(name, 0) + value
-        self.sums["steps"] = self.sums.get("steps", torch.zeros(1)) + 1
-
     def record(self, seconds: float) -> None:
         """Close one row of history per member."""
-        epoch = self.plan.seen(self.step, len(self.patches)) / len(self.patches)
+        epoch = self.plan.seen(self.step, len(self.shown)) / len(self.shown)
+        means = (self.sums / self.summed).T.tolist()
         for k, member in enumerate(self.members):
             row: dict[str, Any] = {
                 "member": member,
@@ -253,21 +271,22 @@ class Fitting:
                 "epoch": round(epoch, 3),
                 "phase": "classes" if self.step > self.plan.wake_step else "pose",
             }
-            for name in RECORDED:
-                row[name] = float(self.sums[name][k] / self.sums["steps"][0])
+            row |= dict(zip(RECORDED, means[k], strict=True))
             row["learning_rate"] = self.plan.learning_rate(self.step - 1)
             row["seconds"] = round(seconds, 3)
             self.history.append(row)
-        self.sums = {}
+        self.sums.zero_()
+        self.summed = 0
 
     @torch.no_grad()
     def contents(self) -> tuple[Tensor, Tensor]:
         """Content (member, site, latent) and angle (member, site) of all training sites, at their
         likeliest turns."""
         parts, angles = [], []
-        for rows in torch.arange(len(self.patches), device=self.device).split(256):
+        for rows in torch.arange(len(self.shown), device=self.device).split(256):
             chosen = rows.expand(len(self.members), -1)
-            encoded = self.model.encoder(self.copies_of(chosen), self.conditions[chosen])
+            told = self.shown.conditions[chosen]
+            encoded = self.model.encoder(self.shown.copies(chosen), told)
             best = encoded.turn_logit.argmax(-1, keepdim=True)
             picked = encoded.pick(best)
             parts.append(picked.content[0].squeeze(2))
@@ -291,7 +310,7 @@ class Fitting:
         tensors |= {
             f"generator/{k}": generator.get_state() for k, generator in enumerate(self.generators)
         }
-        tensors |= {f"sums/{name}": value for name, value in self.sums.items()}
+        tensors["sums"] = self.sums
         if self.taught is not None:
             tensors["taught"] = self.taught
         if self.upright is not None:
@@ -300,7 +319,14 @@ class Fitting:
             tensors |= {f"start/{name}": value for name, value in self.start.items()}
         if self.memory is not None:
             tensors |= self.memory.tensors()
-        facts = {"key": self.key, "step": self.step, "history": self.history}
+        if self.followed is not None:
+            tensors |= self.followed.tensors()
+        facts = {
+            "key": self.key,
+            "step": self.step,
+            "summed": self.summed,
+            "history": self.history,
+        }
         checkpoint.save(path, tensors, facts)
 
     def resume(self, path: Path) -> bool:
@@ -314,9 +340,8 @@ class Fitting:
         checkpoint.restore_optimiser(self.optimiser, self.names, tensors)
         for k, generator in enumerate(self.generators):
             generator.set_state(tensors[f"generator/{k}"])
-        self.sums = {
-            n.removeprefix("sums/"): v for n, v in tensors.items() if n.startswith("sums/")
-        }
+        self.sums.copy_(tensors["sums"])
+        self.summed = facts["summed"]
         taught = tensors.get("taught")
         self.taught = None if taught is None else taught.to(self.device)
         upright = tensors.get("upright")
@@ -325,6 +350,8 @@ class Fitting:
         self.start = {n: v.to(self.device) for n, v in start.items()} or None
         if self.memory is not None:
             self.memory.restore(tensors)
+        if self.followed is not None:
+            self.followed.restore(tensors)
         self.step, self.history = facts["step"], facts["history"]
         return True
 

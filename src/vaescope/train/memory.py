@@ -60,7 +60,7 @@ class Memory:
         for k, rows in enumerate(chosen):
             self.content[k, rows] = content[0][k]
             self.known[k, rows] = True
-        if self.settings.classes and bool(model.mixture.awake.any()):
+        if self.settings.classes and model.mixture.is_awake:
             probability = model.mixture.given(content, Weights.of(self.settings))
             for k, rows in enumerate(chosen):
                 self.classes[k, rows] = probability[k]

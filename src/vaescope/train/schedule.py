@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
 
 from vaescope.models.elbo import Weights
 from vaescope.models.settings import Settings
@@ -13,6 +16,40 @@ TEMPER_START = 30.0
 
 ALL_TURNS = 0.3
 """Share of the steps before classes wake in which all turns of a patch are followed."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one step of training is like.
+
+    ``sites`` of a batch; ``keep`` so many turns, None: all; ``taught`` and ``mended``: whether
+    classes and turns come from outside; ``trust`` is the share of what is taught, ``rate`` the
+    learning rate. ``varying`` names the weights that change from step to step.
+    """
+
+    sites: int
+    keep: int | None
+    taught: bool
+    mended: bool
+    weights: Weights
+    trust: float | Tensor
+    rate: float | Tensor
+    varying: tuple[str, ...]
+
+    @property
+    def alike(self) -> tuple[int, int | None, bool, bool]:
+        """The same for steps that differ in numbers alone."""
+        return self.sites, self.keep, self.taught, self.mended
+
+    def numbers(self) -> list[float | Tensor]:
+        """What else there is to a step."""
+        return [self.trust, self.rate, *(getattr(self.weights, name) for name in self.varying)]
+
+    def with_numbers(self, numbers: Tensor) -> Moment:
+        """The same with the numbers of a tensor (number,), as tensors."""
+        trust, rate, *weights = numbers.unbind()
+        changed = replace(self.weights, **dict(zip(self.varying, weights, strict=True)))
+        return replace(self, trust=trust, rate=rate, weights=changed)
 
 
 @dataclass(frozen=True)
@@ -41,6 +78,29 @@ class Plan:
         """Weight of the turns' entropy: falls from ``TEMPER_START`` to 1 over the first fifth."""
         progress = min(step / max(0.2 * self.wake_step, 1), 1.0)
         return TEMPER_START ** (1 - progress)
+
+    def moment(self, step: int, sites: int) -> Moment:
+        """What a step is like on so many ``sites``."""
+        teaching = self.teaching(step)
+        return Moment(
+            min(self.batch(step), sites),
+            self.keep(step),
+            teaching > 0.0,
+            teaching > self.MENDED,
+            self.weights(step),
+            teaching,
+            self.learning_rate(step),
+            tuple(self._varying()),
+        )
+
+    def _varying(self) -> Iterator[str]:
+        """Names of the weights that change in the course of training."""
+        yield "temper"
+        named = {"content": "content_weight"}
+        for field in fields(Weights):
+            course = getattr(self.settings, named.get(field.name, field.name), None)
+            if isinstance(course, list):
+                yield field.name
 
     def weights(self, step: int) -> Weights:
         """How the terms of the bound count."""

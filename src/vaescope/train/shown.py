@@ -1,0 +1,56 @@
+"""What members are shown, on the device that trains them; the same for all members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaescope.models.copies import TurnedCopies, turned_copies
+from vaescope.models.settings import Settings
+from vaescope.train.data import Data
+
+CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
+
+
+@dataclass
+class Shown:
+    """``patches``, ``target`` (site, channel, height, width), ``conditions`` (site, condition),
+    ``labels`` (site,) or None; ``cached`` (site, turn, pixels) all turned copies, or None where
+    they are made when they are asked for."""
+
+    patches: Tensor
+    target: Tensor
+    conditions: Tensor
+    labels: Tensor | None
+    turned: TurnedCopies
+    cached: Tensor | None = None
+
+    @classmethod
+    def of(cls, data: Data, settings: Settings, device: torch.device) -> Shown:
+        """The data on a device."""
+        patches = torch.from_numpy(data.patches).to(device)
+        same = data.target is data.patches
+        height, width = data.patches.shape[2:]
+        turned = turned_copies((data.patches.shape[1], height, width), settings).to(device)
+        shown = cls(
+            patches,
+            patches if same else torch.from_numpy(data.target).to(device),
+            torch.from_numpy(data.conditions).to(device),
+            None if data.labels is None else torch.from_numpy(data.labels).to(device),
+            turned,
+        )
+        if patches.numel() * patches.element_size() * turned.count <= CACHE_BYTES:
+            shown.cached = turned(patches)
+        return shown
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def copies(self, chosen: Tensor) -> Tensor:
+        """All turned copies (…, turn, pixels) of chosen sites (…)."""
+        if self.cached is not None:
+            return self.cached[chosen]
+        copies: Tensor = self.turned(self.patches[chosen.flatten()])
+        return copies.reshape(*chosen.shape, *copies.shape[1:])
