@@ -1,4 +1,4 @@
-"""Train a peer's model on patches; run in the peer's own environment, without vaescope.
+"""Train a peer's model on patches, on a GPU if there is one; run in the peer's own environment, without vaescope.
 
     python peer_train.py MODEL PATCHES.npy FOLDER [--options JSON] [--seconds S | --epochs N]
 
@@ -45,7 +45,7 @@ def ivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
     loader = pyroved.utils.init_dataloader(images, batch_size=batch)
 
     def encode() -> Found:
-        mean = model.encode(images)[0].numpy()
+        mean = model.encode(images)[0].cpu().numpy()
         bound = _bound(trainer, images, 1.0)
         return {"angle": mean[:, 0], "content": mean[:, model.coord :], "bound": bound}
 
@@ -70,7 +70,7 @@ def jivae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
         trainer.step(loader, scale_factor=[weight, 3.0])
 
     def encode() -> Found:
-        mean, _, found = model.encode(images)
+        mean, _, found = (part.cpu() for part in model.encode(images))
         return {
             "angle": mean[:, 0].numpy(),
             "content": mean[:, model.coord :].numpy(),
@@ -86,7 +86,9 @@ def _see_disc(model: Any, side: int) -> None:
     import pyro.distributions as dist
 
     seen = _disc(side)
-    model.sampler_d = lambda mean: dist.Bernoulli(mean, validate_args=False).mask(seen)
+    model.sampler_d = lambda mean: dist.Bernoulli(mean, validate_args=False).mask(
+        seen.to(mean.device)
+    )
 
 
 def _disc(side: int) -> torch.Tensor:
@@ -97,7 +99,8 @@ def _disc(side: int) -> torch.Tensor:
 
 def _bound(trainer: Any, images: torch.Tensor, weights: Any) -> np.ndarray:
     """The mean bound of a patch, nats, by pyroVED's own loss."""
-    losses = [trainer.svi.evaluate_loss(x, scale_factor=weights) for x in images.split(ENCODED)]
+    parts = [part.to(trainer.device) for part in images.split(ENCODED)]
+    losses = [trainer.svi.evaluate_loss(part, scale_factor=weights) for part in parts]
     return np.array(-sum(losses) / len(images))
 
 

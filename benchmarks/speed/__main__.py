@@ -4,7 +4,8 @@
 
 Peers are run in environments of their own, made from ``requirements/`` at first use
 (``build/peers``). SHARE of the data makes a short trial. Prints a table and writes it to
-``benchmarks/results/speed.csv``; rows of other cases stay.
+``benchmarks/results/speed.csv``, or to ``speed-gpu.csv`` where ours trained on a GPU; rows of
+other cases stay.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from duels import CASES, Case  # noqa: E402
 from rows import replace  # noqa: E402
 from timing import Run, interleaved, median, spread  # noqa: E402
 
-TABLE = HERE.parent / "results" / "speed.csv"
+RESULTS = HERE.parent / "results"
 
 
 def rows_of(
@@ -79,7 +80,9 @@ def main() -> None:
             subprocess.run(lay, check=True)
             found = interleaved(case.contenders(Path(place)), given.repeats or case.repeats)
         rows = rows_of(name, case, found, given.size)
-        replace(TABLE, rows, "case", list(CASES))
+        on_gpu = any(run.said.get("on_gpu") for runs in found.values() for run in runs)
+        table = RESULTS / ("speed-gpu.csv" if on_gpu else "speed.csv")
+        replace(table, rows, "case", list(CASES))
         for row in rows:
             print(
                 "  ".join(f"{row[key]}" for key in row if key not in ("what", "size")), flush=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,15 @@ STAND_IN = {
 
 
 def python_of(peer: str, folder: Path = FOLDER) -> Path:
-    """The Python of a peer's environment, which is made from ``requirements/PEER.txt`` if need be.
+    """The Python of a peer's environment, which is made from ``requirements/PEER.txt`` if need be;
+    where the variable ``PEER_PYTHON`` names one that has all peers, that one.
 
     Raises
     ------
     SystemExit : it cannot be made; pip's own words come first.
     """
+    if given := os.environ.get("PEER_PYTHON"):
+        return Path(given)
     home = folder / peer
     python = home / "bin" / "python"
     if (home / "ready").exists():

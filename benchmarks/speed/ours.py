@@ -69,6 +69,7 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
         with Path(place, "members", "history.csv").open() as file:
             steps = float(list(csv.DictReader(file))[-1]["seconds"])
         said = {"seconds": seconds, "epochs": epochs, "per_epoch": steps / epochs}
+        said["on_gpu"] = float(training.best_device().type == "cuda")
         if options.get("peak"):
             work = work_of(load_members(Path(place, "members"))[0].model)
             rate = work * cut.sizes["site"] / said["per_epoch"]
