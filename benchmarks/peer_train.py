@@ -1,10 +1,11 @@
-"""Train a peer's model on patches, on a GPU if there is one; run in the peer's own environment, without vaescope.
+"""Train a peer's model on patches; run in the peer's own environment, without vaescope.
 
     python peer_train.py MODEL PATCHES.npy FOLDER [--options JSON] [--seconds S | --epochs N]
 
 PATCHES.npy holds (site, side, side) from 0 to 1. FOLDER gets ``angle.npy`` (site,) in radians,
 ``content.npy`` (site, latent), ``class.npy`` (site,) where the model has classes, and ``spent.npy``
-(epochs, seconds of training). Epochs are never cut short. pyroVED and AtomAI also give
+(epochs, seconds of training). Epochs are never cut short. A GPU is used if
+there is one. pyroVED and AtomAI also give
 ``bound.npy``, the mean bound of a patch in nats with all weights 1. With the option ``disc``
 pyroVED sees only the pixels in the circle that a turned patch keeps, as our models do; AtomAI sees
 all of them, and its bound is that of the pixels in the circle.

@@ -16,6 +16,7 @@ from vaescope.analyse.symmetry import wrap
 from vaescope.analyse.truth import matched_accuracy
 from vaescope.errors import UserError
 from vaescope.train.fitting import Fitting
+from vaescope.train.replay import Replay
 
 SMALL = {"variant": "rvae", "steps": 60, "batch": 16, "hidden": 24, "turns": 8}
 
@@ -104,6 +105,31 @@ def test_members_trained_in_one_batch_agree_with_members_trained_alone():
         for fitting in (together, alone)
     ]
     assert bounds[0] == pytest.approx(bounds[1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"variant": "jrvae", "classes": 2, "smoothness": 0.1, "beta": [[0, 1], [1, 2]]}]
+)
+def test_steps_whose_numbers_come_as_tensors_are_the_same_steps(more):
+    # What a GPU does: a step is recorded, and replayed with other numbers in the same places.
+    patches, _ = turned_commas(60, 12)
+    data, chosen = training_data(patches), train_settings(steps=20, **more)
+    how = {"members": [0, 1], "seed": 3, "device": torch.device("cpu"), "key": ""}
+    plain, replayed = (Fitting(data, chosen, **how) for _ in range(2))
+    recorded = []
+
+    def record(step):
+        recorded.append(step)
+        return step
+
+    replayed.replay = Replay(torch.device("cpu"), record)
+    plain.run(None, print)
+    replayed.run(None, print)
+    assert len(recorded) >= (3 if chosen.classes else 2)
+    for name, value in replayed.member_state(1).items():
+        assert (value - plain.member_state(1)[name]).abs().mean() < 1e-3, name
+    for one, other in zip(plain.history, replayed.history, strict=True):
+        assert one["elbo"] == pytest.approx(other["elbo"], rel=1e-4)
 
 
 def training_data(patches):
