@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         cards(Path(place), given.size)
         cut = _patches(Path(place))
-        trained(cut, MODELS["pictures"] | {"steps": 40}, 1, "recorded, rounded")  # what is set up
+        trained(cut, MODELS["pictures"] | {"steps": 100}, 1, "recorded, rounded")  # what is set up
         for model, settings in MODELS.items():
             for members in (1, 8):
                 for way in WAYS:
