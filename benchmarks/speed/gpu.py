@@ -10,6 +10,7 @@ to ``benchmarks/results/gpu.csv``; the name of the GPU is in it.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -20,11 +21,15 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from duels import BEST, SAME, cards  # noqa: E402
-from ours import _patches  # noqa: E402
+from ours import as_patches  # noqa: E402
 from rows import replace  # noqa: E402
 
 TABLE = HERE.parent / "results" / "gpu.csv"
-MODELS = {"pictures": BEST | {"prototypes": 0}, "coordinates": SAME | {"steps": 300}}
+MODELS = {
+    "pictures": BEST | {"prototypes": 0},
+    "prototypes": BEST,
+    "coordinates": SAME | {"steps": 300},
+}
 WAYS = {
     "operation by operation, exact": ("ieee", False),
     "operation by operation, rounded": ("tf32", False),
@@ -46,6 +51,8 @@ def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
     device = torch.device("cuda")
     chosen = Settings.from_recipe(settings)
+    gc.collect()  # the last training, and what its recorded steps held
+    torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     began = time.perf_counter()
     how = {"members": list(range(members)), "seed": 0, "device": device, "key": ""}
@@ -80,7 +87,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as place:
         cards(Path(place), given.size)
-        cut = _patches(Path(place))
+        cut = as_patches(Path(place))
         trained(cut, MODELS["pictures"] | {"steps": 100}, 1, "recorded, rounded")  # what is set up
         for model, settings in MODELS.items():
             for members in (1, 8):

@@ -25,7 +25,7 @@ import numpy as np
 Numbers = dict[str, float]
 
 
-def _patches(folder: Path) -> Any:
+def as_patches(folder: Path) -> Any:
     """The pictures of ``patches.npy`` (site, side, side) as the workflow's patches."""
     import xarray as xr
 
@@ -48,7 +48,7 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
 
     usual = peak() if options.get("peak") else 0.0  # before torch is told of a faster way
     one_thread()
-    cut, settings = _patches(folder), dict(options["settings"])
+    cut, settings = as_patches(folder), dict(options["settings"])
     chosen = Settings.from_recipe(settings)
     members = options.get("members", 1)
     epochs = chosen.steps * min(chosen.batch, cut.sizes["site"]) / cut.sizes["site"]

@@ -212,24 +212,23 @@ class Fitting:
     def first_poses(self) -> dict[str, Tensor]:
         """Structure, turn and other parts of the pose (member, site, …) from prototypes."""
         settings = self.settings
-        freedom = Freedom.of(
-            settings.rotation,
-            settings.symmetry,
-            settings.prototype_strain,
-            settings.offset_sd if settings.offsets else 0.0,
-        )
         found = []
-        for member in self.members:
-            generator = torch.Generator()
-            generator.manual_seed(member_seed(self.seed, member, "prototypes"))
-            start = prototypes.find(
-                self.shown.patches.cpu(), settings.prototypes, freedom, generator, settings.classes
+        with self.device:
+            freedom = Freedom.of(
+                settings.rotation,
+                settings.symmetry,
+                settings.prototype_strain,
+                settings.offset_sd if settings.offsets else 0.0,
             )
-            parts = {"structure": start.structure, "turn": start.turns(self.model)}
-            found.append(parts | start.parts(self.model))
-        return {
-            name: torch.stack([parts[name] for parts in found]).to(self.device) for name in found[0]
-        }
+            for member in self.members:
+                generator = torch.Generator("cpu")
+                generator.manual_seed(member_seed(self.seed, member, "prototypes"))
+                start = prototypes.find(
+                    self.shown.patches, settings.prototypes, freedom, generator, settings.classes
+                )
+                parts = {"structure": start.structure, "turn": start.turns(self.model)}
+                found.append(parts | start.parts(self.model))
+        return {name: torch.stack([parts[name] for parts in found]) for name in found[0]}
 
     def side(self, chosen: Tensor, moment: Moment) -> Side:
         """What is known of the chosen sites (member, site) beside their pictures."""

@@ -78,14 +78,14 @@ def find(
 
     Parameters
     ----------
-    patches : (site, channel, side, side).
+    patches : (site, channel, side, side), on torch's default device.
     count : prototypes.
     freedom : what a pose may be.
     generator : of the first prototypes.
     classes : how many structures there are; 0: as many as are not alike.
     """
-    some = torch.randperm(len(patches), generator=generator)[:MOST]
-    seen = patches[some]
+    some = torch.randperm(len(patches), generator=generator, device="cpu")[:MOST]
+    seen = patches[some.to(patches.device)]
     noise = float(seen.std()) / 2 + 1e-6
     pictures = seen[_apart(seen, count, freedom, noise, generator)]
     for _ in range(ROUNDS):
@@ -120,12 +120,12 @@ def _apart(
 ) -> list[int]:
     """Rows of patches that differ however they are laid (k-means++: Arthur & Vassilvitskii, SODA
     2007, 1027)."""
-    rows = [int(torch.randint(len(patches), (1,), generator=generator))]
+    rows = [int(torch.randint(len(patches), (1,), generator=generator, device="cpu"))]
     far = torch.full((len(patches),), torch.inf)
     while len(rows) < min(count, len(patches)):
         cost = register.nearest(patches, patches[rows[-1:]], freedom, noise)[0][:, 0, 0]
         far = torch.minimum(far, cost.clamp_min(0.0))
-        rows.append(int(torch.multinomial(far + 1e-9, 1, generator=generator)))
+        rows.append(int(torch.multinomial(far.cpu() + 1e-9, 1, generator=generator)))
     return rows
 
 
@@ -149,8 +149,10 @@ def laid(
     # Neighbouring pixels err together: as many numbers as there are pixels they are not.
     doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
     reached = register.cost(patches[rows], pictures[which], moved, freedom, doubt)
-    order = np.lexsort((reached.numpy(), rows.numpy()))
-    best = torch.from_numpy(order[np.unique(rows.numpy()[order], return_index=True)[1]])
+    of_patch = rows.cpu().numpy()
+    order = np.lexsort((reached.cpu().numpy(), of_patch))
+    first = order[np.unique(of_patch[order], return_index=True)[1]]
+    best = torch.from_numpy(first).to(rows.device)
     chosen, moved = which[best], moved[best]
     left = patches - register.shown(pictures[chosen], moved)
     return chosen, moved, float(left.square().mean().sqrt()) + 1e-6
