@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -29,6 +30,7 @@ from vaescope.train import physics
 from vaescope.train.data import Data
 from vaescope.train.fitting import Fitting
 from vaescope.train.schedule import Plan
+from vaescope.train.shown import Shown
 
 LOOK = 0.3  # seconds between two looks at how far a process is
 
@@ -59,6 +61,14 @@ class Work:
     checkpoints: Path
     physics: PhysicsLoss | None = None
 
+    @cached_property
+    def shown(self) -> Shown:
+        """What all members are shown, made once in a process."""
+        return Shown.of(self.data, self.settings, self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "shown"}
+
     def train(self, group: list[int], log: Log, told: Told) -> Trained:
         """Train one group to the end, or go on from its checkpoint."""
         if self.device.type == "cpu":
@@ -74,6 +84,7 @@ class Work:
             device=self.device,
             key=self.key,
             physics=self.physics or physics.load(self.settings.physics_loss),
+            shown=self.shown,
         )
         if fitting.resume(path):
             log(f"members {group}: going on from step {fitting.step}")
@@ -97,7 +108,7 @@ def train_all(
     here = Lock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        others = stack.enter_context(_processes(workers - 1)) if workers > 1 else None
+        others = stack.enter_context(_processes(workers - 1, work)) if workers > 1 else None
 
         def one(group: list[int]) -> Trained:
             pace = _Pace(work, group, course)
@@ -107,7 +118,7 @@ def train_all(
                 finally:
                     if others is not None:
                         here.release()
-            return _beside(others, work, group, folder / f"{group[0]}", log, pace)
+            return _beside(others, group, folder / f"{group[0]}", log, pace)
 
         pool = stack.enter_context(ThreadPoolExecutor(max(workers, 1)))
         yield from pool.map(one, groups)
@@ -150,22 +161,29 @@ def _bound(fitting: Fitting) -> float:
     return sum(row["elbo"] for row in last) / len(last) if last else float("nan")
 
 
-def _processes(count: int) -> Executor:
+def _processes(count: int, work: Work) -> Executor:
     """So many processes, which end with this one and import nothing of the caller's own program."""
     from loky import ProcessPoolExecutor
 
-    executor: Executor = ProcessPoolExecutor(max_workers=count)
+    executor: Executor = ProcessPoolExecutor(count, initializer=_receive, initargs=(work,))
     return executor
 
 
-def _beside(
-    others: Executor, work: Work, group: list[int], file: Path, log: Log, pace: _Pace
-) -> Trained:
+def _receive(work: Work) -> None:
+    """Keep what groups are trained on, in another process: it is sent once."""
+    global _received
+    _received = work
+
+
+_received: Work | None = None
+
+
+def _beside(others: Executor, group: list[int], file: Path, log: Log, pace: _Pace) -> Trained:
     """Train a group in one of the processes, and tell meanwhile how far it is."""
     from loky.process_executor import TerminatedWorkerError
 
     np.full(3, -1.0).tofile(file)
-    future = others.submit(_elsewhere, work, group, file, os.getpid())
+    future = others.submit(_elsewhere, group, file, os.getpid())
     while wait([future], LOOK).not_done:
         pace.look(file)
     try:
@@ -183,8 +201,9 @@ def _beside(
     return trained
 
 
-def _elsewhere(work: Work, group: list[int], file: Path, parent: int) -> tuple[Trained, list[str]]:
+def _elsewhere(group: list[int], file: Path, parent: int) -> tuple[Trained, list[str]]:
     """Train a group, in another process: what it gave, and what it had to say."""
+    assert _received is not None
     lines: list[str] = []
     reached = np.memmap(file, float, "r+", shape=(3,))  # the first step, the last, and the bound
 
@@ -193,4 +212,4 @@ def _elsewhere(work: Work, group: list[int], file: Path, parent: int) -> tuple[T
         if os.getppid() != parent:  # nobody is left to take the result
             os._exit(1)
 
-    return work.train(group, lines.append, told), lines
+    return _received.train(group, lines.append, told), lines
