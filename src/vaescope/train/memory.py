@@ -59,7 +59,7 @@ class Memory:
         content = tuple(part.squeeze(2) for part in encoded.pick(best).content)
         for k, rows in enumerate(chosen):
             self.content[k, rows] = content[0][k]
-            self.known[k, rows] = True
+            self.known[k].index_fill_(0, rows, True)
         if self.settings.classes and model.mixture.is_awake:
             probability = model.mixture.given(content, Weights.of(self.settings))
             for k, rows in enumerate(chosen):
