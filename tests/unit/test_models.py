@@ -1,5 +1,7 @@
 """The family of models: divergences, poses, settings."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -16,15 +18,13 @@ from vaescope.models.zoo import LABELS, NEEDS, VARIANTS
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.floats(-2, 2), st.floats(-1.5, 1.0), st.floats(-2, 2), st.floats(-1.0, 1.0))
-def test_the_divergence_of_normals_equals_its_integral(mean, log_sd, prior_mean, prior_log_sd):
+@given(st.floats(-2, 2), st.floats(-1.5, 1.0), st.floats(-1.0, 1.0))
+def test_the_divergence_of_normals_equals_its_integral(mean, log_sd, prior_log_sd):
     x = torch.linspace(-40, 40, 400_001, dtype=torch.float64)
-    m, s, p, r = (
-        torch.tensor(v, dtype=torch.float64) for v in (mean, log_sd, prior_mean, prior_log_sd)
-    )
-    log_q, log_p = posterior.log_normal(x, m, s), posterior.log_normal(x, p, r)
+    m, s, r = (torch.tensor(v, dtype=torch.float64) for v in (mean, log_sd, prior_log_sd))
+    log_q, log_p = posterior.log_normal(x, m, s), posterior.log_normal(x, torch.zeros(()), r)
     integral = torch.trapezoid(log_q.exp() * (log_q - log_p), x)
-    closed = posterior.kl_normals(m[None], s[None], p[None], r[None])
+    closed = posterior.kl_normal(m[None], s[None], math.exp(prior_log_sd))
     assert float(closed) == pytest.approx(float(integral), abs=1e-6)
 
 

@@ -203,11 +203,12 @@ def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
     turns = model.turns.expand_as(encoded.turn_logit)
     noise = torch.zeros(1, len(patches), turns.shape[2], model.noise_size())
     terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
-    continuous = final.content * terms["kl_content"] + sum(terms[f"kl_{name}"] for name in POSE)
+    pose_terms = [terms[name] for part in POSE if (name := f"kl_{part}") in terms]
+    continuous = sum(pose_terms, final.content * terms["kl_content"])
     score = (
         terms["reconstruction"]
         - final.beta * continuous
-        - final.beta_class * terms["kl_class"]
+        - final.beta_class * terms.get("kl_class", torch.zeros(()))
         + functional.log_softmax(model.turn_prior, -1)[:, None]
     )
     # A target that is not known says nothing of the turn: the encoder's own guess stands.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from vaescope.models.settings import Settings, at
@@ -74,10 +75,12 @@ class Terms:
 def gather(
     values: dict[str, Tensor], kl_turns: Tensor, tempered: Tensor, now: Weights, final: Weights
 ) -> Terms:
-    """Terms from the means over turns of ``Family.each_turn``.
+    """Terms from the means over turns of ``Family.each_turn``; those that a model lacks are 0.
 
     kl_turns (member, site): divergence of the turns; tempered: the same with its entropy weighed.
     """
+    zero = torch.zeros_like(kl_turns)
+    values = {f"kl_{name}": zero for name in (*POSE, "class")} | values
     kl_angle = values["kl_angle"]
     kl_strain = values["kl_scale"] + values["kl_shear"] + values["kl_strain"]
     kl_pose = kl_angle + values["kl_offset"] + kl_strain

@@ -195,9 +195,9 @@ class Family(nn.Module):
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
         each = self.each_turn(target, encoded, turns, noise, side, now)
         weight = log_turn.exp()
-        values = {
-            name: (weight * value).sum(-1) for name, value in each.items() if value.dim() == 3
-        }
+        names = [name for name, value in each.items() if value.dim() == 3]
+        means = (weight.unsqueeze(-1) * torch.stack([each[name] for name in names], -1)).sum(2)
+        values = dict(zip(names, means.unbind(-1), strict=True))
         values["penalty"] = values["penalty"] + missed
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
@@ -221,7 +221,7 @@ class Family(nn.Module):
         side: Side,
         now: Weights,
     ) -> dict[str, Tensor]:
-        """Terms of the bound for every turn: name -> (member, site, turn).
+        """Terms of the bound that this model has, for every turn: name -> (member, site, turn).
 
         Awake classes also give ``class_probability`` (member, site, turn, class): the posterior
         that makes the bound largest, in closed form.
@@ -229,22 +229,19 @@ class Family(nn.Module):
         noise = noise[:, :, : turns.shape[2]]
         if not self.settings.stochastic:
             noise = torch.zeros_like(noise)
-        parts = iter(noise.split(1, dim=-1))
-
-        def draw(pair: tuple[Tensor, Tensor]) -> Tensor:
-            mean, log_sd = pair
-            return mean + log_sd.exp() * torch.cat([next(parts) for _ in range(mean.shape[-1])], -1)
-
-        zero = torch.zeros_like(turns)
-        latents = {"content": draw(encoded.content)}
-        out = {}
-        for name in POSE:
-            pair = getattr(encoded, name)
-            out[f"kl_{name}"] = zero
-            if pair is not None:
-                latents[name] = draw(pair)
-                mean, log_sd = pair
-                out[f"kl_{name}"] = posterior.kl_normal(mean, log_sd, self.prior_sd(name))
+        pairs = {"content": encoded.content} | {
+            name: pair for name in POSE if (pair := getattr(encoded, name)) is not None
+        }
+        parts = noise.split([mean.shape[-1] for mean, _ in pairs.values()], dim=-1)
+        latents = {
+            name: torch.addcmul(mean, log_sd.exp(), part)
+            for (name, (mean, log_sd)), part in zip(pairs.items(), parts, strict=True)
+        }
+        out = {
+            f"kl_{name}": posterior.kl_normal(mean, log_sd, self.prior_sd(name))
+            for name, (mean, log_sd) in pairs.items()
+            if name in POSE
+        }
         poses = self.poses(turns, latents)
         latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
         # Pixels beyond the mask count for nothing; only physics looks at them.
@@ -262,7 +259,7 @@ class Family(nn.Module):
             self.settings,
         )
         out["penalty"] = self._penalty(shown, latents, encoded, side)
-        return out | self._classes(encoded, side, now, zero)
+        return out | self._classes(encoded, side, now)
 
     def log_noise(self) -> Tensor:
         """Logarithm of the noise of a pixel (member, channel)."""
@@ -332,12 +329,10 @@ class Family(nn.Module):
             value = value + own.reshape(value.shape)
         return value
 
-    def _classes(
-        self, encoded: Encoded, side: Side, now: Weights, zero: Tensor
-    ) -> dict[str, Tensor]:
+    def _classes(self, encoded: Encoded, side: Side, now: Weights) -> dict[str, Tensor]:
         """Divergences of content and class, with the class's posterior if classes are awake."""
         if not (self.settings.classes and self.mixture.is_awake):
-            return {"kl_content": posterior.kl_normal(*encoded.content), "kl_class": zero}
+            return {"kl_content": posterior.kl_normal(*encoded.content)}
         kl_content = self.mixture.divergences(encoded.content)
         logits = self.mixture.logit[:, None]
         if side.near_class is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 LOG_SD_RANGE = (-7.0, 3.0)
@@ -16,16 +15,11 @@ def split(raw: Tensor) -> tuple[Tensor, Tensor]:
     return mean, log_sd.clamp(*LOG_SD_RANGE)
 
 
-def kl_normal(mean: Tensor, log_sd: Tensor, prior_sd: float | Tensor = 1.0) -> Tensor:
+def kl_normal(mean: Tensor, log_sd: Tensor, prior_sd: float = 1.0) -> Tensor:
     """KL(N(mean, sd²) ‖ N(0, prior_sd²)), summed over the last axis."""
-    return kl_normals(mean, log_sd, torch.zeros_like(mean), torch.as_tensor(prior_sd).log())
-
-
-def kl_normals(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, prior_log_sd: Tensor) -> Tensor:
-    """KL(N(mean, sd²) ‖ N(prior_mean, prior_sd²)), summed over the last axis."""
-    ratio = (2 * (log_sd - prior_log_sd)).exp()
-    apart = ((mean - prior_mean) * (-prior_log_sd).exp()) ** 2
-    return 0.5 * (ratio + apart - 1 - 2 * (log_sd - prior_log_sd)).sum(-1)
+    squares = (2 * log_sd).exp() + mean.square()
+    each = squares * (0.5 / prior_sd**2) - log_sd
+    return each.sum(-1) + mean.shape[-1] * (math.log(prior_sd) - 0.5)
 
 
 def kl_to_full(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, whitening: Tensor) -> Tensor:

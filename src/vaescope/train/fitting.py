@@ -254,8 +254,11 @@ class Fitting:
     def clip(self, largest: float = 100.0) -> None:
         """Limit the length of each member's gradient."""
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        squares = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0)
-        factor = (largest / squares.sqrt().clamp_min(1e-12)).clamp_max(1.0)
+        lengths = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+        length = torch.linalg.vector_norm(lengths, dim=0)
+        if self.device.type == "cpu" and bool((length <= largest).all()):
+            return
+        factor = (largest / length.clamp_min(1e-12)).clamp_max(1.0)
         for gradient in gradients:
             gradient.mul_(factor.reshape(-1, *[1] * (gradient.dim() - 1)))
 
