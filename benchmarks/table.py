@@ -77,9 +77,9 @@ def strain() -> str:
     return markdown(head, lines)
 
 
-def speed() -> str:
-    """All duels of ``speed.csv``, and what the workflow itself costs, as Markdown."""
-    with (HERE / "results" / "speed.csv").open(newline="") as file:
+def speed(name: str) -> str:
+    """All duels of ``speed.csv`` or ``speed-gpu.csv``, as Markdown."""
+    with (HERE / "results" / name).open(newline="") as file:
         rows = list(csv.DictReader(file))
     head = ("case", "contender", "seconds", "spread", "CPU seconds", "MiB", "reached", "ratio")
     head = (*head, "goal", "holds", "repeats", "size")
@@ -94,6 +94,14 @@ def speed() -> str:
         for row in rows
     ]
     return markdown(head, cells)
+
+
+def gpu() -> str:
+    """Ways of training on a GPU, as Markdown."""
+    with (HERE / "results" / "gpu.csv").open(newline="") as file:
+        rows = [list(row.values())[:-1] for row in csv.DictReader(file)]
+    head = ("model", "members", "way", "step (ms)", "training (s)", "bound")
+    return markdown(head, rows)
 
 
 def overhead() -> str:
@@ -115,7 +123,9 @@ def main() -> None:
         "table of stem": simulated("stem.csv"),
         "table of movies": simulated("movies.csv"),
         "table of strain": strain(),
-        "table of speed": speed(),
+        "table of speed": speed("speed.csv"),
+        "table of speed on a GPU": speed("speed-gpu.csv"),
+        "table of a GPU": gpu(),
         "table of overhead": overhead(),
     }
     text = page.read_text()

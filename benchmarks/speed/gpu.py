@@ -10,7 +10,6 @@ to ``benchmarks/results/gpu.csv``; the name of the GPU is in it.
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import tempfile
 import time
@@ -39,7 +38,7 @@ WAYS = {
 
 
 def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[str, Any]:
-    """Milliseconds of a step, memory at most (MiB), seconds of the training and its bound."""
+    """Milliseconds of a step, seconds of the training and its bound."""
     import torch
 
     from vaescope.models.settings import Settings
@@ -51,9 +50,6 @@ def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
     device = torch.device("cuda")
     chosen = Settings.from_recipe(settings)
-    gc.collect()  # the last training, and what its recorded steps held
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
     began = time.perf_counter()
     how = {"members": list(range(members)), "seed": 0, "device": device, "key": ""}
     fitting = Fitting(training_data(cut, chosen, 0), chosen, **how)
@@ -71,7 +67,6 @@ def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[
         "step_ms": f"{1e3 * step:.3g}",
         "training_s": f"{seconds:.3g}",
         "bound": f"{sum(bounds) / len(bounds):.2f}",
-        "memory_mib": f"{torch.cuda.max_memory_allocated() / 2**20:.0f}",
     }
 
 
