@@ -1,0 +1,71 @@
+"""Which turns of a site are followed."""
+
+import pytest
+import torch
+from pictures import turned_commas
+
+from vaescope import train
+from vaescope.models.settings import Settings
+from vaescope.train.fitting import Fitting
+from vaescope.train.followed import Followed
+from vaescope.train.schedule import Plan
+from vaescope.train.shown import Shown
+
+CPU = torch.device("cpu")
+
+
+def fitting(count=60, **changes):
+    patches, _ = turned_commas(count, 12)
+    settings = Settings.from_recipe(
+        {"variant": "rvae", "steps": 60, "batch": 15, "hidden": 24, "turns": 8, **changes}
+    )
+    data = train.training_data(patches, settings, 0)
+    return Fitting(data, settings, members=[0, 1], seed=0, device=CPU, key="")
+
+
+def test_at_first_every_site_is_looked_at_then_those_whose_look_is_longest_ago():
+    made = fitting()
+    followed = made.followed
+    chosen = torch.stack([torch.arange(15), torch.arange(20, 35)])
+    found = followed.of_batch(made.model, chosen, 30)
+    every = made.model.likeliest(
+        made.shown.copies(chosen), made.shown.conditions[chosen], made.settings.keep_turns
+    )
+    assert torch.equal(found, every)
+    assert (followed.step == 30).all()
+    followed.step[:, :3], followed.step[:, 3:40] = 31, 29  # the first three were seen since
+    with torch.no_grad():  # a model that holds other turns likely
+        for weight in made.model.encoder.parameters():
+            weight.mul_(-1.5)
+    again = followed.of_batch(made.model, chosen, 32)
+    assert ((followed.step == 32).sum(1) == 5).all()  # a third of fifteen
+    assert not (followed.step[0, :3] == 32).any()
+    old = followed.step.gather(1, chosen) < 32
+    assert torch.equal(again[old], found[old])
+    assert not torch.equal(again[~old], found[~old])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch": 2, "steps": 10},  # each site is seen too seldom
+        {"keep_turns": 8},  # all turns are followed
+        {"turns": 1},
+        {"prototypes": 3},  # turns are told
+    ],
+)
+def test_where_nothing_is_saved_nothing_is_remembered(changes):
+    assert fitting(**changes).followed is None
+
+
+def test_very_many_patches_are_looked_at_in_every_step(monkeypatch):
+    monkeypatch.setattr("vaescope.train.shown.CACHE_BYTES", 1000)
+    made = fitting()
+    assert made.shown.cached is None and made.followed is None
+    chosen = torch.arange(6).reshape(2, 3)
+    some = made.shown.copies(chosen)
+    monkeypatch.undo()
+    whole = fitting()
+    assert torch.equal(some, whole.shown.cached[chosen])
+    assert isinstance(Followed.of(whole.shown, Plan(whole.settings), 2), Followed)
+    assert isinstance(whole.shown, Shown)
