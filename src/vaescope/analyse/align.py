@@ -88,7 +88,7 @@ def same_sign(value: np.ndarray, reference: int) -> np.ndarray:
 
 def leader(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
     """The member with the best bound of those with a vote: the frame of reference of all."""
-    means = np.array([encoding.elbo.mean() for encoding in encodings])
+    means = np.array([encoding.elbo[:].mean() for encoding in encodings])
     return int(np.where(kept, means, -np.inf).argmax())
 
 

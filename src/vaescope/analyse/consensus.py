@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vaescope.analyse import align, symmetry
-from vaescope.analyse.encode import Encoding
+from vaescope.analyse.blocks import by_blocks, stack
+from vaescope.analyse.encode import Encoding, OfSites
 from vaescope.analyse.gauge import Gauge
 from vaescope.analyse.stability import dissolve
 
@@ -42,21 +44,22 @@ class View:
     asked_stability: np.ndarray | None = None
     asked_left: np.ndarray | None = None  # which of the classes asked for are left
 
-    @property
+    @cached_property
     def consensus_content(self) -> np.ndarray:
-        return self.content[self.kept].mean(0)
+        return self._voted(_mean, self.content)
 
-    @property
+    @cached_property
     def consensus_angle(self) -> np.ndarray | None:
         if self.angle is None:
             return None
-        return symmetry.circular_mean(self.angle[self.kept], self.n, axis=0)
+        return self._voted(lambda angle: symmetry.circular_mean(angle, self.n, axis=0), self.angle)
 
-    @property
+    @cached_property
     def mean_probability(self) -> np.ndarray | None:
-        return None if self.class_probability is None else self.class_probability[self.kept].mean(0)
+        probability = self.class_probability
+        return None if probability is None else self._voted(_mean, probability)
 
-    @property
+    @cached_property
     def consensus_class(self) -> np.ndarray | None:
         mean = self.mean_probability
         return None if mean is None else mean.argmax(1)
@@ -73,6 +76,14 @@ class View:
         if self.asked_stability is None or self.asked_left is None:
             return 0
         return len(self.asked_stability) - len(self.asked_left)
+
+    def _voted(self, of: Callable[..., np.ndarray], *values: np.ndarray) -> np.ndarray:
+        """What ``of`` says of values (member, site, …) of the members with a vote: (site, …)."""
+
+        def some(rows: slice) -> np.ndarray:
+            return of(*(value[self.kept, rows] for value in values))
+
+        return by_blocks(some, values[0].shape[1])
 
     def variables(self) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
@@ -99,8 +110,12 @@ class View:
                 continue
             out[name] = ((member, site, *dims), value, _about(name, units))
             out[f"{name}_sd"] = ((member, site, *dims), sd, _about(f"sd of {name}", units))
-            out[f"consensus_{name}"] = ((site, *dims), value[kept].mean(0), _about(name, units))
-            total = np.sqrt(value[kept].var(0) + (sd[kept] ** 2).mean(0))
+            out[f"consensus_{name}"] = (
+                (site, *dims),
+                self._voted(_mean, value),
+                _about(name, units),
+            )
+            total = self._voted(_spread, value, sd)
             out[f"{name}_spread"] = ((site, *dims), total, _about(f"uncertainty of {name}", units))
         if self.angle is not None and self.angle_sd is not None:
             note = {"modulo_degrees": 360 / self.n}
@@ -111,8 +126,7 @@ class View:
                 self.consensus_angle,
                 _about("angle", "rad") | note,
             )
-            between = symmetry.circular_spread(self.angle[kept], self.n, axis=0)
-            total = np.sqrt(between**2 + (self.angle_sd[kept] ** 2).mean(0))
+            total = self._voted(self._spread_of_angles, self.angle, self.angle_sd)
             out["angle_spread"] = ((site,), total, _about("uncertainty of angle", "rad"))
         mean = self.mean_probability
         if mean is not None:
@@ -149,6 +163,18 @@ class View:
             )
         return out
 
+    def _spread_of_angles(self, angle: np.ndarray, sd: np.ndarray) -> np.ndarray:
+        between = symmetry.circular_spread(angle, self.n, axis=0)
+        return np.sqrt(between**2 + (sd**2).mean(0))
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    return values.mean(0)
+
+
+def _spread(values: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    return np.sqrt(values.var(0) + (sd**2).mean(0))
+
 
 def gather(
     encodings: Sequence[Encoding],
@@ -170,55 +196,56 @@ def gather(
     inflation : factor on every member's own standard deviations (see ``criticise.Noise``).
     named : classes have names, from labels: they are neither matched nor dissolved.
     """
-    elbo = np.stack([e.elbo for e in encodings])
+    count = len(encodings)
+
+    def all_of(name: str) -> np.ndarray:
+        return stack((getattr(e, name)[:] for e in encodings), count)
+
     reference = align.leader(encodings, kept)
-    view = _content(encodings, kept, reference, n, elbo)
+    view = _content(encodings, kept, reference, n, all_of("elbo"))
     first = encodings[reference]
     if first.angle is not None:
-        angles = [
-            symmetry.wrap(e.angle + g.turn + g.zero, n)
-            for e, g in zip(encodings, gauges, strict=True)
-            if e.angle is not None and g is not None
-        ]
-        moved = [align.angle_offset(a, angles[reference], n) for a in angles]
-        aligned = np.stack(
-            [align.apply_angle(a, *how, n) for a, how in zip(angles, moved, strict=True)]
-        )
-        view.angle = aligned
-        view.angle_sd = np.stack([_angle_sd(e, n) for e in encodings])
+
+        def upright(k: int) -> np.ndarray:
+            angle, own = encodings[k].angle, gauges[k]
+            assert angle is not None and own is not None
+            return symmetry.wrap(angle[:] + own.turn + own.zero, n)
+
+        target = upright(reference)
+
+        def aligned(k: int) -> np.ndarray:
+            angle = upright(k)
+            return align.apply_angle(angle, *align.angle_offset(angle, target, n), n)
+
+        view.angle = stack(map(aligned, range(count)), count)
+        view.angle_sd = stack((_angle_sd(e, n) for e in encodings), count)
     if first.offset is not None:
-        offset = np.stack([e.offset for e in encodings if e.offset is not None])
-        view.offset = (offset - np.median(offset, axis=1, keepdims=True)) * half
-        view.offset_sd = np.stack([e.offset_sd for e in encodings if e.offset_sd is not None])
-        view.offset_sd = view.offset_sd * half
+        view.offset = stack((_about_median(e.offset) * half for e in encodings), count)
+        view.offset_sd = all_of("offset_sd") * half
     if first.strain is not None:
-        strain = np.stack([e.strain for e in encodings if e.strain is not None])
-        view.strain = strain - np.median(strain, axis=1, keepdims=True)
-        view.strain_sd = np.stack([e.strain_sd for e in encodings if e.strain_sd is not None])
+        view.strain = stack((_about_median(e.strain) for e in encodings), count)
+        view.strain_sd = all_of("strain_sd")
     for name in ("scale", "shear"):
         if getattr(first, name) is not None:
-            value = np.stack([getattr(e, name) for e in encodings])
+            value = all_of(name)
             if name == "shear":
-                value = np.stack(
-                    [v if g is None else v * g.sense for v, g in zip(value, gauges, strict=True)]
-                )
+                pairs = zip(value, gauges, strict=True)
+                value = stack((v if g is None else v * g.sense for v, g in pairs), count)
                 value = align.same_sign(value, reference)
             setattr(view, name, value)
-            setattr(view, f"{name}_sd", np.stack([getattr(e, f"{name}_sd") for e in encodings]))
+            setattr(view, f"{name}_sd", all_of(f"{name}_sd"))
     if first.class_probability is not None and named:
-        view.class_probability = np.stack(
-            [e.class_probability for e in encodings if e.class_probability is not None]
-        )
+        view.class_probability = all_of("class_probability")
     elif first.class_probability is not None:
-        order = np.argsort(-first.class_probability.sum(0), kind="stable")
-        target = first.class_probability[:, order]
-        matched = np.stack(
-            [
-                e.class_probability[:, align.match_classes(e.class_probability, target)]
-                for e in encodings
-                if e.class_probability is not None
-            ]
-        )
+        seen = first.class_probability[:]
+        target = seen[:, np.argsort(-seen.sum(0), kind="stable")]
+
+        def matched_classes(k: int) -> np.ndarray:
+            probability = encodings[k].class_probability
+            assert probability is not None
+            return probability[:][:, align.match_classes(probability[:], target)]
+
+        matched = stack(map(matched_classes, range(count)), count)
         what = dissolve(matched, kept)
         view.class_probability = what.probability
         view.asked_probability = matched[kept].mean(0)
@@ -226,31 +253,35 @@ def gather(
     for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd", "scale_sd", "shear_sd"):
         value = getattr(view, name)
         if value is not None:
-            setattr(view, name, value * inflation)
+            value *= inflation
     return view
 
 
 def _content(
     encodings: Sequence[Encoding], kept: np.ndarray, reference: int, n: int, elbo: np.ndarray
 ) -> View:
-    own = encodings[reference].content
+    own = encodings[reference].content[:]
     axes = align.principal_axes(own)
     centre = own.mean(0)
     target = (own - centre) @ axes
-    content, sd, agreement = [], [], []
-    for encoding in encodings:
-        matrix, share = align.procrustes(encoding.content, target)
-        content.append((encoding.content - encoding.content.mean(0)) @ matrix)
-        sd.append(np.sqrt(encoding.content_sd**2 @ matrix**2))
-        agreement.append(share)
+    found = [align.procrustes(encoding.content[:], target) for encoding in encodings]
+    pairs = list(zip(encodings, (matrix for matrix, _ in found), strict=True))
+
+    def moved(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
+        content = encoding.content[:]
+        return (content - content.mean(0)) @ matrix
+
+    def sd(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
+        return np.sqrt(encoding.content_sd[:] ** 2 @ matrix**2)
+
     return View(
         kept,
         reference,
         n,
-        np.array(agreement),
+        np.array([share for _, share in found]),
         elbo,
-        np.stack(content),
-        np.stack(sd),
+        stack((moved(*pair) for pair in pairs), len(pairs)),
+        stack((sd(*pair) for pair in pairs), len(pairs)),
         axes.T,
         centre,
     )
@@ -258,15 +289,26 @@ def _content(
 
 def _angle_sd(encoding: Encoding, n: int) -> np.ndarray:
     """Standard deviation of a member's angle modulo 2 pi/n: its own, and between turns."""
-    assert encoding.turn_weight is not None and encoding.angle_sd is not None
-    moment = np.abs((encoding.turn_weight * np.exp(1j * n * encoding.turns)).sum(1))
-    # Neighbouring turns that meet half-way are one answer: only what lies beyond the width of the
-    # grid's step is doubt.
-    turns = encoding.turns
+    weight, own, turns = encoding.turn_weight, encoding.angle_sd, encoding.turns
+    assert weight is not None and own is not None
     step = float(turns[1] - turns[0]) if len(turns) > 1 else 2 * np.pi
-    between = -2 * np.log(np.clip(moment, 1e-12, 1.0)) / n**2
-    between = np.where(between < (step / 2) ** 2, 0.0, between)
-    return np.sqrt(encoding.angle_sd**2 + between)
+
+    def some(rows: slice) -> np.ndarray:
+        moment = np.abs((weight[rows] * np.exp(1j * n * turns)).sum(1))
+        # Neighbouring turns that meet half-way are one answer: only what lies beyond the width of
+        # the grid's step is doubt.
+        between = -2 * np.log(np.clip(moment, 1e-12, 1.0)) / n**2
+        between = np.where(between < (step / 2) ** 2, 0.0, between)
+        return np.sqrt(own[rows] ** 2 + between)
+
+    return by_blocks(some, len(own))
+
+
+def _about_median(values: OfSites | None) -> np.ndarray:
+    """Values (site, …) less their median."""
+    assert values is not None
+    whole = values[:]
+    return whole - np.median(whole, axis=0)
 
 
 def _about(long_name: str, units: str) -> dict[str, Any]:
