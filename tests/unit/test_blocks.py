@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 import xarray as xr
+from dask.array import from_array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import turned_commas
 
 from vaescope import store, train
 from vaescope.analyse import map_latents
-from vaescope.analyse.blocks import BLOCK, by_blocks, in_turn, stack
+from vaescope.analyse.blocks import BLOCK, by_blocks, in_turn
 from vaescope.analyse.drawn import Drawn
 from vaescope.analyse.encode import encode, encode_all, load_members
 from vaescope.analyse.source import Source
@@ -50,6 +51,18 @@ def test_a_spool_gives_back_what_was_written(data, count, block):
     keys = (slice(None), slice(count // 3, None), -1, rows, (slice(0, count // 2), slice(1), 2))
     for key in keys:
         np.testing.assert_array_equal(spool[key], whole[key])
+
+
+@pytest.mark.parametrize("shape", [(3, 50), (2, 50, 4)])
+def test_spools_side_by_side_are_read_like_an_array(shape):
+    whole = np.random.default_rng(0).random(shape)
+    stacked = Scratch().stack(iter(whole))
+    assert (stacked.shape, stacked.ndim, stacked.dtype) == (shape, len(shape), whole.dtype)
+    vote = np.arange(shape[0]) != 1
+    for key in (0, vote, slice(None), (vote, slice(7, 20)), (slice(1, 2), slice(0, 0)), (-1, 3)):
+        np.testing.assert_array_equal(stacked[key], whole[key])
+    lazy = from_array(stacked, chunks=(-1, 7, *shape[2:]))
+    np.testing.assert_array_equal(lazy.compute(), whole)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
@@ -114,7 +127,6 @@ def test_what_is_worked_out_in_parts_is_as_of_the_whole(count, members):
     np.testing.assert_array_equal(
         by_blocks(lambda rows: whole[:, rows].sum(0), count), whole.sum(0)
     )
-    np.testing.assert_array_equal(stack(iter(whole), members), whole)
 
 
 def test_a_store_divides_sites_and_nothing_else(tmp_path):

@@ -38,14 +38,3 @@ def by_blocks(of: Callable[[slice], np.ndarray], count: int) -> np.ndarray:
         rows = slice(start, min(start + BLOCK, count))
         out[rows] = of(rows)
     return out
-
-
-def stack(parts: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """``numpy.stack`` of so many parts, which need not all be there beside the whole."""
-    each = iter(parts)
-    first = next(each)
-    out = np.empty((count, *first.shape), first.dtype)
-    out[0] = first
-    for k, part in enumerate(each, 1):
-        out[k] = part
-    return out

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from dask.array import from_array
 
 from vaescope.analyse import align, symmetry
-from vaescope.analyse.blocks import by_blocks, stack
-from vaescope.analyse.encode import Encoding, OfSites
+from vaescope.analyse.blocks import by_blocks
+from vaescope.analyse.encode import Encoding
 from vaescope.analyse.gauge import Gauge
+from vaescope.analyse.spool import Stacked
 from vaescope.analyse.stability import dissolve
+
+OfMembers = np.ndarray | Stacked
+"""An array over the member and the site, perhaps one on disk."""
+
+CHUNK = 16384  # sites of what is read from disk at once, when it is stored
 
 
 @dataclass
@@ -24,21 +31,21 @@ class View:
     reference: int
     n: int
     agreement: np.ndarray  # (member,) share of the reference's content explained
-    elbo: np.ndarray
-    content: np.ndarray
-    content_sd: np.ndarray
+    elbo: OfMembers
+    content: OfMembers
+    content_sd: OfMembers
     to_native: np.ndarray  # consensus axes -> the reference member's own content
     centre: np.ndarray
-    angle: np.ndarray | None = None
-    angle_sd: np.ndarray | None = None
-    offset: np.ndarray | None = None
-    offset_sd: np.ndarray | None = None
-    strain: np.ndarray | None = None
-    strain_sd: np.ndarray | None = None
-    scale: np.ndarray | None = None
-    scale_sd: np.ndarray | None = None
-    shear: np.ndarray | None = None
-    shear_sd: np.ndarray | None = None
+    angle: OfMembers | None = None
+    angle_sd: OfMembers | None = None
+    offset: OfMembers | None = None
+    offset_sd: OfMembers | None = None
+    strain: OfMembers | None = None
+    strain_sd: OfMembers | None = None
+    scale: OfMembers | None = None
+    scale_sd: OfMembers | None = None
+    shear: OfMembers | None = None
+    shear_sd: OfMembers | None = None
     class_probability: np.ndarray | None = None
     asked_probability: np.ndarray | None = None  # mean over the members, before any class goes
     asked_stability: np.ndarray | None = None
@@ -77,7 +84,7 @@ class View:
             return 0
         return len(self.asked_stability) - len(self.asked_left)
 
-    def _voted(self, of: Callable[..., np.ndarray], *values: np.ndarray) -> np.ndarray:
+    def _voted(self, of: Callable[..., np.ndarray], *values: OfMembers) -> np.ndarray:
         """What ``of`` says of values (member, site, …) of the members with a vote: (site, …)."""
 
         def some(rows: slice) -> np.ndarray:
@@ -90,7 +97,7 @@ class View:
         kept = self.kept
         member, site = "member", "site"
         out: dict[str, Any] = {
-            "elbo": ((member, site), self.elbo, _about("evidence lower bound", "nats")),
+            "elbo": ((member, site), _lazy(self.elbo), _about("evidence lower bound", "nats")),
             "member_kept": ((member,), kept, _about("member has a vote in the consensus", "1")),
             "content_agreement": (
                 (member,),
@@ -108,8 +115,8 @@ class View:
             value, sd = getattr(self, name), getattr(self, f"{name}_sd")
             if value is None:
                 continue
-            out[name] = ((member, site, *dims), value, _about(name, units))
-            out[f"{name}_sd"] = ((member, site, *dims), sd, _about(f"sd of {name}", units))
+            out[name] = ((member, site, *dims), _lazy(value), _about(name, units))
+            out[f"{name}_sd"] = ((member, site, *dims), _lazy(sd), _about(f"sd of {name}", units))
             out[f"consensus_{name}"] = (
                 (site, *dims),
                 self._voted(_mean, value),
@@ -119,8 +126,8 @@ class View:
             out[f"{name}_spread"] = ((site, *dims), total, _about(f"uncertainty of {name}", units))
         if self.angle is not None and self.angle_sd is not None:
             note = {"modulo_degrees": 360 / self.n}
-            out["angle"] = ((member, site), self.angle, _about("angle", "rad") | note)
-            out["angle_sd"] = ((member, site), self.angle_sd, _about("sd of angle", "rad"))
+            out["angle"] = ((member, site), _lazy(self.angle), _about("angle", "rad") | note)
+            out["angle_sd"] = ((member, site), _lazy(self.angle_sd), _about("sd of angle", "rad"))
             out["consensus_angle"] = (
                 (site,),
                 self.consensus_angle,
@@ -168,6 +175,17 @@ class View:
         return np.sqrt(between**2 + (sd**2).mean(0))
 
 
+def _lazy(values: OfMembers) -> Any:
+    """The same for a Dataset, which reads what lies on disk when it is asked for."""
+    if isinstance(values, np.ndarray):
+        return values
+    return from_array(values, chunks=(-1, CHUNK, *(-1,) * (values.ndim - 2)))
+
+
+def _in_memory(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.stack(list(parts))
+
+
 def _mean(values: np.ndarray) -> np.ndarray:
     return values.mean(0)
 
@@ -184,6 +202,7 @@ def gather(
     half: float,
     inflation: float = 1.0,
     named: bool = False,
+    stack: Callable[[Iterable[np.ndarray]], Any] = _in_memory,
 ) -> View:
     """Bring all members into the frame of the one with the best bound.
 
@@ -195,15 +214,16 @@ def gather(
     half : half the patch side in image pixels: the unit of length inside the models.
     inflation : factor on every member's own standard deviations (see ``criticise.Noise``).
     named : classes have names, from labels: they are neither matched nor dissolved.
+    stack : lays what the members say side by side, but for classes: as an array, or on disk.
     """
-    count = len(encodings)
-
-    def all_of(name: str) -> np.ndarray:
-        return stack((getattr(e, name)[:] for e in encodings), count)
-
+    members = range(len(encodings))
     reference = align.leader(encodings, kept)
-    view = _content(encodings, kept, reference, n, all_of("elbo"))
+    view = _content(encodings, kept, reference, n, inflation, stack)
     first = encodings[reference]
+
+    def each(name: str) -> Iterator[np.ndarray]:
+        return (getattr(encoding, name)[:] for encoding in encodings)
+
     if first.angle is not None:
 
         def upright(k: int) -> np.ndarray:
@@ -217,71 +237,73 @@ def gather(
             angle = upright(k)
             return align.apply_angle(angle, *align.angle_offset(angle, target, n), n)
 
-        view.angle = stack(map(aligned, range(count)), count)
-        view.angle_sd = stack((_angle_sd(e, n) for e in encodings), count)
+        view.angle = stack(map(aligned, members))
+        view.angle_sd = stack(_angle_sd(e, n) * inflation for e in encodings)
     if first.offset is not None:
-        view.offset = stack((_about_median(e.offset) * half for e in encodings), count)
-        view.offset_sd = all_of("offset_sd") * half
+        view.offset = stack(_about_median(offset) * half for offset in each("offset"))
+        view.offset_sd = stack(sd * half * inflation for sd in each("offset_sd"))
     if first.strain is not None:
-        view.strain = stack((_about_median(e.strain) for e in encodings), count)
-        view.strain_sd = all_of("strain_sd")
-    for name in ("scale", "shear"):
-        if getattr(first, name) is not None:
-            value = all_of(name)
-            if name == "shear":
-                pairs = zip(value, gauges, strict=True)
-                value = stack((v if g is None else v * g.sense for v, g in pairs), count)
-                value = align.same_sign(value, reference)
-            setattr(view, name, value)
-            setattr(view, f"{name}_sd", all_of(f"{name}_sd"))
+        view.strain = stack(map(_about_median, each("strain")))
+        view.strain_sd = stack(sd * inflation for sd in each("strain_sd"))
+    if first.scale is not None:
+        view.scale = stack(each("scale"))
+        view.scale_sd = stack(sd * inflation for sd in each("scale_sd"))
+    if first.shear is not None:
+
+        def sheared(k: int) -> np.ndarray:
+            shear, own = encodings[k].shear, gauges[k]
+            assert shear is not None
+            return shear[:] if own is None else shear[:] * own.sense
+
+        like = sheared(reference)
+        view.shear = stack(align.same_sign(sheared(k), like) for k in members)
+        view.shear_sd = stack(sd * inflation for sd in each("shear_sd"))
     if first.class_probability is not None and named:
-        view.class_probability = all_of("class_probability")
+        view.class_probability = _in_memory(each("class_probability"))
     elif first.class_probability is not None:
         seen = first.class_probability[:]
-        target = seen[:, np.argsort(-seen.sum(0), kind="stable")]
-
-        def matched_classes(k: int) -> np.ndarray:
-            probability = encodings[k].class_probability
-            assert probability is not None
-            return probability[:][:, align.match_classes(probability[:], target)]
-
-        matched = stack(map(matched_classes, range(count)), count)
+        order = seen[:, np.argsort(-seen.sum(0), kind="stable")]
+        matched = _in_memory(p[:, align.match_classes(p, order)] for p in each("class_probability"))
         what = dissolve(matched, kept)
         view.class_probability = what.probability
         view.asked_probability = matched[kept].mean(0)
         view.asked_stability, view.asked_left = what.stability, what.left
-    for name in ("content_sd", "angle_sd", "offset_sd", "strain_sd", "scale_sd", "shear_sd"):
-        value = getattr(view, name)
-        if value is not None:
-            value *= inflation
     return view
 
 
 def _content(
-    encodings: Sequence[Encoding], kept: np.ndarray, reference: int, n: int, elbo: np.ndarray
+    encodings: Sequence[Encoding],
+    kept: np.ndarray,
+    reference: int,
+    n: int,
+    inflation: float,
+    stack: Callable[[Iterable[np.ndarray]], Any],
 ) -> View:
     own = encodings[reference].content[:]
     axes = align.principal_axes(own)
     centre = own.mean(0)
     target = (own - centre) @ axes
-    found = [align.procrustes(encoding.content[:], target) for encoding in encodings]
-    pairs = list(zip(encodings, (matrix for matrix, _ in found), strict=True))
+    matrices, shares = [], []
+    for encoding in encodings:
+        matrix, share = align.procrustes(encoding.content[:], target)
+        matrices.append(matrix)
+        shares.append(share)
 
     def moved(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
         content = encoding.content[:]
         return (content - content.mean(0)) @ matrix
 
     def sd(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
-        return np.sqrt(encoding.content_sd[:] ** 2 @ matrix**2)
+        return np.sqrt(encoding.content_sd[:] ** 2 @ matrix**2) * inflation
 
     return View(
         kept,
         reference,
         n,
-        np.array([share for _, share in found]),
-        elbo,
-        stack((moved(*pair) for pair in pairs), len(pairs)),
-        stack((sd(*pair) for pair in pairs), len(pairs)),
+        np.array(shares),
+        stack(encoding.elbo[:] for encoding in encodings),
+        stack(map(moved, encodings, matrices)),
+        stack(map(sd, encodings, matrices)),
         axes.T,
         centre,
     )
@@ -304,11 +326,9 @@ def _angle_sd(encoding: Encoding, n: int) -> np.ndarray:
     return by_blocks(some, len(own))
 
 
-def _about_median(values: OfSites | None) -> np.ndarray:
+def _about_median(values: np.ndarray) -> np.ndarray:
     """Values (site, …) less their median."""
-    assert values is not None
-    whole = values[:]
-    return whole - np.median(whole, axis=0)
+    return values - np.median(values, axis=0)
 
 
 def _about(long_name: str, units: str) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def _mapped(
     explained, noise = left.explained, left.noise
     p_value = criticise.predictive_p_value(left.residual, noise)
     named = bool(own.labels)
-    view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
+    stack = Scratch().stack
+    view = gather(encodings, gauges, kept, n, half, noise.inflation, named, stack)
     variables = view.variables()
     assert encodings[0].told is not None
     told = encodings[0].told[:]
@@ -151,7 +152,7 @@ def _mapped(
         "content_agreement": float(np.median(agreement[kept])),
         "members_kept": int(kept.sum()),
         "noise_inflation": noise.inflation,
-        "mean_elbo": float(view.elbo.mean(1).mean()),
+        "mean_elbo": float(np.mean([e.elbo[:].mean() for e in encodings])),
         **truth.scores(latents, n),
         **of_labels,
         **(_restored(source, left.reconstruction, ensemble[0]) if own.target else {}),

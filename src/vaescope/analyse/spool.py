@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,15 @@ class Scratch:
         spool = Spool(shape, dtype, self._file.fileno(), self._end, self)
         self._end += spool.nbytes
         return spool
+
+    def stack(self, parts: Iterable[np.ndarray]) -> Stacked:
+        """Arrays of one shape in spools, like ``numpy.stack``; they need not all be there at
+        once."""
+        spools = []
+        for part in parts:
+            spools.append(self.empty(part.shape, part.dtype))
+            spools[-1][:] = part
+        return Stacked(spools)
 
 
 class Spool:
@@ -81,6 +91,23 @@ class Spool:
                 raise OSError("rows of a spool are read that were never written")
             left, place = left[got:], place + got
         return out
+
+
+class Stacked:
+    """Spools (site, …) of one shape as one array (member, site, …), read like one along its first
+    two axes: members, then a slice of the sites."""
+
+    def __init__(self, spools: Sequence[Spool]) -> None:
+        self.shape, self.dtype = (len(spools), *spools[0].shape), spools[0].dtype
+        self.ndim = len(self.shape)
+        self._spools = spools
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        members = rows_of(first, len(self._spools))
+        rows = tuple(rest) or slice(None)
+        found = [self._spools[member][rows] for member in members.reshape(-1)]
+        return np.stack(found) if members.ndim else found[0]
 
 
 def rows_of(chosen: Any, count: int) -> np.ndarray:
