@@ -29,12 +29,18 @@ def in_turn(
         yield begun.popleft().result()
 
 
+def blocks(count: int) -> Iterator[slice]:
+    """Sites, so many in all, some at a time."""
+    for start in range(0, count, BLOCK):
+        yield slice(start, min(start + BLOCK, count))
+
+
 def by_blocks(of: Callable[[slice], np.ndarray], count: int) -> np.ndarray:
     """What ``of`` says of so many sites, some at a time, one after the other: (site, …)."""
-    first = of(slice(0, BLOCK))
-    out = np.empty((count, *first.shape[1:]), first.dtype)
-    out[:BLOCK] = first
-    for start in range(BLOCK, count, BLOCK):
-        rows = slice(start, min(start + BLOCK, count))
-        out[rows] = of(rows)
+    out = np.empty(0)
+    for rows in blocks(count):
+        found = of(rows)
+        if rows.start == 0:
+            out = np.empty((count, *found.shape[1:]), found.dtype)
+        out[rows] = found
     return out

@@ -253,7 +253,7 @@ def gather(
         def sheared(k: int) -> np.ndarray:
             shear, own = encodings[k].shear, gauges[k]
             assert shear is not None
-            return shear[:] if own is None else shear[:] * own.sense
+            return shear[:] if own is None else shear[:] * own.sense.astype(float)
 
         like = sheared(reference)
         view.shear = stack(align.same_sign(sheared(k), like) for k in members)
@@ -266,7 +266,9 @@ def gather(
         matched = _in_memory(p[:, align.match_classes(p, order)] for p in each("class_probability"))
         what = dissolve(matched, kept)
         view.class_probability = what.probability
-        view.asked_probability = matched[kept].mean(0)
+        view.asked_probability = by_blocks(
+            lambda rows: matched[kept, rows].mean(0), matched.shape[1]
+        )
         view.asked_stability, view.asked_left = what.stability, what.left
     return view
 

@@ -24,7 +24,8 @@ from vaescope.models.settings import Settings
 from vaescope.train import checkpoint
 from vaescope.train.data import Codec, Data
 
-ROWS = 256  # sites encoded at once: bounds memory to some tens of megabytes
+ROWS = 256  # sites encoded at once, at most: bounds memory to some tens of megabytes
+COPIES = 1536  # of their turned copies: enough for a good product, and still near a cache's size
 
 OfSites = np.ndarray | Spool
 """An array over the site, perhaps one on disk: ``[:]`` reads it as a whole, a slice in part."""
@@ -175,7 +176,8 @@ def encode_all(
     """
     whole: list[dict[str, Any]] = [{} for _ in ensemble]
     done = 0
-    batches = (batch for block in blocks for batch in block.batches(ROWS))
+    size = max(min(ROWS, COPIES // len(ensemble[0].model.turns)), 1)
+    batches = (batch for block in blocks for batch in block.batches(size))
     for parts in share(partial(_encode_by_all, ensemble), batches):
         rows = slice(done, done + len(parts[0]["elbo"]))
         done = rows.stop

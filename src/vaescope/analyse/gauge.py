@@ -51,7 +51,7 @@ def of_lattice(encoding: Encoding, n: int) -> Gauge:
         turn,
         direction(reference, n),
         lambda drawn: symmetry.drift(drawn, reference, n),
-        orbit.same_sense(turn),
+        orbit.same_sense(turn).astype(np.int8),
     )
 
 

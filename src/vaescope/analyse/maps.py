@@ -64,7 +64,8 @@ def map_latents(
     The Dataset of ``latents.zarr``. Angles are modulo 360/``symmetry`` degrees and count from the
     x axis, counter-clockwise, to the strongest Fourier direction of the local lattice. Patches and
     reconstructions pass block by block and are never in memory as a whole, except for patches
-    without a lattice that are turned.
+    without a lattice that are turned. Reconstructions and what each member says are Dask arrays of
+    files without a name, which are gone with the Dataset.
 
     Raises
     ------
