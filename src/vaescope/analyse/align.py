@@ -77,18 +77,18 @@ def angle_offset(angle: np.ndarray, reference: np.ndarray, n: int) -> tuple[floa
     return best
 
 
-def same_sign(value: np.ndarray, reference: int) -> np.ndarray:
-    """Values (member, site) with the sign that agrees with the reference member's.
+def same_sign(value: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """A member's values (site,) with the sign that agrees with the reference member's.
 
     A canonical picture turned by a right angle shears the other way.
     """
-    own = value[reference] - value[reference].mean()
-    return np.stack([v if ((v - v.mean()) * own).sum() >= 0 else -v for v in value])
+    agreement = ((value - value.mean()) * (reference - reference.mean())).sum()
+    return value if agreement >= 0 else -value
 
 
 def leader(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
     """The member with the best bound of those with a vote: the frame of reference of all."""
-    means = np.array([encoding.elbo.mean() for encoding in encodings])
+    means = np.array([encoding.elbo[:].mean() for encoding in encodings])
     return int(np.where(kept, means, -np.inf).argmax())
 
 

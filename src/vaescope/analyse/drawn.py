@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from vaescope.analyse.spool import rows_of
+
 ROWS = 256  # sites decoded at once
 
 
@@ -33,7 +35,7 @@ class Drawn:
         return self.shape[0]
 
     def __getitem__(self, chosen: Any) -> np.ndarray:
-        rows = np.arange(len(self))[chosen]
+        rows = rows_of(chosen, len(self))
         out = np.empty((rows.size, *self.shape[1:]), np.float32)
         for start in range(0, rows.size, ROWS):
             some = slice(start, start + ROWS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.nn import functional
 
 from vaescope.analyse.drawn import Drawn
 from vaescope.analyse.refine import refine
+from vaescope.analyse.spool import Spool
 from vaescope.errors import UserError
 from vaescope.models import likelihood, pose
 from vaescope.models.elbo import POSE, Weights
@@ -22,7 +24,11 @@ from vaescope.models.settings import Settings
 from vaescope.train import checkpoint
 from vaescope.train.data import Codec, Data
 
-ROWS = 256  # sites encoded at once: bounds memory to some tens of megabytes
+ROWS = 256  # sites encoded at once, at most: bounds memory to some tens of megabytes
+COPIES = 1536  # of their turned copies: enough for a good product, and still near a cache's size
+
+OfSites = np.ndarray | Spool
+"""An array over the site, perhaps one on disk: ``[:]`` reads it as a whole, a slice in part."""
 
 
 @dataclass
@@ -60,27 +66,27 @@ class Encoding:
     of the target; ``canonical`` the same, upright; ``sigma`` (channel,) noise of a pixel.
     """
 
-    content: np.ndarray
-    content_sd: np.ndarray
-    elbo: np.ndarray
+    content: OfSites
+    content_sd: OfSites
+    elbo: OfSites
     reconstruction: np.ndarray | Drawn
     canonical: np.ndarray | Drawn
     sigma: np.ndarray
     turns: np.ndarray
-    pose: np.ndarray | None = None
-    told: np.ndarray | None = None
-    turn_weight: np.ndarray | None = None
-    angle: np.ndarray | None = None
-    angle_sd: np.ndarray | None = None
-    offset: np.ndarray | None = None
-    offset_sd: np.ndarray | None = None
-    strain: np.ndarray | None = None
-    strain_sd: np.ndarray | None = None
-    scale: np.ndarray | None = None
-    scale_sd: np.ndarray | None = None
-    shear: np.ndarray | None = None
-    shear_sd: np.ndarray | None = None
-    class_probability: np.ndarray | None = None
+    pose: OfSites | None = None
+    told: OfSites | None = None
+    turn_weight: OfSites | None = None
+    angle: OfSites | None = None
+    angle_sd: OfSites | None = None
+    offset: OfSites | None = None
+    offset_sd: OfSites | None = None
+    strain: OfSites | None = None
+    strain_sd: OfSites | None = None
+    scale: OfSites | None = None
+    scale_sd: OfSites | None = None
+    shear: OfSites | None = None
+    shear_sd: OfSites | None = None
+    class_probability: OfSites | None = None
 
 
 def load_members(folder: Path) -> list[Member]:
@@ -139,7 +145,6 @@ def save_member(member: Member, file: Path) -> None:
     checkpoint.save(file, member.model.state_dict(), facts)
 
 
-@torch.no_grad()
 def encode(member: Member, data: Data) -> Encoding:
     """Encode the patches of ``train.data.gather``.
 
@@ -148,35 +153,49 @@ def encode(member: Member, data: Data) -> Encoding:
     and ``elbo`` is NaN. Labels are not used, even where known. With the setting ``refine`` content
     and pose go on from the encoder's guess; their spreads and ``elbo`` stay those of the guess.
     """
-    parts = [_encode_batch(member.model, batch) for batch in data.batches(ROWS)]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    left = joined.pop("left", None)
+    return encode_all([member], [data], len(data))[0]
+
+
+def encode_all(
+    ensemble: Sequence[Member],
+    blocks: Iterable[Data],
+    count: int,
+    share: Callable[..., Iterable[list[dict[str, np.ndarray]]]] = map,
+    room: Callable[..., Any] = np.empty,
+) -> list[Encoding]:
+    """Encode patches that come block by block with every member of an ensemble, as ``encode``.
+
+    Turned copies of patches, which are the same for all members, are made once.
+
+    Parameters
+    ----------
+    ensemble : members that were trained together, whose settings are the same.
+    blocks : of ``train.data.gather``, ``count`` sites in all.
+    share : like ``map``: what encodes batches of sites, some of them side by side.
+    room : makes the arrays over the site that are filled, of a shape and a dtype.
+    """
+    whole: list[dict[str, Any]] = [{} for _ in ensemble]
+    done = 0
+    size = max(min(ROWS, COPIES // len(ensemble[0].model.turns)), 1)
+    batches = (batch for block in blocks for batch in block.batches(size))
+    for parts in share(partial(_encode_by_all, ensemble), batches):
+        rows = slice(done, done + len(parts[0]["elbo"]))
+        done = rows.stop
+        for arrays, part in zip(whole, parts, strict=True):
+            for name, values in part.items():
+                if name not in arrays:
+                    arrays[name] = room((count, *values.shape[1:]), values.dtype)
+                arrays[name][rows] = values
+    return [_encoding(*each) for each in zip(ensemble, whole, strict=True)]
+
+
+def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
+    left = arrays.pop("left", None)
     if left is None:
         sigma = member.model.log_noise()[0].detach().exp().numpy()
     else:
-        sigma = np.sqrt(left.mean(0) / float(member.model.mask.sum()) + 1e-12)
-    return _with_pictures(member, joined | {"sigma": sigma, "turns": member.model.turns.numpy()})
-
-
-def joined(member: Member, parts: Sequence[Encoding]) -> Encoding:
-    """Encodings of blocks of sites by one member, one after the other, as one."""
-    weight = [len(part.elbo) for part in parts]
-    alike = {
-        "sigma": np.sqrt(np.average([part.sigma**2 for part in parts], axis=0, weights=weight)),
-        "turns": parts[0].turns,
-    }
-    of_sites = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        for field in fields(Encoding)
-        if field.name not in (*alike, *_PICTURES) and getattr(parts[0], field.name) is not None
-    }
-    return _with_pictures(member, of_sites | alike)
-
-
-_PICTURES = ("canonical", "reconstruction")
-
-
-def _with_pictures(member: Member, arrays: dict[str, np.ndarray]) -> Encoding:
+        sigma = np.sqrt(left[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
+    turns = member.model.turns.numpy()
     content, told, poses = arrays["content"], arrays["told"], arrays["pose"]
 
     @torch.no_grad()
@@ -189,19 +208,28 @@ def _with_pictures(member: Member, arrays: dict[str, np.ndarray]) -> Encoding:
     size = len(content), member.model.target
     return Encoding(
         **arrays,
+        sigma=sigma,
+        turns=turns,
         canonical=Drawn(*size, lambda rows: decode(member, content[rows], told[rows])),
         reconstruction=Drawn(*size, reconstruct),
     )
 
 
-def _encode_batch(model: Family, data: Data) -> dict[str, np.ndarray]:
-    patches, target = torch.from_numpy(data.patches), torch.from_numpy(data.target)
+@torch.no_grad()
+def _encode_by_all(ensemble: Sequence[Member], batch: Data) -> list[dict[str, np.ndarray]]:
+    """What each member says of some sites."""
+    copies = ensemble[0].model.copies(torch.from_numpy(batch.patches))
+    return [_encode_batch(member.model, batch, copies) for member in ensemble]
+
+
+def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.ndarray]:
+    target = torch.from_numpy(data.target)
     side = Side(conditions=torch.from_numpy(data.conditions).unsqueeze(0))
     final = Weights.of(model.settings)
-    told = model.told(side, patches.unsqueeze(0))
-    encoded = model.encoder(model.copies(patches).unsqueeze(0), told)
+    told = model.told(side, copies.unsqueeze(0))
+    encoded = model.encoder(copies.unsqueeze(0), told)
     turns = model.turns.expand_as(encoded.turn_logit)
-    noise = torch.zeros(1, len(patches), turns.shape[2], model.noise_size())
+    noise = torch.zeros(1, len(copies), turns.shape[2], model.noise_size())
     terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
     pose_terms = [terms[name] for part in POSE if (name := f"kl_{part}") in terms]
     continuous = sum(pose_terms, final.content * terms["kl_content"])

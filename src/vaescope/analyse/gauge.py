@@ -15,10 +15,12 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from vaescope.analyse import symmetry
+from vaescope.analyse.blocks import by_blocks
 from vaescope.analyse.encode import Encoding
 from vaescope.models import orbit
 
 MEASURED = 1500  # canonical pictures whose turn is measured; the others follow their neighbours
+DRAWN = 128  # of them at once: their spectra are many times as large
 COMPARED = 800  # the same where each is compared with each
 
 
@@ -37,18 +39,19 @@ class Gauge:
 
 def of_lattice(encoding: Encoding, n: int) -> Gauge:
     """The gauge of one member for a lattice of symmetry ``n``."""
-    content = encoding.content
+    content = encoding.content[:]
     middle = int(((content - np.median(content, 0)) ** 2).sum(1).argmin())
     reference = encoding.canonical[middle]
     rows = _some(len(content), MEASURED)
-    turn = symmetry.drift(encoding.canonical[rows], reference, n)
+    parts = np.array_split(rows, -(-len(rows) // DRAWN))
+    turn = np.concatenate([symmetry.drift(encoding.canonical[p], reference, n) for p in parts])
     if len(rows) < len(content):
-        turn = _follow(encoding, rows, turn, n)
+        turn = _follow(content, rows, turn, n)
     return Gauge(
         turn,
         direction(reference, n),
         lambda drawn: symmetry.drift(drawn, reference, n),
-        orbit.same_sense(turn),
+        orbit.same_sense(turn).astype(np.int8),
     )
 
 
@@ -78,7 +81,7 @@ def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
         assert encoding.angle is not None and own.angle is not None
         options = orbit.candidates(orbit.harmonics(np.asarray(encoding.canonical)), drawn)
         # Of turns that fit a symmetric picture equally well, the one on which the angles agree.
-        apart = own.angle - encoding.angle
+        apart = own.angle[:] - encoding.angle[:]
         nearest = [
             option[np.abs(np.angle(np.exp(1j * (option - gap)))).argmin()]
             for option, gap in zip(options, apart, strict=True)
@@ -101,8 +104,13 @@ def _some(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _follow(encoding: Encoding, rows: np.ndarray, turn: np.ndarray, n: int) -> np.ndarray:
+def _follow(content: np.ndarray, rows: np.ndarray, turn: np.ndarray, n: int) -> np.ndarray:
     """Turns of all sites from those measured nearby in content."""
-    place = encoding.content / np.maximum(encoding.content.std(0), 1e-6)
-    near = NearestNeighbors(n_neighbors=4).fit(place[rows]).kneighbors(place, return_distance=False)
-    return symmetry.circular_mean(turn[near], n, axis=1)
+    place = content / np.maximum(content.std(0), 1e-6)
+    nearest = NearestNeighbors(n_neighbors=4).fit(place[rows])
+
+    def some(these: slice) -> np.ndarray:
+        near = nearest.kneighbors(place[these], return_distance=False)
+        return symmetry.circular_mean(turn[near], n, axis=1)
+
+    return by_blocks(some, len(content))

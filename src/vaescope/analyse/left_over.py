@@ -11,7 +11,7 @@ import numpy as np
 from vaescope.analyse import criticise
 from vaescope.analyse.encode import Encoding
 from vaescope.analyse.source import Source
-from vaescope.analyse.spool import Spool
+from vaescope.analyse.spool import Scratch, Spool
 
 Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
 """Like ``map``: what does something for every member, some of them at once."""
@@ -41,8 +41,7 @@ def leave_over(
     share : ``map``, or that of a pool of threads.
     """
     sigma = np.sqrt(np.mean([e.sigma**2 for e in encodings], 0))
-    shape = encodings[0].reconstruction.shape
-    reconstruction = Spool(tuple(shape))
+    reconstruction = Scratch().empty(encodings[0].reconstruction.shape)
     residual = np.empty(len(source), np.float32)
     for rows, data in source.blocks():
 
@@ -53,7 +52,7 @@ def leave_over(
         for drawn in share(draw, encodings):
             total += drawn
         total /= len(encodings)
-        reconstruction.write(rows.start, total)
+        reconstruction[rows] = total
         residual[rows] = criticise.reduced_residual(data.target, total, sigma, mask)
     explained = criticise.explained(residual)
 

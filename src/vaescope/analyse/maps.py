@@ -29,11 +29,12 @@ from vaescope.analyse import (
     symmetry,
     truth,
 )
+from vaescope.analyse.blocks import in_turn
 from vaescope.analyse.consensus import View, gather
-from vaescope.analyse.encode import Encoding, Member, encode, joined, load_members
+from vaescope.analyse.encode import Encoding, Member, encode_all, load_members
 from vaescope.analyse.left_over import leave_over
 from vaescope.analyse.source import Source
-from vaescope.analyse.spool import Spool
+from vaescope.analyse.spool import Scratch, Spool
 from vaescope.numerics import one_thread
 from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
@@ -56,14 +57,15 @@ def map_latents(
     members : folder of ``member-K.safetensors``.
     patches : the Dataset of ``patches.zarr``.
     name : the model's name in the recipe.
-    threads : members encoded at once.
+    threads : batches of sites encoded at once.
 
     Returns
     -------
     The Dataset of ``latents.zarr``. Angles are modulo 360/``symmetry`` degrees and count from the
     x axis, counter-clockwise, to the strongest Fourier direction of the local lattice. Patches and
     reconstructions pass block by block and are never in memory as a whole, except for patches
-    without a lattice that are turned.
+    without a lattice that are turned. Reconstructions and what each member says are Dask arrays of
+    files without a name, which are gone with the Dataset.
 
     Raises
     ------
@@ -72,23 +74,20 @@ def map_latents(
     ensemble = load_members(Path(members))
     own = ensemble[0].settings
     source = Source(patches, own, ensemble[0].codec)
-    with ThreadPoolExecutor(max_workers=max(threads, 1), initializer=one_thread) as pool:
-        encodings = _encoded(ensemble, source, pool)
+    threads = max(threads, 1)
+    with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
+        encodings = _encoded(ensemble, source, pool, threads)
         return _mapped(ensemble, encodings, source, name, pool)
 
 
 def _encoded(
-    ensemble: Sequence[Member], source: Source, pool: ThreadPoolExecutor
+    ensemble: Sequence[Member], source: Source, pool: ThreadPoolExecutor, threads: int
 ) -> list[Encoding]:
-    """What every member says of every site; patches pass block by block."""
-    parts: list[list[Encoding]] = [[] for _ in ensemble]
-    blocks = -(-len(source) // source.block)
-    for _, data in over("encoding sites", source.blocks(), blocks):
-        look = partial(encode, data=data)
-        for part, found in zip(parts, pool.map(look, ensemble), strict=True):
-            part.append(found)
-    # Each member's blocks go when they are joined, so that not all are held twice.
-    return [joined(member, parts.pop(0)) for member in ensemble]
+    """What every member says of every site, on disk; patches pass block by block."""
+    blocks = over("encoding sites", source.blocks(), -(-len(source) // source.block))
+    data = (block for _, block in blocks)
+    share = partial(in_turn, pool, 2 * threads)
+    return encode_all(ensemble, data, len(source), share, Scratch().empty)
 
 
 def _mapped(
@@ -101,7 +100,7 @@ def _mapped(
     from vaescope.models import zoo
 
     own, patches = source.settings, source.patches
-    kept = align.sound(np.array([e.elbo.mean() for e in encodings]))
+    kept = align.sound(np.array([e.elbo[:].mean() for e in encodings]))
     method = patches.attrs.get("method")
     lattice = method != "frames"
     # The middle of a window is no point of the crystal that it would have to be turned about.
@@ -118,10 +117,11 @@ def _mapped(
     explained, noise = left.explained, left.noise
     p_value = criticise.predictive_p_value(left.residual, noise)
     named = bool(own.labels)
-    view = gather(encodings, gauges, kept, n, half, noise.inflation, named)
+    stack = Scratch().stack
+    view = gather(encodings, gauges, kept, n, half, noise.inflation, named, stack)
     variables = view.variables()
-    told = encodings[0].told
-    assert told is not None
+    assert encodings[0].told is not None
+    told = encodings[0].told[:]
     variables.update(pictures.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(pictures.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(
@@ -153,7 +153,7 @@ def _mapped(
         "content_agreement": float(np.median(agreement[kept])),
         "members_kept": int(kept.sum()),
         "noise_inflation": noise.inflation,
-        "mean_elbo": float(np.mean([e.elbo.mean() for e in encodings])),
+        "mean_elbo": float(np.mean([e.elbo[:].mean() for e in encodings])),
         **truth.scores(latents, n),
         **of_labels,
         **(_restored(source, left.reconstruction, ensemble[0]) if own.target else {}),
@@ -212,7 +212,7 @@ def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any
     from sklearn.metrics import adjusted_mutual_info_score
 
     found = [
-        e.class_probability.argmax(1)
+        e.class_probability[:].argmax(1)
         for e, vote in zip(encodings, kept, strict=True)
         if vote and e.class_probability is not None
     ]

@@ -15,7 +15,7 @@ from vaescope.train.data import Codec, Data, gather
 if TYPE_CHECKING:
     import xarray as xr
 
-BLOCK_BYTES = 32e6  # of patches and targets held at once
+BLOCK_BYTES = 8e6  # of patches and targets held at once
 
 
 @dataclass

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vaescope.analyse.blocks import blocks
+
 DISSOLVED = 0.5  # mean Jaccard similarity up to which a class counts as not found again
 
 
@@ -25,13 +27,15 @@ def stability(probability: np.ndarray, among: list[int] | None = None) -> np.nda
 
     Source: Hennig, Comput. Stat. Data Anal. 52 (2007) 258.
     """
-    members, _, classes = probability.shape
+    members, sites, classes = probability.shape
     chosen = list(range(classes)) if among is None else among
     if members < 2:
         return np.ones(len(chosen))
-    own = np.eye(classes)[probability.argmax(2)][:, :, chosen]
-    both = np.einsum("msk,nsk->mnk", own, own)
-    size = np.einsum("msk,ns->mnk", own, own.sum(2))
+    both, size = (np.zeros((members, members, len(chosen))) for _ in range(2))
+    for rows in blocks(sites):
+        own = np.eye(classes)[probability[:, rows].argmax(2)][:, :, chosen]
+        both += np.einsum("msk,nsk->mnk", own, own)
+        size += np.einsum("msk,ns->mnk", own, own.sum(2))
     either = size + size.swapaxes(0, 1) - both
     similarity = np.where(either > 0, both / np.maximum(either, 1), 1.0)
     return np.asarray(similarity[np.triu_indices(members, 1)].mean(0))
@@ -66,13 +70,18 @@ def dissolve(probability: np.ndarray, voting: np.ndarray) -> Dissolved:
         if score[left].min() > DISSOLVED:
             break
         left.pop(int(score[left].argmin()))
-    rest = probability[:, :, left]
-    lost = np.clip(1 - rest.sum(2, keepdims=True), 0, 1)
-    votes = rest[voting].sum(0)
-    total = votes.sum(1, keepdims=True)
     # Where no member sees any class that is left: the one that is largest.
-    largest = np.eye(len(left))[votes.sum(0).argmax()]
-    others = np.where(total > 1e-3, votes / np.maximum(total, 1e-3), largest)
-    rest = rest + lost * others
-    order = np.argsort(-rest[voting].sum((0, 1)), kind="stable")
-    return Dissolved(rest[:, :, order], np.array(left)[order], score)
+    size = probability.sum(1, dtype=float)[voting].sum(0)[left]
+    largest = np.eye(len(left))[size.argmax()]
+    out = np.empty((*probability.shape[:2], len(left)))
+    for rows in blocks(len(out[0])):
+        rest = probability[:, rows][:, :, left]
+        lost = np.clip(1 - rest.sum(2, keepdims=True), 0, 1)
+        votes = rest[voting].sum(0)
+        total = votes.sum(1, keepdims=True)
+        others = np.where(total > 1e-3, votes / np.maximum(total, 1e-3), largest)
+        out[:, rows] = rest + lost * others
+    order = np.argsort(-out.sum(1)[voting].sum(0), kind="stable")
+    for rows in blocks(len(out[0])):
+        out[:, rows] = out[:, rows][:, :, order]
+    return Dissolved(out, np.array(left)[order], score)
