@@ -23,6 +23,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from vaescope.models.disc import in_disc
+
 
 def turn_grid(turns: int, symmetry: int = 1) -> Tensor:
     """The grid of the posterior over 360/symmetry degrees: (turn,) angles in radians, from 0."""
@@ -205,5 +207,4 @@ def pixels(pictures: Tensor, where: Tensor) -> Tensor:
 
 def disc(side: int) -> Tensor:
     """Circular mask (side, side): a patch turned by any angle keeps just these pixels."""
-    axis = (torch.arange(side) + 0.5) * (2 / side) - 1
-    return ((axis[:, None] ** 2 + axis[None, :] ** 2) <= 1.0).float()
+    return torch.from_numpy(in_disc(side)).float()
