@@ -9,12 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vaescope.train.adam import Adam
 from vaescope.weights import load, save
 
 __all__ = ["load", "optimiser_state", "restore_optimiser", "save"]
 
 
-def optimiser_state(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+def optimiser_state(optimiser: Adam, names: list[str]) -> dict[str, Tensor]:
     """Adam's moments and step counts by parameter name."""
     tensors = {}
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
@@ -24,9 +25,7 @@ def optimiser_state(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[
     return tensors
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]
-) -> None:
+def restore_optimiser(optimiser: Adam, names: list[str], tensors: dict[str, Tensor]) -> None:
     """Put moments saved by ``optimiser_state`` back."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for name, parameter in zip(names, parameters, strict=True):
@@ -34,4 +33,5 @@ def restore_optimiser(
             value = tensors.get(f"optimiser/{key}/{name}")
             if value is not None:
                 # Fused Adam keeps even the count of steps beside the parameter.
-                optimiser.state[parameter][key] = value.to(parameter.device)
+                moments = optimiser.state.setdefault(parameter, {})
+                moments[key] = value.to(parameter.device)

@@ -22,6 +22,7 @@ from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.register import Freedom
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint, prototypes
+from vaescope.train.adam import Adam
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
 from vaescope.train.memory import Memory
@@ -59,7 +60,7 @@ def member_seed(seed: int, member: int, purpose: str = "train") -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
-def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
+def optimiser_of(model: Family) -> tuple[Adam, list[str]]:
     """Adam over a model's parameters, and their names in the optimiser's order."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     scalars = [name for name in named if name in PACED]
@@ -68,7 +69,7 @@ def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
         {"params": [named[name] for name in weights], "pace": 1.0},
         {"params": [named[name] for name in scalars], "pace": PACE},
     ]
-    return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True), weights + scalars
+    return Adam(groups, betas=(0.9, 0.99)), weights + scalars
 
 
 class Fitting:
@@ -171,7 +172,7 @@ class Fitting:
         loss = -terms.objective.sum()
         for group in self.optimiser.param_groups:
             group["lr"] = group["pace"] * plan.learning_rate(self.step)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         loss.backward()
         self.clip()
         self.optimiser.step()
