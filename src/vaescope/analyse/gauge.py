@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from vaescope.analyse import symmetry
 from vaescope.analyse.encode import Encoding
@@ -103,6 +102,8 @@ def _some(count: int, most: int) -> np.ndarray:
 
 def _follow(encoding: Encoding, rows: np.ndarray, turn: np.ndarray, n: int) -> np.ndarray:
     """Turns of all sites from those measured nearby in content."""
+    from sklearn.neighbors import NearestNeighbors
+
     place = encoding.content / np.maximum(encoding.content.std(0), 1e-6)
     near = NearestNeighbors(n_neighbors=4).fit(place[rows]).kneighbors(place, return_distance=False)
     return symmetry.circular_mean(turn[near], n, axis=1)
