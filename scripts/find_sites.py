@@ -1,7 +1,6 @@
 """Find the sites of one dataset (rule find_sites): image.zarr -> sites.zarr, sites.csv."""
 
 from vaescope import sites, store
-from vaescope.sites import learned
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_table
 
@@ -9,7 +8,11 @@ with job(snakemake) as task:
     image = store.open(task.input.image)
     # Which sites are too near the edge depends on the patches to be cut around them.
     settings = task.params.settings | {"patch_size": task.params.patch_size}
-    detector = learned.load(task.input.detector[0]) if task.input.detector else None
+    detector = None
+    if task.input.detector:
+        from vaescope.sites import learned
+
+        detector = learned.load(task.input.detector[0])
     found = sites.find(image, settings, threads=task.threads, detector=detector)
     store.write(found, task.output.sites, provenance={"settings": task.params.settings})
     write_table(found, task.output.table)

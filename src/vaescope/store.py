@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from glob import escape as glob_escape
@@ -127,6 +127,31 @@ def open(path: str | os.PathLike) -> xr.Dataset:
     import xarray as xr
 
     path = Path(path)
+    with _readable(path), warnings.catch_warnings():
+        # Snakemake leaves a time stamp in a folder that is an output of a rule.
+        warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp")
+        dataset = xr.open_zarr(path, consolidated=False, chunks={})
+    _refuse_incomplete(path, dataset.attrs)
+    return dataset
+
+
+def attributes(path: str | os.PathLike) -> dict[str, Any]:
+    """The attributes of a store, without the libraries that read its arrays.
+
+    Raises
+    ------
+    UserError : as ``open``.
+    """
+    path = Path(path)
+    with _readable(path):
+        found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+    _refuse_incomplete(path, found)
+    return found
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Refuse a store that is not there, or that the block cannot read."""
     if not path.is_dir():
         raise UserError(
             "there is no such store",
@@ -134,10 +159,7 @@ def open(path: str | os.PathLike) -> xr.Dataset:
             remedy="Run the workflow again; it makes what is missing",
         )
     try:
-        with warnings.catch_warnings():
-            # Snakemake leaves a time stamp in a folder that is an output of a rule.
-            warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp")
-            dataset = xr.open_zarr(path, consolidated=False, chunks={})
+        yield
     except Exception as error:
         raise UserError(
             "the store cannot be read",
@@ -146,13 +168,15 @@ def open(path: str | os.PathLike) -> xr.Dataset:
             expected="a complete Zarr v3 store",
             remedy="Delete this folder and run the workflow again",
         ) from error
-    if not dataset.attrs.get(COMPLETE):
+
+
+def _refuse_incomplete(path: Path, attributes: Mapping[Any, Any]) -> None:
+    if not attributes.get(COMPLETE):
         raise UserError(
             "the store is half-written or was not made by vaescope",
             file=path,
             remedy="Delete this folder and run the workflow again",
         )
-    return dataset
 
 
 @contextmanager
@@ -164,9 +188,11 @@ def _quiet_about_strings() -> Iterator[None]:
         yield
 
 
-def provenance(dataset: xr.Dataset) -> dict[str, Any]:
-    """How a store was made: code and package versions, settings, seed, digests of the source."""
-    return json.loads(dataset.attrs.get(PROVENANCE, "{}"))
+def provenance(made: xr.Dataset | Path) -> dict[str, Any]:
+    """How an open store, or the one in a folder, was made: code and package versions, settings,
+    seed, digests of the source."""
+    attrs = attributes(made) if isinstance(made, Path) else made.attrs
+    return json.loads(attrs.get(PROVENANCE, "{}"))
 
 
 def json_attribute(dataset: xr.Dataset, name: str, empty: Any) -> Any:

@@ -50,16 +50,17 @@ def test_a_failed_write_leaves_the_old_result_and_no_debris(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
 
 
-def test_half_written_foreign_and_missing_stores_say_so(tmp_path):
+@pytest.mark.parametrize("read", [store.open, store.attributes])
+def test_half_written_foreign_and_missing_stores_say_so(tmp_path, read):
     with pytest.raises(UserError, match="no such store"):
-        store.open(tmp_path / "none.zarr")
+        read(tmp_path / "none.zarr")
     xr.Dataset({"v": ("x", [1.0])}).to_zarr(tmp_path / "foreign.zarr", zarr_format=3)
     with pytest.raises(UserError, match="not made by vaescope"):
-        store.open(tmp_path / "foreign.zarr")
+        read(tmp_path / "foreign.zarr")
     store.write(xr.Dataset({"v": ("x", [1.0])}), tmp_path / "a.zarr")
     (tmp_path / "a.zarr" / "zarr.json").write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        store.open(tmp_path / "a.zarr")
+        read(tmp_path / "a.zarr")
 
 
 def test_the_digest_does_not_depend_on_the_order_of_keys():

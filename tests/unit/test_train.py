@@ -15,6 +15,7 @@ from vaescope.analyse import map_latents
 from vaescope.analyse.symmetry import wrap
 from vaescope.analyse.truth import matched_accuracy
 from vaescope.errors import UserError
+from vaescope.train.adam import Adam
 from vaescope.train.fitting import Fitting
 from vaescope.train.replay import Replay
 
@@ -291,3 +292,31 @@ def test_a_process_that_the_system_ends_is_told_in_words(tmp_path):
         )
     assert "kept" in str(caught.value)
     assert list((tmp_path / "checkpoints").glob("*.safetensors"))  # of the one that went on
+
+
+def test_adam_makes_the_steps_of_torch_to_the_last_bit():
+    def walked(make):
+        random = torch.Generator().manual_seed(3)
+        weights = [
+            torch.nn.Parameter(torch.randn(shape, generator=random))
+            for shape in ((3, 20, 30), (3, 7), (2, 2))
+        ]
+        optimiser = make([{"params": weights[:2]}, {"params": weights[2:]}])
+        for step in range(60):
+            for pace, group in enumerate(optimiser.param_groups, 1):
+                group["lr"] = pace * 0.01 * (1 - step / 100)
+            optimiser.zero_grad()
+            for weight in weights[: 3 if step % 3 else 2]:  # the last has no gradient at times
+                pull = torch.randn(weight.shape, generator=random)
+                (weight * pull).square().sum().sqrt().backward()
+            optimiser.step()
+        return weights, [optimiser.state[weight] for weight in weights]
+
+    ours, our_states = walked(lambda groups: Adam(groups, betas=(0.9, 0.99)))
+    theirs, their_states = walked(
+        lambda groups: torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
+    )
+    assert all(map(torch.equal, ours, theirs))
+    for one, other in zip(our_states, their_states, strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)

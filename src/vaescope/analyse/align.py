@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vaescope.analyse.symmetry import circular_mean, wrap
 
@@ -57,6 +56,8 @@ def match_classes(probability: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
     probability, reference: (site, class) -> (class,) indices into the columns of ``probability``.
     """
+    from scipy.optimize import linear_sum_assignment
+
     overlap = reference.T @ probability
     _, columns = linear_sum_assignment(-overlap)
     return columns

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import linear_sum_assignment
 
 from vaescope import baselines
 from vaescope.analyse.known import Angle, angle_of, main_truth, truths
@@ -288,6 +287,8 @@ def matched_labels(label: np.ndarray, reference: np.ndarray) -> np.ndarray:
         return out
     partner: dict[int, int] = {}
     if len(wanted):
+        from scipy.optimize import linear_sum_assignment
+
         rows, columns = linear_sum_assignment(-table)
         partner = {
             int(names[a]): int(wanted[b])

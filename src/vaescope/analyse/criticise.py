@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc, gammaincinv
 
 CLEAR = 5.0  # robust standard deviations of the residual above which a site is not explained,
 AT_LEAST = 2.0  # if it also leaves so many times the residual of the typical site
@@ -87,5 +87,6 @@ def predictive_p_value(residual: np.ndarray, noise: Noise) -> np.ndarray:
     Source: Gelman, Meng & Stern, Statistica Sinica 6 (1996) 733.
     """
     freedom = noise.freedom
-    level = np.median(residual) / (stats.chi2.median(freedom) / freedom)
-    return np.asarray(stats.chi2.sf(residual / max(level, 1e-12) * freedom, freedom))
+    median = 2 * gammaincinv(freedom / 2, 0.5)  # of chi-square, whose tail is `chdtrc`
+    level = np.median(residual) / (median / freedom)
+    return chdtrc(freedom, np.asarray(residual / max(level, 1e-12) * freedom, float))

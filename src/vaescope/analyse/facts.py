@@ -226,7 +226,4 @@ def _stores(folder: Path, models: list[str]) -> dict[str, str]:
     names = ["image.zarr", "sites.zarr", "patches.zarr", *(f"{m}/latents.zarr" for m in models)]
     if (folder / "strain.zarr").is_dir():
         names.append("strain.zarr")
-    return {
-        name: str(store.provenance(store.open(folder / name)).get("code_version", ""))
-        for name in names
-    }
+    return {name: str(store.provenance(folder / name).get("code_version", "")) for name in names}

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from vaescope.analyse import symmetry
 from vaescope.analyse.blocks import by_blocks
@@ -106,6 +105,8 @@ def _some(count: int, most: int) -> np.ndarray:
 
 def _follow(content: np.ndarray, rows: np.ndarray, turn: np.ndarray, n: int) -> np.ndarray:
     """Turns of all sites from those measured nearby in content."""
+    from sklearn.neighbors import NearestNeighbors
+
     place = content / np.maximum(content.std(0), 1e-6)
     nearest = NearestNeighbors(n_neighbors=4).fit(place[rows])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import linear_sum_assignment
 
 from vaescope.analyse.symmetry import circular_mean, wrap
 
@@ -16,6 +15,8 @@ FEWEST = 10  # sites with known truth from which a score says anything
 
 def matched_accuracy(found: np.ndarray, truth: np.ndarray) -> float:
     """Share of sites whose class is right after the best one-to-one naming of classes."""
+    from scipy.optimize import linear_sum_assignment
+
     _, found_index = np.unique(found, return_inverse=True)
     _, truth_index = np.unique(truth, return_inverse=True)
     table = np.zeros((found_index.max() + 1, truth_index.max() + 1))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.models.disc import in_disc
 from vaescope.models.settings import Settings
 from vaescope.train.data import gather
 
@@ -120,9 +121,7 @@ def mask(height: int, width: int, disc: bool) -> np.ndarray:
     """(height, width) bool: the pixels that models see, which turn patches inside a circle."""
     if not (disc and height == width):
         return np.ones((height, width), bool)
-    from vaescope.models import pose
-
-    return pose.disc(height).numpy() > 0
+    return in_disc(height)
 
 
 def look(

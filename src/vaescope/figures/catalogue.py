@@ -104,7 +104,7 @@ def draw(
     results = Path(results_dir)
     look = Look.from_recipe(recipe)
     root = results / dataset / "figures"
-    attrs = store.open(results / dataset / "image.zarr").attrs
+    attrs = store.attributes(results / dataset / "image.zarr")
     base = versions.version_of(attrs, recipe)
     root.mkdir(parents=True, exist_ok=True)
     for leftover in root.glob(".drawing-*"):  # of a run that was killed

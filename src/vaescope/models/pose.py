@@ -23,6 +23,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from vaescope.models.disc import in_disc
 from vaescope.models.settings import Settings
 
 
@@ -188,5 +189,4 @@ def pixels(pictures: Tensor, where: Tensor) -> Tensor:
 
 def disc(side: int) -> Tensor:
     """Circular mask (side, side): a patch turned by any angle keeps just these pixels."""
-    axis = (torch.arange(side) + 0.5) * (2 / side) - 1
-    return ((axis[:, None] ** 2 + axis[None, :] ** 2) <= 1.0).float()
+    return torch.tensor(in_disc(side), dtype=torch.float32)

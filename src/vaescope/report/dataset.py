@@ -257,7 +257,7 @@ def _provenance(folder: Path, names: list[str]) -> list[dict[str, str]]:
     """One row per store: which code made it."""
     rows = []
     for name in names:
-        facts = store.provenance(store.open(folder / name))
+        facts = store.provenance(folder / name)
         code = str(facts.pop("code_version", "–"))
         facts.pop("packages", None)
         facts.pop("recipe", None)

@@ -8,7 +8,6 @@ turned bond is an edge between two triangles that is laid the other way.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.spatial import Delaunay, cKDTree
 
 _BOND = 1 / np.sqrt(3)  # lattice parameters between neighbouring atoms (1.42 Å of 2.46 Å)
@@ -69,6 +68,8 @@ def relax(position: np.ndarray, bonds: np.ndarray, ring: np.ndarray, spacing: fl
     """Positions around defects where springs between first and second neighbours are at rest."""
     if not ring.any():
         return position
+    from scipy.optimize import minimize
+
     depth, _ = cKDTree(position[ring]).query(position, distance_upper_bound=_SOFT * spacing)
     free = np.isfinite(depth)
     second = _second_neighbours(bonds, len(position))

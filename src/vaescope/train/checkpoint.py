@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vaescope.train.adam import Adam
 from vaescope.weights import load, save
 
 LAYOUT = 2  # of what a checkpoint holds: none of another is gone on from
@@ -16,7 +17,7 @@ LAYOUT = 2  # of what a checkpoint holds: none of another is gone on from
 __all__ = ["LAYOUT", "load", "optimiser_state", "restore_optimiser", "save"]
 
 
-def optimiser_state(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+def optimiser_state(optimiser: Adam, names: list[str]) -> dict[str, Tensor]:
     """Adam's moments and step counts by parameter name."""
     tensors = {}
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
@@ -26,9 +27,7 @@ def optimiser_state(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[
     return tensors
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]
-) -> None:
+def restore_optimiser(optimiser: Adam, names: list[str], tensors: dict[str, Tensor]) -> None:
     """Put moments saved by ``optimiser_state`` back."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for name, parameter in zip(names, parameters, strict=True):
@@ -36,4 +35,5 @@ def restore_optimiser(
             value = tensors.get(f"optimiser/{key}/{name}")
             if value is not None:
                 # Fused Adam keeps even the count of steps beside the parameter.
-                optimiser.state[parameter][key] = value.to(parameter.device)
+                moments = optimiser.state.setdefault(parameter, {})
+                moments[key] = value.to(parameter.device)

@@ -22,6 +22,7 @@ from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.register import Freedom
 from vaescope.models.settings import Settings
 from vaescope.train import checkpoint, prototypes
+from vaescope.train.adam import Adam
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
 from vaescope.train.followed import Followed
@@ -61,7 +62,7 @@ def member_seed(seed: int, member: int, purpose: str = "train") -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
-def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
+def optimiser_of(model: Family) -> tuple[Adam, list[str]]:
     """Adam over a model's parameters, and their names in the optimiser's order."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     scalars = [name for name in named if name in PACED]
@@ -70,12 +71,7 @@ def optimiser_of(model: Family) -> tuple[torch.optim.Adam, list[str]]:
         {"params": [named[name] for name in weights], "pace": 1.0},
         {"params": [named[name] for name in scalars], "pace": PACE},
     ]
-    on_gpu = model.turns.device.type == "cuda"
-    adam = torch.optim.Adam(groups, 1e-3, betas=(0.9, 0.99), fused=True, capturable=on_gpu)
-    if on_gpu:
-        for group in adam.param_groups:
-            group["lr"] = torch.tensor(group["lr"], device=model.turns.device)
-    return adam, weights + scalars
+    return Adam(groups, betas=(0.9, 0.99)), weights + scalars
 
 
 class Fitting:
@@ -189,12 +185,8 @@ class Fitting:
         # Summed over members: each parameter belongs to one member, so gradients do not mix.
         loss = -terms.objective.sum()
         for group in self.optimiser.param_groups:
-            rate = group["pace"] * moment.rate
-            if isinstance(group["lr"], Tensor):
-                group["lr"].copy_(torch.as_tensor(rate))
-            else:
-                group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
+            group["lr"] = group["pace"] * moment.rate
+        self.optimiser.zero_grad()
         loss.backward()
         self.clip()
         self.optimiser.step()

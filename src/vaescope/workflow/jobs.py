@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -25,6 +26,11 @@ TERMINAL = ".terminal"
 EXPORTING = ("export_", "write_crate")
 """How the names of jobs begin that only show finished results in another form."""
 _THREAD_LIMITS = ("OMP", "OPENBLAS", "MKL", "VECLIB", "NUMEXPR", "NUMBA")
+_GARBAGE = 10_000, 20, 20
+"""Objects until Python looks for garbage among the young, and how many looks until the next older.
+
+As often as by default, what the libraries keep for good is searched through a dozen times a job.
+"""
 _STOPPED = (
     "The job was stopped before it ended: killed, out of memory, out of time, or the machine went "
     "down. Run the workflow again; it goes on from there."
@@ -73,6 +79,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     log_file = Path(snakemake.log[0])
     folder = log_file.parent.parent
     note = folder / FAILURES / f"{name}.json"
+    _seldom_look_for_garbage()
     _limit_threads(snakemake.threads, snakemake.params.get("dask_scheduler"))
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -161,6 +168,12 @@ def _lock(file: TextIO, wait: bool) -> bool:
     return True
 
 
+def _seldom_look_for_garbage() -> None:
+    """Python's search for objects that refer to each other; all others go at once as ever."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(*_GARBAGE)
+
+
 def _limit_threads(threads: int, scheduler: str | None) -> None:
     """One thread for each library; ``threads`` for Dask, or a cluster's scheduler for it."""
     for prefix in _THREAD_LIMITS:
@@ -176,6 +189,12 @@ def _limit_threads(threads: int, scheduler: str | None) -> None:
         from distributed import Client
 
         Client(scheduler)  # registers itself as the scheduler of everything that follows
+    else:
+        import dask
+        from dask.threaded import get
+
+        # Else Dask imports `distributed` to see whether there is a cluster.
+        dask.config.set(scheduler=get)
 
 
 @contextmanager

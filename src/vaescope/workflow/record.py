@@ -118,8 +118,8 @@ def of_dataset(
     ------
     UserError : the image store is missing or half-written.
     """
-    image = store.open(folder / "image.zarr")
-    names, digests = (image.attrs.get(f"source_{kind}", []) for kind in ("files", "sha256"))
+    image = store.attributes(folder / "image.zarr")
+    names, digests = (image.get(f"source_{kind}", []) for kind in ("files", "sha256"))
     steps = list(_steps(folder, models))
     results = [path for step in steps for path in step.results]
     more = [row.get("notes"), recipe.get("description")]
@@ -184,7 +184,7 @@ def _software(folder: Path, models: Sequence[str]) -> dict[str, str]:
     names = ["image.zarr", "sites.zarr", *(f"{model}/latents.zarr" for model in models)]
     found = {"python": platform.python_version()}
     for name in names:
-        packages = store.provenance(store.open(folder / name)).get("packages") or {}
+        packages = store.provenance(folder / name).get("packages") or {}
         found |= {name: str(version) for name, version in packages.items()}
     return found | {name: _version(name) for name in _RUNNERS}
 

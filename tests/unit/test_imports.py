@@ -1,0 +1,74 @@
+"""What a job imports: each is a process of its own and waits for all of it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vaescope import store
+
+SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("*.py"))
+
+
+def imported(code: str, *names: str) -> list[str]:
+    """Which of these modules are there after some code has run."""
+    code += f"\nimport sys\nprint('imported', *[name for name in {names} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ended.stdout.splitlines()[-1].split()[1:]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_begins_without_what_it_may_not_need(script: Path):
+    lines = [ast.unparse(node) for node in ast.parse(script.read_text()).body]
+    code = "\n".join(line for line in lines if line.startswith(("import", "from")))
+    assert not imported(
+        code, "torch", "sklearn", "umap", "matplotlib", "scipy.optimize", "scipy.stats"
+    )
+
+
+def test_what_is_no_model_needs_no_torch():
+    code = "from vaescope.analyse.comparison import mask; mask(9, 9, True)"
+    assert not imported(f"{code}\nimport vaescope.baselines", "torch")
+
+
+def test_maps_begin_without_statistics_and_learners():
+    code = "import vaescope.analyse.maps, vaescope.train.groups"
+    assert not imported(code, "sklearn", "scipy.stats", "scipy.optimize")
+
+
+def test_training_does_not_import_the_compiler_of_torch():
+    code = """
+import torch
+from vaescope.train.adam import Adam
+weight = torch.ones(3, requires_grad=True)
+optimiser = Adam([{"params": [weight], "lr": 0.1}], betas=(0.9, 0.99))
+weight.sum().backward()
+optimiser.step()
+"""
+    assert not imported(code, "torch._dynamo", "torch._inductor", "sympy")
+
+
+def test_a_job_does_not_import_a_cluster_that_it_was_not_given():
+    code = """
+from vaescope.workflow import jobs
+jobs._limit_threads(1, None)
+import dask.array as da
+assert da.ones(3).sum().compute() == 3
+"""
+    assert not imported(code, "distributed")
+
+
+def test_how_a_store_was_made_is_read_without_its_arrays(tmp_path: Path):
+    import xarray as xr
+
+    folder = tmp_path / "a.zarr"
+    made = xr.Dataset({"x": ("site", np.ones(3))}, attrs={"names": ["a", "b"], "size": 2.5})
+    store.write(made, folder, provenance={"seed": 4})
+    read = store.attributes(folder)
+    assert read == store.open(folder).attrs
+    assert store.provenance(folder)["seed"] == 4
+    code = f"from vaescope import store; store.attributes({str(folder)!r})"
+    assert not imported(code, "numpy", "xarray", "zarr", "dask")
