@@ -115,6 +115,13 @@ def mosaic(folder: Path, size: float) -> None:
     np.save(folder / "image.npy", np.tile(block, (count, count)), allow_pickle=False)
 
 
+def patches(folder: Path, size: float) -> None:
+    """20 000 patches times ``size``, and eight members."""
+    import ours as tasks
+
+    tasks.lay_map(folder, {"number": int(20_000 * size), "members": 8})
+
+
 def stack(folder: Path, size: float) -> None:
     """1024 frames of 1024 × 1024 float32 pixels (4 GiB) times ``size``."""
     frames = max(int(1024 * size), 1)
@@ -200,6 +207,15 @@ CASES = {
         lambda run: run.said["seconds"],
         -4.0,
         repeats=3,
+    ),
+    "encode": Case(
+        "encode 20 000 patches by eight members, on one thread",
+        patches,
+        lambda folder: {"ours": ours("encode", folder)},
+        lambda run: run.said["seconds"],
+        0.0,
+        repeats=3,
+        shown=("us_each", "of_best_peak"),
     ),
     "sites": Case(
         "find and refine about 10 500 sites",

@@ -82,11 +82,22 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
 def work_of(model: Any) -> float:
     """Floating-point operations of one step for one patch: products with all weights, forwards and
     twice backwards; the decoder's at every pixel that counts."""
+    encoder, decoder = weights_of(model)
+    return 6.0 * (encoder + decoder * len(model.counted))
+
+
+def work_of_turns(model: Any) -> float:
+    """Floating-point operations of encoding and drawing one turned copy of a patch."""
+    return 2.0 * sum(weights_of(model))
+
+
+def weights_of(model: Any) -> tuple[int, int]:
+    """How many numbers the matrices of encoder and decoder hold."""
     encoder, decoder = (
         sum(weight.numel() for weight in part.parameters() if weight.dim() == 3)
         for part in (model.encoder, model.decoder)
     )
-    return 6.0 * (encoder + decoder * len(model.counted))
+    return encoder, decoder
 
 
 def peak() -> float:
@@ -156,15 +167,15 @@ def side(folder: Path, options: dict[str, Any]) -> Numbers:
     return {"seconds": time.perf_counter() - began, "found": found.sizes["site"]}
 
 
-def map_(folder: Path, options: dict[str, Any]) -> Numbers:
-    """Encode ``number`` patches by ``members`` members and write their latents.
+def lay_map(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Lay what ``map`` is given: ``number`` patches and ``members`` members.
 
     The patches are those of one simulated crystal again and again, each with noise of its own, laid
     as a store block by block; members are trained for a moment, which changes no cost.
     """
     import dask.array as da
 
-    from vaescope import analyse, patches, simulate, store, train
+    from vaescope import patches, simulate, store, train
     from vaescope import sites as finding
 
     image = simulate.make("square?size=1024&spacing=20&dose=500", 0)
@@ -183,23 +194,48 @@ def map_(folder: Path, options: dict[str, Any]) -> Numbers:
     cut = one.drop_vars("patch").isel(site=np.arange(number) % few)
     cut = cut.assign_coords(site=np.arange(number))
     cut["patch"] = (one["patch"].dims, (chosen + noise).astype(np.float32))
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        store.write(cut, Path(place, "patches.zarr"))
-        members = Path(place, "members")
-        train.fit(
-            one,
-            {"variant": "rvae", "steps": 20},
-            members=list(range(options["members"])),
-            seed=0,
-            out=members,
-            checkpoints=Path(place, "checkpoints"),
-            log=lambda text: None,
-        )
-        began = time.perf_counter()
-        seen = store.open(Path(place, "patches.zarr"))
-        latents = analyse.map_latents(members, seen, threads=options.get("threads", 1))
-        store.write(latents, Path(place, "latents.zarr"))
-        return {"seconds": time.perf_counter() - began}
+    store.write(cut, folder / "patches.zarr")
+    train.fit(
+        one,
+        {"variant": "rvae", "steps": 20},
+        members=list(range(options["members"])),
+        seed=0,
+        out=folder / "members",
+        checkpoints=folder / "checkpoints",
+        log=lambda text: None,
+    )
+    return {}
+
+
+def map_(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Encode the patches that ``lay_map`` laid by its members, and write their latents."""
+    from vaescope import analyse, store
+
+    began = time.perf_counter()
+    seen = store.open(folder / "patches.zarr")
+    latents = analyse.map_latents(folder / "members", seen, threads=options.get("threads", 1))
+    store.write(latents, folder / "latents.zarr")
+    return {"seconds": time.perf_counter() - began}
+
+
+def encode(folder: Path, options: dict[str, Any]) -> Numbers:
+    """Encode the patches that ``lay_map`` laid by its members, and nothing else."""
+    from vaescope import store
+    from vaescope.analyse.encode import encode_all, load_members
+    from vaescope.numerics import one_thread
+    from vaescope.train.data import gather
+
+    one_thread()
+    members = load_members(folder / "members")
+    first = members[0]
+    data = gather(store.open(folder / "patches.zarr").load(), first.settings, first.codec)
+    work = work_of_turns(first.model) * len(first.model.turns)
+    encode_all(members, data.batches(512), len(data))  # as long as it takes to be warm
+    began = time.perf_counter()
+    encode_all(members, data.batches(512), len(data))
+    seconds = time.perf_counter() - began
+    each = seconds / (len(data) * len(members))
+    return {"seconds": seconds, "us_each": 1e6 * each, "of_best_peak": work / each / peak()}
 
 
 def large(folder: Path, options: dict[str, Any]) -> Numbers:
@@ -253,7 +289,9 @@ TASKS: dict[str, Callable[[Path, dict[str, Any]], Numbers]] = {
     "train": train,
     "sites": sites,
     "side": side,
+    "lay-map": lay_map,
     "map": map_,
+    "encode": encode,
     "large": large,
     "whole": whole,
     "ingest": ingest,
