@@ -27,6 +27,12 @@ from timing import Run, interleaved, median, spread  # noqa: E402
 RESULTS = HERE.parent / "results"
 
 
+def passed(course: list[list[float]], bound: float) -> str:
+    """When the first contender had this bound, by its course (seconds, bound)."""
+    after = next((seconds for seconds, reached in course if reached >= bound), None)
+    return f"ours had it after {after:.3g} s" if after is not None else "ours never had it"
+
+
 def rows_of(
     name: str, case: Case, found: dict[str, list[Run]], size: float
 ) -> list[dict[str, Any]]:
@@ -41,7 +47,10 @@ def rows_of(
         middle = median(runs, case.value)
         ratio = middle / median(first, case.value)
         holds = ratio <= -case.goal if case.goal < 0 else ratio >= case.goal
-        shown = [f"{key} {runs[-1].said[key]:.4g}" for key in case.shown if key in runs[-1].said]
+        said = runs[-1].said
+        shown = [f"{key} {said[key]:.4g}" for key in case.shown if key in said]
+        if runs is not first and "bound" in said:
+            shown.append(passed(first[-1].said.get("course", []), said["bound"]))
         rows.append(
             {
                 "case": name,

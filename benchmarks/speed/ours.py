@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-Numbers = dict[str, float]
+Numbers = dict[str, Any]
 
 
 def as_patches(folder: Path) -> Any:
@@ -67,7 +67,8 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
         seconds = time.perf_counter() - began
         # As of the peers, the steps alone: not what is imported, read and written around them.
         with Path(place, "members", "history.csv").open() as file:
-            steps = float(list(csv.DictReader(file))[-1]["seconds"])
+            history = list(csv.DictReader(file))
+        steps = float(history[-1]["seconds"])
         said = {"seconds": seconds, "epochs": epochs, "per_epoch": steps / epochs}
         said["on_gpu"] = float(training.best_device().type == "cuda")
         if options.get("peak"):
@@ -76,6 +77,7 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
             said |= {"of_usual_peak": rate / usual, "of_best_peak": rate / peak()}
         if "judge" in options:
             said |= _judged(Path(place, "members"), cut, settings, options["judge"])
+            said["course"] = [[float(row["seconds"]), float(row["elbo"])] for row in history]
     return said
 
 

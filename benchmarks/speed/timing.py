@@ -10,17 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Run:
     """One process from start to end: ``wall`` and ``cpu`` seconds, ``memory`` in bytes at most, and
-    what it ``said`` of itself (the numbers of its last line, JSON), and all that it ``wrote``."""
+    what it ``said`` of itself (its last line, JSON), and all that it ``wrote``."""
 
     wall: float
     cpu: float
     memory: int
-    said: dict[str, float]
+    said: dict[str, Any]
     wrote: str = ""
 
 
