@@ -29,11 +29,17 @@ class Shown:
 
     @classmethod
     def of(cls, data: Data, settings: Settings, device: torch.device) -> Shown:
-        """The data on a device."""
+        """The data on a device.
+
+        Raises
+        ------
+        UserError : the settings have a pose that patches or targets of that shape cannot have.
+        """
+        shape, target = (tuple(array.shape[1:]) for array in (data.patches, data.target))
+        settings.refuse_shapes(shape, target)
         patches = torch.from_numpy(data.patches).to(device)
         same = data.target is data.patches
-        height, width = data.patches.shape[2:]
-        turned = turned_copies((data.patches.shape[1], height, width), settings).to(device)
+        turned = turned_copies(shape, settings).to(device)
         shown = cls(
             patches,
             patches if same else torch.from_numpy(data.target).to(device),
