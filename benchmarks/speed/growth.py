@@ -34,7 +34,7 @@ SERIES: dict[str, tuple[str, str, list[int]]] = {
     "patches": (
         f"patches mapped by {MEMBERS} members",
         "map",
-        [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000],
+        [1000, 10_000, 100_000, 1_000_000],
     ),
     "side": (
         "side of an image (px), sites found and refined",
