@@ -1,4 +1,4 @@
-"""Checkpoints from which a killed training goes on to the very same weights.
+"""Checkpoints from which a killed training goes on, on a processor to the very same weights.
 
 A checkpoint is one safetensors file (``vaescope.weights``): the weights, the optimiser's moments
 and the states of the random generators as tensors, the rest as JSON in its header.

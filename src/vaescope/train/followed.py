@@ -33,13 +33,14 @@ class Followed:
 
     @classmethod
     def of(cls, shown: Shown, plan: Plan, members: int) -> Followed | None:
-        """Those of a training; None where they are better looked at in every step: a GPU has the
-        time, and among very many sites each is seen too seldom."""
+        """Those of a training; None where nothing would be saved: all turns are followed, prototypes
+        tell the turn, neighbours are compared by all copies, a GPU has the time, or each of very
+        many sites is seen too seldom."""
         settings, sites = plan.settings, len(shown)
         seldom = plan.seen(settings.steps, sites) < VISITS * sites
-        few = not 0 < settings.keep_turns < shown.turned.count
+        every = not 0 < settings.keep_turns < shown.turned.count
         told = settings.prototypes or settings.smoothness or settings.smoothness_class
-        if shown.patches.device.type != "cpu" or shown.cached is None or seldom or few or told:
+        if shown.patches.device.type != "cpu" or shown.cached is None or seldom or every or told:
             return None
         return cls(shown, members, settings.keep_turns)
 
