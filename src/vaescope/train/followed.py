@@ -33,9 +33,9 @@ class Followed:
 
     @classmethod
     def of(cls, shown: Shown, plan: Plan, members: int) -> Followed | None:
-        """Those of a training; None where nothing would be saved: all turns are followed, prototypes
-        tell the turn, neighbours are compared by all copies, a GPU has the time, or each of very
-        many sites is seen too seldom."""
+        """Those of a training; None where nothing would be saved: all turns are followed,
+        prototypes tell the turn, neighbours are compared by all copies, a GPU has the time, or each
+        of very many sites is seen too seldom."""
         settings, sites = plan.settings, len(shown)
         seldom = plan.seen(settings.steps, sites) < VISITS * sites
         every = not 0 < settings.keep_turns < shown.turned.count
