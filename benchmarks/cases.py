@@ -54,7 +54,7 @@ def truth(latents: Any, name: str) -> np.ndarray:
 
 
 def pose_of_cards(latents: Any, data: Any) -> dict[str, float]:
-    from vaescope.analyse import labelled
+    from vaescope.scores import labelled
 
     label, content = truth(latents, "label").astype(int), latents["consensus_content"].values
     angle, shear = truth(latents, "angle"), truth(latents, "shear")
@@ -74,7 +74,7 @@ def pose_of_cards(latents: Any, data: Any) -> dict[str, float]:
 
 
 def suits(latents: Any, data: Any) -> dict[str, float]:
-    from vaescope.analyse.truth import matched_accuracy
+    from vaescope.scores.truth import matched_accuracy
 
     label = truth(latents, "label")
     return {
@@ -84,7 +84,7 @@ def suits(latents: Any, data: Any) -> dict[str, float]:
 
 
 def worst_member(latents: Any, label: np.ndarray) -> float:
-    from vaescope.analyse.truth import matched_accuracy
+    from vaescope.scores.truth import matched_accuracy
 
     probability = latents["class_probability"].values
     return min(matched_accuracy(p.argmax(1), label) for p in probability)
@@ -97,7 +97,7 @@ def told_suits(latents: Any, data: Any) -> dict[str, float]:
 
 
 def digits(latents: Any, data: Any) -> dict[str, float]:
-    from vaescope.analyse.truth import matched_accuracy
+    from vaescope.scores.truth import matched_accuracy
 
     label = truth(latents, "label")
     angle = latents["consensus_angle"].values
@@ -116,7 +116,7 @@ def told_digits(latents: Any, data: Any) -> dict[str, float]:
 
 
 def turned_digits(latents: Any, data: Any) -> dict[str, float]:
-    from vaescope.analyse import labelled
+    from vaescope.scores import labelled
 
     label = truth(latents, "label").astype(int)
     found, angle = latents["consensus_angle"].values, truth(latents, "angle")

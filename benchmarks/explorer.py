@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 
 from vaescope import store
-from vaescope.analyse.planes import decode_planes
+from vaescope.ensemble.planes import decode_planes
 
 SIDE, MEMBERS, CLASSES, SPACING = 28, 8, 4, 10
 MODELS = ("rvae", "jrvae")
@@ -102,8 +102,8 @@ def _latents(rng, content, place, number, classes: bool) -> xr.Dataset:
 
 def write(results: str, dataset: str, answer) -> None:
     """Write the page in a process of its own, whose memory is then all the explorer's."""
+    from vaescope import explorer
     from vaescope.figures.style import Look
-    from vaescope.report import explorer
     from vaescope.report.pages import environment
 
     started = time.perf_counter()

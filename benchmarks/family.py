@@ -31,10 +31,10 @@ OUT = ROOT / "benchmarks" / "results"
 
 def recipe_of(case: Case) -> dict[str, Any]:
     """The resolved recipe of a case."""
-    from vaescope import config
+    from vaescope import recipes
 
-    schema = config.read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    return config.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
+    schema = recipes.read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
+    return recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
 
 
 def settings_of(case: Case) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def prepared(
     case: Case, seed: int, mnist: str | None, count: int | None = None, pixels: int | None = None
 ) -> Any:
     """The patches of a case; ``count`` and ``pixels`` replace what its recipe says."""
-    from vaescope import patches, read, simulate, sites
+    from vaescope import read, samples, simulate, sites
 
     recipe = recipe_of(case)
     if case.data == "mnist":
@@ -58,14 +58,14 @@ def prepared(
             name += ("&" if "?" in name else "?") + f"count={count}"
         image = simulate.make(name, seed)
     asked = recipe["patches"] | ({"pixels": pixels} if pixels else {})
-    return patches.extract(image, sites.find(image, recipe["sites"]), asked).load()
+    return samples.extract(image, sites.find(image, recipe["sites"]), asked).load()
 
 
 def trained(case: Case, cut: Any, seed: int) -> tuple[Any, float]:
     """Latents of the patches from a model trained on them by one thread, and its seconds."""
     import torch
 
-    from vaescope import analyse, train
+    from vaescope import ensemble, train
 
     torch.set_num_threads(1)
     settings = settings_of(case)
@@ -82,7 +82,7 @@ def trained(case: Case, cut: Any, seed: int) -> tuple[Any, float]:
             log=lambda text: None,
         )
         seconds = time.perf_counter() - began
-        latents = analyse.map_latents(members, cut, name=case.model).load()
+        latents = ensemble.map_latents(members, cut, name=case.model).load()
     return latents, seconds
 
 

@@ -25,7 +25,7 @@ from skimage.filters import threshold_multiotsu
 from sklearn.metrics import adjusted_mutual_info_score
 
 from vaescope import store
-from vaescope.analyse import truth
+from vaescope.scores import truth
 
 
 def bond_order(places: np.ndarray, n: int = 6) -> np.ndarray:

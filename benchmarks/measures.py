@@ -8,7 +8,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 
-from vaescope.analyse.truth import matched_accuracy
+from vaescope.scores.truth import matched_accuracy
 
 FOLDS = 5
 

@@ -58,17 +58,17 @@ def link(folder: Path) -> None:
 
 def cut(folder: Path) -> None:
     """Cut the patches."""
-    from vaescope import patches, store
+    from vaescope import samples, store
 
     image, found = store.open(folder / "image.zarr"), store.open(folder / "sites.zarr")
-    store.write(patches.extract(image, found, {}), folder / "patches.zarr")
+    store.write(samples.extract(image, found, {}), folder / "samples.zarr")
 
 
 def fit(folder: Path) -> None:
     """Train two members, a little."""
     from vaescope import store, train
 
-    cut = store.open(folder / "patches.zarr")
+    cut = store.open(folder / "samples.zarr")
     out = folder / "jrvae"
     train.fit(
         cut,
@@ -83,23 +83,24 @@ def fit(folder: Path) -> None:
 
 def encode(folder: Path) -> None:
     """Map the latents of all sites, and what becomes of them."""
-    from vaescope import analyse, store
+    from vaescope import ensemble, store, structure
     from vaescope.workflow.tables import write_movie
 
-    cut, found = store.open(folder / "patches.zarr"), store.open(folder / "sites.zarr")
+    cut, found = store.open(folder / "samples.zarr"), store.open(folder / "sites.zarr")
     out = folder / "jrvae"
-    latents = analyse.map_latents(out / "members", cut, name="jrvae")
+    latents = ensemble.map_latents(out / "members", cut, name="jrvae")
     store.write(latents, out / "latents.zarr")
-    write_movie(analyse.follow(latents, found), out / "movie", {})
+    write_movie(structure.follow(latents, found), out / "movie", {})
 
 
 def draw(folder: Path) -> None:
     """Draw what belongs to the movie."""
-    from vaescope.figures import animation, movie, movie_maps, scene, style
+    from vaescope import results
+    from vaescope.figures import animation, movie, movie_maps, style
 
     look = style.Look(formats=("png",))
     with style.house():
-        shown = scene.load(folder.parent, folder.name, ["jrvae"], look, "memory")
+        shown = results.load(folder.parent, folder.name, ["jrvae"], look, "memory")
         view = shown.views[0]
         for make in (*movie_maps.OF_A_MODEL, *movie.OF_A_MODEL):
             drawn = make(shown, view)

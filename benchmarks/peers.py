@@ -69,7 +69,7 @@ class Asked:
 
 
 def upright_digits(latents: Any, data: Any) -> dict[str, float]:
-    from vaescope.analyse.truth import matched_accuracy
+    from vaescope.scores.truth import matched_accuracy
 
     found = latents["consensus_class"].values
     return {"digit accuracy": matched_accuracy(found, cases.truth(latents, "label"))}

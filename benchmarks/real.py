@@ -19,7 +19,7 @@ from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
 from vaescope import store
-from vaescope.analyse import scan
+from vaescope.judge import scan
 
 
 def main() -> None:

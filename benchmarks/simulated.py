@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from vaescope import analyse, config, patches, simulate, sites, train
+from vaescope import ensemble, recipes, samples, simulate, sites, structure, train
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -46,13 +46,13 @@ class Case:
 def measure(case: Case, seed: int, members: int) -> dict[str, float]:
     """All scores of one case with one seed: of sites, latents and, of a movie, of what became of
     its atoms; and the seconds that it took."""
-    schema = config.read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    recipe = config.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
+    schema = recipes.read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
+    recipe = recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
     settings = recipe["models"][case.model] | case.settings
     start = time.monotonic()
     image = simulate.make(case.source, seed)
     found = sites.find(image, recipe["sites"])
-    cut = patches.extract(image, found, recipe["patches"]).load()
+    cut = samples.extract(image, found, recipe["patches"]).load()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         train.fit(
@@ -64,8 +64,10 @@ def measure(case: Case, seed: int, members: int) -> dict[str, float]:
             checkpoints=out / "checkpoints",
             log=lambda _: None,
         )
-        latents = analyse.map_latents(out / "members", cut, name=case.model)
-    followed = analyse.follow(latents, found, recipe["movie"] if case.movie is None else case.movie)
+        latents = ensemble.map_latents(out / "members", cut, name=case.model)
+    followed = structure.follow(
+        latents, found, recipe["movie"] if case.movie is None else case.movie
+    )
     scores = json.loads(found.attrs.get("truth_scores", "{}")) | json.loads(latents.attrs["scores"])
     scores |= json.loads(followed.attrs.get("scores", "{}"))
     return scores | {"patches": cut.sizes["site"], "seconds": time.monotonic() - start}

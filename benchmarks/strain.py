@@ -1,8 +1,8 @@
 """Strain against truth: neighbours' vectors, geometric phases and a model, over doses and seeds.
 
-    python benchmarks/strain.py [CASE …] [--seeds 0 1 2] [--doses 200 1000 5000] [--models CASE …]
+    python benchmarks/maps.py [CASE …] [--seeds 0 1 2] [--doses 200 1000 5000] [--models CASE …]
 
-Every row of ``benchmarks/results/strain.csv`` is one case, dose, seed and method: root mean square
+Every row of ``benchmarks/results/maps.csv`` is one case, dose, seed and method: root mean square
 errors (of all sites, and of those whose neighbours do not enclose a dislocation's core), how many
 errors are below the stated ones (0.68 wanted; also about the core alone), and how many sites of a
 crystal without strain would be called strained at one and at two standard errors (0.32 and 0.05
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-OUT = Path(__file__).parent / "results" / "strain.csv"
+OUT = Path(__file__).parent / "results" / "maps.csv"
 SIZE = 320
 CASES = {
     "uniform": "strained?exx=1.5&eyy=-1&exy=0.8",
@@ -85,10 +85,10 @@ def pictured(case: str, dose: float, seed: int) -> Any:
 
 def modelled(image: Any, sites: Any, seed: int) -> Any:
     """Latents of a small ensemble with strain."""
-    from vaescope import analyse, patches, train
+    from vaescope import ensemble, samples, train
     from vaescope.models.settings import Settings
 
-    cut = patches.extract(image, sites, {}).load()
+    cut = samples.extract(image, sites, {}).load()
     chosen = Settings.from_recipe(MODEL).as_dict()
     with tempfile.TemporaryDirectory() as folder:
         out, beside = Path(folder) / "members", Path(folder) / "checkpoints"
@@ -96,7 +96,7 @@ def modelled(image: Any, sites: Any, seed: int) -> Any:
         train.fit(
             cut, chosen, members=members, seed=seed, out=out, checkpoints=beside, log=lambda _: None
         )
-        return analyse.map_latents(out, cut)
+        return ensemble.map_latents(out, cut)
 
 
 def _core(case: str, mapped: Any, known: np.ndarray) -> np.ndarray:
@@ -111,22 +111,22 @@ def _core(case: str, mapped: Any, known: np.ndarray) -> np.ndarray:
 def rows(case: str, dose: float, seed: int, with_model: bool) -> list[dict[str, Any]]:
     """The rows of one image."""
     from vaescope import sites as find
-    from vaescope.analyse import strain, strain_truth
+    from vaescope.strain import maps, truth
 
     image = pictured(case, dose, seed)
     found = find.find(image, {})
     if "truth_strain_xx" not in found:
-        for name in strain.COMPONENTS:
+        for name in maps.COMPONENTS:
             found[f"truth_strain_{name}"] = 0.0 * found["truth_angle"]
     models = {"model": modelled(image, found, seed)} if with_model else {}
-    result = strain.map_strain(image, found, models)
-    usual = strain.RESOLUTION
-    strain.RESOLUTION = PATCH_RESOLUTION
-    finer = strain.map_strain(image, found, models)
-    strain.RESOLUTION = usual
+    result = maps.map_strain(image, found, models)
+    usual = maps.RESOLUTION
+    maps.RESOLUTION = PATCH_RESOLUTION
+    finer = maps.map_strain(image, found, models)
+    maps.RESOLUTION = usual
     listed = []
     for name, source in [(str(m), result) for m in result["method"].values] + [("GPA", finer)]:
-        off, error, known = strain_truth.pulls(source, name)
+        off, error, known = truth.pulls(source, name)
         off, error, core = off[known], error[known], _core(case, source, known)
         values = source.sel({"method": name})["strain"].values[known]
         pull = np.abs(values) / error[:, :3] if case.startswith("none") else np.full((1, 3), np.nan)

@@ -1,11 +1,11 @@
 """Read one source (rule ingest): vendor files or a simulation -> image.zarr."""
 
-from vaescope import config, store
+from vaescope import recipes, store
 from vaescope.workflow import job
 
 with job(snakemake) as task:
     params = task.params
-    settings = config.merge(params.settings, {"preprocess": dict(params.others)})
+    settings = recipes.merge(params.settings, {"preprocess": dict(params.others)})
     name = params.source.removeprefix("simulate:")
     if name != params.source:
         from vaescope import simulate

@@ -3,8 +3,8 @@
 import json
 
 from vaescope import store
-from vaescope.analyse import scan
-from vaescope.analyse.strain import by_site, map_strain
+from vaescope.judge import scan
+from vaescope.strain.maps import by_site, map_strain
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_table
 

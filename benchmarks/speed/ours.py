@@ -26,10 +26,10 @@ Numbers = dict[str, Any]
 
 
 def as_patches(folder: Path) -> Any:
-    """The pictures of ``patches.npy`` (site, side, side) as the workflow's patches."""
+    """The pictures of ``samples.npy`` (site, side, side) as the workflow's patches."""
     import xarray as xr
 
-    pictures = np.load(folder / "patches.npy", allow_pickle=False)
+    pictures = np.load(folder / "samples.npy", allow_pickle=False)
     known = np.load(folder / "truth.npz", allow_pickle=False)
     cut = xr.Dataset({"patch": (("site", "channel", "py", "px"), pictures[:, None])})
     cut = cut.assign({f"truth_{name}": ("site", known[name]) for name in known.files})
@@ -42,7 +42,7 @@ def as_patches(folder: Path) -> Any:
 def train(folder: Path, options: dict[str, Any]) -> Numbers:
     """Train members with the settings given; how long an epoch took, and the bound at the end."""
     from vaescope import train as training
-    from vaescope.analyse.encode import load_members
+    from vaescope.ensemble.encode import load_members
     from vaescope.models.settings import Settings
     from vaescope.numerics import one_thread
 
@@ -117,8 +117,8 @@ def peak() -> float:
 
 def _judged(members: Path, cut: Any, settings: dict[str, Any], judge: str) -> Numbers:
     """The bound of the patches, and what was found of the truth."""
-    from vaescope.analyse import labelled, truth
-    from vaescope.analyse.encode import encode, load_members
+    from vaescope.ensemble.encode import encode, load_members
+    from vaescope.scores import labelled, truth
     from vaescope.train.data import gather
 
     member = load_members(members)[0]
@@ -177,12 +177,12 @@ def lay_map(folder: Path, options: dict[str, Any]) -> Numbers:
     """
     import dask.array as da
 
-    from vaescope import patches, simulate, store, train
+    from vaescope import samples, simulate, store, train
     from vaescope import sites as finding
 
     image = simulate.make("square?size=1024&spacing=20&dose=500", 0)
     found = finding.find(image, {"method": "log"})
-    one = patches.extract(image, found, {"pixels": 24})
+    one = samples.extract(image, found, {"pixels": 24})
     pictures, number, block = one["patch"].values, options["number"], 4096
     few, shape = len(pictures), pictures.shape[1:]
     rows = da.arange(number, chunks=block)
@@ -196,7 +196,7 @@ def lay_map(folder: Path, options: dict[str, Any]) -> Numbers:
     cut = one.drop_vars("patch").isel(site=np.arange(number) % few)
     cut = cut.assign_coords(site=np.arange(number))
     cut["patch"] = (one["patch"].dims, (chosen + noise).astype(np.float32))
-    store.write(cut, folder / "patches.zarr")
+    store.write(cut, folder / "samples.zarr")
     train.fit(
         one,
         {"variant": "rvae", "steps": 20},
@@ -211,11 +211,11 @@ def lay_map(folder: Path, options: dict[str, Any]) -> Numbers:
 
 def map_(folder: Path, options: dict[str, Any]) -> Numbers:
     """Encode the patches that ``lay_map`` laid by its members, and write their latents."""
-    from vaescope import analyse, store
+    from vaescope import ensemble, store
 
     began = time.perf_counter()
-    seen = store.open(folder / "patches.zarr")
-    latents = analyse.map_latents(folder / "members", seen, threads=options.get("threads", 1))
+    seen = store.open(folder / "samples.zarr")
+    latents = ensemble.map_latents(folder / "members", seen, threads=options.get("threads", 1))
     store.write(latents, folder / "latents.zarr")
     return {"seconds": time.perf_counter() - began}
 
@@ -223,14 +223,14 @@ def map_(folder: Path, options: dict[str, Any]) -> Numbers:
 def encode(folder: Path, options: dict[str, Any]) -> Numbers:
     """Encode the patches that ``lay_map`` laid by its members, and nothing else."""
     from vaescope import store
-    from vaescope.analyse.encode import encode_all, load_members
+    from vaescope.ensemble.encode import encode_all, load_members
     from vaescope.numerics import one_thread
     from vaescope.train.data import gather
 
     one_thread()
     members = load_members(folder / "members")
     first = members[0]
-    data = gather(store.open(folder / "patches.zarr").load(), first.settings, first.codec)
+    data = gather(store.open(folder / "samples.zarr").load(), first.settings, first.codec)
     work = work_of_turns(first.model) * len(first.model.turns)
     encode_all(members, data.batches(512), len(data))  # as long as it takes to be warm
     began = time.perf_counter()

@@ -1,7 +1,9 @@
 """Which local structures are in images, how they vary, where, and how sure is that?
 
-The rooms of the library, bottom to top: ``store``, ``read``, ``simulate``, ``sites``, ``patches``,
-``models``, ``train``, ``baselines``, ``analyse``, ``figures``, ``report``. A room imports only
+The rooms of the library, bottom to top: ``errors``, ``progress``, ``deformation``; ``store``,
+``quantities``, ``results``, ``read``, ``simulate``; ``sites``; ``samples``, ``models``; ``train``;
+``ensemble``, ``structure``, ``strain``, ``baselines``; ``scores``, ``judge``; ``figures``,
+``explorer``, ``exchange``; ``report``; ``recipes``, ``workflow``, ``notebook``. A room imports only
 from rooms below it; none knows of the workflow but ``workflow``. ``Model`` and ``load`` are for
 notebooks.
 """

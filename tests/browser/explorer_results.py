@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from vaescope import store
-from vaescope.analyse.planes import decode_planes
+from vaescope.ensemble.planes import decode_planes
 
 RECIPE = {**fake_results.RECIPE, "figures": {"dpi": 40, "formats": ["png"]}}
 KEPT = (0, 2, 3)  # members with a vote; member 1 has none

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from vaescope import store
-from vaescope.analyse import class_numbers, modes
+from vaescope.structure import class_numbers, modes
 
 RECIPE = {
     "description": "Atoms of a crystal.",

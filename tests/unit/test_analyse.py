@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import COMMA, DUMBBELL, ring, spots, turn
 
-from vaescope.analyse import align, criticise, stability, symmetry, truth
-from vaescope.analyse.consensus import gather
-from vaescope.analyse.encode import Encoding
-from vaescope.analyse.gauge import Gauge, direction
+from vaescope.ensemble import align, orientation, predictive_checks, stability
+from vaescope.ensemble.consensus import gather
+from vaescope.ensemble.encode import Encoding
+from vaescope.ensemble.gauge import Gauge, direction
+from vaescope.scores import truth
 
 
 def picture(places, angle=0.0, weights=None):
@@ -23,7 +24,7 @@ def test_the_symmetry_of_a_structure_is_found(places, n):
     random = np.random.default_rng(0)
     seen = np.stack([picture(places, a) for a in random.uniform(-3, 3, 8)])
     seen = seen + 0.02 * random.standard_normal(seen.shape)
-    assert symmetry.order(symmetry.self_likeness(seen)) == n
+    assert orientation.order(orientation.self_likeness(seen)) == n
 
 
 @pytest.mark.parametrize(("corner", "n"), [(90, 4), (60, 6)])
@@ -36,9 +37,9 @@ def test_a_crystal_shows_its_symmetry_wherever_the_window_lies(corner, n):
         for a, phase in zip(waves, (0.4, 1.9, 0.8), strict=False)
     )
     seen = np.asarray(off_centre)[None, None]
-    assert symmetry.order(symmetry.self_likeness(seen, anywhere=True)) == n
+    assert orientation.order(orientation.self_likeness(seen, anywhere=True)) == n
     stripes = np.cos(2 * np.pi * x / period + 0.4)[None, None]
-    assert symmetry.order(symmetry.self_likeness(stripes, anywhere=True)) == 2
+    assert orientation.order(orientation.self_likeness(stripes, anywhere=True)) == 2
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_a_crystal_shows_its_symmetry_wherever_the_window_lies(corner, n):
 )
 @pytest.mark.parametrize("degrees", [-100, -21, 0, 7, 55, 170])
 def test_the_turn_of_a_canonical_picture_is_measured(places, n, degrees):
-    turned = symmetry.drift(picture(places, np.radians(degrees))[None], picture(places), n)
-    error = symmetry.wrap(turned - np.radians(degrees), n)
+    turned = orientation.drift(picture(places, np.radians(degrees))[None], picture(places), n)
+    error = orientation.wrap(turned - np.radians(degrees), n)
     assert np.degrees(np.abs(error)) < 1.0
 
 
@@ -58,7 +59,7 @@ def test_sites_of_two_sublattices_of_one_crystal_have_one_orientation():
     weights = np.r_[np.ones(len(steps)), 0.35 * np.ones(len(half))]
     from_a = picture(np.vstack([steps, half]), 0.0, weights)
     from_b = picture(np.vstack([steps - 0.275, steps]), 0.0, weights)
-    turned = symmetry.drift(from_b[None], from_a, 4)
+    turned = orientation.drift(from_b[None], from_a, 4)
     assert np.degrees(np.abs(turned)) < 1.5
 
 
@@ -66,7 +67,7 @@ def test_sites_of_two_sublattices_of_one_crystal_have_one_orientation():
 def test_the_zero_of_the_angle_lies_along_the_lattice(degrees):
     steps = np.array([(i, j) for i in range(-3, 4) for j in range(-3, 4)], float) * 0.5
     seen = picture(steps, np.radians(degrees))
-    error = symmetry.wrap(direction(seen, 4) - np.radians(degrees), 4)
+    error = orientation.wrap(direction(seen, 4) - np.radians(degrees), 4)
     assert np.degrees(abs(error)) < 1.0
 
 
@@ -87,10 +88,10 @@ def test_procrustes_undoes_turns_mirrors_scales_and_shifts(seed, latent, scale):
 @given(st.integers(0, 10**6), st.sampled_from([1, 2, 3, 4, 6]), st.floats(-3, 3))
 def test_the_constant_between_the_angles_of_two_members_is_found(seed, n, offset):
     random = np.random.default_rng(seed)
-    reference = symmetry.wrap(random.uniform(-np.pi, np.pi, 60), n)
-    angle = symmetry.wrap(reference - offset, n)
+    reference = orientation.wrap(random.uniform(-np.pi, np.pi, 60), n)
+    angle = orientation.wrap(reference - offset, n)
     how = align.angle_offset(angle, reference, n)
-    error = symmetry.wrap(align.apply_angle(angle, *how, n) - reference, n)
+    error = orientation.wrap(align.apply_angle(angle, *how, n) - reference, n)
     assert np.abs(error).max() < 1e-6
 
 
@@ -129,7 +130,7 @@ def encodings(count=80, members=4, seed=0, jitter=0.05):
                 sigma=np.ones(1),
                 turns=np.arange(8) * np.pi / 4,
                 turn_weight=np.eye(8)[np.round(angle / (np.pi / 4)).astype(int) % 8],
-                angle=symmetry.wrap(
+                angle=orientation.wrap(
                     angle + random.uniform(-3, 3) + jitter * random.standard_normal(count)
                 ),
                 angle_sd=np.full(count, 0.02),
@@ -162,8 +163,8 @@ def test_members_with_frames_of_their_own_agree_after_alignment():
     gauges = [upright(80)] * 4
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
     variables = view.variables()
-    error = symmetry.wrap(view.consensus_angle - angle)
-    assert symmetry.circular_spread(error, 1, 0) < 0.05
+    error = orientation.wrap(view.consensus_angle - angle)
+    assert orientation.circular_spread(error, 1, 0) < 0.05
     assert np.abs(np.corrcoef(view.consensus_content[:, 0], content[:, 0])[0, 1]) > 0.99
     assert truth.matched_accuracy(view.consensus_class, kind) == 1.0
     assert variables["class_entropy"][1].max() < 1e-6
@@ -232,9 +233,9 @@ def test_sites_that_the_model_cannot_explain_are_marked():
     patches = 0.1 * random.standard_normal((200, 1, 16, 16))
     patches[7] += spots(COMMA, 16)
     mask, sigma = np.ones((16, 16)), np.array([0.1])
-    residual = criticise.reduced_residual(patches, np.zeros_like(patches), sigma, mask)
+    residual = predictive_checks.reduced_residual(patches, np.zeros_like(patches), sigma, mask)
     assert np.median(residual) == pytest.approx(1.0, abs=0.05)
-    np.testing.assert_array_equal(np.flatnonzero(~criticise.explained(residual)), [7])
+    np.testing.assert_array_equal(np.flatnonzero(~predictive_checks.explained(residual)), [7])
 
 
 @pytest.mark.parametrize("blur", [0.0, 1.0])
@@ -245,8 +246,8 @@ def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
     noise = random.standard_normal((600, 1, 20, 20))
     noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur))
     mask = np.ones((20, 20))
-    residual = criticise.reduced_residual(noise, np.zeros_like(noise), np.ones(1), mask)
-    p = criticise.predictive_p_value(residual, criticise.Noise.of([noise], mask))
+    residual = predictive_checks.reduced_residual(noise, np.zeros_like(noise), np.ones(1), mask)
+    p = predictive_checks.predictive_p_value(residual, predictive_checks.Noise.of([noise], mask))
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)
     assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.08)
 
@@ -263,7 +264,7 @@ def test_errors_grow_as_correlated_noise_demands(blur):
     claimed = (
         noise.std()
         / 24
-        * criticise.Noise.of([noise[:100], noise[100:]], np.ones((24, 24))).inflation
+        * predictive_checks.Noise.of([noise[:100], noise[100:]], np.ones((24, 24))).inflation
     )
     assert claimed == pytest.approx(measured, rel=0.12)
 
@@ -279,7 +280,7 @@ def test_accuracy_does_not_depend_on_names_or_on_surplus_classes():
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-50, 50), st.sampled_from([1, 2, 3, 4, 6]))
 def test_wrapped_angles_differ_by_whole_symmetries(angle, n):
-    wrapped = float(symmetry.wrap(np.array(angle), n))
+    wrapped = float(orientation.wrap(np.array(angle), n))
     assert -np.pi / n - 1e-9 <= wrapped < np.pi / n + 1e-9
     turns = (angle - wrapped) / (2 * np.pi / n)
     assert abs(turns - round(turns)) < 1e-6

@@ -10,12 +10,12 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vaescope import baselines, patches, simulate, sites
-from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Entry
-from vaescope.analyse.known import TOGETHER, Angle, angle_of, kind_names, truths
+from vaescope import baselines, samples, simulate, sites
 from vaescope.baselines import unmixing
 from vaescope.errors import UserError
+from vaescope.scores import comparison
+from vaescope.scores.comparison import Entry
+from vaescope.scores.ground_truth import TOGETHER, Angle, angle_of, kind_names, truths
 
 QUICK = [name for name in baselines.METHODS if name not in ("umap", "tsne")]
 """All but those that take seconds."""
@@ -167,7 +167,7 @@ def test_sites_that_are_not_fitted_are_worked_on_a_bounded_number_at_a_time(monk
 
 
 def test_explained_is_the_share_of_the_variance_however_many_sites_there_are(monkeypatch):
-    from vaescope.baselines.seen import explained
+    from vaescope.baselines.pixels import explained
 
     rng = np.random.default_rng(0)
     values = rng.normal(3, 1, (70, 5)).astype(np.float32)
@@ -269,7 +269,7 @@ def test_neighbours_alike_are_coherent_and_those_by_chance_are_not():
     assert np.isnan(comparison.coherence(np.zeros(400), near))
     assert comparison.moran(patches["x"].values[:, None], near) > 0.85
     assert abs(comparison.moran(rng.normal(size=(400, 2)), near)) < 0.1
-    assert comparison.neighbours_of(patches.assign_attrs(method="frames")) is None
+    assert comparison.neighbours_of(samples.assign_attrs(method="frames")) is None
 
 
 def test_neighbours_vote_on_a_bounded_number_of_sites(monkeypatch):
@@ -321,7 +321,7 @@ def test_the_true_angle_of_an_unturned_crystal_is_none_to_hold_embeddings_agains
 
 def test_kinds_of_a_simulation_keep_their_names_on_the_way_to_the_comparison():
     image = simulate.make("nio-lsmo?size=128&spacing=16&width=2", 0)
-    cut = patches.extract(image, sites.find(image, {"refine": False}), {})
+    cut = samples.extract(image, sites.find(image, {"refine": False}), {})
     names = kind_names(cut)
     assert "LSMO · La/Sr" in names and "NiO · Ni" in names
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pictures import turned_commas
 
 from vaescope import store, train
-from vaescope.analyse import map_latents
-from vaescope.analyse.blocks import BLOCK, by_blocks, in_turn
-from vaescope.analyse.drawn import Drawn
-from vaescope.analyse.encode import encode, encode_all, load_members
-from vaescope.analyse.source import Source
-from vaescope.analyse.spool import Scratch
+from vaescope.ensemble import map_latents
+from vaescope.ensemble.blocks import BLOCK, by_blocks, in_turn
+from vaescope.ensemble.encode import encode, encode_all, load_members
+from vaescope.ensemble.lazy_pictures import Drawn
+from vaescope.ensemble.source import Source
+from vaescope.ensemble.spool import Scratch
 from vaescope.train.data import gather
 
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaescope import config, simulate, sites
+from vaescope import recipes, simulate, sites
 from vaescope.errors import UserError
 from vaescope.report import write_index
 from vaescope.sites import learned
@@ -133,7 +133,7 @@ def test_settings_that_cannot_be_are_refused(given_, words):
         learned.Settings.from_recipe(given_)
     assert words in str(told.value)
     with pytest.raises(UserError):
-        config.detector_settings(given_, "recipe.yaml")
+        recipes.detector_settings(given_, "recipe.yaml")
 
 
 def test_the_name_of_a_detector_follows_its_settings():
@@ -143,7 +143,7 @@ def test_the_name_of_a_detector_follows_its_settings():
 
 
 def test_a_failed_training_shows_at_the_datasets_that_need_it(tmp_path):
-    folder = tmp_path / config.DETECTORS / "0123456789abcdef"
+    folder = tmp_path / recipes.DETECTORS / "0123456789abcdef"
     (folder / "failures").mkdir(parents=True)
     (folder / "logs").mkdir()
     (folder / "logs" / "train_detector.log").write_text("no memory")

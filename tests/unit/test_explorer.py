@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vaescope.analyse.planes import STEPS, decode_planes
+from vaescope import explorer
+from vaescope.ensemble.planes import STEPS, decode_planes
+from vaescope.explorer import backdrop, column, page, pictures, plots
+from vaescope.explorer.pack import Blocks, script_json, script_source
 from vaescope.figures.style import Look
-from vaescope.report import explorer
-from vaescope.report.explorer import column, frames, page, pictures, views
-from vaescope.report.explorer.pack import Blocks, script_json, script_source
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -95,12 +95,12 @@ def test_a_rounded_member_is_off_by_half_a_step_at_most(values):
 
 @given(st.integers(1, 3000), st.integers(1, 5000), st.integers(1, 5000))
 def test_frames_stay_within_their_budget_and_lose_no_more_than_they_must(count, height, width):
-    shown, notes = frames.shown_frames(count, height, width)
-    step = frames.shown_step(len(shown), height, width)
+    shown, notes = backdrop.shown_frames(count, height, width)
+    step = backdrop.shown_step(len(shown), height, width)
     high, wide = max(height // step, 1), max(width // step, 1)
-    assert max(high, wide) <= frames.MOST_SIDE
+    assert max(high, wide) <= backdrop.MOST_SIDE
     if step < min(height, width):
-        assert len(shown) * high * wide <= frames.ALL_FRAMES
+        assert len(shown) * high * wide <= backdrop.ALL_FRAMES
     assert shown[0] == 0 and bool(notes) == (len(shown) < count)
 
 
@@ -140,7 +140,7 @@ def test_numbers_of_members_beyond_the_budget_are_rounded_then_left_out():
 
 
 def test_the_explorer_is_the_same_whenever_it_is_made(tmp_path):
-    assert views.plot_items() == views.plot_items()
+    assert plots.plot_items() == plots.plot_items()
     fake_results.make(tmp_path, shape=(90, 120))
     first = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
     for _ in range(3):  # stores list their arrays in another order each time

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import figures, store
-from vaescope.analyse.stability import stability
+from vaescope import figures, quantities, store
+from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
-from vaescope.figures import panels, quantities, style, truth, versions
-from vaescope.figures.behind import Behind
+from vaescope.figures import accuracy, panels, style, versions
+from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
 
@@ -270,9 +270,9 @@ def test_scale_bars_are_round_and_speak_the_unit_of_the_image():
 
 
 def test_matching_of_classes_is_one_to_one():
-    order, accuracy = truth.matched(np.array([[1, 9, 0], [8, 2, 0]]))
+    order, share = accuracy.matched(np.array([[1, 9, 0], [8, 2, 0]]))
     assert order.tolist() == [1, 0, 2]
-    assert accuracy == pytest.approx(17 / 20)
+    assert share == pytest.approx(17 / 20)
 
 
 def _view(angle: np.ndarray, symmetry: int) -> figures.View:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaescope import store
-from vaescope.analyse import facts, findings, scan
-from vaescope.analyse.findings import SEVERITIES, Finding
+from vaescope.judge import facts, findings, scan
+from vaescope.judge.findings import SEVERITIES, Finding
 
 RNG = np.random.default_rng(0)
 HEALTHY = {

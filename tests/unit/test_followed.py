@@ -6,10 +6,10 @@ from pictures import turned_commas
 
 from vaescope import train
 from vaescope.models.settings import Settings
+from vaescope.train.device_data import Shown
 from vaescope.train.fitting import Fitting
-from vaescope.train.followed import Followed
 from vaescope.train.schedule import Plan
-from vaescope.train.shown import Shown
+from vaescope.train.top_turns import Followed
 
 CPU = torch.device("cpu")
 
@@ -59,7 +59,7 @@ def test_where_nothing_is_saved_nothing_is_remembered(changes):
 
 
 def test_very_many_patches_are_looked_at_in_every_step(monkeypatch):
-    monkeypatch.setattr("vaescope.train.shown.CACHE_BYTES", 1000)
+    monkeypatch.setattr("vaescope.train.device_data.CACHE_BYTES", 1000)
     made = fitting()
     assert made.shown.cached is None and made.followed is None
     chosen = torch.arange(6).reshape(2, 3)

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 
-from vaescope import patches, read, sites
+from vaescope import read, samples, sites
 from vaescope.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -16,7 +16,7 @@ FRAMES = {"method": "frames"}
 
 def cut(path, settings=None, ingest=None):
     image = read.load([path], ingest or {})
-    return patches.extract(image, sites.find(image, FRAMES), settings or {"normalise": "none"})
+    return samples.extract(image, sites.find(image, FRAMES), settings or {"normalise": "none"})
 
 
 def write(path, **arrays):

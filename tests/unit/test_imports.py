@@ -30,12 +30,12 @@ def test_a_script_begins_without_what_it_may_not_need(script: Path):
 
 
 def test_what_is_no_model_needs_no_torch():
-    code = "from vaescope.analyse.comparison import mask; mask(9, 9, True)"
+    code = "from vaescope.scores.comparison import mask; mask(9, 9, True)"
     assert not imported(f"{code}\nimport vaescope.baselines", "torch")
 
 
 def test_maps_begin_without_statistics_and_learners():
-    code = "import vaescope.analyse.maps, vaescope.train.groups"
+    code = "import vaescope.ensemble.maps, vaescope.train.groups"
     assert not imported(code, "sklearn", "scipy.stats", "scipy.optimize")
 
 

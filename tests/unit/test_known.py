@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import COMMA, DUMBBELL, as_patches, spots, turned_commas
 
 from vaescope import train
-from vaescope.analyse import map_latents
+from vaescope.ensemble import map_latents
 from vaescope.errors import UserError
 from vaescope.models.settings import Settings
 from vaescope.train.data import Codec, gather

@@ -7,7 +7,7 @@ import re
 import fake_results
 import pytest
 
-from vaescope.analyse import facts
+from vaescope.judge import facts
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.references import REFERENCES

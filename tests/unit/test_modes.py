@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaescope.analyse import class_numbers, modes
+from vaescope.structure import class_numbers, modes
 
 
 def crowds(sizes, seed=0, apart=6.0, latent=2):

@@ -14,9 +14,10 @@ from fake_results import RECIPE, make
 from PIL import Image
 
 from vaescope import figures, report, store
-from vaescope.analyse import follow, kinds, movie, truth
 from vaescope.errors import UserError
 from vaescope.figures import animation
+from vaescope.scores import truth
+from vaescope.structure import categories, follow, movie
 from vaescope.workflow.tables import write_movie
 
 CHAIN = np.array([[0.96, 0.03, 0.01], [0.10, 0.85, 0.05], [0.0, 0.2, 0.8]])
@@ -200,7 +201,7 @@ def test_sites_on_their_own_are_counted_apart(filmed: Path):
     mode = latents["mode"].values.copy()
     mode[:5] = -1
     found = follow(latents.assign(mode=("site", mode)), sites)
-    assert found["class_name"].values[-1] == kinds.ALONE
+    assert found["class_name"].values[-1] == categories.ALONE
     assert int(found["class_count"].sum()) == len(mode)
     assert int(found["class_count"][:, -1].sum()) == (mode < 0).sum()
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from pictures import COMMA, spots
 
 from vaescope import simulate
-from vaescope.analyse import labelled
-from vaescope.analyse.truth import matched_accuracy
 from vaescope.errors import UserError
 from vaescope.models import register
 from vaescope.models.settings import Settings
+from vaescope.scores import labelled
+from vaescope.scores.truth import matched_accuracy
 from vaescope.train import prototypes
 
 SMALL = st.floats(-0.3, 0.3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vaescope.analyse.refine import refine
+from vaescope.ensemble.refine import refine
 from vaescope.errors import UserError
 from vaescope.models.family import Family
 from vaescope.models.settings import Settings

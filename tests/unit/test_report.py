@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from vaescope import figures, report, store
-from vaescope.analyse import facts
-from vaescope.report import words
-from vaescope.report.pictures import Room
+from vaescope.judge import facts
+from vaescope.report import prose
+from vaescope.report.embedded import Room
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)> \"q\" & {{ 7*7 }}"
 MODELS = ["rvae", "jrvae"]
@@ -337,15 +337,15 @@ def test_hundreds_of_datasets_make_an_index(tmp_path):
     ],
 )
 def test_scores_are_told_with_their_units(name, value, told):
-    assert words.score(name, value)[1] == told
+    assert prose.score(name, value)[1] == told
 
 
 def test_a_negative_share_has_a_minus_sign_and_nothing_none():
-    assert [words.percent(share) for share in (-0.0083, -1e-6, 0.5)] == ["−0.8 %", "0 %", "50 %"]
+    assert [prose.percent(share) for share in (-0.0083, -1e-6, 0.5)] == ["−0.8 %", "0 %", "50 %"]
 
 
 def test_a_recipe_is_told_in_words():
-    told = dict(words.recipe(fake_results.RECIPE))
+    told = dict(prose.recipe(fake_results.RECIPE))
     assert "Laplacian of Gaussian" in told["Sites"]
     assert "20 × 20" in told["Patches"]
     assert "4 times" in told["Ensemble"]

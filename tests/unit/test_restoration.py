@@ -5,8 +5,9 @@ import pytest
 from pictures import as_patches
 
 from vaescope import simulate, train
-from vaescope.analyse import map_latents, restoration
+from vaescope.ensemble import map_latents
 from vaescope.models.settings import Settings
+from vaescope.scores import restoration
 from vaescope.simulate import pairs
 from vaescope.train.data import gather
 
@@ -90,9 +91,9 @@ def test_a_perfect_restoration_has_the_best_scores():
 
 def test_colours_are_compared_with_a_cubic_and_with_neighbours():
     stack = simulate.make("colour-cards?count=60&size=16", 0)
-    from vaescope import patches, sites
+    from vaescope import samples, sites
 
-    cut = patches.extract(stack, sites.find(stack, {"method": "frames"}), {"normalise": "none"})
+    cut = samples.extract(stack, sites.find(stack, {"method": "frames"}), {"normalise": "none"})
     chosen = Settings.from_recipe(
         {"variant": "restore", "target": "colour", "held_out": "held_out"}
     )

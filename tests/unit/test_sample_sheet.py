@@ -7,7 +7,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from vaescope import config
+from vaescope import recipes
 from vaescope.errors import UserError
 from vaescope.workflow import resources
 from vaescope.workflow.fingerprints import Fingerprints
@@ -58,19 +58,19 @@ def test_any_name_is_either_safe_or_set_aside_with_a_message(tmp_path_factory, n
         assert problem.message.isprintable()
 
 
-def recipes(folder, **texts):
+def write_recipes(folder, **texts):
     for name, value in texts.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(value))
     return [folder]
 
 
 def test_a_recipe_says_only_what_differs(tmp_path):
-    folders = recipes(
+    folders = write_recipes(
         tmp_path,
         base={"sites": {"threshold": 0.3}, "models": {"rvae": {"latent": 2}}},
         mine={"extends": "base", "models": {"rvae": {"steps": 50}}},
     )
-    found = config.resolve_recipe("mine", folders, SCHEMA)
+    found = recipes.resolve_recipe("mine", folders, SCHEMA)
     assert found["sites"]["threshold"] == 0.3
     assert found["models"]["rvae"]["latent"] == 2
     assert found["models"]["rvae"]["steps"] == 50
@@ -82,29 +82,29 @@ def test_a_recipe_says_only_what_differs(tmp_path):
 def test_no_model_takes_the_name_of_what_lies_beside_it(tmp_path, name):
     (tmp_path / "mine.yaml").write_text(f"models: {{{name}: {{variant: rvae}}}}\n")
     with pytest.raises(UserError, match="cannot be called"):
-        config.resolve_recipe("mine", [tmp_path], SCHEMA)
+        recipes.resolve_recipe("mine", [tmp_path], SCHEMA)
 
 
 def test_what_is_given_twice_is_refused_in_words():
     schema = {"properties": {"methods": {"type": "array", "uniqueItems": True}}}
     with pytest.raises(UserError, match="every entry only once"):
-        config.check({"methods": ["pca", "pca"]}, schema, file="mine.yaml")
+        recipes.check({"methods": ["pca", "pca"]}, schema, file="mine.yaml")
 
 
 def test_recipes_that_extend_each_other_in_a_ring_are_refused(tmp_path):
-    folders = recipes(tmp_path, a={"extends": "b"}, b={"extends": "a"})
+    folders = write_recipes(tmp_path, a={"extends": "b"}, b={"extends": "a"})
     with pytest.raises(UserError):
-        config.resolve_recipe("a", folders, SCHEMA)
+        recipes.resolve_recipe("a", folders, SCHEMA)
 
 
 def test_a_misspelt_key_names_its_file_and_the_nearest_key(tmp_path):
-    folders = recipes(tmp_path, a={"sites": {"treshold": 0.3}})
+    folders = write_recipes(tmp_path, a={"sites": {"treshold": 0.3}})
     with pytest.raises(UserError, match=r"a\.yaml.*Did you mean `threshold`"):
-        config.resolve_recipe("a", folders, SCHEMA)
+        recipes.resolve_recipe("a", folders, SCHEMA)
 
 
 def test_a_detector_of_more_steps_is_given_more_time():
-    usual = config.detector_settings({}, "mine.yaml")
+    usual = recipes.detector_settings({}, "mine.yaml")
     assert resources.detector_minutes(usual) == 60
     assert resources.detector_minutes(usual | {"steps": 10 * usual["steps"]}) == 240
     assert resources.detector_minutes(usual | {"images": 10 * usual["images"]}) == 150

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope.analyse import scan
-from vaescope.analyse.strain import map_strain
+from vaescope.judge import scan
+from vaescope.strain.maps import map_strain
 
 STEP, SIDE = 12.0, 320
 

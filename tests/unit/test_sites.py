@@ -8,7 +8,7 @@ from test_sites_detect import as_image
 
 from vaescope import simulate, sites, store
 from vaescope.errors import UserError
-from vaescope.sites.truth import match
+from vaescope.sites.matching import match
 
 IMAGE = simulate.make("perovskite?size=256", 0)
 FOUND = sites.find(IMAGE, {})

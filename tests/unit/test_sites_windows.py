@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_sites_detect import as_image
 
-from vaescope import patches, simulate, sites
+from vaescope import samples, simulate, sites
 from vaescope.errors import UserError
 
 
@@ -26,7 +26,7 @@ def test_windows_lie_in_the_image_a_stride_apart_with_equal_margins(height, widt
         assert high - low + stride > length - side
         places = np.unique(found[axis])
         assert np.allclose(np.diff(places), stride)
-    cut = patches.extract(image, found, {"size": side})
+    cut = samples.extract(image, found, {"size": side})
     assert cut.sizes["site"] == found.sizes["site"]
     assert cut.attrs["method"] == "windows"
 
@@ -34,7 +34,7 @@ def test_windows_lie_in_the_image_a_stride_apart_with_equal_margins(height, widt
 def test_a_window_is_what_the_image_holds_there():
     image = as_image(noise(1, 1, 40, 50))
     found = sites.find(image, {"method": "windows", "patch_size": 9, "stride": 1})
-    cut = patches.extract(image, found, {"size": 9, "normalise": "none"})
+    cut = samples.extract(image, found, {"size": 9, "normalise": "none"})
     y, x = int(found.y[77]), int(found.x[77])
     raw = image.image.values[0, 0, y - 4 : y + 5, x - 4 : x + 5]
     np.testing.assert_allclose(cut.patch.values[77, 0], raw, atol=1e-5)

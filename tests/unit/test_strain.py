@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaescope import deformation, simulate, sites
-from vaescope.analyse import lattice, neighbours, strain, strain_truth, zero
 from vaescope.simulate import strained
+from vaescope.strain import lattice, maps, neighbours, reference, truth
 
 SIDE = 320  # px of the made-up images of points
 small = st.floats(-0.03, 0.03)
@@ -91,7 +91,7 @@ def test_strain_of_a_part_of_the_image_counts_from_the_rest_within_its_errors():
     true = np.array([0.02, -0.01, 0.008])
     turn = 0.012
     points = halves(deformation.join(true, turn), 0.05)
-    result = strain.map_strain(*stores(points, 0.05))
+    result = maps.map_strain(*stores(points, 0.05))
     own = result.sel({"method": "neighbours"})
     inside = (result["x"].values > 240) & np.isfinite(own["rotation"].values)
     count = inside.sum()
@@ -107,7 +107,7 @@ def test_strain_of_a_part_of_the_image_counts_from_the_rest_within_its_errors():
 def test_stated_errors_hold_two_thirds_of_the_errors():
     points = grid(deformation.turning(0.2), noise=0.08, seed=3)
     found = measured(points, 0.08)
-    own = zero.of_covariance(found.deformation, found.covariance)
+    own = reference.of_covariance(found.deformation, found.covariance)
     value, _ = deformation.split(found.deformation)
     pull = (value - np.nanmedian(value, axis=0)) / own.strain_error
     share = np.mean(np.abs(pull[np.isfinite(pull)]) < 1)
@@ -128,7 +128,7 @@ def test_noise_that_rows_share_is_told_apart_and_enters_the_errors():
         points[:, 0] += np.random.default_rng(60 + seed).normal(0, 0.15, rows.max() + 1)[rows]
         found = measured(points, 0.03)
         value, _ = deformation.split(found.deformation)
-        own = zero.of_covariance(found.deformation, found.covariance)
+        own = reference.of_covariance(found.deformation, found.covariance)
         # Rows that slide shear the lattice: without what they share, the errors would be alike.
         assert np.nanmedian(own.strain_error[:, 2]) > 2 * np.nanmedian(own.strain_error[:, 0])
         assert found.rows[1] < 0.05
@@ -195,7 +195,7 @@ def test_scan_noise_and_other_brightness_are_no_strain(kind):
     for seed in (40, 41):
         name = "misfit?misfit=0&angle=3" if kind == "two species" else "strained?scan_noise=0.4"
         image = simulate.make(f"{name}&size=256&dose=1000", seed)
-        own = strain.map_strain(image, sites.find(image, {})).sel({"method": "neighbours"})
+        own = maps.map_strain(image, sites.find(image, {})).sel({"method": "neighbours"})
         pull = np.abs(own["strain"].values / own["strain_error"].values)
         beyond.append(np.mean(pull[np.isfinite(pull)] > 2))
     assert np.mean(beyond) < 0.07  # some 900 numbers of shared noise
@@ -204,7 +204,7 @@ def test_scan_noise_and_other_brightness_are_no_strain(kind):
 def test_errors_grow_where_strain_changes_within_the_resolution():
     """About a dislocation's core, and nowhere else."""
     image = simulate.make("dislocation?size=256&dose=5000", 3)
-    own = strain.map_strain(image, sites.find(image, {})).sel({"method": "neighbours"})
+    own = maps.map_strain(image, sites.find(image, {})).sel({"method": "neighbours"})
     error = own["strain_error"].values.mean(1)
     away = np.hypot(own["x"].values - 127.5, own["y"].values - 127.5)
     known = np.isfinite(error)
@@ -219,9 +219,9 @@ def test_sites_with_too_few_neighbours_are_not_known_and_disorder_has_no_strain(
     middle = np.hypot(*(kept - SIDE / 2).T).argmin()
     assert np.isnan(found.deformation[middle]).all()
     rng = np.random.default_rng(0)
-    result = strain.map_strain(*stores(rng.uniform(5, SIDE - 5, (400, 2)), 0.05))
+    result = maps.map_strain(*stores(rng.uniform(5, SIDE - 5, (400, 2)), 0.05))
     assert result.attrs["ordered"] is False and "lattice" in result.attrs["why"]
-    assert strain.by_site(result).sizes["site"] == 400
+    assert maps.by_site(result).sizes["site"] == 400
 
 
 def test_the_gradient_of_a_dislocation_is_that_of_its_displacement():
@@ -256,7 +256,7 @@ def uniform() -> tuple[xr.Dataset, xr.Dataset]:
     """A crystal with a gradient of strain, its sites and their strain."""
     image = simulate.make("strained?size=256&exx=1&exy=1&gradient=6&dose=4000", 1)
     found = sites.find(image, {})
-    return found, strain.map_strain(image, found)
+    return found, maps.map_strain(image, found)
 
 
 def test_neighbours_and_phases_find_the_strain_that_was_simulated(uniform):
@@ -266,7 +266,7 @@ def test_neighbours_and_phases_find_the_strain_that_was_simulated(uniform):
     true = result["truth_strain"].values
     assert np.nanstd(true[:, 0]) > 0.01  # there is something to find
     for method in scores:
-        off, _, known = strain_truth.pulls(result, method)
+        off, _, known = truth.pulls(result, method)
         # The bound of a position, 0.07 px, over some spacings of 17 px.
         assert scores[method]["rmse_strain"] < 0.3, method
         assert 0.55 < scores[method]["coverage_strain"] < 0.85, method
@@ -283,7 +283,7 @@ def test_a_coherent_film_is_strained_upright_alone_and_the_truth_says_so():
     assert np.allclose(image["truth_strain_xx"].values, 0, atol=1e-12)
     assert np.allclose(upright[film], np.log(1 + 0.03 * 1.3 / 0.7)) and not upright[~film].any()
     found = sites.find(image, {})
-    result = strain.map_strain(image, found)
+    result = maps.map_strain(image, found)
     above = (found["y"].values < 100) & np.isfinite(result["rotation"].values[0])
     below = (found["y"].values > 156) & np.isfinite(result["rotation"].values[0])
     yy = result["strain"].sel({"method": "neighbours", "component": "yy"}).values
@@ -293,6 +293,6 @@ def test_a_coherent_film_is_strained_upright_alone_and_the_truth_says_so():
 
 def test_the_rows_of_a_table_are_sites(uniform):
     found, result = uniform
-    flat = strain.by_site(result)
+    flat = maps.by_site(result)
     assert flat["neighbours_strain"].dims == ("site", "component")
     assert flat["GPA_rotation"].dims == ("site",) and flat.sizes["site"] == found.sizes["site"]

@@ -15,7 +15,7 @@ from test_sites_detect import as_image
 from vaescope import sites, store
 from vaescope.errors import UserError
 from vaescope.sites import tracks
-from vaescope.sites.truth import links, match_frames
+from vaescope.sites.matching import links, match_frames
 
 SPACING = 10.0
 MOVIE = movie(frames=8, side=120)

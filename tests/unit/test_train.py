@@ -11,10 +11,10 @@ from pictures import COMMA, DUMBBELL, as_patches, spots, turn, turned_commas
 from safetensors.torch import load_file
 
 from vaescope import train
-from vaescope.analyse import map_latents
-from vaescope.analyse.symmetry import wrap
-from vaescope.analyse.truth import matched_accuracy
+from vaescope.ensemble import map_latents
+from vaescope.ensemble.orientation import wrap
 from vaescope.errors import UserError
+from vaescope.scores.truth import matched_accuracy
 from vaescope.train.adam import Adam
 from vaescope.train.fitting import Fitting
 from vaescope.train.replay import Replay

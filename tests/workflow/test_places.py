@@ -128,7 +128,7 @@ def test_planning_imports_nothing_slow():
     import subprocess
 
     code = (
-        "import sys; import vaescope.workflow, vaescope.config, vaescope.workflow.summary, "
+        "import sys; import vaescope.workflow, vaescope.recipes, vaescope.workflow.summary, "
         "vaescope.workflow.resources; "
         "print([m for m in ('numpy', 'torch', 'xarray', 'pandas', 'matplotlib', 'dask') "
         "if m in sys.modules])"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.baselines import clusters, embeddings, factors
-from vaescope.baselines.found import NOISE, Found
-from vaescope.baselines.seen import Seen, look, mask
+from vaescope.baselines.outcome import NOISE, Found
+from vaescope.baselines.pixels import Seen, look, mask
 from vaescope.errors import UserError, refuse_unknown
 from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried

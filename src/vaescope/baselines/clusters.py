@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.baselines.found import NOISE, Found, by_size, centres, mean_pictures, nearest
-from vaescope.baselines.seen import Seen
+from vaescope.baselines.outcome import NOISE, Found, by_size, centres, mean_pictures, nearest
+from vaescope.baselines.pixels import Seen
 
 DENSE = 10  # principal components in which densities are estimated
 _SIDE = 5  # units along a side of the map

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from vaescope.baselines.found import Found, centres, mean_pictures, nearest
-from vaescope.baselines.seen import Seen, in_blocks
+from vaescope.baselines.outcome import Found, centres, mean_pictures, nearest
+from vaescope.baselines.pixels import Seen, in_blocks
 
 PLANE = 2
 MOST_ISOMAP = 1500  # fitted sites: all shortest paths between them are needed

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from vaescope.baselines import unmixing
-from vaescope.baselines.found import Found, by_size, centres
-from vaescope.baselines.seen import Seen, in_blocks
+from vaescope.baselines.outcome import Found, by_size, centres
+from vaescope.baselines.pixels import Seen, in_blocks
 
 _NMF_STEPS = 400
 

@@ -5,8 +5,8 @@ its units, the number of sites, the dataset and the version of the result it sho
 """
 
 from vaescope.figures.catalogue import draw, figures
-from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
 from vaescope.figures.style import Look, house
+from vaescope.results import Scene, View, load
 
 __all__ = ["Drawn", "Look", "Scene", "View", "draw", "figures", "house", "load"]

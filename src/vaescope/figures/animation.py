@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.figures.behind import Behind
+from vaescope.figures.figure_data import Behind
 from vaescope.figures.movie_maps import Kinds, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.style import FAINT, INK, plain
+from vaescope.results import Scene, View
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Entry
-from vaescope.analyse.known import angle_of, kind_names, main_truth, truths
 from vaescope.figures import planes
+from vaescope.figures.accuracy import label_name
 from vaescope.figures.compared import (
     GAP,
     GROUP,
@@ -24,11 +22,13 @@ from vaescope.figures.compared import (
     name_of,
 )
 from vaescope.figures.panels import bare, micrograph, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import FAINT, category_colours, plain, robust_limits
-from vaescope.figures.truth import label_name
+from vaescope.quantities import Quantity
+from vaescope.results import Scene, View
+from vaescope.scores import comparison
+from vaescope.scores.comparison import Entry
+from vaescope.scores.ground_truth import angle_of, kind_names, main_truth, truths
 
 _PICTURES = 8  # of a method; a map of units shows all
 _SIDE = 0.56  # inches of a picture

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.analyse import facts
-from vaescope.figures import baselines as of_baselines
 from vaescope.figures import (
+    accuracy,
     classes,
     criticism,
     ensembles,
@@ -27,14 +26,15 @@ from vaescope.figures import (
     stack,
     strain,
     training,
-    truth,
     versions,
 )
+from vaescope.figures import baselines as of_baselines
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.animation import Clip, class_clip
-from vaescope.figures.scene import Scene, View, load
 from vaescope.figures.sheet import Drawn
 from vaescope.figures.style import Look, house
+from vaescope.judge import facts
+from vaescope.results import Scene, View, load
 
 _PACKED = {"compress_level": 3}  # of PNG: 7 % larger than at 6, in half of the time
 
@@ -64,8 +64,8 @@ OF_A_MODEL = (
     latent.latent_distribution,
     modes.modes,
     modes.paths,
-    truth.angle_truth,
-    truth.confusion,
+    accuracy.angle_truth,
+    accuracy.confusion,
     labelled.labelled_image,
     training.training,
 )
@@ -78,7 +78,7 @@ def draw(
     """Draw every figure of a dataset.
 
     Writes ``results_dir/dataset/figures/VERSION/`` with the figures, tables of the values drawn
-    (CSV), ``facts.json`` (see ``analyse.facts``) and ``figures.json``, the manifest, and
+    (CSV), ``facts.json`` (see ``judge.facts``) and ``figures.json``, the manifest, and
     ``figures/latest/``, a copy of it under a stable name. An older version stays as it is; should
     the same version have been drawn with another outcome (on another machine, say), the new one is
     filed as ``VERSION-2``.

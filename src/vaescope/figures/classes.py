@@ -6,10 +6,10 @@ import numpy as np
 
 from vaescope.figures.dataset import patch_bar, within_circle
 from vaescope.figures.panels import NARROWEST, RASTER_FROM, bare, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import category_colours, robust_limits
+from vaescope.quantities import Quantity
+from vaescope.results import Scene, View
 
 
 def class_map(scene: Scene, view: View) -> Drawn | None:

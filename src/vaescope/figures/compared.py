@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Entry
-from vaescope.analyse.known import Angle
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import FAINT, plain
+from vaescope.scores import comparison
+from vaescope.scores.comparison import Entry
+from vaescope.scores.ground_truth import Angle
 
 GROUP = "baselines"
 """Stands in the list of figures where others have the name of their model."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope import quantities
 from vaescope.figures.dataset import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, WARNING, robust_limits
+from vaescope.results import Scene, View
 
 _EXAMPLES = 7
 

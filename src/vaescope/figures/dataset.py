@@ -14,10 +14,10 @@ from vaescope.figures.panels import (
     round_length,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity, angle, content, length_scale
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits, share_words
+from vaescope.quantities import Quantity, angle, content, length_scale
+from vaescope.results import Scene, View
 from vaescope.store import json_attribute
 
 

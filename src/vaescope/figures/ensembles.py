@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.figures.known import labels_of
-from vaescope.figures.scene import Scene, View
+from vaescope.figures.accuracy import label_name
+from vaescope.figures.agreement import labels_of
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, INK, robust_limits
-from vaescope.figures.truth import label_name
+from vaescope.results import Scene, View
 
 _FEWEST_MODELS = 3
 

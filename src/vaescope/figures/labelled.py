@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope.figures.accuracy import contingency, matched, true_kinds
 from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import EMPTY, category_colours, share_words
-from vaescope.figures.truth import contingency, matched, true_kinds
+from vaescope.quantities import Quantity
+from vaescope.results import Scene, View
 
 _MOST = 12  # kinds that colours can tell apart
 

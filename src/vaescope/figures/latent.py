@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.figures.accuracy import label_name
 from vaescope.figures.dataset import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.quantities import angle
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
 from vaescope.figures.style import INK, OUTLINE, category_colours, robust_limits
-from vaescope.figures.truth import label_name
+from vaescope.quantities import angle
+from vaescope.results import Scene, View
 
 if TYPE_CHECKING:
     import xarray as xr

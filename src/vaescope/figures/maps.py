@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope import quantities
 from vaescope.figures.panels import Way, grid, image_panel, panel
-from vaescope.figures.quantities import Quantity
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import Drawn, Sheet, angle_note
+from vaescope.quantities import Quantity
+from vaescope.results import Scene, View
 
 _LATENTS = 4  # more panels than that would be too small to read
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from vaescope.figures.movie_maps import Kinds, kinds_of
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
 from vaescope.figures.style import FAINT, INK, category_colours
+from vaescope.results import Scene, View
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope import quantities
 from vaescope.figures.panels import (
     COLOUR,
     RASTER_FROM,
@@ -18,10 +18,10 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import Drawn, Sheet, angle_note
 from vaescope.figures.style import MISSING, category_colours
+from vaescope.quantities import Quantity
+from vaescope.results import Scene, View
 
 _SHOWN = 5  # frames: first, quarter, half, three quarters, last
 _MOST = 12  # modes with a colour, as in the figure of the modes

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vaescope.figures.quantities import Quantity, length_scale
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Sheet
 from vaescope.figures.style import EMPTY, INK, MISSING, robust_limits
+from vaescope.quantities import Quantity, length_scale
+from vaescope.results import Scene, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

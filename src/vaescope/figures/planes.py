@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vaescope.analyse import comparison
-from vaescope.analyse.known import Angle
 from vaescope.figures.compared import (
     GAP,
     HEAD,
@@ -21,10 +19,12 @@ from vaescope.figures.compared import (
     percent,
 )
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.quantities import wrap
-from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import MISSING, OUTLINE, robust_limits
+from vaescope.quantities import wrap
+from vaescope.results import Scene
+from vaescope.scores import comparison
+from vaescope.scores.ground_truth import Angle
 
 
 def by_kind(scene: Scene, what: Compared) -> Drawn:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vaescope.figures.behind import Behind
-from vaescope.figures.scene import Scene, View
+from vaescope.figures.figure_data import Behind
 from vaescope.figures.style import FAINT, INK, plain
+from vaescope.results import Scene, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

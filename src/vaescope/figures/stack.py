@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import criticism, ensembles, known, latent, modes, training, truth
+from vaescope.figures import accuracy, agreement, criticism, ensembles, latent, modes, training
 from vaescope.figures.dataset import show
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import FAINT, category_colours
+from vaescope.results import Scene, View
 
 _ACROSS = 14
 _ROWS = 3  # of each label
@@ -141,7 +141,7 @@ def class_pictures(scene: Scene, view: View) -> Drawn | None:
         mark.spines[:].set_visible(False)
         name = f"class {k}"
         if named is not None and k < len(named):
-            name = truth.label_name(scene, float(named[k]))
+            name = accuracy.label_name(scene, float(named[k]))
         sheet.text(MARGIN + 0.18, y + side / 2 - 0.02, name, size=9)
         share = 100 * len(members) / max(len(labels), 1)
         sheet.text(MARGIN + 0.18, y + side / 2 + 0.15, f"{share:.0f} %", size=8, color=FAINT)
@@ -173,7 +173,7 @@ def _by_label(scene: Scene) -> list[tuple[str, np.ndarray]]:
     levels = np.unique(label[np.isfinite(label)])
     if not 1 < len(levels) <= _MOST_LABELS:
         return everything
-    return [(truth.label_name(scene, k), np.flatnonzero(label == k)) for k in levels]
+    return [(accuracy.label_name(scene, k), np.flatnonzero(label == k)) for k in levels]
 
 
 def _even(rows: np.ndarray, count: int) -> np.ndarray:
@@ -195,10 +195,10 @@ OF_A_MODEL = (
     latent.latent_distribution,
     modes.modes,
     modes.paths,
-    known.angle_by_label,
-    known.shear_by_label,
+    agreement.angle_by_label,
+    agreement.shear_by_label,
     class_pictures,
-    truth.confusion,
+    accuracy.confusion,
     ensembles.dispersion,
     ensembles.class_number,
     criticism.worst_patches,

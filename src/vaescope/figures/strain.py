@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope import quantities
 from vaescope.figures.panels import (
     BAR,
     RASTER_FROM,
@@ -14,10 +14,10 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity
-from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, plain, robust_limits
+from vaescope.quantities import Quantity
+from vaescope.results import Scene
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
 _COMPONENTS = ("xx", "yy", "xy")
@@ -102,7 +102,7 @@ def truth(scene: Scene) -> Drawn | None:
     """Found against true strain, and errors over stated errors, for every method."""
     if scene.strain is None or "truth_strain" not in scene.strain:
         return None
-    from vaescope.analyse.strain_truth import pulls
+    from vaescope.strain.truth import pulls
 
     methods = [str(name) for name in scene.strain["method"].values]
     wide = min((WIDTH - 2 * MARGIN) / len(methods), 3.4)

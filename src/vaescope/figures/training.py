@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vaescope.figures.scene import Scene, View
 from vaescope.figures.sheet import MARGIN, Drawn, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK
+from vaescope.results import Scene, View
 
 _TERMS = {
     "elbo": "ELBO (nats per patch)",

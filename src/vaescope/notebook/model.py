@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.notebook.arrays import (
-    as_columns,
-    as_numbers,
-    as_patches,
-    refuse_uncounted,
-)
+from vaescope.notebook.arrays import as_columns, as_numbers, as_patches, refuse_uncounted
 
 if TYPE_CHECKING:
-    from vaescope.analyse.encode import Encoding, Member
+    from vaescope.ensemble.encode import Encoding, Member
     from vaescope.models.family import PhysicsLoss
 
 
@@ -91,7 +86,7 @@ class Model:
         import csv
 
         from vaescope import train
-        from vaescope.analyse.encode import load_members
+        from vaescope.ensemble.encode import load_members
 
         patches = as_patches(images, known, self.channel_axis)
         with tempfile.TemporaryDirectory() as folder:
@@ -125,12 +120,12 @@ class Model:
         return max(self.members, key=lambda member: member.elbo)
 
     def encode(self, images: np.ndarray, **known: np.ndarray) -> Encoding:
-        """Posteriors of pictures: see ``analyse.encode.Encoding`` for the fields and their units.
+        """Posteriors of pictures: see ``ensemble.encode.Encoding`` for the fields and their units.
 
         ``known`` as in ``fit``; labels are not needed. Without the target, which is unknown for
         new pictures, turns rest on the encoder alone and ``elbo`` is NaN.
         """
-        from vaescope.analyse import encode
+        from vaescope.ensemble import encode
 
         member = self.best
         found = encode.encode(member, self._data(images, known, member))
@@ -153,7 +148,7 @@ class Model:
         UserError : content has another number of latents; a condition is missing, unknown, of
             another length or no number.
         """
-        from vaescope.analyse import encode
+        from vaescope.ensemble import encode
 
         member = self.best
         rows = np.atleast_2d(as_numbers(content, "content")).astype(np.float32)
@@ -246,7 +241,7 @@ class Model:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the best member as one safetensors file, its architecture in the header."""
-        from vaescope.analyse.encode import save_member
+        from vaescope.ensemble.encode import save_member
 
         save_member(self.best, Path(path))
 
@@ -284,7 +279,7 @@ def load(path: str | os.PathLike) -> Model:
     ------
     UserError : there is no such file, or it is no file of weights.
     """
-    from vaescope.analyse.encode import load_member
+    from vaescope.ensemble.encode import load_member
 
     member = load_member(Path(path))
     settings = member.settings.as_dict()

@@ -55,7 +55,7 @@ def load(
     ------
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
-    from vaescope.read import clean, formats, known, physical, preprocess, raw
+    from vaescope.read import clean, formats, ground_truth, physical, preprocess, raw
 
     settings = dict(settings or {})
     sheet = physical.from_sheet(pixel_size)
@@ -76,7 +76,7 @@ def load(
         "source_files": [path.name for path in paths],
         "source_sha256": [fingerprint(path) for path in paths],
     }
-    dataset = dataset.assign(known.per_frame(whole.beside))
+    dataset = dataset.assign(ground_truth.per_frame(whole.beside))
     return preprocess.apply(dataset, settings.get("preprocess"), folder=paths[0].parent)
 
 

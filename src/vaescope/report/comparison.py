@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from vaescope import store
-from vaescope.analyse import comparison
-from vaescope.analyse.comparison import Entry
-from vaescope.analyse.known import TOGETHER, angle_of, truths
 from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
-from vaescope.report import pictures, words
+from vaescope.report import embedded, prose
 from vaescope.report.pages import write_page
+from vaescope.scores import comparison
+from vaescope.scores.comparison import Entry
+from vaescope.scores.ground_truth import TOGETHER, angle_of, truths
 
 _COLUMNS = {
     "accuracy": (
@@ -76,9 +76,9 @@ def write_comparison(
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
     own = [figure for figure in manifest.get("figures", []) if figure["model"] == GROUP]
-    shown = pictures.embedded(folder, {**manifest, "figures": own})
+    shown = embedded.embedded(folder, {**manifest, "figures": own})
     version = str(manifest.get("version", versions.LATEST))
-    figures, files = pictures.linked(shown, folder, version, pictures.letters(shown))
+    figures, files = embedded.linked(shown, folder, version, embedded.letters(shown))
     facts = {
         "dataset": dataset,
         "version": str(manifest.get("version", "–")),
@@ -91,8 +91,8 @@ def write_comparison(
         "notes": [(entry.title, entry.note) for entry in entries if entry.note],
         "figures": figures,
         "files": files,
-        "sites": words.number(int(patches.sizes["site"])),
-        "fitted": words.number(fitted) if fitted < patches.sizes["site"] else "",
+        "sites": prose.number(int(patches.sizes["site"])),
+        "fitted": prose.number(fitted) if fitted < patches.sizes["site"] else "",
         "stack": patches.attrs.get("method") == "frames",
         "clusters": int(found.attrs["clusters"]),
         "components": int(found.attrs["components"]),
@@ -165,7 +165,7 @@ def _row(
         others = [float(other.get(key, math.nan)) for other in rows]
         finite = [v for v in others if math.isfinite(v)]
         best = min(finite) if key in _LESS_IS_BETTER else max(finite)
-        text = words.percent(value) if key.startswith(_SHARES) else _two(value)
+        text = prose.percent(value) if key.startswith(_SHARES) else _two(value)
         bar = round(100 * min(max(value, 0), 1)) if math.isfinite(value) else 0
         good = math.isfinite(value) and abs(value - best) < 0.005
         cells.append({"text": text, "bar": bar, "best": good})
@@ -176,7 +176,7 @@ def _row(
         "failed": entry.failed,
         "cells": cells,
         "labels": f"{count} by itself" if entry.own_labels else f"{count} by k-means",
-        "seconds": "–" if seconds is None else words.number(float(f"{seconds:.2g}")),
+        "seconds": "–" if seconds is None else prose.number(float(f"{seconds:.2g}")),
     }
 
 
@@ -197,8 +197,8 @@ def _findings(entries: list[Entry], rows: list[dict[str, Any]], kinds: list[str]
             said.append(f"Labels closest to the true {word} (adjusted Rand index): {best}.")
     ranked = _ranked(names, rows, "angle_share")
     if ranked and ranked[0][1] - ranked[-1][1] > 0.01:
-        least = ", ".join(f"{name} ({words.percent(v)})" for name, v in ranked[:-3:-1])
-        most = ", ".join(f"{name} ({words.percent(v)})" for name, v in ranked[:2])
+        least = ", ".join(f"{name} ({prose.percent(v)})" for name, v in ranked[:-3:-1])
+        most = ", ".join(f"{name} ({prose.percent(v)})" for name, v in ranked[:2])
         said.append(f"Least of the angle is in {least}; most in {most}.")
     ranked = _ranked(names, rows, "stability")
     if ranked and not kinds:

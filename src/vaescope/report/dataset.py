@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import store
-from vaescope.analyse import facts as of_facts
-from vaescope.analyse import scan
+from vaescope import explorer, store
 from vaescope.figures import versions
 from vaescope.figures.style import Look, category_colours
-from vaescope.report import explorer, pictures, words
+from vaescope.judge import facts as of_facts
+from vaescope.judge import scan
+from vaescope.report import embedded, prose
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
@@ -78,12 +78,12 @@ def write_report(
     latents = {name: store.open(folder / name / "latents.zarr") for name in models}
     manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
-    shown = pictures.embedded(folder, {**manifest, "figures": own})
-    taken = pictures.letters(shown) + _WORDS
+    shown = embedded.embedded(folder, {**manifest, "figures": own})
+    taken = embedded.letters(shown) + _WORDS
     look = Look.from_recipe(recipe)
-    explored = explorer.build(results_dir, dataset, models, look, pictures.PAGE - taken)
+    explored = explorer.build(results_dir, dataset, models, look, embedded.PAGE - taken)
     version = str(manifest.get("version", versions.LATEST))
-    figures, files = pictures.linked(shown, folder, version, taken + explored.bytes)
+    figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     text = methods(known, labels)
     facts = {
@@ -107,7 +107,7 @@ def write_report(
             name: [figure for figure in figures if figure["model"] == name] for name in models
         },
         "files": files,
-        "recipe_words": words.recipe(recipe),
+        "recipe_words": prose.recipe(recipe),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),
         "provenance": _provenance(folder, list(known["stores"])),
         "packages": known["packages"],
@@ -130,7 +130,7 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     """What the page says of the data, in rows."""
     size = f"{known['width_px']} × {known['height_px']} pixels"
     if known["frames"] > 1:
-        size += f", {words.number(known['frames'])} frames"
+        size += f", {prose.number(known['frames'])} frames"
     if len(known["channels"]) > 1:
         names = ", ".join(known["channels"])
         size += f", {len(known['channels'])} channels ({names})"
@@ -140,11 +140,11 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("", f"and {len(known['sha256']) - 10} more"))
     found += [
         ("Image", size),
-        ("Pixel size", words.pixel_size(known)),
+        ("Pixel size", prose.pixel_size(known)),
         ("Reader", known["reader"] or "–"),
     ]
     if known["dose"]:
-        found.append(("Dose", words.number(known["dose"])))
+        found.append(("Dose", prose.number(known["dose"])))
     for key in ("labels", "notes"):
         if row.get(key):
             found.append((key.capitalize(), str(row[key])))
@@ -158,7 +158,7 @@ def _numbers(
     values = {each["name"]: each["value"] for each in known["numbers"] if each["about"] == about}
     names = [name for name in only if name in values] if only else values
     return [
-        words.measure(name, values[name], known["data"]) for name in names if name not in leave_out
+        prose.measure(name, values[name], known["data"]) for name in names if name not in leave_out
     ]
 
 
@@ -185,8 +185,8 @@ def _strain(folder: Path, sites: xr.Dataset, known: dict[str, Any]) -> list[dict
     for name in (str(method) for method in strain["method"].values):
         wanted = (f"strain: {name}",)
         numbers = _numbers(known, *wanted, only=("strain_known_share", *_STRAIN_NUMBERS))
-        of_scan = words.scan_shares(scan.from_attribute(shares.get(name, {})))
-        found.append({"name": words.strain_method(name), "numbers": numbers, "scan": of_scan})
+        of_scan = prose.scan_shares(scan.from_attribute(shares.get(name, {})))
+        found.append({"name": prose.strain_method(name), "numbers": numbers, "scan": of_scan})
     return found
 
 
@@ -212,7 +212,7 @@ def _model(
         "name": name,
         "label": label,
         "numbers": numbers,
-        "scan": words.scan_shares(shares),
+        "scan": prose.scan_shares(shares),
         "classes": _classes(latents, sites),
     }
 
@@ -236,10 +236,10 @@ def _classes(latents: xr.Dataset, sites: xr.Dataset) -> list[dict[str, str]]:
             {
                 "name": f"class {index}",
                 "colour": colour,
-                "count": words.number(int(chosen.sum())),
-                "share": words.percent(float(np.mean(chosen))) if len(chosen) else "–",
-                "entropy": words.number(round(of_facts.median(entropy[chosen]), 6)),
-                "amplitude": words.number(of_facts.median(amplitude[chosen])),
+                "count": prose.number(int(chosen.sum())),
+                "share": prose.percent(float(np.mean(chosen))) if len(chosen) else "–",
+                "entropy": prose.number(round(of_facts.median(entropy[chosen]), 6)),
+                "amplitude": prose.number(of_facts.median(amplitude[chosen])),
             }
         )
     return rows

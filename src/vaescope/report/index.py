@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from vaescope import store
-from vaescope.analyse import facts as of_facts
-from vaescope.config import DETECTORS
 from vaescope.figures import versions
-from vaescope.report import kept, words
+from vaescope.judge import facts as of_facts
+from vaescope.recipes import DETECTORS
+from vaescope.report import prose, version_table
 from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_thumbnail, write_page
 from vaescope.store import json_attribute
@@ -70,7 +70,7 @@ def write_index(
     counts = {state: sum(c["state"] == state for c in cards) for state in _ORDER}
     others = _others(results, named)
     seen = [c["dataset"] for c in cards if _is_one_folder(c["dataset"])]
-    packed, most = kept.packed(results, [*seen, *(other["dataset"] for other in others)])
+    packed, most = version_table.packed(results, [*seen, *(other["dataset"] for other in others)])
     facts = {
         "cards": cards,
         "problems": wrong,
@@ -253,13 +253,13 @@ def _tell(values: list[tuple[str, str, Any]], data: dict[str, Any], made: dict[s
         of_sites.pop("patches", None)
     for name in (*_OF_SITES, "link_recall"):
         if name in of_sites:
-            label, text = words.measure(name, of_sites[name], data)
+            label, text = prose.measure(name, of_sites[name], data)
             made["numbers"].append(({"sites_found": "sites"}.get(name, label), text))
     for wanted_of in dict.fromkeys(about for about, _, _ in values):
         own = {name: value for about, name, value in values if about == wanted_of != "sites"}
         for name in _OF_MODELS:
             if name in own:
-                label, text = words.measure(name, own[name], data)
+                label, text = prose.measure(name, own[name], data)
                 made["numbers"].append((f"{wanted_of}: {label}", text))
     for name, (join, label) in _SORTED.items():
         found = [float(value) for _, other, value in values if other == name]

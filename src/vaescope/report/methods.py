@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaescope.models import zoo
-from vaescope.report import words
+from vaescope.report import prose
 from vaescope.report.cite import citation
 from vaescope.report.references import Reference, chosen
 
@@ -39,7 +39,7 @@ def methods(facts: dict[str, Any], labels: dict[str, str] | None = None) -> Meth
 
     Parameters
     ----------
-    facts : of ``analyse.facts.gather``.
+    facts : of ``judge.facts.gather``.
     labels : each model in words (``label`` of its latents), by name.
     """
     keys: list[str] = []
@@ -72,7 +72,7 @@ def methods(facts: dict[str, Any], labels: dict[str, str] | None = None) -> Meth
 def _data(data: dict[str, Any], recipe: dict[str, Any]) -> str:
     size = f"{data['width_px']} × {data['height_px']} pixels"
     if data["frames"] > 1:
-        size += f", {words.number(data['frames'])} frames"
+        size += f", {prose.number(data['frames'])} frames"
     files = data["files"]
     if len(files) == 1:
         origin = f"`{files[0]}` (SHA-256 {data['sha256'][0][:12]}…)" if data["sha256"] else files[0]
@@ -81,11 +81,11 @@ def _data(data: dict[str, Any], recipe: dict[str, Any]) -> str:
     else:
         origin = f"a simulation ({data['reader']})"
     text = f"Images were taken from {origin}: {size}, " + (
-        f"pixel size {words.number(data['pixel_size'], 5)} {data['pixel_unit']}"
+        f"pixel size {prose.number(data['pixel_size'], 5)} {data['pixel_unit']}"
         if data["calibrated"]
         else "not calibrated"
     )
-    steps = words.preprocessing((recipe.get("ingest") or {}).get("preprocess") or {})
+    steps = prose.preprocessing((recipe.get("ingest") or {}).get("preprocess") or {})
     return f"{text}. " + (f"Before anything else {steps}." if steps else "They were not filtered.")
 
 
@@ -95,8 +95,8 @@ def _sites(
     method = str(settings.get("method", "log"))
     if method == "frames":
         return ""
-    count = words.number(int(found.get("sites_found", 0)))
-    spacing = words.size_in_words(data, found.get("spacing_px", float("nan")))
+    count = prose.number(int(found.get("sites_found", 0)))
+    spacing = prose.size_in_words(data, found.get("spacing_px", float("nan")))
     if method == "windows":
         where = "at random places" if settings.get("count") else "on a regular grid"
         return f"No atoms were looked for: {count} windows were laid {where} over the image."
@@ -104,7 +104,7 @@ def _sites(
     how = {
         "log": "as extrema of the Laplacian of Gaussian at the scale of the lattice",
         "maxima": "as local extrema of the smoothed image",
-        "model": f"by an ensemble of {words.number(detector.get('members', 0))} U-Nets"
+        "model": f"by an ensemble of {prose.number(detector.get('members', 0))} U-Nets"
         + cite("ronneberger2015")
         + f" trained on simulated images ({', '.join(detector.get('simulate') or [])}) of"
         + " randomised dose, blur, background and distortion"
@@ -115,20 +115,20 @@ def _sites(
     given = "given" if settings.get("spacing") else "estimated from the image"
     text = f"Sites were found {how}; their spacing, {given}, is {spacing}."
     if settings.get("refine", True):
-        error = words.size_in_words(data, found.get("coordinate_error_px", float("nan")))
+        error = prose.size_in_words(data, found.get("coordinate_error_px", float("nan")))
         text += (
             " Positions were refined by least-squares fits of two-dimensional Gaussians,"
             " neighbouring sites included, with standard errors from the Fisher information"
             f"{cite('dendekker2005')} (median {error} per coordinate)."
         )
-    patches = words.number(int(found.get("patches", 0)))
+    patches = prose.number(int(found.get("patches", 0)))
     text += f" Of {count} sites, {patches} lie far enough from the edge for a patch."
     if settings.get("track"):
         text += (
             " Sites were followed from frame to frame by linear assignment"
             f"{cite('jaqaman2008', 'fukai2023')} after drift was taken out"
             + (
-                f" ({words.number(int(found['atoms_followed']))} tracks)."
+                f" ({prose.number(int(found['atoms_followed']))} tracks)."
                 if "atoms_followed" in found
                 else "."
             )
@@ -146,9 +146,9 @@ def _patches(recipe: dict[str, Any], found: dict[str, float], data: dict[str, An
     }.get(norm, "not normalised")
     points = f"{int(found['patch_samples'])} × {int(found['patch_samples'])} points"
     if (recipe.get("sites") or {}).get("method") == "frames":
-        count = words.number(int(found.get("patches", 0)))
+        count = prose.number(int(found.get("patches", 0)))
         return f"Every one of {count} pictures was a patch of {points}, {way}."
-    side = words.size_in_words(data, found.get("patch_size_px", float("nan")))
+    side = prose.size_in_words(data, found.get("patch_size_px", float("nan")))
     centred = settings.get("centre", "subpixel") == "subpixel"
     return (
         f"Around every site a square patch with a side of {side} was sampled at {points},"
@@ -188,9 +188,9 @@ def _model(
     epochs = f" ({found['training_epochs']:.0f} epochs)" if "training_epochs" in found else ""
     likelihood = str(settings.get("likelihood", "gaussian")).replace("gaussian", "Gaussian")
     beta = settings.get("beta", 1.0)
-    weighed = f", β = {words.number(beta)}" if isinstance(beta, int | float) and beta != 1 else ""
+    weighed = f", β = {prose.number(beta)}" if isinstance(beta, int | float) and beta != 1 else ""
     return text + (
-        f" It was trained with a {likelihood} likelihood{weighed} for {words.number(int(steps))}"
+        f" It was trained with a {likelihood} likelihood{weighed} for {prose.number(int(steps))}"
         f" steps{epochs} of {settings.get('batch', 64)} patches by Adam{cite('kingma2015')}, the"
         f" learning rate rising to {settings.get('learning_rate', 0.002):g} and falling to nothing."
     )
@@ -246,7 +246,7 @@ def _strain(methods: list[str], cite: Cite) -> str:
 
 def _criticism(recipe: dict[str, Any], numbers: dict[str, dict[str, float]], cite: Cite) -> str:
     shares = [
-        f"{words.percent(numbers[name]['explained_fraction'])} (`{name}`)"
+        f"{prose.percent(numbers[name]['explained_fraction'])} (`{name}`)"
         for name in recipe.get("models") or {}
         if "explained_fraction" in numbers.get(name, {})
     ]

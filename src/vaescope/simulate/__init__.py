@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.simulate import asked, cards, pairs
-from vaescope.simulate.asked import Parameters
+from vaescope.simulate import arguments, cards, pairs
+from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.microscope import microscope
 from vaescope.simulate.systems import SYSTEMS
 
@@ -74,10 +74,10 @@ def _stack(
     import dask.array as da
     import xarray as xr
 
-    from vaescope.read import known
+    from vaescope.read import ground_truth
 
     images = made.pop("images")
-    truth = known.per_frame({key: da.from_array(value) for key, value in made.items()})
+    truth = ground_truth.per_frame({key: da.from_array(value) for key, value in made.items()})
     image = (("time", "channel", "y", "x"), images[:, None], {"long_name": "signal", "units": "1"})
     axis = np.arange(images.shape[1], dtype=float)
     dataset = xr.Dataset(
@@ -114,7 +114,7 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
     import xarray as xr
 
     made = SYSTEMS[system]
-    asked.refuse_crowd(parameters, parameters.size, getattr(parameters, "frames", 1))
+    arguments.refuse_crowd(parameters, parameters.size, getattr(parameters, "frames", 1))
     rng = np.random.default_rng(seed)
     built = made.build(parameters, rng)
     frames = built if isinstance(built, list) else [built]
@@ -203,7 +203,7 @@ def parse(name: str) -> tuple[str, Chosen]:
     """
     known: dict[str, Chosen] = {key: system.parameters for key, system in SYSTEMS.items()}
     known |= {key: cards.Parameters(**preset) for key, preset in cards.SETS.items()}
-    return asked.parse(name, known | PAIRS)
+    return arguments.parse(name, known | PAIRS)
 
 
 def _within(y: np.ndarray, x: np.ndarray, size: int, margin: float) -> np.ndarray:

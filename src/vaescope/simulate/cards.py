@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from vaescope.simulate.asked import within
+from vaescope.simulate.arguments import within
 
 SUITS = ("clubs", "spades", "diamonds", "hearts")
 _GLYPHS = "♣♠♦♥"

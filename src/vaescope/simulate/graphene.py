@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.arguments import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, first_grain, place
 from vaescope.simulate.rings import bonds_between, relax, settle, turn
 from vaescope.simulate.structure import scattering

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy.spatial import cKDTree
 
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.arguments import Parameters, within
 from vaescope.simulate.lattice import Columns, join, place
 from vaescope.simulate.structure import project, scattering, tile
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.arguments import Parameters, within
 from vaescope.simulate.lattice import Columns, interface, join, place, thin
 from vaescope.simulate.structure import Projection, project, tile
 

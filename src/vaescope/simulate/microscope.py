@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from vaescope.simulate.asked import Parameters
+from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.render import expected_counts, position_bound
 from vaescope.simulate.scattered import SingleAtoms, support

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.simulate import graphene, layers
-from vaescope.simulate.asked import Parameters, refuse_crowd, within
+from vaescope.simulate.arguments import Parameters, refuse_crowd, within
 from vaescope.simulate.graphene import SILICON3, Graphene, Sheet
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.layers import MoS2

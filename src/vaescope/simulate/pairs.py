@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vaescope.simulate import cards, systems
-from vaescope.simulate.asked import within
+from vaescope.simulate.arguments import within
 from vaescope.simulate.render import expected_counts
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601

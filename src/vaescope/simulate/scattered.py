@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.arguments import Parameters, within
 from vaescope.simulate.lattice import Columns, thin
 
 _CLOSEST = 2.6  # widths: nearer atoms merge into one blob

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vaescope import deformation
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.arguments import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, thin
 
 _MARGIN = 1.3  # of the image's side: deformations move columns in from outside

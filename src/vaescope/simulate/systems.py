@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vaescope.simulate import graphene, layers, materials, movies, scattered, strained
-from vaescope.simulate.asked import Parameters, within
+from vaescope.simulate.arguments import Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
 
 

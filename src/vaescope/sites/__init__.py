@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from vaescope.errors import UserError, refuse_unknown
 from vaescope.sites.frames import every_frame
-from vaescope.sites.sliding import everywhere
+from vaescope.sites.matching import score_against_truth
 from vaescope.sites.table import near_edge, tabulate
 from vaescope.sites.tracks import GAP, STEP, add_tracks, refuse_tracks, wanted
-from vaescope.sites.truth import score_against_truth
+from vaescope.sites.windows import everywhere
 
 if TYPE_CHECKING:
     import xarray as xr

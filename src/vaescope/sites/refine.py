@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vaescope.sites.windows import Windows, render
+from vaescope.sites.gaussians import Windows, render
 
 _ROUNDS = 14  # of: subtract the neighbours as now known, one step for every site
 # Wider Gaussians, in spacings, would fill the gap between neighbours and trade with the background.

@@ -25,11 +25,11 @@ from vaescope.train import checkpoint, prototypes
 from vaescope.train.adam import Adam
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
-from vaescope.train.followed import Followed
+from vaescope.train.device_data import Shown
 from vaescope.train.memory import Memory
 from vaescope.train.replay import Replay
 from vaescope.train.schedule import Moment, Plan
-from vaescope.train.shown import Shown
+from vaescope.train.top_turns import Followed
 
 RECORDED = (
     "elbo",

@@ -28,9 +28,9 @@ from vaescope.numerics import one_thread, rounded_on_gpu
 from vaescope.progress import Course
 from vaescope.train import physics
 from vaescope.train.data import Data
+from vaescope.train.device_data import Shown
 from vaescope.train.fitting import Fitting
 from vaescope.train.schedule import Plan
-from vaescope.train.shown import Shown
 
 LOOK = 0.3  # seconds between two looks at how far a process is
 

@@ -18,7 +18,7 @@ from vaescope.sites.learned.maxima import peaks
 from vaescope.sites.learned.network import UNet, best_device
 from vaescope.sites.learned.picture import normalised
 from vaescope.sites.learned.settings import Settings
-from vaescope.sites.truth import match
+from vaescope.sites.matching import match
 
 _SPECIES_WEIGHT = 0.1  # of the species' cross entropy beside the heat's
 _TOLD = 0.3  # heat above which the species of a pixel is asked for

@@ -1,0 +1,19 @@
+"""From trained members to maps with error bars: encode, fix the gauge, align, agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaescope.ensemble.maps import map_latents
+
+__all__ = ["map_latents"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch only when it is asked for: figures and reports do not."""
+    if name == "map_latents":
+        from vaescope.ensemble.maps import map_latents
+
+        return map_latents
+    raise AttributeError(f"module `vaescope.ensemble` has no `{name}`")

@@ -1,0 +1,110 @@
+"""Bringing the members of an ensemble into one frame of reference.
+
+Members agree on the data, not on names: latents may be rotated, mirrored and scaled against each
+other, classes permuted, angles shifted by a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.ensemble.orientation import circular_mean, wrap
+
+if TYPE_CHECKING:
+    from vaescope.ensemble.encode import Encoding
+
+
+def procrustes(content: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, float]:
+    """Rotate, mirror, scale and shift content (site, latent) onto the reference's.
+
+    Returns
+    -------
+    The matrix (latent, latent) that acts on centred content from the right, scale included, and
+    the share of the reference's variance that it explains.
+
+    Source: Schönemann, Psychometrika 31 (1966) 1; Gower, Psychometrika 40 (1975) 33.
+    """
+    one = content - content.mean(0)
+    other = reference - reference.mean(0)
+    left, values, right = np.linalg.svd(one.T @ other)
+    rotation = left @ right
+    power = float((one**2).sum())
+    scale = float(values.sum()) / power if power > 0 else 1.0
+    total = float((other**2).sum())
+    explained = float(values.sum()) ** 2 / (power * total) if power > 0 and total > 0 else 0.0
+    return rotation * scale, explained
+
+
+def principal_axes(content: np.ndarray) -> np.ndarray:
+    """Rotation (latent, latent) of content onto its principal axes, signs fixed by skewness.
+
+    It makes "latent 1" the direction in which the sites vary most, whatever the reference member
+    happened to call it.
+    """
+    centred = content - content.mean(0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    turned = centred @ axes.T
+    signs = np.where((turned**3).sum(0) < 0, -1.0, 1.0)
+    return axes.T * signs
+
+
+def match_classes(probability: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """For every class of the reference, the class that plays its part (Kuhn–Munkres).
+
+    probability, reference: (site, class) -> (class,) indices into the columns of ``probability``.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    overlap = reference.T @ probability
+    _, columns = linear_sum_assignment(-overlap)
+    return columns
+
+
+def angle_offset(angle: np.ndarray, reference: np.ndarray, n: int) -> tuple[float, int]:
+    """The constant (rad) and sign that bring angles (site,) onto the reference's, modulo 2 pi/n.
+
+    The sign is -1 only if the mirrored angles agree clearly better.
+    """
+    best = (0.0, 1)
+    agreement = -1.0
+    for sign in (1, -1):
+        apart = reference - sign * angle
+        length = float(np.abs(np.exp(1j * n * apart).mean()))
+        if length > agreement + 0.05:
+            best, agreement = (float(circular_mean(apart, n)), sign), length
+    return best
+
+
+def same_sign(value: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """A member's values (site,) with the sign that agrees with the reference member's.
+
+    A canonical picture turned by a right angle shears the other way.
+    """
+    agreement = ((value - value.mean()) * (reference - reference.mean())).sum()
+    return value if agreement >= 0 else -value
+
+
+def leader(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
+    """The member with the best bound of those with a vote: the frame of reference of all."""
+    means = np.array([encoding.elbo[:].mean() for encoding in encodings])
+    return int(np.where(kept, means, -np.inf).argmax())
+
+
+def apply_angle(angle: np.ndarray, offset: float, sign: int, n: int) -> np.ndarray:
+    """Angles in the reference's frame, wrapped modulo 2 pi / n."""
+    return wrap(sign * angle + offset, n)
+
+
+def sound(elbo: np.ndarray, limit: float = 4.0) -> np.ndarray:
+    """Members whose bound does not fall far behind: (member,) mean ELBO -> (member,) bool.
+
+    Behind means more than ``limit`` robust standard deviations below the median (and by more than
+    2 % of the spread that training gained): a member stuck in a poor optimum has no vote.
+    """
+    median = np.median(elbo)
+    deviation = 1.4826 * np.median(np.abs(elbo - median))
+    tolerance = max(limit * deviation, 0.02 * abs(median), 1.0)
+    return np.asarray(elbo >= median - tolerance)

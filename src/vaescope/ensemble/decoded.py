@@ -1,0 +1,181 @@
+"""The pictures that figures need of a model, made here so that drawing needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vaescope.ensemble.consensus import View
+from vaescope.ensemble.encode import Member, decode, turned_upright
+from vaescope.ensemble.gauge import Gauge
+from vaescope.ensemble.planes import decode_planes
+from vaescope.ensemble.source import Source
+from vaescope.models.settings import Settings
+from vaescope.train.data import Codec
+
+GRID = 9  # decoded pictures along each latent
+MOST_TOLD = 12  # rows of pictures, one for each class that a model is told
+QUANTILES = (2, 15, 30, 50, 70, 85, 98)  # per cent, of a number that a model is told
+
+
+@dataclass
+class Pictures:
+    """Decoded and averaged pictures, upright, in the normalised units of the patches."""
+
+    grid: np.ndarray  # (row, column, channel, py, px)
+    rows: np.ndarray
+    columns: np.ndarray
+    class_patch: np.ndarray | None = None
+    class_decoded: np.ndarray | None = None
+    told: tuple[str, bool, np.ndarray] | None = None  # name, whether classes, values
+    by_told: np.ndarray | None = None  # (told, column, channel, py, px)
+
+    def variables(self, settings: Settings) -> dict[str, Any]:
+        """The variables of ``latents.zarr``: name -> (dims, values)."""
+        picture = axes(settings)
+        patch = ("channel", "py", "px")
+        out: dict[str, Any] = {
+            "decoded_grid": (("grid_row", "grid_column", *picture), self.grid),
+            "grid_row": (("grid_row",), self.rows, {"long_name": "latent 2"}),
+            "grid_column": (("grid_column",), self.columns, {"long_name": "latent 1"}),
+        }
+        if self.class_patch is not None:
+            out["class_patch"] = (("class", *patch), self.class_patch)
+            out["class_decoded"] = (("class", *picture), self.class_decoded)
+        if self.told is not None:
+            name, classes, values = self.told
+            out["decoded_conditions"] = (("told", "grid_column", *picture), self.by_told)
+            out["told"] = (("told",), values, {"long_name": name, "classes": int(classes)})
+        return out
+
+
+def axes(settings: Settings) -> tuple[str, str, str]:
+    """Dimensions of what a model draws: those of the patches, unless it makes something else."""
+    if settings.target is None:
+        return ("channel", "py", "px")
+    return ("target_channel", "target_y", "target_x")
+
+
+def upright(view: View, patches: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+    """The patches (row, channel, py, px) of some sites, turned back by the consensus angle if
+    any."""
+    angle = view.consensus_angle
+    return patches if angle is None else turned_upright(patches, angle[rows])
+
+
+def drawer(
+    view: View, ensemble: Sequence[Member], gauges: Sequence[Gauge | None], told: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What decodes content in consensus axes (point, latent) to upright pictures, by the reference
+    member; what a conditional model is told (site, condition) is at its mean."""
+    mean = told.mean(0, keepdims=True)
+    member, gauge = ensemble[view.reference], gauges[view.reference]
+    return lambda points: _upright(member, gauge, view, points, mean)
+
+
+def planes(
+    view: View,
+    ensemble: Sequence[Member],
+    gauges: Sequence[Gauge | None],
+    codec: Codec,
+    told: np.ndarray,
+) -> dict[str, Any]:
+    """The decoded planes of ``decode_planes``, by the reference member: variables of
+    ``latents.zarr``. A conditional model has its pictures for each value of what it is told, of
+    which ``told`` (site, condition) has that of each site."""
+    member, gauge = ensemble[view.reference], gauges[view.reference]
+    mean = told.mean(0, keepdims=True)
+
+    def one(points: np.ndarray, row: np.ndarray | None) -> np.ndarray:
+        return _upright(member, gauge, view, points, mean if row is None else row[None])
+
+    each = _told(codec, told)[3] if member.model.conditions else None
+    return decode_planes(view.consensus_content, one, each, axes(member.settings))
+
+
+def draw(
+    view: View,
+    ensemble: Sequence[Member],
+    gauges: Sequence[Gauge | None],
+    source: Source,
+    told: np.ndarray,
+) -> Pictures:
+    """All pictures of one model: its latent grid is the reference member's, in consensus axes.
+
+    What a conditional model is told, ``told`` (site, condition), is at its mean, but for the
+    pictures by what it is told.
+    """
+    member, gauge = ensemble[view.reference], gauges[view.reference]
+    first, second, points = _grid_points(view)
+    mean = told.mean(0, keepdims=True)
+    grid = _upright(member, gauge, view, points, mean)
+    shape = (len(second), len(first), *grid.shape[1:])
+    out = Pictures(grid.reshape(shape), second, first)
+    if member.model.conditions:
+        name, classes, values, rows = _told(source.codec, told)
+        out.told = (name, classes, values)
+        middle = np.tile(np.median(view.consensus_content, 0), (len(first), 1))
+        middle[:, 0] = first
+        drawn = [_upright(member, gauge, view, middle, row[None]) for row in rows]
+        out.by_told = np.stack(drawn)
+    found = view.consensus_class
+    if found is not None and view.class_probability is not None:
+        number = np.bincount(found, minlength=view.class_probability.shape[2])
+        total = np.zeros((len(number), *source.shown(np.arange(1)).shape[1:]))
+        for some, data in source.blocks():
+            turned = upright(view, data.patches, some)
+            np.add.at(total, found[some], turned)
+        with np.errstate(invalid="ignore"):
+            out.class_patch = (total / number[:, None, None, None]).astype(np.float32)
+        middles = [
+            view.consensus_content[found == k].mean(0) if n else np.zeros(points.shape[1])
+            for k, n in enumerate(number)
+        ]
+        out.class_decoded = _upright(member, gauge, view, np.stack(middles), mean)
+    return out
+
+
+def _told(codec: Codec, told: np.ndarray) -> tuple[str, bool, np.ndarray, np.ndarray]:
+    """The first condition: its name, whether it is a class, values of it, and all conditions
+    (value, number) with the others at their means."""
+    first = codec.conditions[0]
+    classes = "levels" in first
+    width = len(first["levels"]) if classes else 1
+    if classes:
+        chosen = np.unique(np.linspace(0, width - 1, min(width, MOST_TOLD)).round().astype(int))
+        values, encoded = np.array(first["levels"], dtype=float)[chosen], np.eye(width)[chosen]
+    else:
+        encoded = np.percentile(told[:, :1], QUANTILES, axis=0)
+        values = encoded[:, 0] * first["sd"] + first["mean"]
+    rows = np.repeat(told.mean(0, keepdims=True), len(values), 0)
+    rows[:, :width] = encoded
+    return str(first["name"]), classes, values, rows
+
+
+def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values of latents 1 and 2 and the grid (row * column, latent) over the bulk of the sites."""
+    content = view.consensus_content
+    low, high = np.percentile(content, [2, 98], axis=0)
+    first = np.linspace(low[0], high[0], GRID)
+    if content.shape[1] == 1:
+        return first, np.zeros(1), first[:, None]
+    second = np.linspace(high[1], low[1], GRID)
+    points = np.tile(np.median(content, 0), (GRID * GRID, 1))
+    points[:, 0] = np.tile(first, GRID)
+    points[:, 1] = np.repeat(second, GRID)
+    return first, second, points
+
+
+def _upright(
+    member: Member, gauge: Gauge | None, view: View, points: np.ndarray, told: np.ndarray
+) -> np.ndarray:
+    """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x;
+    ``told`` (1, number) holds for all of them."""
+    content = points @ view.to_native + view.centre
+    drawn = decode(member, content, np.repeat(told, len(content), 0))
+    if gauge is None:
+        return drawn
+    return turned_upright(drawn, gauge.of(drawn) + gauge.zero)

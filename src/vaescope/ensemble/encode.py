@@ -1,0 +1,330 @@
+"""Encoding every site with one member of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vaescope.ensemble.lazy_pictures import Drawn
+from vaescope.ensemble.refine import refine
+from vaescope.ensemble.spool import Spool
+from vaescope.errors import UserError
+from vaescope.models import likelihood, pose
+from vaescope.models.elbo import POSE, Weights
+from vaescope.models.family import Family, Side
+from vaescope.models.settings import Settings
+from vaescope.train import checkpoint
+from vaescope.train.data import Codec, Data
+
+ROWS = 256  # sites encoded at once, at most: bounds memory to some tens of megabytes
+COPIES = 1536  # of their turned copies: enough for a good product, and still near a cache's size
+
+OfSites = np.ndarray | Spool
+"""An array over the site, perhaps one on disk: ``[:]`` reads it as a whole, a slice in part."""
+
+
+@dataclass
+class Member:
+    """A trained member and what its file says of it.
+
+    ``seed`` of the training; ``spread`` of an autoencoder's content over the training sites, as
+    ``mean`` (latent) and ``covariance`` (latent, latent); None where a prior tells it, or where the
+    file is older.
+    """
+
+    model: Family
+    number: int
+    elbo: float
+    codec: Codec
+    seed: int = 0
+    spread: dict[str, Any] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.model.settings
+
+
+@dataclass
+class Encoding:
+    """What one member says of every site; absent parts are None.
+
+    ``content``, ``content_sd`` (site, latent); ``turn_weight`` (site, turn) the posterior over the
+    grid of turns; ``angle``, ``angle_sd`` (site,) rad, at the likeliest turn; ``offset``,
+    ``offset_sd`` (site, 2) as (y, x) in units of half the patch side; ``strain``, ``strain_sd``
+    (site, 3) as xx, yy, xy in the frame of the image; ``scale``, ``scale_sd`` (site,) factors;
+    ``shear``, ``shear_sd`` (site,) rad by which a right angle of the structure closes;
+    ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3) as in
+    ``models.pose``; ``told`` (site, condition); ``reconstruction`` (site, channel, height, width)
+    of the target; ``canonical`` the same, upright; ``sigma`` (channel,) noise of a pixel.
+    """
+
+    content: OfSites
+    content_sd: OfSites
+    elbo: OfSites
+    reconstruction: np.ndarray | Drawn
+    canonical: np.ndarray | Drawn
+    sigma: np.ndarray
+    turns: np.ndarray
+    pose: OfSites | None = None
+    told: OfSites | None = None
+    turn_weight: OfSites | None = None
+    angle: OfSites | None = None
+    angle_sd: OfSites | None = None
+    offset: OfSites | None = None
+    offset_sd: OfSites | None = None
+    strain: OfSites | None = None
+    strain_sd: OfSites | None = None
+    scale: OfSites | None = None
+    scale_sd: OfSites | None = None
+    shear: OfSites | None = None
+    shear_sd: OfSites | None = None
+    class_probability: OfSites | None = None
+
+
+def load_members(folder: Path) -> list[Member]:
+    """All members of an ensemble, in the order of their numbers.
+
+    Raises
+    ------
+    UserError : there are none, or a file cannot be read.
+    """
+    found = [load_member(file) for file in sorted(folder.glob("member-*.safetensors"))]
+    if not found:
+        raise UserError("no trained members here", file=folder, remedy="Run the training again")
+    return sorted(found, key=lambda member: member.number)
+
+
+def load_member(file: Path) -> Member:
+    """One member from its file.
+
+    Raises
+    ------
+    UserError : the file is missing, or holds no weights of a model.
+    """
+    loaded = checkpoint.load(file)
+    try:
+        assert loaded is not None
+        tensors, facts = loaded
+        codec = Codec.from_dict(facts["codec"])
+        shapes = (tuple(facts["shape"]), tuple(facts["target"]))
+        model = Family(1, shapes[0], Settings(**facts["settings"]), shapes[1], codec.size)
+        model.load_state_dict(tensors)
+    except (AssertionError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(
+            "the weights cannot be read",
+            file=file,
+            found="no such file" if not file.exists() else None,
+            remedy="Train the model again",
+        ) from error
+    model.eval()
+    return Member(
+        model, facts["member"], facts["elbo"], codec, facts.get("seed", 0), facts.get("spread")
+    )
+
+
+def save_member(member: Member, file: Path) -> None:
+    """Write one member so that ``load_member`` reads it: weights, and the rest as a JSON header."""
+    facts = {
+        "settings": member.settings.as_dict(),
+        "shape": list(member.model.shape),
+        "target": list(member.model.target),
+        "codec": member.codec.as_dict(),
+        "member": member.number,
+        "seed": member.seed,
+        "elbo": member.elbo,
+        "spread": member.spread,
+    }
+    checkpoint.save(file, member.model.state_dict(), facts)
+
+
+def encode(member: Member, data: Data) -> Encoding:
+    """Encode the patches of ``train.data.gather``.
+
+    Every turn of the grid is decoded and weighed by its own likelihood, so that the choice of the
+    turn does not rest on the encoder's guess alone; where the target is NaN, not known, it does,
+    and ``elbo`` is NaN. Labels are not used, even where known. With the setting ``refine`` content
+    and pose go on from the encoder's guess; their spreads and ``elbo`` stay those of the guess.
+    """
+    return encode_all([member], [data], len(data))[0]
+
+
+def encode_all(
+    ensemble: Sequence[Member],
+    blocks: Iterable[Data],
+    count: int,
+    share: Callable[..., Iterable[list[dict[str, np.ndarray]]]] = map,
+    room: Callable[..., Any] = np.empty,
+) -> list[Encoding]:
+    """Encode patches that come block by block with every member of an ensemble, as ``encode``.
+
+    Turned copies of patches, which are the same for all members, are made once.
+
+    Parameters
+    ----------
+    ensemble : members that were trained together, whose settings are the same.
+    blocks : of ``train.data.gather``, ``count`` sites in all.
+    share : like ``map``: what encodes batches of sites, some of them side by side.
+    room : makes the arrays over the site that are filled, of a shape and a dtype.
+    """
+    whole: list[dict[str, Any]] = [{} for _ in ensemble]
+    done = 0
+    size = max(min(ROWS, COPIES // len(ensemble[0].model.turns)), 1)
+    batches = (batch for block in blocks for batch in block.batches(size))
+    for parts in share(partial(_encode_by_all, ensemble), batches):
+        rows = slice(done, done + len(parts[0]["elbo"]))
+        done = rows.stop
+        for arrays, part in zip(whole, parts, strict=True):
+            for name, values in part.items():
+                if name not in arrays:
+                    arrays[name] = room((count, *values.shape[1:]), values.dtype)
+                arrays[name][rows] = values
+    return [_encoding(*each) for each in zip(ensemble, whole, strict=True)]
+
+
+def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
+    left = arrays.pop("left", None)
+    if left is None:
+        sigma = member.model.log_noise()[0].detach().exp().numpy()
+    else:
+        sigma = np.sqrt(left[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
+    turns = member.model.turns.numpy()
+    content, told, poses = arrays["content"], arrays["told"], arrays["pose"]
+
+    @torch.no_grad()
+    def reconstruct(rows: np.ndarray) -> np.ndarray:
+        """Some sites (row,) as they lie: (row, channel, height, width)."""
+        parts = [torch.from_numpy(a[rows]).unsqueeze(0) for a in (content, poses, told)]
+        shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
+        return likelihood.mean(shown[0, :, 0], member.settings.likelihood).numpy()
+
+    size = len(content), member.model.target
+    return Encoding(
+        **arrays,
+        sigma=sigma,
+        turns=turns,
+        canonical=Drawn(*size, lambda rows: decode(member, content[rows], told[rows])),
+        reconstruction=Drawn(*size, reconstruct),
+    )
+
+
+@torch.no_grad()
+def _encode_by_all(ensemble: Sequence[Member], batch: Data) -> list[dict[str, np.ndarray]]:
+    """What each member says of some sites."""
+    copies = ensemble[0].model.copies(torch.from_numpy(batch.patches))
+    return [_encode_batch(member.model, batch, copies) for member in ensemble]
+
+
+def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.ndarray]:
+    target = torch.from_numpy(data.target)
+    side = Side(conditions=torch.from_numpy(data.conditions).unsqueeze(0))
+    final = Weights.of(model.settings)
+    told = model.told(side, copies.unsqueeze(0))
+    encoded = model.encoder(copies.unsqueeze(0), told)
+    turns = model.turns.expand_as(encoded.turn_logit)
+    noise = torch.zeros(1, len(copies), turns.shape[2], model.noise_size())
+    terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
+    pose_terms = [terms[name] for part in POSE if (name := f"kl_{part}") in terms]
+    continuous = sum(pose_terms, final.content * terms["kl_content"])
+    score = (
+        terms["reconstruction"]
+        - final.beta * continuous
+        - final.beta_class * terms.get("kl_class", torch.zeros(()))
+        + functional.log_softmax(model.turn_prior, -1)[:, None]
+    )
+    # A target that is not known says nothing of the turn: the encoder's own guess stands.
+    guess = functional.log_softmax(encoded.turn_logit, -1)
+    weight = functional.softmax(torch.where(score.isnan(), guess, score), -1)
+    best = weight.argmax(-1, keepdim=True)
+    picked = encoded.pick(best)
+    turn = turns.gather(2, best)
+    out: dict[str, Tensor] = {
+        "content_sd": picked.content[1][0, :, 0].exp(),
+        "elbo": torch.logsumexp(score, -1)[0],
+        "turn_weight": weight[0].half(),  # a share: three digits are enough, and there are many
+    }
+    latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
+    spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
+    latents["content"] = picked.content[0]
+    if model.settings.refine:
+        latents = refine(model, target.unsqueeze(0), turn, latents, told)
+    angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
+    if "angle" in latents:
+        out["angle"] = torch.atan2(angle.sin(), angle.cos())
+        out["angle_sd"] = spread["angle"][:, 0]
+    if "offset" in latents:
+        turned = pose.rotation(angle)
+        offset = (turned @ latents["offset"][0, :, 0].unsqueeze(-1)).squeeze(-1)
+        variance = (turned**2 @ spread["offset"].square().unsqueeze(-1)).squeeze(-1)
+        out["offset"], out["offset_sd"] = offset.flip(-1), variance.sqrt().flip(-1)
+    if "strain" in latents:
+        turned = _strain_rotation(angle)
+        out["strain"] = (turned @ latents["strain"][0, :, 0].unsqueeze(-1)).squeeze(-1)
+        variance = spread["strain"].square().unsqueeze(-1)
+        out["strain_sd"] = (turned**2 @ variance).squeeze(-1).sqrt()
+    if "scale" in latents:
+        out["scale"] = latents["scale"][0, :, 0, 0].exp()
+        out["scale_sd"] = out["scale"] * spread["scale"][:, 0]
+    if "shear" in latents:
+        # exp of a pure shear s leans both axes by an angle whose tangent is tanh s.
+        lean = latents["shear"][0, :, 0, 0]
+        out["shear"] = 2 * torch.atan(torch.tanh(lean))
+        out["shear_sd"] = 2 * spread["shear"][:, 0] / torch.cosh(2 * lean)
+    if "class_probability" in terms:
+        out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
+    content = latents["content"]
+    poses = model.poses(turn, latents)
+    out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "told": told[0]}
+    kind = model.settings.likelihood
+    if kind != "gaussian":
+        # The other likelihoods have no noise of their own: what is left over stands for it.
+        shown = likelihood.mean(model.decode_rows(content, poses, told)[0, :, 0], kind)
+        out["left"] = ((target - shown).square() * model.mask).sum((2, 3))
+    if not model.settings.stochastic:
+        # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
+        out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}
+    return {name: value.numpy() for name, value in out.items()}
+
+
+def _strain_rotation(angle: Tensor) -> Tensor:
+    """Matrices (…, 3, 3) from (xx, yy, xy) in the canonical frame to the frame of the image."""
+    c, s = angle.cos(), angle.sin()
+    rows = [
+        torch.stack([c * c, s * s, 2 * c * s], -1),
+        torch.stack([s * s, c * c, -2 * c * s], -1),
+        torch.stack([-c * s, c * s, c * c - s * s], -1),
+    ]
+    return torch.stack(rows, -2)
+
+
+@torch.no_grad()
+def decode(member: Member, content: np.ndarray, conditions: np.ndarray | None = None) -> np.ndarray:
+    """Canonical pictures (row, channel, height, width) of content (row, latent).
+
+    ``conditions`` (row, number) as ``Codec.encode`` gives them; None: zeros, an average condition.
+    """
+    if conditions is None:
+        conditions = np.zeros((len(content), member.model.conditions))
+    inputs = np.concatenate([content, conditions], axis=1)
+    rows = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).unsqueeze(0)
+    return likelihood.mean(
+        member.model.decoder.canonical(rows)[0], member.settings.likelihood
+    ).numpy()
+
+
+@torch.no_grad()
+def turned_upright(patches: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Patches (site, channel, side, side) turned back by their angles (site,) in radians."""
+    out = []
+    for start in range(0, len(patches), ROWS):
+        batch = torch.from_numpy(np.ascontiguousarray(patches[start : start + ROWS]))
+        angle = torch.from_numpy(np.asarray(angles[start : start + ROWS], dtype=np.float32))
+        out.append(pose.resample(batch, pose.affine(-angle, None, None)).numpy())
+    return np.concatenate(out)

@@ -1,0 +1,64 @@
+"""What the members of an ensemble together make of every patch, and what that leaves over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vaescope.ensemble import predictive_checks
+from vaescope.ensemble.encode import Encoding
+from vaescope.ensemble.source import Source
+from vaescope.ensemble.spool import Scratch, Spool
+
+Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
+"""Like ``map``: what does something for every member, some of them at once."""
+
+
+@dataclass
+class LeftOver:
+    """``reconstruction`` (site, channel, height, width), on disk and not in memory; ``residual``
+    (site,) over the noise, ``explained`` (site,), and the ``noise`` of the explained ones."""
+
+    reconstruction: Spool
+    residual: np.ndarray
+    explained: np.ndarray
+    noise: predictive_checks.Noise
+
+
+def leave_over(
+    source: Source, encodings: Sequence[Encoding], mask: np.ndarray, share: Share
+) -> LeftOver:
+    """Draw all sites by members with a vote, block by block.
+
+    Parameters
+    ----------
+    source : patches and targets.
+    encodings : of the members with a vote.
+    mask : (height, width), the pixels that count.
+    share : ``map``, or that of a pool of threads.
+    """
+    sigma = np.sqrt(np.mean([e.sigma**2 for e in encodings], 0))
+    reconstruction = Scratch().empty(encodings[0].reconstruction.shape)
+    residual = np.empty(len(source), np.float32)
+    for rows, data in source.blocks():
+
+        def draw(encoding: Encoding, rows: slice = rows) -> np.ndarray:
+            return encoding.reconstruction[rows]
+
+        total = np.zeros(data.target.shape, np.float32)
+        for drawn in share(draw, encodings):
+            total += drawn
+        total /= len(encodings)
+        reconstruction[rows] = total
+        residual[rows] = predictive_checks.reduced_residual(data.target, total, sigma, mask)
+    explained = predictive_checks.explained(residual)
+
+    def noise() -> Iterator[np.ndarray]:
+        for rows, data in source.blocks():
+            good = explained[rows]
+            yield (data.target[good] - reconstruction[rows][good]) / sigma[:, None, None]
+
+    return LeftOver(reconstruction, residual, explained, predictive_checks.Noise.of(noise(), mask))

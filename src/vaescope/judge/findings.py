@@ -1,0 +1,23 @@
+"""What a careful reader should know of a result: found, how bad it is, what it means, what to do.
+
+Everything here is read from what the stages have left behind (tables of sites, latents, histories
+of training, shares of the scan), so that old results are judged as new ones are.
+"""
+
+from vaescope.judge.finding import SEVERITIES, Finding, Severity, ordered
+from vaescope.judge.of_data import of_scan, of_sites, of_strain
+from vaescope.judge.of_models import of_history, of_latents, of_maps, of_model
+
+__all__ = [
+    "SEVERITIES",
+    "Finding",
+    "Severity",
+    "of_history",
+    "of_latents",
+    "of_maps",
+    "of_model",
+    "of_scan",
+    "of_sites",
+    "of_strain",
+    "ordered",
+]

@@ -1,0 +1,160 @@
+"""Findings about what the models are given: detection, fits, strain of the lattice, the scan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.judge import scan
+from vaescope.judge.finding import Finding, Severity
+from vaescope.store import json_attribute
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_FEW_PATCHES = 100  # below which an ensemble of networks learns the noise
+_POOR_FIT = 0.5  # share of the variance around a site that a Gaussian explains
+_NOTABLE = 0.1  # share of the sites from which something concerns the whole
+_BLURRED = 0.1  # of the spacing: positions that are less sure tell no strain and no class
+
+
+def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[Finding]:
+    """Findings about detection and fits.
+
+    image, sites, patches : the Datasets of ``image.zarr``, ``sites.zarr`` and ``patches.zarr``.
+    """
+    said: list[Finding] = []
+
+    def say(kind: str, severity: Severity, says: str, means: str, remedy: str) -> None:
+        said.append(Finding(kind, severity, "sites", says, means, remedy))
+
+    count, total = int(patches.sizes["site"]), int(sites.sizes["site"])
+    stack = sites.attrs.get("method") == "frames"
+    if count < _FEW_PATCHES:
+        say(
+            "few patches",
+            "care",
+            f"Only {count} patches could be cut.",
+            "Networks that see so few patches learn their noise by heart; rare structures are not"
+            " found.",
+            "Take a larger image or more frames, or smaller patches (`patches: size`).",
+        )
+    if not stack and not image.attrs.get("calibrated"):
+        say(
+            "not calibrated",
+            "note",
+            "The image tells no pixel size.",
+            "Lengths are in pixels; strain, angles and classes do not need it.",
+            "Give `pixel_size` in the sample sheet.",
+        )
+    if sites.attrs.get("spacing_estimated") and sites.attrs.get("periodic") is False:
+        say(
+            "no period",
+            "care",
+            "The image has no clear period from which a spacing could be taken.",
+            "Patch sizes and the scale at which sites are looked for are guesses.",
+            "Look at the figure of the sites; give `sites: spacing` if they are not the atoms.",
+        )
+    if "fit_quality" in sites and total:
+        poor = float(np.mean(sites["fit_quality"].values < _POOR_FIT))
+        if poor > _NOTABLE:
+            say(
+                "poor fits",
+                "care",
+                f"{100 * poor:.0f} % of the sites are fitted badly (quality below {_POOR_FIT:g}):"
+                " a Gaussian tells less than half of what is seen there.",
+                "There is much noise, or some are no atoms, or two for one; look at the standard"
+                " error of their coordinates.",
+                "Look at the figure of the sites; change `sites: threshold`, `spacing` or"
+                " `polarity`, or let a detector look (`extends: atoms-learned`).",
+            )
+    if "y_error" in sites and total:
+        spacing = float(sites.attrs.get("spacing", np.nan))
+        error = np.hypot(sites["y_error"].values, sites["x_error"].values) / np.sqrt(2)
+        error = error[np.isfinite(error)]
+        blurred = float(np.median(error)) / spacing if error.size else 0.0
+        if blurred > _BLURRED:
+            say(
+                "blurred positions",
+                "serious",
+                f"Positions are unsure by {100 * blurred:.0f} % of the spacing (median).",
+                "Offsets, strain and neighbours say little.",
+                "Average frames, or bin the image; noise alone makes positions so unsure.",
+            )
+    if "score_spread" in sites and sites.attrs.get("method") == "model" and total:
+        doubt = float(np.mean(sites["score"].values - sites["score_spread"].values < 0.5))
+        if doubt > _NOTABLE:
+            say(
+                "doubtful detections",
+                "care",
+                f"{100 * doubt:.0f} % of the sites are doubtful to the detector: within the spread"
+                " of its members, the probability falls below one half.",
+                "Some of them may be no atoms, and others be missing.",
+                "Filter by `score` in sites.csv, or simulate images that look more like this one"
+                " (`sites: detector`).",
+            )
+    lost = total - count
+    if not stack and total and lost / total > 0.4:
+        say(
+            "cut off",
+            "note",
+            f"{lost} of {total} sites are too near the edge for a patch.",
+            "They are in the table of sites, but no map shows them.",
+            "Smaller patches (`patches: size`) reach further out.",
+        )
+    scores = json_attribute(sites, "truth_scores", {})
+    for name, word in (("recall", "true sites were found"), ("precision", "found sites are true")):
+        share = float(scores.get(name, 1.0))
+        if share < 0.9:
+            say(
+                f"low {name}",
+                "serious" if share < 0.7 else "care",
+                f"Only {100 * share:.1f} % of the {word}.",
+                "The truth is known here: this is how far the detection can be trusted on images"
+                " like this one.",
+                "Try another `sites: method`, `threshold` or `spacing`.",
+            )
+    return said
+
+
+def of_strain(strain: xr.Dataset) -> list[Finding]:
+    """Findings about strain and rotation of the lattice (``strain.zarr``)."""
+    if not strain.attrs.get("ordered"):
+        return []
+    said = []
+    widened = float(np.max(np.atleast_1d(strain.attrs.get("position_errors_widened", 1.0))))
+    if widened > 1.5:
+        said.append(
+            Finding(
+                "position errors too small",
+                "care",
+                "strain: neighbours",
+                f"Standard errors of positions had to grow {widened:.1f} times to agree with the"
+                " lattice.",
+                "Neighbouring sites lie off their lattice by more than their fits say: noise of the"
+                " scan, or atoms that are no Gaussians.",
+                "Trust the errors of the strain, which have grown, not those of positions.",
+            )
+        )
+    stored = json_attribute(strain, "scan_shares", {})
+    by_method = {name: scan.from_attribute(shares) for name, shares in stored.items()}
+    return said + of_scan("strain", scan.together(by_method))
+
+
+def of_scan(about: str, changes: list[scan.Change]) -> list[Finding]:
+    """Findings about maps that follow rows or columns of the image."""
+    return [
+        Finding(
+            "scan artefact" if change.abrupt else "slow change along the scan",
+            "care" if change.abrupt else "note",
+            about,
+            change.says,
+            "The scan may have made these maps, not the specimen. " + scan.ALIKE
+            if change.abrupt
+            else "Drift of the scan, or the specimen itself. " + scan.ALIKE,
+            "Compare with an image whose scan was turned by 90°; `ingest: preprocess:"
+            " detrend_lines` takes out shifts of brightness, not of places.",
+        )
+        for change in changes
+    ]

@@ -1,0 +1,274 @@
+"""Findings about models: their maps, their members and classes, their training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.judge import scan
+from vaescope.judge.finding import Finding, Severity
+from vaescope.judge.of_data import of_scan
+from vaescope.store import json_attribute
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_COLLAPSED = 0.1  # nats per latent: content that says less is the prior
+_UNSURE = 0.5  # of the entropy of not knowing anything
+_APART = 0.5  # adjusted mutual information of two members' classes
+_LATE = 0.25  # last share of the training in which nothing much should happen any more
+_STILL = 0.2  # of the rise since the start; the rate falls to nothing, so a tenth always comes late
+
+
+def of_latents(latents: xr.Dataset) -> list[Finding]:
+    """Findings about one model's maps (``latents.zarr``)."""
+    name = str(latents.attrs.get("model") or "model")
+    scores = json_attribute(latents, "scores", {})
+    members = int(latents.sizes.get("member", 1))
+    numbers = [int(k) for k in np.atleast_1d(latents.attrs.get("members_kept", range(members)))]
+    count = latents["class_count"].values if "class_count" in latents else None
+    said = of_model(
+        name,
+        kept=np.isin(np.arange(members), numbers),
+        content=latents["consensus_content"].values,
+        content_spread=latents["content_spread"].values,
+        agreement=float(scores.get("content_agreement", 1.0)),
+        class_count=count,
+        dissolved=int(scores.get("classes_dissolved", 0)),
+        explained_fraction=float(scores.get("explained_fraction", 1.0)),
+    )
+
+    def say(kind: str, severity: Severity, says: str, means: str, remedy: str) -> None:
+        said.append(Finding(kind, severity, name, says, means, remedy))
+
+    if "angle_spread" in latents:
+        period = 360 / max(int(latents.attrs.get("symmetry", 1)), 1)
+        spread = float(np.degrees(np.nanmedian(latents["angle_spread"].values)))
+        if spread > period / 12:
+            say(
+                "unsure angles",
+                "serious" if spread > period / 6 else "care",
+                f"Angles are unsure by {spread:.1f}° (median), of {period:g}° in which they are"
+                " known.",
+                "The local structure looks much the same from other sides, or is too noisy to tell"
+                " how it is turned.",
+                "Larger patches, or a higher dose; where only one orientation exists, `rotation:"
+                " false`.",
+            )
+    if "class_entropy" in latents and latents.sizes.get("class", 0) > 1:
+        unsure = float(latents["class_entropy"].mean()) / np.log(latents.sizes["class"])
+        if unsure > _UNSURE:
+            say(
+                "unsure classes",
+                "care",
+                f"Classes are unsure: their mean entropy is {100 * unsure:.0f} % of knowing"
+                " nothing.",
+                "The members put the same site into different classes; borders between classes are"
+                " arbitrary.",
+                "Ask for fewer `classes`, or read the latents, which need no borders.",
+            )
+    agreement = np.atleast_1d(latents.attrs.get("class_agreement", [])).astype(float)
+    if agreement.size and float(np.median(agreement)) < _APART:
+        say(
+            "members disagree on classes",
+            "care",
+            "Two members agree little on the classes (median adjusted mutual information"
+            f" {np.median(agreement):.2f} of 1).",
+            "Which sites belong together depends on the random start.",
+            "See which classes are stable in the figure; ask for fewer `classes` or more `steps`.",
+        )
+    coverage = float(scores.get("angle_coverage_68", 0.68))
+    if not 0.5 <= coverage <= 0.9:
+        say(
+            "dishonest angle errors",
+            "care",
+            f"{100 * coverage:.0f} % of the true angles lie within one stated spread; 68 % should.",
+            "Stated uncertainties of angles are too " + ("small." if coverage < 0.68 else "large."),
+            "Read spreads as relative: where it is large, angles are less sure.",
+        )
+    known = {finding.says for finding in said} | set(scan.in_words(_shares(latents)))
+    for text in json_attribute(
+        latents, "warnings", []
+    ):  # said when the maps were made, by older code
+        if text not in known:
+            say("noted", "care", str(text), "It was noted when the maps were made.", "")
+    return said
+
+
+def of_maps(models: dict[str, xr.Dataset]) -> list[Finding]:
+    """Findings about what the scan may have made of the maps of all models together.
+
+    models : the Dataset of ``latents.zarr`` by name of the model.
+    """
+    about = next(iter(models)) if len(models) == 1 else "all models"
+    changes = scan.together({name: _shares(latents) for name, latents in models.items()})
+    return of_scan(about, changes)
+
+
+def _shares(latents: xr.Dataset) -> dict[str, scan.Shares]:
+    return scan.from_attribute(json_attribute(latents, "scan_shares", {}))
+
+
+def of_model(
+    name: str,
+    *,
+    kept: np.ndarray,
+    content: np.ndarray,
+    content_spread: np.ndarray,
+    agreement: float,
+    class_count: np.ndarray | None,
+    dissolved: int,
+    explained_fraction: float,
+) -> list[Finding]:
+    """Findings about members, latents and classes of an ensemble.
+
+    kept (member,) bool; content, content_spread (site, latent) consensus; agreement the median
+    share of the reference's content that members explain; class_count (class,) sites per class or
+    None; dissolved classes, which the members did not find again.
+    """
+    said: list[Finding] = []
+
+    def say(kind: str, severity: Severity, says: str, means: str, remedy: str) -> None:
+        said.append(Finding(kind, severity, name, says, means, remedy))
+
+    if not kept.all():
+        out = ", ".join(str(k) for k in np.flatnonzero(~kept))
+        say(
+            "members left out",
+            "serious" if kept.mean() <= 0.5 else "care",
+            f"Member(s) {out} ended with a clearly worse bound than the others and were left out.",
+            "Their training got stuck; the maps rest on the other members alone.",
+            "A few are no harm. If it is many: more `steps`, or `prototypes`.",
+        )
+    doubt = np.median(content_spread, axis=0)
+    for k, spread in enumerate(content.std(0)):
+        if spread < doubt[k]:
+            say(
+                "collapsed latent",
+                "care",
+                f"Latent {k + 1} says nothing: the sites differ in it less than it is uncertain.",
+                "The structures need fewer latents than the model has; its map is noise.",
+                f"Ask for fewer latents (`models: {name}: latent: {max(content.shape[1] - 1, 1)}`),"
+                " or leave it: the other latents are not harmed.",
+            )
+    if agreement < 0.7:
+        say(
+            "members disagree",
+            "serious" if agreement < 0.4 else "care",
+            f"The members disagree about the latents (median agreement {agreement:.2f} of 1):"
+            " read the latent maps with their spread.",
+            "What a latent means depends on the random start.",
+            "Look at the figure of the uncertainty; fewer latents or more `steps` bring members"
+            " together.",
+        )
+    if dissolved and class_count is not None:
+        asked = len(class_count) + dissolved
+        say(
+            "classes dissolved",
+            "note",
+            f"{dissolved} of {asked} classes were not found again by the members of the ensemble"
+            f" and were dissolved; {len(class_count)} are left.",
+            "More classes were asked for than the members agree on; their sites went where the"
+            " other members see them.",
+            f"Nothing, or `models: {name}: classes: {len(class_count)}`.",
+        )
+    if class_count is not None:
+        empty = np.flatnonzero(class_count < max(0.005 * class_count.sum(), 1))
+        if len(empty):
+            names = ", ".join(str(k) for k in empty)
+            say(
+                "dead class",
+                "care",
+                f"Class {names} is (nearly) empty: fewer classes may be enough.",
+                "A class with hardly a site is no structure that occurs again, or a rare one.",
+                f"Ask for fewer (`models: {name}: classes: {len(class_count) - len(empty)}`),"
+                " unless a rare defect is looked for.",
+            )
+    if explained_fraction < 0.95:
+        share = 100 * (1 - explained_fraction)
+        say(
+            "not explained",
+            "serious" if explained_fraction < 0.7 else "care",
+            f"{share:.1f} % of the sites are not explained by the model; they are marked.",
+            "Their patches hold something that the model does not draw; angle, latents and class"
+            " mean little there.",
+            "Look at the worst patches; more latents, classes or `steps` if they are structure,"
+            " nothing if they are dirt.",
+        )
+    return said
+
+
+def of_history(name: str, history: pd.DataFrame) -> list[Finding]:
+    """Findings about the training of one model.
+
+    history : ``history.csv``, one row per record and member: ``member``, ``step`` or ``epoch``,
+        ``elbo``, ``kl_content`` …
+    """
+    if history.empty or not {"member", "elbo"} <= set(history):
+        return []
+    said: list[Finding] = []
+
+    def say(kind: str, severity: Severity, says: str, means: str, remedy: str) -> None:
+        said.append(Finding(kind, severity, name, says, means, remedy))
+
+    ends, gains, lost = [], [], []
+    for member, rows in history.groupby("member"):
+        bound = rows["elbo"].to_numpy(float)
+        if not np.isfinite(bound[-1]):
+            lost.append(member)
+            continue
+        late, gain = _late_gain(bound)
+        gains.append(gain)
+        ends.append(late)
+    if lost:
+        numbers = ", ".join(f"{k:g}" for k in lost)
+        say(
+            "diverged",
+            "serious",
+            f"The training of member(s) {numbers} diverged: the bound is no number.",
+            "These members learned nothing.",
+            f"Halve `models: {name}: learning_rate`, and look for strange values in the image.",
+        )
+    if gains and float(np.median(gains)) > _STILL:
+        say(
+            "not converged",
+            "care",
+            f"Training was not over: the last quarter still brought {100 * np.median(gains):.0f} %"
+            " of all that it gained.",
+            "Maps may still change, and members agree less than they could.",
+            f"More `models: {name}: steps`.",
+        )
+    if "kl_content" in history:
+        last = history.groupby("member").tail(1)["kl_content"].to_numpy(float)
+        told = float(np.median(last[np.isfinite(last)])) if np.isfinite(last).any() else np.inf
+        if 0 <= told < _COLLAPSED and bool((history["kl_content"] > 0).any()):
+            say(
+                "collapsed latents",
+                "serious",
+                f"The latents have collapsed: all of them together hold {told:.2g} nats.",
+                "Every site has the same content for this model; the latent maps are noise.",
+                f"A smaller `models: {name}: beta`, or more latents; or there is nothing that"
+                " varies but the pose.",
+            )
+    return said
+
+
+def _late_gain(bound: np.ndarray) -> tuple[float, float]:
+    """The bound at its end, and which share of the rise since the first tenth came late.
+
+    The end and the start of the last quarter are medians over a tenth of the records each.
+    """
+    count = len(bound)
+    width = max(count // 10, 1)
+    end = float(np.median(bound[-width:]))
+    if count < 12:  # too few records to tell a rise from noise
+        return end, 0.0
+    from_there = int((1 - _LATE) * count)
+    before = float(np.median(bound[from_there - width : from_there]))
+    start = float(np.median(bound[width : 2 * width]))
+    rise = end - start
+    noise = float(np.std(np.diff(bound[from_there:])))
+    gain = end - before
+    return end, gain / rise if rise > 0 and gain > 2 * noise else 0.0

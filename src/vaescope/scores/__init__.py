@@ -1,0 +1,1 @@
+"""Scores against what is known: truth of simulations, labels, clean twins, other methods."""

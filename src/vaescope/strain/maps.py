@@ -1,0 +1,213 @@
+"""Strain and rotation of every site by three methods, in one frame and with one zero.
+
+The methods: vectors to the neighbours (``neighbours``), geometric phase analysis (``gpa``), and the
+pose of a model that has strain. All give the deformation that carries an unstrained lattice onto
+the image (conventions: ``vaescope.deformation``). Unstrained is what most sites agree on: the
+densest cluster of strains and rotations from the neighbours is the reference region, the same for
+all methods, and each method's median over it is its zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope import deformation
+from vaescope.deformation import COMPONENTS
+from vaescope.strain import gpa, neighbours, of_model, scatter
+from vaescope.strain.lattice import Lattice, find_lattice
+from vaescope.strain.neighbours import RESOLUTION
+from vaescope.strain.reference import Map, of_covariance, reference_region, relative
+from vaescope.strain.truth import scores
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NEIGHBOURS, GPA = "neighbours", "GPA"
+CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
+_MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
+
+
+def map_strain(
+    image: xr.Dataset, sites: xr.Dataset, models: Mapping[str, xr.Dataset] | None = None
+) -> xr.Dataset:
+    """Strain and rotation of every site.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x), as in an image store.
+    sites : Dataset over `site`, as in a sites store.
+    models : name -> Dataset of ``latents.zarr``; those without strain are left out.
+
+    Returns
+    -------
+    Dataset with `strain`, `strain_error` (method, site, component), `rotation`, `rotation_error`
+    (method, site) in rad, `reference` (site,), `neighbours` and `misfit` (site,), and where it is
+    known the truth with the same zero. Where the sites stand on no lattice, an empty Dataset whose
+    attribute ``ordered`` is False and ``why`` says why.
+    """
+    position = np.stack([sites["x"].values, sites["y"].values], 1).astype(float)
+    frame = sites["frame"].values.astype(int)
+    lattice = find_lattice(position, frame) if sites.attrs.get("periodic", True) else None
+    if lattice is None:
+        return _nothing(sites, "the sites stand on no common lattice")
+    error = np.stack([sites["x_error"].values, sites["y_error"].values], 1).astype(float)
+    width = _width(sites, lattice)
+    usable = _inside(position, image, _MARGIN * width)
+    if np.isfinite(error).all(1).mean() > 0.5:
+        usable &= np.isfinite(error).all(1)
+    fitted = neighbours.fit(lattice, position, error, width, usable)
+    maps = {NEIGHBOURS: of_covariance(fitted.deformation, fitted.covariance)}
+    if np.isfinite(fitted.misfit).sum() < 10:
+        return _nothing(sites, "too few sites have neighbours on a common lattice")
+    phases, facts = _phases(image, position, frame, lattice)
+    if phases is not None:
+        maps[GPA] = phases
+    number = {int(site): k for k, site in enumerate(sites["site"].values)}
+    for name, latents in (models or {}).items():
+        if "strain" in latents:
+            rows = np.array([number[int(site)] for site in latents["site"].values])
+            maps[name] = Map(*of_model.of_model(latents, rows, fitted.deformation, lattice.fold))
+    triples = scatter.opposite(lattice, position, frame)
+    scaled = {
+        name: _calibrate(found, maps[NEIGHBOURS], triples)
+        for name, found in maps.items()
+        if name != NEIGHBOURS
+    }
+    reference = reference_region(maps[NEIGHBOURS], fitted, lattice)
+    dataset = _dataset(maps, reference, fitted, sites)
+    dataset.attrs |= {
+        "ordered": True,
+        "lattice_vectors": [[float(v) for v in row] for row in lattice.vectors],
+        "resolution": RESOLUTION * lattice.spacing,
+        "position_errors_widened": [float(v) for v in fitted.widened],
+        "scan_noise": [float(v) for v in fitted.rows],
+        "errors_scaled": json.dumps(scaled),
+        "fold": lattice.fold,
+        **facts,
+    }
+    if all(f"truth_strain_{name}" in sites for name in COMPONENTS):
+        _add_truth(dataset, sites)
+    return dataset
+
+
+def by_site(dataset: xr.Dataset) -> xr.Dataset:
+    """The same with one variable for each method, over `site` first, as tables want it."""
+    if not dataset.attrs["ordered"]:
+        return dataset
+    names = ("strain", "strain_error", "rotation", "rotation_error")
+    flat = dataset.drop_vars([*names, "method"])
+    for k, method in enumerate(dataset["method"].values):
+        for name in names:
+            flat[f"{method}_{name}"] = dataset[name].isel(method=k)
+    return flat
+
+
+def _calibrate(found: Map, measured: Map, triples: np.ndarray) -> list[float]:
+    """Scale the errors of a map to its own scatter and to its disagreement with the neighbours'."""
+    values, error = found.values()
+    factor = scatter.calibration(values, error, triples, np.stack(measured.values()))
+    found.strain_error = found.strain_error * factor[:3]
+    found.rotation_error = found.rotation_error * factor[3]
+    return [float(value) for value in factor]
+
+
+def _phases(
+    image: xr.Dataset, position: np.ndarray, frame: np.ndarray, lattice: Lattice
+) -> tuple[Map | None, dict[str, Any]]:
+    """Geometric phase analysis of every frame with the peaks of its first one."""
+    count = len(position)
+    found = np.full((count, 2, 2), np.nan)
+    covariance = np.full((count, 2, 2, 2), np.nan)
+    facts: dict[str, Any] = {}
+    for number in np.unique(frame):
+        rows = np.flatnonzero(frame == number)
+        picture = np.asarray(image["image"][int(number), 0].values, float)
+        resolution = RESOLUTION * lattice.spacing
+        seen = gpa.analyse(picture, position[rows], lattice.vectors, resolution)
+        if seen is None:
+            continue
+        # Its own reciprocal vectors are another zero for each frame: the lattice's is one for all.
+        facts.setdefault("bragg_peaks", [[float(v) for v in row] for row in seen.g])
+        found[rows], covariance[rows] = seen.deformation, seen.covariance
+    if not np.isfinite(found).any():
+        return None, facts
+    return of_covariance(found, covariance), facts
+
+
+def _inside(position: np.ndarray, image: xr.Dataset, margin: float) -> np.ndarray:
+    last = np.array([image.sizes["x"], image.sizes["y"]]) - 1
+    return np.asarray(((position >= margin) & (position <= last - margin)).all(1))
+
+
+def _width(sites: xr.Dataset, lattice: Lattice) -> float:
+    width = float(sites.attrs.get("width", np.nan))
+    return width if np.isfinite(width) and width > 0 else 0.15 * lattice.spacing
+
+
+def _dataset(
+    maps: dict[str, Map], reference: np.ndarray, fitted: neighbours.Deformed, sites: xr.Dataset
+) -> xr.Dataset:
+    import xarray as xr
+
+    seen = [relative(found.deformation, reference) for found in maps.values()]
+    table = {
+        "strain": ("component", [strain for strain, _ in seen], "strain", "1"),
+        "strain_error": (
+            "component",
+            [found.strain_error for found in maps.values()],
+            "standard error of the strain",
+            "1",
+        ),
+        "rotation": ("", [turn for _, turn in seen], "rotation, counter-clockwise", "rad"),
+        "rotation_error": (
+            "",
+            [found.rotation_error for found in maps.values()],
+            "standard error of the rotation",
+            "rad",
+        ),
+    }
+    variables: dict[str, Any] = {
+        name: (
+            ("method", "site", *([last] if last else [])),
+            np.stack(values),
+            {"long_name": words, "units": unit},
+        )
+        for name, (last, values, words, unit) in table.items()
+    }
+    for name, values, words in (
+        ("reference", reference, "site of the region whose strain is taken as zero"),
+        ("neighbours", fitted.count, "neighbours on the lattice"),
+        ("misfit", fitted.misfit, "mean square of what the neighbours' fit leaves over"),
+    ):
+        variables[name] = ("site", values, {"long_name": words, "units": "1"})
+    coords: dict[str, Any] = {"method": list(maps), "component": list(COMPONENTS)}
+    coords |= {name: ("site", sites[name].values) for name in ("frame", "y", "x")}
+    return xr.Dataset(variables, coords | {"site": sites["site"].values}, attrs=_facts(sites))
+
+
+def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
+    """The truth with the zero of the others, and scores against it (JSON in ``scores``)."""
+    strain = np.stack([sites[f"truth_strain_{name}"].values for name in COMPONENTS], 1)
+    carried = deformation.join(strain, sites["truth_angle"].values.astype(float))
+    true, turn = relative(carried, dataset["reference"].values)
+    about = {"long_name": "true strain", "units": "1"}
+    dataset["truth_strain"] = (("site", "component"), true, about)
+    dataset["truth_rotation"] = ("site", turn, {"long_name": "true rotation", "units": "rad"})
+    dataset.attrs["scores"] = json.dumps(scores(dataset))
+
+
+def _facts(sites: xr.Dataset) -> dict[str, Any]:
+    return {key: sites.attrs[key] for key in CARRIED if key in sites.attrs}
+
+
+def _nothing(sites: xr.Dataset, why: str) -> xr.Dataset:
+    import xarray as xr
+
+    return xr.Dataset(
+        coords={"site": sites["site"].values},
+        attrs={**_facts(sites), "ordered": False, "why": why},
+    )
