@@ -158,7 +158,7 @@ def test_sites_that_are_not_fitted_are_worked_on_a_bounded_number_at_a_time(monk
         monkeypatch.setattr(
             kind, "transform", lambda self, x, place=place: [seen.append(len(x)), place(self, x)][1]
         )
-    monkeypatch.setattr(baselines.seen, "BLOCK", 50)
+    monkeypatch.setattr(baselines.pixels, "BLOCK", 50)
     found, _ = baselines.run(patches_of(pictures), asked)
     assert seen and max(seen) <= 60
     np.testing.assert_allclose(found["explained"], whole["explained"], atol=1e-3)
@@ -174,7 +174,7 @@ def test_explained_is_the_share_of_the_variance_however_many_sites_there_are(mon
     drawn = values + rng.normal(0, 0.5, values.shape)
     wanted = 1 - ((values - drawn) ** 2).sum() / ((values - values.mean(0)) ** 2).sum()
     for block in (7, 70, 1000):
-        monkeypatch.setattr(baselines.seen, "BLOCK", block)
+        monkeypatch.setattr(baselines.pixels, "BLOCK", block)
         share = explained(70, lambda some: values[some], lambda some: drawn[some])
         assert share == pytest.approx(wanted, abs=1e-5)
 
@@ -269,7 +269,7 @@ def test_neighbours_alike_are_coherent_and_those_by_chance_are_not():
     assert np.isnan(comparison.coherence(np.zeros(400), near))
     assert comparison.moran(patches["x"].values[:, None], near) > 0.85
     assert abs(comparison.moran(rng.normal(size=(400, 2)), near)) < 0.1
-    assert comparison.neighbours_of(samples.assign_attrs(method="frames")) is None
+    assert comparison.neighbours_of(patches.assign_attrs(method="frames")) is None
 
 
 def test_neighbours_vote_on_a_bounded_number_of_sites(monkeypatch):

@@ -13,7 +13,7 @@ from vaescope.read.raw import Raw
 
 # extension -> module of this room and its function; all others are RosettaSciIO's
 _OURS = {
-    **dict.fromkeys(("png", "jpg", "jpeg", "bmp", "gif"), ("pictures", "read")),
+    **dict.fromkeys(("png", "jpg", "jpeg", "bmp", "gif"), ("photographs", "read")),
     **dict.fromkeys(("tif", "tiff"), ("tiff", "read")),
     **dict.fromkeys(("h5", "hdf5", "nsid", "usid"), ("hdf5", "read")),
     "npy": ("arrays", "read_npy"),
