@@ -89,12 +89,12 @@ def trained(case: Case, cut: Any, seed: int) -> tuple[Any, float]:
 def run(name: str, seed: int, mnist: str | None) -> dict[str, Any]:
     """One case with one seed: what was measured, and how long it took."""
     from vaescope import train
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
 
     case = CASES[name]
     cut = prepared(case, seed, mnist)
     latents, seconds = trained(case, cut, seed)
-    data = train.data.gather(cut, Settings.from_recipe(settings_of(case)), seed=seed)
+    data = train.data.gather(cut, ModelSettings.from_recipe(settings_of(case)), seed=seed)
     return {**case.judge(latents, data), "seconds of training": round(seconds, 1)}
 
 

@@ -143,10 +143,10 @@ def our_case(name: str, steps: int | None) -> cases.Case:
 
 def ours(name: str, seed: int, asked: Asked, cut: Any) -> dict[str, float]:
     """What our model scores."""
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
 
     case = our_case(name, asked.steps)
-    settings = Settings.from_recipe(family.settings_of(case))
+    settings = ModelSettings.from_recipe(family.settings_of(case))
     latents, seconds = family.trained(case, cut, seed)
     epochs = settings.steps * settings.batch / cut.sizes["site"]
     return {**DUELS[name].judge(latents, None), EPOCHS: epochs, SECONDS: seconds}

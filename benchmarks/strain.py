@@ -86,10 +86,10 @@ def pictured(case: str, dose: float, seed: int) -> Any:
 def modelled(image: Any, sites: Any, seed: int) -> Any:
     """Latents of a small ensemble with strain."""
     from vaescope import ensemble, samples, train
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
 
     cut = samples.extract(image, sites, {}).load()
-    chosen = Settings.from_recipe(MODEL).as_dict()
+    chosen = ModelSettings.from_recipe(MODEL).as_dict()
     with tempfile.TemporaryDirectory() as folder:
         out, beside = Path(folder) / "members", Path(folder) / "checkpoints"
         members = list(range(MEMBERS))

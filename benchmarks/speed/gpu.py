@@ -41,7 +41,7 @@ def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[
     """Milliseconds of a step, seconds of the training and its bound."""
     import torch
 
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
     from vaescope.train import training_data
     from vaescope.train.fitting import Fitting
 
@@ -49,7 +49,7 @@ def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[
     torch.backends.cuda.matmul.fp32_precision = precision
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
     device = torch.device("cuda")
-    chosen = Settings.from_recipe(settings)
+    chosen = ModelSettings.from_recipe(settings)
     began = time.perf_counter()
     how = {"members": list(range(members)), "seed": 0, "device": device, "key": ""}
     fitting = Fitting(training_data(cut, chosen, 0), chosen, **how)

@@ -43,13 +43,13 @@ def train(folder: Path, options: dict[str, Any]) -> Numbers:
     """Train members with the settings given; how long an epoch took, and the bound at the end."""
     from vaescope import train as training
     from vaescope.ensemble.encode import load_members
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
     from vaescope.numerics import one_thread
 
     usual = peak() if options.get("peak") else 0.0  # before torch is told of a faster way
     one_thread()
     cut, settings = as_patches(folder), dict(options["settings"])
-    chosen = Settings.from_recipe(settings)
+    chosen = ModelSettings.from_recipe(settings)
     members = options.get("members", 1)
     epochs = chosen.steps * min(chosen.batch, cut.sizes["site"]) / cut.sizes["site"]
     with tempfile.TemporaryDirectory() as place:

@@ -1,183 +1,57 @@
-"""What is mapped on the sites: values, unit, colours and limits of every quantity."""
+"""Quantities of a site: their names, units, kinds of scale and errors, as CF attributes.
+
+A variable carries what is known of it from its birth: ``long_name`` and ``units``; ``scale``, how its
+values are ordered (``SCALES``); ``period``, in its own unit, after which a cyclic one repeats;
+``ancillary_variables``, the variable with its standard error; ``flag_values`` and ``flag_meanings`` of
+categories. Figures, explorer, tables and reports read them and have no lists of their own.
+
+Source: CF Metadata Conventions 1.11, appendix A (https://cfconventions.org).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, Literal
 
-import numpy as np
-
-from vaescope.figures.style import robust_limits
-from vaescope.results import Scene, View
-
-if TYPE_CHECKING:
-    from matplotlib.colors import Colormap, Normalize
-
-# Prefixes by which lengths are told in readable numbers, in metres.
-_LENGTHS = {"m": 1.0, "mm": 1e-3, "µm": 1e-6, "nm": 1e-9, "pm": 1e-12}
-_SPELLINGS = {"um": "µm", "μm": "µm", "micron": "µm", "microns": "µm"}
+Scale = Literal["sequential", "diverging", "cyclic", "categorical"]
+SCALES: tuple[Scale, ...] = ("sequential", "diverging", "cyclic", "categorical")
 
 
-@dataclass
-class Quantity:
-    """One value per site, ready to be coloured."""
+def attributes(
+    long_name: str,
+    units: str,
+    scale: Scale | None = None,
+    *,
+    error: str | None = None,
+    period: float | None = None,
+    meanings: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """CF attributes of a variable.
 
-    label: str  # with its unit
-    values: np.ndarray  # (site,)
-    cmap: str | Colormap
-    low: float
-    high: float
-    ticks: list[float] | None = None
+    Parameters
+    ----------
+    long_name : what it is, in words, without its unit.
+    units : as in UDUNITS: ``px``, ``rad``, ``1``, …
+    scale : how its values are ordered; None: it is no quantity of a site that anybody would map
+        (an error, a number of a member).
+    error : name of the variable that holds its standard error.
+    period : of a cyclic quantity, in its own unit.
+    meanings : of a categorical quantity, what its values 0, 1, … stand for.
 
-    @property
-    def norm(self) -> Normalize:
-        """Colour limits as matplotlib takes them."""
-        from matplotlib.colors import Normalize
-
-        return Normalize(self.low, self.high)
-
-    @property
-    def extend(self) -> str:
-        """Which ends of the colour bar stand for values beyond it."""
-        finite = self.values[np.isfinite(self.values)]
-        if finite.size == 0:
-            return "neither"
-        slack = 1e-6 * (self.high - self.low)
-        below = bool(finite.min() < self.low - slack)
-        above = bool(finite.max() > self.high + slack)
-        return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
-
-
-def sequential(label: str, values: np.ndarray, cmap: str, *, from_zero: bool = False) -> Quantity:
-    """A quantity without a distinguished middle."""
-    low, high = robust_limits(values)
-    if from_zero:
-        low, high = 0.0, max(high, 1e-12)
-    return Quantity(label, np.asarray(values, dtype=float), cmap, low, high)
-
-
-def diverging(label: str, values: np.ndarray, cmap: str) -> Quantity:
-    """A signed quantity, its zero in the middle of the colours."""
-    reach = robust_limits(np.abs(values))[1]
-    reach = reach if reach > 0 else 1.0
-    return Quantity(label, np.asarray(values, dtype=float), cmap, -reach, reach)
-
-
-def wrap(angle: np.ndarray, period: float) -> np.ndarray:
-    """Angles brought into [-period/2, period/2)."""
-    return np.mod(np.asarray(angle, dtype=float) + period / 2, period) - period / 2
-
-
-def signed(value: float) -> str:
-    """A number with one decimal and a true minus sign."""
-    return f"{value:.1f}".replace("-", "−")
-
-
-def circular_mean(angle: np.ndarray, period: float) -> float:
-    """Mean of angles that repeat after ``period``, in their unit; 0 where there are none."""
-    angle = np.asarray(angle, dtype=float)
-    turns = np.exp(2j * np.pi * angle[np.isfinite(angle)] / period)
-    if turns.size == 0:
-        return 0.0
-    return float(np.angle(turns.mean()) * period / (2 * np.pi))
-
-
-def angle(scene: Scene, view: View) -> Quantity:
-    """Consensus angle in degrees.
-
-    Cyclic colours over the whole period where angles fill it; where all sites point nearly the
-    same way, a diverging map about their mean, or nothing would be seen.
+    Raises
+    ------
+    ValueError : a period without a cyclic scale, or a cyclic scale without a period.
     """
-    degrees = np.rad2deg(view.values("consensus_angle"))
-    period = view.period
-    middle = circular_mean(degrees, period)
-    about = wrap(degrees - middle, period)
-    reach = robust_limits(np.abs(about), 2.0)[1]
-    modulo = f", mod {period:g}°" if view.symmetry > 1 else ""
-    if reach < period / 10:
-        return diverging(f"angle from {signed(middle)}° (°{modulo})", about, scene.look.diverging)
-    half = period / 2
-    return Quantity(
-        f"angle (°{modulo})",
-        wrap(degrees, period),
-        scene.look.cyclic,
-        -half,
-        half,
-        [-half, -half / 2, 0.0, half / 2, half],
-    )
-
-
-def length_scale(scene: Scene, pixels: float, smallest: float = 1.0) -> tuple[float, str]:
-    """Factor and unit in which a length of so many pixels is a number of ``smallest`` or more."""
-    if not scene.calibrated:
-        return 1.0, "px"
-    return readable_unit(pixels, scene.pixel_size, scene.unit, smallest)
-
-
-def readable_unit(
-    pixels: float, pixel_size: float, unit: str, smallest: float = 1.0
-) -> tuple[float, str]:
-    """The same for a pixel of any size; units that are no lengths in metres are kept."""
-    unit = _SPELLINGS.get(unit, unit)
-    if unit not in _LENGTHS or not np.isfinite(pixels) or pixels <= 0:
-        return pixel_size, unit
-    metres = pixels * pixel_size * _LENGTHS[unit]
-    fitting = [name for name, size in _LENGTHS.items() if metres >= size * smallest * 0.999]
-    best = fitting[0] if fitting else "pm"
-    return pixel_size * _LENGTHS[unit] / _LENGTHS[best], best
-
-
-def length(scene: Scene, pixels: np.ndarray) -> tuple[np.ndarray, str]:
-    """Lengths given in pixels, in the unit that suits their size."""
-    pixels = np.asarray(pixels, dtype=float)
-    factor, unit = length_scale(scene, robust_limits(np.abs(pixels))[1])
-    return pixels * factor, unit
-
-
-def offset(scene: Scene, view: View, axis: int) -> Quantity:
-    """Consensus offset of the unit from the fitted site; axis 0 is y (down), 1 is x (right)."""
-    both, unit = length(scene, view.values("consensus_offset"))
-    name = ("y offset", "x offset")[axis]
-    way = ("down", "right")[axis]
-    return diverging(f"{name} ({unit}, + {way})", both[:, axis], scene.look.diverging)
-
-
-def content(scene: Scene, view: View, latent: int) -> Quantity:
-    """One latent of the consensus; latents have no unit."""
-    values = view.values("consensus_content")[:, latent]
-    return sequential(f"latent {latent + 1}", values, scene.look.colormap)
-
-
-def strain(scene: Scene, view: View, component: int) -> Quantity:
-    """One component of the consensus strain in per cent."""
-    name = ("xx", "yy", "xy")[component]
-    values = 100 * view.values("consensus_strain")[:, component]
-    return diverging(f"strain {name} (%)", values, scene.look.diverging)
-
-
-def spreads(scene: Scene, view: View) -> list[Quantity]:
-    """How far the members of the ensemble disagree at each site, part by part."""
-    cmap, found = scene.look.spread, []
-    if view.has("angle_spread"):
-        values = np.rad2deg(view.values("angle_spread"))
-        found.append(sequential("angle spread (°)", values, cmap, from_zero=True))
-    if view.has("content_spread"):
-        spread = view.values("content_spread")
-        total = np.sqrt((np.atleast_2d(spread.reshape(len(spread), -1)) ** 2).sum(axis=1))
-        found.append(sequential("latent spread", total, cmap, from_zero=True))
-    if view.has("offset_spread"):
-        spread = view.values("offset_spread").reshape(len(view.on_frame), -1)
-        values, unit = length(scene, np.sqrt((spread**2).sum(axis=1)))
-        found.append(sequential(f"offset spread ({unit})", values, cmap, from_zero=True))
-    if view.has("strain_spread"):
-        spread = 100 * view.values("strain_spread").reshape(len(view.on_frame), -1)
-        values = np.sqrt((spread**2).sum(axis=1))
-        found.append(sequential("strain spread (%)", values, cmap, from_zero=True))
-    if view.has("class_entropy") and view.classes:
-        quantity = sequential(
-            "class entropy (nats)", view.values("class_entropy"), cmap, from_zero=True
-        )
-        # At least a tenth of the largest possible, so that rounding is not drawn as doubt.
-        quantity.high = max(quantity.high, 0.1 * np.log(max(view.classes, 2)))
-        found.append(quantity)
-    return found
+    if (scale == "cyclic") != (period is not None):
+        raise ValueError(f"`{long_name}`: a cyclic scale, and no other, has a period")
+    made: dict[str, Any] = {"long_name": long_name, "units": units}
+    if scale is not None:
+        made["scale"] = scale
+    if error is not None:
+        made["ancillary_variables"] = error
+    if period is not None:
+        made["period"] = float(period)
+    if meanings is not None:
+        made["flag_values"] = list(range(len(meanings)))
+        made["flag_meanings"] = " ".join(str(meaning).replace(" ", "_") for meaning in meanings)
+    return made

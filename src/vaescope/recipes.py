@@ -301,15 +301,15 @@ def _absolute(given: str, folder: Path) -> str:
 @cache
 def _model_schema() -> dict[str, Any]:
     """JSON schema of one model's settings, from the data class that defines them."""
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
 
-    hints = get_type_hints(Settings)
-    properties = {field.name: _schema_of(hints[field.name]) for field in fields(Settings)}
+    hints = get_type_hints(ModelSettings)
+    properties = {field.name: _schema_of(hints[field.name]) for field in fields(ModelSettings)}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _schema_of(hint: Any) -> dict[str, Any]:
-    """JSON schema of a type hint of ``Settings``: plain types, literals, lists and unions."""
+    """JSON schema of a type hint of ``ModelSettings``: plain types, literals, lists and unions."""
     kinds = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
     if hint in kinds:
         return {"type": kinds[hint]}
@@ -330,10 +330,10 @@ def detector_settings(given: dict[str, Any], file: object) -> dict[str, Any]:
     ------
     UserError : an unknown setting or simulation, or a value out of range.
     """
-    from vaescope.sites.learned import Settings
+    from vaescope.sites.learned import DetectorSettings
 
     try:
-        return Settings.from_recipe(given).as_dict()
+        return DetectorSettings.from_recipe(given).as_dict()
     except UserError as error:
         raise UserError(
             error.problem,
@@ -351,7 +351,7 @@ def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, 
     ------
     UserError : an unknown setting or variant, a wrong type, or a value out of range.
     """
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
     from vaescope.models.zoo import VARIANTS
 
     if name.lower() in RESERVED_MODELS or name.lower().endswith(STORED):
@@ -367,7 +367,7 @@ def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, 
                 expected=f"`variant:` with one of {', '.join(sorted(VARIANTS))}",
                 remedy=suggestion(name, VARIANTS),
             )
-        return Settings.from_recipe({**given, "variant": variant}).as_dict()
+        return ModelSettings.from_recipe({**given, "variant": variant}).as_dict()
     except UserError as error:
         raise UserError(
             f"model `{name}`: {error.problem}",

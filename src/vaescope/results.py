@@ -19,7 +19,7 @@ DRAWN_PIXELS = 1600  # per side; finer detail than this cannot be seen at the si
 
 
 @dataclass
-class View:
+class ModelResults:
     """What one model says about the sites."""
 
     name: str
@@ -99,7 +99,7 @@ class Scene:
     sites: xr.Dataset  # all frames, loaded
     patches: xr.Dataset  # lazy
     attrs: dict[str, Any]
-    views: list[View] = field(default_factory=list)
+    views: list[ModelResults] = field(default_factory=list)
     pixels: xr.DataArray | None = None  # lazy, all frames of the image
     baselines: xr.Dataset | None = None  # classical methods, where the recipe asks for them
     strain: xr.Dataset | None = None  # all frames, loaded; None where there is no lattice
@@ -206,7 +206,7 @@ class Scene:
         # Up to 1.25 spacings: beyond the corners of square and hexagonal cells, short of gaps.
         return cells(self.positions, *self.shape, largest_radius=1.25 * self.spacing)
 
-    def cells_of(self, view: View) -> list[np.ndarray | None]:
+    def cells_of(self, view: ModelResults) -> list[np.ndarray | None]:
         """Voronoi cells of the sites of a model; sites without a patch still bound them."""
         place = {int(site): k for k, site in enumerate(self.sites["site"].values[self.on_frame])}
         wanted = view.latents["site"].values[view.on_frame]
@@ -257,7 +257,7 @@ def load(
         latents = latents.assign(latents[small].load())
         history = folder / model / "history.csv"
         followed = _movie(folder / model / "movie" / "movie.zarr")
-        views.append(View(model, latents, history, None if stack else frame, followed))
+        views.append(ModelResults(model, latents, history, None if stack else frame, followed))
     return Scene(
         dataset=dataset,
         version=version,

@@ -24,7 +24,7 @@ def test_the_symmetry_of_a_structure_is_found(places, n):
     random = np.random.default_rng(0)
     seen = np.stack([picture(places, a) for a in random.uniform(-3, 3, 8)])
     seen = seen + 0.02 * random.standard_normal(seen.shape)
-    assert orientation.order(orientation.self_likeness(seen)) == n
+    assert orientation.order(orientation.self_similarity(seen)) == n
 
 
 @pytest.mark.parametrize(("corner", "n"), [(90, 4), (60, 6)])
@@ -37,9 +37,9 @@ def test_a_crystal_shows_its_symmetry_wherever_the_window_lies(corner, n):
         for a, phase in zip(waves, (0.4, 1.9, 0.8), strict=False)
     )
     seen = np.asarray(off_centre)[None, None]
-    assert orientation.order(orientation.self_likeness(seen, anywhere=True)) == n
+    assert orientation.order(orientation.self_similarity(seen, anywhere=True)) == n
     stripes = np.cos(2 * np.pi * x / period + 0.4)[None, None]
-    assert orientation.order(orientation.self_likeness(stripes, anywhere=True)) == 2
+    assert orientation.order(orientation.self_similarity(stripes, anywhere=True)) == 2
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,8 @@ def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
     noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur))
     mask = np.ones((20, 20))
     residual = predictive_checks.reduced_residual(noise, np.zeros_like(noise), np.ones(1), mask)
-    p = predictive_checks.predictive_p_value(residual, predictive_checks.Noise.of([noise], mask))
+    own = predictive_checks.ResidualNoise.of([noise], mask)
+    p = predictive_checks.predictive_p_value(residual, own)
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)
     assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.08)
 
@@ -261,11 +262,9 @@ def test_errors_grow_as_correlated_noise_demands(blur):
     noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur), mode="wrap")
     # The mean of a patch is what every pixel's noise adds up in: its error, measured and claimed.
     measured = noise.mean((1, 2, 3)).std()
-    claimed = (
-        noise.std()
-        / 24
-        * predictive_checks.Noise.of([noise[:100], noise[100:]], np.ones((24, 24))).inflation
-    )
+    halves = [noise[:100], noise[100:]]
+    own = predictive_checks.ResidualNoise.of(halves, np.ones((24, 24)))
+    claimed = noise.std() / 24 * own.inflation
     assert claimed == pytest.approx(measured, rel=0.12)
 
 

@@ -16,8 +16,8 @@ from vaescope import store, train
 from vaescope.ensemble import map_latents
 from vaescope.ensemble.blocks import BLOCK, by_blocks, in_turn
 from vaescope.ensemble.encode import encode, encode_all, load_members
-from vaescope.ensemble.lazy_pictures import Drawn
-from vaescope.ensemble.source import Source
+from vaescope.ensemble.lazy_pictures import LazyPictures
+from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.train.data import gather
 
@@ -31,7 +31,7 @@ from vaescope.train.data import gather
 )
 def test_drawn_pictures_are_read_like_an_array(count, start, stop, step):
     whole = np.arange(count * 6, dtype=np.float32).reshape(count, 1, 2, 3)
-    drawn = Drawn(count, (1, 2, 3), lambda rows: whole[rows])
+    drawn = LazyPictures(count, (1, 2, 3), lambda rows: whole[rows])
     np.testing.assert_array_equal(drawn[start:stop:step], whole[start:stop:step])
     np.testing.assert_array_equal(drawn[count - 1], whole[count - 1])
     np.testing.assert_array_equal(np.asarray(drawn), whole)
@@ -76,7 +76,7 @@ def test_many_blocks_give_what_one_block_gives(tmp_path, monkeypatch, likelihood
     train.fit(patches, chosen, members=[0, 1], seed=1, out=members, checkpoints=checkpoints)
     once = map_latents(tmp_path / "members", patches)
     store.write(patches, tmp_path / "patches.zarr")
-    monkeypatch.setattr(Source, "block", 70)
+    monkeypatch.setattr(PatchSource, "block", 70)
     again = map_latents(tmp_path / "members", store.open(tmp_path / "patches.zarr"))
     for name, values in once.data_vars.items():
         if values.dtype.kind == "f":

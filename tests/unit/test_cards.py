@@ -23,10 +23,10 @@ def test_a_card_is_turned_counter_clockwise_by_its_angle():
 
     from vaescope.models import pose
 
-    p = cards.Parameters(count=16, rotation=120.0, shear=0.0)
+    p = cards.CardParameters(count=16, rotation=120.0, shear=0.0)
     hand = cards.deal(p, np.random.default_rng(1))
     upright = cards.deal(
-        cards.Parameters(count=16, rotation=0.0, shear=0.0), np.random.default_rng(1)
+        cards.CardParameters(count=16, rotation=0.0, shear=0.0), np.random.default_rng(1)
     )
     angle = torch.as_tensor(hand["angle"], dtype=torch.float32)
     turned = pose.resample(
@@ -36,7 +36,7 @@ def test_a_card_is_turned_counter_clockwise_by_its_angle():
 
 
 def test_a_shear_closes_the_right_angle_without_a_turn():
-    p = cards.Parameters(count=64, rotation=0.0, shear=30.0)
+    p = cards.CardParameters(count=64, rotation=0.0, shear=30.0)
     hand = cards.deal(p, np.random.default_rng(2))
     axis = (np.arange(p.size) + 0.5) / p.size * 2 - 1
     y, x = np.meshgrid(axis, axis, indexing="ij")

@@ -275,9 +275,9 @@ def test_matching_of_classes_is_one_to_one():
     assert share == pytest.approx(17 / 20)
 
 
-def _view(angle: np.ndarray, symmetry: int) -> figures.View:
+def _view(angle: np.ndarray, symmetry: int) -> figures.ModelResults:
     latents = xr.Dataset({"consensus_angle": ("site", angle)}, attrs={"symmetry": symmetry})
-    return figures.View("rvae", latents, Path("none"), 0)
+    return figures.ModelResults("rvae", latents, Path("none"), 0)
 
 
 def _scene(**attrs) -> figures.Scene:

@@ -5,18 +5,18 @@ import torch
 from pictures import turned_commas
 
 from vaescope import train
-from vaescope.models.settings import Settings
-from vaescope.train.device_data import Shown
+from vaescope.models.settings import ModelSettings
+from vaescope.train.device_data import DeviceData
 from vaescope.train.fitting import Fitting
-from vaescope.train.schedule import Plan
-from vaescope.train.top_turns import Followed
+from vaescope.train.schedule import TrainingSchedule
+from vaescope.train.top_turns import TopTurns
 
 CPU = torch.device("cpu")
 
 
 def fitting(count=60, **changes):
     patches, _ = turned_commas(count, 12)
-    settings = Settings.from_recipe(
+    settings = ModelSettings.from_recipe(
         {"variant": "rvae", "steps": 60, "batch": 15, "hidden": 24, "turns": 8, **changes}
     )
     data = train.training_data(patches, settings, 0)
@@ -67,5 +67,5 @@ def test_very_many_patches_are_looked_at_in_every_step(monkeypatch):
     monkeypatch.undo()
     whole = fitting()
     assert torch.equal(some, whole.shown.cached[chosen])
-    assert isinstance(Followed.of(whole.shown, Plan(whole.settings), 2), Followed)
-    assert isinstance(whole.shown, Shown)
+    assert isinstance(TopTurns.of(whole.shown, TrainingSchedule(whole.settings), 2), TopTurns)
+    assert isinstance(whole.shown, DeviceData)

@@ -11,7 +11,7 @@ from pictures import COMMA, DUMBBELL, as_patches, spots, turned_commas
 from vaescope import train
 from vaescope.ensemble import map_latents
 from vaescope.errors import UserError
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Codec, gather
 
 SHORT = {"steps": 40, "batch": 16, "hidden": 16, "turns": 6}
@@ -24,7 +24,7 @@ def commas(count=60, **truth):
 
 
 def settings(**given):
-    return Settings.from_recipe({**SHORT, **given})
+    return ModelSettings.from_recipe({**SHORT, **given})
 
 
 @how(max_examples=25, deadline=None)
@@ -123,7 +123,7 @@ def test_held_out_patches_are_mapped_but_not_trained_on(tmp_path):
     held = (np.arange(60) >= 40).astype(int)
     patches = commas(held=held)
     chosen = {**SHORT, "variant": "vae", "held_out": "held"}
-    assert len(train.training_data(patches, Settings.from_recipe(chosen), 0)) == 40
+    assert len(train.training_data(patches, ModelSettings.from_recipe(chosen), 0)) == 40
     assert fit(patches, chosen, tmp_path).sizes["site"] == 60
 
 

@@ -12,14 +12,14 @@ from vaescope.errors import UserError
 from vaescope.models import likelihood
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family, Side
-from vaescope.models.settings import Settings, at
+from vaescope.models.settings import ModelSettings, at
 
 
 def log_density(kind, raw, values):
     """log p(value | raw) of single pixels (n,)."""
     seen = torch.as_tensor(values, dtype=torch.float64).reshape(1, -1, 1, 1, 1)
     raw = torch.full_like(seen, raw)
-    chosen = Settings(likelihood=kind)
+    chosen = ModelSettings(likelihood=kind)
     found = likelihood.log_likelihood(raw, seen, torch.full((1, 1), -0.7).double(), chosen)
     return found.reshape(-1)
 
@@ -70,13 +70,13 @@ def test_pictures_that_a_likelihood_cannot_make_are_refused(kind, low, high, ref
     pictures = torch.linspace(low, high, 16).reshape(1, 1, 4, 4)
     if refused:
         with pytest.raises(UserError, match="do not suit the likelihood"):
-            likelihood.refuse_unlike(pictures, Settings(likelihood=kind))
+            likelihood.refuse_unlike(pictures, ModelSettings(likelihood=kind))
     else:
-        likelihood.refuse_unlike(pictures, Settings(likelihood=kind))
+        likelihood.refuse_unlike(pictures, ModelSettings(likelihood=kind))
 
 
 def model_of(side=4, **changes):
-    chosen = Settings.from_recipe({"hidden": 8, "turns": 5, "offsets": False, **changes})
+    chosen = ModelSettings.from_recipe({"hidden": 8, "turns": 5, "offsets": False, **changes})
     model = Family(1, (1, side, side), chosen).double()
     patches = torch.rand(3, 1, side, side, generator=torch.Generator().manual_seed(1)).double()
     model.initialise([torch.Generator().manual_seed(2)], patches)
@@ -185,8 +185,8 @@ def test_structures_shear_along_axes_of_their_own():
 def test_a_course_runs_straight_between_its_points():
     course = [[0.0, 10.0], [0.5, 0.0]]
     assert [at(course, t) for t in (0, 0.25, 0.5, 1)] == [10.0, 5.0, 0.0, 0.0]
-    assert Weights.of(Settings(beta=course), 0.25).beta == 5.0
+    assert Weights.of(ModelSettings(beta=course), 0.25).beta == 5.0
     with pytest.raises(UserError, match="no course"):
-        Settings(beta=[[0.5, 1.0], [0.2, 2.0]])
+        ModelSettings(beta=[[0.5, 1.0], [0.2, 2.0]])
     with pytest.raises(UserError, match="out of range"):
-        Settings(beta=[[0.0, -1.0]])
+        ModelSettings(beta=[[0.0, -1.0]])

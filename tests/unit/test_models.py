@@ -13,7 +13,7 @@ from vaescope.errors import UserError
 from vaescope.models import pose, posterior
 from vaescope.models.copies import TurnedCopies
 from vaescope.models.family import Family, Side
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import LABELS, NEEDS, VARIANTS
 
 
@@ -100,7 +100,7 @@ EXAMPLES = {"classes": 3, "labels": "kind", "condition": ["kind"], "target": "cl
 
 def patches_and_model(**changes):
     needed = {key: EXAMPLES[key] for key in NEEDS.get(changes.get("variant", "rvae"), ())}
-    chosen = Settings.from_recipe(
+    chosen = ModelSettings.from_recipe(
         {"variant": "rvae", "hidden": 16, "turns": 6, **needed, **changes}
     )
     model = Family(2, (1, 12, 12), chosen, conditions=2 if chosen.condition else 0)
@@ -162,7 +162,7 @@ def test_the_posterior_of_the_class_makes_the_bound_largest():
     for seed in range(5):
         other = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(seed))
         other = other / other.sum(-1, keepdim=True)
-        side = Side(taught=other, trust=torch.full((2, 5), 0.5))
+        side = Side(target_assignment=other, teacher_weight=torch.full((2, 5), 0.5))
         worse = model(patches, copies, noise, side).elbo
         assert (worse <= best + 1e-4).all()
 
@@ -182,9 +182,10 @@ def test_a_pose_that_is_taught_costs_its_distance_in_standard_errors():
     free = model(patches, copies, noise, Side(turn=turn))
     said = model.encoder(copies[:, :, :1], torch.zeros(2, 5, 0)).shear[0].squeeze(2)
     error = torch.full((2, 5, 1), 0.01)
-    taught = Side(turn=turn, pose={"shear": (said + 0.02, error)})
+    target_assignment = Side(turn=turn, pose={"shear": (said + 0.02, error)})
     torch.testing.assert_close(
-        model(patches, copies, noise, taught).penalty - free.penalty, torch.full((2, 5), 2.0)
+        model(patches, copies, noise, target_assignment).penalty - free.penalty,
+        torch.full((2, 5), 2.0),
     )
 
 
@@ -211,7 +212,7 @@ def test_members_do_not_see_each_other():
 )
 def test_impossible_settings_are_refused_in_words(given, said):
     with pytest.raises(UserError, match=said):
-        Settings.from_recipe(given)
+        ModelSettings.from_recipe(given)
 
 
 def test_the_divergence_from_a_slanted_class_equals_that_of_torch():

@@ -12,7 +12,7 @@ from vaescope.errors import UserError
 from vaescope.models.zoo import NEEDS, VARIANTS
 from vaescope.simulate import cards
 
-HAND = cards.deal(cards.Parameters(count=60, size=16), np.random.default_rng(0))
+HAND = cards.deal(cards.CardParameters(count=60, size=16), np.random.default_rng(0))
 KNOWN = {"label": HAND["label"], "clean": HAND["images"]}
 FILLED = {"classes": 4, "labels": "label", "condition": ["label"], "target": "clean"}
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -267,7 +267,7 @@ def test_torch_is_imported_only_when_it_is_needed():
 
 def test_without_its_target_a_picture_is_still_turned_upright():
     hand = cards.deal(
-        cards.Parameters(count=240, size=20, noise=0.2, shear=1.0), np.random.default_rng(0)
+        cards.CardParameters(count=240, size=20, noise=0.2, shear=1.0), np.random.default_rng(0)
     )
     spades = hand["label"] == 1  # no symmetry under rotation
     noisy, angle = hand["images"][spades], hand["angle"][spades]

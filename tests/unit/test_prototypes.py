@@ -10,7 +10,7 @@ from pictures import COMMA, spots
 from vaescope import simulate
 from vaescope.errors import UserError
 from vaescope.models import register
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.scores import labelled
 from vaescope.scores.truth import matched_accuracy
 from vaescope.train import prototypes
@@ -112,4 +112,4 @@ def test_as_many_structures_are_left_as_there_are_classes(dealt):
 )
 def test_prototypes_are_refused_where_they_mean_nothing(given_settings, said):
     with pytest.raises(UserError, match=said):
-        Settings.from_recipe(given_settings)
+        ModelSettings.from_recipe(given_settings)

@@ -6,11 +6,11 @@ import torch
 from vaescope.ensemble.refine import refine
 from vaescope.errors import UserError
 from vaescope.models.family import Family
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 
 def test_a_pose_is_found_again_from_a_guess_nearby():
-    chosen = Settings.from_recipe(
+    chosen = ModelSettings.from_recipe(
         {"variant": "rvae", "shear": True, "scale": True, "refine": 8, "interpolation": "spline"}
     )
     model = Family(1, (1, 24, 24), chosen)
@@ -56,4 +56,4 @@ def test_a_pose_is_found_again_from_a_guess_nearby():
 )
 def test_refinement_is_refused_where_it_would_mean_nothing(given, said):
     with pytest.raises(UserError, match=said):
-        Settings.from_recipe({"variant": "rvae", "refine": 3, **given})
+        ModelSettings.from_recipe({"variant": "rvae", "refine": 3, **given})

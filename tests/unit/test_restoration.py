@@ -6,7 +6,7 @@ from pictures import as_patches
 
 from vaescope import simulate, train
 from vaescope.ensemble import map_latents
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.scores import restoration
 from vaescope.simulate import pairs
 from vaescope.train.data import gather
@@ -84,7 +84,7 @@ def test_a_denoiser_beats_the_classical_methods_on_patches_it_never_saw(tmp_path
 
 def test_a_perfect_restoration_has_the_best_scores():
     patches = noisy_waves(40)
-    data = gather(patches, Settings.from_recipe(CHOSEN))
+    data = gather(patches, ModelSettings.from_recipe(CHOSEN))
     found = restoration.score(data, data.target, np.ones((16, 16)))
     assert found["model_psnr"] > 100 and found["model_ssim"] == pytest.approx(1.0)
 
@@ -94,7 +94,7 @@ def test_colours_are_compared_with_a_cubic_and_with_neighbours():
     from vaescope import samples, sites
 
     cut = samples.extract(stack, sites.find(stack, {"method": "frames"}), {"normalise": "none"})
-    chosen = Settings.from_recipe(
+    chosen = ModelSettings.from_recipe(
         {"variant": "restore", "target": "colour", "held_out": "held_out"}
     )
     data = gather(cut, chosen)

@@ -144,9 +144,9 @@ def training_data(patches):
 
 
 def train_settings(**changes):
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
 
-    return Settings.from_recipe({**SMALL, **changes})
+    return ModelSettings.from_recipe({**SMALL, **changes})
 
 
 @on_a_processor

@@ -28,7 +28,7 @@ SMALL = "steps: 40, hidden: 16, turns: 6, batch: 16"
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lab in which three studies have run: cards of one's own, told and restored ones."""
     lab = Lab(tmp_path_factory.mktemp("stacks")).prepare()
-    hand = cards.deal(cards.Parameters(count=80, size=24), np.random.default_rng(0))
+    hand = cards.deal(cards.CardParameters(count=80, size=24), np.random.default_rng(0))
     np.savez(
         lab.folder / "data" / "cards.npz",
         images=(hand["images"].clip(0, 1) * 255).astype(np.uint8),

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.baselines import clusters, embeddings, factors
-from vaescope.baselines.outcome import NOISE, Found
-from vaescope.baselines.pixels import Seen, look, mask
+from vaescope.baselines.outcome import NOISE, MethodResult
+from vaescope.baselines.pixels import Pixels, look, mask
 from vaescope.errors import UserError, refuse_unknown
 from vaescope.progress import over
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
@@ -24,7 +24,7 @@ from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 if TYPE_CHECKING:
     import xarray as xr
 
-METHODS: dict[str, tuple[str, Callable[[Seen], Found]]] = {
+METHODS: dict[str, tuple[str, Callable[[Pixels], MethodResult]]] = {
     "pca": ("PCA", factors.pca),
     "nmf": ("NMF", factors.nmf),
     "unmixing": ("linear unmixing", factors.endmembers),
@@ -84,7 +84,7 @@ def run(
     refuse_unknown(settings or {}, DEFAULTS, "baselines")
     asked = DEFAULTS | {k: v for k, v in (settings or {}).items() if v is not None}
     refuse_unknown(asked["methods"], METHODS, "baselines.methods")
-    found: dict[str, Found] = {}
+    found: dict[str, MethodResult] = {}
     notes: dict[str, str] = {}
     stability: dict[str, float] = {}
     seconds: dict[str, float] = {}
@@ -128,7 +128,7 @@ def run(
     return dataset, seconds
 
 
-def _fit(name: str, seen: Seen) -> tuple[Found, str]:
+def _fit(name: str, seen: Pixels) -> tuple[MethodResult, str]:
     """One method's answer, and what it warns of in words."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -142,7 +142,7 @@ def _fit(name: str, seen: Seen) -> tuple[Found, str]:
     return found, note
 
 
-def _answer(name: str, seen: Seen) -> Found:
+def _answer(name: str, seen: Pixels) -> MethodResult:
     """What a method finds on one thread: more of them would change sums, and wait for each other.
 
     UMAP's library sets the number of threads of all others, so it is set anew for every method.
@@ -165,7 +165,7 @@ def _in_words(told: Iterable[warnings.WarningMessage]) -> str:
     return "; ".join(dict.fromkeys(words))
 
 
-def _stability(name: str, seen: Seen, label: np.ndarray) -> float:
+def _stability(name: str, seen: Pixels, label: np.ndarray) -> float:
     """Mean adjusted Rand index of the labels and those of fits to half of the sites.
 
     NaN where the labels name one cluster only, which would come back from any fit.
@@ -189,7 +189,7 @@ def _stability(name: str, seen: Seen, label: np.ndarray) -> float:
 def _dataset(
     patches: xr.Dataset,
     asked: dict[str, Any],
-    found: dict[str, Found],
+    found: dict[str, MethodResult],
     stability: dict[str, float],
 ) -> xr.Dataset:
     """All answers as one Dataset, padded to the largest."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.baselines.outcome import NOISE, Found, by_size, centres, mean_pictures, nearest
-from vaescope.baselines.pixels import Seen
+from vaescope.baselines.outcome import NOISE, MethodResult, by_size, centres, mean_pictures, nearest
+from vaescope.baselines.pixels import Pixels
 
 DENSE = 10  # principal components in which densities are estimated
 _SIDE = 5  # units along a side of the map
@@ -14,14 +14,14 @@ _SMALLEST = 0.02  # share of the sites that is still a cluster of HDBSCAN
 _KERNEL = 10  # neighbours that make a site dense for HDBSCAN
 
 
-def kmeans(seen: Seen) -> Found:
+def kmeans(seen: Pixels) -> MethodResult:
     """K-means on the principal components; its pictures are the centres."""
     label, places = centres(seen.reduced, seen)
     pictures = seen.drawn(places)
-    return Found(label, None, pictures, seen.explained(lambda some: pictures[label[some]]))
+    return MethodResult(label, None, pictures, seen.explained(lambda some: pictures[label[some]]))
 
 
-def gmm(seen: Seen) -> Found:
+def gmm(seen: Pixels) -> MethodResult:
     """A mixture of Gaussians on the first principal components; its pictures are the means."""
     from sklearn.mixture import GaussianMixture
 
@@ -40,10 +40,10 @@ def gmm(seen: Seen) -> Found:
     model.fit(points[seen.rows])
     label, order = by_size(model.predict(points), model.n_components)
     pictures = seen.drawn(model.means_[order] * scale)
-    return Found(label, None, pictures, seen.explained(lambda some: pictures[label[some]]))
+    return MethodResult(label, None, pictures, seen.explained(lambda some: pictures[label[some]]))
 
 
-def dbscan(seen: Seen) -> Found:
+def dbscan(seen: Pixels) -> MethodResult:
     """Clusters of equal density on the first principal components.
 
     A site is dense with twice as many neighbours as there are dimensions; how near they have to
@@ -66,10 +66,10 @@ def dbscan(seen: Seen) -> Found:
         named = model.labels_[model.core_sample_indices_]
         label = np.where(far[:, 0] <= reach, named[place[:, 0]], NOISE)
     label, _ = by_size(label, max(int(label.max()) + 1, 1))
-    return Found(label, None, mean_pictures(seen, label))
+    return MethodResult(label, None, mean_pictures(seen, label))
 
 
-def hdbscan(seen: Seen) -> Found:
+def hdbscan(seen: Pixels) -> MethodResult:
     """Clusters of any density on the first principal components.
 
     Source: R. J. G. B. Campello et al., PAKDD 2013, 160.
@@ -88,10 +88,10 @@ def hdbscan(seen: Seen) -> Found:
         place = nearest(points, seen.rows, 1)[1][others, 0]
         label[others] = model.labels_[place]
     label, _ = by_size(label, max(int(label.max()) + 1, 1))
-    return Found(label, None, mean_pictures(seen, label))
+    return MethodResult(label, None, mean_pictures(seen, label))
 
 
-def som(seen: Seen) -> Found:
+def som(seen: Pixels) -> MethodResult:
     """A self-organising map; its pictures are its units, its labels clusters of the units.
 
     The embedding is the place of a site's unit on the map (row, column).
@@ -121,10 +121,10 @@ def som(seen: Seen) -> Found:
     label, _ = by_size(group[unit], count)
     pictures = seen.drawn(units * scale)
     place = np.stack(np.divmod(unit, side), axis=1).astype(float)
-    return Found(label, place, pictures, seen.explained(lambda some: pictures[unit[some]]))
+    return MethodResult(label, place, pictures, seen.explained(lambda some: pictures[unit[some]]))
 
 
-def _dense(seen: Seen) -> np.ndarray:
+def _dense(seen: Pixels) -> np.ndarray:
     """(site, component) the first principal components."""
     return seen.reduced[:, :DENSE].astype(float)
 

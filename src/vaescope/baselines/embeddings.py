@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from vaescope.baselines.outcome import Found, centres, mean_pictures, nearest
-from vaescope.baselines.pixels import Seen, in_blocks
+from vaescope.baselines.outcome import MethodResult, centres, mean_pictures, nearest
+from vaescope.baselines.pixels import Pixels, in_blocks
 
 PLANE = 2
 MOST_ISOMAP = 1500  # fitted sites: all shortest paths between them are needed
@@ -17,7 +17,7 @@ _PERPLEXITY = 30.0
 _BETWEEN = 3  # fitted neighbours whose mean place a site gets where there is no transform
 
 
-def isomap(seen: Seen) -> Found:
+def isomap(seen: Pixels) -> MethodResult:
     """Distances along the cloud of patches, laid out flat.
 
     Source: J. B. Tenenbaum et al., Science 290 (2000) 2319.
@@ -35,7 +35,7 @@ def isomap(seen: Seen) -> Found:
     return _laid_out(place, seen)
 
 
-def umap(seen: Seen) -> Found:
+def umap(seen: Pixels) -> MethodResult:
     """Uniform manifold approximation and projection.
 
     Source: L. McInnes et al., arXiv:1802.03426 (2018).
@@ -65,7 +65,7 @@ def _keep_compiled() -> None:
                 part.enable_caching()
 
 
-def tsne(seen: Seen) -> Found:
+def tsne(seen: Pixels) -> MethodResult:
     """t-distributed stochastic neighbour embedding; other sites lie between fitted neighbours.
 
     Source: L. van der Maaten and G. Hinton, J. Mach. Learn. Res. 9 (2008) 2579.
@@ -84,6 +84,6 @@ def tsne(seen: Seen) -> Found:
     return _laid_out(place, seen)
 
 
-def _laid_out(place: np.ndarray, seen: Seen) -> Found:
+def _laid_out(place: np.ndarray, seen: Pixels) -> MethodResult:
     label, _ = centres(place, seen)
-    return Found(label, place, mean_pictures(seen, label))
+    return MethodResult(label, place, mean_pictures(seen, label))

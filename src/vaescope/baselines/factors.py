@@ -7,21 +7,21 @@ from functools import partial
 import numpy as np
 
 from vaescope.baselines import unmixing
-from vaescope.baselines.outcome import Found, by_size, centres
-from vaescope.baselines.pixels import Seen, in_blocks
+from vaescope.baselines.outcome import MethodResult, by_size, centres
+from vaescope.baselines.pixels import Pixels, in_blocks
 
 _NMF_STEPS = 400
 
 
-def pca(seen: Seen) -> Found:
+def pca(seen: Pixels) -> MethodResult:
     """Principal components; its labels are k-means on them."""
     place = seen.reduced[:, : seen.components]
     label, _ = centres(place, seen)
     share = seen.explained(lambda some: seen.drawn(place[some]))
-    return Found(label, place, seen.basis[: place.shape[1]].copy(), share)
+    return MethodResult(label, place, seen.basis[: place.shape[1]].copy(), share)
 
 
-def nmf(seen: Seen) -> Found:
+def nmf(seen: Pixels) -> MethodResult:
     """Non-negative matrix factorisation; a site's label is the picture that adds most to it.
 
     Pixels count from the least value of all patches.
@@ -45,10 +45,10 @@ def nmf(seen: Seen) -> Found:
     # More of a picture than sites usually have: else all sites belong to the common background.
     typical = amount[seen.rows].mean(0)
     label, order = by_size((amount / np.where(typical > 0, typical, 1)).argmax(1), count)
-    return Found(label, amount[:, order], pictures[order], share)
+    return MethodResult(label, amount[:, order], pictures[order], share)
 
 
-def endmembers(seen: Seen) -> Found:
+def endmembers(seen: Pixels) -> MethodResult:
     """Linear unmixing: patches that are corners of all others, and how much of each is in a site.
 
     A site's label is the corner of which it has most.
@@ -61,7 +61,7 @@ def endmembers(seen: Seen) -> Found:
     pictures = seen.values[corners[order]]
     amount = amount[:, order]
     share = seen.explained(partial(_summed, amount.astype(np.float32), pictures, 0.0))
-    return Found(label, amount, pictures, share)
+    return MethodResult(label, amount, pictures, share)
 
 
 def _summed(amount: np.ndarray, pictures: np.ndarray, least: float, some: slice) -> np.ndarray:

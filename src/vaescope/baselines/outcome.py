@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaescope.baselines.pixels import Seen
+from vaescope.baselines.pixels import Pixels
 
 NOISE = -1
 """Label of a site that belongs to no cluster."""
 
 
 @dataclass
-class Found:
+class MethodResult:
     """The answer of one method.
 
     ``label`` (site,) from 0, or ``NOISE``. ``embedding`` (site, component), ``pictures``
@@ -27,7 +27,7 @@ class Found:
     explained: float | None = None
 
 
-def centres(points: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+def centres(points: np.ndarray, seen: Pixels) -> tuple[np.ndarray, np.ndarray]:
     """K-means on (site, component): labels of all sites and the centres, largest cluster first."""
     from sklearn.cluster import KMeans
 
@@ -49,7 +49,7 @@ def by_size(label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(label >= 0, renamed[np.maximum(label, 0)], NOISE), order
 
 
-def mean_pictures(seen: Seen, label: np.ndarray) -> np.ndarray | None:
+def mean_pictures(seen: Pixels, label: np.ndarray) -> np.ndarray | None:
     """(cluster, pixel) mean of the sites of every cluster."""
     names = np.unique(label[label >= 0])
     if not len(names):

@@ -11,7 +11,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.models.disc import in_disc
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train.data import gather
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Rows = Callable[[slice], np.ndarray]
 
 
 @dataclass
-class Seen:
+class Pixels:
     """Sites as rows of pixels.
 
     ``values`` (site, pixel): all channels of the pixels under the mask, one after the other.
@@ -43,9 +43,9 @@ class Seen:
     def __len__(self) -> int:
         return len(self.values)
 
-    def only(self, rows: np.ndarray) -> Seen:
+    def only(self, rows: np.ndarray) -> Pixels:
         """The same question about some sites alone, all of them fitted."""
-        return Seen(
+        return Pixels(
             np.ascontiguousarray(self.values[rows]),
             np.arange(len(rows)),
             self.components,
@@ -53,7 +53,7 @@ class Seen:
             self.seed + 1,
         )
 
-    def at_most(self, count: int) -> Seen:
+    def at_most(self, count: int) -> Pixels:
         """The same, fitted to fewer sites; the principal components stay."""
         if count >= len(self.rows):
             return self
@@ -126,14 +126,14 @@ def mask(height: int, width: int, disc: bool) -> np.ndarray:
 
 def look(
     patches: xr.Dataset, *, disc: bool, components: int, clusters: int, seed: int, most: int
-) -> Seen:
+) -> Pixels:
     """Rows of pixels of all patches, of which at most ``most`` by chance are fitted.
 
     Raises
     ------
     UserError : too few patches, or patches that do not differ.
     """
-    pictures = gather(patches, Settings()).patches
+    pictures = gather(patches, ModelSettings()).patches
     inside = mask(pictures.shape[2], pictures.shape[3], disc)
     values = np.ascontiguousarray(pictures[:, :, inside]).reshape(len(pictures), -1)
     if len(values) < FEWEST:
@@ -150,4 +150,4 @@ def look(
     rows = np.arange(len(values))
     if len(rows) > most:
         rows = np.sort(rng.choice(rows, most, replace=False))
-    return Seen(values, rows, components, clusters, seed)
+    return Pixels(values, rows, components, clusters, seed)

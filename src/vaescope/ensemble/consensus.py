@@ -24,7 +24,7 @@ CHUNK = 16384  # sites of what is read from disk at once, when it is stored
 
 
 @dataclass
-class View:
+class AlignedMembers:
     """All members in the reference's frame; arrays as in ``latents.zarr``."""
 
     kept: np.ndarray
@@ -205,7 +205,7 @@ def gather(
     inflation: float = 1.0,
     named: bool = False,
     stack: Callable[[Iterable[np.ndarray]], Any] = _in_memory,
-) -> View:
+) -> AlignedMembers:
     """Bring all members into the frame of the one with the best bound.
 
     Parameters
@@ -282,7 +282,7 @@ def _content(
     n: int,
     inflation: float,
     stack: Callable[[Iterable[np.ndarray]], Any],
-) -> View:
+) -> AlignedMembers:
     own = encodings[reference].content[:]
     axes = align.principal_axes(own)
     centre = own.mean(0)
@@ -300,7 +300,7 @@ def _content(
     def sd(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
         return np.sqrt(encoding.content_sd[:] ** 2 @ matrix**2) * inflation
 
-    return View(
+    return AlignedMembers(
         kept,
         reference,
         n,

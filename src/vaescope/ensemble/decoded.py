@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.ensemble.consensus import View
+from vaescope.ensemble.consensus import AlignedMembers
 from vaescope.ensemble.encode import Member, decode, turned_upright
 from vaescope.ensemble.gauge import Gauge
 from vaescope.ensemble.planes import decode_planes
-from vaescope.ensemble.source import Source
-from vaescope.models.settings import Settings
+from vaescope.ensemble.source import PatchSource
+from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Codec
 
 GRID = 9  # decoded pictures along each latent
@@ -33,7 +33,7 @@ class Pictures:
     told: tuple[str, bool, np.ndarray] | None = None  # name, whether classes, values
     by_told: np.ndarray | None = None  # (told, column, channel, py, px)
 
-    def variables(self, settings: Settings) -> dict[str, Any]:
+    def variables(self, settings: ModelSettings) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values)."""
         picture = axes(settings)
         patch = ("channel", "py", "px")
@@ -52,14 +52,14 @@ class Pictures:
         return out
 
 
-def axes(settings: Settings) -> tuple[str, str, str]:
+def axes(settings: ModelSettings) -> tuple[str, str, str]:
     """Dimensions of what a model draws: those of the patches, unless it makes something else."""
     if settings.target is None:
         return ("channel", "py", "px")
     return ("target_channel", "target_y", "target_x")
 
 
-def upright(view: View, patches: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+def upright(view: AlignedMembers, patches: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
     """The patches (row, channel, py, px) of some sites, turned back by the consensus angle if
     any."""
     angle = view.consensus_angle
@@ -67,7 +67,10 @@ def upright(view: View, patches: np.ndarray, rows: np.ndarray | slice) -> np.nda
 
 
 def drawer(
-    view: View, ensemble: Sequence[Member], gauges: Sequence[Gauge | None], told: np.ndarray
+    view: AlignedMembers,
+    ensemble: Sequence[Member],
+    gauges: Sequence[Gauge | None],
+    told: np.ndarray,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """What decodes content in consensus axes (point, latent) to upright pictures, by the reference
     member; what a conditional model is told (site, condition) is at its mean."""
@@ -77,7 +80,7 @@ def drawer(
 
 
 def planes(
-    view: View,
+    view: AlignedMembers,
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
     codec: Codec,
@@ -97,10 +100,10 @@ def planes(
 
 
 def draw(
-    view: View,
+    view: AlignedMembers,
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
-    source: Source,
+    source: PatchSource,
     told: np.ndarray,
 ) -> Pictures:
     """All pictures of one model: its latent grid is the reference member's, in consensus axes.
@@ -155,7 +158,7 @@ def _told(codec: Codec, told: np.ndarray) -> tuple[str, bool, np.ndarray, np.nda
     return str(first["name"]), classes, values, rows
 
 
-def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _grid_points(view: AlignedMembers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values of latents 1 and 2 and the grid (row * column, latent) over the bulk of the sites."""
     content = view.consensus_content
     low, high = np.percentile(content, [2, 98], axis=0)
@@ -170,7 +173,7 @@ def _grid_points(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _upright(
-    member: Member, gauge: Gauge | None, view: View, points: np.ndarray, told: np.ndarray
+    member: Member, gauge: Gauge | None, view: AlignedMembers, points: np.ndarray, told: np.ndarray
 ) -> np.ndarray:
     """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x;
     ``told`` (1, number) holds for all of them."""

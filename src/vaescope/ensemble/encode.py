@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vaescope.ensemble.lazy_pictures import Drawn
+from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.spool import Spool
 from vaescope.errors import UserError
 from vaescope.models import likelihood, pose
 from vaescope.models.elbo import POSE, Weights
 from vaescope.models.family import Family, Side
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train import checkpoint
 from vaescope.train.data import Codec, Data
 
@@ -48,7 +48,7 @@ class Member:
     spread: dict[str, Any] | None = None
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> ModelSettings:
         return self.model.settings
 
 
@@ -69,8 +69,8 @@ class Encoding:
     content: OfSites
     content_sd: OfSites
     elbo: OfSites
-    reconstruction: np.ndarray | Drawn
-    canonical: np.ndarray | Drawn
+    reconstruction: np.ndarray | LazyPictures
+    canonical: np.ndarray | LazyPictures
     sigma: np.ndarray
     turns: np.ndarray
     pose: OfSites | None = None
@@ -115,7 +115,7 @@ def load_member(file: Path) -> Member:
         tensors, facts = loaded
         codec = Codec.from_dict(facts["codec"])
         shapes = (tuple(facts["shape"]), tuple(facts["target"]))
-        model = Family(1, shapes[0], Settings(**facts["settings"]), shapes[1], codec.size)
+        model = Family(1, shapes[0], ModelSettings(**facts["settings"]), shapes[1], codec.size)
         model.load_state_dict(tensors)
     except (AssertionError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -210,8 +210,8 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         **arrays,
         sigma=sigma,
         turns=turns,
-        canonical=Drawn(*size, lambda rows: decode(member, content[rows], told[rows])),
-        reconstruction=Drawn(*size, reconstruct),
+        canonical=LazyPictures(*size, lambda rows: decode(member, content[rows], told[rows])),
+        reconstruction=LazyPictures(*size, reconstruct),
     )
 
 

@@ -12,7 +12,7 @@ from vaescope.ensemble.spool import rows_of
 ROWS = 256  # sites decoded at once
 
 
-class Drawn:
+class LazyPictures:
     """Pictures (site, channel, height, width), read like an array: by a row, rows or a slice.
 
     Parameters

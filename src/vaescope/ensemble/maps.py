@@ -17,10 +17,10 @@ from dask.array import from_array
 
 from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
 from vaescope.ensemble.blocks import in_turn
-from vaescope.ensemble.consensus import View, gather
+from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, Member, encode_all, load_members
-from vaescope.ensemble.residual import leave_over
-from vaescope.ensemble.source import Source
+from vaescope.ensemble.residual import residuals
+from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch, Spool
 from vaescope.judge import findings, scan
 from vaescope.numerics import one_thread
@@ -63,7 +63,7 @@ def map_latents(
     """
     ensemble = load_members(Path(members))
     own = ensemble[0].settings
-    source = Source(patches, own, ensemble[0].codec)
+    source = PatchSource(patches, own, ensemble[0].codec)
     threads = max(threads, 1)
     with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool, threads)
@@ -71,7 +71,7 @@ def map_latents(
 
 
 def _encoded(
-    ensemble: Sequence[Member], source: Source, pool: ThreadPoolExecutor, threads: int
+    ensemble: Sequence[Member], source: PatchSource, pool: ThreadPoolExecutor, threads: int
 ) -> list[Encoding]:
     """What every member says of every site, on disk; patches pass block by block."""
     blocks = over("encoding sites", source.blocks(), -(-len(source) // source.block))
@@ -83,7 +83,7 @@ def _encoded(
 def _mapped(
     ensemble: Sequence[Member],
     encodings: Sequence[Encoding],
-    source: Source,
+    source: PatchSource,
     name: str,
     pool: ThreadPoolExecutor,
 ) -> xr.Dataset:
@@ -103,7 +103,7 @@ def _mapped(
         gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
     half = patches.sizes["px"] / 2 * float(patches.attrs.get("pitch", 1.0))
     voting = [e for e, vote in zip(encodings, kept, strict=True) if vote]
-    left = leave_over(source, voting, ensemble[0].model.mask.numpy(), pool.map)
+    left = residuals(source, voting, ensemble[0].model.mask.numpy(), pool.map)
     explained, noise = left.explained, left.noise
     p_value = predictive_checks.predictive_p_value(left.residual, noise)
     named = bool(own.labels)
@@ -190,7 +190,7 @@ def _mapped(
     return latents
 
 
-def _restored(source: Source, reconstruction: Spool, member: Member) -> dict[str, Any]:
+def _restored(source: PatchSource, reconstruction: Spool, member: Member) -> dict[str, Any]:
     """Scores of restoration, of so many patches as fit into memory."""
     rows = np.unique(np.linspace(0, len(source) - 1, min(len(source), RESTORED)).astype(int))
     mask = member.model.mask.numpy()
@@ -218,11 +218,11 @@ def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool
         if counts and encoding.angle is not None:
             count = len(encoding.canonical)
             rows = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
-            seen.append(orientation.self_likeness(encoding.canonical[rows], anywhere))
+            seen.append(orientation.self_similarity(encoding.canonical[rows], anywhere))
     return orientation.order(np.mean(seen, axis=0)) if seen else 1
 
 
-def _coordinates(view: View, patches: xr.Dataset) -> dict[str, Any]:
+def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
     coordinates: dict[str, Any] = {
         "site": patches["site"].values,
         "member": np.arange(view.content.shape[0]),

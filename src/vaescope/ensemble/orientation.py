@@ -79,7 +79,7 @@ def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return values / np.maximum(norm, 1e-12)[..., None]
 
 
-def self_likeness(pictures: np.ndarray, anywhere: bool = False) -> np.ndarray:
+def self_similarity(pictures: np.ndarray, anywhere: bool = False) -> np.ndarray:
     """Correlation (angle,) of canonical pictures (row, channel, side, side) with their own turned
     copies, averaged by how much structure each has; those with more than most count no more, so
     that one bright atom does not speak for the lattice. ``anywhere``: the turns may be about any
@@ -89,17 +89,17 @@ def self_likeness(pictures: np.ndarray, anywhere: bool = False) -> np.ndarray:
         circles = circles - circles.mean(2, keepdims=True)
     power = (circles**2).sum((1, 2))
     weight = np.minimum(power, np.median(power))
-    likeness = correlation(circles, circles) * weight[:, None]
-    return likeness.sum(0) / max(weight.sum(), 1e-12)
+    similarity = correlation(circles, circles) * weight[:, None]
+    return similarity.sum(0) / max(weight.sum(), 1e-12)
 
 
-def order(likeness: np.ndarray) -> int:
-    """The n of the n-fold symmetry that pictures share, from their ``self_likeness`` (angle,).
+def order(similarity: np.ndarray) -> int:
+    """The n of the n-fold symmetry that pictures share, from their ``self_similarity`` (angle,).
 
     The largest n for which turning by every multiple of 360/n leaves them alike; 1 if none does.
     """
     for n in CANDIDATES:
-        turned = [likeness[round(ANGLES * k / n) % ANGLES] for k in range(1, n)]
+        turned = [similarity[round(ANGLES * k / n) % ANGLES] for k in range(1, n)]
         if min(turned) > LIKENESS:
             return n
     return 1

@@ -39,7 +39,7 @@ def explained(residual: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Noise:
+class ResidualNoise:
     """Correlation of neighbouring pixels in what the model leaves over.
 
     ``freedom``: independent pixels of a patch for a mean square, n² / sum of squared correlations.
@@ -54,7 +54,7 @@ class Noise:
     inflation: float
 
     @classmethod
-    def of(cls, noise: Iterable[np.ndarray], mask: np.ndarray) -> Noise:
+    def of(cls, noise: Iterable[np.ndarray], mask: np.ndarray) -> ResidualNoise:
         """From residuals over noise, some sites (site, channel, side, side) at a time, and the mask
         (side, side)."""
         shape = (2 * mask.shape[0], 2 * mask.shape[1])
@@ -76,7 +76,7 @@ class Noise:
         return cls(float(freedom), float(np.sqrt(max(share.sum(), 1.0))))
 
 
-def predictive_p_value(residual: np.ndarray, noise: Noise) -> np.ndarray:
+def predictive_p_value(residual: np.ndarray, noise: ResidualNoise) -> np.ndarray:
     """Posterior predictive p-value of every site: how often the model's own noise would leave as
     large a residual.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from vaescope.ensemble import predictive_checks
 from vaescope.ensemble.encode import Encoding
-from vaescope.ensemble.source import Source
+from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch, Spool
 
 Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
@@ -18,19 +18,19 @@ Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
 
 
 @dataclass
-class LeftOver:
+class Residuals:
     """``reconstruction`` (site, channel, height, width), on disk and not in memory; ``residual``
     (site,) over the noise, ``explained`` (site,), and the ``noise`` of the explained ones."""
 
     reconstruction: Spool
     residual: np.ndarray
     explained: np.ndarray
-    noise: predictive_checks.Noise
+    noise: predictive_checks.ResidualNoise
 
 
-def leave_over(
-    source: Source, encodings: Sequence[Encoding], mask: np.ndarray, share: Share
-) -> LeftOver:
+def residuals(
+    source: PatchSource, encodings: Sequence[Encoding], mask: np.ndarray, share: Share
+) -> Residuals:
     """Draw all sites by members with a vote, block by block.
 
     Parameters
@@ -61,4 +61,5 @@ def leave_over(
             good = explained[rows]
             yield (data.target[good] - reconstruction[rows][good]) / sigma[:, None, None]
 
-    return LeftOver(reconstruction, residual, explained, predictive_checks.Noise.of(noise(), mask))
+    own = predictive_checks.ResidualNoise.of(noise(), mask)
+    return Residuals(reconstruction, residual, explained, own)

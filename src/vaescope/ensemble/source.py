@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Codec, Data, gather
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ BLOCK_BYTES = 8e6  # of patches and targets held at once
 
 
 @dataclass
-class Source:
+class PatchSource:
     """Patches of ``patches.zarr`` for a model with these settings, told things by this codec."""
 
     patches: xr.Dataset
-    settings: Settings
+    settings: ModelSettings
     codec: Codec
 
     def __len__(self) -> int:

@@ -47,7 +47,7 @@ _FORMATS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One file that went in; ``sha256`` in hexadecimal."""
 
     name: str
@@ -75,7 +75,7 @@ class Run:
     description: str
     workflow: str  # the Snakefile, relative to the folder
     version: str  # of the workflow
-    sources: Sequence[Source]
+    sources: Sequence[SourceFile]
     parameters: dict[str, Any]
     recipe: str  # the file with all of them, relative to the folder
     steps: Sequence[Step]
@@ -206,7 +206,7 @@ class _Writer:
         told = value if plain else json.dumps(value)
         return self.thing(f"#setting-{name}", "PropertyValue", name=name, value=told)
 
-    def source(self, source: Source) -> Any:
+    def source(self, source: SourceFile) -> Any:
         """A file that went in, by what is in it."""
         digest = base64.urlsafe_b64encode(bytes.fromhex(source.sha256)).decode().rstrip("=")
         found = self.crate.add_file(f"ni:///sha-256;{digest}", properties={"name": source.name})

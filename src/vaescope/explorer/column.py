@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vaescope.figures.quantities import circular_mean, wrap
 from vaescope.figures.style import category_colours, plain, robust_limits
-from vaescope.quantities import circular_mean, wrap
 from vaescope.results import Scene
 
 Kind = Literal["number", "angle", "category"]

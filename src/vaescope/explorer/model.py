@@ -10,22 +10,22 @@ import numpy as np
 from vaescope.explorer import column
 from vaescope.explorer.column import LONGEST, Column, aligned
 from vaescope.figures.accuracy import label_name
+from vaescope.figures.quantities import length_scale
 from vaescope.figures.style import plain, robust_limits
-from vaescope.quantities import length_scale
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 LATENTS, POSE, CLASSES = "Latents", "Pose", "Classes and modes"
 DISPERSION, CRITICISM = "Dispersion", "How well it is explained"
 _DEGREES = float(np.degrees(1))
 
 
-class Model:
+class ModelColumns:
     """The columns of one model of a scene; ``rows`` (its site,) are places in the table of sites.
 
     ``members``: the numbers of the members that have a vote and whose own latents are stored.
     """
 
-    def __init__(self, scene: Scene, view: View, rows: np.ndarray) -> None:
+    def __init__(self, scene: Scene, view: ModelResults, rows: np.ndarray) -> None:
         self.scene, self.view, self.rows = scene, replace(view, frame=None), rows
         self.name, self.look = view.name, scene.look
         self.count = scene.sites.sizes["site"]

@@ -15,7 +15,7 @@ from vaescope import store
 from vaescope.explorer import pictures, plots, sites
 from vaescope.explorer.backdrop import Backdrop, backdrop
 from vaescope.explorer.column import Column, narrow
-from vaescope.explorer.model import Model
+from vaescope.explorer.model import ModelColumns
 from vaescope.explorer.pack import Blocks, digest, script_json, script_source
 from vaescope.figures.style import MISSING, Look, plain
 from vaescope.results import Scene, load
@@ -95,7 +95,7 @@ def build(
         *sites.strain_columns(scene),
     ]
     numbers = scene.sites["site"].values
-    held = [Model(scene, v, _rows(numbers, v.latents["site"].values)) for v in scene.views]
+    held = [ModelColumns(scene, v, _rows(numbers, v.latents["site"].values)) for v in scene.views]
     of_models = [model.columns() for model in held]
     facts: dict[str, Any] = {
         "dataset": dataset,

@@ -16,7 +16,7 @@ import xarray as xr
 from vaescope.explorer.pack import Blocks
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.style import plain, robust_limits
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 LEVELS = 48  # grey levels of a patch: finer steps are noise, and cost as much as all else together
 PLANE_LEVELS = 256  # of decoded pictures, between which the browser interpolates
@@ -116,7 +116,7 @@ def _facts(
     }
 
 
-def pack_planes(view: View, scene: Scene, blocks: Blocks) -> list[dict[str, Any]]:
+def pack_planes(view: ModelResults, scene: Scene, blocks: Blocks) -> list[dict[str, Any]]:
     """The decoded planes of a model, from its store; of an older store the one that its figure
     shows. Each with the numbers of its ``latents`` (from 0; −1 for none), the values ``x`` and
     ``y`` decoded, and the ``told`` for which it was drawn, if the model is told anything."""
@@ -144,7 +144,7 @@ def pack_planes(view: View, scene: Scene, blocks: Blocks) -> list[dict[str, Any]
     return found
 
 
-def _planes(view: View) -> list[tuple[list[int], np.ndarray, np.ndarray, np.ndarray]]:
+def _planes(view: ModelResults) -> list[tuple[list[int], np.ndarray, np.ndarray, np.ndarray]]:
     if view.has("plane_decoded"):
         held = view.latents
         along = ("plane", "plane_told", "plane_step_y", "plane_step_x")
@@ -169,7 +169,7 @@ def _planes(view: View) -> list[tuple[list[int], np.ndarray, np.ndarray, np.ndar
     return [(pair, grid["grid_column"].values, grid["grid_row"].values, grid.values[None])]
 
 
-def told_names(view: View, scene: Scene) -> dict[str, Any] | None:
+def told_names(view: ModelResults, scene: Scene) -> dict[str, Any] | None:
     """What a conditional model was told, in words; None for a model that was told nothing."""
     if not view.has("told"):
         return None

@@ -9,8 +9,8 @@ import xarray as xr
 
 from vaescope.explorer import column
 from vaescope.explorer.column import LONGEST, Column
+from vaescope.figures.quantities import length_scale
 from vaescope.figures.style import plain
-from vaescope.quantities import length_scale
 from vaescope.results import Scene
 
 SITE, TRUTH, STRAIN = "Site", "Truth", "Strain of the lattice"

@@ -5,8 +5,8 @@ its units, the number of sites, the dataset and the version of the result it sho
 """
 
 from vaescope.figures.catalogue import draw, figures
-from vaescope.figures.sheet import Drawn
+from vaescope.figures.sheet import FinishedFigure
 from vaescope.figures.style import Look, house
-from vaescope.results import Scene, View, load
+from vaescope.results import ModelResults, Scene, load
 
-__all__ = ["Drawn", "Look", "Scene", "View", "draw", "figures", "house", "load"]
+__all__ = ["FinishedFigure", "Look", "ModelResults", "Scene", "draw", "figures", "house", "load"]

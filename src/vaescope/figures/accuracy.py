@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.quantities import circular_mean, signed, wrap
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import (
     CATEGORIES,
     FAINT,
@@ -17,8 +18,7 @@ from vaescope.figures.style import (
     robust_limits,
     share_words,
 )
-from vaescope.quantities import circular_mean, signed, wrap
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _WORDS = {
     "truth_phase": "phase",
@@ -28,7 +28,7 @@ _WORDS = {
 }
 
 
-def angle_truth(scene: Scene, view: View) -> Drawn | None:
+def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Encoded against true angle, modulo the symmetry, after one constant offset."""
     if not (view.has("consensus_angle") and view.has("truth_angle")):
         return None
@@ -114,7 +114,7 @@ def angle_truth(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("angle-truth", caption, view)
 
 
-def _groups(view: View, known: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+def _groups(view: ModelResults, known: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """Label, colour and mask of every true phase; one group where there are none."""
     if view.has("truth_phase"):
         phase = view.values("truth_phase", everywhere=True)[known]
@@ -125,7 +125,7 @@ def _groups(view: View, known: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     return [("", CATEGORIES[0], np.ones(int(known.sum()), dtype=bool))]
 
 
-def confusion(scene: Scene, view: View) -> Drawn | None:
+def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Classes of the model against the true phase and species."""
     if not view.classes:
         return None
@@ -189,7 +189,7 @@ def contingency(labels: np.ndarray, kinds: np.ndarray, classes: int, names: int)
     return table
 
 
-def true_kinds(scene: Scene, view: View) -> tuple[str, np.ndarray, list[str]]:
+def true_kinds(scene: Scene, view: ModelResults) -> tuple[str, np.ndarray, list[str]]:
     """What is truly there: its name in words, the kind of every site (−1 unknown), their names.
 
     Phase and species together make a kind where both vary; where defects are known, they do.

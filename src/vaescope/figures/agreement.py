@@ -6,15 +6,15 @@ import numpy as np
 
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import INK, category_colours, robust_limits, share_words
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _MOST = 12  # panels
 _STEP_X, _STEP_Y, _SIDE = 2.55, 2.75, 1.85
 
 
-def labels_of(view: View) -> tuple[np.ndarray, np.ndarray]:
+def labels_of(view: ModelResults) -> tuple[np.ndarray, np.ndarray]:
     """Label of every patch, and the labels there are; one label for all where none are known."""
     if not view.has("truth_label"):
         return np.zeros(view.latents.sizes["site"]), np.zeros(1)
@@ -22,7 +22,7 @@ def labels_of(view: View) -> tuple[np.ndarray, np.ndarray]:
     return label, np.unique(label[np.isfinite(label)])
 
 
-def angle_by_label(scene: Scene, view: View) -> Drawn | None:
+def angle_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Encoded against true angle, each label with a constant of its own."""
     if not (view.has("angle_error") and view.has("truth_angle")):
         return None
@@ -50,7 +50,7 @@ def angle_by_label(scene: Scene, view: View) -> Drawn | None:
     return _panels(scene, view, "angle-truth", title, axis, panels, caption)
 
 
-def shear_by_label(scene: Scene, view: View) -> Drawn | None:
+def shear_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Encoded against true shear."""
     if not (view.has("consensus_shear") and view.has("truth_shear")):
         return None
@@ -73,19 +73,19 @@ def shear_by_label(scene: Scene, view: View) -> Drawn | None:
     return _panels(scene, view, "shear-truth", title, axis, panels, caption)
 
 
-def _name(scene: Scene, view: View, label: float) -> str:
+def _name(scene: Scene, view: ModelResults, label: float) -> str:
     return label_name(scene, label) if view.has("truth_label") else "all patches"
 
 
 def _panels(
     scene: Scene,
-    view: View,
+    view: ModelResults,
     name: str,
     title: str,
     words: tuple[str, str],
     panels: list[tuple[str, str, np.ndarray, np.ndarray]],
     caption: str,
-) -> Drawn:
+) -> FinishedFigure:
     """One square panel per label with equal axes."""
     across = min(len(panels), 4)
     rows = -(-len(panels) // across)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.figures.figure_data import Behind
-from vaescope.figures.movie_maps import Kinds, kinds_of
+from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
 from vaescope.figures.style import FAINT, INK, plain
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +39,7 @@ class Clip:
     behind: Behind
 
 
-def class_clip(scene: Scene, view: View) -> Clip | None:
+def class_clip(scene: Scene, view: ModelResults) -> Clip | None:
     """The image beside the kinds of its sites, frame by frame; None without kinds or time."""
     kinds = kinds_of(view)
     if not scene.moving or kinds is None:
@@ -79,7 +79,7 @@ def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:
     return data, len(pictures)
 
 
-def _picture(scene: Scene, view: View, kinds: Kinds, frame: int) -> Image:
+def _picture(scene: Scene, view: ModelResults, kinds: CategoryColours, frame: int) -> Image:
     """One frame of the clip."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

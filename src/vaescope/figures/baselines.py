@@ -22,10 +22,10 @@ from vaescope.figures.compared import (
     name_of,
 )
 from vaescope.figures.panels import bare, micrograph, polygons, scale_bar
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, category_colours, plain, robust_limits
-from vaescope.quantities import Quantity
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import angle_of, kind_names, main_truth, truths
@@ -34,7 +34,7 @@ _PICTURES = 8  # of a method; a map of units shows all
 _SIDE = 0.56  # inches of a picture
 
 
-def figures(scene: Scene) -> Iterator[Drawn]:
+def figures(scene: Scene) -> Iterator[FinishedFigure]:
     """All figures of the comparison."""
     assert scene.baselines is not None
     models = {view.name: view.latents for view in scene.views}
@@ -73,7 +73,7 @@ def _kind_names(scene: Scene) -> list[str]:
     return [label_name(scene, float(name.removeprefix("label "))) for name in names]
 
 
-def maps(scene: Scene, what: Compared) -> Drawn:
+def maps(scene: Scene, what: Compared) -> FinishedFigure:
     """The labels of every method on the image, beside the truth."""
     assert scene.baselines is not None
     aspect = scene.shape[0] / scene.shape[1]
@@ -83,7 +83,7 @@ def maps(scene: Scene, what: Compared) -> Drawn:
     side = min((WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns, 3.4)
     high, step = side * aspect, side * aspect + HEAD + 0.06
     rows = -(-count // columns)
-    of_sites = View(GROUP, scene.baselines, Path(), scene.frame)
+    of_sites = ModelResults(GROUP, scene.baselines, Path(), scene.frame)
     sheet = Sheet(
         scene,
         "Which method separates what",
@@ -140,7 +140,7 @@ def _cells(axes, cells: list[np.ndarray | None], label: np.ndarray, colours: lis
     polygons(axes, cells, quantity)
 
 
-def components(scene: Scene, what: Compared) -> Drawn | None:
+def components(scene: Scene, what: Compared) -> FinishedFigure | None:
     """Components, centres, end members and units of every method as pictures."""
     assert scene.baselines is not None
     rows = [(entry, _pictures(scene, entry)) for entry in what.entries if not entry.failed]

@@ -31,15 +31,15 @@ from vaescope.figures import (
 from vaescope.figures import baselines as of_baselines
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.animation import Clip, class_clip
-from vaescope.figures.sheet import Drawn
+from vaescope.figures.sheet import FinishedFigure
 from vaescope.figures.style import Look, house
 from vaescope.judge import facts
-from vaescope.results import Scene, View, load
+from vaescope.results import ModelResults, Scene, load
 
 _PACKED = {"compress_level": 3}  # of PNG: 7 % larger than at 6, in half of the time
 
-OfTheData = Callable[[Scene], Drawn | None]
-OfAModel = Callable[[Scene, View], Drawn | None]
+OfTheData = Callable[[Scene], FinishedFigure | None]
+OfAModel = Callable[[Scene, ModelResults], FinishedFigure | None]
 
 OF_THE_DATA = (
     of_dataset.sites,
@@ -130,7 +130,7 @@ def draw(
     return manifest
 
 
-def figures(scene: Scene) -> Iterator[Drawn]:
+def figures(scene: Scene) -> Iterator[FinishedFigure]:
     """Every figure that the results allow, in the order of the report."""
     of_the_data: Sequence[OfTheData] = (
         stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
@@ -207,7 +207,7 @@ def _write(scene: Scene, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-def _save(drawn: Drawn, folder: Path, kind: str, dpi: int) -> str:
+def _save(drawn: FinishedFigure, folder: Path, kind: str, dpi: int) -> str:
     """Write one file without dates or machine facts, so that equal figures are equal files."""
     name = f"{drawn.name}.{kind}"
     silent = {

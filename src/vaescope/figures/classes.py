@@ -6,13 +6,13 @@ import numpy as np
 
 from vaescope.figures.dataset import patch_bar, within_circle
 from vaescope.figures.panels import NARROWEST, RASTER_FROM, bare, polygons, scale_bar
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import category_colours, robust_limits
-from vaescope.quantities import Quantity
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 
-def class_map(scene: Scene, view: View) -> Drawn | None:
+def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The sites coloured by class, beside the mean patch of every class."""
     if not view.classes:
         return None
@@ -90,13 +90,13 @@ def class_map(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("classes", caption, view)
 
 
-def class_counts(view: View) -> np.ndarray:
+def class_counts(view: ModelResults) -> np.ndarray:
     """Number of sites of every class, over all frames."""
     labels = view.values("consensus_class", everywhere=True).astype(int)
     return np.bincount(labels[labels >= 0], minlength=view.classes)[: view.classes]
 
 
-def _pictures(view: View, name: str, count: int) -> np.ndarray:
+def _pictures(view: ModelResults, name: str, count: int) -> np.ndarray:
     """(class, py, px) pictures of the first channel; NaN where there are none."""
     if not view.has(name):
         return np.full((count, 1, 1), np.nan)

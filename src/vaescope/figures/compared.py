@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, plain
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
@@ -89,7 +89,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if np.isfinite(share) else "–"
 
 
-def finished(sheet: Sheet, name: str, caption: str) -> Drawn:
+def finished(sheet: Sheet, name: str, caption: str) -> FinishedFigure:
     drawn = sheet.drawn(name, caption)
     drawn.model = GROUP
     return drawn

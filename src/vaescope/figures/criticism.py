@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope import quantities
+from vaescope.figures import quantities
 from vaescope.figures.dataset import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, WARNING, robust_limits
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _EXAMPLES = 7
 
 
-def criticism(scene: Scene, view: View) -> Drawn | None:
+def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Residual of every site, their distribution, and the patches explained worst."""
     if not view.has("residual"):
         return None
@@ -73,7 +73,7 @@ def criticism(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("criticism", caption, view)
 
 
-def worst_patches(scene: Scene, view: View) -> Drawn | None:
+def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The same for patches without a place in an image: residuals, and the worst explained."""
     if not (view.has("residual") and view.has("reconstruction")):
         return None
@@ -99,7 +99,7 @@ def worst_patches(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("criticism", caption, view)
 
 
-def _keep(sheet: Sheet, view: View, residual: np.ndarray, explained: np.ndarray) -> None:
+def _keep(sheet: Sheet, view: ModelResults, residual: np.ndarray, explained: np.ndarray) -> None:
     """The values drawn, for their table."""
     sheet.behind.of_view(view, "residual", residual)
     sheet.behind.of_view(view, "explained", explained.astype(int))
@@ -128,7 +128,7 @@ def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: 
     )
 
 
-def _worst(sheet: Sheet, view: View, residual: np.ndarray, x: float) -> None:
+def _worst(sheet: Sheet, view: ModelResults, residual: np.ndarray, x: float) -> None:
     order = np.argsort(np.where(np.isfinite(residual), residual, -np.inf))[::-1][:_EXAMPLES]
     order = order[np.isfinite(residual[order])]
     if not len(order):

@@ -14,14 +14,14 @@ from vaescope.figures.panels import (
     round_length,
     scale_bar,
 )
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.quantities import Quantity, angle, content, length_scale
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits, share_words
-from vaescope.quantities import Quantity, angle, content, length_scale
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 from vaescope.store import json_attribute
 
 
-def sites(scene: Scene) -> Drawn:
+def sites(scene: Scene) -> FinishedFigure:
     """Where the sites are: the image, and the image with every site marked."""
     where = grid(scene, 2, largest=4.4)
     count = len(scene.on_frame)
@@ -100,7 +100,7 @@ def _stated_spacing(scene: Scene) -> str:
     return text
 
 
-def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> Drawn:
+def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> FinishedFigure:
     """What the models see: patches at even intervals from the list of sites."""
     total = scene.patches.sizes["site"]
     shown = np.unique(np.linspace(0, total - 1, min(columns * rows, total)).round().astype(int))
@@ -181,7 +181,7 @@ def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) ->
     sheet.text(x + long + 0.07, y + 0.055, label, size=8)
 
 
-def position_error(scene: Scene) -> Drawn | None:
+def position_error(scene: Scene) -> FinishedFigure | None:
     """Found against true positions, and whether the stated errors are honest."""
     found = scene.sites
     if "truth_y" not in found.variables:
@@ -263,7 +263,7 @@ def _normal(axes, deviation: float, bins: np.ndarray, count: int, label: str) ->
     axes.plot(x, density * count * (bins[1] - bins[0]), color=INK, lw=1.2, ls="--", label=label)
 
 
-def thumbnail(scene: Scene) -> Drawn:
+def thumbnail(scene: Scene) -> FinishedFigure:
     """The image, turning into the most telling map: for the index of all datasets."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Polygon
@@ -287,10 +287,10 @@ def thumbnail(scene: Scene) -> Drawn:
     x, y = (width - shown[0]) / 2 - 0.5, (height - shown[1]) / 2 - 0.5
     axes.set(xlim=(x, x + shown[0]), ylim=(y + shown[1], y))
     axes.set_axis_off()
-    return Drawn("thumbnail", "Thumbnail", "", figure)
+    return FinishedFigure("thumbnail", "Thumbnail", "", figure)
 
 
-def _telling(scene: Scene) -> tuple[View, Quantity] | None:
+def _telling(scene: Scene) -> tuple[ModelResults, Quantity] | None:
     """The map that says most at a glance: classes, else angle, else the first latent."""
     for view in reversed(scene.views):
         if view.classes:

@@ -8,14 +8,14 @@ import numpy as np
 
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.agreement import labels_of
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, robust_limits
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _FEWEST_MODELS = 3
 
 
-def dispersion(scene: Scene, view: View) -> Drawn | None:
+def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """How the members' predictions spread, label by label and class by class."""
     if not view.classes or view.members < 2:
         return None
@@ -79,7 +79,7 @@ def dispersion(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("dispersion", caption, view)
 
 
-def class_numbers(scene: Scene) -> Drawn | None:
+def class_numbers(scene: Scene) -> FinishedFigure | None:
     """What models with different numbers of classes say about how many there are."""
     views = [v for v in scene.views if v.has("class_probability") and v.members > 1]
     views = [v for v in views if v.latents.attrs.get("classes_asked")]
@@ -129,7 +129,7 @@ def class_numbers(scene: Scene) -> Drawn | None:
     return sheet.drawn("class-numbers", caption)
 
 
-def class_number(scene: Scene, view: View) -> Drawn | None:
+def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """How many classes one model's content asks for: by evidence and by stability."""
     if not view.has("class_number"):
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from vaescope.results import Scene, View
+    from vaescope.results import ModelResults, Scene
 
 MOST_ROWS = 100_000
 """Of a table: beyond that the stores are named, and no table is written."""
@@ -48,7 +48,9 @@ class Behind:
     tables: dict[str, Table] = field(default_factory=dict)
     stores: dict[str, list[str]] = field(default_factory=dict)
 
-    def of_view(self, view: View, name: str, values: np.ndarray, *, everywhere: bool = False):
+    def of_view(
+        self, view: ModelResults, name: str, values: np.ndarray, *, everywhere: bool = False
+    ):
         """A column of values of a model's sites: those of the drawn frame, or of all frames.
 
         values : (site,). What comes from ``latents.zarr`` is named by ``store`` beside it.
@@ -102,7 +104,7 @@ class Behind:
         held = self.stores.setdefault(name, [])
         held += [variable for variable in variables if variable not in held]
 
-    def view(self, view: View, *variables: str):
+    def view(self, view: ModelResults, *variables: str):
         """Variables of a model's ``latents.zarr``; those that it lacks are left out."""
         found = [variable for variable in variables if view.has(variable)]
         if found:

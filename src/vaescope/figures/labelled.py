@@ -6,15 +6,15 @@ import numpy as np
 
 from vaescope.figures.accuracy import contingency, matched, true_kinds
 from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import EMPTY, category_colours, share_words
-from vaescope.quantities import Quantity
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _MOST = 12  # kinds that colours can tell apart
 
 
-def labelled_image(scene: Scene, view: View) -> Drawn | None:
+def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """True kinds and classes in the same colours, and where they differ."""
     if not view.classes:
         return None

@@ -9,16 +9,16 @@ import numpy as np
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.dataset import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
+from vaescope.figures.quantities import angle
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import INK, OUTLINE, category_colours, robust_limits
-from vaescope.quantities import angle
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def decoded_grid(scene: Scene, view: View) -> Drawn | None:
+def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The canonical patch that the model draws at every place of its latent plane."""
     if not view.has("decoded_grid"):
         return None
@@ -43,7 +43,7 @@ def decoded_grid(scene: Scene, view: View) -> Drawn | None:
     )
 
 
-def decoded_conditions(scene: Scene, view: View) -> Drawn | None:
+def decoded_conditions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """What a conditional model draws for each value of what it is told."""
     if not view.has("decoded_conditions"):
         return None
@@ -71,13 +71,13 @@ def decoded_conditions(scene: Scene, view: View) -> Drawn | None:
 
 def _plane_of_pictures(
     scene: Scene,
-    view: View,
+    view: ModelResults,
     pictures: xr.DataArray,
     title: str,
     down: tuple[str, list[str]],
     caption: str,
     name: str,
-) -> Drawn:
+) -> FinishedFigure:
     """Pictures (row, grid_column, channel, height, width), latent 1 growing to the right."""
     pictures = pictures.sortby("grid_column")
     picture = [dim for dim in pictures.dims if dim not in ("row", "grid_column")]
@@ -128,7 +128,7 @@ def _short(value: float) -> str:
     return f"{value:.2g}".replace("-", "−")
 
 
-def latent_distribution(scene: Scene, view: View) -> Drawn | None:
+def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """How the sites of all frames lie in the latent plane, coloured by what is known of them."""
     if not view.has("consensus_content"):
         return None
@@ -189,11 +189,11 @@ def latent_distribution(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("latent-distribution", caption, view)
 
 
-def _second(view: View) -> str:
+def _second(view: ModelResults) -> str:
     return "angle (°)" if view.has("consensus_angle") else "spread"
 
 
-def _plane(view: View, content: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]]]:
+def _plane(view: ModelResults, content: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]]]:
     """Coordinates (site, 2) of the plot and its limits; one latent is drawn against the angle."""
     if content.shape[1] > 1:
         plane = content[:, :2]
@@ -214,7 +214,7 @@ def _plane(view: View, content: np.ndarray) -> tuple[np.ndarray, list[tuple[floa
     return plane, limits
 
 
-def _levels(view: View, name: str) -> np.ndarray:
+def _levels(view: ModelResults, name: str) -> np.ndarray:
     values = view.values(name, everywhere=True)
     return np.unique(values[values >= 0])
 
@@ -249,7 +249,7 @@ def _density(sheet: Sheet, axes, plane: np.ndarray, limits, x: float, y: float) 
     colours.outline.set_visible(False)
 
 
-def _cross(axes, view: View, content: np.ndarray) -> None:
+def _cross(axes, view: ModelResults, content: np.ndarray) -> None:
     """Median spread between members, in the corner of the plot."""
     if not view.has("content_spread") or content.shape[1] < 2:
         return
@@ -258,8 +258,10 @@ def _cross(axes, view: View, content: np.ndarray) -> None:
     axes.errorbar(*place, xerr=spread[0], yerr=spread[1], color=INK, lw=1.4, capsize=2)
 
 
-def _by_angle(sheet: Sheet, axes, view: View, plane: np.ndarray, x: float, y: float) -> None:
-    everywhere = View(view.name, view.latents, view.history, view.frame)
+def _by_angle(
+    sheet: Sheet, axes, view: ModelResults, plane: np.ndarray, x: float, y: float
+) -> None:
+    everywhere = ModelResults(view.name, view.latents, view.history, view.frame)
     everywhere.on_frame = np.arange(view.latents.sizes["site"])
     quantity = angle(sheet.scene, everywhere)
     marks = axes.scatter(
@@ -283,7 +285,7 @@ def _short3(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def known_kinds(view: View) -> list[str]:
+def known_kinds(view: ModelResults) -> list[str]:
     """Variables known of the sites that vary, the label first; not how a model was told of them."""
     hidden = {"truth_held_out", "truth_known_label", "truth_y", "truth_x", "truth_bound"}
     found = [
@@ -307,14 +309,14 @@ def known_kinds(view: View) -> list[str]:
     return sorted(varying, key=lambda n: (first.index(n) if n in first else len(first), n))
 
 
-def _categorical(view: View, name: str) -> bool:
+def _categorical(view: ModelResults, name: str) -> bool:
     values = view.values(name, everywhere=True).astype(float)
     values = values[np.isfinite(values)]
     return len(np.unique(values)) <= 24 and bool((values == np.round(values)).all())
 
 
 def _by_number(
-    sheet: Sheet, axes, view: View, plane: np.ndarray, name: str, x: float, y: float
+    sheet: Sheet, axes, view: ModelResults, plane: np.ndarray, name: str, x: float, y: float
 ) -> None:
     values = view.values(name, everywhere=True).astype(float)
     word = name.removeprefix("truth_").replace("_", " ")
@@ -340,7 +342,7 @@ def _by_number(
     colours.outline.set_visible(False)
 
 
-def _by_category(scene: Scene, axes, view: View, plane: np.ndarray, kind: str) -> None:
+def _by_category(scene: Scene, axes, view: ModelResults, plane: np.ndarray, kind: str) -> None:
     name = {"class": "consensus_class"}.get(kind, kind)
     word = "class" if kind == "class" else "true " + name.removeprefix("truth_").replace("_", " ")
     values = view.values(name, everywhere=True)

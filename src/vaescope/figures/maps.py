@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope import quantities
+from vaescope.figures import quantities
 from vaescope.figures.panels import Way, grid, image_panel, panel
-from vaescope.figures.sheet import Drawn, Sheet, angle_note
-from vaescope.quantities import Quantity
-from vaescope.results import Scene, View
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
+from vaescope.results import ModelResults, Scene
 
 _LATENTS = 4  # more panels than that would be too small to read
 
@@ -23,7 +23,7 @@ _WAYS = {
 _TITLES = {"points": "sites on the image", "cells": "Voronoi cells", "windows": "window by window"}
 
 
-def parts(scene: Scene, view: View) -> list[Quantity]:
+def parts(scene: Scene, view: ModelResults) -> list[Quantity]:
     """Angle, x offset, y offset and latents: those that the model has."""
     found = []
     if view.has("consensus_angle"):
@@ -36,7 +36,7 @@ def parts(scene: Scene, view: View) -> list[Quantity]:
     return found
 
 
-def maps(scene: Scene, view: View, way: Way) -> Drawn | None:
+def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
     """The image and, on its sites, angle, offsets and latents."""
     mapped = parts(scene, view)
     if not mapped or (way == "points" and scene.windows):
@@ -73,7 +73,7 @@ def maps(scene: Scene, view: View, way: Way) -> Drawn | None:
     return sheet.drawn(name, caption, view)
 
 
-def strain(scene: Scene, view: View) -> Drawn | None:
+def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Local strain of the units, component by component."""
     if not view.has("consensus_strain"):
         return None
@@ -99,7 +99,7 @@ def strain(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("strain", caption, view)
 
 
-def uncertainty(scene: Scene, view: View) -> Drawn | None:
+def uncertainty(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Where the members of the ensemble disagree."""
     mapped = [q for q in quantities.spreads(scene, view) if np.isfinite(q.values).any()]
     if not mapped:

@@ -6,10 +6,10 @@ import numpy as np
 
 from vaescope.figures.dataset import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK, MISSING, category_colours, robust_limits
-from vaescope.quantities import Quantity
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _SIDE = 0.62  # inches of a picture
 _BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode
@@ -18,7 +18,7 @@ _MOST = 12  # modes shown
 _EXAMPLES = 6  # patches of each
 
 
-def modes(scene: Scene, view: View) -> Drawn | None:
+def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The modes of the latent density: where they lie, what is drawn there, real patches."""
     if not view.has("mode"):
         return None
@@ -95,7 +95,7 @@ def modes(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("modes", caption, view)
 
 
-def paths(scene: Scene, view: View) -> Drawn | None:
+def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Decoded pictures along geodesics between modes, above the nearest real patches."""
     if not view.has("path_decoded"):
         return None
@@ -138,7 +138,7 @@ def paths(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("paths", caption, view)
 
 
-def class_stability(scene: Scene, view: View) -> Drawn | None:
+def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Every class that was asked for: where members put it, and whether they find it again."""
     if not view.has("asked_class_stability") or view.members < 2:
         return None
@@ -209,7 +209,7 @@ def used_classes(stability: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return likeliest | (stability < 1)
 
 
-def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
+def _plane(axes, view: ModelResults, label: np.ndarray, colours: list[str]) -> None:
     """The sites in the plane of the first two latents, coloured by mode, modes numbered."""
     content = view.values("consensus_content", everywhere=True)
     middle = view.latents["mode_content"].values[: len(colours)]
@@ -253,7 +253,7 @@ def _plane(axes, view: View, label: np.ndarray, colours: list[str]) -> None:
     axes.locator_params(axis="x", nbins=5)
 
 
-def _pictures(view: View, name: str, *first: str) -> np.ndarray:
+def _pictures(view: ModelResults, name: str, *first: str) -> np.ndarray:
     """A variable with its pictures last: (…, channel, height, width).
 
     What was turned upright is shown within the circle that every turn fills.

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.figures.movie_maps import Kinds, kinds_of
+from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet, angle_note
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import FAINT, INK, category_colours
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LOG_FROM = 8  # times as large as the rarest class: from there on shares are drawn on a log scale
 
 
-def populations(scene: Scene, view: View) -> Drawn | None:
+def populations(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Share of every class over time, with its error."""
     kinds = kinds_of(view)
     if view.movie is None or kinds is None or "population" not in view.movie:
@@ -84,7 +84,7 @@ def populations(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("populations", caption, view)
 
 
-def _left_out(kinds: Kinds) -> str:
+def _left_out(kinds: CategoryColours) -> str:
     """What of the kinds a figure does not show, in words."""
     more = len(kinds.names) - kinds.shown
     return f" The {more} smallest {kinds.plural} are not shown." if more else ""
@@ -107,7 +107,7 @@ def _whole_frames(axes, scene: Scene) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def transitions(scene: Scene, view: View) -> Drawn | None:
+def transitions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """How classes change from frame to frame, and how long a site stays in one."""
     kinds = kinds_of(view)
     if view.movie is None or kinds is None or not view.movie.attrs["links"]:
@@ -192,7 +192,7 @@ def _number(name: str) -> str:
 
 
 def _dwell(
-    sheet: Sheet, scene: Scene, movie: xr.Dataset, kinds: Kinds, x: float, side: float
+    sheet: Sheet, scene: Scene, movie: xr.Dataset, kinds: CategoryColours, x: float, side: float
 ) -> None:
     """Mean stay in every class, in the unit of time where frames are evenly spaced."""
     stay, error = movie["dwell"].values, movie["dwell_error"].values
@@ -223,7 +223,7 @@ def _dwell(
     axes.tick_params(axis="y", length=0)
 
 
-def trajectories(scene: Scene, view: View) -> Drawn | None:
+def trajectories(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Latents and angles of some long tracks."""
     if view.movie is None or not scene.moving or view.movie.attrs["links"] == 0:
         return None
@@ -318,7 +318,7 @@ def trajectories(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("trajectories", caption, view)
 
 
-def long_tracks(view: View, most: int = 5) -> np.ndarray:
+def long_tracks(view: ModelResults, most: int = 5) -> np.ndarray:
     """Numbers of some long tracks: those whose latents wander most, and a usual one."""
     assert view.movie is not None
     length = view.movie["length"].values

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vaescope import quantities
+from vaescope.figures import quantities
 from vaescope.figures.panels import (
     COLOUR,
     RASTER_FROM,
@@ -18,17 +18,17 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.sheet import Drawn, Sheet, angle_note
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import MISSING, category_colours
-from vaescope.quantities import Quantity
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _SHOWN = 5  # frames: first, quarter, half, three quarters, last
 _MOST = 12  # modes with a colour, as in the figure of the modes
 
 
 @dataclass
-class Kinds:
+class CategoryColours:
     """By what the sites of a movie are counted: classes of the model, or modes of its latents."""
 
     label: np.ndarray  # (site,) of all frames
@@ -51,7 +51,7 @@ class Kinds:
         """Those of the other figures of the model."""
         return category_colours(self.shown)
 
-    def quantity(self, view: View) -> Quantity:
+    def quantity(self, view: ModelResults) -> Quantity:
         """The kind of every site of the drawn frame, or of all; of what has no colour, NaN."""
         from matplotlib.colors import ListedColormap
 
@@ -60,18 +60,19 @@ class Kinds:
         return Quantity(self.what, label, ListedColormap(self.colours), -0.5, self.shown - 0.5)
 
 
-def kinds_of(view: View) -> Kinds | None:
+def kinds_of(view: ModelResults) -> CategoryColours | None:
     """The kinds of a model's sites; None where it tells none."""
     if view.movie is not None and "kind" in view.movie:
         names = [str(name) for name in view.movie["class_name"].values]
-        return Kinds(view.movie["kind"].values.astype(int), names, str(view.movie.attrs["kinds"]))
+        kind = view.movie["kind"].values.astype(int)
+        return CategoryColours(kind, names, str(view.movie.attrs["kinds"]))
     if not view.classes:
         return None
     label = view.values("consensus_class", everywhere=True).astype(int)
-    return Kinds(label, [f"class {k}" for k in range(view.classes)], "class")
+    return CategoryColours(label, [f"class {k}" for k in range(view.classes)], "class")
 
 
-def frames_classes(scene: Scene, view: View) -> Drawn | None:
+def frames_classes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The classes, or modes, at chosen times."""
     kinds = kinds_of(view)
     if kinds is None:
@@ -91,7 +92,7 @@ def frames_classes(scene: Scene, view: View) -> Drawn | None:
     )
 
 
-def frames_angle(scene: Scene, view: View) -> Drawn | None:
+def frames_angle(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The angle at chosen times."""
     if not view.has("consensus_angle"):
         return None
@@ -106,7 +107,7 @@ def frames_angle(scene: Scene, view: View) -> Drawn | None:
     )
 
 
-def frames_latent(scene: Scene, view: View) -> Drawn | None:
+def frames_latent(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The first latent at chosen times."""
     if not view.has("consensus_content"):
         return None
@@ -122,13 +123,13 @@ def frames_latent(scene: Scene, view: View) -> Drawn | None:
 
 def _frames(
     scene: Scene,
-    view: View,
+    view: ModelResults,
     name: str,
     title: str,
-    of: Callable[[Scene, View], Quantity],
+    of: Callable[[Scene, ModelResults], Quantity],
     caption: str,
-    kinds: Kinds | None = None,
-) -> Drawn | None:
+    kinds: CategoryColours | None = None,
+) -> FinishedFigure | None:
     """Maps of one quantity at chosen times, their colours in the last place of the grid."""
     if not scene.moving:
         return None
@@ -192,7 +193,7 @@ def _closer(where: Grid) -> Grid:
     )
 
 
-def _legend(sheet: Sheet, kinds: Kinds, x: float, y: float) -> None:
+def _legend(sheet: Sheet, kinds: CategoryColours, x: float, y: float) -> None:
     """A line for each kind, with its share of all sites of the movie."""
     share = np.bincount(kinds.label, minlength=len(kinds.names)) / max(len(kinds.label), 1)
     sheet.text(x, y - 0.08, "share of all sites of the movie", size=9.5)

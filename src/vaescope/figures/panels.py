@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from vaescope.figures.quantities import Quantity, length_scale
 from vaescope.figures.sheet import MARGIN, WIDTH, Sheet
 from vaescope.figures.style import EMPTY, INK, MISSING, robust_limits
-from vaescope.quantities import Quantity, length_scale
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,9 @@ def micrograph(axes: Axes, scene: Scene, *, faint: bool = False) -> None:
     bare(axes, scene)
 
 
-def panel(sheet: Sheet, where: Grid, index: int, view: View, quantity: Quantity, way: Way) -> Axes:
+def panel(
+    sheet: Sheet, where: Grid, index: int, view: ModelResults, quantity: Quantity, way: Way
+) -> Axes:
     """Map one quantity on the sites of a model."""
     scene = sheet.scene
     x, y, width, height = where.place(index)

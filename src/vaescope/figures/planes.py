@@ -19,15 +19,15 @@ from vaescope.figures.compared import (
     percent,
 )
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.quantities import wrap
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import MISSING, OUTLINE, robust_limits
-from vaescope.quantities import wrap
 from vaescope.results import Scene
 from vaescope.scores import comparison
 from vaescope.scores.ground_truth import Angle
 
 
-def by_kind(scene: Scene, what: Compared) -> Drawn:
+def by_kind(scene: Scene, what: Compared) -> FinishedFigure:
     """The plane of every method, coloured by the truth, or else by its own labels."""
     known = what.kind is not None
 
@@ -58,7 +58,7 @@ def by_kind(scene: Scene, what: Compared) -> Drawn:
     return _planes(scene, what, title, "baselines-embeddings", caption, look)
 
 
-def by_label(scene: Scene, what: Compared) -> Drawn:
+def by_label(scene: Scene, what: Compared) -> FinishedFigure:
     """For stacks, which have no map: the plane of every method by its own labels."""
 
     def look(axes, place: np.ndarray, index: int) -> str:
@@ -74,7 +74,7 @@ def by_label(scene: Scene, what: Compared) -> Drawn:
     return _planes(scene, what, "Which method separates what", "baselines-labels", caption, look)
 
 
-def by_angle(scene: Scene, what: Compared, angle: Angle) -> Drawn:
+def by_angle(scene: Scene, what: Compared, angle: Angle) -> FinishedFigure:
     """The plane of every method, coloured by the angle that a good one does not know."""
     period = 360 / angle.symmetry
     degrees = wrap(np.degrees(angle.value), period)
@@ -117,7 +117,7 @@ def _planes(
     look: Callable[..., str],
     *,
     own_plane: bool = False,
-) -> Drawn:
+) -> FinishedFigure:
     """One plane for every method; ``look`` colours it and says its second line."""
     pca = next((e.embedding for e in what.entries if e.name == "pca" and not e.is_model), None)
     drawn = []

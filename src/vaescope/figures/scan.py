@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
 from vaescope.judge.scan import COLUMN, ROW, Shares, from_attribute
 from vaescope.results import Scene
@@ -17,7 +17,7 @@ _HIGH, _BETWEEN = 1.45, 0.62  # inches of a panel, and between two rows of them
 _SHOWN = 6000  # sites drawn at most
 
 
-def profiles(scene: Scene) -> Drawn | None:
+def profiles(scene: Scene) -> FinishedFigure | None:
     """Strain by the neighbours' vectors against row and column, with their running medians."""
     if scene.strain is None:
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.style import FAINT, INK, plain
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ _CHARACTER = 0.078  # mean width in inches of a letter of 9 pt
 
 
 @dataclass
-class Drawn:
+class FinishedFigure:
     """A finished figure and what is said about it."""
 
     name: str
@@ -57,7 +57,7 @@ class Sheet:
         height: float,
         *,
         width: float = WIDTH,
-        view: View | None = None,
+        view: ModelResults | None = None,
         sites: int | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
@@ -108,14 +108,14 @@ class Sheet:
         )
         return self.figure.add_axes(place, **settings)
 
-    def drawn(self, name: str, caption: str, view: View | None = None) -> Drawn:
+    def drawn(self, name: str, caption: str, view: ModelResults | None = None) -> FinishedFigure:
         """The finished figure under its stable name."""
         full = f"{view.name}-{name}" if view is not None else name
         model = view.name if view else None
-        return Drawn(full, self.title, caption, self.figure, model, self.behind)
+        return FinishedFigure(full, self.title, caption, self.figure, model, self.behind)
 
 
-def angle_note(view: View) -> str:
+def angle_note(view: ModelResults) -> str:
     """How far angles are known, for the line under the title; empty over the full circle."""
     if view.symmetry == 1 or not view.has("consensus_angle"):
         return ""

@@ -6,16 +6,16 @@ import numpy as np
 
 from vaescope.figures import accuracy, agreement, criticism, ensembles, latent, modes, training
 from vaescope.figures.dataset import show
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, category_colours
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _ACROSS = 14
 _ROWS = 3  # of each label
 _MOST_LABELS = 12
 
 
-def examples(scene: Scene) -> Drawn:
+def examples(scene: Scene) -> FinishedFigure:
     """What the models see: patches, label by label where there are labels."""
     total = scene.patches.sizes["site"]
     groups = _by_label(scene)
@@ -51,7 +51,7 @@ def examples(scene: Scene) -> Drawn:
     return sheet.drawn("patches", caption)
 
 
-def restored(scene: Scene, view: View) -> Drawn | None:
+def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """What was given, what the model made of it, and what it should have made."""
     name = f"truth_{view.latents.attrs.get('target') or ''}"
     if name not in scene.patches.variables or not view.has("reconstruction"):
@@ -87,7 +87,7 @@ def restored(scene: Scene, view: View) -> Drawn | None:
     return sheet.drawn("restored", caption, view)
 
 
-def thumbnail(scene: Scene) -> Drawn:
+def thumbnail(scene: Scene) -> FinishedFigure:
     """A few patches, framed by class or label: for the index of all datasets."""
     from matplotlib.figure import Figure
 
@@ -111,10 +111,10 @@ def thumbnail(scene: Scene) -> Drawn:
                 color=colours[k],
                 lw=1.6,
             )
-    return Drawn("thumbnail", "Thumbnail", "", figure)
+    return FinishedFigure("thumbnail", "Thumbnail", "", figure)
 
 
-def class_pictures(scene: Scene, view: View) -> Drawn | None:
+def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """The classes: what the model draws for each, and some of their patches."""
     if not view.classes:
         return None

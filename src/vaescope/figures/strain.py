@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope import quantities
+from vaescope.figures import quantities
 from vaescope.figures.panels import (
     BAR,
     RASTER_FROM,
@@ -14,9 +14,9 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.sheet import MARGIN, WIDTH, Drawn, Sheet
+from vaescope.figures.quantities import Quantity
+from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, plain, robust_limits
-from vaescope.quantities import Quantity
 from vaescope.results import Scene
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
@@ -24,7 +24,7 @@ _COMPONENTS = ("xx", "yy", "xy")
 _OUTERMOST = 4.0  # per cent of the values beyond the colours
 
 
-def maps(scene: Scene) -> Drawn | None:
+def maps(scene: Scene) -> FinishedFigure | None:
     """Strain and rotation by every method, in common colours."""
     if scene.strain is None:
         return None
@@ -53,7 +53,7 @@ def maps(scene: Scene) -> Drawn | None:
     return sheet.drawn("strain-maps", caption)
 
 
-def errors(scene: Scene) -> Drawn | None:
+def errors(scene: Scene) -> FinishedFigure | None:
     """Standard errors of the same."""
     if scene.strain is None:
         return None
@@ -98,7 +98,7 @@ def _keep(
     sheet.behind.store("strain.zarr", *variables)
 
 
-def truth(scene: Scene) -> Drawn | None:
+def truth(scene: Scene) -> FinishedFigure | None:
     """Found against true strain, and errors over stated errors, for every method."""
     if scene.strain is None or "truth_strain" not in scene.strain:
         return None

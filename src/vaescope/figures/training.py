@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vaescope.figures.sheet import MARGIN, Drawn, Sheet
+from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK
-from vaescope.results import Scene, View
+from vaescope.results import ModelResults, Scene
 
 _TERMS = {
     "elbo": "ELBO (nats per patch)",
@@ -42,7 +42,7 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def training(scene: Scene, view: View) -> Drawn | None:
+def training(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Terms of the ELBO over the epochs: members thin, their median bold."""
     if not view.history.is_file():
         return None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import pose
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 
 class TurnedCopies(nn.Module):
@@ -64,7 +64,7 @@ class TurnedCopies(nn.Module):
         return torch.cat(quarters, dim=1)[:, : self.count].flatten(2)
 
 
-def turned_copies(shape: tuple[int, int, int], settings: Settings) -> TurnedCopies:
+def turned_copies(shape: tuple[int, int, int], settings: ModelSettings) -> TurnedCopies:
     """Those that a model with these settings looks at, of patches (channel, height, width)."""
     looked_at = torch.ones(shape[1:])
     if settings.rotation and settings.encoder != "convolutional":

@@ -11,7 +11,7 @@ from torch.nn import functional
 from vaescope.models import pose
 from vaescope.models.field import field
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 Shape = tuple[int, int, int]  # channel, height, width
 
@@ -24,9 +24,9 @@ class CanonicalDecoder(nn.Module):
     plain dense or convolutional decoder, and ``height`` 1 makes it one of curves.
     """
 
-    def __init__(self, members: int, inputs: int, shape: Shape, settings: Settings) -> None:
+    def __init__(self, members: int, inputs: int, shape: Shape, settings: ModelSettings) -> None:
         super().__init__()
-        self.shape, self.posed = shape, bool(settings.posed)
+        self.shape, self.pose_parts = shape, bool(settings.pose_parts)
         self.interpolation = settings.interpolation
         self.network: Perceptron | UpsamplingNetwork
         if settings.decoder == "convolutional":
@@ -53,7 +53,7 @@ class CanonicalDecoder(nn.Module):
         """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel,
         height, width), or (member, row, channel, pixel) of the pixels ``where`` alone."""
         pictures = self.canonical(content)
-        if not self.posed:
+        if not self.pose_parts:
             return pictures if where is None else pose.pixels(pictures, where)
         flat = pictures.flatten(0, 1)
         shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation, where)
@@ -114,7 +114,7 @@ class CoordinateDecoder(nn.Module):
 
     grid: Tensor
 
-    def __init__(self, members: int, inputs: int, shape: Shape, settings: Settings) -> None:
+    def __init__(self, members: int, inputs: int, shape: Shape, settings: ModelSettings) -> None:
         super().__init__()
         self.shape, self.skip, self.octaves = shape, settings.skip, settings.fourier
         hidden = settings.hidden

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaescope.models.settings import Settings, at
+from vaescope.models.settings import ModelSettings, at
 
 POSE = ("angle", "offset", "scale", "shear", "strain")
 """The parts of the pose, in the order in which their noise is drawn."""
@@ -37,7 +37,7 @@ class Weights:
     temper: float | Tensor = 1.0
 
     @classmethod
-    def of(cls, settings: Settings, progress: float = 1.0, temper: float = 1.0) -> Weights:
+    def of(cls, settings: ModelSettings, progress: float = 1.0, temper: float = 1.0) -> Weights:
         """The weights at a share of training from 0 to 1."""
         return cls(
             at(settings.beta, progress),

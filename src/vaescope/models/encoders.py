@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from vaescope.models import posterior
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 Pair = tuple[Tensor, Tensor]
 """Mean and logarithm of the standard deviation, with one last axis."""
@@ -62,7 +62,7 @@ class TurnedEncoder(nn.Module):
         shape: tuple[int, int, int],
         pixels: int,
         conditions: int,
-        settings: Settings,
+        settings: ModelSettings,
         step: float,
     ) -> None:
         super().__init__()

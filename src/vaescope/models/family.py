@@ -30,7 +30,7 @@ from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import POSE, Terms, Weights, gather
 from vaescope.models.encoders import Encoded, TurnedEncoder
 from vaescope.models.mixture import ContentMixture, best
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
 
@@ -42,8 +42,8 @@ PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 class Side:
     """What is known of a batch beside its pictures; axes (member, site, …), absent parts None.
 
-    ``conditions`` (…, condition); ``taught`` class probabilities (…, class) from outside and
-    ``trust`` (member, site), the share 0 to 1 that they have in the posterior of the class;
+    ``conditions`` (…, condition); ``target_assignment`` class probabilities (…, class) from outside and
+    ``teacher_weight`` (member, site), the share 0 to 1 that they have in the posterior of the class;
     ``turn`` (member, site) index of the turn that each site is to lie at, ``pose`` name -> other
     parts of its pose and their standard errors, both (…, size); ``followed`` (…, turn) indices of
     the turns to follow, where they are known; ``near_content`` (…, latent) and ``near_class`` (…,
@@ -51,8 +51,8 @@ class Side:
     """
 
     conditions: Tensor | None = None
-    taught: Tensor | None = None
-    trust: Tensor | None = None
+    target_assignment: Tensor | None = None
+    teacher_weight: Tensor | None = None
     turn: Tensor | None = None
     pose: dict[str, tuple[Tensor, Tensor]] | None = None
     followed: Tensor | None = None
@@ -85,7 +85,7 @@ class Family(nn.Module):
         self,
         members: int,
         shape: Shape,
-        settings: Settings,
+        settings: ModelSettings,
         target: Shape | None = None,
         conditions: int = 0,
     ) -> None:
@@ -340,9 +340,9 @@ class Family(nn.Module):
             logits = logits + self.settings.smoothness_class * side.near_class
         log_prior = functional.log_softmax(logits, -1).unsqueeze(2)
         q = best(log_prior, kl_content, now)
-        if side.taught is not None and side.trust is not None:
-            trust = side.trust[:, :, None, None]
-            q = (1 - trust) * q + trust * side.taught.unsqueeze(2)
+        if side.target_assignment is not None and side.teacher_weight is not None:
+            teacher_weight = side.teacher_weight[:, :, None, None]
+            q = (1 - teacher_weight) * q + teacher_weight * side.target_assignment.unsqueeze(2)
         return {
             "kl_content": (q * kl_content).sum(-1),
             "kl_class": posterior.kl_categorical(q.clamp_min(1e-8).log(), log_prior),

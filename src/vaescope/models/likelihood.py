@@ -11,7 +11,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 LOWEST_RATE = 1e-4
 """Counts per pixel: a Poisson rate of 0 would forbid what noise does bring."""
@@ -58,7 +58,7 @@ def log_normaliser(logit: Tensor) -> Tensor:
     return torch.where(small, math.log(2.0) + logit**2 / 12, value)
 
 
-def log_likelihood(raw: Tensor, seen: Tensor, log_sigma: Tensor, settings: Settings) -> Tensor:
+def log_likelihood(raw: Tensor, seen: Tensor, log_sigma: Tensor, settings: ModelSettings) -> Tensor:
     """log p(patch | decoded), summed over pixels and channels.
 
     Parameters
@@ -108,7 +108,7 @@ class _Squares(Function):
         return apart * (2 * grad).unsqueeze(-1), None
 
 
-def refuse_unlike(patches: Tensor, settings: Settings) -> None:
+def refuse_unlike(patches: Tensor, settings: ModelSettings) -> None:
     """Refuse pictures that a likelihood cannot have made.
 
     Raises

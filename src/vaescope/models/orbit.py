@@ -184,7 +184,7 @@ def same_sense(apart: np.ndarray | float) -> np.ndarray:
     return np.where(np.cos(2 * np.asarray(apart)) < 0, -1.0, 1.0)
 
 
-def likest(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
+def most_similar(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
     """For each of some pictures, the row of the measured one that is likest, turned at will."""
     which = np.empty(len(pictures), int)
     power = measured.norm**2
@@ -199,6 +199,6 @@ def turns_of_rest(
     pictures: Harmonics, measured: Harmonics, turn: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turn (row,) of pictures, from the likest of those whose turn is known, and which that is."""
-    near = likest(pictures, measured)
+    near = most_similar(pictures, measured)
     steps = candidates(pictures, measured.rows(near))
     return np.angle(np.exp(1j * (turn[near] + np.array([step[0] for step in steps])))), near

@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from vaescope.models.disc import in_disc
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 
 def turn_grid(turns: int, symmetry: int = 1) -> Tensor:
@@ -32,7 +32,7 @@ def turn_grid(turns: int, symmetry: int = 1) -> Tensor:
     return torch.arange(turns) * (2 * math.pi / (turns * symmetry))
 
 
-def turns_of(settings: Settings) -> Tensor:
+def turns_of(settings: ModelSettings) -> Tensor:
     """The grid of a model with these settings: without a rotation, one turn by nothing."""
     return turn_grid(settings.turns if settings.rotation else 1, settings.symmetry)
 

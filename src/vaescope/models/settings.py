@@ -9,12 +9,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vaescope.errors import UserError
 
-Course = float | list[list[float]]
+Schedule = float | list[list[float]]
 """A number, or its course in training time: [[share of training, value], …], straight between."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class ModelSettings:
     """Settings of one model of the family (see ``models.family``).
 
     Lengths inside a model are in units of half the patch side, angles in radians.
@@ -50,11 +50,11 @@ class Settings:
     # The objective
     likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
     sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
-    beta: Course = 1.0  # beta_c
-    content_weight: Course = 1.0  # of content's divergence beside the pose's
-    beta_class: Course = 1.0  # beta_d
-    capacity: Course = 0.0  # C_z
-    capacity_class: Course = 0.0  # C_alpha
+    beta: Schedule = 1.0  # beta_c
+    content_weight: Schedule = 1.0  # of content's divergence beside the pose's
+    beta_class: Schedule = 1.0  # beta_d
+    capacity: Schedule = 0.0  # C_z
+    capacity_class: Schedule = 0.0  # C_alpha
     # Sizes
     encoder: Literal["dense", "convolutional"] = "dense"
     decoder: Literal["canonical", "coordinate", "convolutional", "dense"] = "canonical"
@@ -129,10 +129,10 @@ class Settings:
                 found=f"prototypes: {self.prototypes} with classes: {self.classes}",
                 expected="several prototypes for each class, or prototypes: 0",
             )
-        if self.decoder == "dense" and self.posed:
+        if self.decoder == "dense" and self.pose_parts:
             raise UserError(
                 "a dense decoder knows no pose",
-                found="decoder: dense with " + ", ".join(self.posed),
+                found="decoder: dense with " + ", ".join(self.pose_parts),
                 expected="decoder: canonical, coordinate or convolutional",
             )
 
@@ -152,7 +152,7 @@ class Settings:
         UserError : rotation, shear or strain of curves or of oblong pictures, or curves from a
             posed decoder of coordinates.
         """
-        turning = [name for name in self.posed if name in ("rotation", "shear", "strain")]
+        turning = [name for name in self.pose_parts if name in ("rotation", "shear", "strain")]
         for _, height, width in (patch, target):
             if turning and (height != width or height == 1):
                 curve = 1 in (height, width)
@@ -163,16 +163,16 @@ class Settings:
                     found=f"{height} × {width} pixels",
                     remedy=f"Set `{off}`" if curve else f"Cut them square, or set `{off}`",
                 )
-        if self.posed and self.decoder == "coordinate" and 1 in target[1:]:
+        if self.pose_parts and self.decoder == "coordinate" and 1 in target[1:]:
             # It sees the coordinate across a curve too, and would hide content in a shift there.
             raise UserError(
                 "a decoder of coordinates makes pictures, not curves with a pose",
-                found=f"{target[1]} × {target[2]} pixels with " + ", ".join(self.posed),
+                found=f"{target[1]} × {target[2]} pixels with " + ", ".join(self.pose_parts),
                 remedy="Set `decoder: canonical`",
             )
 
     @property
-    def posed(self) -> list[str]:
+    def pose_parts(self) -> list[str]:
         """The parts of the pose that are switched on."""
         names = ("rotation", "offsets", "scale", "shear", "strain")
         return [name for name in names if getattr(self, name)]
@@ -182,7 +182,7 @@ class Settings:
         return asdict(self)
 
     @classmethod
-    def from_recipe(cls, given: dict[str, Any]) -> Settings:
+    def from_recipe(cls, given: dict[str, Any]) -> ModelSettings:
         """Settings of a recipe's model: the variant's defaults, then what the recipe says.
 
         Raises
@@ -262,7 +262,7 @@ WANTED = {
 
 
 def _suits(value: Any, hint: Any) -> bool:
-    """Whether a setting is of the type that ``Settings`` declares; whole numbers are numbers."""
+    """Whether a setting is of the type that is declared; whole numbers are numbers."""
     inner = get_args(hint)
     if get_origin(hint) is Literal:
         return value in inner
@@ -297,7 +297,7 @@ def _values(name: str, value: Any) -> list[float]:
     return [point[1] for point in value]
 
 
-def at(course: Course, progress: float) -> float:
+def at(course: Schedule, progress: float) -> float:
     """The value of a course at a share of training from 0 to 1."""
     if not isinstance(course, list):
         return float(course)

@@ -31,7 +31,7 @@ class Model:
     channel_axis : of arrays with four axes: 1 or -1. None: -1, and arrays to which that does
         not seem to apply are refused. Not needed for a DataArray with an axis `channel`, nor for
         a trained model, which knows its pictures.
-    settings : any field of ``vaescope.models.settings.Settings``.
+    settings : any field of ``vaescope.models.settings.ModelSettings``.
 
     Raises
     ------
@@ -48,12 +48,12 @@ class Model:
         channel_axis: int | None = None,
         **settings: Any,
     ) -> None:
-        from vaescope.models.settings import Settings
+        from vaescope.models.settings import ModelSettings
 
         refuse_uncounted("members", members, 1)
         refuse_uncounted("threads", threads, 1)
         refuse_uncounted("seed", seed, 0)
-        self.settings = Settings.from_recipe({"variant": variant, **settings})
+        self.settings = ModelSettings.from_recipe({"variant": variant, **settings})
         self.count, self.seed, self.threads = members, seed, threads
         self.channel_axis = channel_axis
         self.members: list[Member] = []

@@ -51,7 +51,7 @@ class Room:
 
 
 @dataclass
-class Shown:
+class EmbeddedFigure:
     """A figure whose picture is in the page: its ``entry`` in the manifest, the name of the file
     that is ``drawn``, and the ``picture`` (``data``, ``width``)."""
 
@@ -60,7 +60,7 @@ class Shown:
     picture: dict[str, Any]
 
 
-def embedded(folder: Path, manifest: dict[str, Any]) -> list[Shown]:
+def embedded(folder: Path, manifest: dict[str, Any]) -> list[EmbeddedFigure]:
     """The figures of a manifest with their pictures; those that are gone are left out.
 
     ``folder`` is the dataset's.
@@ -71,17 +71,17 @@ def embedded(folder: Path, manifest: dict[str, Any]) -> list[Shown]:
         drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
         picture = embedded_figure(latest / drawn) if drawn else None
         if drawn is not None and picture is not None:
-            found.append(Shown(entry, drawn, picture))
+            found.append(EmbeddedFigure(entry, drawn, picture))
     return found
 
 
-def letters(figures: list[Shown]) -> int:
+def letters(figures: list[EmbeddedFigure]) -> int:
     """What the pictures add to the page."""
     return sum(len(figure.picture["data"]) for figure in figures)
 
 
 def linked(
-    figures: list[Shown], folder: Path, version: str, taken: int
+    figures: list[EmbeddedFigure], folder: Path, version: str, taken: int
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Figures as a page shows them, and the files for which it has room.
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from vaescope.figures.quantities import readable_unit
 from vaescope.judge.scan import Shares
 from vaescope.models import zoo
-from vaescope.models.settings import Settings
-from vaescope.quantities import readable_unit
+from vaescope.models.settings import ModelSettings
 
 _SCORES = {
     "explained_fraction": "sites explained",
@@ -361,7 +361,7 @@ def _patches(settings: dict[str, Any], stack: bool = False) -> str:
 def _model(settings: dict[str, Any]) -> str:
     variant = str(settings.pop("variant", "rvae"))
     parts = [f"variant {variant}"]
-    usual = asdict(Settings()) | zoo.VARIANTS.get(variant, {})
+    usual = asdict(ModelSettings()) | zoo.VARIANTS.get(variant, {})
     for key, counted in (("latent", "latents"), ("classes", "classes")):
         if settings.get(key):
             parts.append(f"{settings.pop(key)} {counted}")

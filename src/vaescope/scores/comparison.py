@@ -14,7 +14,7 @@ import xarray as xr
 
 from vaescope import baselines
 from vaescope.baselines.pixels import explained, mask
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.scores.ground_truth import Angle, angle_of, main_truth, truths
 from vaescope.scores.labelled import FOLDS, by_neighbours
 from vaescope.scores.truth import matched_accuracy
@@ -144,7 +144,7 @@ def neighbours_of(patches: xr.Dataset) -> np.ndarray | None:
     """Indices (site, neighbour) of the sites beside each in the image; None for stacks."""
     if patches.attrs.get("method") == "frames":
         return None
-    return gather(patches, Settings()).neighbours()
+    return gather(patches, ModelSettings()).neighbours()
 
 
 def scores(

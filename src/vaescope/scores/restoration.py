@@ -49,7 +49,7 @@ def score(data: Data, reconstruction: np.ndarray, mask: np.ndarray) -> dict[str,
     }
 
     def note(name: str, made: np.ndarray) -> None:
-        out[f"{name}_psnr"], out[f"{name}_ssim"] = likeness(made, truth, span, mask)
+        out[f"{name}_psnr"], out[f"{name}_ssim"] = similarity(made, truth, span, mask)
 
     note("model", reconstruction[judged])
     if data.patches.shape[1:] == data.target.shape[1:]:
@@ -76,11 +76,11 @@ def _chosen(
 ) -> float:
     """The number with which a method restores the training patches best."""
     patches, target = data.patches[training], data.target[training]
-    scores = [likeness(each(method, patches, n, span), target, span, mask)[0] for n in numbers]
+    scores = [similarity(each(method, patches, n, span), target, span, mask)[0] for n in numbers]
     return numbers[int(np.argmax(scores))]
 
 
-def likeness(
+def similarity(
     made: np.ndarray, truth: np.ndarray, span: float, mask: np.ndarray
 ) -> tuple[float, float]:
     """Mean PSNR (dB) and mean SSIM of pictures (n, channel, height, width) of range ``span``, over

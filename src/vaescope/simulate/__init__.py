@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SYSTEMS", "Parameters", "make", "parse"]
 
-Chosen = Parameters | cards.Parameters | pairs.StemParameters | pairs.ColourParameters
+Chosen = Parameters | cards.CardParameters | pairs.StemParameters | pairs.ColourParameters
 
 PAIRS: dict[str, Chosen] = {
     "stem-pairs": pairs.StemParameters(),
@@ -58,7 +58,7 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     if isinstance(parameters, Parameters):
         return _crystal(name, system, parameters, seed)
     rng = np.random.default_rng(seed)
-    if isinstance(parameters, cards.Parameters):
+    if isinstance(parameters, cards.CardParameters):
         made = cards.deal(parameters, rng)
     elif isinstance(parameters, pairs.StemParameters):
         made = pairs.stem(parameters, rng)
@@ -202,7 +202,7 @@ def parse(name: str) -> tuple[str, Chosen]:
     UserError : unknown name or parameter, or a value out of range.
     """
     known: dict[str, Chosen] = {key: system.parameters for key, system in SYSTEMS.items()}
-    known |= {key: cards.Parameters(**preset) for key, preset in cards.SETS.items()}
+    known |= {key: cards.CardParameters(**preset) for key, preset in cards.SETS.items()}
     return arguments.parse(name, known | PAIRS)
 
 

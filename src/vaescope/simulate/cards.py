@@ -24,7 +24,7 @@ _INK = 0.16  # share of a card that is ink
 
 
 @dataclass(frozen=True)
-class Parameters:
+class CardParameters:
     """What can be asked of a set of cards (`NAME?parameter=value&…`)."""
 
     count: int = within(3000, 16, 1e6)  # cards
@@ -45,10 +45,10 @@ SETS: dict[str, dict[str, Any]] = {
     "cards3": {"rotation": 120.0, "shear": 1.0},
     "cards4": {"rotation": 120.0, "shear": 20.0},
 }
-"""name -> what it differs in from ``Parameters`` (the sets of the lecture)."""
+"""name -> what it differs in from ``CardParameters`` (the sets of the lecture)."""
 
 
-def deal(p: Parameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def deal(p: CardParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Draw a set of cards.
 
     Returns

@@ -40,7 +40,7 @@ class Graphene(Parameters):
 
 
 @dataclass
-class Sheet:
+class GrapheneSheet:
     """Places of atoms and the bonds between them."""
 
     place: np.ndarray  # (atom, 2) px (right, up) before bending, relative to the image's centre
@@ -84,7 +84,7 @@ def graphene(p: Graphene, rng: np.random.Generator) -> Columns:
     return columns(sheet(p, rng, p.size), p)
 
 
-def columns(made: Sheet, p: Graphene) -> Columns:
+def columns(made: GrapheneSheet, p: Graphene) -> Columns:
     """The atoms of a sheet as they lie on the image."""
     y, x, local = place(made.place, p.size, np.radians(p.angle), np.radians(p.bend))
     local = local + made.grain * np.radians(p.grain)
@@ -95,7 +95,7 @@ def columns(made: Sheet, p: Graphene) -> Columns:
     return found.where(made.here)
 
 
-def sheet(p: Graphene, rng: np.random.Generator, reach: int) -> Sheet:
+def sheet(p: Graphene, rng: np.random.Generator, reach: int) -> GrapheneSheet:
     """Graphene that covers an image of ``reach`` px, with its defects."""
     centres = _ring_centres(p, rng, reach)
     triangles = Delaunay(centres).simplices
@@ -116,7 +116,7 @@ def sheet(p: Graphene, rng: np.random.Generator, reach: int) -> Sheet:
     ring = ((size_of_ring != 6) & ~open_rings)[triangles].any(axis=1)
     position = relax(position, bonds, ring, p.spacing)
     y, x = _on_image(position, p)
-    made = Sheet(
+    made = GrapheneSheet(
         place=position,
         bonds=bonds,
         grain=np.where(first_grain(y, x, p.size), 0, 1) if p.grain else np.zeros(len(y), int),
@@ -193,7 +193,7 @@ def _apart(
     return chosen
 
 
-def _pierce(made: Sheet, p: Graphene, rng: np.random.Generator) -> None:
+def _pierce(made: GrapheneSheet, p: Graphene, rng: np.random.Generator) -> None:
     """Round holes around atoms of the image."""
     inside = np.flatnonzero(_inside(made.place, p))
     apart = 3 * p.hole * p.spacing
@@ -203,7 +203,7 @@ def _pierce(made: Sheet, p: Graphene, rng: np.random.Generator) -> None:
     made.prune()
 
 
-def _dope(made: Sheet, p: Graphene, rng: np.random.Generator) -> None:
+def _dope(made: GrapheneSheet, p: Graphene, rng: np.random.Generator) -> None:
     """Silicon in place of one atom, or in the middle of two that are gone.
 
     Both kinds are found in graphene. Source: Inani et al., arXiv:1902.02611.

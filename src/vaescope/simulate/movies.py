@@ -9,7 +9,7 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.simulate import graphene, layers
 from vaescope.simulate.arguments import Parameters, refuse_crowd, within
-from vaescope.simulate.graphene import SILICON3, Graphene, Sheet
+from vaescope.simulate.graphene import SILICON3, Graphene, GrapheneSheet
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.layers import MoS2
 
@@ -120,14 +120,16 @@ def _path(p: Movie, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
 
 
-def _lose(made: Sheet, p: GrapheneMovie, lit: np.ndarray, rng: np.random.Generator) -> None:
+def _lose(made: GrapheneSheet, p: GrapheneMovie, lit: np.ndarray, rng: np.random.Generator) -> None:
     chance = p.loss * np.where(made.degree() < 3, 1.0, _SHELTERED)
     gone = rng.uniform(size=len(chance)) < chance
     made.here &= ~(gone & lit & ~made.silicon)
     made.prune()
 
 
-def _hop(made: Sheet, track: np.ndarray, p: GrapheneMovie, rng: np.random.Generator) -> None:
+def _hop(
+    made: GrapheneSheet, track: np.ndarray, p: GrapheneMovie, rng: np.random.Generator
+) -> None:
     """Silicon and a carbon atom beside it change places; each keeps its track."""
     for k in np.flatnonzero(made.here & (made.defect() == SILICON3)).tolist():
         if rng.uniform() >= p.hops:

@@ -94,7 +94,7 @@ def colour(p: ColourParameters, rng: np.random.Generator) -> dict[str, np.ndarra
     ``images`` (card, size, size), the luminance of ``colour`` (card, size, size, 3) in [0, 1];
     ``label`` (card,) index into ``cards.SUITS``; ``angle``, ``shear`` (card,) rad; ``held_out``.
     """
-    wanted = cards.Parameters(count=p.count, size=p.size, rotation=p.rotation, shear=p.shear)
+    wanted = cards.CardParameters(count=p.count, size=p.size, rotation=p.rotation, shear=p.shear)
     hand = cards.deal(wanted, rng)
     ink = np.clip(hand["images"], 0, 1)[..., None]
     coloured = (1 - ink) * _PAPER + ink * _INKS[hand["label"]][:, None, None]

@@ -14,7 +14,7 @@ from vaescope.sites.windows import everywhere
 if TYPE_CHECKING:
     import xarray as xr
 
-    from vaescope.sites.atoms import Found
+    from vaescope.sites.atoms import Detection
     from vaescope.sites.learned.detector import Detector
 
 __all__ = ["FRAMES", "LEARNED", "METHODS", "WINDOWS", "find", "score_against_truth"]
@@ -138,7 +138,7 @@ def find(
     return sites
 
 
-def _dataset(image: xr.Dataset, found: Found, settings: dict[str, Any]) -> xr.Dataset:
+def _dataset(image: xr.Dataset, found: Detection, settings: dict[str, Any]) -> xr.Dataset:
     height, width = image.sizes["y"], image.sizes["x"]
     sides = [factor * found.spacing for factor in _PATCH_SPACINGS]
     if settings["patch_size"]:

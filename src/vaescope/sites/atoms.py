@@ -30,7 +30,7 @@ FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
 
 @dataclass
-class Found:
+class Detection:
     """Sites of all frames, arrays (site,), and the lengths used to find them (px)."""
 
     frame: np.ndarray
@@ -63,7 +63,7 @@ def find_atoms(
     settings: dict[str, Any],
     threads: int,
     detector: Detector | None = None,
-) -> Found:
+) -> Detection:
     """Find atoms in every frame, (height, width) each; settings and detector as in `sites.find`."""
     sign = 1.0 if settings["polarity"] == "bright" else -1.0
     frames = [sign * da.asarray(frame) for frame in frames]
@@ -91,7 +91,7 @@ def find_atoms(
     # Frames side by side, or the tiles of a single one.
     inner = max(threads, 1) if len(frames) == 1 else 1
 
-    def fitted(number: int) -> Found:
+    def fitted(number: int) -> Detection:
         where = (number, frames[number], chosen[number])
         return _fitted(*where, lengths, settings["refine"], sign, inner)
 
@@ -101,7 +101,7 @@ def find_atoms(
         )
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(Found)
+        for f in fields(Detection)
         if f.name not in ("more", "spacing", "typical_width", "periodic")
     }
     more = {name: np.concatenate([part.more[name] for part in parts]) for name in parts[0].more}
@@ -115,7 +115,7 @@ def find_atoms(
         )
     widths = table["width"][np.isfinite(table["width"])]
     typical = float(np.median(widths)) if len(widths) else lengths.width
-    return Found(
+    return Detection(
         **table,
         more=more,
         spacing=lengths.spacing,
@@ -217,7 +217,7 @@ def _fitted(
     wanted: bool,
     sign: float,
     threads: int,
-) -> Found:
+) -> Detection:
     """Sites of one frame, refined tile by tile if wanted."""
     start, score = seen.position, seen.score
     count = len(start)
@@ -243,7 +243,7 @@ def _fitted(
     error[left], rest[left] = np.nan, np.nan
     keep = apart(position, score, _MERGE * lengths.spacing)
     position, error, rest, score = position[keep], error[keep], rest[keep], score[keep]
-    return Found(
+    return Detection(
         frame=np.full(len(position), number),
         y=position[:, 0],
         x=position[:, 1],

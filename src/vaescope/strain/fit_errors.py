@@ -17,7 +17,7 @@ _TINY = 1e-12
 
 
 @dataclass
-class Noise:
+class FitNoise:
     """Position errors of the neighbours of every site along one coordinate: stated ones, ``sd``
     (site, vector), times a factor, and an error shared by sites of about one height.
 

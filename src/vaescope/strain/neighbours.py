@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaescope import deformation
-from vaescope.strain.fit_errors import Noise, hidden, inverted
+from vaescope.strain.fit_errors import FitNoise, hidden, inverted
 from vaescope.strain.lattice import REACH, Lattice
 
 # Standard deviation, in lattice spacings, of the Gaussian that maps of strain are smoothed by. The
@@ -116,7 +116,7 @@ def fit(
     misfit = np.full((len(position), 2), np.nan)
     widened, rows = np.ones(2), np.zeros(2)
     for axis in range(2):
-        noise = Noise(design, read, weight[..., axis], prior, sd[..., axis], height, width)
+        noise = FitNoise(design, read, weight[..., axis], prior, sd[..., axis], height, width)
         covariance[:, axis], misfit[:, axis], widened[axis], rows[axis] = noise.judge(
             left[..., axis], good
         )

@@ -18,7 +18,7 @@ ALONE = "on its own"
 
 
 @dataclass
-class Kinds:
+class Categories:
     """``label`` (site,) counts from 0; ``names`` are those that figures and tables show;
     ``what`` they are, `class` or `mode`; ``of_members`` has the labels (site,) that each member
     with a vote would give."""
@@ -29,7 +29,7 @@ class Kinds:
     of_members: list[np.ndarray]
 
 
-def of(latents: xr.Dataset, settings: dict[str, Any]) -> Kinds | None:
+def of(latents: xr.Dataset, settings: dict[str, Any]) -> Categories | None:
     """The kinds that a recipe asks for; None where a model tells none, or but one mode.
 
     Parameters
@@ -58,10 +58,10 @@ def of(latents: xr.Dataset, settings: dict[str, Any]) -> Kinds | None:
     return _modes(latents) if several else None
 
 
-def _classes(latents: xr.Dataset) -> Kinds:
+def _classes(latents: xr.Dataset) -> Categories:
     kept = latents["member_kept"].values.astype(bool)
     votes = latents["class_probability"].values[kept]
-    return Kinds(
+    return Categories(
         label=latents["consensus_class"].values.astype(int),
         names=[f"class {k}" for k in range(latents.sizes["class"])],
         what="class",
@@ -69,7 +69,7 @@ def _classes(latents: xr.Dataset) -> Kinds:
     )
 
 
-def _modes(latents: xr.Dataset) -> Kinds:
+def _modes(latents: xr.Dataset) -> Categories:
     """Modes; those of a member are the modes of the consensus nearest to its own content."""
     mode = latents["mode"].values.astype(int)
     names = [f"mode {k + 1}" for k in range(int(mode.max(initial=0)) + 1)]
@@ -79,4 +79,4 @@ def _modes(latents: xr.Dataset) -> Kinds:
     kept = latents["member_kept"].values.astype(bool)
     tree = cKDTree(latents["consensus_content"].values)
     votes = [mode[tree.query(content)[1]] for content in latents["content"].values[kept]]
-    return Kinds(label=mode, names=names, what="mode", of_members=votes)
+    return Categories(label=mode, names=names, what="mode", of_members=votes)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.models.family import PhysicsLoss
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
     from vaescope.train.data import Data
 
 FEWEST_SITES = 16
@@ -42,7 +42,7 @@ def fit(
     Parameters
     ----------
     patches : the Dataset of ``patches.zarr``.
-    settings : the recipe's model settings (see ``models.settings.Settings``).
+    settings : the recipe's model settings (see ``models.settings.ModelSettings``).
     members : numbers of the members to train; each has random numbers of its own.
     seed : the recipe's seed.
     out : folder to write.
@@ -59,11 +59,11 @@ def fit(
     import torch
 
     from vaescope.models.likelihood import refuse_unlike
-    from vaescope.models.settings import Settings
+    from vaescope.models.settings import ModelSettings
     from vaescope.train import checkpoint, physics
     from vaescope.train.groups import Work, train_all
 
-    chosen = Settings.from_recipe(settings)
+    chosen = ModelSettings.from_recipe(settings)
     data = training_data(patches, chosen, seed)
     refuse_unlike(torch.from_numpy(data.target), chosen)
     own = physics_loss or physics.load(chosen.physics_loss)
@@ -93,7 +93,7 @@ def fit(
         checkpoints.rmdir()
 
 
-def training_data(patches: xr.Dataset, settings: Settings, seed: int) -> Data:
+def training_data(patches: xr.Dataset, settings: ModelSettings, seed: int) -> Data:
     """What to train on: all patches but those held out, or a random choice of ``max_sites``.
 
     Raises

@@ -124,14 +124,14 @@ def graph_groups(distance: np.ndarray, classes: int, seed: int) -> np.ndarray:
     of nearest neighbours (von Luxburg, Stat. Comput. 17 (2007) 395)."""
     from sklearn.cluster import SpectralClustering
 
-    likeness = orbit.neighbours(distance)
-    typical = float(np.median(likeness.data))
-    likeness.data = np.exp(-((likeness.data / typical) ** 2)) + 1e-6
+    similarity = orbit.neighbours(distance)
+    typical = float(np.median(similarity.data))
+    similarity.data = np.exp(-((similarity.data / typical) ** 2)) + 1e-6
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of parts that do not hang together: so much the better
         return SpectralClustering(
             classes, affinity="precomputed", assign_labels="cluster_qr", random_state=seed
-        ).fit_predict(likeness.toarray())
+        ).fit_predict(similarity.toarray())
 
 
 @dataclass
@@ -184,7 +184,7 @@ def groups(
         return plain
     of_rows = graph_groups(distance, classes, seed)
     every = orbit.harmonics(pictures(content))
-    found = given(content, of_rows[orbit.likest(every, drawn)], classes)
+    found = given(content, of_rows[orbit.most_similar(every, drawn)], classes)
     measured, _ = orbit.transport(drawn, orbit.neighbours(distance))
     found.turn, _ = orbit.turns_of_rest(every, drawn, measured)
     return found
@@ -222,7 +222,7 @@ def wake(
     """
     classes = model.settings.classes
     known = None if labels is None else labels.cpu().numpy()
-    taught, upright, torn = [], [], False
+    target_assignment, upright, torn = [], [], False
     for k, seed in enumerate(seeds):
         values = contents[k].double().cpu().numpy()
         pictures = _canonical(model, k) if model.settings.rotation else None
@@ -246,15 +246,17 @@ def wake(
                 for part in (found.weight, found.mean, found.covariance)
             ),
         )
-        taught.append(torch.as_tensor(found.responsibility, dtype=torch.float32, device=device))
+        target_assignment.append(
+            torch.as_tensor(found.responsibility, dtype=torch.float32, device=device)
+        )
     model.mixture.wake()
-    return torch.stack(taught), torch.stack(upright) if torn else None
+    return torch.stack(target_assignment), torch.stack(upright) if torn else None
 
 
 def settle(
     model: Family,
     contents: Tensor,
-    taught: Tensor,
+    target_assignment: Tensor,
     seeds: list[int],
     labels: Tensor | None = None,
 ) -> Tensor:
@@ -266,12 +268,12 @@ def settle(
 
     Returns
     -------
-    (member, site, class) ``taught``, or what the labels make of it now.
+    (member, site, class) ``target_assignment``, or what the labels make of it now.
     """
     known = None if labels is None else labels.cpu().numpy()
-    out = taught.clone()
+    out = target_assignment.clone()
     device = model.mixture.mean.device
-    for k, (content, groups_of) in enumerate(zip(contents, taught, strict=True)):
+    for k, (content, groups_of) in enumerate(zip(contents, target_assignment, strict=True)):
         values, share = content.double().cpu().numpy(), groups_of.double().cpu().numpy()
         if known is not None and (known >= 0).any():
             weight, mean, covariance = moments(values, share)

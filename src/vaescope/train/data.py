@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -136,7 +136,7 @@ class Data:
 
 
 def gather(
-    patches: xr.Dataset, settings: Settings, codec: Codec | None = None, seed: int = 0
+    patches: xr.Dataset, settings: ModelSettings, codec: Codec | None = None, seed: int = 0
 ) -> Data:
     """What a model with these settings is shown of a Dataset of patches.
 
@@ -245,7 +245,7 @@ def _condition(name: str, values: np.ndarray) -> dict[str, Any]:
     return {"name": name, "mean": float(values.mean()), "sd": sd if sd > 0 else 1.0}
 
 
-def _levels(values: np.ndarray, settings: Settings) -> tuple[float, ...]:
+def _levels(values: np.ndarray, settings: ModelSettings) -> tuple[float, ...]:
     known = values[np.isfinite(values) & (values >= 0)]
     levels = np.unique(known)
     if not len(levels) or len(levels) > settings.classes:

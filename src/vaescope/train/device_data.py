@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from vaescope.models.copies import TurnedCopies, turned_copies
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Data
 
 CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
 
 
 @dataclass
-class Shown:
+class DeviceData:
     """``patches``, ``target`` (site, channel, height, width), ``conditions`` (site, condition),
     ``labels`` (site,) or None; ``cached`` (site, turn, pixels) all turned copies, or None where
     they are made when they are asked for."""
@@ -28,7 +28,7 @@ class Shown:
     cached: Tensor | None = None
 
     @classmethod
-    def of(cls, data: Data, settings: Settings, device: torch.device) -> Shown:
+    def of(cls, data: Data, settings: ModelSettings, device: torch.device) -> DeviceData:
         """The data on a device.
 
         Raises

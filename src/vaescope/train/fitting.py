@@ -20,16 +20,16 @@ from torch import Tensor
 from vaescope.models.elbo import POSE
 from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.register import Freedom
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train import checkpoint, prototypes
 from vaescope.train.adam import Adam
 from vaescope.train.classes import settle, wake
 from vaescope.train.data import Data
-from vaescope.train.device_data import Shown
+from vaescope.train.device_data import DeviceData
 from vaescope.train.memory import Memory
 from vaescope.train.replay import Replay
-from vaescope.train.schedule import Moment, Plan
-from vaescope.train.top_turns import Followed
+from vaescope.train.schedule import Moment, TrainingSchedule
+from vaescope.train.top_turns import TopTurns
 
 RECORDED = (
     "elbo",
@@ -80,18 +80,18 @@ class Fitting:
     def __init__(
         self,
         data: Data,
-        settings: Settings,
+        settings: ModelSettings,
         *,
         members: list[int],
         seed: int,
         device: torch.device,
         key: str,
         physics: PhysicsLoss | None = None,
-        shown: Shown | None = None,
+        shown: DeviceData | None = None,
     ) -> None:
         self.settings, self.members, self.seed, self.device = settings, members, seed, device
-        self.plan, self.key, self.codec = Plan(settings), key, data.codec
-        self.shown = shown or Shown.of(data, settings, device)
+        self.plan, self.key, self.codec = TrainingSchedule(settings), key, data.codec
+        self.shown = shown or DeviceData.of(data, settings, device)
         self.generators = [
             torch.Generator().manual_seed(member_seed(seed, member)) for member in members
         ]
@@ -106,14 +106,14 @@ class Fitting:
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
-        self.taught: Tensor | None = None
+        self.target_assignment: Tensor | None = None
         self.upright: Tensor | None = None
         self.start: dict[str, Tensor] | None = None
         self.history: list[dict[str, Any]] = []
         self.sums = torch.zeros(len(RECORDED), len(members), device=device)
         self.summed = 0  # steps
         self.memory = Memory.of(data, settings, len(members), device)
-        self.followed = Followed.of(self.shown, self.plan, len(members))
+        self.followed = TopTurns.of(self.shown, self.plan, len(members))
         # Of a user's own function nobody knows whether it can be recorded.
         self.replay = Replay(device) if device.type == "cuda" and physics is None else None
 
@@ -129,13 +129,19 @@ class Fitting:
             if self.step == self.plan.wake_step:
                 log(f"members {self.members}: the pose stands, waking the classes")
                 structure = None if self.start is None else self.start["structure"]
-                self.taught, self.upright = wake(
+                self.target_assignment, self.upright = wake(
                     self.model, *self.contents(), seeds, self.shown.labels, structure
                 )
-            elif self.step in self.plan.settling and self.taught is not None:
+            elif self.step in self.plan.settling and self.target_assignment is not None:
                 # In its place, where recorded steps find it.
-                self.taught.copy_(
-                    settle(self.model, self.contents()[0], self.taught, seeds, self.shown.labels)
+                self.target_assignment.copy_(
+                    settle(
+                        self.model,
+                        self.contents()[0],
+                        self.target_assignment,
+                        seeds,
+                        self.shown.labels,
+                    )
                 )
             self.one_step()
             self.step += 1
@@ -226,12 +232,16 @@ class Fitting:
         """What is known of the chosen sites (member, site) beside their pictures."""
         side = Side(conditions=self.shown.conditions[chosen])
         labels = self.shown.labels
-        if self.taught is not None and (moment.taught or labels is not None):
-            side.taught = torch.stack([self.taught[k, rows] for k, rows in enumerate(chosen)])
-            trust = torch.as_tensor(moment.trust, dtype=torch.float32, device=self.device)
-            side.trust = trust.expand(chosen.shape)
+        if self.target_assignment is not None and (moment.target_assignment or labels is not None):
+            side.target_assignment = torch.stack(
+                [self.target_assignment[k, rows] for k, rows in enumerate(chosen)]
+            )
+            teacher_weight = torch.as_tensor(
+                moment.teacher_weight, dtype=torch.float32, device=self.device
+            )
+            side.teacher_weight = teacher_weight.expand(chosen.shape)
             if labels is not None:
-                side.trust = torch.where(labels[chosen] >= 0, 1.0, side.trust)
+                side.teacher_weight = torch.where(labels[chosen] >= 0, 1.0, side.teacher_weight)
         if self.upright is not None and moment.mended:
             side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
         if self.start is not None:
@@ -305,8 +315,8 @@ class Fitting:
             f"generator/{k}": generator.get_state() for k, generator in enumerate(self.generators)
         }
         tensors["sums"] = self.sums
-        if self.taught is not None:
-            tensors["taught"] = self.taught
+        if self.target_assignment is not None:
+            tensors["taught"] = self.target_assignment
         if self.upright is not None:
             tensors["upright"] = self.upright
         if self.start is not None:
@@ -336,8 +346,10 @@ class Fitting:
             generator.set_state(tensors[f"generator/{k}"])
         self.sums.copy_(tensors["sums"])
         self.summed = facts["summed"]
-        taught = tensors.get("taught")
-        self.taught = None if taught is None else taught.to(self.device)
+        target_assignment = tensors.get("taught")
+        self.target_assignment = (
+            None if target_assignment is None else target_assignment.to(self.device)
+        )
         upright = tensors.get("upright")
         self.upright = None if upright is None else upright.to(self.device)
         start = {n.removeprefix("start/"): v for n, v in tensors.items() if n.startswith("start/")}

@@ -23,14 +23,14 @@ import torch
 
 from vaescope.errors import UserError
 from vaescope.models.family import PhysicsLoss
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.numerics import one_thread, rounded_on_gpu
 from vaescope.progress import Course
 from vaescope.train import physics
 from vaescope.train.data import Data
-from vaescope.train.device_data import Shown
+from vaescope.train.device_data import DeviceData
 from vaescope.train.fitting import Fitting
-from vaescope.train.schedule import Plan
+from vaescope.train.schedule import TrainingSchedule
 
 LOOK = 0.3  # seconds between two looks at how far a process is
 
@@ -54,7 +54,7 @@ class Work:
     """
 
     data: Data
-    settings: Settings
+    settings: ModelSettings
     seed: int
     device: torch.device
     key: str
@@ -62,9 +62,9 @@ class Work:
     physics: PhysicsLoss | None = None
 
     @cached_property
-    def shown(self) -> Shown:
+    def shown(self) -> DeviceData:
         """What all members are shown, made once in a process."""
-        return Shown.of(self.data, self.settings, self.device)
+        return DeviceData.of(self.data, self.settings, self.device)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "shown"}
@@ -128,7 +128,7 @@ class _Pace:
     """Tells the course of all groups how far one of them is."""
 
     def __init__(self, work: Work, group: list[int], course: Course) -> None:
-        self.course, self.plan, self.sites = course, Plan(work.settings), len(work.data)
+        self.course, self.plan, self.sites = course, TrainingSchedule(work.settings), len(work.data)
         names = sorted({group[0], group[-1]})
         self.whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
         self.step: int | None = None

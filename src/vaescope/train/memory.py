@@ -12,7 +12,7 @@ from torch import Tensor
 from vaescope.errors import UserError
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Data
 
 
@@ -22,7 +22,7 @@ class Memory:
     ``known`` (member, site) tells which sites were seen at all.
     """
 
-    def __init__(self, neighbours: Tensor, settings: Settings, members: int) -> None:
+    def __init__(self, neighbours: Tensor, settings: ModelSettings, members: int) -> None:
         self.neighbours, self.settings = neighbours, settings
         sites, device = len(neighbours), neighbours.device
         self.content = torch.zeros(members, sites, settings.latent, device=device)
@@ -32,7 +32,7 @@ class Memory:
 
     @classmethod
     def of(
-        cls, data: Data, settings: Settings, members: int, device: torch.device
+        cls, data: Data, settings: ModelSettings, members: int, device: torch.device
     ) -> Memory | None:
         """The memory of a training; None if its settings ask for no smoothness.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from torch import Tensor
 
 from vaescope.models.elbo import Weights
-from vaescope.models.settings import Settings
+from vaescope.models.settings import ModelSettings
 
 TEMPER_START = 30.0
 """First weight of the turns' entropy: log-likelihoods of turns differ by tens of nats at first."""
@@ -22,41 +22,45 @@ ALL_TURNS = 0.3
 class Moment:
     """What one step of training is like.
 
-    ``sites`` of a batch; ``keep`` so many turns, None: all; ``taught`` and ``mended``: whether
-    classes and turns come from outside; ``trust`` is the share of what is taught, ``rate`` the
+    ``sites`` of a batch; ``keep`` so many turns, None: all; ``target_assignment`` and ``mended``: whether
+    classes and turns come from outside; ``teacher_weight`` is the share of what is taught, ``rate`` the
     learning rate. ``varying`` names the weights that change from step to step.
     """
 
     sites: int
     keep: int | None
-    taught: bool
+    target_assignment: bool
     mended: bool
     weights: Weights
-    trust: float | Tensor
+    teacher_weight: float | Tensor
     rate: float | Tensor
     varying: tuple[str, ...]
 
     @property
     def alike(self) -> tuple[int, int | None, bool, bool]:
         """The same for steps that differ in numbers alone."""
-        return self.sites, self.keep, self.taught, self.mended
+        return self.sites, self.keep, self.target_assignment, self.mended
 
     def numbers(self) -> list[float | Tensor]:
         """What else there is to a step."""
-        return [self.trust, self.rate, *(getattr(self.weights, name) for name in self.varying)]
+        return [
+            self.teacher_weight,
+            self.rate,
+            *(getattr(self.weights, name) for name in self.varying),
+        ]
 
     def with_numbers(self, numbers: Tensor) -> Moment:
         """The same with the numbers of a tensor (number,), as tensors."""
-        trust, rate, *weights = numbers.unbind()
+        teacher_weight, rate, *weights = numbers.unbind()
         changed = replace(self.weights, **dict(zip(self.varying, weights, strict=True)))
-        return replace(self, trust=trust, rate=rate, weights=changed)
+        return replace(self, teacher_weight=teacher_weight, rate=rate, weights=changed)
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingSchedule:
     """The course of one training, as fractions of its steps fixed by the settings."""
 
-    settings: Settings
+    settings: ModelSettings
 
     MENDED = 0.25
     """Share of teaching down to which the turns are taught as well."""
@@ -65,8 +69,10 @@ class Plan:
     def settling(self) -> frozenset[int]:
         """Steps at which the classes' places are taken anew from what they were taught."""
         awake = self.settings.steps - self.wake_step
-        taught = 0.5 * awake * (1 - self.MENDED)
-        return frozenset(self.wake_step + int(share * taught) for share in (0.5, 1.0) if awake)
+        target_assignment = 0.5 * awake * (1 - self.MENDED)
+        return frozenset(
+            self.wake_step + int(share * target_assignment) for share in (0.5, 1.0) if awake
+        )
 
     @property
     def wake_step(self) -> int:

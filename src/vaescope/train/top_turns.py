@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from vaescope.models.family import Family
-from vaescope.train.device_data import Shown
-from vaescope.train.schedule import Plan
+from vaescope.train.device_data import DeviceData
+from vaescope.train.schedule import TrainingSchedule
 
 LOOKED_AT = 1 / 3
 """Share of the patches of a step that are looked at in all their turns."""
@@ -21,18 +21,18 @@ VISITS = 4.0
 """Where fewer steps than that see a site on average, nothing is saved."""
 
 
-class Followed:
+class TopTurns:
     """``best`` (member, site, turn) indices of the likeliest turns, and ``step`` (member, site) of
     the last look."""
 
-    def __init__(self, shown: Shown, members: int, keep: int) -> None:
+    def __init__(self, shown: DeviceData, members: int, keep: int) -> None:
         self.shown, self.keep = shown, keep
         device = shown.patches.device
         self.best = torch.zeros(members, len(shown), keep, dtype=torch.long, device=device)
         self.step = torch.full((members, len(shown)), -1, device=device)
 
     @classmethod
-    def of(cls, shown: Shown, plan: Plan, members: int) -> Followed | None:
+    def of(cls, shown: DeviceData, plan: TrainingSchedule, members: int) -> TopTurns | None:
         """Those of a training; None where nothing would be saved: all turns are followed,
         prototypes tell the turn, neighbours are compared by all copies, a GPU has the time, or each
         of very many sites is seen too seldom."""

@@ -194,9 +194,9 @@ class Plan:
 
 def _digest(detector: dict[str, Any]) -> str:
     """Name of a learned detector; what it needs is imported only where there is one."""
-    from vaescope.sites.learned import Settings
+    from vaescope.sites.learned import DetectorSettings
 
-    return Settings.from_recipe(detector).digest()
+    return DetectorSettings.from_recipe(detector).digest()
 
 
 def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
-from vaescope.exchange.crate import Run, Source, Step
+from vaescope.exchange.crate import Run, SourceFile, Step
 
 EXPORT = "export"
 WORKFLOW = f"{EXPORT}/workflow"
@@ -128,7 +128,7 @@ def of_dataset(
         description=" ".join(str(text).strip() for text in more if text),
         workflow=f"{WORKFLOW}/workflow/Snakefile",
         version=store.code_version(),
-        sources=[Source(str(n), str(d)) for n, d in zip(names, digests, strict=True)],
+        sources=[SourceFile(str(n), str(d)) for n, d in zip(names, digests, strict=True)],
         parameters={"source": _source(row), **_shown(row), **recipe},
         recipe=RECIPE,
         steps=steps,

@@ -96,9 +96,9 @@ def detector_minutes(settings: dict[str, Any], attempt: int = 1) -> int:
 
     An hour for the default ones, which take minutes on a core, and more in proportion to the work.
     """
-    from vaescope.sites.learned import Settings
+    from vaescope.sites.learned import DetectorSettings
 
-    usual = Settings()
+    usual = DetectorSettings()
     more = {name: settings[name] / getattr(usual, name) for name in ("images", *_OF_TRAINING)}
     training = math.prod(more[name] ** power for name, power in _OF_TRAINING.items())
     return math.ceil((30 + 10 * more["images"] + 20 * training) * 2 ** (attempt - 1))

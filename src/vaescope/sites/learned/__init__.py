@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaescope.sites.learned.settings import Settings
+from vaescope.sites.learned.settings import DetectorSettings
 
 if TYPE_CHECKING:
     from vaescope.sites.learned.detector import Detector
 
-__all__ = ["Settings", "load", "save", "train"]
+__all__ = ["DetectorSettings", "load", "save", "train"]
 
 
 def train(
@@ -32,7 +32,7 @@ def train(
     ------
     UserError : an unknown setting or simulation, or a value out of range.
     """
-    chosen = Settings.from_recipe(settings or {})
+    chosen = DetectorSettings.from_recipe(settings or {})
 
     from vaescope.sites.learned import training
     from vaescope.sites.learned.detector import Detector

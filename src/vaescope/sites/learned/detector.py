@@ -18,7 +18,7 @@ from vaescope.numerics import one_thread
 from vaescope.progress import over
 from vaescope.sites.learned import maxima, network, picture
 from vaescope.sites.learned.network import UNet
-from vaescope.sites.learned.settings import Settings
+from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.scale import Scale, without_outliers
 
 TILE = 512  # px of the picture, side of the area that one task keeps
@@ -40,7 +40,7 @@ class Detector:
     """Members of an ensemble, how to read their scores, and how well they did in simulation."""
 
     members: list[UNet]
-    settings: Settings
+    settings: DetectorSettings
     facts: dict[str, Any]
 
     @property
@@ -81,7 +81,7 @@ def load(folder: Path) -> Detector:
     """
     try:
         told = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        settings = Settings.from_recipe(told["settings"])
+        settings = DetectorSettings.from_recipe(told["settings"])
         members = []
         for number in range(settings.members):
             loaded = weights.load(folder / f"member-{number}.safetensors")

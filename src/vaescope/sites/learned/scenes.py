@@ -36,7 +36,7 @@ _WAYS = 5  # kinds of disturbance of a crystal: vacancies, strength, place, an e
 
 
 @dataclass
-class Scene:
+class TrainingScene:
     """Columns without noise, and what a detector should say of them; pictures are (SIZE, SIZE)."""
 
     clean: np.ndarray  # in units of the strongest column's peak
@@ -57,7 +57,7 @@ class Recorded:
     position: np.ndarray  # (site, 2) px; sites just outside are among them
 
 
-def scene(name: str, rng: np.random.Generator) -> Scene:
+def scene(name: str, rng: np.random.Generator) -> TrainingScene:
     """A scene of one system; parameters that its name gives are kept, all others are drawn.
 
     Parameters
@@ -101,7 +101,7 @@ def scene(name: str, rng: np.random.Generator) -> Scene:
         width = _log_uniform(rng, _ALONE)  # of the support and the noise
     position = np.stack([columns.y, columns.x], axis=1)
     heat, kind = target(position, columns.species, clean.shape)
-    return Scene(clean, heat, kind, position, width, ordered)
+    return TrainingScene(clean, heat, kind, position, width, ordered)
 
 
 def target(
@@ -176,7 +176,7 @@ def _disturbed(
     return columns
 
 
-def record(chosen: Scene, rng: np.random.Generator) -> Recorded:
+def record(chosen: TrainingScene, rng: np.random.Generator) -> Recorded:
     """A noisy image of a part of a scene, turned and mirrored at random."""
     corner = rng.integers(0, SIZE - CROP + 1, 2)
     part = (slice(corner[0], corner[0] + CROP), slice(corner[1], corner[1] + CROP))
@@ -194,7 +194,7 @@ def record(chosen: Scene, rng: np.random.Generator) -> Recorded:
     return Recorded(_recorded(clean, chosen, rng), heat, kind.astype(np.int64), position[near])
 
 
-def _recorded(clean: np.ndarray, chosen: Scene, rng: np.random.Generator) -> np.ndarray:
+def _recorded(clean: np.ndarray, chosen: TrainingScene, rng: np.random.Generator) -> np.ndarray:
     """Counts in an instrument that is not perfect, (CROP, CROP)."""
 
     def sometimes(share: float) -> bool:

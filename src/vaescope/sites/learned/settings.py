@@ -25,7 +25,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class DetectorSettings:
     """Settings of a detector; every one is explained in ``config/README.md``."""
 
     simulate: tuple[str, ...] = ("perovskite", "square", "hexagonal")
@@ -38,7 +38,7 @@ class Settings:
     seed: int = 0
 
     @classmethod
-    def from_recipe(cls, given: Mapping[str, Any]) -> Settings:
+    def from_recipe(cls, given: Mapping[str, Any]) -> DetectorSettings:
         """Settings from the part ``sites: detector`` of a recipe.
 
         Raises

@@ -17,7 +17,7 @@ from vaescope.sites.learned import scenes
 from vaescope.sites.learned.maxima import peaks
 from vaescope.sites.learned.network import UNet, best_device
 from vaescope.sites.learned.picture import normalised
-from vaescope.sites.learned.settings import Settings
+from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.matching import match
 
 _SPECIES_WEIGHT = 0.1  # of the species' cross entropy beside the heat's
@@ -28,7 +28,7 @@ _NEAR = 2.5  # px: a maximum so near to a column has found it
 
 
 def train(
-    settings: Settings, *, threads: int = 1, log: Callable[[str], None] = print
+    settings: DetectorSettings, *, threads: int = 1, log: Callable[[str], None] = print
 ) -> tuple[list[UNet], dict[str, Any]]:
     """Train the members of a detector.
 
@@ -70,7 +70,7 @@ def train(
     return members, facts | {"species": species}
 
 
-def draw(settings: Settings, count: int, stream: int) -> list[scenes.Scene]:
+def draw(settings: DetectorSettings, count: int, stream: int) -> list[scenes.TrainingScene]:
     """Scenes of all systems in turn; another ``stream`` gives others."""
     rng = np.random.default_rng([settings.seed, stream])
     names = settings.simulate
@@ -80,9 +80,9 @@ def draw(settings: Settings, count: int, stream: int) -> list[scenes.Scene]:
 
 def _fit(
     model: UNet,
-    settings: Settings,
+    settings: DetectorSettings,
     number: int,
-    pool: list[scenes.Scene],
+    pool: list[scenes.TrainingScene],
     device: torch.device,
     made: Course,
 ) -> UNet:
@@ -111,7 +111,7 @@ def _fit(
 
 
 def batch(
-    pool: list[scenes.Scene], size: int, rng: np.random.Generator
+    pool: list[scenes.TrainingScene], size: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures (batch, 1, y, x), their heat (batch, y, x) and the species (batch, y, x) there."""
     recorded = [scenes.record(pool[index], rng) for index in rng.integers(len(pool), size=size)]
@@ -134,7 +134,7 @@ def _loss(logits: Tensor, heat: Tensor, kind: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def judge(members: list[UNet], settings: Settings) -> dict[str, Any]:
+def judge(members: list[UNet], settings: DetectorSettings) -> dict[str, Any]:
     """Calibrate the scores of trained members on images that they have not seen.
 
     A logistic curve through the logit of the score tells how likely a maximum is a site.
