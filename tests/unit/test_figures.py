@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import figures, quantities, store
+from vaescope import figures, store
 from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
-from vaescope.figures import accuracy, panels, style, versions
+from vaescope.figures import accuracy, panels, quantities, style, versions
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
