@@ -8,17 +8,18 @@ import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import circular_mean, signed, wrap
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import (
     CATEGORIES,
     FAINT,
     INK,
     category_colours,
-    plain,
     robust_limits,
     share_words,
 )
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
+from vaescope.text import plain
 
 _WORDS = {
     "truth_phase": "phase",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaescope.progress import duration
-from vaescope.recipes import DETECTORS
+from vaescope.results.layout import DETECTORS
 from vaescope.workflow.jobs import EXPORTING, FAILURES
 from vaescope.workflow.plan import Plan
 
