@@ -91,6 +91,7 @@ def test_a_recipe_that_extends_another_is_checked_alone_and_not_filled_in():
     assert check(Coffee, {"servings": 2.0, "inner": {}}) == {"servings": 2, "inner": {}}
 
 
+NAMES = [*(each.name for each in fields(Coffee)), "x"]
 SCHEMA = Draft202012Validator(schema_of(Coffee))
 VALUES = st.one_of(
     *(st.none(), st.booleans(), st.integers(-2, 12), st.floats(-1, 11, width=16)),
