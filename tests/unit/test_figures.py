@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import figures, store
+from vaescope import figures, store, text
 from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import accuracy, panels, quantities, style, versions
@@ -22,7 +22,6 @@ from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
 from vaescope.results import Results
-from vaescope.text import plain
 
 REPOSITORY = Path(__file__).parents[2]
 HOSTILE = r"a $x_1$ \frac{1}{2} <b>&'quote' 日本 " + "and-on" * 30
@@ -250,8 +249,8 @@ def test_limits_ignore_single_outliers_and_survive_nothing():
 
 
 def test_names_are_one_printable_line_of_bounded_length():
-    assert plain("a\nb\t\u202ec") == "a b c"
-    assert len(plain("x" * 500, 40)) == 40
+    assert text.plain("a\nb\t\u202ec") == "a b c"
+    assert len(text.plain("x" * 500, 40)) == 40
 
 
 def test_angles_that_fill_little_of_the_circle_are_drawn_about_their_mean():

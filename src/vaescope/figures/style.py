@@ -83,11 +83,6 @@ class Look:
         return cls(**{**known, "formats": formats, "dpi": int(look.dpi)})
 
 
-def share_words(share: float, digits: int = 1) -> str:
-    """A share from 0 to 1 in per cent, as in the text of the pages."""
-    return f"{100 * share:.{digits}f} %"
-
-
 @contextmanager
 def house() -> Iterator[None]:
     """Draw in the house style inside this block."""
