@@ -10,17 +10,16 @@ Source: K. V. Mardia and P. E. Jupp, Directional Statistics (2000), section 2.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 _LEAST = 1e-12  # resultant length below which directions cancel: a finite spread all the same
 
 
-def wrap(angle: ArrayLike, period: float) -> np.ndarray:
+def wrap(angle: np.ndarray | float, period: float) -> np.ndarray:
     """Bring angles into [-period/2, period/2)."""
     return np.mod(np.asarray(angle) + period / 2, period) - period / 2
 
 
-def mean(angle: ArrayLike, period: float, axis: int | None = None) -> np.ndarray:
+def mean(angle: np.ndarray | float, period: float, axis: int | None = None) -> np.ndarray:
     """Average angles along an axis, into [-period/2, period/2].
 
     Without an axis over all that are finite; 0 where none is.
@@ -34,7 +33,7 @@ def mean(angle: ArrayLike, period: float, axis: int | None = None) -> np.ndarray
     return np.asarray(np.angle(np.exp(1j * turns * angle).mean(axis)) / turns)
 
 
-def spread(angle: ArrayLike, period: float, axis: int | None = None) -> np.ndarray:
+def spread(angle: np.ndarray | float, period: float, axis: int | None = None) -> np.ndarray:
     """Standard deviation of angles along an axis (Mardia and Jupp, section 2.3.4)."""
     turns = 2 * np.pi / period
     length = np.abs(np.exp(1j * turns * np.asarray(angle)).mean(axis))

@@ -30,9 +30,9 @@ def test_mean_and_spread_are_those_of_scipy():
 
 
 def test_a_mean_is_of_what_is_known():
-    assert abs(circular.mean([170.0, np.nan, -170.0], 360.0)) == pytest.approx(180)
-    assert circular.mean([np.nan], 360.0) == 0
+    assert abs(circular.mean(np.array([170.0, np.nan, -170.0]), 360.0)) == pytest.approx(180)
+    assert circular.mean(np.array([np.nan]), 360.0) == 0
 
 
 def test_directions_that_cancel_out_have_a_finite_spread():
-    assert np.isfinite(circular.spread([0.0, np.pi], 2 * np.pi))
+    assert np.isfinite(circular.spread(np.array([0.0, np.pi]), 2 * np.pi))
