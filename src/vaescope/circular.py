@@ -19,12 +19,11 @@ def wrap(angle: np.ndarray | float, period: float) -> np.ndarray:
     return np.mod(np.asarray(angle) + period / 2, period) - period / 2
 
 
-def mean(angle: np.ndarray | float, period: float, axis: int | None = None) -> np.ndarray:
+def mean(angle: np.ndarray, period: float, axis: int | None = None) -> np.ndarray:
     """Average angles along an axis, into [-period/2, period/2].
 
     Without an axis over all that are finite; 0 where none is.
     """
-    angle = np.asarray(angle)
     if axis is None:
         angle = angle[np.isfinite(angle)]
         if angle.size == 0:
@@ -33,8 +32,8 @@ def mean(angle: np.ndarray | float, period: float, axis: int | None = None) -> n
     return np.asarray(np.angle(np.exp(1j * turns * angle).mean(axis)) / turns)
 
 
-def spread(angle: np.ndarray | float, period: float, axis: int | None = None) -> np.ndarray:
+def spread(angle: np.ndarray, period: float, axis: int | None = None) -> np.ndarray:
     """Standard deviation of angles along an axis (Mardia and Jupp, section 2.3.4)."""
     turns = 2 * np.pi / period
-    length = np.abs(np.exp(1j * turns * np.asarray(angle)).mean(axis))
+    length = np.abs(np.exp(1j * turns * angle).mean(axis))
     return np.asarray(np.sqrt(-2 * np.log(np.clip(length, _LEAST, 1.0))) / turns)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from vaescope import circular
-from vaescope.figures.style import category_colours, plain, robust_limits
+from vaescope.figures.style import category_colours, robust_limits
 from vaescope.results import Scene
+from vaescope.text import plain
 
 Kind = Literal["number", "angle", "category"]
 

@@ -10,16 +10,9 @@ from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import signed
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import (
-    CATEGORIES,
-    FAINT,
-    INK,
-    category_colours,
-    plain,
-    robust_limits,
-    share_words,
-)
+from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
 from vaescope.results import ModelResults, Scene
+from vaescope.text import percent, plain
 
 _WORDS = {
     "truth_phase": "phase",
@@ -95,7 +88,7 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     median = float(np.median(np.abs(error)))
     right.set(xlabel="encoded − true angle (°)", ylabel="sites")
-    near = share_words(float(np.mean(np.abs(error) < 10)))
+    near = percent(float(np.mean(np.abs(error) < 10)))
     right.set_title(f"error: median {median:.2g}°, within 10° {near}")
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
@@ -162,13 +155,13 @@ def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         )
     axes.set_xticks(range(view.classes), [str(k) for k in order])
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="class", ylabel=word, title=f"accuracy {share_words(accuracy)}")
+    axes.set(xlabel="class", ylabel=word, title=f"accuracy {percent(accuracy)}")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     caption = (
         f"Number of sites of each {word} that each class holds; shades are shares of the row."
         " Classes come in the order that fits the truth best; each true kind is given to one"
-        f" class at most, which makes {share_words(accuracy)} of the sites right."
+        f" class at most, which makes {percent(accuracy)} of the sites right."
     )
     sheet.behind.matrix(table, names, [f"class {k}" for k in range(view.classes)], row=word)
     sheet.behind.view(view, "consensus_class")

@@ -245,7 +245,7 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         rows=usable,
         recipes=recipes,
         problems=sorted(problems, key=lambda problem: problem.line),
-        fingerprints=Fingerprints(here / results / ".fingerprints.json"),
+        fingerprints=Fingerprints(here / results / ".fingerprints"),
         exports=_formats(config["export"]),
     )
 
