@@ -147,8 +147,8 @@ def test_raw_data_recipe_pixel_size_and_code_each_change_the_version():
 
 def test_a_figure_says_what_it_shows_in_text_that_can_be_searched(results, manifest):
     svg = (results / "crystal/figures/latest/jrvae-maps-cells.svg").read_text()
-    for text in ("crystal", manifest["version"], "4 members", "angles modulo 90°", "latent 2"):
-        assert text in svg
+    for words in ("crystal", manifest["version"], "4 members", "angles modulo 90°", "latent 2"):
+        assert words in svg
     for unit in ("angle (°, mod 90°)", "x offset (pm, + right)", "0.5\u202fnm", "sites"):
         assert unit in svg
 
