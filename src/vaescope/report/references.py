@@ -47,7 +47,7 @@ def references() -> dict[str, Reference]:
     assert not library.failed_blocks, library.failed_blocks
     made = {}
     for entry in library.entries:
-        field = {name: entry.get(name).value for name in entry.fields_dict}
+        field = {name: one.value for name, one in entry.fields_dict.items()}
         venue = field.get("journal") or field["booktitle"]
         parts = [venue, field.get("volume"), f"({field['year']})", field.get("pages")]
         made[entry.key] = Reference(
@@ -57,7 +57,7 @@ def references() -> dict[str, Reference]:
             " ".join(filter(None, parts)),
             int(field["year"]),
             field.get("doi", ""),
-            entry.raw,
+            entry.raw or "",
         )
     return made
 
