@@ -11,13 +11,16 @@ from vaescope.judge import facts
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.references import REFERENCES
+from vaescope.results import Results
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     results = tmp_path_factory.mktemp("methods")
     fake_results.make(results, "crystal", shape=(90, 120))
-    return methods(facts.gather(results, "crystal", fake_results.RECIPE, ["rvae", "jrvae"]))
+    return methods(
+        facts.gather(Results(results / "crystal"), fake_results.RECIPE, ["rvae", "jrvae"])
+    )
 
 
 def test_the_text_has_the_numbers_of_the_run(told):
