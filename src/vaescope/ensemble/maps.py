@@ -130,8 +130,8 @@ def _mapped(
         ("explained", "explained by the model", explained, "categorical"),
         ("predictive_p", "posterior predictive p-value", p_value, "sequential"),
     )
-    for part, words, values, scale in checks:
-        about = attributes(words, "1", scale, group=CRITICISM)
+    for part, said, values, scale in checks:
+        about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
     latents = xr.Dataset(variables, coords=_coordinates(view, patches))
     for key in patches.variables:
