@@ -218,6 +218,17 @@ def test_voronoi_cells_tile_the_image_where_sites_are_dense():
     assert area == pytest.approx(60 * 80, rel=1e-9)
 
 
+def test_cells_of_a_perfect_lattice_turned_by_some_degrees_tile_the_image():
+    grid = np.stack(np.meshgrid(np.arange(-60, 60), np.arange(-60, 60)), axis=-1).reshape(-1, 2)
+    for degrees in (0, 7, 30, 45):
+        angle = np.deg2rad(degrees)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        made = cells(5.0 * grid @ turn.T + 100, 200, 200, 6.0)
+        drawn = [cell for cell in made if cell is not None]
+        assert sum(map(_area, drawn)) == pytest.approx(200 * 200, rel=1e-9)
+        assert max(map(_area, drawn)) == pytest.approx(25, rel=1e-9)
+
+
 def test_a_lonely_site_gets_a_disc_and_a_doubled_one_no_second_cell():
     made = cells(np.array([[50.0, 50.0], [50.0, 50.0], [np.nan, 1.0]]), 100, 100, 10.0)
     # A polygon of 24 corners covers 98.9 % of its circle.
