@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from vaescope.text import duration
+
 T = TypeVar("T")
 
 FIRST_LINE, LONGEST_GAP = 5.0, 60.0
@@ -177,17 +179,3 @@ def over(what: str, items: Iterable[T], total: int) -> Iterator[T]:
         for item in items:
             yield item
             made.advance()
-
-
-def duration(seconds: float) -> str:
-    """A time in words: ``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    # Of what lasts long the seconds are noise.
-    if whole < 600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    minutes = round(whole / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

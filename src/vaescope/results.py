@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.figures.style import Look, plain
+from vaescope.figures.style import Look
+from vaescope.text import plain
 
 if TYPE_CHECKING:
     import xarray as xr

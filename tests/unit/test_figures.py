@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import figures, store
+from vaescope import figures, store, text
 from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import accuracy, panels, quantities, style, versions
@@ -246,8 +246,8 @@ def test_limits_ignore_single_outliers_and_survive_nothing():
 
 
 def test_names_are_one_printable_line_of_bounded_length():
-    assert style.plain("a\nb\t\u202ec") == "a b c"
-    assert len(style.plain("x" * 500, 40)) == 40
+    assert text.plain("a\nb\t\u202ec") == "a b c"
+    assert len(text.plain("x" * 500, 40)) == 40
 
 
 def test_angles_that_fill_little_of_the_circle_are_drawn_about_their_mean():

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaescope import progress
+from vaescope import progress, text
 from vaescope.workflow import make_plan, summary
 from vaescope.workflow.jobs import forget_failures
 from vaescope.workflow.terminal import WIPE, Progress
@@ -88,7 +88,7 @@ def test_what_was_done_before_says_nothing_of_the_pace(clock: Clock):
 @given(st.floats(0, 1e6))
 def test_a_time_in_words_is_right_to_one_per_cent(seconds: float):
     size = {"h": 3600, "min": 60, "s": 1}
-    words = progress.duration(seconds).split()
+    words = text.duration(seconds).split()
     said = sum(int(n) * size[unit] for n, unit in zip(words[::2], words[1::2], strict=True))
     assert abs(said - seconds) <= max(0.51, 0.06 * seconds)
 

@@ -1,5 +1,7 @@
 """The sample sheet, recipes and fingerprints of sources: what people and spreadsheets write."""
 
+import hashlib
+import json
 import os
 
 import pytest
@@ -7,7 +9,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from vaescope import recipes
+from vaescope import recipes, store
 from vaescope.errors import UserError
 from vaescope.workflow import resources
 from vaescope.workflow.fingerprints import Fingerprints
@@ -114,15 +116,44 @@ def test_a_detector_of_more_steps_is_given_more_time():
 def test_a_touched_source_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_path):
     source = tmp_path / "a.dat"
     source.write_bytes(b"one")
-    memory = tmp_path / "memory.json"
+    memory = tmp_path / ".fingerprints"
     before = Fingerprints(memory).of([source], "a")
     os.utime(source, (1, 1))
     assert Fingerprints(memory).of([source], "a") == before
     source.write_bytes(b"two!")
     changed = Fingerprints(memory).of([source], "a")
     assert changed != before
-    memory.write_text("{broken")
+    for file in memory.rglob("*.json"):
+        file.write_text("{broken")
     assert Fingerprints(memory).of([source], "a") == changed
+
+
+def test_a_new_source_costs_one_small_file_however_many_there_are(tmp_path, monkeypatch):
+    written = []
+    write_text = store.write_text
+    monkeypatch.setattr(store, "write_text", lambda text, path: written.append((text, path)))
+    fingerprints = Fingerprints(tmp_path / ".fingerprints")
+    for k in range(40):
+        source = tmp_path / f"{k}.dat"
+        source.write_bytes(bytes([k]))
+        fingerprints.of([source], f"dataset-{k}: {source.name}")
+    assert len(written) == len({path for _, path in written}) == 40
+    assert max(len(text) for text, _ in written) < 1000
+    for text, path in written:
+        write_text(text, path)
+    monkeypatch.setattr(hashlib, "file_digest", None)  # nothing is read again
+    assert Fingerprints(tmp_path / ".fingerprints").of([source], f"dataset-39: {source.name}")
+
+
+def test_a_source_in_the_archive_keeps_the_fingerprint_that_an_older_version_knew(tmp_path):
+    source = tmp_path / "a.dat"
+    old = {"source a: a.dat": "f" * 64, f"file {source}": {"state": [3, 5], "sha256": "f" * 64}}
+    (tmp_path / ".fingerprints.json").write_text(json.dumps(old))
+    assert Fingerprints(tmp_path / ".fingerprints").of([source], "a: a.dat") == "f" * 64
+    source.write_bytes(b"one")
+    os.utime(source, ns=(5, 5))
+    assert Fingerprints(tmp_path / ".fingerprints").of([source], "a: a.dat") == "f" * 64
+    assert Fingerprints(tmp_path / ".fingerprints").of([tmp_path / "b.dat"], "b") == "missing"
 
 
 def test_jobs_of_many_threads_share_the_cores():

@@ -168,7 +168,7 @@ class Lab:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every result that must not depend on time or machine: bytes by relative path."""
-    skipped = {"logs", "benchmarks", ".snakemake_timestamp", ".lock", ".fingerprints.json"}
+    skipped = {"logs", "benchmarks", ".snakemake_timestamp", ".lock", ".fingerprints"}
     skipped |= {".terminal", "ro-crate-metadata.json"}  # the crate tells when each job ran
     found = {}
     for path in sorted(folder.rglob("*")):

@@ -11,8 +11,9 @@ import numpy as np
 
 from vaescope.explorer.pictures import Small, evenly
 from vaescope.explorer.sites import scale
-from vaescope.figures.style import plain, robust_limits
+from vaescope.figures.style import robust_limits
 from vaescope.results import Scene
+from vaescope.text import plain
 
 MOST_SIDE = 1024  # pixels of a shown frame
 ALL_FRAMES = 24_000_000  # pixels of all frames together: about 6 MB of the page

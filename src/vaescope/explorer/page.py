@@ -17,8 +17,9 @@ from vaescope.explorer.backdrop import Backdrop, backdrop
 from vaescope.explorer.column import Column, narrow
 from vaescope.explorer.model import ModelColumns
 from vaescope.explorer.pack import Blocks, digest, script_json, script_source
-from vaescope.figures.style import MISSING, Look, plain
+from vaescope.figures.style import MISSING, Look
 from vaescope.results import Scene, load
+from vaescope.text import plain
 
 SCRIPTS = (
     "data.js",

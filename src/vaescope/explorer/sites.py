@@ -10,8 +10,8 @@ import xarray as xr
 from vaescope.explorer import column
 from vaescope.explorer.column import LONGEST, Column
 from vaescope.figures.quantities import length_scale
-from vaescope.figures.style import plain
 from vaescope.results import Scene
+from vaescope.text import plain
 
 SITE, TRUTH, STRAIN = "Site", "Truth", "Strain of the lattice"
 

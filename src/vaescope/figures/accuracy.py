@@ -6,19 +6,13 @@ import math
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.quantities import circular_mean, signed, wrap
+from vaescope.figures.quantities import signed
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import (
-    CATEGORIES,
-    FAINT,
-    INK,
-    category_colours,
-    plain,
-    robust_limits,
-    share_words,
-)
+from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
 from vaescope.results import ModelResults, Scene
+from vaescope.text import percent, plain
 
 _WORDS = {
     "truth_phase": "phase",
@@ -40,12 +34,12 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     truth, encoded = truth[known], encoded[known]
     order = math.lcm(view.symmetry, int(view.latents.attrs.get("truth_symmetry", 1)))
     period = 360 / order
-    constant = circular_mean(encoded - truth, period)
+    constant = float(circular.mean(encoded - truth, period))
     # The mean is drawn by outliers, the median about it is not.
-    constant += float(np.median(wrap(encoded - truth - constant, period)))
-    middle = circular_mean(truth, period)
-    true = wrap(truth - middle, period) + middle
-    found = true + wrap(encoded - truth - constant, period)
+    constant += float(np.median(circular.wrap(encoded - truth - constant, period)))
+    middle = float(circular.mean(truth, period))
+    true = circular.wrap(truth - middle, period) + middle
+    found = true + circular.wrap(encoded - truth - constant, period)
     error = found - true
     sheet = Sheet(
         scene,
@@ -94,7 +88,7 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     median = float(np.median(np.abs(error)))
     right.set(xlabel="encoded − true angle (°)", ylabel="sites")
-    near = share_words(float(np.mean(np.abs(error) < 10)))
+    near = percent(float(np.mean(np.abs(error) < 10)))
     right.set_title(f"error: median {median:.2g}°, within 10° {near}")
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
@@ -161,13 +155,13 @@ def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         )
     axes.set_xticks(range(view.classes), [str(k) for k in order])
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="class", ylabel=word, title=f"accuracy {share_words(accuracy)}")
+    axes.set(xlabel="class", ylabel=word, title=f"accuracy {percent(accuracy)}")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     caption = (
         f"Number of sites of each {word} that each class holds; shades are shares of the row."
         " Classes come in the order that fits the truth best; each true kind is given to one"
-        f" class at most, which makes {share_words(accuracy)} of the sites right."
+        f" class at most, which makes {percent(accuracy)} of the sites right."
     )
     sheet.behind.matrix(table, names, [f"class {k}" for k in range(view.classes)], row=word)
     sheet.behind.view(view, "consensus_class")

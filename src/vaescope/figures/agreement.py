@@ -7,8 +7,9 @@ import numpy as np
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import INK, category_colours, robust_limits, share_words
+from vaescope.figures.style import INK, category_colours, robust_limits
 from vaescope.results import ModelResults, Scene
+from vaescope.text import percent
 
 _MOST = 12  # panels
 _STEP_X, _STEP_Y, _SIDE = 2.55, 2.75, 1.85
@@ -35,9 +36,7 @@ def angle_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     for k in levels[:_MOST]:
         here = label == k
         good = np.abs(error[here])
-        words = (
-            f"median {np.median(good):.2g}°, within 10° {share_words(float(np.mean(good < 10)))}"
-        )
+        words = f"median {np.median(good):.2g}°, within 10° {percent(float(np.mean(good < 10)))}"
         panels.append((_name(scene, view, k), words, true[here], (true + error)[here]))
     half = ", ".join(label_name(scene, k) for k in halved)
     caption = (

@@ -24,11 +24,12 @@ from vaescope.figures.compared import (
 from vaescope.figures.panels import bare, micrograph, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, category_colours, plain, robust_limits
+from vaescope.figures.style import FAINT, category_colours, robust_limits
 from vaescope.results import ModelResults, Scene
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import angle_of, kind_names, main_truth, truths
+from vaescope.text import plain
 
 _PICTURES = 8  # of a method; a map of units shows all
 _SIDE = 0.56  # inches of a picture

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, plain
+from vaescope.figures.style import FAINT
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import Angle
+from vaescope.text import plain
 
 GROUP = "baselines"
 """Stands in the list of figures where others have the name of their model."""

@@ -16,9 +16,10 @@ from vaescope.figures.panels import (
 )
 from vaescope.figures.quantities import Quantity, angle, content, length_scale
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits, share_words
+from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
 from vaescope.results import ModelResults, Scene
 from vaescope.store import json_attribute
+from vaescope.text import percent
 
 
 def sites(scene: Scene) -> FinishedFigure:
@@ -201,7 +202,7 @@ def position_error(scene: Scene) -> FinishedFigure | None:
         3.2,
         sites=int(matched.sum()),
         notes=tuple(
-            f"{key} {share_words(scores[key])}" for key in ("precision", "recall") if key in scores
+            f"{key} {percent(scores[key])}" for key in ("precision", "recall") if key in scores
         ),
     )
     left = sheet.axes(0.75, 0.3, 3.7, 2.35)

@@ -8,8 +8,9 @@ from vaescope.figures.accuracy import contingency, matched, true_kinds
 from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import EMPTY, category_colours, share_words
+from vaescope.figures.style import EMPTY, category_colours
 from vaescope.results import ModelResults, Scene
+from vaescope.text import percent
 
 _MOST = 12  # kinds that colours can tell apart
 
@@ -44,7 +45,7 @@ def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         TITLE + high + BAR + 0.2 + 0.2 * rows_of_names,
         view=view,
         sites=len(own),
-        notes=(f"{share_words(accuracy)} agree", scene.frame_words),
+        notes=(f"{percent(accuracy)} agree", scene.frame_words),
     )
     difference = ListedColormap([EMPTY, "#c1272d"])
     panels = (

@@ -1,8 +1,7 @@
-"""The look of the figures: style sheet, colour maps, robust colour limits, safe names."""
+"""The look of the figures: style sheet, colour maps, robust colour limits."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,11 +83,6 @@ class Look:
         return cls(**{**known, "formats": formats, "dpi": int(look.dpi)})
 
 
-def share_words(share: float, digits: int = 1) -> str:
-    """A share from 0 to 1 in per cent, as in the text of the pages."""
-    return f"{100 * share:.{digits}f} %"
-
-
 @contextmanager
 def house() -> Iterator[None]:
     """Draw in the house style inside this block."""
@@ -121,20 +115,3 @@ def robust_limits(values: np.ndarray, percent: float = 1.0) -> tuple[float, floa
     if high - low < smallest:
         low, high = low - max(smallest, 1e-9), high + max(smallest, 1e-9)
     return low, high
-
-
-def plain(text: object, longest: int = 80) -> str:
-    """One printable line of at most ``longest`` characters; the middle of longer text is left out.
-
-    Names come from users: line breaks, control and direction-changing characters would break the
-    layout.
-    """
-    kept = "".join(
-        " " if c.isspace() else c for c in str(text) if unicodedata.category(c) not in {"Cf", "Cs"}
-    )
-    kept = "".join(c for c in kept if unicodedata.category(c) != "Cc")
-    kept = " ".join(kept.split())
-    if len(kept) <= longest:
-        return kept
-    head = (longest - 1) * 2 // 3
-    return kept[:head] + "…" + kept[len(kept) - (longest - 1 - head) :]

@@ -10,6 +10,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,33 @@ from vaescope import store
 
 MISSING = "missing"
 
+State = tuple[int, int]  # size in bytes, and time of the last change in nanoseconds
+
+
+@dataclass
+class Source:
+    """What is remembered of a source: its fingerprint, and state and digest of each of its files."""
+
+    fingerprint: str = MISSING
+    files: dict[str, tuple[State, str]] = field(default_factory=dict)
+
 
 class Fingerprints:
-    """Fingerprints of files, with a memory in a JSON file."""
+    """Fingerprints of sources, each remembered in a small file of its own.
+
+    Adding a source to thousands therefore writes one small file, and a job of one dataset reads
+    one. Files lie in subfolders by the first two digits of their names, so that no folder grows
+    long.
+
+    Parameters
+    ----------
+    memory : folder of these files. What an older version kept in ``memory.json`` beside it is
+        still known.
+    """
 
     def __init__(self, memory: Path) -> None:
         self.memory = memory
-        self._known: dict[str, Any] | None = None
+        self._digests: dict[str, tuple[State, str]] = {}  # of this process: sources share files
 
     def of(self, files: Sequence[Path], key: str) -> str:
         """One fingerprint of all files of a source.
@@ -34,39 +56,73 @@ class Fingerprints:
             ``key``: raw data that was moved to an archive does not undo finished results.
         key : name under which the source is remembered.
         """
+        known = self._recall(key)
         if not files or not all(file.is_file() for file in files):
-            return self._remembered().get(f"source {key}", MISSING)
-        digests = [[file.name, self._file(file)] for file in files]
+            return known.fingerprint
+        found = {str(file): self._digest(file, known) for file in files}
+        digests = [[file.name, found[str(file)][1]] for file in files]
         total = digests[0][1] if len(digests) == 1 else store.digest(digests)
-        self._remember(f"source {key}", total)
+        if MISSING not in (digest for _, digest in digests):
+            self._remember(key, known, Source(total, found))
         return total
 
-    def _file(self, file: Path) -> str:
-        status = file.stat()
-        state = [status.st_size, status.st_mtime_ns]
-        known = self._remembered().get(f"file {file}")
-        if isinstance(known, dict) and known.get("state") == state:
-            return known["sha256"]
+    def _digest(self, file: Path, known: Source) -> tuple[State, str]:
+        """State and SHA-256 of a file, read only where nothing remembered is of the same state."""
+        name, status = str(file), file.stat()
+        state = (status.st_size, status.st_mtime_ns)
+        for remembered in (known.files, self._digests, self._old_files):
+            if name in remembered and remembered[name][0] == state:
+                return remembered[name]
         try:
             with file.open("rb") as stream:
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                found = state, hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError:
-            return MISSING  # the job that reads it says what is wrong
-        self._remember(f"file {file}", {"state": state, "sha256": sha256})
-        return sha256
+            return state, MISSING  # the job that reads it says what is wrong
+        self._digests[name] = found
+        return found
 
-    def _remembered(self) -> dict[str, Any]:
-        if self._known is None:
-            try:
-                known = json.loads(self.memory.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                known = {}
-            self._known = known if isinstance(known, dict) else {}
-        return self._known
+    def _file_of(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.memory / name[:2] / f"{name[2:]}.json"
 
-    def _remember(self, key: str, value: Any) -> None:
-        if self._remembered().get(key) == value:
+    def _recall(self, key: str) -> Source:
+        try:
+            known = json.loads(self._file_of(key).read_text(encoding="utf-8"))
+            return Source(str(known["fingerprint"]), _files(known["files"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return Source(str(self._old.get(f"source {key}", MISSING)))
+
+    def _remember(self, key: str, known: Source, found: Source) -> None:
+        if known == found:
             return
-        self._remembered()[key] = value
+        content = {"source": key, "fingerprint": found.fingerprint, "files": found.files}
         with suppress(OSError):  # a results folder that cannot be written fails later, and says so
-            store.write_text(json.dumps(self._remembered(), indent=0), self.memory)
+            store.write_text(json.dumps(content, indent=0) + "\n", self._file_of(key))
+
+    @cached_property
+    def _old(self) -> dict[str, Any]:
+        """The one file of an older version; empty where there is none."""
+        try:
+            known = json.loads(
+                self.memory.with_name(f"{self.memory.name}.json").read_text(encoding="utf-8")
+            )
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    @cached_property
+    def _old_files(self) -> dict[str, tuple[State, str]]:
+        found = {}
+        for name, one in self._old.items():
+            with suppress(TypeError, KeyError, ValueError):
+                if name.startswith("file "):
+                    found |= _files({name.removeprefix("file "): (one["state"], one["sha256"])})
+        return found
+
+
+def _files(given: dict[str, Any]) -> dict[str, tuple[State, str]]:
+    """Remembered files in the types of this module; raises what a damaged memory makes it raise."""
+    return {
+        name: ((int(size), int(changed)), str(sha256))
+        for name, ((size, changed), sha256) in given.items()
+    }

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TextIO
 
-from vaescope.progress import Course, Lines, duration
+from vaescope.progress import Course, Lines
+from vaescope.text import duration
 
 WIPE = "\r\x1b[2K"
 """Back to the beginning of the line, and away with what stands there."""
