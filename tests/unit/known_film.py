@@ -1,15 +1,17 @@
 """A film of which everything is known, taken once through the stages of the workflow.
 
-The image is oblong and so are its pixels. Its columns stand on a lattice whose lower right is
-strained; on every column the members of two ensembles say what is laid down here, so that whatever a
-person reads of them later can be held against it. Reader, sites, patches, training, encoding,
-alignment, consensus, strain, movie: all of them are the real ones. Only what the members say of a
-site is put in place of what a training of a second would make them say.
+The image is oblong and so are its pixels. Its columns stand on a lattice whose right and lower
+parts are strained. Of every column the members of two ensembles say what is laid down here, so that
+whatever a person reads later can be held against it. Reader, sites, patches, training, encoding,
+alignment, consensus, strain and movie are the real ones: only what the members say of a site is put
+in place of what a training of a second would make them say.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from scipy import ndimage
 from vaescope import deformation, ensemble, read, samples, sites, store, structure, train
 from vaescope.ensemble import gauge, maps
 from vaescope.strain.maps import map_strain
+from vaescope.workflow.tables import write_movie, write_table
 
 DATASET = "film"
 FRAMES = 2
@@ -67,7 +70,7 @@ class Film:
     """
 
     results: Path
-    rows: np.ndarray  # place of each patch among the sites
+    site: np.ndarray  # number of each patch
     angle: np.ndarray
     offset: np.ndarray
     strain: np.ndarray
@@ -117,7 +120,9 @@ def image(folder: Path) -> xr.Dataset:
     again = {"frame": np.repeat(np.arange(FRAMES), len(place))}
     again |= {"track": np.tile(np.arange(len(place)), FRAMES)}
     again |= {axis: np.tile(place[:, k], FRAMES) for k, axis in enumerate("yx")}
-    again |= {f"strain_{c}": np.tile(strain[:, k], FRAMES) for k, c in enumerate(("xx", "yy", "xy"))}
+    again |= {
+        f"strain_{c}": np.tile(strain[:, k], FRAMES) for k, c in enumerate(("xx", "yy", "xy"))
+    }
     again["angle"] = np.tile(turn, FRAMES)
     units = {"y": "px", "x": "px", "angle": "rad"}
     truth = {
@@ -151,7 +156,7 @@ def truth_of(patches: xr.Dataset, found: xr.Dataset, results: Path) -> Film:
     content = np.stack([2 * first + first**2, 0.5 * second], 1)
     return Film(
         results,
-        np.searchsorted(found["site"].values, patches["site"].values),
+        patches["site"].values,
         balanced(y, size["angle"]),
         offset,
         strain,
@@ -201,6 +206,18 @@ def said(film: Film, encodings: list[Any], patches: xr.Dataset) -> list[Any]:
     return found
 
 
+@contextmanager
+def laid_down(film: Film, patches: xr.Dataset) -> Iterator[None]:
+    """While it lasts, members say what is laid down here; angles count from the x axis."""
+    real, count = maps.encode_all, len(film.angle)
+    sense = np.ones(count, np.int8)
+    level = gauge.Gauge(np.zeros(count), 0.0, lambda pictures: np.zeros(len(pictures)), sense)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maps, "encode_all", lambda *a, **more: said(film, real(*a, **more), patches))
+        patch.setattr(gauge, "of_lattice", lambda *_: level)
+        yield
+
+
 def make(results: Path, *, known: bool = True) -> Film:
     """Run every stage into ``results``; ``known``: members say what is laid down here."""
     folder = results / DATASET
@@ -227,20 +244,11 @@ def make(results: Path, *, known: bool = True) -> Film:
             log=lambda _: None,
         )
         (own / "members" / "history.csv").rename(own / "history.csv")
-        with pytest.MonkeyPatch.context() as patch:
-            if known:
-                real = maps.encode_all
-                patch.setattr(maps, "encode_all", lambda *a, **k: said(film, real(*a, **k), patches))
-                level = gauge.Gauge(
-                    np.zeros(len(film.angle)), 0.0, lambda p: np.zeros(len(p)), np.ones(1, np.int8)
-                )
-                patch.setattr(gauge, "of_lattice", lambda *_: level)
+        with laid_down(film, patches) if known else nullcontext():
             latents = ensemble.map_latents(own / "members", patches, name=model)
         film.inflation[model] = json.loads(latents.attrs["scores"])["noise_inflation"]
         store.write(latents, own / "latents.zarr")
         movie = structure.follow(latents, found, {})
-        from vaescope.workflow.tables import write_movie, write_table
-
         write_movie(movie, own / "movie", {})
         write_table(store.open(own / "latents.zarr"), own / "latents.csv")
     latents_of = {model: store.open(folder / model / "latents.zarr") for model in MODELS}

@@ -1,12 +1,13 @@
 """Every number that a person reads of a film of known truth is on its axis, in its unit and of its
 sign: in tables beside figures, in the explorer, in exported tables and in the report.
 
-Names and units of columns are free to change; what stands under them is not. A column is therefore
-found by the words of its name, and its values are held against the truth in the unit that it states.
+Names and units of columns are free to change; what stands under them is not. A column is found by
+the words of its name, and its values are held against the truth in the unit that it states.
 """
 
 from __future__ import annotations
 
+import base64
 import csv
 import html
 import json
@@ -21,15 +22,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from known_film import DATASET, MODELS, PIXEL, RECIPE, ROW, Film
+from matplotlib.figure import Figure
 from test_explorer import unpacked
 
-from vaescope import explorer, figures, report, store
+from vaescope import figures, report, store
 from vaescope.exchange import points, table
 from vaescope.explorer.pack import Blocks
-from vaescope.figures.style import Look
 from vaescope.strain.maps import by_site
 from vaescope.workflow.tables import write_table
 
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
 # What a number in the unit of the truth (px, rad, shares) is in the unit that a column states.
 FACTORS = {"": 1.0, "1": 1.0, "px": 1.0, "%": 100.0, "percent": 100.0, "nats": 1.0, "rad": 1.0}
 FACTORS |= {"°": np.degrees(1), "deg": np.degrees(1), "degree": np.degrees(1)}
@@ -51,10 +56,10 @@ class Column:
     values: np.ndarray
 
 
-def words(name: str) -> frozenset[str]:
-    """The words of a column's name, without its unit and without the name of a model."""
+def words(name: str, model: str = "") -> frozenset[str]:
+    """The words of a column's name, without its unit and without the model whose column it is."""
     bare = re.sub(r"\([^)]*\)", " ", name)
-    for model in MODELS:
+    if model:
         bare = re.sub(rf"^{model}[_./: ]", "", bare)
     found = [w for w in re.split(r"[\s_./:,+−-]+", bare.lower()) if not re.search(r"°|^\d+\.\d", w)]
     if found and found[-1] in SUFFIXES:
@@ -71,13 +76,14 @@ def unit_of(name: str) -> str | None:
     return end if end in SUFFIXES else None
 
 
-def read_csv(path: Path, where: str, units: dict[str, str] | None = None) -> Iterator[Column]:
+def read_csv(path: Path, model: str = "", units: dict[str, str] | None = None) -> Iterator[Column]:
     """Columns of a table over sites; ``units`` of those whose names tell none."""
     read = pd.read_csv(path)
     for name in read.columns if "site" in read.columns else ():
         unit = unit_of(name)
         unit = (units or {}).get(name, "") if unit is None else unit
-        yield Column(where, name, words(name), unit, read["site"].to_numpy(), read[name].to_numpy())
+        site, values = read["site"].to_numpy(), read[name].to_numpy()
+        yield Column(path.name, name, words(name, model), unit, site, values)
 
 
 @dataclass
@@ -110,22 +116,23 @@ def of_store(path: Path) -> dict[str, str]:
     return units
 
 
-def of_explorer(film: Film, model: str) -> list[Column]:
-    """Columns of the page, as the browser shows them."""
-    built = explorer.build(film.results, DATASET, MODELS, Look.from_recipe(RECIPE))
-    facts, blocks = json.loads(built.facts), Blocks(built.blocks)
+def of_explorer(page: str, model: str, site: np.ndarray) -> list[Column]:
+    """Columns of the explorer in a report, as the browser shows them."""
+    inside = dict(re.findall(r'<script [^>]*id="explorer-([^"]*)">(.*?)</script>', page, re.DOTALL))
+    facts, count = json.loads(inside["facts"]), sum("block-" in name for name in inside)
+    blocks = Blocks([inside[f"block-{k}"] for k in range(count)])
     own = next(each for each in facts["models"] if each["name"] == model)
-    site = store.open(film.folder / "sites.zarr")["site"].values
+    named = [(each, "") for each in facts["columns"]] + [(each, model) for each in own["columns"]]
     return [
         Column(
             "explorer",
             each["header"],
-            words(each["header"]),
+            words(each["header"], of),
             each["unit"],
             site,
             unpacked(blocks, each["place"]) * each["factor"],
         )
-        for each in [*facts["columns"], *own["columns"]]
+        for each, of in named
     ]
 
 
@@ -133,7 +140,9 @@ def of_explorer(film: Film, model: str) -> list[Column]:
 def outputs(tmp_path_factory) -> Outputs:
     film = known_film.make(tmp_path_factory.mktemp("known"))
     folder, found = film.folder, Outputs(film)
-    figures.draw(film.results, DATASET, RECIPE, MODELS)
+    with pytest.MonkeyPatch.context() as patch:  # what is tested are the tables beside figures
+        patch.setattr(Figure, "savefig", lambda own, path, **more: Path(path).write_bytes(DOT))
+        figures.draw(film.results, DATASET, RECIPE, MODELS)
     export = folder / "export"
     export.mkdir()
     columns = table.columns_of(folder, MODELS)
@@ -142,25 +151,29 @@ def outputs(tmp_path_factory) -> Outputs:
     points.write(sites, image["image"], columns, export / "points.csv")
     write_table(sites, folder / "sites.csv")
     write_table(by_site(store.open(folder / "strain.zarr").load()), folder / "strain.csv")
-    units = stated(export / "columns.csv")
+    report.write_report(film.results, DATASET, RECIPE, MODELS, ROW)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    units, drawn = stated(export / "columns.csv"), (folder / "figures" / "latest").glob("*.csv")
+    drawn = sorted(drawn)
     for model in MODELS:
-        other = tuple(f"{name}_" for name in MODELS if name != model)
-        latest = sorted((folder / "figures" / "latest").glob("*.csv"))
-        drawn = [path for path in latest if not path.name.startswith(tuple(o[:-1] for o in other))]
-        found.columns[f"{model}: figures"] = [c for p in drawn for c in read_csv(p, p.name)]
-        found.columns[f"{model}: explorer"] = of_explorer(film, model)
+        others = tuple(f"{name}_" for name in MODELS if name != model)
+        of_figures = [
+            column
+            for path in drawn
+            for column in read_csv(path, model if path.name.startswith(f"{model}-") else "")
+            if not path.name.startswith(tuple(f"{name[:-1]}-" for name in others))
+        ]
+        found.columns[f"{model}: figures"] = of_figures
+        found.columns[f"{model}: explorer"] = of_explorer(page, model, sites["site"].values)
         for name in ("sites.csv", "points.csv"):
-            read = [*read_csv(export / name, name, units)]
-            found.columns[f"{model}: {name}"] = [c for c in read if not c.name.startswith(other)]
-        known = of_store(folder / model / "latents.zarr")
-        path = folder / model / "latents.csv"
-        found.columns[f"{model}: latents.csv"] = [*read_csv(path, path.name, known)]
+            read = [*read_csv(export / name, model, units)]
+            found.columns[f"{model}: {name}"] = [c for c in read if not c.name.startswith(others)]
+        known, path = of_store(folder / model / "latents.zarr"), folder / model / "latents.csv"
+        found.columns[f"{model}: latents.csv"] = [*read_csv(path, model, known)]
     for name in ("sites", "strain"):
         known = of_store(folder / f"{name}.zarr") if name == "sites" else {}
-        found.columns[f"{name}: {name}.csv"] = [*read_csv(folder / f"{name}.csv", name, known)]
-    report.write_report(film.results, DATASET, RECIPE, MODELS, ROW)
-    text = (folder / "report.html").read_text(encoding="utf-8")
-    text = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL)
+        found.columns[f"{name}: {name}.csv"] = [*read_csv(folder / f"{name}.csv", "", known)]
+    text = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
     found.page = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
     return found
 
@@ -197,7 +210,9 @@ def part(name: str, k: int | None = None, *, spread_of: str = "") -> Callable[[F
     return of
 
 
-def posed(name: str, kind: str, model: str, k: int | None = None, axis: str = "", **more) -> Quantity:
+def posed(
+    name: str, kind: str, model: str, k: int | None = None, axis: str = "", **more
+) -> Quantity:
     return Quantity(name, model, part(kind, k), axis, part(kind, k, spread_of=model), **more)
 
 
@@ -253,7 +268,7 @@ def agree(
     column: Column, film: Film, truth: np.ndarray, axis: str = "", period: float | None = None
 ) -> None:
     """Fail where a column does not say what is true of the sites that it has."""
-    numbers = store.open(film.folder / "patches.zarr")["site"].values
+    numbers = film.site
     place = np.searchsorted(numbers, column.site).clip(0, len(numbers) - 1)
     known = numbers[place] == column.site
     assert known.sum() > 50
@@ -264,7 +279,9 @@ def agree(
         apart = np.mod(apart + turn / 2, turn) - turn / 2
     scale = np.abs(wanted).max()
     where = f"{column.name} ({column.unit or 'no unit'}) in {column.where}"
-    assert np.abs(apart).max() < 0.002 * scale, f"{where} is off by {np.abs(apart).max() / scale:.3g}"
+    assert np.abs(apart).max() < 0.002 * scale, (
+        f"{where} is off by {np.abs(apart).max() / scale:.3g}"
+    )
 
 
 def cases() -> Iterator[tuple[Quantity, str]]:
@@ -316,7 +333,7 @@ def test_the_uncertainty_on_a_map_is_that_of_all_parts_together(outputs, name, m
     for column in columns:
         each = [expected(p.spread(film), column.unit, p.axis) for p in parts]
         together = np.sqrt(np.sum(np.square(each), axis=0))
-        agree(Column(*vars(column).values()) if not each else column, film, *_plain(together, column))
+        agree(column, film, *_plain(together, column))
 
 
 def _plain(values: np.ndarray, column: Column) -> tuple[np.ndarray, str]:
