@@ -21,13 +21,14 @@ import known_film
 import numpy as np
 import pandas as pd
 import pytest
-from known_film import DATASET, MODELS, PIXEL, RECIPE, ROW, Film
+from known_film import MODELS, PIXEL, RECIPE, ROW, Film
 from matplotlib.figure import Figure
 from test_explorer import unpacked
 
 from vaescope import figures, report, store
 from vaescope.exchange import points, table
 from vaescope.explorer.pack import Blocks
+from vaescope.results import Results
 from vaescope.strain.maps import by_site
 from vaescope.workflow.tables import write_table
 
@@ -142,16 +143,16 @@ def outputs(tmp_path_factory) -> Outputs:
     folder, found = film.folder, Outputs(film)
     with pytest.MonkeyPatch.context() as patch:  # what is tested are the tables beside figures
         patch.setattr(Figure, "savefig", lambda own, path, **more: Path(path).write_bytes(DOT))
-        figures.draw(film.results, DATASET, RECIPE, MODELS)
+        figures.draw(Results(folder), RECIPE, MODELS)
     export = folder / "export"
     export.mkdir()
-    columns = table.columns_of(folder, MODELS)
+    columns = table.columns_of(Results(folder), MODELS)
     table.write(columns, export / "sites.csv", export / "columns.csv")
     sites, image = store.open(folder / "sites.zarr").load(), store.open(folder / "image.zarr")
     points.write(sites, image["image"], columns, export / "points.csv")
     write_table(sites, folder / "sites.csv")
     write_table(by_site(store.open(folder / "strain.zarr").load()), folder / "strain.csv")
-    report.write_report(film.results, DATASET, RECIPE, MODELS, ROW)
+    report.write_report(Results(folder), RECIPE, MODELS, ROW)
     page = (folder / "report.html").read_text(encoding="utf-8")
     units, drawn = stated(export / "columns.csv"), (folder / "figures" / "latest").glob("*.csv")
     drawn = sorted(drawn)
