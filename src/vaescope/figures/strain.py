@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.figures import quantities
 from vaescope.figures.panels import (
     BAR,
@@ -31,7 +32,7 @@ def maps(scene: Scene) -> FinishedFigure | None:
         return None
     strain = 100 * _values(scene, "strain")
     turn = np.rad2deg(_values(scene, "rotation"))
-    turn = _near_zero(turn, 360 / int(scene.strain.attrs["fold"]))
+    turn = circular.wrap(turn, 360 / int(scene.strain.attrs["fold"]))
     look = scene.look.diverging
     shared = quantities.diverging("strain (%)", strain.ravel(), look)
     turned = quantities.diverging("rotation (°)", turn.ravel(), look)
@@ -234,10 +235,6 @@ def _values(scene: Scene, name: str) -> np.ndarray:
     """A variable of the strain on the drawn frame, (method, site, …)."""
     assert scene.strain is not None
     return np.asarray(scene.strain[name].isel(site=scene.on_frame).values, float)
-
-
-def _near_zero(turn: np.ndarray, period: float) -> np.ndarray:
-    return np.mod(turn + period / 2, period) - period / 2
 
 
 def _name(scene: Scene, method: str) -> str:
