@@ -102,7 +102,7 @@ def draw(
     UserError : a store is missing or half-written, or the recipe asks for an unknown look.
     """
     results = Path(results_dir)
-    look = Look.from_recipe(recipe)
+    look = Look.of(recipe.get("figures"))
     root = results / dataset / "figures"
     attrs = store.attributes(results / dataset / "image.zarr")
     base = versions.version_of(attrs, recipe)
@@ -162,7 +162,7 @@ def _write(scene: Scene, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
     manifest, which is returned."""
     listed = []
     for drawn in figures(scene):
-        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.formats]
+        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.written]
         tables = drawn.behind.files(drawn.name)
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8")

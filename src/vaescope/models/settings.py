@@ -235,7 +235,7 @@ class ModelSettings(Settings):
         0,
         limits=(0, 256),
         help="number of patches used as prototypes: before training, every patch is matched to each"
-        " of them at all rotations and strains, and those that differ only by a pose are merged into"
+        " of them at all rotations and strains, and those that differ only by a pose become"
         " one structure. The model is then trained towards the rotations found and, within"
         " their standard errors, the shears and shifts, and its classes start from the structures."
         " Use several prototypes per expected structure, and only where few structures"

@@ -80,7 +80,7 @@ def write_report(
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
     shown = embedded.embedded(folder, {**manifest, "figures": own})
     taken = embedded.letters(shown) + _WORDS
-    look = Look.from_recipe(recipe)
+    look = Look.of(recipe.get("figures"))
     explored = explorer.build(results_dir, dataset, models, look, embedded.PAGE - taken)
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
