@@ -13,9 +13,10 @@ from vaescope.figures.settings import Look
 
 if TYPE_CHECKING:
     from vaescope.figures.catalogue import draw, figures
+    from vaescope.figures.scene import Scene, load
     from vaescope.figures.sheet import FinishedFigure
     from vaescope.figures.style import house
-    from vaescope.results import ModelResults, Scene, load
+    from vaescope.results import ModelResults
 
 __all__ = ["FinishedFigure", "Look", "ModelResults", "Scene", "draw", "figures", "house", "load"]
 
@@ -25,8 +26,8 @@ _FROM = {
     "FinishedFigure": "figures.sheet",
     "house": "figures.style",
     "ModelResults": "results",
-    "Scene": "results",
-    "load": "results",
+    "Scene": "figures.scene",
+    "load": "figures.scene",
 }
 
 

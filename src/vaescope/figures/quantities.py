@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope import circular
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vaescope.figures.settings import Look as Look
-
 STYLE_SHEET = Path(__file__).with_name("house.mplstyle")
 
 # Okabe & Ito's colours for people with any kind of colour vision, best separated first.
