@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.ensemble.blocks import by_blocks
-from vaescope.ensemble.orientation import circular_mean, wrap
 
 if TYPE_CHECKING:
     from vaescope.ensemble.encode import Encoding, OfSites
@@ -79,7 +79,7 @@ def angle_offset(angle: np.ndarray, reference: np.ndarray, n: int) -> tuple[floa
         apart = reference - sign * angle
         length = float(np.abs(np.exp(1j * n * apart).mean()))
         if length > agreement + 0.05:
-            best, agreement = (float(circular_mean(apart, n)), sign), length
+            best, agreement = (float(circular.mean(apart, 2 * np.pi / n)), sign), length
     return best
 
 
@@ -118,7 +118,7 @@ def angles(frame: Frame, name: str) -> Iterator[np.ndarray]:
         own = frame.gauges[k]
         assert own is not None
         angle = frame.encodings[k].parts[name].value[:]
-        return wrap(angle + own.turn + own.zero, frame.n)
+        return circular.wrap(angle + own.turn + own.zero, 2 * np.pi / frame.n)
 
     target = upright(frame.reference)
     for k in range(len(frame.encodings)):
@@ -186,7 +186,7 @@ def leader(encodings: Sequence[Encoding], retained: np.ndarray) -> int:
 
 def apply_angle(angle: np.ndarray, offset: float, sign: int, n: int) -> np.ndarray:
     """Angles in the reference's frame, wrapped modulo 2 pi / n."""
-    return wrap(sign * angle + offset, n)
+    return circular.wrap(sign * angle + offset, 2 * np.pi / n)
 
 
 def sound(elbo: np.ndarray, limit: float = 4.0) -> np.ndarray:

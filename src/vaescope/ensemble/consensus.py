@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from dask.array import from_array
 
-from vaescope.ensemble import align, orientation
+from vaescope import circular
+from vaescope.ensemble import align
 from vaescope.ensemble.blocks import by_blocks
 from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.gauge import Gauge
@@ -63,11 +64,16 @@ class AlignedMembers:
     @cached_property
     def consensus_parts(self) -> dict[str, np.ndarray]:
         """What the members with a vote agree on for each part of the pose: name -> (site, …)."""
-        circular = partial(orientation.circular_mean, n=self.n, axis=0)
+        mean = partial(circular.mean, period=self.period, axis=0)
         return {
-            name: self._voted(circular if NAMED[name].scale == "cyclic" else _mean, part.value)
+            name: self._voted(mean if NAMED[name].scale == "cyclic" else _mean, part.value)
             for name, part in self.parts.items()
         }
+
+    @property
+    def period(self) -> float:
+        """After which angles repeat, rad."""
+        return 2 * np.pi / self.n
 
     @property
     def consensus_angle(self) -> np.ndarray | None:
@@ -98,7 +104,9 @@ class AlignedMembers:
 
     def _error(self, part: PosePart) -> np.ndarray:
         """Standard error (site, …) of the consensus: between the members, and each one's own."""
-        spread = partial(_circular_spread, n=self.n) if part.scale == "cyclic" else _spread
+        spread = (
+            partial(_circular_spread, period=self.period) if part.scale == "cyclic" else _spread
+        )
         return self._voted(spread, self.parts[part.name].value, self.parts[part.name].sd)
 
     def _voted(self, of: Callable[..., np.ndarray], *values: OfMembers) -> np.ndarray:
@@ -132,7 +140,7 @@ class AlignedMembers:
         for part in PARTS:
             if part.name not in self.parts:
                 continue
-            period = 2 * np.pi / self.n if part.scale == "cyclic" else None
+            period = self.period if part.scale == "cyclic" else None
             out |= _quantity(
                 part.name,
                 part.dims,
@@ -154,15 +162,14 @@ class AlignedMembers:
             out["consensus_class_probability"] = (
                 (site, "class"),
                 mean,
-                attributes("class probability", "1"),
+                attributes("class probability", "1", "sequential", valid=(0, 1)),
             )
             names = [f"class {k}" for k in range(mean.shape[1])]
-            out["consensus_class"] = (
-                (site,),
-                self.consensus_class,
-                attributes("class", "1", "categorical", error="class_entropy", meanings=names),
-            )
-            out["class_entropy"] = ((site,), entropy, attributes("entropy of the class", "nats"))
+            about = attributes("class", "1", "categorical", error="class_entropy", meanings=names)
+            out["consensus_class"] = ((site,), self.consensus_class, about)
+            most = float(np.log(max(mean.shape[1], 2)))
+            about = attributes("entropy of the class", "nats", valid=(0, most))
+            out["class_entropy"] = ((site,), entropy, about)
             out["class_count"] = (
                 ("class",),
                 self.class_count,
@@ -238,9 +245,9 @@ def _spread(values: np.ndarray, sd: np.ndarray) -> np.ndarray:
     return np.sqrt(values.var(0) + (sd**2).mean(0))
 
 
-def _circular_spread(values: np.ndarray, sd: np.ndarray, n: int) -> np.ndarray:
-    """``_spread`` of angles modulo 2 pi/n."""
-    return np.sqrt(orientation.circular_spread(values, n, axis=0) ** 2 + (sd**2).mean(0))
+def _circular_spread(values: np.ndarray, sd: np.ndarray, period: float) -> np.ndarray:
+    """``_spread`` of angles that repeat after a period."""
+    return np.sqrt(circular.spread(values, period, axis=0) ** 2 + (sd**2).mean(0))
 
 
 def gather(
