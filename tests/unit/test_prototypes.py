@@ -71,7 +71,7 @@ def test_structures_shear_along_the_axes_of_their_pictures():
 def dealt():
     """Cards of all suits turned by up to 120 degrees and sheared by up to 20, and their start."""
     cards = simulate.cards.deal(
-        simulate.cards.Parameters(count=480, size=28), np.random.default_rng(1)
+        simulate.cards.CardParameters(count=480, size=28), np.random.default_rng(1)
     )
     freedom = register.Freedom.of(True, 1, 0.2, 0.0)
     random = torch.Generator().manual_seed(0)

@@ -22,9 +22,10 @@ ALL_TURNS = 0.3
 class Moment:
     """What one step of training is like.
 
-    ``sites`` of a batch; ``keep`` so many turns, None: all; ``target_assignment`` and ``mended``: whether
-    classes and turns come from outside; ``teacher_weight`` is the share of what is taught, ``rate`` the
-    learning rate. ``varying`` names the weights that change from step to step.
+    ``sites`` of a batch; ``keep``: how many turns count, None: all; ``target_assignment`` and
+    ``mended``: whether classes and turns come from outside the model; ``teacher_weight``: the share
+    of those classes in the posterior; ``rate`` of learning. ``varying`` names the weights that
+    change from step to step.
     """
 
     sites: int
