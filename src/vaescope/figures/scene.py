@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.figures.style import Look
+from vaescope.figures.settings import Look
 from vaescope.results import ModelResults, Results
 from vaescope.text import plain
 
