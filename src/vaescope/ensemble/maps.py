@@ -111,8 +111,8 @@ def _mapped(
     stack = Scratch().stack
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named, stack)
     variables = view.variables()
-    assert encodings[0].told is not None
-    told = encodings[0].told[:]
+    assert encodings[0].conditions is not None
+    told = encodings[0].conditions[:]
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(
