@@ -11,18 +11,11 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vaescope.errors import UserError, suggestion
+from vaescope.results import layout
 from vaescope.settings import NAME, merge, read_yaml
 
-RESERVED_MODELS = frozenset(
-    ("figures", "logs", "benchmarks", "failures", "export", "baselines", "neighbours", "gpa")
-)
-"""Names beside the models' in ``results/DATASET``, the list of figures and ``strain.zarr``."""
-STORED = (".zarr", ".csv", ".html", ".json")
-"""Endings of what lies beside the models' folders in ``results/DATASET``."""
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
-DETECTORS = ".detectors"
-"""Folder in the results with the learned detectors, which no dataset owns."""
 
 
 def check(value: Any, schema: dict[str, Any], *, file: object) -> None:
@@ -248,7 +241,7 @@ def detector_settings(given: dict[str, Any], file: object) -> dict[str, Any]:
     from vaescope.sites.learned import DetectorSettings
 
     try:
-        return DetectorSettings.from_recipe(given).as_dict()
+        return DetectorSettings.of(given).as_dict()
     except UserError as error:
         raise UserError(
             error.problem,
@@ -269,7 +262,7 @@ def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, 
     from vaescope.models.settings import ModelSettings
     from vaescope.models.zoo import VARIANTS
 
-    if name.lower() in RESERVED_MODELS or name.lower().endswith(STORED):
+    if name.lower() in layout.RESERVED_MODELS or name.lower().endswith(layout.STORED):
         raise UserError(
             f"a model cannot be called `{name}`", file=file, remedy="Call it something else"
         )

@@ -119,7 +119,7 @@ def test_the_sum_over_turns_is_exact_for_the_best_posterior():
     with torch.no_grad():  # the encoder is made to say the exact posterior
         exact = torch.log_softmax(score, -1)
         model.encoder.forward = lambda copies, told: type(encoded)(
-            exact, encoded.content, encoded.angle
+            exact, encoded.content, encoded.parts
         )
         terms = model(patches[None], copies, noise)
     torch.testing.assert_close(terms.elbo, torch.logsumexp(score, -1))
@@ -138,7 +138,8 @@ def test_the_sum_over_classes_is_exact():
     divergence = model.mixture.divergences(encoded.content)[:, :, 0]
     log_prior = torch.log_softmax(model.mixture.logit, -1)[:, None]
     torch.testing.assert_close(
-        terms.kl_content + terms.kl_class, -torch.logsumexp(log_prior - divergence, -1)
+        terms.divergences["content"] + terms.divergences["class"],
+        -torch.logsumexp(log_prior - divergence, -1),
     )
 
 
@@ -162,8 +163,8 @@ def test_capacities_are_reached_from_both_sides():
     terms = model(patches[None], copies, noise, weights=weights)
     expected = (
         terms.reconstruction.mean(1)
-        - 4.0 * (terms.kl_content.mean(1) - 2.0).abs()
-        - 3.0 * (terms.kl_class.mean(1) - 0.5).abs()
+        - 4.0 * (terms.divergences["content"].mean(1) - 2.0).abs()
+        - 3.0 * (terms.divergences["class"].mean(1) - 0.5).abs()
     )
     torch.testing.assert_close(terms.objective, expected)
 

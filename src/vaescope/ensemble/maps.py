@@ -24,7 +24,8 @@ from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch, Spool
 from vaescope.judge import findings, scan
 from vaescope.numerics import one_thread
-from vaescope.progress import over
+from vaescope.progress import track
+from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.scores import labelled, restoration, truth
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.structure import class_numbers, modes
@@ -74,7 +75,7 @@ def _encoded(
     ensemble: Sequence[Member], source: PatchSource, pool: ThreadPoolExecutor, threads: int
 ) -> list[Encoding]:
     """What every member says of every site, on disk; patches pass block by block."""
-    blocks = over("encoding sites", source.blocks(), -(-len(source) // source.block))
+    blocks = track("encoding sites", source.blocks(), -(-len(source) // source.block))
     data = (block for _, block in blocks)
     share = partial(in_turn, pool, 2 * threads)
     return encode_all(ensemble, data, len(source), share, Scratch().empty)
@@ -110,8 +111,8 @@ def _mapped(
     stack = Scratch().stack
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named, stack)
     variables = view.variables()
-    assert encodings[0].told is not None
-    told = encodings[0].told[:]
+    assert encodings[0].conditions is not None
+    told = encodings[0].conditions[:]
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(
@@ -124,9 +125,14 @@ def _mapped(
     variables.update(found.variables(decoded.axes(own)))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
-    variables["residual"] = _site("residual over noise", left.residual, "1")
-    variables["explained"] = _site("explained by the model", explained, "1")
-    variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
+    checks: tuple[tuple[str, str, np.ndarray, Scale], ...] = (
+        ("residual", "residual over noise", left.residual, "sequential"),
+        ("explained", "explained by the model", explained, "categorical"),
+        ("predictive_p", "posterior predictive p-value", p_value, "sequential"),
+    )
+    for part, said, values, scale in checks:
+        about = attributes(said, "1", scale, group=CRITICISM)
+        variables[part] = ("site", values, about)
     latents = xr.Dataset(variables, coords=_coordinates(view, patches))
     for key in patches.variables:
         if str(key).startswith("truth_"):
@@ -236,7 +242,3 @@ def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
         if key in patches:
             coordinates[key] = ("site", patches[key].values, patches[key].attrs)
     return coordinates
-
-
-def _site(long_name: str, values: np.ndarray, units: str) -> tuple[str, np.ndarray, dict[str, str]]:
-    return ("site", values, {"long_name": long_name, "units": units})

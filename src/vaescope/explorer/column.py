@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from vaescope import circular
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import category_colours, robust_limits
-from vaescope.results import Scene
 from vaescope.text import plain
 
 Kind = Literal["number", "angle", "category"]

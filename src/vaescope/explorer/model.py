@@ -11,8 +11,9 @@ from vaescope.explorer import column
 from vaescope.explorer.column import LONGEST, Column, aligned
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.quantities import length_scale
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import plain
 
 LATENTS, POSE, CLASSES = "Latents", "Pose", "Classes and modes"
@@ -139,7 +140,7 @@ class ModelColumns:
                     f"_{name}",
                     label,
                     POSE,
-                    factor=factor,
+                    factor=factor * float(self.scene.aspect[axis]),
                     unit=unit,
                     cmap=look.diverging,
                 )

@@ -9,9 +9,10 @@ import numpy as np
 from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import signed
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import percent, plain
 
 _WORDS = {

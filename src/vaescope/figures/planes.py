@@ -20,9 +20,9 @@ from vaescope.figures.compared import (
     percent,
 )
 from vaescope.figures.panels import RASTER_FROM
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import MISSING, OUTLINE, robust_limits
-from vaescope.results import Scene
 from vaescope.scores import comparison
 from vaescope.scores.ground_truth import Angle
 

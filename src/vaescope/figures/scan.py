@@ -6,10 +6,10 @@ import numpy as np
 
 from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
 from vaescope.judge.scan import COLUMN, ROW, Shares, from_attribute
-from vaescope.results import Scene
 from vaescope.store import json_attribute
 
 _MAPS = ("strain xx", "strain yy", "x along y", "y along x")

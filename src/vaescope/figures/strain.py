@@ -16,9 +16,9 @@ from vaescope.figures.panels import (
     scale_bar,
 )
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
-from vaescope.results import Scene
 from vaescope.text import plain
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
