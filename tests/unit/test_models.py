@@ -202,10 +202,10 @@ def test_members_do_not_see_each_other():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"variant": "rvea"}, "unknown model variant"),
+        ({"variant": "rvea"}, "`models.variant` is not known"),
         ({"variant": "rvae", "latnt": 3}, "Did you mean `latent`"),
         ({"variant": "rvae", "latent": 0}, "out of range"),
-        ({"variant": "jrvae", "classes": 1}, "one class is no class"),
+        ({"variant": "jrvae", "classes": 1}, "a single class separates nothing"),
         ({"variant": "jrvae", "classes": 0}, "needs classes"),
         ({"variant": "rvae", "likelihood": "poison"}, "is not known"),
     ],

@@ -106,7 +106,7 @@ def test_as_many_structures_are_left_as_there_are_classes(dealt):
 @pytest.mark.parametrize(
     ("given_settings", "said"),
     [
-        ({"variant": "vae", "prototypes": 4}, "follows no rotation"),
+        ({"variant": "vae", "prototypes": 4}, "not part of this model"),
         ({"variant": "jrvae", "classes": 6, "prototypes": 4}, "too few prototypes"),
     ],
 )

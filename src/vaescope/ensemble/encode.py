@@ -127,7 +127,9 @@ def load_member(file: Path) -> Member:
         tensors, facts = loaded
         codec = Codec.from_dict(facts["codec"])
         shapes = (tuple(facts["shape"]), tuple(facts["target"]))
-        model = Family(1, shapes[0], ModelSettings(**facts["settings"]), shapes[1], codec.size)
+        model = Family(
+            1, shapes[0], ModelSettings.of_older(facts["settings"]), shapes[1], codec.size
+        )
         model.load_state_dict(tensors)
     except (AssertionError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(

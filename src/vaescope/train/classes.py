@@ -25,8 +25,9 @@ from torch import Tensor
 
 from vaescope.models import orbit
 from vaescope.models.family import Family
+from vaescope.models.settings import ModelSettings
 
-CORE = 0.85  # share of the sites, those in the densest places, on which the mixture is fitted
+CORE = ModelSettings.class_core  # unless the settings of the model say otherwise
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
 FITTED = 5000  # sites on which a mixture is fitted at most
 RESTARTS = 8
