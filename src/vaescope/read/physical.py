@@ -95,7 +95,7 @@ def split_quantity(text: str) -> tuple[float, str] | None:
 def thousands(text: str) -> bool:
     """Tell whether the comma of a number may be one of thousands, as in ``1,234``."""
     comma = re.match(_COMMA, text)
-    return bool(comma) and len(comma["rest"]) == 3 and comma["whole"].strip("0") != ""
+    return comma is not None and len(comma["rest"]) == 3 and comma["whole"].strip("0") != ""
 
 
 def from_sheet(value: object) -> Pixel | None:
