@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import store
+from vaescope import columns, store
 from vaescope.figures.style import Look
 from vaescope.text import plain
+from vaescope.traits import Traits, traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -106,14 +107,19 @@ class Scene:
     strain: xr.Dataset | None = None  # all frames, loaded; None where there is no lattice
 
     @property
+    def traits(self) -> Traits:
+        """What the sites are."""
+        return traits_of(self.sites.attrs)
+
+    @property
     def stack(self) -> bool:
         """Whether every frame is a patch of its own, so that there is no image to map on."""
-        return self.sites.attrs.get("method") == "frames"
+        return not self.traits.placed
 
     @property
     def windows(self) -> bool:
         """Whether sites are windows that lie wherever the atoms may be."""
-        return self.sites.attrs.get("method") == "windows"
+        return self.traits.placed and not self.traits.atoms
 
     @property
     def moving(self) -> bool:
@@ -202,7 +208,7 @@ class Scene:
         it; around windows on a grid, squares."""
         from vaescope.figures.voronoi import cells, squares
 
-        if self.windows and self.sites.attrs.get("regular"):
+        if self.traits.regular:
             return squares(self.positions, float(self.sites.attrs["spacing"]))
         # Up to 1.25 spacings: beyond the corners of square and hexagonal cells, short of gaps.
         return cells(self.positions, *self.shape, largest_radius=1.25 * self.spacing)
@@ -245,9 +251,10 @@ def load(
     patches = store.open(folder / "patches.zarr")
     if "site" not in sites.coords:
         sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
+    sites = columns.with_edge(sites, patches)
     frames = np.unique(sites["frame"].values)
     frame = int(frames[0]) if frames.size else 0
-    stack = sites.attrs.get("method") == "frames"
+    stack = not traits_of(sites.attrs).placed
     channels = [str(name) for name in np.atleast_1d(image["channel"].values)]
     views = []
     for model in models:
