@@ -40,7 +40,7 @@ from scipy.spatial.distance import cdist
 
 from vaescope import read, simulate, sites
 from vaescope.errors import UserError
-from vaescope.recipes import read_yaml
+from vaescope.settings import read_yaml
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.render import expected_counts
 from vaescope.sites import learned, scale

@@ -32,8 +32,9 @@ OUT = ROOT / "benchmarks" / "results"
 def recipe_of(case: Case) -> dict[str, Any]:
     """The resolved recipe of a case."""
     from vaescope import recipes
+    from vaescope.settings import read_yaml
 
-    schema = recipes.read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
+    schema = read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
     return recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
 
 

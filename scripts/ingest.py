@@ -1,11 +1,12 @@
 """Read one source (rule ingest): vendor files or a simulation -> image.zarr."""
 
-from vaescope import recipes, store
+from vaescope import store
+from vaescope.settings import merge
 from vaescope.workflow import job
 
 with job(snakemake) as task:
     params = task.params
-    settings = recipes.merge(params.settings, {"preprocess": dict(params.others)})
+    settings = merge(params.settings, {"preprocess": dict(params.others)})
     name = params.source.removeprefix("simulate:")
     if name != params.source:
         from vaescope import simulate

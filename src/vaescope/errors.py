@@ -1,6 +1,8 @@
 """Errors written for the person at the microscope, not for the programmer."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Self
 
 
 class UserError(Exception):
@@ -37,6 +39,26 @@ class UserError(Exception):
         if self.remedy:
             text += f" {self.remedy.rstrip('.')}."
         return text
+
+    def within(self, *, file: object = None, more: int = 0) -> Self:
+        """The same error, told of a file, and of how many more are wrong after it."""
+        remedy = self.remedy
+        if more:
+            count = "One more is" if more == 1 else f"{more} more are"
+            remedy = f"{(remedy or 'Correct it').rstrip('.')}. {count} wrong after it"
+        return type(self)(
+            self.problem,
+            file=file if self.file is None else self.file,
+            found=self.found,
+            expected=self.expected,
+            remedy=remedy,
+        )
+
+
+def suggestion(word: object, known: Iterable[str]) -> str | None:
+    """'Did you mean `x`' for a misspelt word, if anything known is near."""
+    close = get_close_matches(str(word).lower(), [str(k) for k in known], n=1)
+    return f"Did you mean `{close[0]}`" if close else None
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str], part: str) -> None:

@@ -1,22 +1,18 @@
-"""Recipes and settings: read YAML, check it against a schema, say in words what is wrong."""
+"""Recipes: find them, lay them on what they extend, check them against a schema."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
+from vaescope.errors import UserError, suggestion
+from vaescope.settings import NAME, merge, read_yaml
 
-from vaescope.errors import UserError
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-"""What datasets, recipes and models may be called: safe as a folder on every system."""
 RESERVED_MODELS = frozenset(
     ("figures", "logs", "benchmarks", "failures", "export", "baselines", "neighbours", "gpa")
 )
@@ -27,77 +23,6 @@ PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
 DETECTORS = ".detectors"
 """Folder in the results with the learned detectors, which no dataset owns."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain YAML that refuses a key given twice and reads ``1e-3`` as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *other`
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int | float) and key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"`{key}` is given twice", problem_mark=key_node.start_mark
-                )
-            if isinstance(key, str | int | float):
-                seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises
-    ------
-    UserError : the file is missing, is no YAML (with line and column), or holds no mapping.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        value = yaml.load(text, Loader=_Loader)  # derived from SafeLoader: plain values only
-    except OSError as error:
-        raise UserError("cannot be read", file=path, found=error.strerror) from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            "is not a text file in UTF-8", file=path, remedy="Save it again as UTF-8"
-        ) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UserError(
-            f"is not valid YAML{where}",
-            file=path,
-            found=error.problem,
-            remedy="Check indentation, colons and quotes there",
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError("is not valid YAML", file=path, found=str(error)) from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UserError(
-            "holds no settings",
-            file=path,
-            found=type(value).__name__,
-            expected="`key: value` lines",
-        )
-    return value
-
-
-def suggestion(word: object, known: Iterable[str]) -> str | None:
-    """'Did you mean `x`' for a misspelt word, if anything known is near."""
-    close = get_close_matches(str(word).lower(), [str(k) for k in known], n=1)
-    return f"Did you mean `{close[0]}`" if close else None
 
 
 def check(value: Any, schema: dict[str, Any], *, file: object) -> None:
@@ -193,16 +118,6 @@ def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
                 filled[key] = with_defaults(part["default"], part)
         return {**filled, **{key: value[key] for key in value if key not in filled}}
     return value
-
-
-def merge(base: Any, over: Any) -> Any:
-    """Settings ``over`` laid on ``base``: mappings are merged, everything else is replaced."""
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    merged = dict(base)
-    for key, value in over.items():
-        merged[key] = merge(base[key], value) if key in base else value
-    return merged
 
 
 def find_recipe(name: str, folders: Sequence[Path]) -> Path:

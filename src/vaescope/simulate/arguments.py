@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from vaescope.errors import UserError
-from vaescope.recipes import suggestion
+from vaescope.errors import UserError, suggestion
 
 Asked = TypeVar("Asked")
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vaescope import recipes as settings
-from vaescope.errors import UserError
+from vaescope import recipes as recipes_of
+from vaescope.errors import UserError, suggestion
+from vaescope.settings import merge, read_yaml
 from vaescope.sites.kinds import KINDS
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
@@ -55,7 +56,7 @@ class Plan:
                 file=self.sheet,
                 found=repr(dataset),
                 expected="one of " + ", ".join(self.rows),
-                remedy=settings.suggestion(dataset, self.rows),
+                remedy=suggestion(dataset, self.rows),
             )
         return self.rows[dataset]
 
@@ -154,7 +155,9 @@ class Plan:
     def preprocessing_files(self, dataset: str) -> dict[str, str]:
         """Files that the recipe's preprocessing reads, by setting."""
         preprocess = self.recipe(dataset)["ingest"]["preprocess"]
-        return {key: preprocess[key] for key in settings.PREPROCESSING_FILES if preprocess.get(key)}
+        return {
+            key: preprocess[key] for key in recipes_of.PREPROCESSING_FILES if preprocess.get(key)
+        }
 
     def fingerprint(self, dataset: str) -> list[str]:
         """What changes when the source does, or a file that its preprocessing reads."""
@@ -170,7 +173,7 @@ class Plan:
         """Settings of ``ingest`` without the places of files: their fingerprints stand for them."""
         ingest = self.recipe(dataset)["ingest"]
         names = {key: Path(file).name for key, file in self.preprocessing_files(dataset).items()}
-        return settings.merge(ingest, {"preprocess": names})
+        return merge(ingest, {"preprocess": names})
 
     def source_mb(self, dataset: str) -> float:
         """Size of the source in MB (10⁶ bytes); 0 where it is simulated or missing."""
@@ -220,7 +223,7 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         folders.insert(1, here / Path(config["recipes"]).expanduser())
         if not folders[1].is_dir():
             raise UserError("the folder of recipes is missing", file=config["recipes"])
-    schema = settings.read_yaml(root / "workflow" / "schemas" / "recipe.schema.yaml")
+    schema = read_yaml(root / "workflow" / "schemas" / "recipe.schema.yaml")
     rows, problems = read_sheet(sheet)
     recipes: dict[str, dict[str, Any]] = {}
     failed: dict[str, UserError] = {}
@@ -228,7 +231,7 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
     for row in rows:
         if row.recipe not in recipes and row.recipe not in failed:
             try:
-                recipes[row.recipe] = settings.resolve_recipe(row.recipe, folders, schema)
+                recipes[row.recipe] = recipes_of.resolve_recipe(row.recipe, folders, schema)
             except UserError as error:
                 failed[row.recipe] = error
         if row.recipe in failed:
@@ -256,11 +259,11 @@ def _formats(given: str | list[str]) -> list[str]:
 
 def _checked(config: dict[str, Any], root: Path) -> dict[str, Any]:
     """The configuration with its defaults; other keys than ours may belong to other workflows."""
-    schema = settings.read_yaml(root / "workflow" / "schemas" / "config.schema.yaml")
+    schema = read_yaml(root / "workflow" / "schemas" / "config.schema.yaml")
     known = schema["properties"]
     for key in config:
-        if key not in known and (hint := settings.suggestion(key, known)):
+        if key not in known and (hint := suggestion(key, known)):
             raise UserError(f"unknown key `{key}` in the configuration", remedy=hint)
     own = {key: value for key, value in config.items() if key in known}
-    settings.check(own, schema, file="config")
-    return settings.with_defaults(own, schema)
+    recipes_of.check(own, schema, file="config")
+    return recipes_of.with_defaults(own, schema)

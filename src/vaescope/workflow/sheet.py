@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vaescope.errors import UserError
-from vaescope.recipes import NAME, suggestion
+from vaescope.errors import UserError, suggestion
+from vaescope.settings import NAME
 
 REQUIRED = ("dataset", "recipe", "source")
 OPTIONAL = ("pixel_size", "labels", "notes")
