@@ -57,13 +57,14 @@ def _of_truth(name: str) -> bool:
     return name == "truth_symmetry" or (name.startswith("truth_") and name.endswith("_names"))
 
 
-def with_edge(sites: xr.Dataset, patches: xr.Dataset) -> xr.Dataset:
+def with_edge(sites: xr.Dataset, cut: xr.Dataset) -> xr.Dataset:
     """Sites with the column `near_edge`: those around which no patch could be cut.
 
-    Tables that have it already, from before patches decided, stay as they are.
+    ``cut`` : Dataset over the `site` of every patch. Tables that have the column already, from before
+    patches decided, stay as they are.
     """
     if "near_edge" in sites:
         return sites
-    near = ~np.isin(sites["site"].values, patches["site"].values)
+    near = ~np.isin(sites["site"].values, cut["site"].values)
     about = attributes("a patch around the site would leave the image", "1")
     return sites.assign(near_edge=("site", near, about))

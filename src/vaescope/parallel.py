@@ -39,4 +39,6 @@ def _scheduler(threads: int) -> dict[str, Any]:
     configured = dask.config.get("scheduler", None)
     if configured not in (None, get, "threads", "threading"):
         return {}
-    return {"scheduler": "threads", "num_workers": threads} if threads > 1 else {"scheduler": "sync"}
+    return (
+        {"scheduler": "threads", "num_workers": threads} if threads > 1 else {"scheduler": "sync"}
+    )

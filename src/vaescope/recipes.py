@@ -11,7 +11,9 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vaescope.errors import UserError, suggestion
+from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, merge, read_yaml
+from vaescope.sites.kinds import kind_of
 
 RESERVED_MODELS = frozenset(
     ("figures", "logs", "benchmarks", "failures", "export", "baselines", "neighbours", "gpa")
@@ -187,8 +189,12 @@ def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -
         )
     recipe["models"] = {key: model_settings(key, models[key], chain[0]) for key in models}
     detector = recipe["sites"].pop("detector", None)
-    if recipe["sites"].get("method") == "model":
+    if recipe["sites"]["method"] == "model":
         recipe["sites"]["detector"] = detector_settings(detector or {}, chain[0])
+    # A window is what its patch shows: whoever gives the size of patches alone means both.
+    recipe["sites"]["window"] = recipe["sites"]["window"] or recipe["patches"]["size"]
+    kind_of(recipe["sites"], file=chain[0])
+    Patches.of(recipe["patches"], file=chain[0])
     return recipe
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
+from vaescope.columns import with_edge
 from vaescope.exchange.axes import Axis, axes_of, placed
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def columns_of(folder: Path, models: list[str]) -> list[Column]:
     """
     image = store.open(folder / "image.zarr")["image"]
     sites = store.open(folder / "sites.zarr").load()
+    if models:
+        sites = with_edge(sites, store.open(folder / models[0] / "latents.zarr"))
     found = [Column("site", sites["site"].values, "", "number of the site")]
     found += _places(sites, image)
     found += _of_sites(sites)

@@ -45,4 +45,4 @@ def inside(sites: xr.Dataset, shape: tuple[int, int], size: float, pitch: float 
     half = (size - pitch) / 2 if "window" in sites.attrs else size / 2 + _EDGE_MARGIN
     position = np.stack([sites["y"].values, sites["x"].values], axis=1)
     last = np.array(shape) - 1
-    return ((position >= half) & (position <= last - half)).all(axis=1)
+    return np.all((position >= half) & (position <= last - half), axis=1)

@@ -275,9 +275,7 @@ KINDS: dict[str, Kind] = {
     "log": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "model": Kind(_learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
-    "windows": Kind(
-        _windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows
-    ),
+    "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
     "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),
 }
 """Every kind of site by its name, the `method` of a recipe's part `sites`."""
@@ -298,9 +296,7 @@ def all_settings() -> type[Settings]:
     return make_dataclass("Sites", found.values(), bases=(OfSites,), frozen=True)
 
 
-def kind_of(
-    given: Mapping[str, Any] | Settings | None, *, file: object = None
-) -> tuple[Kind, Any]:
+def kind_of(given: Mapping[str, Any] | Settings | None, *, file: object = None) -> tuple[Kind, Any]:
     """The kind of site that the part ``sites`` of a recipe asks for, and its settings.
 
     Settings of other kinds are checked and passed over.

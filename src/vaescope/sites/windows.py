@@ -48,8 +48,6 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
     ------
     UserError : no window fits into the image.
     """
-    from vaescope.quantities import attributes
-    from vaescope.sites.table import tabulate
 
     frames = image.sizes["time"]
     height, width = image.sizes["y"], image.sizes["x"]
@@ -91,7 +89,6 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
 
 def _side(frame: Any, height: int, width: int) -> int:
     """A few spacings of a periodic image, a fixed share of another."""
-    from vaescope.sites import scale
 
     parts = [np.asarray(frame[part], float) for part in scale.crops(height, width)]
     side = SHARE * min(height, width)
