@@ -23,6 +23,7 @@ import xarray as xr
 
 from vaescope import store
 from vaescope.ensemble.planes import decode_planes
+from vaescope.results import Results
 
 SIDE, MEMBERS, CLASSES, SPACING = 28, 8, 4, 10
 MODELS = ("rvae", "jrvae")
@@ -107,7 +108,7 @@ def write(results: str, dataset: str, answer) -> None:
     from vaescope.report.pages import environment
 
     started = time.perf_counter()
-    made = explorer.build(results, dataset, list(MODELS), Look())
+    made = explorer.build(Results(results / dataset), list(MODELS), Look())
     template = environment().from_string(
         '{% extends "base.html" %}{% import "explorer.html" as explore %}'
         "{% block title %}explorer{% endblock %}"

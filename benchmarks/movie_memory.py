@@ -95,12 +95,12 @@ def encode(folder: Path) -> None:
 
 def draw(folder: Path) -> None:
     """Draw what belongs to the movie."""
-    from vaescope import results
-    from vaescope.figures import animation, movie, movie_maps, style
+    from vaescope.figures import animation, movie, movie_maps, scene, style
+    from vaescope.results import Results
 
     look = style.Look(formats=("png",))
     with style.house():
-        shown = results.load(folder.parent, folder.name, ["jrvae"], look, "memory")
+        shown = scene.load(Results(folder), ["jrvae"], look, "memory")
         view = shown.views[0]
         for make in (*movie_maps.OF_A_MODEL, *movie.OF_A_MODEL):
             drawn = make(shown, view)

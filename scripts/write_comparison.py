@@ -1,10 +1,11 @@
 """Compare all methods of one dataset (rule write_comparison): stores -> comparison.html, CSV."""
 
 from vaescope import report
+from vaescope.results import Results
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_rows
 
 with job(snakemake) as task:
-    rows = report.write_comparison(task.results, task.dataset, task.params.models)
+    rows = report.write_comparison(Results(task.folder, task.input), task.params.models)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     write_rows(rows, columns, task.output.table)

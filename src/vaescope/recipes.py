@@ -11,20 +11,13 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vaescope.errors import UserError, suggestion
+from vaescope.results import layout
 from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, merge, read_yaml
 from vaescope.sites.kinds import kind_of
 
-RESERVED_MODELS = frozenset(
-    ("figures", "logs", "benchmarks", "failures", "export", "baselines", "neighbours", "gpa")
-)
-"""Names beside the models' in ``results/DATASET``, the list of figures and ``strain.zarr``."""
-STORED = (".zarr", ".csv", ".html", ".json")
-"""Endings of what lies beside the models' folders in ``results/DATASET``."""
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
-DETECTORS = ".detectors"
-"""Folder in the results with the learned detectors, which no dataset owns."""
 
 
 def check(value: Any, schema: dict[str, Any], *, file: object) -> None:
@@ -275,7 +268,7 @@ def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, 
     from vaescope.models.settings import ModelSettings
     from vaescope.models.zoo import VARIANTS
 
-    if name.lower() in RESERVED_MODELS or name.lower().endswith(STORED):
+    if name.lower() in layout.RESERVED_MODELS or name.lower().endswith(layout.STORED):
         raise UserError(
             f"a model cannot be called `{name}`", file=file, remedy="Call it something else"
         )

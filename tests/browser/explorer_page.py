@@ -11,12 +11,13 @@ from explorer_results import RECIPE
 from playwright.sync_api import Browser, Page
 
 from vaescope import report
+from vaescope.results import Results
 
 OWN = ("file:", "data:", "blob:")
 
 
 def write(results: Path, dataset: str, models: list[str], **row) -> Path:
-    report.write_report(results, dataset, RECIPE, models, {"dataset": dataset, **row})
+    report.write_report(Results(results / dataset), RECIPE, models, {"dataset": dataset, **row})
     return results / dataset / "report.html"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import fake_results
 
 from vaescope import figures, report
+from vaescope.results import Results
 
 OWN_TITLE = "document.title='owned'"
 EVIL = f'<img src=x onerror="{OWN_TITLE}"> </script><script>{OWN_TITLE}</script>'
@@ -50,11 +51,13 @@ def finished(results: Path) -> Path:
     """Two finished datasets, one of them in two versions that differ in a setting and a number."""
     for name, seed in (("crystal", 0), ("another-10", 1)):
         fake_results.make(results, name, shape=(90, 120), seed=seed)
-        figures.draw(results, name, RECIPE, MODELS)
-        report.write_report(results, name, RECIPE, MODELS, {"dataset": name, **ROW})
+        figures.draw(Results(results / name), RECIPE, MODELS)
+        report.write_report(Results(results / name), RECIPE, MODELS, {"dataset": name, **ROW})
     changed = copy.deepcopy(RECIPE)
     changed["models"]["rvae"]["latent"] = 3
     fake_results.make(results, "crystal", shape=(96, 120))
-    figures.draw(results, "crystal", changed, MODELS)
-    report.write_report(results, "crystal", changed, MODELS, {"dataset": "crystal", **ROW})
+    figures.draw(Results(results / "crystal"), changed, MODELS)
+    report.write_report(
+        Results(results / "crystal"), changed, MODELS, {"dataset": "crystal", **ROW}
+    )
     return results

@@ -13,6 +13,7 @@ from pages_fixtures import MODELS, RECIPE, ROW, Watched
 from PIL import Image
 
 from vaescope import figures, report
+from vaescope.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,8 @@ def results(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("results")
     fake_results.make(folder, "crystal", shape=(90, 120))
-    figures.draw(folder, "crystal", RECIPE, MODELS)
-    report.write_report(folder, "crystal", RECIPE, MODELS, {"dataset": "crystal", **ROW})
+    figures.draw(Results(folder / "crystal"), RECIPE, MODELS)
+    report.write_report(Results(folder / "crystal"), RECIPE, MODELS, {"dataset": "crystal", **ROW})
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,46 @@ def write_zspy(path: Path, made: dict[str, Any]) -> None:
             experiment.create_group(f"{name}/{key}").attrs.update(facts)
     experiment.create_group("learning_results")
     experiment.create_array("data", data=made["data"])
+
+
+def write_velox(path: Path, images: dict[str, np.ndarray], side: float = 5e-11) -> None:
+    """Write what Velox writes: an image of each detector by name, ``side`` metres per pixel.
+
+    As in files whose list of operations is gone, which RosettaSciIO has no titles for.
+    """
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        text = h5py.string_dtype()
+        file.create_dataset("Version", data=['{"format": "Velox", "version": "1.6"}'], dtype=text)
+        file.create_group("Operations/ImageQueryOperation")
+        for k, (name, image) in enumerate(images.items()):
+            key, label = f"{k:032x}", f"{k + 100:032x}"
+            facts = {
+                "Core": {"MetadataDefinitionVersion": "7.9"},
+                "Instrument": {"Manufacturer": "FEI", "InstrumentModel": "Titan"},
+                "Acquisition": {"AcquisitionStartDatetime": {"DateTime": "1500000000"}},
+                "Optics": {"AccelerationVoltage": "300000", "CameraLength": "0.1"},
+                "BinaryResult": {
+                    "PixelSize": {"width": str(side), "height": str(side)},
+                    "PixelUnitX": "m",
+                    "PixelUnitY": "m",
+                    "Offset": {"x": "0", "y": "0"},
+                    "Detector": name,
+                    "DetectorIndex": str(k),
+                },
+                "Scan": {"DwellTime": "1e-6", "FrameTime": "1.5"},
+                "Detectors": {f"Detector-{k}": {"DetectorName": name, "Enabled": "true"}},
+                "Stage": {"Position": {"x": "0", "y": "0", "z": "0"}, "AlphaTilt": "0"},
+                "CustomProperties": {},
+            }
+            raw = np.frombuffer(json.dumps(facts).encode().ljust(60000, b"\0"), "u1")
+            file[f"Data/Image/{key}/Data"] = image[..., None]
+            file[f"Data/Image/{key}/Metadata"] = raw[:, None]
+            shown = {"id": label, "display": {"label": name}, "dataPath": f"/Data/Image/{key}"}
+            file.create_dataset(
+                f"Displays/ImageDisplay/{label}", data=[json.dumps(shown)], dtype=text
+            )
 
 
 def write_ibw(path: Path, layers: np.ndarray, names: list[str], note: str) -> None:

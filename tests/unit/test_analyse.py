@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import COMMA, DUMBBELL, ring, spots, turn
 
+from vaescope import circular
 from vaescope.ensemble import align, orientation, predictive_checks, stability
 from vaescope.ensemble.consensus import gather
 from vaescope.ensemble.encode import Encoding
@@ -48,7 +49,7 @@ def test_a_crystal_shows_its_symmetry_wherever_the_window_lies(corner, n):
 @pytest.mark.parametrize("degrees", [-100, -21, 0, 7, 55, 170])
 def test_the_turn_of_a_canonical_picture_is_measured(places, n, degrees):
     turned = orientation.drift(picture(places, np.radians(degrees))[None], picture(places), n)
-    error = orientation.wrap(turned - np.radians(degrees), n)
+    error = circular.wrap(turned - np.radians(degrees), 2 * np.pi / n)
     assert np.degrees(np.abs(error)) < 1.0
 
 
@@ -67,7 +68,7 @@ def test_sites_of_two_sublattices_of_one_crystal_have_one_orientation():
 def test_the_zero_of_the_angle_lies_along_the_lattice(degrees):
     steps = np.array([(i, j) for i in range(-3, 4) for j in range(-3, 4)], float) * 0.5
     seen = picture(steps, np.radians(degrees))
-    error = orientation.wrap(direction(seen, 4) - np.radians(degrees), 4)
+    error = circular.wrap(direction(seen, 4) - np.radians(degrees), 2 * np.pi / 4)
     assert np.degrees(abs(error)) < 1.0
 
 
@@ -88,10 +89,10 @@ def test_procrustes_undoes_turns_mirrors_scales_and_shifts(seed, latent, scale):
 @given(st.integers(0, 10**6), st.sampled_from([1, 2, 3, 4, 6]), st.floats(-3, 3))
 def test_the_constant_between_the_angles_of_two_members_is_found(seed, n, offset):
     random = np.random.default_rng(seed)
-    reference = orientation.wrap(random.uniform(-np.pi, np.pi, 60), n)
-    angle = orientation.wrap(reference - offset, n)
+    reference = circular.wrap(random.uniform(-np.pi, np.pi, 60), 2 * np.pi / n)
+    angle = circular.wrap(reference - offset, 2 * np.pi / n)
     how = align.angle_offset(angle, reference, n)
-    error = orientation.wrap(align.apply_angle(angle, *how, n) - reference, n)
+    error = circular.wrap(align.apply_angle(angle, *how, n) - reference, 2 * np.pi / n)
     assert np.abs(error).max() < 1e-6
 
 
@@ -130,8 +131,9 @@ def encodings(count=80, members=4, seed=0, jitter=0.05):
                 sigma=np.ones(1),
                 turns=np.arange(8) * np.pi / 4,
                 turn_weight=np.eye(8)[np.round(angle / (np.pi / 4)).astype(int) % 8],
-                angle=orientation.wrap(
-                    angle + random.uniform(-3, 3) + jitter * random.standard_normal(count)
+                angle=circular.wrap(
+                    angle + random.uniform(-3, 3) + jitter * random.standard_normal(count),
+                    2 * np.pi,
                 ),
                 angle_sd=np.full(count, 0.02),
                 class_probability=np.eye(2)[kind][:, order],
@@ -163,8 +165,8 @@ def test_members_with_frames_of_their_own_agree_after_alignment():
     gauges = [upright(80)] * 4
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
     variables = view.variables()
-    error = orientation.wrap(view.consensus_angle - angle)
-    assert orientation.circular_spread(error, 1, 0) < 0.05
+    error = circular.wrap(view.consensus_angle - angle, 2 * np.pi)
+    assert circular.spread(error, 2 * np.pi, 0) < 0.05
     assert np.abs(np.corrcoef(view.consensus_content[:, 0], content[:, 0])[0, 1]) > 0.99
     assert truth.matched_accuracy(view.consensus_class, kind) == 1.0
     assert variables["class_entropy"][1].max() < 1e-6
@@ -279,7 +281,7 @@ def test_accuracy_does_not_depend_on_names_or_on_surplus_classes():
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-50, 50), st.sampled_from([1, 2, 3, 4, 6]))
 def test_wrapped_angles_differ_by_whole_symmetries(angle, n):
-    wrapped = float(orientation.wrap(np.array(angle), n))
+    wrapped = float(circular.wrap(angle, 2 * np.pi / n))
     assert -np.pi / n - 1e-9 <= wrapped < np.pi / n + 1e-9
     turns = (angle - wrapped) / (2 * np.pi / n)
     assert abs(turns - round(turns)) < 1e-6

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vaescope import recipes, simulate, sites
 from vaescope.errors import UserError
 from vaescope.report import write_index
+from vaescope.results import layout
 from vaescope.sites import learned
 from vaescope.sites.learned import detector as files
 from vaescope.sites.learned import maxima, network, picture, scenes
@@ -143,7 +144,7 @@ def test_the_name_of_a_detector_follows_its_settings():
 
 
 def test_a_failed_training_shows_at_the_datasets_that_need_it(tmp_path):
-    folder = tmp_path / recipes.DETECTORS / "0123456789abcdef"
+    folder = tmp_path / layout.DETECTORS / "0123456789abcdef"
     (folder / "failures").mkdir(parents=True)
     (folder / "logs").mkdir()
     (folder / "logs" / "train_detector.log").write_text("no memory")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.exchange import ome, points, signals, table
+from vaescope.results import Results
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -259,7 +260,7 @@ def test_hyperspy_reads_spectra(tmp_path: Path):
 
 def test_a_spreadsheet_has_all_that_is_known_of_every_site(tmp_path: Path):
     folder = fake_results.make(tmp_path, frames=2)
-    columns = table.columns_of(folder, ["rvae", "jrvae"])
+    columns = table.columns_of(Results(folder), ["rvae", "jrvae"])
     table.write(columns, tmp_path / "sites.csv", tmp_path / "columns.csv")
     read = pd.read_csv(tmp_path / "sites.csv")
     sites = store.open(folder / "sites.zarr").load()
@@ -293,7 +294,7 @@ def test_angles_are_in_degrees_and_errors_beside_their_values(tmp_path: Path):
         latents[name].attrs["units"] = "rad"
     latents["consensus_angle"].attrs["modulo_degrees"] = 90.0
     store.write(latents, path)
-    columns = {column.name: column for column in table.columns_of(folder, ["rvae"])}
+    columns = {column.name: column for column in table.columns_of(Results(folder), ["rvae"])}
     angle = columns["rvae_angle_deg"]
     known = ~pd.isna(angle.values)
     np.testing.assert_allclose(angle.values[known], np.degrees(latents["consensus_angle"].values))
@@ -310,7 +311,7 @@ def test_models_called_alike_do_not_hide_each_other(tmp_path: Path):
         # Of the first, `a` and `latent_1`; of the second, `a_latent` and `1`.
         latents["latent_1"] = ("site", np.zeros(latents.sizes["site"]))
         store.write(latents, folder / model / "latents.zarr")
-    names = [column.name for column in table.columns_of(folder, ["a", "a_latent"])]
+    names = [column.name for column in table.columns_of(Results(folder), ["a", "a_latent"])]
     assert len(names) == len(set(names))
 
 

@@ -18,6 +18,7 @@ from vaescope.ensemble.planes import STEPS, decode_planes
 from vaescope.explorer import backdrop, column, page, pictures, plots
 from vaescope.explorer.pack import Blocks, script_json, script_source
 from vaescope.figures.style import Look
+from vaescope.results import Results
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -106,9 +107,9 @@ def test_frames_stay_within_their_budget_and_lose_no_more_than_they_must(count, 
 
 def test_pictures_beyond_the_budget_are_an_even_sample(tmp_path, monkeypatch):
     fake_results.make(tmp_path, shape=(90, 120))
-    whole = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
+    whole = explorer.build(Results(tmp_path / "crystal"), ["rvae", "jrvae"], Look())
     monkeypatch.setattr(pictures, "BUDGET", 4_000)
-    thinned = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
+    thinned = explorer.build(Results(tmp_path / "crystal"), ["rvae", "jrvae"], Look())
     assert not whole.notes
     assert any("at even intervals" in note for note in thinned.notes)
     assert thinned.bytes < whole.bytes
@@ -117,9 +118,9 @@ def test_pictures_beyond_the_budget_are_an_even_sample(tmp_path, monkeypatch):
 def test_pictures_take_no_more_room_than_the_page_has(tmp_path, monkeypatch):
     fake_results.make(tmp_path, shape=(90, 120))
     monkeypatch.setattr(page, "_LEAST", 100)
-    whole = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
+    whole = explorer.build(Results(tmp_path / "crystal"), ["rvae", "jrvae"], Look())
     room = whole.bytes - 5_000
-    thinned = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look(), room)
+    thinned = explorer.build(Results(tmp_path / "crystal"), ["rvae", "jrvae"], Look(), room)
     assert any("at even intervals" in note for note in thinned.notes)
     assert thinned.bytes < 1.002 * room  # how well pictures pack is measured on some of them
     assert len(thinned.blocks[0]) == len(whole.blocks[0])
@@ -142,9 +143,9 @@ def test_numbers_of_members_beyond_the_budget_are_rounded_then_left_out():
 def test_the_explorer_is_the_same_whenever_it_is_made(tmp_path):
     assert plots.plot_items() == plots.plot_items()
     fake_results.make(tmp_path, shape=(90, 120))
-    first = explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look())
+    first = explorer.build(Results(tmp_path / "crystal"), ["rvae", "jrvae"], Look())
     for _ in range(3):  # stores list their arrays in another order each time
-        assert explorer.build(tmp_path, "crystal", ["rvae", "jrvae"], Look()) == first
+        assert explorer.build(Results(tmp_path / "crystal"), ["rvae", "jrvae"], Look()) == first
 
 
 @pytest.mark.parametrize(("latents", "planes"), [(1, 1), (2, 1), (3, 3), (7, 6)])

@@ -21,6 +21,7 @@ from vaescope.figures import accuracy, panels, quantities, style, versions
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
+from vaescope.results import Results
 
 REPOSITORY = Path(__file__).parents[2]
 HOSTILE = r"a $x_1$ \frac{1}{2} <b>&'quote' 日本 " + "and-on" * 30
@@ -35,7 +36,7 @@ def results(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def manifest(results):
-    return figures.draw(results, "crystal", fake_results.RECIPE, ["jrvae"])
+    return figures.draw(Results(results / "crystal"), fake_results.RECIPE, ["jrvae"])
 
 
 def recipe(**look):
@@ -91,7 +92,7 @@ def test_the_manifest_names_files_that_exist_in_the_version_and_in_latest(result
 def test_drawing_again_gives_the_same_files_and_no_second_version(results, manifest):
     root = results / "crystal" / "figures"
     before = digests(root / manifest["version"])
-    again = figures.draw(results, "crystal", fake_results.RECIPE, ["jrvae"])
+    again = figures.draw(Results(results / "crystal"), fake_results.RECIPE, ["jrvae"])
     assert again == manifest
     assert digests(root / manifest["version"]) == before
     assert {folder.name for folder in root.iterdir()} == {manifest["version"], "latest"}
@@ -99,9 +100,11 @@ def test_drawing_again_gives_the_same_files_and_no_second_version(results, manif
 
 def test_another_colour_map_is_another_version_and_the_old_one_stays(tmp_path):
     fake_results.make(tmp_path, "a", shape=(70, 80), models=("vae",))
-    first = figures.draw(tmp_path, "a", recipe(formats=["png"]), ["vae"])
+    first = figures.draw(Results(tmp_path / "a"), recipe(formats=["png"]), ["vae"])
     old = digests(tmp_path / "a/figures" / first["version"])
-    second = figures.draw(tmp_path, "a", recipe(formats=["png"], colormap="magma"), ["vae"])
+    second = figures.draw(
+        Results(tmp_path / "a"), recipe(formats=["png"], colormap="magma"), ["vae"]
+    )
     assert first["version"] != second["version"]
     assert digests(tmp_path / "a/figures" / first["version"]) == old
     name = "vae-maps-cells.png"
@@ -113,12 +116,12 @@ def test_another_colour_map_is_another_version_and_the_old_one_stays(tmp_path):
 def test_a_different_result_of_the_same_version_does_not_overwrite_the_first(tmp_path):
     folder = fake_results.make(tmp_path, "a", shape=(70, 80), models=("vae",))
     chosen = recipe(formats=["png"])
-    first = figures.draw(tmp_path, "a", chosen, ["vae"])
+    first = figures.draw(Results(tmp_path / "a"), chosen, ["vae"])
     old = digests(folder / "figures" / first["version"])
     latents = store.open(folder / "vae" / "latents.zarr").load()
     latents["consensus_content"] = -latents["consensus_content"]
     store.write(latents, folder / "vae" / "latents.zarr")
-    second = figures.draw(tmp_path, "a", chosen, ["vae"])
+    second = figures.draw(Results(tmp_path / "a"), chosen, ["vae"])
     assert second["version"] == f"{first['version']}-2"
     assert digests(folder / "figures" / first["version"]) == old
 
@@ -127,7 +130,7 @@ def test_what_a_killed_drawing_left_is_swept_and_latest_is_whole(tmp_path):
     folder = fake_results.make(tmp_path, "a", shape=(70, 80), models=("vae",))
     (folder / "figures/.drawing-abc").mkdir(parents=True)
     (folder / "figures/.drawing-abc/sites.png").write_bytes(b"half")
-    made = figures.draw(tmp_path, "a", recipe(formats=["png"]), ["vae"])
+    made = figures.draw(Results(tmp_path / "a"), recipe(formats=["png"]), ["vae"])
     assert {f.name for f in (folder / "figures").iterdir()} == {made["version"], "latest"}
 
 
@@ -144,8 +147,8 @@ def test_raw_data_recipe_pixel_size_and_code_each_change_the_version():
 
 def test_a_figure_says_what_it_shows_in_text_that_can_be_searched(results, manifest):
     svg = (results / "crystal/figures/latest/jrvae-maps-cells.svg").read_text()
-    for text in ("crystal", manifest["version"], "4 members", "angles modulo 90°", "latent 2"):
-        assert text in svg
+    for words in ("crystal", manifest["version"], "4 members", "angles modulo 90°", "latent 2"):
+        assert words in svg
     for unit in ("angle (°, mod 90°)", "x offset (pm, + right)", "0.5\u202fnm", "sites"):
         assert unit in svg
 
@@ -162,7 +165,7 @@ def test_odd_data_and_hostile_names_are_drawn_without_warnings(tmp_path, odd, re
     name = HOSTILE.replace("/", "")[:200]
     fake_results.make(tmp_path, name, models=("jrvae",), **odd)
     recwarn.clear()
-    made = figures.draw(tmp_path, name, recipe(formats=["svg"], dpi=40), ["jrvae"])
+    made = figures.draw(Results(tmp_path / name), recipe(formats=["svg"], dpi=40), ["jrvae"])
     assert len(made["figures"]) >= 9
     assert not [w for w in recwarn if "font" in str(w.message) or "mathtext" in str(w.message)]
     if odd.get("frames", 1) > 1:
@@ -178,14 +181,14 @@ def test_few_sites_nan_values_and_constant_maps_are_drawn(tmp_path):
     latents["residual"][1] = np.nan
     latents["content_spread"][:] = 0.0
     store.write(latents, folder / "jrvae/latents.zarr")
-    made = figures.draw(tmp_path, "few", recipe(formats=["png"]), ["jrvae"])
+    made = figures.draw(Results(tmp_path / "few"), recipe(formats=["png"]), ["jrvae"])
     assert any(figure["name"] == "jrvae-maps-cells" for figure in made["figures"])
 
 
 def test_a_missing_store_is_told_as_such(tmp_path):
     fake_results.make(tmp_path, "a", shape=(70, 80), models=())
     with pytest.raises(UserError, match="no such store"):
-        figures.draw(tmp_path, "a", fake_results.RECIPE, ["rvae"])
+        figures.draw(Results(tmp_path / "a"), fake_results.RECIPE, ["rvae"])
 
 
 @pytest.mark.parametrize(
@@ -213,6 +216,17 @@ def test_voronoi_cells_tile_the_image_where_sites_are_dense():
     points = rng.uniform([0, 0], [60, 80], (400, 2))
     area = sum(_area(cell) for cell in cells(points, 60, 80, 100.0) if cell is not None)
     assert area == pytest.approx(60 * 80, rel=1e-9)
+
+
+def test_cells_of_a_perfect_lattice_turned_by_some_degrees_tile_the_image():
+    grid = np.stack(np.meshgrid(np.arange(-60, 60), np.arange(-60, 60)), axis=-1).reshape(-1, 2)
+    for degrees in (0, 7, 30, 45):
+        angle = np.deg2rad(degrees)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        made = cells(5.0 * grid @ turn.T + 100, 200, 200, 6.0)
+        drawn = [cell for cell in made if cell is not None]
+        assert sum(map(_area, drawn)) == pytest.approx(200 * 200, rel=1e-9)
+        assert max(map(_area, drawn)) == pytest.approx(25, rel=1e-9)
 
 
 def test_a_lonely_site_gets_a_disc_and_a_doubled_one_no_second_cell():
@@ -281,10 +295,9 @@ def _view(angle: np.ndarray, symmetry: int) -> figures.ModelResults:
 
 
 def _scene(**attrs) -> figures.Scene:
-    empty = xr.Dataset()
-    return figures.Scene(
-        "d", "v", figures.Look(), np.zeros((2, 2)), (240, 240), 0, 1, "", empty, empty, attrs
-    )
+    results = Results("d")
+    results.image = xr.Dataset({"image": (("y", "x"), np.zeros((240, 240)))}, attrs=attrs)
+    return figures.Scene(results, figures.Look(), "v", np.zeros((2, 2)))
 
 
 def test_the_manifest_on_disk_is_the_one_returned(results, manifest):

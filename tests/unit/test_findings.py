@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from vaescope import store
 from vaescope.judge import facts, findings, scan
 from vaescope.judge.findings import SEVERITIES, Finding
+from vaescope.results import Results
 
 RNG = np.random.default_rng(0)
 HEALTHY = {
@@ -131,7 +132,9 @@ def test_the_worst_comes_first():
 def gathered(tmp_path_factory):
     results = tmp_path_factory.mktemp("facts")
     fake_results.make(results, "crystal", shape=(90, 120))
-    return results, facts.gather(results, "crystal", fake_results.RECIPE, ["rvae", "jrvae"])
+    return results, facts.gather(
+        Results(results / "crystal"), fake_results.RECIPE, ["rvae", "jrvae"]
+    )
 
 
 def test_facts_are_plain_json_and_are_read_as_they_were_kept(gathered, tmp_path):

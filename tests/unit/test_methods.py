@@ -10,14 +10,17 @@ import pytest
 from vaescope.judge import facts
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
-from vaescope.report.references import REFERENCES
+from vaescope.report.references import references
+from vaescope.results import Results
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     results = tmp_path_factory.mktemp("methods")
     fake_results.make(results, "crystal", shape=(90, 120))
-    return methods(facts.gather(results, "crystal", fake_results.RECIPE, ["rvae", "jrvae"]))
+    return methods(
+        facts.gather(Results(results / "crystal"), fake_results.RECIPE, ["rvae", "jrvae"])
+    )
 
 
 def test_the_text_has_the_numbers_of_the_run(told):
@@ -74,13 +77,25 @@ def test_frames_and_windows_have_methods_too():
         assert words in methods(known | {"recipe": recipe}).plain
 
 
-@pytest.mark.parametrize("reference", REFERENCES.values(), ids=REFERENCES)
+@pytest.mark.parametrize("reference", references().values(), ids=references())
 def test_references_are_whole_and_their_addresses_well_formed(reference):
     assert reference.authors and reference.title and f"({reference.year})" in reference.where
     assert not reference.doi or re.fullmatch(r"10\.\d{4,5}/[^\s{}]+", reference.doi)
-    entry = reference.bibtex
-    assert entry.count("{") == entry.count("}") and entry.startswith(f"@misc{{{reference.key},")
-    assert "…" not in entry
+    assert not re.search(r"[\\{}]", reference.text)
+    assert reference.bibtex.startswith("@") and reference.key in reference.bibtex
+
+
+def test_a_reference_is_printed_with_its_authors_venue_and_doi():
+    printed = references()
+    assert printed["dendekker2005"].text == (
+        "A. J. den Dekker, S. Van Aert, A. van den Bos and D. Van Dyck, Maximum likelihood"
+        " estimation of structure parameters from high resolution electron microscopy images."
+        " Part I: a theoretical framework, Ultramicroscopy 104 (2005) 83,"
+        " doi:10.1016/j.ultramic.2005.03.001"
+    )
+    assert printed["scheres2005"].text.startswith("S. H. W. Scheres et al., Maximum-likelihood")
+    assert "Computational Statistics & Data Analysis 52" in printed["hennig2007"].text
+    assert r"Computational Statistics \& Data Analysis" in printed["hennig2007"].bibtex
 
 
 def test_vaescope_is_cited_from_its_own_file(tmp_path):

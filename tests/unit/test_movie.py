@@ -16,6 +16,7 @@ from PIL import Image
 from vaescope import figures, report, store
 from vaescope.errors import UserError
 from vaescope.figures import animation
+from vaescope.results import Results
 from vaescope.scores import truth
 from vaescope.structure import categories, follow, movie
 from vaescope.workflow.tables import write_movie
@@ -235,13 +236,13 @@ def test_of_one_frame_there_is_nothing_to_follow(tmp_path: Path):
     assert nothing.attrs[movie.NOTHING] == "one frame" and not nothing.data_vars
     write_movie(nothing, folder / "jrvae" / "movie", {})
     assert [file.name for file in (folder / "jrvae" / "movie").iterdir()] == ["movie.zarr"]
-    manifest = figures.draw(tmp_path, "still", RECIPE, ["jrvae"])
+    manifest = figures.draw(Results(tmp_path / "still"), RECIPE, ["jrvae"])
     names = {figure["name"] for figure in manifest["figures"]}
     assert not [name for name in names if "frames" in name or "movie" in name]
 
 
 def test_a_movie_has_maps_at_five_times_curves_a_matrix_and_a_clip(filmed: Path):
-    manifest = figures.draw(filmed.parent, filmed.name, RECIPE, ["rvae", "jrvae"])
+    manifest = figures.draw(Results(filmed), RECIPE, ["rvae", "jrvae"])
     drawn = {figure["name"]: figure for figure in manifest["figures"]}
     for name in ("frames-angle", "frames-latent-1", "trajectories"):
         assert f"rvae-{name}" in drawn and f"jrvae-{name}" in drawn
@@ -260,9 +261,9 @@ def test_a_movie_has_maps_at_five_times_curves_a_matrix_and_a_clip(filmed: Path)
         assert picture.n_frames == FRAMES
         assert picture.info["loop"] == 0
     assert clip.stat().st_size < animation.MOST_BYTES
-    again = figures.draw(filmed.parent, filmed.name, RECIPE, ["rvae", "jrvae"])
+    again = figures.draw(Results(filmed), RECIPE, ["rvae", "jrvae"])
     assert again["version"] == manifest["version"], "the same clip twice is the same file"
-    report.write_report(filmed.parent, filmed.name, RECIPE, ["rvae", "jrvae"], {"dataset": "film"})
+    report.write_report(Results(filmed), RECIPE, ["rvae", "jrvae"], {"dataset": "film"})
     page = (filmed / "report.html").read_text()
     assert "data:image/gif;base64," in page and "The classes as a movie" in page
 

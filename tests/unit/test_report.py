@@ -20,6 +20,7 @@ from vaescope import figures, report, store
 from vaescope.judge import facts
 from vaescope.report import prose
 from vaescope.report.embedded import Room
+from vaescope.results import Results
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)> \"q\" & {{ 7*7 }}"
 MODELS = ["rvae", "jrvae"]
@@ -55,8 +56,8 @@ class Page(HTMLParser):
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     fake_results.make(folder, "crystal", shape=(90, 120))
-    figures.draw(folder, "crystal", RECIPE, MODELS)
-    report.write_report(folder, "crystal", RECIPE, MODELS, ROW)
+    figures.draw(Results(folder / "crystal"), RECIPE, MODELS)
+    report.write_report(Results(folder / "crystal"), RECIPE, MODELS, ROW)
     return folder
 
 
@@ -175,7 +176,7 @@ def test_quality_comes_first_and_says_what_matters(page):
 def test_the_report_is_equal_when_written_again(results):
     file = results / "crystal" / "report.html"
     before = file.read_bytes()
-    report.write_report(results, "crystal", RECIPE, MODELS, ROW)
+    report.write_report(Results(results / "crystal"), RECIPE, MODELS, ROW)
     assert file.read_bytes() == before
 
 
@@ -187,7 +188,7 @@ def test_headings_do_not_skip_a_level(page):
 
 def test_an_uncalibrated_image_says_so_and_invents_nothing(tmp_path):
     fake_results.make(tmp_path, "raw", shape=(70, 80), models=("vae",), calibrated=False)
-    report.write_report(tmp_path, "raw", fake_results.RECIPE, ["vae"], {"dataset": "raw"})
+    report.write_report(Results(tmp_path / "raw"), fake_results.RECIPE, ["vae"], {"dataset": "raw"})
     text = Page((tmp_path / "raw/report.html").read_text(encoding="utf-8")).text
     assert "not calibrated" in text
     assert " nm" not in text
@@ -213,7 +214,7 @@ def test_numbers_come_from_the_facts_unless_a_store_is_newer_or_broken(tmp_path)
     (folder / "report.html").write_text("…")
     latest = folder / "figures" / "latest"
     latest.mkdir(parents=True)
-    known = facts.gather(tmp_path, "one", fake_results.RECIPE, ["vae"])
+    known = facts.gather(Results(tmp_path / "one"), fake_results.RECIPE, ["vae"])
     for number in known["numbers"]:
         number["value"] = 4321 if number["name"] == "sites_found" else number["value"]
     (latest / facts.FILE).write_text(json.dumps(known))
@@ -232,7 +233,7 @@ def test_a_card_tells_what_is_serious_and_counts_what_needs_care(tmp_path):
     (folder / "report.html").write_text("…")
     latest = folder / "figures" / "latest"
     latest.mkdir(parents=True)
-    known = facts.gather(tmp_path, "one", fake_results.RECIPE, ["vae"])
+    known = facts.gather(Results(tmp_path / "one"), fake_results.RECIPE, ["vae"])
     one = {"about": "vae", "kind": "k", "means": "", "remedy": ""}
     known["findings"] = [
         {**one, "severity": "serious", "says": f"It burns {EVIL}"},

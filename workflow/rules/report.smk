@@ -9,8 +9,9 @@ rule write_report:
         sites="<results>/{dataset}/sites.zarr",
         patches="<results>/{dataset}/patches.zarr",
         latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        movies=each_model("<results>/{dataset}/{model}/movie"),
+        history=each_model("<results>/{dataset}/{model}/history.csv"),
         strain=strain_store,
-        scores=each_model("<results>/{dataset}/{model}/scores.json"),
         comparison=if_baselines("<results>/{dataset}/comparison.html"),
     output:
         report="<results>/{dataset}/report.html",

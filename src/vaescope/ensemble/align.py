@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.ensemble.orientation import circular_mean, wrap
+from vaescope import circular
 
 if TYPE_CHECKING:
     from vaescope.ensemble.encode import Encoding
@@ -74,7 +74,7 @@ def angle_offset(angle: np.ndarray, reference: np.ndarray, n: int) -> tuple[floa
         apart = reference - sign * angle
         length = float(np.abs(np.exp(1j * n * apart).mean()))
         if length > agreement + 0.05:
-            best, agreement = (float(circular_mean(apart, n)), sign), length
+            best, agreement = (float(circular.mean(apart, 2 * np.pi / n)), sign), length
     return best
 
 
@@ -95,7 +95,7 @@ def leader(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
 
 def apply_angle(angle: np.ndarray, offset: float, sign: int, n: int) -> np.ndarray:
     """Angles in the reference's frame, wrapped modulo 2 pi / n."""
-    return wrap(sign * angle + offset, n)
+    return circular.wrap(sign * angle + offset, 2 * np.pi / n)
 
 
 def sound(elbo: np.ndarray, limit: float = 4.0) -> np.ndarray:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from dask.array import from_array
 
-from vaescope.ensemble import align, orientation
+from vaescope import circular
+from vaescope.ensemble import align
 from vaescope.ensemble.blocks import by_blocks
 from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.gauge import Gauge
@@ -60,7 +61,7 @@ class AlignedMembers:
         if self.angle is None:
             return None
         return self._voted(
-            lambda angle: orientation.circular_mean(angle, self.n, axis=0), self.angle
+            lambda angle: circular.mean(angle, 2 * np.pi / self.n, axis=0), self.angle
         )
 
     @cached_property
@@ -173,7 +174,7 @@ class AlignedMembers:
         return out
 
     def _spread_of_angles(self, angle: np.ndarray, sd: np.ndarray) -> np.ndarray:
-        between = orientation.circular_spread(angle, self.n, axis=0)
+        between = circular.spread(angle, 2 * np.pi / self.n, axis=0)
         return np.sqrt(between**2 + (sd**2).mean(0))
 
 
@@ -231,7 +232,7 @@ def gather(
         def upright(k: int) -> np.ndarray:
             angle, own = encodings[k].angle, gauges[k]
             assert angle is not None and own is not None
-            return orientation.wrap(angle[:] + own.turn + own.zero, n)
+            return circular.wrap(angle[:] + own.turn + own.zero, 2 * np.pi / n)
 
         target = upright(reference)
 

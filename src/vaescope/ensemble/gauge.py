@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.ensemble import orientation
 from vaescope.ensemble.blocks import by_blocks
 from vaescope.ensemble.encode import Encoding
@@ -96,7 +97,7 @@ def direction(picture: np.ndarray, n: int) -> float:
     circles = orientation.spectral_rings(picture[None])[0]
     angle = np.arange(orientation.ANGLES) * (2 * np.pi / orientation.ANGLES)
     moment = (circles * np.exp(1j * fold * angle)).sum()
-    return float(orientation.wrap(np.angle(moment) / fold, n))
+    return float(circular.wrap(np.angle(moment) / fold, 2 * np.pi / n))
 
 
 def _some(count: int, most: int) -> np.ndarray:
@@ -112,6 +113,6 @@ def _follow(content: np.ndarray, rows: np.ndarray, turn: np.ndarray, n: int) -> 
 
     def some(these: slice) -> np.ndarray:
         near = nearest.kneighbors(place[these], return_distance=False)
-        return orientation.circular_mean(turn[near], n, axis=1)
+        return circular.mean(turn[near], 2 * np.pi / n, axis=1)
 
     return by_blocks(some, len(content))

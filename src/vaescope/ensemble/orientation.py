@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from vaescope import circular
+
 ANGLES = 180  # samples around the circle: 2 degrees, refined by interpolation
 CANDIDATES = (6, 4, 3, 2)
 LIKENESS = 0.65  # correlation of a picture with its turned copy above which they count as the same
@@ -117,7 +119,7 @@ def drift(pictures: np.ndarray, reference: np.ndarray, n: int) -> np.ndarray:
     spectral = correlation(spectral_rings(pictures), spectral_rings(reference[None])[0])
     turn = _peak(spectral, max(n, 2) if n % 2 == 0 or n == 1 else 2 * n)
     if n % 2 == 0:
-        return wrap(turn, n)
+        return circular.wrap(turn, 2 * np.pi / n)
     # Amplitudes do not tell a picture from its half-turn: the pictures themselves do.
     direct = correlation(rings(pictures), rings(reference[None])[0])
     step = 2 * np.pi / ANGLES
@@ -127,7 +129,8 @@ def drift(pictures: np.ndarray, reference: np.ndarray, n: int) -> np.ndarray:
         )[:, 0]
         for half in (0.0, np.pi)
     ]
-    return wrap(np.where(values[1] > values[0], turn + np.pi, turn), n)
+    nearer = np.where(values[1] > values[0], turn + np.pi, turn)
+    return circular.wrap(nearer, 2 * np.pi / n)
 
 
 def _peak(values: np.ndarray, n: int) -> np.ndarray:
@@ -141,21 +144,5 @@ def _peak(values: np.ndarray, n: int) -> np.ndarray:
     )
     bend = before - 2 * at + after
     shift = np.where(np.abs(bend) > 1e-12, 0.5 * (before - after) / np.where(bend, bend, 1), 0.0)
-    return wrap((top + np.clip(shift, -0.5, 0.5)) * (2 * np.pi / ANGLES), n)
-
-
-def wrap(angle: np.ndarray, n: int = 1) -> np.ndarray:
-    """Angles modulo 2 pi / n, in [-pi/n, pi/n)."""
-    period = 2 * np.pi / n
-    return (np.asarray(angle) + period / 2) % period - period / 2
-
-
-def circular_mean(angle: np.ndarray, n: int, axis: int | None = None) -> np.ndarray:
-    """Mean of angles modulo 2 pi / n."""
-    return np.angle(np.exp(1j * n * np.asarray(angle)).mean(axis)) / n
-
-
-def circular_spread(angle: np.ndarray, n: int, axis: int) -> np.ndarray:
-    """Standard deviation of angles modulo 2 pi / n (Mardia & Jupp 2000, sec. 2.3.4), radians."""
-    length = np.abs(np.exp(1j * n * np.asarray(angle)).mean(axis))
-    return np.sqrt(-2 * np.log(np.clip(length, 1e-12, 1.0))) / n
+    angle = (top + np.clip(shift, -0.5, 0.5)) * (2 * np.pi / ANGLES)
+    return circular.wrap(angle, 2 * np.pi / n)

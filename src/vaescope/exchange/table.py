@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from vaescope.results import Results
+
 FIRST = ("amplitude", "width", "background", "fit_quality", "score", "near_edge")
 """What of ``sites.zarr`` comes first, after the places and their errors."""
 OF_MODEL = ("latent", "angle", "offset", "strain", "class")
@@ -39,30 +41,29 @@ class Column:
     meaning: str
 
 
-def columns_of(folder: Path, models: list[str]) -> list[Column]:
+def columns_of(results: Results, models: list[str]) -> list[Column]:
     """All columns about the sites of a finished dataset, one row for each site of ``sites.zarr``.
 
     Parameters
     ----------
-    folder : the dataset's results.
+    results : of the dataset.
     models : names of its models.
 
     Raises
     ------
     UserError : a store is missing or half-written.
     """
-    image = store.open(folder / "image.zarr")["image"]
-    sites = store.open(folder / "sites.zarr").load()
+    image, sites = results.image["image"], results.sites
     if models:
-        sites = with_edge(sites, store.open(folder / models[0] / "latents.zarr"))
+        sites = with_edge(sites, results.latents(models[0]))
     found = [Column("site", sites["site"].values, "", "number of the site")]
     found += _places(sites, image)
     found += _of_sites(sites)
-    if (folder / "strain.zarr").is_dir():
-        found += _of_strain(store.open(folder / "strain.zarr"), sites)
+    if results.strain is not None:
+        found += _of_strain(results.strain, sites)
     taken = set(sites.variables)
     for model in models:
-        found += _of_model(store.open(folder / model / "latents.zarr"), model, sites, taken)
+        found += _of_model(results.latents(model), model, sites, taken)
     return _told_apart(found)
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vaescope.figures.quantities import circular_mean, wrap
+from vaescope import circular
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import category_colours, robust_limits
-from vaescope.results import Scene
 from vaescope.text import plain
 
 Kind = Literal["number", "angle", "category"]
@@ -86,8 +86,8 @@ def angle(
     made = Column(key, more.pop("header", key), label, group, np.asarray(values), **more)
     made.kind, made.unit, made.factor, made.period = "angle", "°", float(np.degrees(1)), period
     degrees = np.degrees(made.values.astype(float))
-    middle = circular_mean(degrees, period)
-    reach = robust_limits(np.abs(wrap(degrees - middle, period)), 2.0)[1]
+    middle = float(circular.mean(degrees, period))
+    reach = robust_limits(np.abs(circular.wrap(degrees - middle, period)), 2.0)[1]
     if np.isfinite(degrees).any() and reach < period / 10:
         made.centre, made.cmap = middle, scene.look.diverging
         made.low, made.high = middle - reach, middle + reach

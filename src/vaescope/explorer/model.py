@@ -11,8 +11,9 @@ from vaescope.explorer import column
 from vaescope.explorer.column import LONGEST, Column, aligned
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.quantities import length_scale
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import plain
 
 LATENTS, POSE, CLASSES = "Latents", "Pose", "Classes and modes"

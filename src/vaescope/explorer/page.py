@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from vaescope import store
 from vaescope.explorer import pictures, plots, sites
 from vaescope.explorer.backdrop import Backdrop, backdrop
 from vaescope.explorer.column import Column, narrow
 from vaescope.explorer.model import ModelColumns
 from vaescope.explorer.pack import Blocks, digest, script_json, script_source
+from vaescope.figures.scene import Scene, load
 from vaescope.figures.style import MISSING, Look
-from vaescope.results import Scene, load
+from vaescope.results import Results
 from vaescope.text import plain
 
 SCRIPTS = (
@@ -67,9 +66,7 @@ class Explorer:
         return sum(map(len, parts))
 
 
-def build(
-    results_dir: str | Path, dataset: str, models: list[str], look: Look, room: int = ROOM
-) -> Explorer:
+def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> Explorer:
     """Assemble the explorer of one dataset from its stores; what they lack is left out.
 
     ``room`` is how many letters it may add to the page: patches are left out for it, numbers are
@@ -79,13 +76,12 @@ def build(
     ------
     UserError : a store is missing or half-written.
     """
-    folder = Path(results_dir) / dataset
-    scene = load(Path(results_dir), dataset, models, look, version="")
+    scene = load(results, models, look, version="")
     blocks = Blocks()
     count = scene.sites.sizes["site"]
     rows = _rows(scene.sites["site"].values, scene.patches["site"].values)
     # Reconstructions are read once more, lazily: the scene holds everything else of a model.
-    latents = {name: store.open(folder / name / "latents.zarr") for name in models}
+    latents = {name: results.latents(name) for name in models}
     kinds = _small(scene, latents)
     behind = backdrop(scene, kinds[0] if kinds else None, rows)
     notes = list(behind.notes)
@@ -99,7 +95,7 @@ def build(
     held = [ModelColumns(scene, v, _rows(numbers, v.latents["site"].values)) for v in scene.views]
     of_models = [model.columns() for model in held]
     facts: dict[str, Any] = {
-        "dataset": dataset,
+        "dataset": results.dataset,
         "sites": count,
         "frame": blocks.add([narrow(scene.sites["frame"].values)])[0],
         "place": blocks.add([behind.x, behind.y]),

@@ -15,8 +15,9 @@ import xarray as xr
 
 from vaescope.explorer.pack import Blocks
 from vaescope.figures.accuracy import label_name
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import plain
 
 LEVELS = 48  # grey levels of a patch: finer steps are noise, and cost as much as all else together

@@ -10,7 +10,7 @@ import xarray as xr
 from vaescope.explorer import column
 from vaescope.explorer.column import LONGEST, Column
 from vaescope.figures.quantities import length_scale
-from vaescope.results import Scene
+from vaescope.figures.scene import Scene
 from vaescope.text import plain
 
 SITE, TRUTH, STRAIN = "Site", "Truth", "Strain of the lattice"

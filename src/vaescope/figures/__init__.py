@@ -5,8 +5,9 @@ its units, the number of sites, the dataset and the version of the result it sho
 """
 
 from vaescope.figures.catalogue import draw, figures
+from vaescope.figures.scene import Scene, load
 from vaescope.figures.sheet import FinishedFigure
 from vaescope.figures.style import Look, house
-from vaescope.results import ModelResults, Scene, load
+from vaescope.results import ModelResults
 
 __all__ = ["FinishedFigure", "Look", "ModelResults", "Scene", "draw", "figures", "house", "load"]

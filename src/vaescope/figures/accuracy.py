@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.quantities import circular_mean, signed, wrap
+from vaescope.figures.quantities import signed
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import percent, plain
 
 _WORDS = {
@@ -33,12 +35,12 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     truth, encoded = truth[known], encoded[known]
     order = math.lcm(view.symmetry, int(view.latents.attrs.get("truth_symmetry", 1)))
     period = 360 / order
-    constant = circular_mean(encoded - truth, period)
+    constant = float(circular.mean(encoded - truth, period))
     # The mean is drawn by outliers, the median about it is not.
-    constant += float(np.median(wrap(encoded - truth - constant, period)))
-    middle = circular_mean(truth, period)
-    true = wrap(truth - middle, period) + middle
-    found = true + wrap(encoded - truth - constant, period)
+    constant += float(np.median(circular.wrap(encoded - truth - constant, period)))
+    middle = float(circular.mean(truth, period))
+    true = circular.wrap(truth - middle, period) + middle
+    found = true + circular.wrap(encoded - truth - constant, period)
     error = found - true
     sheet = Sheet(
         scene,

@@ -6,9 +6,10 @@ import numpy as np
 
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.panels import RASTER_FROM
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import INK, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import percent
 
 _MOST = 12  # panels

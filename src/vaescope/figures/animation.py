@@ -11,8 +11,9 @@ import numpy as np
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import FAINT, INK
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import plain
 
 if TYPE_CHECKING:

@@ -23,9 +23,10 @@ from vaescope.figures.compared import (
 )
 from vaescope.figures.panels import bare, micrograph, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import angle_of, kind_names, main_truth, truths

@@ -31,10 +31,11 @@ from vaescope.figures import (
 from vaescope.figures import baselines as of_baselines
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.animation import Clip, class_clip
+from vaescope.figures.scene import Scene, load
 from vaescope.figures.sheet import FinishedFigure
 from vaescope.figures.style import Look, house
 from vaescope.judge import facts
-from vaescope.results import ModelResults, Scene, load
+from vaescope.results import ModelResults, Results, layout
 
 _PACKED = {"compress_level": 3}  # of PNG: 7 % larger than at 6, in half of the time
 
@@ -72,12 +73,10 @@ OF_A_MODEL = (
 """Figures of sites in an image, in the order of the report."""
 
 
-def draw(
-    results_dir: str | Path, dataset: str, recipe: dict[str, Any], models: list[str]
-) -> dict[str, Any]:
+def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[str, Any]:
     """Draw every figure of a dataset.
 
-    Writes ``results_dir/dataset/figures/VERSION/`` with the figures, tables of the values drawn
+    Writes ``figures/VERSION/`` in the dataset's folder with the figures, tables of the values drawn
     (CSV), ``facts.json`` (see ``judge.facts``) and ``figures.json``, the manifest, and
     ``figures/latest/``, a copy of it under a stable name. An older version stays as it is; should
     the same version have been drawn with another outcome (on another machine, say), the new one is
@@ -85,8 +84,7 @@ def draw(
 
     Parameters
     ----------
-    results_dir : folder of all results.
-    dataset : name of the dataset, a folder in it.
+    results : of the dataset.
     recipe : the resolved recipe; its part ``figures`` sets the look.
     models : names of the models to draw.
 
@@ -101,18 +99,16 @@ def draw(
     ------
     UserError : a store is missing or half-written, or the recipe asks for an unknown look.
     """
-    results = Path(results_dir)
     look = Look.from_recipe(recipe)
-    root = results / dataset / "figures"
-    attrs = store.attributes(results / dataset / "image.zarr")
-    base = versions.version_of(attrs, recipe)
+    root = results.path(layout.FIGURES)
+    base = versions.version_of(results.image.attrs, recipe)
     root.mkdir(parents=True, exist_ok=True)
     for leftover in root.glob(".drawing-*"):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with house():
         classical = bool((recipe.get("baselines") or {}).get("methods"))
-        scene = load(results, dataset, list(models), look, base, baselines=classical)
-        known = facts.gather(results, dataset, recipe, list(models))
+        scene = load(results, list(models), look, base, baselines=classical)
+        known = facts.gather(results, recipe, list(models))
         for version in versions.candidates(base):
             scene.version = version
             target, beside = root / version, root / f".drawing-{version}"

@@ -7,9 +7,10 @@ import numpy as np
 from vaescope.figures.dataset import patch_bar, within_circle
 from vaescope.figures.panels import NARROWEST, RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 
 def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:

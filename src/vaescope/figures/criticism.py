@@ -7,9 +7,10 @@ import numpy as np
 from vaescope.figures import quantities
 from vaescope.figures.dataset import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, WARNING, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _EXAMPLES = 7
 

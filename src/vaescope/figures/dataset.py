@@ -15,9 +15,10 @@ from vaescope.figures.panels import (
     scale_bar,
 )
 from vaescope.figures.quantities import Quantity, angle, content, length_scale
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.store import json_attribute
 from vaescope.text import percent
 
@@ -93,7 +94,7 @@ def sites(scene: Scene) -> FinishedFigure:
 
 def _stated_spacing(scene: Scene) -> str:
     """The spacing that the later stages work with, in pixels and in physical units if known."""
-    pixels = float(scene.attrs.get("spacing") or scene.spacing)
+    pixels = float(scene.sites.attrs.get("spacing") or scene.spacing)
     text = f"{pixels:.3g} px"
     if scene.calibrated:
         factor, unit = length_scale(scene, pixels, smallest=0.1)

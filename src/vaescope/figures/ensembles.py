@@ -8,9 +8,10 @@ import numpy as np
 
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.agreement import labels_of
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _FEWEST_MODELS = 3
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from vaescope.results import ModelResults, Scene
+    from vaescope.figures.scene import Scene
+    from vaescope.results import ModelResults
 
 MOST_ROWS = 100_000
 """Of a table: beyond that the stores are named, and no table is written."""

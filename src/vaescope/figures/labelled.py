@@ -7,9 +7,10 @@ import numpy as np
 from vaescope.figures.accuracy import contingency, matched, true_kinds
 from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import EMPTY, category_colours
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import percent
 
 _MOST = 12  # kinds that colours can tell apart

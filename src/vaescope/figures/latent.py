@@ -10,9 +10,10 @@ from vaescope.figures.accuracy import label_name
 from vaescope.figures.dataset import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import angle
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import INK, OUTLINE, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,8 +7,9 @@ import numpy as np
 from vaescope.figures import quantities
 from vaescope.figures.panels import Way, grid, image_panel, panel
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _LATENTS = 4  # more panels than that would be too small to read
 

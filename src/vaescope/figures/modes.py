@@ -7,9 +7,10 @@ import numpy as np
 from vaescope.figures.dataset import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK, MISSING, category_colours, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _SIDE = 0.62  # inches of a picture
 _BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode

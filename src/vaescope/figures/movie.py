@@ -8,9 +8,10 @@ import numpy as np
 
 from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import RASTER_FROM
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import FAINT, INK, category_colours
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -19,9 +19,10 @@ from vaescope.figures.panels import (
     scale_bar,
 )
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import MISSING, category_colours
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _SHOWN = 5  # frames: first, quarter, half, three quarters, last
 _MOST = 12  # modes with a colour, as in the figure of the modes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from vaescope.figures.quantities import Quantity, length_scale
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Sheet
 from vaescope.figures.style import EMPTY, INK, MISSING, robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

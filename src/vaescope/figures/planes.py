@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.figures.compared import (
     GAP,
     HEAD,
@@ -19,10 +20,9 @@ from vaescope.figures.compared import (
     percent,
 )
 from vaescope.figures.panels import RASTER_FROM
-from vaescope.figures.quantities import wrap
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import MISSING, OUTLINE, robust_limits
-from vaescope.results import Scene
 from vaescope.scores import comparison
 from vaescope.scores.ground_truth import Angle
 
@@ -77,7 +77,7 @@ def by_label(scene: Scene, what: Compared) -> FinishedFigure:
 def by_angle(scene: Scene, what: Compared, angle: Angle) -> FinishedFigure:
     """The plane of every method, coloured by the angle that a good one does not know."""
     period = 360 / angle.symmetry
-    degrees = wrap(np.degrees(angle.value), period)
+    degrees = circular.wrap(np.degrees(angle.value), period)
 
     def look(axes, place: np.ndarray, index: int) -> str:
         entry = what.entries[index]

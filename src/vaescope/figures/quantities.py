@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import circular
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import robust_limits
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
@@ -63,23 +65,9 @@ def diverging(label: str, values: np.ndarray, cmap: str) -> Quantity:
     return Quantity(label, np.asarray(values, dtype=float), cmap, -reach, reach)
 
 
-def wrap(angle: np.ndarray, period: float) -> np.ndarray:
-    """Angles brought into [-period/2, period/2)."""
-    return np.mod(np.asarray(angle, dtype=float) + period / 2, period) - period / 2
-
-
 def signed(value: float) -> str:
     """A number with one decimal and a true minus sign."""
     return f"{value:.1f}".replace("-", "−")
-
-
-def circular_mean(angle: np.ndarray, period: float) -> float:
-    """Mean of angles that repeat after ``period``, in their unit; 0 where there are none."""
-    angle = np.asarray(angle, dtype=float)
-    turns = np.exp(2j * np.pi * angle[np.isfinite(angle)] / period)
-    if turns.size == 0:
-        return 0.0
-    return float(np.angle(turns.mean()) * period / (2 * np.pi))
 
 
 def angle(scene: Scene, view: ModelResults) -> Quantity:
@@ -88,10 +76,10 @@ def angle(scene: Scene, view: ModelResults) -> Quantity:
     Cyclic colours over the whole period where angles fill it; where all sites point nearly the
     same way, a diverging map about their mean, or nothing would be seen.
     """
-    degrees = np.rad2deg(view.values("consensus_angle"))
+    degrees = np.rad2deg(view.values("consensus_angle").astype(float))
     period = view.period
-    middle = circular_mean(degrees, period)
-    about = wrap(degrees - middle, period)
+    middle = float(circular.mean(degrees, period))
+    about = circular.wrap(degrees - middle, period)
     reach = robust_limits(np.abs(about), 2.0)[1]
     modulo = f", mod {period:g}°" if view.symmetry > 1 else ""
     if reach < period / 10:
@@ -99,7 +87,7 @@ def angle(scene: Scene, view: ModelResults) -> Quantity:
     half = period / 2
     return Quantity(
         f"angle (°{modulo})",
-        wrap(degrees, period),
+        circular.wrap(degrees, period),
         scene.look.cyclic,
         -half,
         half,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
 from vaescope.judge.scan import COLUMN, ROW, Shares, from_attribute
-from vaescope.results import Scene
 from vaescope.store import json_attribute
 
 _MAPS = ("strain xx", "strain yy", "x along y", "y along x")
@@ -27,8 +28,7 @@ def profiles(scene: Scene) -> FinishedFigure | None:
     own = scene.strain.isel(method=0, site=scene.on_frame)
     strain = 100 * own["strain"].values.astype(float)
     period = 2 * np.pi / int(scene.strain.attrs["fold"])
-    turn = own["rotation"].values.astype(float)
-    turn = 100 * (np.mod(turn + period / 2, period) - period / 2)
+    turn = 100 * circular.wrap(own["rotation"].values.astype(float), period)
     maps = {
         "strain xx": strain[:, 0],
         "strain yy": strain[:, 1],

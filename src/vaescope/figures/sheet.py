@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vaescope.figures.figure_data import Behind
+from vaescope.figures.scene import Scene
 from vaescope.figures.style import FAINT, INK
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 from vaescope.text import plain
 
 if TYPE_CHECKING:

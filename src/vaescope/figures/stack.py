@@ -6,9 +6,10 @@ import numpy as np
 
 from vaescope.figures import accuracy, agreement, criticism, ensembles, latent, modes, training
 from vaescope.figures.dataset import show
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, category_colours
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _ACROSS = 14
 _ROWS = 3  # of each label

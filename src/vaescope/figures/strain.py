@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.figures import quantities
 from vaescope.figures.panels import (
     BAR,
@@ -15,9 +16,9 @@ from vaescope.figures.panels import (
     scale_bar,
 )
 from vaescope.figures.quantities import Quantity
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
-from vaescope.results import Scene
 from vaescope.text import plain
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
@@ -31,7 +32,7 @@ def maps(scene: Scene) -> FinishedFigure | None:
         return None
     strain = 100 * _values(scene, "strain")
     turn = np.rad2deg(_values(scene, "rotation"))
-    turn = _near_zero(turn, 360 / int(scene.strain.attrs["fold"]))
+    turn = circular.wrap(turn, 360 / int(scene.strain.attrs["fold"]))
     look = scene.look.diverging
     shared = quantities.diverging("strain (%)", strain.ravel(), look)
     turned = quantities.diverging("rotation (°)", turn.ravel(), look)
@@ -234,10 +235,6 @@ def _values(scene: Scene, name: str) -> np.ndarray:
     """A variable of the strain on the drawn frame, (method, site, …)."""
     assert scene.strain is not None
     return np.asarray(scene.strain[name].isel(site=scene.on_frame).values, float)
-
-
-def _near_zero(turn: np.ndarray, period: float) -> np.ndarray:
-    return np.mod(turn + period / 2, period) - period / 2
 
 
 def _name(scene: Scene, method: str) -> str:

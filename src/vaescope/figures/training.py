@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK
-from vaescope.results import ModelResults, Scene
+from vaescope.results import ModelResults
 
 _TERMS = {
     "elbo": "ELBO (nats per patch)",

@@ -17,6 +17,7 @@ import numpy as np
 from vaescope import store
 from vaescope.judge import findings
 from vaescope.judge.findings import Finding
+from vaescope.results import Results, layout
 from vaescope.store import json_attribute
 from vaescope.traits import traits_of
 
@@ -29,15 +30,12 @@ LAYOUT = 1
 _MOST_DIGESTS = 50  # of the files of a movie; the rest is one digest over all
 
 
-def gather(
-    results_dir: str | Path, dataset: str, recipe: dict[str, Any], models: list[str]
-) -> dict[str, Any]:
+def gather(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[str, Any]:
     """The facts of a finished dataset, in types that JSON has.
 
     Parameters
     ----------
-    results_dir : folder of all results.
-    dataset : name of the dataset, a folder in it.
+    results : of the dataset.
     recipe : the resolved recipe.
     models : names of the models.
 
@@ -52,13 +50,9 @@ def gather(
     ------
     UserError : a store is missing or half-written.
     """
-    folder = Path(results_dir) / dataset
-    image = store.open(folder / "image.zarr")
-    sites = store.open(folder / "sites.zarr").load()
-    patches = store.open(folder / "patches.zarr")
-    strain = strain_of(folder, sites)
-    latents = {name: store.open(folder / name / "latents.zarr") for name in models}
-    histories = {name: history_of(folder / name / "history.csv") for name in models}
+    image, sites, patches, strain = results.image, results.sites, results.patches, results.strain
+    latents = {name: results.latents(name) for name in models}
+    histories = {name: results.history(name) for name in models}
     found = findings.of_sites(image, sites, patches)
     numbers = _numbers("sites", of_sites(sites, patches))
     if strain is not None:
@@ -73,12 +67,12 @@ def gather(
     found += findings.of_maps(latents)
     facts = {
         "layout": LAYOUT,
-        "dataset": dataset,
+        "dataset": results.dataset,
         "code_version": store.code_version(),
         "packages": store.provenance(sites).get("packages") or {},
         "recipe": recipe,
         "data": of_data(image),
-        "stores": _stores(folder, models),
+        "stores": _stores(results, models),
         "numbers": numbers,
         "findings": [asdict(finding) for finding in findings.ordered(found)],
     }
@@ -187,25 +181,6 @@ def of_model(latents: xr.Dataset, history: Any, trained: int) -> dict[str, float
     return numbers
 
 
-def strain_of(folder: Path, sites: xr.Dataset) -> xr.Dataset | None:
-    """The map of strain of a dataset, where there is one of these sites and they are ordered."""
-    if not (folder / "strain.zarr").is_dir():
-        return None
-    strain = store.open(folder / "strain.zarr")
-    same = strain.sizes.get("site") == sites.sizes["site"]
-    return strain if strain.attrs.get("ordered") and same else None
-
-
-def history_of(file: Path) -> Any:
-    """The history of a training as a table; an empty one if there is none."""
-    import pandas as pd
-
-    try:
-        return pd.read_csv(file)
-    except (OSError, ValueError):
-        return pd.DataFrame()
-
-
 def median(values: np.ndarray) -> float:
     """Median of what is finite; NaN where nothing is."""
     finite = np.asarray(values, dtype=float)
@@ -222,9 +197,11 @@ def _numbers(about: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _stores(folder: Path, models: list[str]) -> dict[str, str]:
+def _stores(results: Results, models: list[str]) -> dict[str, str]:
     """Which code made each store."""
-    names = ["image.zarr", "sites.zarr", "patches.zarr", *(f"{m}/latents.zarr" for m in models)]
-    if (folder / "strain.zarr").is_dir():
-        names.append("strain.zarr")
-    return {name: str(store.provenance(folder / name).get("code_version", "")) for name in names}
+    names = [layout.IMAGE, layout.SITES, layout.PATCHES]
+    names += [layout.LATENTS.format(model=name) for name in models]
+    if results.has(layout.STRAIN):
+        names.append(layout.STRAIN)
+    made = {name: store.provenance(results.path(name)) for name in names}
+    return {name: str(facts.get("code_version", "")) for name, facts in made.items()}

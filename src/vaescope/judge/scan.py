@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope import circular
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -149,8 +151,7 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
     found = {}
     for k, method in enumerate(str(name) for name in strain["method"].values):
         xx, yy, xy = np.moveaxis(strain["strain"].values[k].astype(float), -1, 0)
-        turn = strain["rotation"].values[k].astype(float)
-        turn = np.mod(turn + period / 2, period) - period / 2
+        turn = circular.wrap(strain["rotation"].values[k].astype(float), period)
         turn = np.where(np.abs(turn) < _GRAIN, turn, np.nan)
         xx, yy, xy = (np.where(np.isfinite(turn), part, np.nan) for part in (xx, yy, xy))
         maps = {

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from vaescope.errors import UserError
-from vaescope.read import lazy
+from vaescope.read import chosen, lazy
 from vaescope.read.raw import SMALLEST_SIDE, Raw, beside, show, unlabelled
 
 _REMEDY = "Save it with `numpy.save` as a plain array of numbers"
@@ -31,6 +31,7 @@ class Header:
 
 def read_npy(path: Path, extension: str, wanted: Any) -> Raw:
     """The one array of an npy file."""
+    chosen.refuse_other(wanted, path)
     with path.open("rb") as file:
         header = _header(file, path)
     announced = header.start + header.dtype.itemsize * _count(header.shape)
@@ -84,7 +85,7 @@ def choose(
     Parameters
     ----------
     arrays : shape and dtype by name.
-    wanted : what `ingest: array` of the recipe says, or None.
+    wanted : what `ingest: array` of the recipe says, a name or a number; or None.
 
     Raises
     ------
@@ -92,17 +93,15 @@ def choose(
     """
     found = listing(arrays) or "no array"
     if wanted is not None:
-        text = str(wanted).strip("/").removesuffix(".npy")
-        hits = [name for name in arrays if name.strip("/") == text] or [
-            name for name in arrays if name.rsplit("/", 1)[-1] == text
-        ]
-        if len(hits) == 1:
-            return hits[0]
+        called = [(name.strip("/"), f"{name}.npy", name.rsplit("/", 1)[-1]) for name in arrays]
+        numbers = chosen.numbers(wanted, called)
+        if len(numbers) == 1:
+            return list(arrays)[numbers[0]]
         raise UserError(
             f"`ingest: array` names {wanted!r}, which is not exactly one array of this file",
             file=path,
             found=found,
-            remedy="Set it to one of these names",
+            remedy="Set it to one of these names or numbers",
         )
     possible = [name for name, (shape, dtype) in arrays.items() if can_be_image(shape, dtype)]
     for word in ("image", "images"):
@@ -117,7 +116,9 @@ def choose(
         found=found,
         expected=f"one array of numbers, (y, x) or (time, y, x), at least {SMALLEST_SIDE} pixels "
         "a side",
-        remedy="Name the array by `ingest: array` in the recipe" if possible else _REMEDY,
+        remedy="Say which by `ingest: array` in the recipe, by name or number"
+        if possible
+        else _REMEDY,
     )
 
 
@@ -132,7 +133,11 @@ def can_be_image(shape: tuple[int, ...], dtype: np.dtype) -> bool:
 
 
 def listing(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> str:
-    words = [f"{name} ({show(shape)}, {dtype})" for name, (shape, dtype) in arrays.items()]
+    """The arrays of a file in words: number, name, shape and type."""
+    words = [
+        f"{k}: {name} ({show(shape)}, {dtype})"
+        for k, (name, (shape, dtype)) in enumerate(arrays.items())
+    ]
     return "; ".join(words[:20]) + (f"; … {len(words)} in all" if len(words) > 20 else "")
 
 

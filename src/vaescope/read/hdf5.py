@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import lazy, usid
+from vaescope.read import chosen, lazy, usid
 from vaescope.read.arrays import choose, listing
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, Raw, beside, natural, real, unlabelled
@@ -36,6 +36,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
         positioned = {n: d for n, d in arrays.items() if usid.is_main(d)}
         if positioned:
             return usid.read(path, file, positioned, wanted)
+        arrays = {**main, **arrays}  # counted in this order, whichever message lists them
         shapes = {n: (d.shape, d.dtype) for n, d in arrays.items() if d.shape}
         name = choose(shapes, wanted, path=path)
         found = arrays[name]
@@ -99,10 +100,12 @@ def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
             file=path,
             found=listing({name: (d.shape, d.dtype) for name, d in main.items()}),
             expected=f"images at least {SMALLEST_SIDE} pixels a side",
-            remedy="Name the one you want by `ingest: array` in the recipe" if shapes else LATER,
+            remedy="Say which by `ingest: array` in the recipe, by name or number"
+            if shapes
+            else LATER,
         )
     names = [str(text(main[name].attrs.get("quantity")) or name) for name in images]
-    names = [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]
+    names = chosen.told_apart(names)
     pixels = [pixel for _, pixel in images.values() if pixel]
     pixel = pixels[0] if pixels else None
     first = main[next(iter(images))]
@@ -150,9 +153,11 @@ def _side(scale: h5py.Dataset | None) -> float | None:
 
 
 def _by_quantity(main: dict[str, h5py.Dataset], wanted: Any) -> str | None:
-    hits = [n for n, d in main.items() if str(text(d.attrs.get("quantity"))) == str(wanted)]
-    hits = hits or [n for n in main if str(wanted).strip("/") in (n, n.rsplit("/", 1)[-1])]
-    return hits[0] if len(hits) == 1 else None
+    called = [
+        (str(text(d.attrs.get("quantity", ""))), n, n.rsplit("/", 1)[-1]) for n, d in main.items()
+    ]
+    hits = chosen.numbers(wanted, called)
+    return list(main)[hits[0]] if len(hits) == 1 else None
 
 
 def _is_scale(dataset: h5py.Dataset) -> bool:

@@ -11,7 +11,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import lazy
+from vaescope.read import chosen, lazy
 from vaescope.read.physical import Pixel, length
 from vaescope.read.quiet import quiet
 from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, pick_channels, real, show
@@ -115,7 +115,7 @@ def labels(path: Path, wave: dict[str, Any], count: int) -> list[str] | None:
         for k in range(1, count + 1)
     ]
     names = [name or f"layer {k}" for k, name in enumerate(found)]
-    names = [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]
+    names = chosen.told_apart(names)
     return names if any(found) else None
 
 

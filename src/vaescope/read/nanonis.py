@@ -14,7 +14,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import lazy
+from vaescope.read import chosen, lazy
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, Raw, pick_channels
 from vaescope.read.signals import LATER
@@ -75,24 +75,24 @@ def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
     record = parameters + points * len(channels)
     _refuse_short(path, start + 4 * width * height * record)
     grid = lazy.array(lazy.Mapped(str(path), start, _FLOAT, (height, width, record)))
-    chosen = [k for k, name in enumerate(names) if re.match(r"z\s*(\(|$)", name.casefold())]
+    layers = [k for k, name in enumerate(names) if re.match(r"z\s*(\(|$)", name.casefold())]
     if wanted is not None:
-        chosen = [k for k, name in enumerate(names) if _plain(wanted) in (name, _plain(name))]
-    if not chosen or min(width, height) < SMALLEST_SIDE:
+        layers = chosen.numbers(wanted, [(name, _plain(name)) for name in names])
+    if not layers or min(width, height) < SMALLEST_SIDE:
         raise UserError(
             "there is no image in this file",
             file=path,
             found=f"a grid of {width} × {height} spectra ({', '.join(channels)}; {points} points) "
-            f"with the parameters {', '.join(names)}",
+            f"with the parameters {', '.join(f'{k}: {name}' for k, name in enumerate(names))}",
             expected=f"a grid of at least {SMALLEST_SIDE} points a side, and the height Z or the "
             "parameter that `ingest: array` names",
             remedy=LATER,
         )
     settings = [_number(one) for one in facts.get("Grid settings", "").split(";")]
     return Raw(
-        data=da.stack([grid[::-1, :, k] for k in chosen])[None],
-        channels=[_plain(names[k]) for k in chosen],
-        units=[_unit(names[k]) for k in chosen],
+        data=da.stack([grid[::-1, :, k] for k in layers])[None],
+        channels=[_plain(names[k]) for k in layers],
+        units=[_unit(names[k]) for k in layers],
         reader="Nanonis 3ds",
         pixel=_pixel(settings[2:4], (height, width)),
         metadata=facts,

@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import lazy
+from vaescope.read import chosen, lazy
 from vaescope.read.raw import PLAIN, Raw
 
 LARGEST = 2**30  # pixels; a picture has to be decoded as a whole
@@ -23,6 +23,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     """A picture; an animated one as a series in time. Transparency is left out."""
     from PIL import Image
 
+    chosen.refuse_other(wanted, path)
     with _open(path) as picture:
         if picture.width * picture.height > LARGEST:
             raise UserError(

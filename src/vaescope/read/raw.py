@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import lazy
+from vaescope.read import chosen, lazy
 from vaescope.read.physical import Pixel
 
 SMALLEST_SIDE = 16  # pixels; less cannot hold one patch
@@ -187,17 +187,11 @@ def pick_channels(raw: Raw, wanted: Any, *, path: object) -> Raw:
 
 
 def _channel(raw: Raw, wanted: Any, path: object) -> int:
-    if isinstance(wanted, int) and not isinstance(wanted, bool):
-        if 0 <= wanted < len(raw.channels):
-            return wanted
-    else:
-        text = str(wanted).casefold()
-        names = [name.casefold() for name in raw.channels]
-        hits = [k for k, name in enumerate(names) if name == text] or [
-            k for k, name in enumerate(names) if text in name
-        ]
-        if len(hits) == 1:
-            return hits[0]
+    hits = chosen.numbers(wanted, raw.channels)
+    if not hits and isinstance(wanted, str):
+        hits = [k for k, name in enumerate(raw.channels) if wanted.casefold() in name.casefold()]
+    if len(hits) == 1:
+        return hits[0]
     raise UserError(
         "the recipe names a channel that is not there, or is not the only one of that name",
         file=path,

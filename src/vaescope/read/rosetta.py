@@ -74,7 +74,7 @@ def load(module: str, path: Path) -> list[dict[str, Any]]:
     with quiet("rsciio", "tifffile"):
         try:
             return reader.file_reader(str(path), lazy=True, **options)
-        except (NotImplementedError, TypeError):
+        except (NotImplementedError, TypeError, ValueError):  # such as h5py arrays without chunks
             return reader.file_reader(str(path), lazy=False, **options)
 
 

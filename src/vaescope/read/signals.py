@@ -10,12 +10,20 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.read import chosen
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, show, without_fields
 
 _SPECTRAL_UNITS = {"ev", "kev", "mev", "v", "mv", "hz", "khz", "mhz", "cm-1", "1/cm", "cm^-1"}
 _SPECTRAL_NAMES = ("energy", "wavelength", "wavenumber", "raman", "bias", "mass", "m/z", "channels")
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "µs": 1e-6}
+_NO_TITLE = "Unrecognized_image_signal"  # RosettaSciIO's, of a Velox file without operations
+# Where vendors keep the name of a detector: Velox of old and of late, DigitalMicrograph.
+_DETECTORS = (
+    ("BinaryResult", "Detector"),
+    ("DetectorMetadata", "DetectorName"),
+    ("ImageList", "TagGroup0", "ImageTags", "DataBar", "Signal Name"),
+)
 LATER = (
     "This version reads images; spectra come in a later one. Export the image as its own file, or "
     "take this row out of the sample sheet"
@@ -38,17 +46,38 @@ class Image:
         return self.data.shape
 
 
-def to_raw(signals: list[dict[str, Any]], wanted: Any, reader: str, *, path: object) -> Raw:
-    """The image of a file; several images of one shape (detectors read at once) as channels.
+def to_raw(
+    signals: list[dict[str, Any]],
+    wanted: Any,
+    reader: str,
+    *,
+    path: object,
+    previews: bool = False,
+) -> Raw:
+    """Make an image of the signals of a file; several of one shape (detectors) become channels.
+
+    Parameters
+    ----------
+    signals : as RosettaSciIO describes them.
+    wanted : what `ingest: array` of the recipe says, a title or a number; or None.
+    reader : what has read the file, in words.
+    previews : whether the file may hold small copies of its images, which nobody asks for without
+        naming them: less than a quarter of the pixels of the largest.
 
     Raises
     ------
     UserError : no signal is an image, several of unlike shapes are and none is named, or the one
         named is not there.
     """
-    images = [(k, image) for k, signal in enumerate(signals) if (image := as_image(signal, k))]
+    called = titles(signals)
+    images = [
+        (k, image)
+        for k, signal in enumerate(signals)
+        if (image := as_image(signal, called[k][0] or f"image {k}"))
+    ]
     if wanted is not None:
-        images = [(k, image) for k, image in images if _named(image, k, wanted)]
+        numbers = chosen.numbers(wanted, called)
+        images = [(k, image) for k, image in images if k in numbers]
         if len(images) != 1:
             raise UserError(
                 f"`ingest: array` names {wanted!r}, which is not exactly one image of this file",
@@ -56,6 +85,9 @@ def to_raw(signals: list[dict[str, Any]], wanted: Any, reader: str, *, path: obj
                 found=listing(signals),
                 remedy="Set it to one of these titles or numbers",
             )
+    elif previews:
+        largest = max((image.data.size for _, image in images), default=0)
+        images = [pair for pair in images if 4 * pair[1].data.size > largest]
     if not images:
         raise UserError(
             "there is no image in this file",
@@ -72,12 +104,39 @@ def to_raw(signals: list[dict[str, Any]], wanted: Any, reader: str, *, path: obj
             "several images of unlike shapes are in this file",
             file=path,
             found=listing(signals),
-            remedy="Name the one you want by `ingest: array` in the recipe, by title or number",
+            remedy="Say which by `ingest: array` in the recipe, by title or number",
         )
     return real(_joined([image for _, image in images], reader))
 
 
-def as_image(signal: dict[str, Any], number: int) -> Image | None:
+def titles(signals: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Of each signal what it is called best, its title and its detector; "" where there is none.
+
+    The detector is the better name where several signals have one title, or none.
+    """
+    given = [
+        str(signal.get("metadata", {}).get("General", {}).get("title") or "") for signal in signals
+    ]
+    given = ["" if title == _NO_TITLE else title for title in given]
+    detectors = [_detector(signal) for signal in signals]
+    return [
+        (title if title and given.count(title) == 1 else detector or title, title, detector)
+        for title, detector in zip(given, detectors, strict=True)
+    ]
+
+
+def _detector(signal: dict[str, Any]) -> str:
+    """Name of the detector that recorded a signal, where its vendor has said."""
+    for path in _DETECTORS:
+        node: Any = signal.get("original_metadata", {})
+        for key in path:
+            node = node.get(key) if hasattr(node, "get") else None
+        if isinstance(node, str) and node.strip():
+            return node.strip()
+    return ""
+
+
+def as_image(signal: dict[str, Any], title: str) -> Image | None:
     """One signal as an image, or None where it is a spectrum, a table or too small to be one."""
     data = signal["data"]
     if not isinstance(data, da.Array):
@@ -107,9 +166,8 @@ def as_image(signal: dict[str, Any], number: int) -> Image | None:
         return None
     order = [*rest, *space, *([len(plain)] if colour else [])]
     data = da.transpose(data, order)
-    general = signal.get("metadata", {}).get("General", {})
     return Image(
-        title=str(general.get("title") or f"image {number}"),
+        title=title,
         data=data if rest else data[None],
         y=plain[space[0]],
         x=plain[space[1]],
@@ -124,8 +182,8 @@ def as_image(signal: dict[str, Any], number: int) -> Image | None:
 def listing(signals: list[dict[str, Any]]) -> str:
     """The signals of a file in words: number, title, shape and axes."""
     words = []
-    for k, signal in enumerate(signals[:20]):
-        title = signal.get("metadata", {}).get("General", {}).get("title") or "untitled"
+    for k, (signal, called) in enumerate(zip(signals[:20], titles(signals), strict=False)):
+        title = called[0] or "untitled"
         axes = ", ".join(str(axis.get("name") or "?") for axis in signal["axes"])
         words.append(f"{k}: {title} ({show(np.shape(signal['data']))}; {axes})")
     return "; ".join(words) + ("; …" if len(signals) > 20 else "")
@@ -155,14 +213,10 @@ def _is_colour(axis: dict[str, Any], data: da.Array) -> bool:
     return data.ndim == 3 and data.shape[-1] in (3, 4) and min(data.shape[-3:-1]) >= SMALLEST_SIDE
 
 
-def _named(image: Image, number: int, wanted: Any) -> bool:
-    return str(wanted) == str(number) or str(wanted).casefold() == image.title.casefold()
-
-
 def _joined(images: list[Image], reader: str) -> Raw:
     first = images[0]
     names = [image.title for image in images] if len(images) > 1 else [PLAIN]
-    names = [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]
+    names = chosen.told_apart(names)
     if first.data.ndim == 4:  # (frame, y, x, colour)
         data = da.moveaxis(first.data, -1, 1)
         names = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}.get(
@@ -176,7 +230,9 @@ def _joined(images: list[Image], reader: str) -> Raw:
     return Raw(
         data=data,
         channels=names,
-        units=[_signal_unit(first)] * len(names),
+        units=[_signal_unit(first)] * len(names)
+        if len(images) == 1
+        else [_signal_unit(image) for image in images],
         reader=reader,
         pixel=pixel,
         time_step=step,

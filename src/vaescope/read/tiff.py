@@ -35,7 +35,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
             if data.ndim == len(signal["axes"]) + 1:
                 signal["axes"].append({"name": "colour", "size": data.shape[-1], "colour": True})
             signal["data"] = data
-    return to_raw(_without_thumbnails(signals, wanted), wanted, "tifffile, RosettaSciIO", path=path)
+    return to_raw(signals, wanted, "tifffile, RosettaSciIO", path=path, previews=True)
 
 
 def _stated(file: Any, page: Any, name: str) -> dict[str, Any]:
@@ -87,11 +87,3 @@ def _decode(path: str, part: tuple[int, int | None]) -> np.ndarray:
     number, page = part
     with quiet("tifffile"), tifffile.TiffFile(path) as file:
         return file.asarray(series=number, key=page)
-
-
-def _without_thumbnails(signals: list[dict[str, Any]], wanted: Any) -> list[dict[str, Any]]:
-    """Leave out previews: pictures with less than a quarter of the pixels of the largest."""
-    if wanted is not None:
-        return signals
-    largest = max((signal["data"].size for signal in signals), default=0)
-    return [signal for signal in signals if 4 * signal["data"].size > largest]

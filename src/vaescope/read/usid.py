@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import lazy
+from vaescope.read import chosen, lazy
 from vaescope.read.arrays import listing
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, Raw, real
@@ -32,9 +32,17 @@ def is_main(dataset: h5py.Dataset) -> bool:
 
 def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any) -> Raw:
     """Datasets with one value per position as channels of one image."""
+    there = listing({n: (d.shape, d.dtype) for n, d in main.items()})
     if wanted is not None:
-        word = str(wanted).strip("/")
-        main = {n: d for n, d in main.items() if word in (n, _quantity(n, d), *n.split("/"))}
+        called = [(n, _quantity(n, d), *n.split("/")[::-1]) for n, d in main.items()]
+        main = {list(main)[k]: main[list(main)[k]] for k in chosen.numbers(wanted, called)}
+    if not main:
+        raise UserError(
+            f"`ingest: array` names {wanted!r}, which is no array of this file",
+            file=path,
+            found=there,
+            remedy="Set it to one of these names, quantities or numbers",
+        )
     images = {name: found for name, one in main.items() if (found := _image(path, file, one))}
     if len({data.shape for data, _ in images.values()}) != 1:
         raise UserError(
@@ -42,12 +50,14 @@ def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any
             if images
             else "there is no image in this file",
             file=path,
-            found=listing({n: (d.shape, d.dtype) for n, d in main.items()}) or "no such array",
+            found=there,
             expected="datasets with one value at each position of a grid",
-            remedy="Name the one you want by `ingest: array` in the recipe" if images else LATER,
+            remedy="Say which by `ingest: array` in the recipe, by name or number"
+            if images
+            else LATER,
         )
     names = [_quantity(name, main[name]) for name in images]
-    names = [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]
+    names = chosen.told_apart(names)
     pixel = next((pixel for _, pixel in images.values() if pixel), None)
     kind = np.result_type(*(data.dtype for data, _ in images.values()))
     first = main[next(iter(images))]

@@ -10,7 +10,6 @@ from typing import Any
 
 import vaescope
 from vaescope import store
-from vaescope.report.references import bibtex
 
 FILE = Path(vaescope.__file__).parents[2] / "CITATION.cff"
 """Beside the package in a checkout; an installed wheel has none."""
@@ -47,7 +46,16 @@ def citation(file: Path = FILE) -> Citation:
         "note": f"code {store.code_version()}",
     }
     key = "vaescope-" + re.sub(r"[^0-9A-Za-z.]+", "-", version)
-    return Citation(text + ".", bibtex("software", key, fields))
+    # By hand: the writers of bibtexparser and pybtex escape what stands in a DOI or an address.
+    rows = ",\n".join(
+        f"  {name} = {{{value if name in ('doi', 'url') else _tex(value)}}}"
+        for name, value in fields.items()
+    )
+    return Citation(text + ".", f"@software{{{key},\n{rows}\n}}")
+
+
+def _tex(text: str) -> str:
+    return re.sub(r"([&%#_$])", r"\\\1", text)
 
 
 def _read(file: Path) -> dict[str, Any]:

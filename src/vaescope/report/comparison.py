@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vaescope import store
+from vaescope.errors import UserError
 from vaescope.figures import versions
 from vaescope.figures.compared import GROUP
 from vaescope.report import embedded, prose
 from vaescope.report.pages import write_page
+from vaescope.results import Results, layout
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import TOGETHER, angle_of, truths
@@ -55,23 +55,25 @@ _SHARES = ("accuracy", "angle_share", "explained", "knn_")
 _LESS_IS_BETTER = ("angle_share",)
 
 
-def write_comparison(
-    results_dir: str | Path, dataset: str, models: list[str]
-) -> list[dict[str, Any]]:
-    """Write ``results_dir/dataset/comparison.html`` and give the scores, one row per method.
+def write_comparison(results: Results, models: list[str]) -> list[dict[str, Any]]:
+    """Write ``comparison.html`` of a dataset and give the scores, one row per method.
 
     Raises
     ------
     UserError : a store is missing or half-written.
     """
-    folder = Path(results_dir) / dataset
-    patches = store.open(folder / "patches.zarr")
-    found = store.open(folder / "baselines.zarr").load()
-    latents = {name: store.open(folder / name / "latents.zarr") for name in models}
+    folder, patches, found = results.folder, results.patches, results.baselines
+    if found is None:
+        raise UserError(
+            "there are no classical methods to compare with",
+            file=results.path(layout.BASELINES),
+            remedy="Run the workflow again; it makes what is missing",
+        )
+    latents = {name: results.latents(name) for name in models}
     entries = comparison.entries(found, latents)
     rows = comparison.table(entries, patches, latents, disc=bool(found.attrs["disc"]))
-    manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
-    seconds = _seconds(folder, models)
+    manifest = versions.read_manifest(results.path(layout.LATEST))
+    seconds = _seconds(results, models)
     angle = angle_of(patches, latents)
     kinds = truths(patches)
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
@@ -81,7 +83,7 @@ def write_comparison(
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, embedded.letters(shown))
     facts = {
-        "dataset": dataset,
+        "dataset": results.dataset,
         "version": str(manifest.get("version", "–")),
         "columns": columns,
         "rows": [
@@ -100,21 +102,21 @@ def write_comparison(
         "disc": bool(found.attrs["disc"]),
         "seed": int(found.attrs["seed"]),
     }
-    write_page("comparison.html", folder / "comparison.html", facts)
+    write_page("comparison.html", results.path(layout.COMPARISON), facts)
     return [{**row, "note": entry.note} for entry, row in zip(entries, rows, strict=True)]
 
 
-def _seconds(folder: Path, models: list[str]) -> dict[tuple[bool, str], float]:
+def _seconds(results: Results, models: list[str]) -> dict[tuple[bool, str], float]:
     """Seconds of every fit by whether it is a model and its name; of all members together."""
     import pandas as pd
 
-    table = pd.read_csv(folder / "baselines-seconds.csv")
+    table = pd.read_csv(results.path(layout.BASELINES_SECONDS))
     seconds = {
         (False, str(name)): float(value)
         for name, value in zip(table["method"], table["seconds"], strict=True)
     }
     for name in models:
-        history = pd.read_csv(folder / name / "history.csv")
+        history = results.history(name)
         if {"member", "seconds"} <= set(history):
             seconds[True, name] = float(history.groupby("member")["seconds"].max().sum())
     return seconds

@@ -18,6 +18,7 @@ from vaescope.report import embedded, prose
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
+from vaescope.results import Results, layout
 from vaescope.store import json_attribute
 
 if TYPE_CHECKING:
@@ -49,18 +50,16 @@ _LONGEST_METADATA = 20_000  # letters of the vendor's metadata on the page; the 
 
 
 def write_report(
-    results_dir: str | Path,
-    dataset: str,
+    results: Results,
     recipe: dict[str, Any],
     models: list[str],
     row: dict[str, Any],
 ) -> None:
-    """Write ``results_dir/dataset/report.html``, a page that needs nothing beside itself.
+    """Write ``report.html`` of a dataset, a page that needs nothing beside itself.
 
     Parameters
     ----------
-    results_dir : folder of all results.
-    dataset : name of the dataset, a folder in it.
+    results : of the dataset.
     recipe : the resolved recipe.
     models : names of the models.
     row : the dataset's row of the sample sheet (``source``, ``recipe``, ``labels``, ``notes`` …).
@@ -71,23 +70,21 @@ def write_report(
     """
     import yaml
 
-    folder = Path(results_dir) / dataset
-    known = of_facts.gather(results_dir, dataset, recipe, models)
-    image = store.open(folder / "image.zarr")
-    sites = store.open(folder / "sites.zarr").load()
-    latents = {name: store.open(folder / name / "latents.zarr") for name in models}
-    manifest = versions.read_manifest(folder / "figures" / versions.LATEST)
+    folder, sites = results.folder, results.sites
+    known = of_facts.gather(results, recipe, models)
+    latents = {name: results.latents(name) for name in models}
+    manifest = versions.read_manifest(results.path(layout.LATEST))
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
     shown = embedded.embedded(folder, {**manifest, "figures": own})
     taken = embedded.letters(shown) + _WORDS
     look = Look.from_recipe(recipe)
-    explored = explorer.build(results_dir, dataset, models, look, embedded.PAGE - taken)
+    explored = explorer.build(results, models, look, embedded.PAGE - taken)
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     text = methods(known, labels)
     facts = {
-        "dataset": dataset,
+        "dataset": results.dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
         "version": manifest.get("version", "–"),
         "drawn": str(manifest.get("drawn", "")),
@@ -100,7 +97,7 @@ def write_report(
         "severities": _severities(known["findings"]),
         "quality": _numbers(known, "sites", only=_SITES),
         "truth": _numbers(known, "sites", leave_out=_SITES),
-        "strain": _strain(folder, sites, known),
+        "strain": _strain(results.strain, known),
         "models": [_model(name, latents[name], labels[name], known, sites) for name in models],
         "figures": [figure for figure in figures if figure["model"] is None],
         "figures_of": {
@@ -112,13 +109,13 @@ def write_report(
         "provenance": _provenance(folder, list(known["stores"])),
         "packages": known["packages"],
         "seed": recipe.get("seed", 0),
-        "vendor": _vendor(image),
+        "vendor": _vendor(results.image),
         "explorer": explored,
         "comparison": bool((recipe.get("baselines") or {}).get("methods")),
         "methods": text,
         "citation": citation(),
     }
-    write_page("report.html", folder / "report.html", facts)
+    write_page("report.html", results.path(layout.REPORT), facts)
 
 
 def _plain(value: Any) -> Any:
@@ -175,9 +172,8 @@ def _severities(found: list[dict[str, Any]]) -> str:
     return ", ".join(f"{count} × {word.lower()}" for word, count in counts if count)
 
 
-def _strain(folder: Path, sites: xr.Dataset, known: dict[str, Any]) -> list[dict[str, Any]]:
+def _strain(strain: xr.Dataset | None, known: dict[str, Any]) -> list[dict[str, Any]]:
     """What the report says of each method of strain in numbers."""
-    strain = of_facts.strain_of(folder, sites)
     if strain is None:
         return []
     shares = json_attribute(strain, "scan_shares", {})

@@ -12,10 +12,10 @@ from urllib.parse import quote
 from vaescope import store
 from vaescope.figures import versions
 from vaescope.judge import facts as of_facts
-from vaescope.recipes import DETECTORS
 from vaescope.report import prose, version_table
 from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_thumbnail, write_page
+from vaescope.results.layout import DETECTORS
 from vaescope.store import json_attribute
 
 STATES = {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope.circular import wrap
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -24,19 +26,14 @@ HALF_TURN = 0.97  # correlation of a mean picture with its half-turn above which
 MOST_LABELS = 64
 
 
-def wrapped(angle: np.ndarray, period: float) -> np.ndarray:
-    """Angles modulo ``period``, in [-period / 2, period / 2)."""
-    return (angle + period / 2) % period - period / 2
-
-
 def after_constant(apart: np.ndarray, period: float) -> np.ndarray:
     """Differences of angles (rad) after the one constant that brings most within 10 degrees."""
     trial = np.linspace(0, period, _TRIED, endpoint=False)
     rows = apart[np.linspace(0, len(apart) - 1, min(len(apart), _COMPARED)).astype(int)]
-    left = np.minimum(np.abs(wrapped(rows[None] - trial[:, None], period)), NEAR).mean(1)
-    apart = wrapped(apart - trial[left.argmin()], period)
+    left = np.minimum(np.abs(wrap(rows[None] - trial[:, None], period)), NEAR).mean(1)
+    apart = wrap(apart - trial[left.argmin()], period)
     near = np.abs(apart) < NEAR
-    return wrapped(apart - np.median(apart[near]), period) if near.any() else apart
+    return wrap(apart - np.median(apart[near]), period) if near.any() else apart
 
 
 def angle_errors(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vaescope.ensemble.orientation import circular_mean, wrap
+from vaescope import circular
 
 FEWEST = 10  # sites with known truth from which a score says anything
 
@@ -27,10 +27,11 @@ def matched_accuracy(found: np.ndarray, truth: np.ndarray) -> float:
 
 def angle_error(angle: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
     """Absolute error (site,) in radians modulo 2 pi/n, after the one constant that fits best."""
-    apart = wrap(angle - truth, n)
-    apart = wrap(apart - circular_mean(apart, n), n)
+    period = 2 * np.pi / n
+    apart = circular.wrap(angle - truth, period)
+    apart = circular.wrap(apart - circular.mean(apart, period), period)
     # The circular mean is drawn by outliers; the median about it is not.
-    return np.abs(wrap(apart - np.median(apart), n))
+    return np.abs(circular.wrap(apart - np.median(apart), period))
 
 
 def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:

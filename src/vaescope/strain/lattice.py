@@ -11,6 +11,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
+from vaescope import circular
 from vaescope.deformation import turning
 
 REACH = 1.6  # lattice spacings: as far as a patch of 3.2 spacings reaches from its middle
@@ -84,7 +85,7 @@ def find_lattice(position: np.ndarray, frame: np.ndarray) -> Lattice | None:
         return None
     turn = _filled(np.where(np.abs(moment) > _CLEAR, np.angle(moment) / fold, np.nan), start, stop)
     commonest = _mode(turn, fold)
-    turn = _wrap(turn - commonest, fold)
+    turn = circular.wrap(turn - commonest, 2 * np.pi / fold)
     majority = np.abs(turn) < _GRAIN
     if majority.sum() < _FEWEST:
         return None
@@ -147,16 +148,12 @@ def _per_site(values: np.ndarray, site: np.ndarray, count: int) -> np.ndarray:
 def _mode(turn: np.ndarray, fold: int) -> float:
     """The commonest of turns that repeat after 2 pi/fold."""
     known = turn[np.isfinite(turn)]
-    trial = np.linspace(0, 2 * np.pi / fold, 180, endpoint=False)
-    apart = np.abs(_wrap(known[None] - trial[:, None], fold))
-    middle = trial[np.maximum(1 - apart / _GRAIN, 0).sum(1).argmax()]
-    near = _wrap(known - middle, fold)
-    return float(middle + np.median(near[np.abs(near) < _GRAIN]))
-
-
-def _wrap(angle: np.ndarray, fold: int) -> np.ndarray:
     period = 2 * np.pi / fold
-    return np.mod(angle + period / 2, period) - period / 2
+    trial = np.linspace(0, period, 180, endpoint=False)
+    apart = np.abs(circular.wrap(known[None] - trial[:, None], period))
+    middle = trial[np.maximum(1 - apart / _GRAIN, 0).sum(1).argmax()]
+    near = circular.wrap(known - middle, period)
+    return float(middle + np.median(near[np.abs(near) < _GRAIN]))
 
 
 def _basis(difference: np.ndarray, sites: int, nearest: float) -> np.ndarray | None:

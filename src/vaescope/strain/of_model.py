@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from vaescope import deformation
+from vaescope import circular, deformation
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,7 +52,7 @@ def of_model(
             continue
         angle = own["angle"].values - np.where(known, turn, 0.0)
         middle = np.angle(np.exp(1j * order * angle[known]).mean()) / order
-        angle = np.mod(angle - middle + period / 2, period) - period / 2
+        angle = circular.wrap(angle - middle, period)
         turns.append(np.where(known, turn, 0.0) + angle - np.median(angle[alike], axis=1))
     between = np.var(strains, axis=0) + (latents["strain_sd"].values[kept] ** 2).mean(0)
     sway = np.var(turns, axis=0)

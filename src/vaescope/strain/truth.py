@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.deformation import COMPONENTS
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.
     own = dataset.sel({"method": method})
     strain = own["strain"].values - dataset["truth_strain"].values
     period = 2 * np.pi / int(dataset.attrs["fold"])
-    turn = own["rotation"].values - dataset["truth_rotation"].values
-    turn = np.mod(turn + period / 2, period) - period / 2
+    turn = circular.wrap(own["rotation"].values - dataset["truth_rotation"].values, period)
     error = np.column_stack([own["strain_error"].values, own["rotation_error"].values])
     return np.column_stack([strain, turn]), error, known
 

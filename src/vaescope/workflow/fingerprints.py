@@ -23,8 +23,8 @@ State = tuple[int, int]  # size in bytes, and time of the last change in nanosec
 
 
 @dataclass
-class Source:
-    """What is remembered of a source: its fingerprint, and state and digest of each of its files."""
+class KnownSource:
+    """What is remembered of a source: its fingerprint, and the state and digest of each file."""
 
     fingerprint: str = MISSING
     files: dict[str, tuple[State, str]] = field(default_factory=dict)
@@ -63,10 +63,10 @@ class Fingerprints:
         digests = [[file.name, found[str(file)][1]] for file in files]
         total = digests[0][1] if len(digests) == 1 else store.digest(digests)
         if MISSING not in (digest for _, digest in digests):
-            self._remember(key, known, Source(total, found))
+            self._remember(key, known, KnownSource(total, found))
         return total
 
-    def _digest(self, file: Path, known: Source) -> tuple[State, str]:
+    def _digest(self, file: Path, known: KnownSource) -> tuple[State, str]:
         """State and SHA-256 of a file, read only where nothing remembered is of the same state."""
         name, status = str(file), file.stat()
         state = (status.st_size, status.st_mtime_ns)
@@ -85,14 +85,14 @@ class Fingerprints:
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         return self.memory / name[:2] / f"{name[2:]}.json"
 
-    def _recall(self, key: str) -> Source:
+    def _recall(self, key: str) -> KnownSource:
         try:
             known = json.loads(self._file_of(key).read_text(encoding="utf-8"))
-            return Source(str(known["fingerprint"]), _files(known["files"]))
+            return KnownSource(str(known["fingerprint"]), _files(known["files"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return Source(str(self._old.get(f"source {key}", MISSING)))
+            return KnownSource(str(self._old.get(f"source {key}", MISSING)))
 
-    def _remember(self, key: str, known: Source, found: Source) -> None:
+    def _remember(self, key: str, known: KnownSource, found: KnownSource) -> None:
         if known == found:
             return
         content = {"source": key, "fingerprint": found.fingerprint, "files": found.files}
@@ -112,7 +112,7 @@ class Fingerprints:
 
     @cached_property
     def _old_files(self) -> dict[str, tuple[State, str]]:
-        found = {}
+        found: dict[str, tuple[State, str]] = {}
         for name, one in self._old.items():
             with suppress(TypeError, KeyError, ValueError):
                 if name.startswith("file "):

@@ -11,6 +11,7 @@ from typing import Any
 
 from vaescope import recipes as recipes_of
 from vaescope.errors import UserError, suggestion
+from vaescope.results import layout
 from vaescope.settings import merge, read_yaml
 from vaescope.sites.kinds import KINDS
 from vaescope.workflow.fingerprints import Fingerprints
@@ -18,17 +19,6 @@ from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
 CLUSTERS = 4
 """That classical methods are told where neither the recipe nor a model of it says how many."""
-
-EXPORTS = {
-    "table": ["<results>/{dataset}/export/sites.csv"],
-    "napari": [
-        "<results>/{dataset}/export/image.ome.zarr",
-        "<results>/{dataset}/export/points.csv",
-    ],
-    "hyperspy": ["<results>/{dataset}/export/image.hspy"],
-    "crate": ["<results>/{dataset}/ro-crate-metadata.json"],
-}
-"""What each format of ``export`` makes of a dataset."""
 
 
 @dataclass
@@ -134,9 +124,10 @@ class Plan:
         count, jobs = self.recipe(dataset)["ensemble"]["members"], self.jobs(dataset)
         return list(range(count * part // jobs, count * (part + 1) // jobs))
 
-    def exported(self, formats: Sequence[str] = tuple(EXPORTS)) -> list[str]:
+    def exported(self, formats: Sequence[str] = tuple(layout.EXPORTS)) -> list[str]:
         """What is exported, as paths with ``{dataset}``: of these formats, those wanted."""
-        return [path for name in formats if name in self.exports for path in EXPORTS[name]]
+        chosen = [name for name in formats if name in self.exports]
+        return [layout.pattern(path) for name in chosen for path in layout.EXPORTS[name]]
 
     def seed(self, dataset: str) -> int:
         """Seed of a dataset's random numbers."""
@@ -252,9 +243,11 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
 
 
 def _formats(given: str | list[str]) -> list[str]:
-    """The formats of ``export``, in the order of ``EXPORTS``."""
-    wanted = list(EXPORTS) if given == "all" else [given] if isinstance(given, str) else given
-    return [name for name in EXPORTS if name in wanted]
+    """The formats of ``export``, in the order of ``layout.EXPORTS``."""
+    wanted = (
+        list(layout.EXPORTS) if given == "all" else [given] if isinstance(given, str) else given
+    )
+    return [name for name in layout.EXPORTS if name in wanted]
 
 
 def _checked(config: dict[str, Any], root: Path) -> dict[str, Any]:

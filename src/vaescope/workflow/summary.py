@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vaescope.recipes import DETECTORS
+from vaescope.results.layout import DETECTORS
 from vaescope.text import duration
 from vaescope.workflow.jobs import EXPORTING, FAILURES
 from vaescope.workflow.plan import Plan

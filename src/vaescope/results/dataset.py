@@ -1,0 +1,136 @@
+"""The folder of one dataset, opened in one place: each store once, when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaescope import store
+from vaescope.columns import with_edge
+from vaescope.results import layout
+from vaescope.results.model import ModelResults
+from vaescope.traits import traits_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_LARGE = frozenset({"reconstruction"})
+"""Variables of ``latents.zarr`` that stay on disk until they are drawn."""
+
+
+class Results:
+    """The results of one dataset.
+
+    Readers raise ``UserError`` where a store is missing or half-written; those of results that only
+    some datasets have give ``None`` instead.
+
+    Parameters
+    ----------
+    folder : ``results/DATASET``.
+    declared : the inputs of a job. What is not among them counts as not there, so that a job reads
+        nothing which its rule does not name. None: all that is there.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike, declared: Iterable[str | os.PathLike] | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self._declared = None if declared is None else {Path(path) for path in declared}
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return self.folder.name
+
+    def path(self, name: str, model: str = "") -> Path:
+        """Find the place of something that ``layout`` names."""
+        return self.folder / name.format(model=model)
+
+    def has(self, name: str, model: str = "") -> bool:
+        """Whether something that ``layout`` names is there, and declared by the job."""
+        path = self.path(name, model)
+        return self._may_read(path) and path.exists()
+
+    @cached_property
+    def image(self) -> xr.Dataset:
+        """All frames and channels, not loaded."""
+        return self._open(layout.IMAGE)
+
+    @cached_property
+    def sites(self) -> xr.Dataset:
+        """The sites of all frames, with which of them are too near the edge for a patch."""
+        import numpy as np
+
+        sites = self._open(layout.SITES).load()
+        if "site" not in sites.coords:
+            sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
+        return with_edge(sites, self.patches) if self.has(layout.PATCHES) else sites
+
+    @cached_property
+    def patches(self) -> xr.Dataset:
+        """The patches around sites, not loaded."""
+        return self._open(layout.PATCHES)
+
+    @property
+    def stack(self) -> bool:
+        """Whether every frame is a patch of its own, so that there is no image to map on."""
+        return not traits_of(self.sites.attrs).placed
+
+    def latents(self, model: str) -> xr.Dataset:
+        """Open the latent maps of a model, not loaded."""
+        latents = self._open(layout.LATENTS, model)
+        if "site" not in latents.coords:
+            latents = latents.assign_coords(site=self.patches["site"].values)
+        return latents
+
+    def history(self, model: str) -> pd.DataFrame:
+        """Read the course of a training; an empty table where it was not written."""
+        import pandas as pd
+
+        try:
+            return pd.read_csv(self._allowed(self.path(layout.HISTORY, model)))
+        except (OSError, ValueError):
+            return pd.DataFrame()
+
+    def movie(self, model: str) -> xr.Dataset | None:
+        """Load what became of the atoms of a movie; None where none were tracked."""
+        if not (self.has(layout.MOVIE, model) and self.path(layout.MOVIE_STORE, model).is_dir()):
+            return None
+        found = store.open(self.path(layout.MOVIE_STORE, model))
+        return found.load() if "track" in found.variables else None
+
+    def model(self, name: str, frame: int | None = None) -> ModelResults:
+        """Load the maps of a model, all but its pictures, for the sites of one frame or of all."""
+        latents = self.latents(name)
+        small = [key for key in latents.data_vars if key not in _LARGE]
+        latents = latents.assign(latents[small].load())
+        return ModelResults(name, latents, self.path(layout.HISTORY, name), frame, self.movie(name))
+
+    @cached_property
+    def strain(self) -> xr.Dataset | None:
+        """The map of strain, where there is one of these sites and they stand on a lattice."""
+        if not self.has(layout.STRAIN):
+            return None
+        strain = self._open(layout.STRAIN).load()
+        same = strain.sizes.get("site") == self.sites.sizes["site"]
+        return strain if strain.attrs.get("ordered") and same else None
+
+    @cached_property
+    def baselines(self) -> xr.Dataset | None:
+        """The classical methods, where they were asked for."""
+        return self._open(layout.BASELINES).load() if self.has(layout.BASELINES) else None
+
+    def _open(self, name: str, model: str = "") -> xr.Dataset:
+        return store.open(self._allowed(self.path(name, model)))
+
+    def _may_read(self, path: Path) -> bool:
+        return self._declared is None or path in self._declared
+
+    def _allowed(self, path: Path) -> Path:
+        if not self._may_read(path):
+            raise ValueError(f"{path} is read by a job whose rule does not declare it as an input")
+        return path
