@@ -60,8 +60,8 @@ def _of_truth(name: str) -> bool:
 def with_edge(sites: xr.Dataset, cut: xr.Dataset) -> xr.Dataset:
     """Sites with the column `near_edge`: those around which no patch could be cut.
 
-    ``cut`` : Dataset over the `site` of every patch. Tables that have the column already, from before
-    patches decided, stay as they are.
+    ``cut`` : Dataset over the `site` of every patch. Tables that have the column already, from
+    before patches decided, stay as they are.
     """
     if "near_edge" in sites:
         return sites

@@ -16,9 +16,9 @@ class Traits:
 
     ``lattice`` : a lattice lies around every site; its strongest direction is the zero of angles.
     ``atoms`` : a site is a point of that lattice, so that strain is measured between sites, and
-    symmetry counts about a site. ``placed`` : a site has a place in an image, so that there are maps.
-    ``regular`` : sites form a regular grid of one ``spacing``. ``directed`` : a site has a direction
-    of its own.
+    symmetry counts about a site. ``placed`` : a site has a place in an image, so that there are
+    maps. ``regular`` : sites form a regular grid of one ``spacing``. ``directed`` : a site has a
+    direction of its own.
     """
 
     lattice: bool = False
@@ -42,8 +42,8 @@ _OF_OLD_METHODS = {"windows": WINDOWS, "frames": FRAMES}
 def traits_of(attributes: Mapping[Any, Any]) -> Traits:
     """The traits that the attributes of a store say.
 
-    Stores made before traits were written say a ``method`` alone: all but ``windows`` and ``frames``
-    found atoms.
+    Stores made before traits were written say a ``method`` alone: all but ``windows`` and
+    ``frames`` found atoms.
     """
     usual = _OF_OLD_METHODS.get(str(attributes.get("method")), ATOMS)
     known = [field.name for field in fields(Traits) if field.name in attributes]

@@ -28,8 +28,7 @@ def extract(
     ----------
     image : Dataset with `image` (time, channel, y, x), as in an image store.
     sites : Dataset as `sites.find` gives it.
-    settings : the part `patches` of a recipe (``samples.settings.Patches``); what is missing has its
-        default.
+    settings : the part `patches` of a recipe (``Patches``); what is missing has its default.
     threads : tiles worked on at once; the result does not depend on it.
 
     Returns

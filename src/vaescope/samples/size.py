@@ -21,8 +21,8 @@ def size_of(sites: xr.Dataset, shape: tuple[int, int], wanted: float | None) -> 
 
     Parameters
     ----------
-    sites : Dataset as `sites.find` gives it; its attribute `spacing` (px), or `window` (px) of sites
-        that stand for windows, says how large patches are.
+    sites : Dataset as `sites.find` gives it; its attribute `spacing` (px), or `window` (px) of
+        sites that stand for windows, says how large patches are.
     shape : (height, width) of the image in px.
     wanted : what the recipe says; None: nothing.
     """
@@ -39,8 +39,8 @@ def inside(sites: xr.Dataset, shape: tuple[int, int], size: float, pitch: float 
     """Mask (site,) of the sites whose patch lies in the image, with the margin that interpolation
     needs; windows, which are laid up to the edge, without it.
 
-    ``size``, ``pitch`` : px, side of a patch and distance of its samples, the outermost of which lie
-    half a pitch inside its sides.
+    ``size``, ``pitch`` : px, side of a patch and distance of its samples, the outermost of which
+    lie half a pitch inside its sides.
     """
     half = (size - pitch) / 2 if "window" in sites.attrs else size / 2 + _EDGE_MARGIN
     position = np.stack([sites["y"].values, sites["x"].values], axis=1)

@@ -1,4 +1,4 @@
-"""Atoms: found, refined, followed from frame to frame, and compared with the truth if it is known."""
+"""Atoms: found, refined, followed from frame to frame, and compared with a known truth."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Kinds of sites: how they are found, by which settings, with which traits, and in words.
 
-A new kind is a finder in a module of its own and a row of ``KINDS``. Nothing here imports what finds
-sites before sites are to be found: a workflow is planned from these rows.
+A new kind is a finder in a module of its own and a row of ``KINDS``. Nothing here imports what
+finds sites before sites are to be found: a workflow is planned from these rows.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Kind:
 
     ``find`` : finds the sites of an image. ``settings`` : data class of what a recipe may say of
     them. ``traits`` : what they are; an attribute of that name which ``find`` gives wins.
-    ``plan(settings)`` : what a recipe asks for, in a sentence. ``methods(settings, numbers)`` : what
-    was done, in sentences for a paper, empty if the patches say all; works are cited as ``[@key]``
-    with the keys of ``report.references``.
+    ``plan(settings)`` : what a recipe asks for, in a sentence. ``methods(settings, numbers)`` :
+    what was done, in sentences for a paper, empty if the patches say all; works are cited as
+    ``[@key]`` with the keys of ``report.references``.
     """
 
     find: Finder
@@ -103,7 +103,8 @@ class Atoms(OfSites):
     track: bool | None = setting(
         None,
         help="follow atoms from frame to frame; by default where there are several frames. Drift of"
-        " the whole frame is taken out first. `track` and `track_length` become columns of the sites",
+        " the whole frame is taken out first. `track` and `track_length` become columns of the"
+        " sites",
     )
     track_step: float = setting(
         STEP,
