@@ -27,6 +27,7 @@ from vaescope.ensemble.spool import Scratch, Spool
 from vaescope.judge import findings, scan
 from vaescope.numerics import one_thread
 from vaescope.progress import over
+from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.scores import labelled, restoration, truth
 from vaescope.structure import class_numbers, modes
 from vaescope.traits import traits_of
@@ -125,9 +126,14 @@ def _mapped(
     variables.update(found.variables(decoded.axes(own)))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
-    variables["residual"] = _site("residual over noise", left.residual, "1")
-    variables["explained"] = _site("explained by the model", explained, "1")
-    variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
+    checks: tuple[tuple[str, str, np.ndarray, Scale], ...] = (
+        ("residual", "residual over noise", left.residual, "sequential"),
+        ("explained", "explained by the model", explained, "categorical"),
+        ("predictive_p", "posterior predictive p-value", p_value, "sequential"),
+    )
+    for part, said, values, scale in checks:
+        about = attributes(said, "1", scale, group=CRITICISM)
+        variables[part] = ("site", values, about)
     latents = xr.Dataset(variables, coords=_coordinates(view, patches, variables))
     for key in patches.variables:
         if str(key).startswith("truth_"):
@@ -243,7 +249,3 @@ def _coordinates(
         if name not in taken and name not in coordinates
     }
     return coordinates
-
-
-def _site(long_name: str, values: np.ndarray, units: str) -> tuple[str, np.ndarray, dict[str, str]]:
-    return ("site", values, {"long_name": long_name, "units": units})
