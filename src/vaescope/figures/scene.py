@@ -95,7 +95,7 @@ class Scene:
     @property
     def windows(self) -> bool:
         """Whether sites are windows that lie wherever the atoms may be."""
-        return self.traits.placed and not self.traits.atoms
+        return self.traits.placed and self.traits.lattice and not self.traits.atoms
 
     @property
     def moving(self) -> bool:
