@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from vaescope.progress import over
+from vaescope.progress import track
 
 _AT_ONCE = 32  # tasks whose results are held beside what is made of them
 
@@ -27,7 +27,7 @@ def results(
 
     call, how = dask.delayed(work, pure=False), _scheduler(threads)
     starts = range(0, len(tasks), _AT_ONCE)
-    for start in over(label, starts, len(starts)):
+    for start in track(label, starts, len(starts)):
         yield from dask.compute(*(call(*each) for each in tasks[start : start + _AT_ONCE]), **how)
 
 

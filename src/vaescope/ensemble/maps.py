@@ -26,7 +26,7 @@ from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch, Spool
 from vaescope.judge import findings, scan
 from vaescope.numerics import one_thread
-from vaescope.progress import over
+from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.scores import labelled, restoration, truth
 from vaescope.structure import class_numbers, modes
@@ -77,7 +77,7 @@ def _encoded(
     ensemble: Sequence[Member], source: PatchSource, pool: ThreadPoolExecutor, threads: int
 ) -> list[Encoding]:
     """What every member says of every site, on disk; patches pass block by block."""
-    blocks = over("encoding sites", source.blocks(), -(-len(source) // source.block))
+    blocks = track("encoding sites", source.blocks(), -(-len(source) // source.block))
     data = (block for _, block in blocks)
     share = partial(in_turn, pool, 2 * threads)
     return encode_all(ensemble, data, len(source), share, Scratch().empty)
@@ -112,8 +112,8 @@ def _mapped(
     stack = Scratch().stack
     view = gather(encodings, gauges, kept, n, half, noise.inflation, named, stack)
     variables = view.variables()
-    assert encodings[0].told is not None
-    told = encodings[0].told[:]
+    assert encodings[0].conditions is not None
+    told = encodings[0].conditions[:]
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(

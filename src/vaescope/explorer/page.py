@@ -16,7 +16,8 @@ from vaescope.explorer.column import Column, narrow
 from vaescope.explorer.model import ModelColumns
 from vaescope.explorer.pack import Blocks, digest, script_json, script_source
 from vaescope.figures.scene import Scene, load
-from vaescope.figures.style import MISSING, Look
+from vaescope.figures.settings import Look
+from vaescope.figures.style import MISSING
 from vaescope.results import Results
 from vaescope.text import plain
 

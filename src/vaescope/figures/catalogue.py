@@ -32,8 +32,9 @@ from vaescope.figures import baselines as of_baselines
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.animation import Clip, class_clip
 from vaescope.figures.scene import Scene, load
+from vaescope.figures.settings import Look
 from vaescope.figures.sheet import FinishedFigure
-from vaescope.figures.style import Look, house
+from vaescope.figures.style import house
 from vaescope.judge import facts
 from vaescope.results import ModelResults, Results, layout
 
@@ -99,7 +100,7 @@ def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[st
     ------
     UserError : a store is missing or half-written, or the recipe asks for an unknown look.
     """
-    look = Look.from_recipe(recipe)
+    look = Look.of(recipe.get("figures"))
     root = results.path(layout.FIGURES)
     base = versions.version_of(results.image.attrs, recipe)
     root.mkdir(parents=True, exist_ok=True)
@@ -158,7 +159,7 @@ def _write(scene: Scene, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
     manifest, which is returned."""
     listed = []
     for drawn in figures(scene):
-        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.formats]
+        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.written]
         tables = drawn.behind.files(drawn.name)
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8")

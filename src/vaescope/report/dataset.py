@@ -11,7 +11,8 @@ import numpy as np
 
 from vaescope import explorer, store
 from vaescope.figures import versions
-from vaescope.figures.style import Look, category_colours
+from vaescope.figures.settings import Look
+from vaescope.figures.style import category_colours
 from vaescope.judge import facts as of_facts
 from vaescope.judge import scan
 from vaescope.report import embedded, prose
@@ -77,7 +78,7 @@ def write_report(
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
     shown = embedded.embedded(folder, {**manifest, "figures": own})
     taken = embedded.letters(shown) + _WORDS
-    look = Look.from_recipe(recipe)
+    look = Look.of(recipe.get("figures"))
     explored = explorer.build(results, models, look, embedded.PAGE - taken)
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.parallel import results
-from vaescope.progress import over
+from vaescope.progress import track
 from vaescope.sites import detect, scale
 from vaescope.sites.refine import Fit, refine
 from vaescope.sites.scale import Scale
@@ -76,10 +76,10 @@ def find_atoms(
     def seen(lengths: Scale) -> list[_Seen]:
         if detector is None:
             found = (_filtered(frame, lengths, settings, threads) for frame in frames)
-            return list(over("looking for sites in frames", found, len(frames)))
+            return list(track("looking for sites in frames", found, len(frames)))
         wanted = settings.threshold
         found = (_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames)
-        return list(over("asking the detector about frames", found, len(frames)))
+        return list(track("asking the detector about frames", found, len(frames)))
 
     chosen = seen(lengths)
     if settings.spacing is None and lengths.periodic and any(len(s.position) for s in chosen):
@@ -99,7 +99,7 @@ def find_atoms(
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         parts = list(
-            over("fitting sites in frames", pool.map(fitted, range(len(frames))), len(frames))
+            track("fitting sites in frames", pool.map(fitted, range(len(frames))), len(frames))
         )
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])

@@ -8,15 +8,16 @@ it in processes of their own.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
-from typing import Any
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,12 +26,15 @@ from vaescope.errors import UserError
 from vaescope.models.family import PhysicsLoss
 from vaescope.models.settings import ModelSettings
 from vaescope.numerics import one_thread, rounded_on_gpu
-from vaescope.progress import Course
+from vaescope.progress import Progress
 from vaescope.train import physics
 from vaescope.train.data import Data
 from vaescope.train.device_data import DeviceData
 from vaescope.train.fitting import Fitting
 from vaescope.train.schedule import TrainingSchedule
+
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
 
 LOOK = 0.3  # seconds between two looks at how far a process is
 
@@ -96,7 +100,7 @@ class Work:
 
 
 def train_all(
-    work: Work, groups: Sequence[list[int]], threads: int, log: Log, course: Course
+    work: Work, groups: Sequence[list[int]], threads: int, log: Log, progress: Progress
 ) -> Iterator[Trained]:
     """Train groups, ``threads`` of them at once; the results in the groups' order.
 
@@ -105,13 +109,13 @@ def train_all(
     UserError : the system ended a process.
     """
     workers = min(threads, len(groups))
-    here = Lock()
+    here, stopped = Lock(), Event()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         others = stack.enter_context(_processes(workers - 1, work)) if workers > 1 else None
 
         def one(group: list[int]) -> Trained:
-            pace = _Pace(work, group, course)
+            pace = _Pace(work, group, progress, stopped)
             if others is None or here.acquire(blocking=False):
                 try:
                     return work.train(group, log, pace.reached)
@@ -121,33 +125,56 @@ def train_all(
             return _beside(others, group, folder / f"{group[0]}", log, pace)
 
         pool = stack.enter_context(ThreadPoolExecutor(max(workers, 1)))
-        yield from pool.map(one, groups)
+        try:
+            yield from pool.map(one, groups)
+        except BaseException:  # Ctrl-C too: pool and processes would go on to their ends
+            stopped.set()
+            if others is not None:
+                others.shutdown(wait=False, kill_workers=True)
+            raise
 
 
 class _Pace:
-    """Tells the course of all groups how far one of them is."""
+    """Tells the progress of all groups how far one of them is."""
 
-    def __init__(self, work: Work, group: list[int], course: Course) -> None:
-        self.course, self.plan, self.sites = course, TrainingSchedule(work.settings), len(work.data)
+    def __init__(self, work: Work, group: list[int], progress: Progress, stopped: Event) -> None:
+        self.stopped = stopped
+        self.progress, self.plan, self.sites = (
+            progress,
+            TrainingSchedule(work.settings),
+            len(work.data),
+        )
         names = sorted({group[0], group[-1]})
         self.whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
         self.step: int | None = None
 
     def reached(self, step: int, bound: float) -> None:
-        """Tell of a step; of the first, from which the group starts, that it was done before."""
+        """Tell of a step; of the first, from which the group starts, that it was done before.
+
+        Raises
+        ------
+        CancelledError : the training was stopped; what it had done lies in its checkpoint.
+        """
+        self.go_on()
         if self.step is None:
             self.step = step
-            self.course.skip(step)
+            self.progress.skip(step)
             return
         steps, sites = self.plan.settings.steps, self.sites
         epoch, last = (self.plan.seen(k, sites) / sites for k in (step, steps))
         said = f", ELBO {bound:.1f}" if np.isfinite(bound) else ""
         words = f"{self.whose}: epoch {epoch:.0f} of {last:.0f}{said}"
-        self.course.advance(step - self.step, words=words)
+        self.progress.update(step - self.step, words=words)
         self.step = step
+
+    def go_on(self) -> None:
+        """Raise a CancelledError if the training was stopped."""
+        if self.stopped.is_set():
+            raise CancelledError
 
     def look(self, file: Path) -> None:
         """Tell of what another process wrote of itself: the first step, the last, the bound."""
+        self.go_on()
         start, step, bound = np.fromfile(file)
         if start >= 0 and self.step is None:
             self.reached(int(start), bound)
@@ -161,12 +188,24 @@ def _bound(fitting: Fitting) -> float:
     return sum(row["elbo"] for row in last) / len(last) if last else float("nan")
 
 
-def _processes(count: int, work: Work) -> Executor:
+def _processes(count: int, work: Work) -> ProcessPoolExecutor:
     """So many processes, which end with this one and import nothing of the caller's own program."""
     from loky import ProcessPoolExecutor
 
-    executor: Executor = ProcessPoolExecutor(count, initializer=_receive, initargs=(work,))
-    return executor
+    return ProcessPoolExecutor(count, initializer=_receive, initargs=(work,))
+
+
+@contextmanager
+def _spared_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it is for this one, which ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(work: Work) -> None:
@@ -183,7 +222,8 @@ def _beside(others: Executor, group: list[int], file: Path, log: Log, pace: _Pac
     from loky.process_executor import TerminatedWorkerError
 
     np.full(3, -1.0).tofile(file)
-    future = others.submit(_elsewhere, group, file, os.getpid())
+    with _spared_interrupts():
+        future = others.submit(_elsewhere, group, file, os.getpid())
     while wait([future], LOOK).not_done:
         pace.look(file)
     try:
