@@ -14,7 +14,8 @@ from vaescope.errors import UserError, suggestion
 from vaescope.results import layout
 from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, merge, read_yaml
-from vaescope.sites.kinds import Windows, kind_of
+from vaescope.sites.kinds import kind_of
+from vaescope.sites.settings import Windows
 
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
