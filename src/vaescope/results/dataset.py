@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaescope import store
+from vaescope.errors import UserError
 from vaescope.results import layout
 from vaescope.results.model import ModelResults
 
@@ -81,6 +82,7 @@ class Results:
     def latents(self, model: str) -> xr.Dataset:
         """Open the latent maps of a model, not loaded."""
         latents = self._open(layout.LATENTS, model)
+        _refuse_earlier(latents, "consensus_content", self.path(layout.LATENTS, model), model)
         if "site" not in latents.coords:
             latents = latents.assign_coords(site=self.patches["site"].values)
         return latents
@@ -114,6 +116,7 @@ class Results:
         if not self.has(layout.STRAIN):
             return None
         strain = self._open(layout.STRAIN).load()
+        _refuse_earlier(strain, "strain", self.path(layout.STRAIN), "strain")
         same = strain.sizes.get("site") == self.sites.sizes["site"]
         return strain if strain.attrs.get("ordered") and same else None
 
@@ -132,3 +135,15 @@ class Results:
         if not self._may_read(path):
             raise ValueError(f"{path} is read by a job whose rule does not declare it as an input")
         return path
+
+
+def _refuse_earlier(made: xr.Dataset, name: str, path: Path, what: str) -> None:
+    """Refuse a store from before variables said of themselves what they are and in which unit:
+    figures and tables would leave them out without a word."""
+    if name in made.variables and "scale" not in made[name].attrs:
+        raise UserError(
+            f"the maps of `{what}` were made by an earlier version of vaescope",
+            file=path,
+            found="variables without words and scales",
+            remedy="Delete this folder and run the workflow again; trained members are kept",
+        )
