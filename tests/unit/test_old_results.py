@@ -51,7 +51,7 @@ def opened(made: Callable[[], Any]) -> Any:
 def test_the_table_of_sites_has_all_of_its_columns_or_says_what_to_run_again(old):
     columns = opened(lambda: table.columns_of(Results(old), MODELS))
     if columns is not None:
-        names = " ".join(column.name for column in columns)
+        names = " ".join(column.column for column in columns)
         for part in ("latent_1", "angle", "offset_y", "offset_x", "strain_xy", "class", "y_nm"):
             assert part in names
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaescope import store
-from vaescope.errors import UserError
+from vaescope.columns import with_edge
 from vaescope.results import layout
 from vaescope.results.model import ModelResults
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,13 +62,13 @@ class Results:
 
     @cached_property
     def sites(self) -> xr.Dataset:
-        """The sites of all frames."""
+        """The sites of all frames, with which of them are too near the edge for a patch."""
         import numpy as np
 
         sites = self._open(layout.SITES).load()
         if "site" not in sites.coords:
             sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
-        return sites
+        return with_edge(sites, self.patches) if self.has(layout.PATCHES) else sites
 
     @cached_property
     def patches(self) -> xr.Dataset:
@@ -77,12 +78,11 @@ class Results:
     @property
     def stack(self) -> bool:
         """Whether every frame is a patch of its own, so that there is no image to map on."""
-        return self.sites.attrs.get("method") == "frames"
+        return not traits_of(self.sites.attrs).placed
 
     def latents(self, model: str) -> xr.Dataset:
         """Open the latent maps of a model, not loaded."""
         latents = self._open(layout.LATENTS, model)
-        _refuse_earlier(latents, "consensus_content", self.path(layout.LATENTS, model), model)
         if "site" not in latents.coords:
             latents = latents.assign_coords(site=self.patches["site"].values)
         return latents
@@ -116,7 +116,6 @@ class Results:
         if not self.has(layout.STRAIN):
             return None
         strain = self._open(layout.STRAIN).load()
-        _refuse_earlier(strain, "strain", self.path(layout.STRAIN), "strain")
         same = strain.sizes.get("site") == self.sites.sizes["site"]
         return strain if strain.attrs.get("ordered") and same else None
 
@@ -135,15 +134,3 @@ class Results:
         if not self._may_read(path):
             raise ValueError(f"{path} is read by a job whose rule does not declare it as an input")
         return path
-
-
-def _refuse_earlier(made: xr.Dataset, name: str, path: Path, what: str) -> None:
-    """Refuse a store from before variables said of themselves what they are and in which unit:
-    figures and tables would leave them out without a word."""
-    if name in made.variables and "scale" not in made[name].attrs:
-        raise UserError(
-            f"the maps of `{what}` were made by an earlier version of vaescope",
-            file=path,
-            found="variables without words and scales",
-            remedy="Delete this folder and run the workflow again; trained members are kept",
-        )
