@@ -10,6 +10,7 @@ from vaescope.models import zoo
 from vaescope.report import prose
 from vaescope.report.cite import citation
 from vaescope.report.references import Reference, chosen
+from vaescope.results.facts import Facts
 
 Cite = Callable[..., str]
 """Marks works by their keys and gives what stands in the text, as ` [1, 2]`."""
@@ -34,12 +35,13 @@ class Methods:
         return "\n\n".join([citation().bibtex, *(each.bibtex for each in self.references)])
 
 
-def methods(facts: dict[str, Any], labels: dict[str, str] | None = None) -> Methods:
+def methods(facts: Facts, recipe: dict[str, Any], labels: dict[str, str] | None = None) -> Methods:
     """The text for one run.
 
     Parameters
     ----------
-    facts : of ``judge.facts.gather``.
+    facts : of the dataset.
+    recipe : the resolved recipe.
     labels : each model in words (``label`` of its latents), by name.
     """
     keys: list[str] = []
@@ -49,9 +51,9 @@ def methods(facts: dict[str, Any], labels: dict[str, str] | None = None) -> Meth
         return " [" + ", ".join(str(keys.index(name) + 1) for name in named) + "]"
 
     numbers: dict[str, dict[str, float]] = {}
-    for each in facts["numbers"]:
-        numbers.setdefault(each["about"], {})[each["name"]] = each["value"]
-    recipe, data = facts["recipe"], facts["data"]
+    for score in facts.scores:
+        numbers.setdefault(score.about, {})[score.name] = score.value
+    data = facts.data
     found = numbers.get("sites", {})
     paragraphs = [
         _data(data, recipe),
@@ -101,7 +103,7 @@ def _sites(
         where = "at random places" if settings.get("count") else "on a regular grid"
         return f"No atoms were looked for: {count} windows were laid {where} over the image."
     detector = settings.get("detector") or {}
-    how = {
+    ways = {
         "log": "as extrema of the Laplacian of Gaussian at the scale of the lattice",
         "maxima": "as local extrema of the smoothed image",
         "model": f"by an ensemble of {prose.number(detector.get('members', 0))} U-Nets"
@@ -111,7 +113,8 @@ def _sites(
         + cite("tobin2017")
         if method == "model"
         else "",
-    }[method]
+    }
+    how = ways.get(method, f"by the method “{method}”")
     given = "given" if settings.get("spacing") else "estimated from the image"
     text = f"Sites were found {how}; their spacing, {given}, is {spacing}."
     if settings.get("refine", True):
@@ -259,15 +262,15 @@ def _criticism(recipe: dict[str, Any], numbers: dict[str, dict[str, float]], cit
     )
 
 
-def _software(facts: dict[str, Any], cite: Cite) -> str:
-    packages = facts.get("packages") or {}
+def _software(facts: Facts, cite: Cite) -> str:
+    packages = facts.packages
     versions = ", ".join(
         f"{name} {packages[name]}"
         for name in ("torch", "numpy", "scipy", "scikit-image", "scikit-learn", "rosettasciio")
         if name in packages
     )
-    codes = list(dict.fromkeys(code for code in facts.get("stores", {}).values() if code))
+    codes = list(dict.fromkeys(code for code in facts.stores.values() if code))
     return (
-        f"All stages were run by the workflow vaescope {', '.join(codes) or facts['code_version']}"
+        f"All stages were run by the workflow vaescope {', '.join(codes) or facts.code_version}"
         f" on Snakemake{cite('molder2021')}" + (f", with {versions}." if versions else ".")
     )
