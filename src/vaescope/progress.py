@@ -1,16 +1,18 @@
-"""Progress of long work: lines in a log at sensible intervals, and a bar on a terminal.
+"""Progress of long work, counted by tqdm: lines in a log, ever more rarely; a bar on a terminal.
 
-The library says how far it is (``course``); whoever runs it says where that shows (``shown``). In a
+The library counts its steps (``Progress``); whoever runs it says where that shows (``shown``). In a
 notebook or a test, where nobody does, it costs nothing.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+from tqdm.std import tqdm
 
 from vaescope.text import duration
 
@@ -18,164 +20,144 @@ T = TypeVar("T")
 
 FIRST_LINE, LONGEST_GAP = 5.0, 60.0
 """Seconds to the first line in a log; each gap is twice the one before, up to the longest."""
+INTERVAL = 0.2
+"""Seconds between two looks at the progress, at least."""
+LINE = "{desc}: {share} % ({n} of {total}){postfix}{left}"
 
 
 class Display(Protocol):
     """Where progress shows."""
 
-    def update(self, course: Course) -> None:
-        """Show how far a piece of work is; called at every step, from any thread."""
+    def update(self, work: Progress) -> None:
+        """Show how far a piece of work is; called from any thread."""
 
-    def end(self, course: Course) -> None:
-        """The work has ended."""
+    def end(self, work: Progress) -> None:
+        """Show that the work has ended."""
 
 
-class Course:
-    """One piece of work: ``done`` of ``total`` steps, and words about how it goes."""
+class Progress(tqdm):
+    """One piece of work: loop over it as over its items, or ``update`` it after each step.
 
-    def __init__(self, what: str, total: int, display: Display | None) -> None:
-        self.what, self.total, self.done, self.words = what, total, 0, ""
-        self.started, self._before = time.monotonic(), 0
-        self._display, self._lock = display, threading.Lock()
+    Work within work is silent: the outer one shows. ``log`` takes lines where nobody shows
+    progress. A front end of tqdm as ``tqdm.rich`` is.
+    """
+
+    monitor_interval = 0  # no thread of tqdm's own: what shows comes with the steps
+    _lock = threading.RLock()  # nor its lock between processes
+
+    def __init__(
+        self,
+        iterable: Iterable | None = None,
+        desc: str = "",
+        total: int | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        display = _display.get() or (Lines(log) if log else _SILENT)
+        super().__init__(
+            iterable,
+            desc,
+            total,
+            gui=True,
+            disable=display is _SILENT,
+            mininterval=INTERVAL,
+            miniters=1,
+            smoothing=0,
+            bar_format=LINE,
+        )
+        self._shown_on = display
+        if not self.disable:
+            self._around = _display.get()
+            _display.set(_SILENT)
 
     def skip(self, steps: int) -> None:
-        """Tell that so many steps were done before, which says nothing of the pace."""
+        """Count steps that were done before, which say nothing of the pace."""
         with self._lock:
-            self.done += steps
-            self._before += steps
+            self.n += steps
+            self.initial += steps
 
-    def advance(self, steps: int = 1, words: str | None = None) -> None:
-        """Tell that so many steps more are done."""
+    def update(self, n: float | None = 1, words: str | None = None) -> bool | None:
+        """Count ``n`` steps more; ``words`` say how it goes."""
         with self._lock:
-            self.done += steps
             if words is not None:
-                self.words = words
-            # Of work within work the outer one shows.
-            if self._display is not None and _running[:1] == [self]:
-                self._display.update(self)
+                self.set_postfix_str(words, refresh=False)
+            return super().update(n)
 
     @property
-    def seconds(self) -> float:
-        """Since its beginning."""
-        return time.monotonic() - self.started
+    def format_dict(self) -> dict[str, Any]:
+        """What can stand in a line or a bar: tqdm's facts, the whole per cent and the time left."""
+        facts = super().format_dict
+        done, left = facts["n"] - facts["initial"], ""
+        to_do = (facts["total"] or 0) - facts["n"]
+        if done > 0 and to_do > 0:
+            left = f", about {duration(facts['elapsed'] * to_do / done)} left"
+        return facts | {"left": left, "share": 100 * facts["n"] // max(facts["total"] or 0, 1)}
 
-    @property
-    def left(self) -> float | None:
-        """Seconds left at the pace so far; None while that is not known."""
-        here = self.done - self._before
-        if here <= 0:
-            return None
-        return self.seconds * max(self.total - self.done, 0) / here
+    def display(self, *_: object, **__: object) -> None:
+        """Show how far it is."""
+        self._shown_on.update(self)
 
-    @property
-    def share(self) -> int:
-        """Per cent done."""
-        return 100 * self.done // max(self.total, 1)
+    def clear(self, *_: object, **__: object) -> None:
+        """Leave everything in its place: displays tidy up after themselves."""
 
-    def __str__(self) -> str:
-        parts = [f"{self.what}: {self.share} % ({self.done} of {self.total})", self.words]
-        if self.left and self.done < self.total:
-            parts.append(f"about {duration(self.left)} left")
-        return ", ".join(part for part in parts if part)
+    def close(self) -> None:
+        """End the work."""
+        if not self.disable:
+            super().close()
+            _display.set(self._around)
+            self._shown_on.end(self)
 
 
 class Lines:
-    """A display of plain lines, soon at first and then ever more rarely."""
+    """A display of lines in a log, soon at first and then ever more rarely."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
-        self._write, self._lock = write, threading.Lock()
-        self._due: dict[int, tuple[float, float]] = {}
+        self._write, self._due, self._gap = write, FIRST_LINE, FIRST_LINE
 
-    def update(self, course: Course) -> None:
-        """A line, if it is time for one."""
-        with self._lock:
-            due, gap = self._due.get(id(course), (FIRST_LINE, FIRST_LINE))
-            if course.seconds >= due and course.done < course.total:
-                self._write(str(course))
-                gap = min(2 * gap, LONGEST_GAP)
-                self._due[id(course)] = course.seconds + gap, gap
+    def update(self, work: Progress) -> None:
+        """Write a line, if it is time for one."""
+        seconds = work.format_dict["elapsed"]
+        if seconds >= self._due and work.n < work.total:
+            self._write(str(work))
+            self._gap = min(2 * self._gap, LONGEST_GAP)
+            self._due = seconds + self._gap
 
-    def end(self, course: Course) -> None:
-        """A last line about what took long."""
-        with self._lock:
-            if self._due.pop(id(course), None) and course.done >= course.total:
-                words = f", {course.words}" if course.words else ""
-                self._write(f"{course.what}: done in {duration(course.seconds)}{words}")
+    def end(self, work: Progress) -> None:
+        """Write a last line about what took long."""
+        if self._gap > FIRST_LINE and work.n >= work.total:
+            took = duration(work.format_dict["elapsed"])
+            self._write(
+                f"{work.desc}: done in {took}{', ' * bool(work.postfix)}{work.postfix or ''}"
+            )
+        self._due = self._gap = FIRST_LINE
 
 
-_display: Display | None = None
-_running: list[Course] = []
+_SILENT = Lines(lambda text: None)
+_display: ContextVar[Display | None] = ContextVar("display", default=None)
 
 
 @contextmanager
 def shown(display: Display) -> Iterator[None]:
-    """Show the progress of everything in the block, in all threads, on a display."""
-    global _display
-    before, _display = _display, display
+    """Show the progress of everything in the block on a display."""
+    before = _display.get()
+    _display.set(display)
     try:
         yield
     finally:
-        _display = before
+        _display.set(before)
 
 
-@contextmanager
-def course(
-    what: str, total: int, otherwise: Callable[[str], None] | None = None
-) -> Iterator[Course]:
-    """Work of ``total`` steps: call ``advance`` after each.
+def track(what: str, items: Iterable[T], total: int) -> Iterable[T]:
+    """Loop over items, each counted as done when the next is asked for."""
+    return Progress(items, what, total)
 
-    ``otherwise`` takes lines where nobody shows progress.
+
+def chunks(what: str) -> AbstractContextManager:
+    """Show what Dask computes in the block with its threads, task by task.
+
+    A ``dask.distributed`` cluster shows nothing here: it has a page of its own.
     """
-    display = _display if _display is not None else Lines(otherwise) if otherwise else None
-    made = Course(what, total, display)
-    _running.append(made)
-    try:
-        yield made
-    finally:
-        _end(made)
+    if _display.get() in (None, _SILENT):
+        return nullcontext()
+    from tqdm.dask import TqdmCallback
 
-
-def _end(course: Course) -> None:
-    first = _running[:1] == [course]
-    if course in _running:
-        _running.remove(course)
-    if first and course._display is not None:
-        course._display.end(course)
-
-
-@contextmanager
-def chunks(what: str) -> Iterator[None]:
-    """What Dask computes in the block with its threads, told task by task.
-
-    A ``dask.distributed`` cluster tells nothing here: it has a page of its own.
-    """
-    if _display is None:
-        yield
-        return
-    from dask.callbacks import Callback
-
-    running: list[Course] = []
-
-    def start(graph: object, state: dict) -> None:
-        total = sum(len(state[part]) for part in ("ready", "waiting"))
-        running.append(Course(what, total, _display))
-        _running.append(running[-1])
-
-    def step(*_: object) -> None:
-        if running:
-            running[-1].advance()
-
-    def finish(*_: object) -> None:
-        if running:
-            _end(running.pop())
-
-    with Callback(start_state=start, posttask=step, finish=finish):
-        yield
-
-
-def over(what: str, items: Iterable[T], total: int) -> Iterator[T]:
-    """The items, each counted as done when the next is asked for."""
-    with course(what, total) as made:
-        for item in items:
-            yield item
-            made.advance()
+    return TqdmCallback(tqdm_class=Progress, desc=what)

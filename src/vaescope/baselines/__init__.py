@@ -18,7 +18,7 @@ from vaescope.baselines import clusters, embeddings, factors
 from vaescope.baselines.outcome import NOISE, MethodResult
 from vaescope.baselines.pixels import Pixels, look, mask
 from vaescope.errors import UserError, refuse_unknown
-from vaescope.progress import over
+from vaescope.progress import track
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run(
     except UserError as error:
         failed, notes = list(asked["methods"]), dict.fromkeys(asked["methods"], str(error))
     methods = asked["methods"]
-    for name in over("classical methods", methods, len(methods)):
+    for name in track("classical methods", methods, len(methods)):
         if seen is None:
             break
         began = time.perf_counter()

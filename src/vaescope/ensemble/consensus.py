@@ -17,6 +17,7 @@ from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.gauge import Gauge
 from vaescope.ensemble.spool import Stacked
 from vaescope.ensemble.stability import dissolve
+from vaescope.quantities import Scale, attributes
 
 OfMembers = np.ndarray | Stacked
 """An array over the member and the site, perhaps one on disk."""
@@ -108,13 +109,14 @@ class AlignedMembers:
                 _about("share of the reference member's content explained", "1"),
             ),
         }
-        for name, dims, units in (
-            ("content", ("latent",), "1"),
-            ("offset", ("axis",), "px"),
-            ("strain", ("component",), "1"),
-            ("scale", (), "1"),
-            ("shear", (), "rad"),
-        ):
+        parts: tuple[tuple[str, tuple[str, ...], str, Scale], ...] = (
+            ("content", ("latent",), "1", "sequential"),
+            ("offset", ("axis",), "px", "diverging"),
+            ("strain", ("component",), "1", "diverging"),
+            ("scale", (), "1", "sequential"),
+            ("shear", (), "rad", "diverging"),
+        )
+        for name, dims, units, scale in parts:
             value, sd = getattr(self, name), getattr(self, f"{name}_sd")
             if value is None:
                 continue
@@ -123,7 +125,7 @@ class AlignedMembers:
             out[f"consensus_{name}"] = (
                 (site, *dims),
                 self._voted(_mean, value),
-                _about(name, units),
+                attributes(name, units, scale, error=f"{name}_spread"),
             )
             total = self._voted(_spread, value, sd)
             out[f"{name}_spread"] = ((site, *dims), total, _about(f"uncertainty of {name}", units))
@@ -134,7 +136,10 @@ class AlignedMembers:
             out["consensus_angle"] = (
                 (site,),
                 self.consensus_angle,
-                _about("angle", "rad") | note,
+                attributes(
+                    "angle", "rad", "cyclic", error="angle_spread", period=2 * np.pi / self.n
+                )
+                | note,
             )
             total = self._voted(self._spread_of_angles, self.angle, self.angle_sd)
             out["angle_spread"] = ((site,), total, _about("uncertainty of angle", "rad"))
@@ -149,10 +154,14 @@ class AlignedMembers:
             out["consensus_class_probability"] = (
                 (site, "class"),
                 mean,
-                _about("class probability", "1"),
+                attributes("class probability", "1", "sequential", valid=(0, 1)),
             )
-            out["consensus_class"] = ((site,), self.consensus_class, _about("class", "1"))
-            out["class_entropy"] = ((site,), entropy, _about("entropy of the class", "nats"))
+            names = [f"class {k}" for k in range(mean.shape[1])]
+            about = attributes("class", "1", "categorical", error="class_entropy", meanings=names)
+            out["consensus_class"] = ((site,), self.consensus_class, about)
+            most = float(np.log(max(mean.shape[1], 2)))
+            about = attributes("entropy of the class", "nats", valid=(0, most))
+            out["class_entropy"] = ((site,), entropy, about)
             out["class_count"] = (("class",), self.class_count, _about("sites of the class", "1"))
         if self.asked_probability is not None:
             asked = "asked_class"

@@ -23,7 +23,8 @@ from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.numerics import one_thread
-from vaescope.progress import over
+from vaescope.progress import track
+from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.structure import class_numbers, modes
 
@@ -72,7 +73,7 @@ def _encoded(
     ensemble: Sequence[Member], source: PatchSource, pool: ThreadPoolExecutor, threads: int
 ) -> list[Encoding]:
     """What every member says of every site, on disk; patches pass block by block."""
-    blocks = over("encoding sites", source.blocks(), -(-len(source) // source.block))
+    blocks = track("encoding sites", source.blocks(), -(-len(source) // source.block))
     data = (block for _, block in blocks)
     share = partial(in_turn, pool, 2 * threads)
     return encode_all(ensemble, data, len(source), share, Scratch().empty)
@@ -145,10 +146,15 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables.update(found.variables(decoded.axes(own)))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
-    variables["residual"] = _site("residual over noise", left.residual, "1")
-    variables["explained"] = _site("explained by the model", left.explained, "1")
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
-    variables["predictive_p"] = _site("posterior predictive p-value", p_value, "1")
+    checks: tuple[tuple[str, str, np.ndarray, Scale], ...] = (
+        ("residual", "residual over noise", left.residual, "sequential"),
+        ("explained", "explained by the model", left.explained, "categorical"),
+        ("predictive_p", "posterior predictive p-value", p_value, "sequential"),
+    )
+    for part, said, values, scale in checks:
+        about = attributes(said, "1", scale, group=CRITICISM)
+        variables[part] = ("site", values, about)
     if "class_entropy" in variables and not own.labels:
         compared = class_numbers.compare(view.consensus_content, own.classes)
         variables.update(compared.variables())
@@ -236,7 +242,3 @@ def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
         if key in patches:
             coordinates[key] = ("site", patches[key].values, patches[key].attrs)
     return coordinates
-
-
-def _site(long_name: str, values: np.ndarray, units: str) -> tuple[str, np.ndarray, dict[str, str]]:
-    return ("site", values, {"long_name": long_name, "units": units})

@@ -8,7 +8,7 @@ import dask
 import numpy as np
 from scipy import ndimage
 
-from vaescope.progress import over
+from vaescope.progress import track
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,7 +52,7 @@ def cut(
     if threads > 1:
         how = {"scheduler": "threads", "num_workers": threads}
     starts = range(0, len(jobs), _AT_ONCE)
-    for start in over("cutting patches tile by tile", starts, len(starts)):
+    for start in track("cutting patches tile by tile", starts, len(starts)):
         some = slice(start, start + _AT_ONCE)
         done = dask.compute(*jobs[some], **how)
         for (members, channel), values in zip(places[some], done, strict=True):

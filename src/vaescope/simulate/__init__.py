@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope.quantities import TRUTH, Scale, attributes
 from vaescope.simulate import arguments, cards, pairs
 from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.microscope import microscope
@@ -148,7 +149,8 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
                 {"long_name": "detected electrons", "units": "1"},
             ),
             **{
-                f"truth_{key}": ("truth_site", values, _about(key)) for key, values in truth.items()
+                f"truth_{key}": ("truth_site", values, _about(key, made.symmetry))
+                for key, values in truth.items()
             },
         },
         coords={
@@ -170,28 +172,29 @@ def _crystal(name: str, system: str, parameters: Parameters, seed: int) -> xr.Da
     return image.chunk({"time": 1, "channel": 1, "y": min(size, 1024), "x": min(size, 1024)})
 
 
-# name of a truth -> (what it is in words, its unit)
-TRUTHS = {
-    "y": ("true row of the column", "px"),
-    "x": ("true column of the column", "px"),
-    "angle": ("true rotation of the lattice", "rad"),
-    "phase": ("true phase", "1"),
-    "species": ("true sublattice", "1"),
-    "strain_xx": ("true strain along x", "1"),
-    "strain_yy": ("true strain along y", "1"),
-    "strain_xy": ("true strain between x and y (down)", "1"),
-    "bound": ("Cramér–Rao bound of the position per coordinate", "px"),
-    "polar_y": ("true displacement of Fe against Bi along y", "px"),
-    "polar_x": ("true displacement of Fe against Bi along x", "px"),
-    "defect": ("true kind of defect", "1"),
-    "frame": ("frame in which the column is seen", "1"),
-    "track": ("which atom it is, in all frames", "1"),
+# name of a truth -> (what it is in words, its unit, how its values are ordered)
+TRUTHS: dict[str, tuple[str, str, Scale | None]] = {
+    "y": ("true row of the column", "px", None),
+    "x": ("true column of the column", "px", None),
+    "angle": ("true rotation of the lattice", "rad", "cyclic"),
+    "phase": ("true phase", "1", "categorical"),
+    "species": ("true sublattice", "1", "categorical"),
+    "strain_xx": ("true strain along x", "1", "diverging"),
+    "strain_yy": ("true strain along y", "1", "diverging"),
+    "strain_xy": ("true strain between x and y (down)", "1", "diverging"),
+    "bound": ("Cramér–Rao bound of the position per coordinate", "px", None),
+    "polar_y": ("true displacement of Fe against Bi along y", "px", "diverging"),
+    "polar_x": ("true displacement of Fe against Bi along x", "px", "diverging"),
+    "defect": ("true kind of defect", "1", "categorical"),
+    "frame": ("frame in which the column is seen", "1", None),
+    "track": ("which atom it is, in all frames", "1", None),
 }
 
 
-def _about(name: str) -> dict[str, str]:
-    words, unit = TRUTHS[name]
-    return {"long_name": words, "units": unit}
+def _about(name: str, symmetry: int) -> dict[str, Any]:
+    words, unit, scale = TRUTHS[name]
+    period = 2 * np.pi / symmetry if scale == "cyclic" else None
+    return attributes(words, unit, scale, period=period, group=TRUTH)
 
 
 def parse(name: str) -> tuple[str, Chosen]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
-from vaescope.progress import over
+from vaescope.progress import track
 from vaescope.sites import detect, scale
 from vaescope.sites.refine import Fit, refine
 from vaescope.sites.scale import Scale
@@ -74,10 +74,10 @@ def find_atoms(
     def seen(lengths: Scale) -> list[_Seen]:
         if detector is None:
             found = (_filtered(frame, lengths, settings, threads) for frame in frames)
-            return list(over("looking for sites in frames", found, len(frames)))
+            return list(track("looking for sites in frames", found, len(frames)))
         wanted = settings["threshold"]
         found = (_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames)
-        return list(over("asking the detector about frames", found, len(frames)))
+        return list(track("asking the detector about frames", found, len(frames)))
 
     chosen = seen(lengths)
     if settings["spacing"] is None and lengths.periodic and any(len(s.position) for s in chosen):
@@ -97,7 +97,7 @@ def find_atoms(
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         parts = list(
-            over("fitting sites in frames", pool.map(fitted, range(len(frames))), len(frames))
+            track("fitting sites in frames", pool.map(fitted, range(len(frames))), len(frames))
         )
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in parts])
@@ -231,7 +231,7 @@ def _fitted(
         ]
         with ThreadPoolExecutor(threads) as pool:
             fits = pool.map(lambda corner: _fitted_tile(frame, corner, start, lengths), corners)
-            for own, fit in filter(None, over("fitting sites in tiles", fits, len(corners))):
+            for own, fit in filter(None, track("fitting sites in tiles", fits, len(corners))):
                 position[own], error[own] = fit.position, fit.error
                 rest[own] = np.column_stack(
                     [sign * fit.amplitude, fit.width, sign * fit.background, fit.quality]

@@ -17,6 +17,7 @@ import numpy as np
 
 from vaescope import deformation
 from vaescope.deformation import COMPONENTS
+from vaescope.quantities import FIT, STRAIN, TRUTH, attributes
 from vaescope.strain import gpa, neighbours, of_model, scatter
 from vaescope.strain.lattice import Lattice, find_lattice
 from vaescope.strain.neighbours import RESOLUTION
@@ -153,38 +154,36 @@ def _dataset(
     import xarray as xr
 
     seen = [relative(found.deformation, reference) for found in maps.values()]
-    table = {
-        "strain": ("component", [strain for strain, _ in seen], "strain", "1"),
-        "strain_error": (
-            "component",
-            [found.strain_error for found in maps.values()],
-            "standard error of the strain",
-            "1",
+    strains, turns = (np.stack(parts) for parts in zip(*seen, strict=True))
+    errors = np.stack([found.strain_error for found in maps.values()])
+    sway = np.stack([found.rotation_error for found in maps.values()])
+    of_method, tensor = ("method", "site"), ("method", "site", "component")
+    about = {
+        "strain": attributes("strain", "1", "diverging", error="strain_error", group=STRAIN),
+        "rotation": attributes(
+            "rotation, counter-clockwise", "rad", "diverging", error="rotation_error", group=STRAIN
         ),
-        "rotation": ("", [turn for _, turn in seen], "rotation, counter-clockwise", "rad"),
-        "rotation_error": (
-            "",
-            [found.rotation_error for found in maps.values()],
-            "standard error of the rotation",
-            "rad",
+        "reference": attributes(
+            "site of the region whose strain is taken as zero", "1", "categorical", group=FIT
+        ),
+        "neighbours": attributes("neighbours on the lattice", "1", "sequential", group=FIT),
+        "misfit": attributes(
+            "mean square residual of the neighbours' fit", "1", "sequential", group=FIT
         ),
     }
     variables: dict[str, Any] = {
-        name: (
-            ("method", "site", *([last] if last else [])),
-            np.stack(values),
-            {"long_name": words, "units": unit},
-        )
-        for name, (last, values, words, unit) in table.items()
+        "strain": (tensor, strains, about["strain"]),
+        "strain_error": (tensor, errors, attributes("standard error of the strain", "1")),
+        "rotation": (of_method, turns, about["rotation"]),
+        "rotation_error": (of_method, sway, attributes("standard error of the rotation", "rad")),
+        "reference": ("site", reference, about["reference"]),
+        "neighbours": ("site", fitted.count, about["neighbours"]),
+        "misfit": ("site", fitted.misfit, about["misfit"]),
     }
-    for name, values, words in (
-        ("reference", reference, "site of the region whose strain is taken as zero"),
-        ("neighbours", fitted.count, "neighbours on the lattice"),
-        ("misfit", fitted.misfit, "mean square of what the neighbours' fit leaves over"),
-    ):
-        variables[name] = ("site", values, {"long_name": words, "units": "1"})
     coords: dict[str, Any] = {"method": list(maps), "component": list(COMPONENTS)}
-    coords |= {name: ("site", sites[name].values) for name in ("frame", "y", "x")}
+    coords |= {
+        name: ("site", sites[name].values, sites[name].attrs) for name in ("frame", "y", "x")
+    }
     return xr.Dataset(variables, coords | {"site": sites["site"].values}, attrs=_facts(sites))
 
 
@@ -193,9 +192,10 @@ def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
     strain = np.stack([sites[f"truth_strain_{name}"].values for name in COMPONENTS], 1)
     carried = deformation.join(strain, sites["truth_angle"].values.astype(float))
     true, turn = relative(carried, dataset["reference"].values)
-    about = {"long_name": "true strain", "units": "1"}
+    about = attributes("true strain", "1", "diverging", group=TRUTH)
     dataset["truth_strain"] = (("site", "component"), true, about)
-    dataset["truth_rotation"] = ("site", turn, {"long_name": "true rotation", "units": "rad"})
+    about = attributes("true rotation", "rad", "diverging", group=TRUTH)
+    dataset["truth_rotation"] = ("site", turn, about)
 
 
 def _facts(sites: xr.Dataset) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
+from vaescope.quantities import CLASSES, attributes
+
 MOST_MODES = 60
 SMALLEST = 5  # sites that make a mode, at least, and this share of all of them
 CORE = 4  # neighbours by whose distance the density is told; half the least mode if that is more
@@ -51,8 +53,10 @@ class Modes:
     def variables(self, picture: tuple[str, str, str]) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
         patch = ("channel", "py", "px")
+        names = [f"mode {k + 1}" for k in range(len(self.content))]
+        about = attributes("mode", "1", "categorical", meanings=names, group=CLASSES)
         return {
-            "mode": (("site",), self.label, {"long_name": "mode of the density", "units": "1"}),
+            "mode": (("site",), self.label, about),
             "mode_content": (("mode_number", "latent"), self.content),
             "mode_decoded": (("mode_number", *picture), self.decoded),
             "mode_patch": (("mode_number", "example", *patch), self.example_patch),

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaescope import progress, store
+from vaescope import store
 from vaescope.errors import UserError
+from vaescope.progress import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -80,9 +81,9 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     work = Work(data, chosen, seed, device, key, checkpoints, physics_loss)
     histories: list[dict[str, Any]] = []
-    told = progress.course(f"training {len(members)} members", chosen.steps * len(groups), log)
-    with told as course:
-        for trained in train_all(work, groups, max(threads, 1), log, course):
+    steps = chosen.steps * len(groups)
+    with Progress(None, f"training {len(members)} members", steps, log) as progress:
+        for trained in train_all(work, groups, max(threads, 1), log, progress):
             histories.extend(trained.history)
             for state, facts in trained.members:
                 checkpoint.save(out / f"member-{facts['member']}.safetensors", state, facts)

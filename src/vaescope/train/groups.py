@@ -25,7 +25,7 @@ from vaescope.errors import UserError
 from vaescope.models.family import PhysicsLoss
 from vaescope.models.settings import ModelSettings
 from vaescope.numerics import one_thread, rounded_on_gpu
-from vaescope.progress import Course
+from vaescope.progress import Progress
 from vaescope.train import physics
 from vaescope.train.data import Data
 from vaescope.train.device_data import DeviceData
@@ -96,7 +96,7 @@ class Work:
 
 
 def train_all(
-    work: Work, groups: Sequence[list[int]], threads: int, log: Log, course: Course
+    work: Work, groups: Sequence[list[int]], threads: int, log: Log, progress: Progress
 ) -> Iterator[Trained]:
     """Train groups, ``threads`` of them at once; the results in the groups' order.
 
@@ -111,7 +111,7 @@ def train_all(
         others = stack.enter_context(_processes(workers - 1, work)) if workers > 1 else None
 
         def one(group: list[int]) -> Trained:
-            pace = _Pace(work, group, course)
+            pace = _Pace(work, group, progress)
             if others is None or here.acquire(blocking=False):
                 try:
                     return work.train(group, log, pace.reached)
@@ -125,10 +125,14 @@ def train_all(
 
 
 class _Pace:
-    """Tells the course of all groups how far one of them is."""
+    """Tells the progress of all groups how far one of them is."""
 
-    def __init__(self, work: Work, group: list[int], course: Course) -> None:
-        self.course, self.plan, self.sites = course, TrainingSchedule(work.settings), len(work.data)
+    def __init__(self, work: Work, group: list[int], progress: Progress) -> None:
+        self.progress, self.plan, self.sites = (
+            progress,
+            TrainingSchedule(work.settings),
+            len(work.data),
+        )
         names = sorted({group[0], group[-1]})
         self.whose = f"member{'s' * (len(names) > 1)} {' to '.join(map(str, names))}"
         self.step: int | None = None
@@ -137,13 +141,13 @@ class _Pace:
         """Tell of a step; of the first, from which the group starts, that it was done before."""
         if self.step is None:
             self.step = step
-            self.course.skip(step)
+            self.progress.skip(step)
             return
         steps, sites = self.plan.settings.steps, self.sites
         epoch, last = (self.plan.seen(k, sites) / sites for k in (step, steps))
         said = f", ELBO {bound:.1f}" if np.isfinite(bound) else ""
         words = f"{self.whose}: epoch {epoch:.0f} of {last:.0f}{said}"
-        self.course.advance(step - self.step, words=words)
+        self.progress.update(step - self.step, words=words)
         self.step = step
 
     def look(self, file: Path) -> None:

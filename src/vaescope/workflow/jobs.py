@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.progress import shown
-from vaescope.workflow.terminal import Progress
+from vaescope.workflow.terminal import JobDisplay
 
 FAILURES = "failures"
 TERMINAL = ".terminal"
@@ -50,7 +50,7 @@ class Task:
     name: str
     folder: Path  # of the dataset's results, or of the detector
     log: TextIO
-    progress: Progress
+    display: JobDisplay
 
     @property
     def results(self) -> Path:
@@ -60,7 +60,7 @@ class Task:
     def say(self, text: str) -> None:
         """A line of progress: into the log, and on a terminal."""
         _stamped(self.log, text)
-        self.progress.say(f"{self.dataset} · {self.name}: {text}")
+        self.display.say(f"{self.dataset} · {self.name}: {text}")
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def job(snakemake: Any) -> Iterator[Task]:
         log_file.open("w", encoding="utf-8") as log,
         _captured(log),
     ):
-        progress = Progress(
+        display = JobDisplay(
             f"{dataset} · {name}",
             lambda text: _stamped(log, text),
             sys.stderr,
@@ -104,13 +104,13 @@ def job(snakemake: Any) -> Iterator[Task]:
             name=name,
             folder=folder,
             log=log,
-            progress=progress,
+            display=display,
         )
         facts = {kind: dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
         facts |= {"log": f"logs/{log_file.name}"}
         _write_note(note, facts, _STOPPED)  # stays if the job is killed
         try:
-            with closing(progress), shown(progress):
+            with closing(display), shown(display):
                 yield task
         except UserError as error:
             _fail(note, facts, f"{kind} `{dataset}`: {error}", log)

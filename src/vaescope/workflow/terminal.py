@@ -11,23 +11,21 @@ import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import TextIO
 
-from vaescope.progress import Course, Lines
-from vaescope.text import duration
+from vaescope.progress import Lines, Progress
 
 WIPE = "\r\x1b[2K"
 """Back to the beginning of the line, and away with what stands there."""
 TAKEN = "VAESCOPE_TERMINAL_TAKEN"
 """Set for jobs where the terminal is someone else's."""
-REDRAWN = 0.2  # seconds between two pictures of the bar
-BAR = 16  # letters
+BAR = "{name} {bar:16} {share} %{left}, {words}"
+"""In a narrow window the end is cut: what matters most comes first."""
 
 
-class Progress:
+class JobDisplay:
     """The display (see ``vaescope.progress``) of one job.
 
     Parameters
@@ -48,63 +46,51 @@ class Progress:
     ) -> None:
         self.name, self._stream, self._alone = name, stream, alone
         self._lines, self._lock = Lines(line), threading.Lock()
-        self._held: AbstractContextManager[bool] | None = None
-        self._drawn = 0.0
+        self._held: ExitStack | None = None
         self._live = is_ours(stream)
 
-    def update(self, course: Course) -> None:
-        """Show how far it is, if it is time to."""
-        self._lines.update(course)
+    def update(self, work: Progress) -> None:
+        """Show how far it is, if the terminal is free."""
+        self._lines.update(work)
         with self._lock:
-            now = time.monotonic()
-            if self._live and now - self._drawn >= REDRAWN and self._may_draw():
-                self._drawn = now
-                self._stream.write(f"{WIPE}{self.picture(course)}\r")
-                self._stream.flush()
+            if self._live and self._may_draw():
+                self._write(f"{WIPE}{self.picture(work)}\r")
 
-    def end(self, course: Course) -> None:
-        """A last line about what took long, and the terminal to someone else."""
-        self._lines.end(course)
+    def end(self, work: Progress) -> None:
+        """Write a last line about what took long, and leave the terminal to someone else."""
+        self._lines.end(work)
         self.close()
 
     def say(self, text: str) -> None:
-        """A line on the terminal, if there is one, above the bar."""
-        if not self._live:
-            return
-        with self._lock:
-            self._stream.write(f"{WIPE}{text}\n")
-            self._stream.flush()
+        """Write a line on the terminal, if there is one, above the bar."""
+        if self._live:
+            with self._lock:
+                self._write(f"{WIPE}{text}\n")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         with self._lock:
-            self._let_go()
+            if self._held is not None:
+                self._write(WIPE)
+                self._held.close()
+                self._held = None
 
-    def picture(self, course: Course) -> str:
+    def picture(self, work: Progress) -> str:
         """The bar, as wide as the terminal at most."""
-        filled = BAR * course.done // max(course.total, 1)
-        bar = "━" * filled + "╺" * (filled < BAR) + "─" * (BAR - filled - 1)
-        width = shutil.get_terminal_size().columns - 1
-        # In a narrow window the end is cut: what matters most comes first.
-        left = f"about {duration(course.left)} left" if course.left else ""
-        words = " · ".join(filter(None, [f"{course.share} %", left, course.words or course.what]))
-        return f"{self.name} {bar} {words}"[: max(width, 0)]
+        known = {"name": self.name, "words": work.postfix or work.desc}
+        form = {"bar_format": BAR, "ascii": "─╺━", "ncols": shutil.get_terminal_size().columns - 1}
+        return work.format_meter(**(work.format_dict | known | form))
 
     def _may_draw(self) -> bool:
         if self._held is None:
-            lock = self._alone()
-            if lock.__enter__():
-                self._held = lock
-            else:
-                lock.__exit__(None, None, None)
+            with ExitStack() as stack:
+                if stack.enter_context(self._alone()):
+                    self._held = stack.pop_all()
         return self._held is not None
 
-    def _let_go(self) -> None:
-        if self._held is not None:
-            self._stream.write(WIPE)
-            self._stream.flush()
-            self._held.__exit__(None, None, None)
-            self._held = None
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
 
 def share_with(logger: logging.Logger) -> None:

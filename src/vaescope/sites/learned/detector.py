@@ -15,7 +15,7 @@ import torch
 from vaescope import simulate, store, weights
 from vaescope.errors import UserError
 from vaescope.numerics import one_thread
-from vaescope.progress import over
+from vaescope.progress import track
 from vaescope.sites.learned import maxima, network, picture
 from vaescope.sites.learned.network import UNet
 from vaescope.sites.learned.settings import DetectorSettings
@@ -151,7 +151,7 @@ def look(
 
     corners = [(y, x) for y in range(0, padded[0], tile) for x in range(0, padded[1], tile)]
     with ThreadPoolExecutor(threads if device.type == "cpu" else 1) as pool:
-        parts = list(over("asking the detector", pool.map(work, corners), len(corners)))
+        parts = list(track("asking the detector", pool.map(work, corners), len(corners)))
     names = [field.name for field in fields(Maxima)]
     merged = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     merged["position"] = np.clip(merged["position"], 0, np.array(frame.shape) - 1)

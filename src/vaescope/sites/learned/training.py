@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.numerics import one_thread
-from vaescope.progress import Course, course, over
+from vaescope.progress import Progress, track
 from vaescope.sites.learned import scenes
 from vaescope.sites.learned.maxima import peaks
 from vaescope.sites.learned.network import UNet, best_device
@@ -62,8 +62,8 @@ def train(
 
     workers = min(max(threads, 1), settings.members) if device.type == "cpu" else 1
     steps = settings.members * settings.steps
-    told = course(f"training {settings.members} members", steps, log)
-    with told as made, ThreadPoolExecutor(max_workers=workers) as executor:
+    counted = Progress(None, f"training {settings.members} members", steps, log)
+    with counted as made, ThreadPoolExecutor(max_workers=workers) as executor:
         members = list(executor.map(run, range(settings.members)))
     facts = judge(members, settings)
     log(f"on simulated images: F1 {facts['f1']:.3f}")
@@ -75,7 +75,7 @@ def draw(settings: DetectorSettings, count: int, stream: int) -> list[scenes.Tra
     rng = np.random.default_rng([settings.seed, stream])
     names = settings.simulate
     each = (scenes.scene(names[k % len(names)], rng) for k in range(count))
-    return list(over("drawing scenes", each, count))
+    return list(track("drawing scenes", each, count))
 
 
 def _fit(
@@ -84,7 +84,7 @@ def _fit(
     number: int,
     pool: list[scenes.TrainingScene],
     device: torch.device,
-    made: Course,
+    made: Progress,
 ) -> UNet:
     rng = np.random.default_rng([settings.seed, 1, number])
     model = model.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -106,7 +106,7 @@ def _fit(
         words = None
         if step % report == 0:
             words, total = f"loss {total / report:.4f} of member {number}", 0.0
-        made.advance(words=words)
+        made.update(words=words)
     return model.cpu().eval()
 
 

@@ -1,9 +1,9 @@
-"""Quantities of a site: their names, units, kinds of scale and errors, as CF attributes.
+"""The CF attributes with which a variable is born, if it holds a quantity of a site.
 
-A variable carries what is known of it from its birth: ``long_name`` and ``units``; ``scale``, how its
-values are ordered (``SCALES``); ``period``, in its own unit, after which a cyclic one repeats;
-``ancillary_variables``, the variable with its standard error; ``flag_values`` and ``flag_meanings`` of
-categories. Figures, explorer, tables and reports read them and have no lists of their own.
+``long_name`` and ``units``; ``scale``, how its values are ordered (``SCALES``); ``period``, in its
+own unit, after which a cyclic one repeats; ``ancillary_variables``, the variable with its standard
+error; ``flag_values`` and ``flag_meanings`` of categories; ``valid_min`` and ``valid_max``;
+``group``, among what it is offered.
 
 Source: CF Metadata Conventions 1.11, appendix A (https://cfconventions.org).
 """
@@ -16,6 +16,14 @@ from typing import Any, Literal
 Scale = Literal["sequential", "diverging", "cyclic", "categorical"]
 SCALES: tuple[Scale, ...] = ("sequential", "diverging", "cyclic", "categorical")
 
+POSE, LATENTS, CLASSES, OTHER = "Pose", "Latents", "Classes and modes", "Other quantities"
+SITE, STRAIN = "Site", "Strain of the lattice"
+FIT, CRITICISM, TRUTH = "Fit of the site", "How well it is explained", "Truth"
+GROUPS = (SITE, POSE, LATENTS, CLASSES, OTHER, STRAIN, FIT, CRITICISM, TRUTH)
+"""What quantities are about, in the order in which they are offered."""
+DIAGNOSTIC = (FIT, CRITICISM, TRUTH)
+"""Groups that say how good something is, not what there is: on no map by themselves."""
+
 
 def attributes(
     long_name: str,
@@ -25,6 +33,8 @@ def attributes(
     error: str | None = None,
     period: float | None = None,
     meanings: Sequence[str] | None = None,
+    group: str | None = None,
+    valid: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """CF attributes of a variable.
 
@@ -37,6 +47,8 @@ def attributes(
     error : name of the variable that holds its standard error.
     period : of a cyclic quantity, in its own unit.
     meanings : of a categorical quantity, what its values 0, 1, … stand for.
+    group : one of ``GROUPS``; None: by its axes.
+    valid : least and greatest value that it can have.
 
     Raises
     ------
@@ -54,4 +66,8 @@ def attributes(
     if meanings is not None:
         made["flag_values"] = list(range(len(meanings)))
         made["flag_meanings"] = " ".join(str(meaning).replace(" ", "_") for meaning in meanings)
+    if group is not None:
+        made["group"] = group
+    if valid is not None:
+        made["valid_min"], made["valid_max"] = map(float, valid)
     return made

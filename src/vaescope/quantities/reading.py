@@ -1,0 +1,263 @@
+"""The quantities that a store holds, read from the attributes of its variables.
+
+Stores of older versions have fewer attributes: what they do not say is told by the names, the types
+and the axes of their variables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.quantities.attributes import (
+    CLASSES,
+    CRITICISM,
+    GROUPS,
+    LATENTS,
+    OTHER,
+    POSE,
+    SCALES,
+    SITE,
+    STRAIN,
+    TRUTH,
+    Scale,
+)
+from vaescope.quantities.quantity import Quantity
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_OF_MODEL = (POSE, LATENTS, CLASSES, OTHER, CRITICISM)
+_AGREED = "consensus_"  # what the members of an ensemble agree on
+_TRUE = "truth_"
+_PARTS = ("latent", "axis", "component", "class")  # short axes: a quantity for each place along it
+_BY = ("method", "baseline")  # axes along which several methods answer the same question
+_CALLED = {"content": "latent"}
+_WAYS = {"x": "+ right", "y": "+ down"}
+_MOST = 16  # whole numbers that are taken for categories; more are a scale
+
+
+def of(
+    dataset: xr.Dataset, rows: np.ndarray | slice | None = None, over: str = "site"
+) -> list[Quantity]:
+    """List all quantities of a site, a variable with a short axis part by part.
+
+    Parameters
+    ----------
+    dataset : of any store over ``site``: sites, patches, latents, strain, baselines, movie.
+    rows : which sites; None: all.
+    over : the axis of whose places they are quantities.
+
+    Returns
+    -------
+    Quantities in one order, by group, then by name; each with its error, if that is known.
+    """
+    reader = _Reader(dataset, rows, over)
+    return [quantity for name, error in reader.ordered() for quantity in reader.parts(name, error)]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    dataset: xr.Dataset
+    rows: np.ndarray | slice | None
+    over: str
+
+    def ordered(self) -> list[tuple[str, str]]:
+        """Names of the variables with quantities and of their errors, which are left out."""
+        names = [str(n) for n in self.dataset.variables if self._is_per_site(str(n))]
+        errors = {name: self._error_name(name) for name in names}
+        left = [name for name in names if name not in errors.values()]
+        left.sort(key=lambda name: (GROUPS.index(self._group(name)), _bare(name)))
+        return [(name, errors[name]) for name in left]
+
+    def parts(self, name: str, error: str) -> list[Quantity]:
+        """The quantities of one variable."""
+        found = []
+        for place in self._places(name):
+            made = self._quantity(name, place)
+            if error:
+                made = replace(made, error=self._error(made, error, place))
+            found.append(made)
+        return found
+
+    def _is_per_site(self, name: str) -> bool:
+        dims = [str(dim) for dim in self.dataset[name].dims if dim not in _BY]
+        rest = [dim for dim in dims if dim != self.over]
+        short = len(rest) <= 1 and all(dim in _PARTS for dim in rest)
+        return name != self.over and self.over in dims and short
+
+    def _error_name(self, name: str) -> str:
+        told = str(self.dataset[name].attrs.get("ancillary_variables", ""))
+        known = [told, f"{_bare(name)}_spread", f"{name}_error"]
+        return next((n for n in known if n in self.dataset.variables and n != name), "")
+
+    def _group(self, name: str) -> str:
+        values, dims = self.dataset[name], set(self.dataset[name].dims)
+        if (told := values.attrs.get("group")) in GROUPS:
+            return str(told)
+        if name.startswith(_TRUE):
+            return TRUTH
+        if dims & set(_BY):
+            return STRAIN if "method" in dims else OTHER
+        if "model" not in self.dataset.attrs or name in self.dataset.coords:
+            return SITE
+        if "latent" in dims:
+            return LATENTS
+        if "class" in dims or values.dtype.kind in "iu":
+            return CLASSES
+        return POSE if name.startswith(_AGREED) else OTHER
+
+    def _places(self, name: str) -> list[dict[str, int]]:
+        """Indices along all axes but that of the sites; x comes before y."""
+        places: list[dict[str, int]] = [{}]
+        for dim in (str(dim) for dim in self.dataset[name].dims if dim != self.over):
+            steps = range(self.dataset.sizes[dim])
+            ordered = steps[::-1] if dim == "axis" else steps
+            places = [{**place, dim: k} for place in places for k in ordered]
+        return places
+
+    def _quantity(self, name: str, place: dict[str, int]) -> Quantity:
+        array = self.dataset[name]
+        attrs = array.attrs
+        dim = next((d for d in place if d in _PARTS), "")
+        part = str(self.dataset[dim].values[place[dim]]) if dim else ""
+        by = next((str(self.dataset[d].values[place[d]]) for d in place if d in _BY), "")
+        values, words = _codes(np.asarray(array.isel(place).values))
+        values = values if self.rows is None else values[self.rows]
+        scale = _scale(array, name, values, words)
+        values, unit, factor = _shown(values, _unit(array, name, scale), name)
+        period = factor * self._period(name) if scale == "cyclic" else None
+        categories = self._categories(name, values, words) if scale == "categorical" else ((), ())
+        called = self._in_words(name)
+        label = f"{part} {called}" if dim == "axis" else f"{called} {part}".strip()
+        told = str(attrs.get("long_name", called))
+        meaning = f"{told} {part}".strip() + (f" by {by}" if by else "")
+        if period and unit == "°" and period < 360:
+            meaning += f", known modulo {period:g} degrees"
+        return Quantity(
+            name=name,
+            key="_".join(filter(None, (_CALLED.get(_bare(name), _bare(name)), by.lower(), part))),
+            label=f"{label}, {by}" if by else label,
+            meaning=meaning,
+            unit=unit,
+            scale=scale,
+            values=values,
+            group=self._group(name),
+            dim=dim,
+            part=part,
+            owner=self._owner(name),
+            way=_WAYS.get(part, "") if dim == "axis" else "",
+            declared="scale" in attrs or name.startswith(_AGREED),
+            period=period,
+            levels=categories[0],
+            meanings=categories[1],
+            valid=(attrs["valid_min"], attrs["valid_max"]) if "valid_max" in attrs else None,
+        )
+
+    def _error(self, quantity: Quantity, name: str, place: dict[str, int]) -> Quantity:
+        made = self._quantity(
+            name, {d: k for d, k in place.items() if d in self.dataset[name].dims}
+        )
+        bare = _bare(quantity.name)
+        made = replace(
+            made, scale="sequential", is_error=True, declared=False, period=None, levels=(),
+            owner=quantity.owner, group=quantity.group,
+        )  # fmt: skip
+        kind = name.removeprefix(f"{bare}_")
+        if kind == name:
+            return made
+        label = f"{quantity.label} {kind}"
+        if kind == "error":
+            label = f"standard error of {quantity.label}"
+        words = {"error": "standard error", "spread": "spread"}.get(kind)
+        meaning = f"{words} of {quantity.meaning}" if words else made.meaning
+        return replace(made, key=f"{quantity.key}_{kind}", label=label, meaning=meaning)
+
+    def _owner(self, name: str) -> str:
+        own = self._group(name) in _OF_MODEL and name not in self.dataset.coords
+        return str(self.dataset.attrs.get("model", "")) if own else ""
+
+    def _in_words(self, name: str) -> str:
+        """What a variable is called: by its name where members agree on it, else as it says."""
+        if name.startswith(_AGREED):
+            bare = _bare(name)
+            return _CALLED.get(bare, bare).replace("_", " ")
+        bare = name.removeprefix(_TRUE).replace("_", " ")
+        told = str(self.dataset[name].attrs.get("long_name", bare))
+        true = name.startswith(_TRUE) and not told.startswith("true ")
+        return f"true {told}" if true else told
+
+    def _period(self, name: str) -> float:
+        if (told := self.dataset[name].attrs.get("period")) is not None:
+            return float(told)
+        key = "truth_symmetry" if name.startswith(_TRUE) else "symmetry"
+        return 2 * np.pi / max(1, int(self.dataset.attrs.get(key) or 1))
+
+    def _categories(
+        self, name: str, values: np.ndarray, words: tuple[str, ...]
+    ) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """The values of a category and what they stand for."""
+        attrs = self.dataset[name].attrs
+        if words:
+            return tuple(range(len(words))), words
+        if values.dtype.kind == "b":
+            return (1, 0), ("yes", "no")
+        if "flag_values" in attrs:
+            told = tuple(word.replace("_", " ") for word in str(attrs["flag_meanings"]).split())
+            return tuple(int(value) for value in np.atleast_1d(attrs["flag_values"])), told
+        known = np.unique(values[np.isfinite(values)]).astype(int).tolist()
+        if _bare(name) in self.dataset.sizes:  # some of the classes may be empty
+            known = list(range(self.dataset.sizes[_bare(name)]))
+        names: list[Any] = np.atleast_1d(self.dataset.attrs.get(f"{name}_names", [])).tolist()
+        called = self._in_words(name)
+        known = [k for k in known if k >= 0]
+        said = (str(names[k]) if k < len(names) else f"{called} {k}" for k in known)
+        return tuple(known), tuple(said)
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(_AGREED)
+
+
+def _is_strain(name: str) -> bool:
+    bare = _bare(name).removeprefix(_TRUE)
+    return bare == "strain" or bare.startswith("strain_")
+
+
+def _codes(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Words as numbers from 0, and the words; numbers as they are."""
+    if values.dtype.kind in "iufb":
+        return values, ()
+    words, codes = np.unique(values.astype(str), return_inverse=True)
+    return codes.reshape(values.shape), tuple(map(str, words))
+
+
+def _scale(array: xr.DataArray, name: str, values: np.ndarray, words: tuple[str, ...]) -> Scale:
+    """As its variable was born; of one that does not tell, by what its values are."""
+    told = array.attrs.get("scale")
+    if told in SCALES:
+        return next(scale for scale in SCALES if scale == told)
+    if words or values.dtype.kind == "b" or "flag_values" in array.attrs:
+        return "categorical"
+    if values.dtype.kind in "iu":
+        return "categorical" if len(np.unique(values)) <= _MOST else "sequential"
+    if _bare(name).removeprefix(_TRUE) in ("angle", "rotation"):
+        return "cyclic"
+    signed = array.attrs.get("units") == "rad" or "axis" in array.dims or _is_strain(name)
+    return "diverging" if signed else "sequential"
+
+
+def _unit(array: xr.DataArray, name: str, scale: Scale) -> str:
+    if scale == "categorical":
+        return "1"
+    return str(array.attrs.get("units") or ("rad" if _bare(name).startswith("angle") else "1"))
+
+
+def _shown(values: np.ndarray, unit: str, name: str) -> tuple[np.ndarray, str, float]:
+    """Values in the unit in which people read them, that unit, and the factor to it."""
+    factor = {"rad": float(np.degrees(1)), "1": 100.0 if _is_strain(name) else 1.0}.get(unit, 1.0)
+    if factor == 1.0:
+        return values, "" if unit == "1" else unit, factor
+    return factor * values.astype(float), "°" if unit == "rad" else "%", factor
