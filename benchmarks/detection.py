@@ -99,7 +99,7 @@ def detectors(folder: Path, kinds: set[str], threads: int) -> dict[str, learned.
         recipe = RECIPES[name]
         path = HERE.parent / "config" / "recipes" / f"{recipe}.yaml"
         settings = read_yaml(path)["sites"]["detector"]
-        place = folder / learned.DetectorSettings.from_recipe(settings).digest()
+        place = folder / learned.DetectorSettings.of(settings).digest()
         if not (place / "detector.json").exists():
             start = time.process_time()
             learned.save(learned.train(settings, threads=threads), place)

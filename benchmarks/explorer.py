@@ -104,7 +104,7 @@ def _latents(rng, content, place, number, classes: bool) -> xr.Dataset:
 def write(results: str, dataset: str, answer) -> None:
     """Write the page in a process of its own, whose memory is then all the explorer's."""
     from vaescope import explorer
-    from vaescope.figures.style import Look
+    from vaescope.figures.settings import Look
     from vaescope.report.pages import environment
 
     started = time.perf_counter()

@@ -1,7 +1,7 @@
 """Map strain and rotation (rule map_strain): image, sites, latents -> strain.zarr, strain.csv."""
 
 from vaescope import store
-from vaescope.strain.maps import by_site, map_strain
+from vaescope.strain.maps import map_strain
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_table
 
@@ -13,6 +13,6 @@ with job(snakemake) as task:
         {name: store.open(path) for name, path in models},
     )
     store.write(found, task.output.strain, provenance={"models": list(task.params.models)})
-    write_table(by_site(found), task.output.table)
+    write_table(found, task.output.table)
     if not found.attrs["ordered"]:
         task.say(f"no strain: {found.attrs['why']}")

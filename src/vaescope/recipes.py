@@ -241,7 +241,7 @@ def detector_settings(given: dict[str, Any], file: object) -> dict[str, Any]:
     from vaescope.sites.learned import DetectorSettings
 
     try:
-        return DetectorSettings.from_recipe(given).as_dict()
+        return DetectorSettings.of(given).as_dict()
     except UserError as error:
         raise UserError(
             error.problem,

@@ -9,8 +9,9 @@ from pictures import COMMA, DUMBBELL, ring, spots, turn
 from vaescope import circular
 from vaescope.ensemble import align, orientation, predictive_checks, stability
 from vaescope.ensemble.consensus import gather
-from vaescope.ensemble.encode import Encoding
+from vaescope.ensemble.encode import Encoding, Estimate
 from vaescope.ensemble.gauge import Gauge, direction
+from vaescope.models.likelihoods import mean_square_over_noise
 from vaescope.scores import truth
 
 
@@ -131,11 +132,15 @@ def encodings(count=80, members=4, seed=0, jitter=0.05):
                 sigma=np.ones(1),
                 turns=np.arange(8) * np.pi / 4,
                 turn_weight=np.eye(8)[np.round(angle / (np.pi / 4)).astype(int) % 8],
-                angle=circular.wrap(
-                    angle + random.uniform(-3, 3) + jitter * random.standard_normal(count),
-                    2 * np.pi,
-                ),
-                angle_sd=np.full(count, 0.02),
+                parts={
+                    "angle": Estimate(
+                        circular.wrap(
+                            angle + random.uniform(-3, 3) + jitter * random.standard_normal(count),
+                            2 * np.pi,
+                        ),
+                        np.full(count, 0.02),
+                    )
+                },
                 class_probability=np.eye(2)[kind][:, order],
             )
         )
@@ -152,8 +157,8 @@ def test_shears_of_pictures_that_lie_across_count_the_other_way():
     shear = np.random.default_rng(2).normal(0, 0.1, 80)
     across = np.where(np.arange(80) % 2 == 0, -1.0, 1.0)
     for k, encoding in enumerate(seen):
-        encoding.shear = shear * across * (1 if k else -1)
-        encoding.shear_sd = np.full(80, 0.01)
+        sign = 1 if k else -1
+        encoding.parts["shear"] = Estimate(shear * across * sign, np.full(80, 0.01))
     gauges = [upright(80, across) for _ in seen]
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
     found = view.variables()["consensus_shear"][1]
@@ -223,11 +228,11 @@ def test_a_site_between_two_distant_turns_has_an_uncertain_angle():
     seen[0].turn_weight[0] = 0.5 * (np.eye(8)[0] + np.eye(8)[4])
     gauges = [upright(80)] * 4
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
-    assert view.angle_sd[0, 0] > 1.0
-    assert view.angle_sd[0, 1] < 0.1
+    assert view.parts["angle"].sd[0, 0] > 1.0
+    assert view.parts["angle"].sd[0, 1] < 0.1
     # Modulo a half-turn the two are the same.
     half = gather(seen, [upright(80)] * 4, np.ones(4, bool), 2, 10.0)
-    assert half.angle_sd[0, 0] < 0.1
+    assert half.parts["angle"].sd[0, 0] < 0.1
 
 
 def test_sites_that_the_model_cannot_explain_are_marked():
@@ -235,7 +240,7 @@ def test_sites_that_the_model_cannot_explain_are_marked():
     patches = 0.1 * random.standard_normal((200, 1, 16, 16))
     patches[7] += spots(COMMA, 16)
     mask, sigma = np.ones((16, 16)), np.array([0.1])
-    residual = predictive_checks.reduced_residual(patches, np.zeros_like(patches), sigma, mask)
+    residual = mean_square_over_noise(patches, np.zeros_like(patches), sigma, mask)
     assert np.median(residual) == pytest.approx(1.0, abs=0.05)
     np.testing.assert_array_equal(np.flatnonzero(~predictive_checks.explained(residual)), [7])
 
@@ -248,7 +253,7 @@ def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
     noise = random.standard_normal((600, 1, 20, 20))
     noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur))
     mask = np.ones((20, 20))
-    residual = predictive_checks.reduced_residual(noise, np.zeros_like(noise), np.ones(1), mask)
+    residual = mean_square_over_noise(noise, np.zeros_like(noise), np.ones(1), mask)
     own = predictive_checks.ResidualNoise.of([noise], mask)
     p = predictive_checks.predictive_p_value(residual, own)
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vaescope import baselines, samples, simulate, sites
-from vaescope.baselines import unmixing
+from vaescope.baselines import fit, unmixing
+from vaescope.baselines.outcome import NOISE
 from vaescope.errors import UserError
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
@@ -56,7 +57,7 @@ def kinds_of_patches(count: int = 150, seed: int = 0) -> tuple[np.ndarray, np.nd
 def separable() -> tuple[xr.Dataset, xr.Dataset, np.ndarray]:
     pictures, kind = kinds_of_patches()
     patches = patches_of(pictures, phase=kind)
-    found, _ = baselines.run(patches, {"components": 3, "clusters": 3, "disc": True})
+    found, _ = baselines.run(patches, {"components": 3, "clusters": 3}, disc=True)
     return patches, found, kind
 
 
@@ -123,8 +124,8 @@ def test_components_are_as_many_as_asked_and_explain_what_they_say(separable):
 
 def test_the_same_seed_gives_the_same_and_the_order_of_methods_does_not_matter(separable):
     patches, found, _ = separable
-    asked = {"components": 3, "clusters": 3, "disc": True}
-    again, _ = baselines.run(patches, asked | {"methods": [*QUICK[::-1], "tsne"]})
+    asked = {"components": 3, "clusters": 3}
+    again, _ = baselines.run(patches, asked | {"methods": [*QUICK[::-1], "tsne"]}, disc=True)
     for name in [*QUICK, "tsne"]:
         xr.testing.assert_identical(
             again[["label", "explained", "stability"]].sel(baseline=name),
@@ -134,7 +135,7 @@ def test_the_same_seed_gives_the_same_and_the_order_of_methods_does_not_matter(s
 
 def test_sites_that_are_not_fitted_get_the_labels_of_their_like(monkeypatch):
     pictures, kind = kinds_of_patches(240)
-    monkeypatch.setattr(baselines, "MOST", 60)
+    monkeypatch.setattr(fit, "MOST", 60)
     found, _ = baselines.run(patches_of(pictures), {"clusters": 3, "components": 3})
     assert found.attrs["fitted_sites"] == 60 and json.loads(found.attrs["failed"]) == []
     for name in ("pca", "kmeans", "gmm", "hdbscan", "som", "isomap", "umap", "tsne"):
@@ -150,7 +151,7 @@ def test_sites_that_are_not_fitted_are_worked_on_a_bounded_number_at_a_time(monk
 
     pictures, _ = kinds_of_patches(240)
     asked = {"methods": ["isomap", "nmf"], "clusters": 3, "components": 3}
-    monkeypatch.setattr(baselines, "MOST", 60)
+    monkeypatch.setattr(fit, "MOST", 60)
     whole, _ = baselines.run(patches_of(pictures), asked)
     seen = []
     for kind in (Isomap, NMF):
@@ -187,7 +188,7 @@ def test_too_few_or_equal_patches_are_told_and_fail_nothing():
         found, seconds = baselines.run(patches_of(pictures), {"methods": ["pca", "kmeans"]})
         assert json.loads(found.attrs["failed"]) == ["pca", "kmeans"] and seconds == {}
         assert words in json.loads(found.attrs["notes"])["kmeans"]
-        assert (found["label"] == baselines.NOISE).all()
+        assert (found["label"] == NOISE).all()
         entries = comparison.entries(found, {})
         assert all(entry.failed and entry.note for entry in entries)
 
@@ -196,7 +197,7 @@ def test_one_method_that_fails_costs_no_other(monkeypatch):
     def unlucky(seen):
         raise ValueError("no luck today")
 
-    monkeypatch.setitem(baselines.METHODS, "nmf", ("NMF", unlucky))
+    monkeypatch.setattr("vaescope.baselines.factors.nmf", unlucky)
     pictures, _ = kinds_of_patches(60)
     found, _ = baselines.run(patches_of(pictures), {"methods": ["nmf", "pca"]})
     assert json.loads(found.attrs["failed"]) == ["nmf"]
@@ -228,13 +229,13 @@ def test_results_have_their_shapes_and_no_value_that_is_no_number(
     if copies:  # only three different patches
         pictures = pictures[rng.integers(0, 3, count)]
         pictures[0] += 1
-    asked = {"methods": QUICK, "clusters": clusters, "components": components, "disc": True}
-    found, _ = baselines.run(patches_of(pictures), asked, seed=seed)
+    asked = {"methods": QUICK, "clusters": clusters, "components": components}
+    found, _ = baselines.run(patches_of(pictures), asked, disc=True, seed=seed)
     failed = json.loads(found.attrs["failed"])
     for name in QUICK:
         one = found.sel(baseline=name)
         label = one["label"].values
-        assert label.shape == (count,) and label.min() >= baselines.NOISE
+        assert label.shape == (count,) and label.min() >= NOISE
         if name in failed:
             assert json.loads(found.attrs["notes"])[name]
             continue
@@ -290,10 +291,10 @@ def test_neighbours_vote_on_a_bounded_number_of_sites(monkeypatch):
 
 def test_sites_in_no_cluster_are_not_right():
     kind = np.repeat([0, 1], 50)
-    label = np.where(np.arange(100) % 2, kind, baselines.NOISE)
+    label = np.where(np.arange(100) % 2, kind, NOISE)
     assert comparison.accuracy(label, kind) == pytest.approx(0.5)
-    assert comparison.accuracy(np.where(kind, baselines.NOISE, 0), kind) == pytest.approx(0.5)
-    assert comparison.accuracy(np.full(100, baselines.NOISE), kind) == 0
+    assert comparison.accuracy(np.where(kind, NOISE, 0), kind) == pytest.approx(0.5)
+    assert comparison.accuracy(np.full(100, NOISE), kind) == 0
 
 
 def test_kinds_are_whole_numbers_that_are_known_and_differ():

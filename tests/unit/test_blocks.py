@@ -98,11 +98,14 @@ def test_members_encoded_together_say_what_each_says_alone(tmp_path):
         together = encode_all(ensemble, [data], len(data), share, Scratch().empty)
     for member, found in zip(ensemble, together, strict=True):
         alone = encode(member, data)
-        for field in fields(alone):
-            expected = getattr(alone, field.name)
+        assert set(found.parts) == set(alone.parts) == {"angle", "offset"}
+        of_pose = [name for part in alone.parts for name in (part, f"{part}_sd")]
+        names = [field.name for field in fields(alone) if field.name != "parts"]
+        for name in names + of_pose:
+            expected = getattr(alone, name)
             if expected is not None:
-                values = getattr(found, field.name)[:]
-                np.testing.assert_array_equal(values, expected[:], err_msg=field.name)
+                values = getattr(found, name)[:]
+                np.testing.assert_array_equal(values, expected[:], err_msg=name)
 
 
 def test_work_is_done_in_turn_and_not_far_ahead():

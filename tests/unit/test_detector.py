@@ -122,8 +122,8 @@ def test_the_method_needs_a_detector():
     ("given_", "words"),
     [
         ({"simulate": ["perovskit"]}, "Did you mean `perovskite`"),
-        ({"simulate": ["cards1"]}, "cannot learn from this simulation"),
-        ({"simulate": []}, "learns from simulated images"),
+        ({"simulate": ["cards1"]}, "cannot be trained on this simulation"),
+        ({"simulate": []}, "a list of one or more"),
         ({"steps": 0}, "`steps`"),
         ({"members": 2.5}, "a whole number"),
         ({"stepps": 10}, "stepps"),
@@ -131,16 +131,16 @@ def test_the_method_needs_a_detector():
 )
 def test_settings_that_cannot_be_are_refused(given_, words):
     with pytest.raises(UserError) as told:
-        learned.DetectorSettings.from_recipe(given_)
+        learned.DetectorSettings.of(given_)
     assert words in str(told.value)
     with pytest.raises(UserError):
         recipes.detector_settings(given_, "recipe.yaml")
 
 
 def test_the_name_of_a_detector_follows_its_settings():
-    one = learned.DetectorSettings.from_recipe({})
-    assert one.digest() == learned.DetectorSettings.from_recipe(one.as_dict()).digest()
-    assert one.digest() != learned.DetectorSettings.from_recipe({"seed": 1}).digest()
+    one = learned.DetectorSettings.of({})
+    assert one.digest() == learned.DetectorSettings.of(one.as_dict()).digest()
+    assert one.digest() != learned.DetectorSettings.of({"seed": 1}).digest()
 
 
 def test_a_failed_training_shows_at_the_datasets_that_need_it(tmp_path):

@@ -17,7 +17,7 @@ from vaescope import explorer
 from vaescope.ensemble.planes import STEPS, decode_planes
 from vaescope.explorer import backdrop, column, page, pictures, plots
 from vaescope.explorer.pack import Blocks, script_json, script_source
-from vaescope.figures.style import Look
+from vaescope.figures.settings import Look
 from vaescope.results import Results
 
 anything = st.recursive(

@@ -197,7 +197,7 @@ def test_a_missing_store_is_told_as_such(tmp_path):
 )
 def test_an_unknown_look_is_refused_with_its_name(look, told):
     with pytest.raises(UserError, match=told):
-        figures.Look.from_recipe(recipe(**look))
+        figures.Look.of(recipe(**look)["figures"])
 
 
 def test_drawing_needs_no_torch():

@@ -29,7 +29,7 @@ def test_at_first_every_site_is_looked_at_then_those_whose_look_is_longest_ago()
     chosen = torch.stack([torch.arange(15), torch.arange(20, 35)])
     found = followed.of_batch(made.model, chosen, 30)
     every = made.model.likeliest(
-        made.shown.copies(chosen), made.shown.conditions[chosen], made.settings.keep_turns
+        made.shown.copies(chosen), made.shown.conditions[chosen], made.settings.top_turns
     )
     assert torch.equal(found, every)
     assert (followed.step == 30).all()
@@ -49,7 +49,7 @@ def test_at_first_every_site_is_looked_at_then_those_whose_look_is_longest_ago()
     "changes",
     [
         {"batch": 2, "steps": 10},  # each site is seen too seldom
-        {"keep_turns": 8},  # all turns are followed
+        {"top_turns": 8},  # all turns are followed
         {"turns": 1},
         {"prototypes": 3},  # turns are told
     ],

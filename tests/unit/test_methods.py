@@ -11,7 +11,7 @@ from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.references import references
 from vaescope.results import Results
-from vaescope.results.facts import Facts, Score
+from vaescope.results.facts import Judgement, Score
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_frames_and_windows_have_methods_too():
         "calibrated": False,
     }
     samples = Score("patch_samples", "samples", value=28, about="sites")
-    known = Facts("cards", code_version="1", data=data, scores=[samples])
+    known = Judgement("cards", code_version="1", data=data, scores=[samples])
     for method, words in (
         ("frames", "pictures was a patch"),
         ("windows", "windows were laid"),

@@ -124,9 +124,7 @@ def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
         with torch.no_grad():
             model.mixture.mean.copy_(torch.randn(model.mixture.mean.shape))
     terms = model(patches, copies, noise)
-    total = terms.reconstruction - (
-        terms.kl_content + terms.kl_turns + terms.kl_offset + terms.kl_strain + terms.kl_class
-    )
+    total = terms.reconstruction - sum(terms.divergences.values())
     assert torch.isfinite(terms.elbo).all()
     if model.settings.beta == 0:
         total = terms.reconstruction
@@ -172,15 +170,17 @@ def test_dear_content_costs_as_many_times_its_divergence():
     dear, *_ = patches_and_model(content_weight=[[0, 50], [1, 7]])
     dear.load_state_dict(plain.state_dict())
     one, other = (model(patches, copies, noise) for model in (plain, dear))
-    torch.testing.assert_close(one.objective - other.objective, 6 * one.kl_content.mean(1))
-    torch.testing.assert_close(one.elbo - other.elbo, 6 * one.kl_content)
+    torch.testing.assert_close(
+        one.objective - other.objective, 6 * one.divergences["content"].mean(1)
+    )
+    torch.testing.assert_close(one.elbo - other.elbo, 6 * one.divergences["content"])
 
 
 def test_a_pose_that_is_taught_costs_its_distance_in_standard_errors():
     model, patches, copies, noise = patches_and_model(shear=True)
     turn = torch.zeros(2, 5, dtype=torch.long)
     free = model(patches, copies, noise, Side(turn=turn))
-    said = model.encoder(copies[:, :, :1], torch.zeros(2, 5, 0)).shear[0].squeeze(2)
+    said = model.encoder(copies[:, :, :1], torch.zeros(2, 5, 0)).parts["shear"][0].squeeze(2)
     error = torch.full((2, 5, 1), 0.01)
     target_assignment = Side(turn=turn, pose={"shear": (said + 0.02, error)})
     torch.testing.assert_close(
@@ -202,10 +202,10 @@ def test_members_do_not_see_each_other():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"variant": "rvea"}, "unknown model variant"),
+        ({"variant": "rvea"}, "`models.variant` is not known"),
         ({"variant": "rvae", "latnt": 3}, "Did you mean `latent`"),
         ({"variant": "rvae", "latent": 0}, "out of range"),
-        ({"variant": "jrvae", "classes": 1}, "one class is no class"),
+        ({"variant": "jrvae", "classes": 1}, "a single class separates nothing"),
         ({"variant": "jrvae", "classes": 0}, "needs classes"),
         ({"variant": "rvae", "likelihood": "poison"}, "is not known"),
     ],

@@ -186,15 +186,15 @@ def test_the_tables_of_a_movie_say_what_its_store_says(filmed: Path):
 
 def test_a_recipe_may_ask_for_modes_where_there_are_classes(filmed: Path):
     latents, sites = (store.open(filmed / n).load() for n in ("jrvae/latents.zarr", "sites.zarr"))
-    found = follow(latents, sites, {"kinds": "modes"})
+    found = follow(latents, sites, {"categories": "modes"})
     alone = latents["mode"].values < 0
     assert found.attrs["kinds"] == "mode" and follow(latents, sites).attrs["kinds"] == "class"
     np.testing.assert_array_equal(found["kind"].values[~alone], latents["mode"].values[~alone])
     assert found["class_name"].values.tolist()[:2] == ["mode 1", "mode 2"]
     # Members that place every site alike do not disagree.
     assert found["population_spread"].max() == 0
-    with pytest.raises(UserError, match="kinds"):
-        follow(latents, sites, {"kinds": "colours"})
+    with pytest.raises(UserError, match="categories"):
+        follow(latents, sites, {"categories": "colours"})
 
 
 def test_sites_on_their_own_are_counted_apart(filmed: Path):

@@ -71,7 +71,7 @@ def test_structures_shear_along_the_axes_of_their_pictures():
 def dealt():
     """Cards of all suits turned by up to 120 degrees and sheared by up to 20, and their start."""
     cards = simulate.cards.deal(
-        simulate.cards.Parameters(count=480, size=28), np.random.default_rng(1)
+        simulate.cards.CardParameters(count=480, size=28), np.random.default_rng(1)
     )
     freedom = register.Freedom.of(True, 1, 0.2, 0.0)
     random = torch.Generator().manual_seed(0)
@@ -106,7 +106,7 @@ def test_as_many_structures_are_left_as_there_are_classes(dealt):
 @pytest.mark.parametrize(
     ("given_settings", "said"),
     [
-        ({"variant": "vae", "prototypes": 4}, "follows no rotation"),
+        ({"variant": "vae", "prototypes": 4}, "not part of this model"),
         ({"variant": "jrvae", "classes": 6, "prototypes": 4}, "too few prototypes"),
     ],
 )

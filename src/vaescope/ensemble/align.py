@@ -6,15 +6,20 @@ other, classes permuted, angles shifted by a constant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vaescope import circular
+from vaescope.ensemble.blocks import by_blocks
 
 if TYPE_CHECKING:
-    from vaescope.ensemble.encode import Encoding
+    from vaescope.ensemble.encode import Encoding, OfSites
+    from vaescope.ensemble.gauge import Gauge
+    from vaescope.models.pose_parts import Alignment
 
 
 def procrustes(content: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, float]:
@@ -87,10 +92,96 @@ def same_sign(value: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return value if agreement >= 0 else -value
 
 
-def leader(encodings: Sequence[Encoding], kept: np.ndarray) -> int:
+@dataclass(frozen=True)
+class Frame:
+    """What members are brought into one frame by: their ``encodings`` and ``gauges``, the
+    ``reference`` member, and ``n``, the symmetry of the angle."""
+
+    encodings: Sequence[Encoding]
+    gauges: Sequence[Gauge | None]
+    reference: int
+    n: int
+
+    def values(self, name: str) -> Iterator[np.ndarray]:
+        """A part of the pose by every member (site, …), in the frame of each."""
+        return (encoding.parts[name].value[:] for encoding in self.encodings)
+
+    def errors(self, name: str) -> Iterator[np.ndarray]:
+        """The standard deviations (site, …) of a part of the pose by every member."""
+        return (encoding.parts[name].sd[:] for encoding in self.encodings)
+
+
+def angles(frame: Frame, name: str) -> Iterator[np.ndarray]:
+    """Angles (site,) of every member, turned and mirrored onto the reference's, modulo 2 pi/n."""
+
+    def upright(k: int) -> np.ndarray:
+        own = frame.gauges[k]
+        assert own is not None
+        angle = frame.encodings[k].parts[name].value[:]
+        return circular.wrap(angle + own.turn + own.zero, 2 * np.pi / frame.n)
+
+    target = upright(frame.reference)
+    for k in range(len(frame.encodings)):
+        angle = upright(k)
+        yield apply_angle(angle, *angle_offset(angle, target, frame.n), frame.n)
+
+
+def angle_errors(frame: Frame, name: str) -> Iterator[np.ndarray]:
+    """Standard deviation (site,) of every member's angle modulo 2 pi/n: its own, and between
+    turns."""
+    for encoding in frame.encodings:
+        weight, own, turns = encoding.turn_weight, encoding.parts[name].sd, encoding.turns
+        assert weight is not None
+        yield by_blocks(partial(_angle_error, weight, own, turns, frame.n), len(own))
+
+
+def _angle_error(
+    weight: OfSites, own: OfSites, turns: np.ndarray, n: int, rows: slice
+) -> np.ndarray:
+    step = float(turns[1] - turns[0]) if len(turns) > 1 else 2 * np.pi
+    moment = np.abs((weight[rows] * np.exp(1j * n * turns)).sum(1))
+    # Neighbouring turns that meet half-way are one answer: only what lies beyond the width of the
+    # grid's step is doubt.
+    between = -2 * np.log(np.clip(moment, 1e-12, 1.0)) / n**2
+    between = np.where(between < (step / 2) ** 2, 0.0, between)
+    return np.sqrt(own[rows] ** 2 + between)
+
+
+def about_median(frame: Frame, name: str) -> Iterator[np.ndarray]:
+    """Values (site, …) of every member less their median: a member's zero is its own."""
+    for values in frame.values(name):
+        yield values - np.median(values, axis=0)
+
+
+def along_axes(frame: Frame, name: str) -> Iterator[np.ndarray]:
+    """Values (site,) of every member with the sign that pictures give them that lie across, and
+    with that of the reference."""
+
+    def signed(k: int) -> np.ndarray:
+        values, own = frame.encodings[k].parts[name].value[:], frame.gauges[k]
+        return values if own is None else values * own.sense.astype(float)
+
+    like = signed(frame.reference)
+    for k in range(len(frame.encodings)):
+        yield same_sign(signed(k), like)
+
+
+ALIGNED: dict[Alignment, Callable[[Frame, str], Iterator[np.ndarray]]] = {
+    "circular": angles,
+    "median": about_median,
+    "axes": along_axes,
+    "same": Frame.values,
+}
+"""Alignment of a part of the pose -> its values by every member in the reference's frame."""
+
+ERRORS: dict[Alignment, Callable[[Frame, str], Iterator[np.ndarray]]] = {"circular": angle_errors}
+"""Alignment -> the standard deviations, where they are not just those of the members."""
+
+
+def leader(encodings: Sequence[Encoding], retained: np.ndarray) -> int:
     """The member with the best bound of those with a vote: the frame of reference of all."""
     means = np.array([encoding.elbo[:].mean() for encoding in encodings])
-    return int(np.where(kept, means, -np.inf).argmax())
+    return int(np.where(retained, means, -np.inf).argmax())
 
 
 def apply_angle(angle: np.ndarray, offset: float, sign: int, n: int) -> np.ndarray:

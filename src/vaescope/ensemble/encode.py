@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.spool import Spool
 from vaescope.errors import UserError
-from vaescope.models import likelihood, pose
-from vaescope.models.elbo import POSE, Weights
+from vaescope.models import pose
+from vaescope.models.elbo import Weights
 from vaescope.models.family import Family, Side
+from vaescope.models.pose_parts import ANGLE, NAMED
 from vaescope.models.settings import ModelSettings
 from vaescope.train import checkpoint
 from vaescope.train.data import Codec, Data
@@ -53,17 +54,29 @@ class Member:
 
 
 @dataclass
+class Estimate:
+    """A quantity of every site with its standard deviation: both over the same axes."""
+
+    value: OfSites
+    sd: OfSites
+
+
+@dataclass
 class Encoding:
-    """What one member says of every site; absent parts are None.
+    """What one member says of every site; absent arrays are None.
 
     ``content``, ``content_sd`` (site, latent); ``turn_weight`` (site, turn) the posterior over the
-    grid of turns; ``angle``, ``angle_sd`` (site,) rad, at the likeliest turn; ``offset``,
-    ``offset_sd`` (site, 2) as (y, x) in units of half the patch side; ``strain``, ``strain_sd``
-    (site, 3) as xx, yy, xy in the frame of the image; ``scale``, ``scale_sd`` (site,) factors;
-    ``shear``, ``shear_sd`` (site,) rad by which a right angle of the structure closes;
-    ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3) as in
-    ``models.pose``; ``told`` (site, condition); ``reconstruction`` (site, channel, height, width)
-    of the target; ``canonical`` the same, upright; ``sigma`` (channel,) noise of a pixel.
+    grid of turns; ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3)
+    as in ``models.pose``; ``conditions`` (site, condition) as numbers; ``reconstruction`` (site,
+    channel, height, width) of the target; ``canonical`` the same, upright; ``sigma`` (channel,)
+    noise of a pixel.
+
+    ``parts`` of the pose that the model has, by name (see ``models.pose_parts``), in the frame of
+    the image; each can be read as an attribute too, with its standard deviation as ``NAME_sd``, and
+    is None where the model has no such part. ``angle`` (site,) rad, at the likeliest turn;
+    ``offset`` (site, 2) as (y, x) in units of half the patch side; ``scale`` (site,) factors;
+    ``shear`` (site,) rad by which a right angle of the structure closes; ``strain`` (site, 3) as
+    xx, yy, xy.
     """
 
     content: OfSites
@@ -74,19 +87,18 @@ class Encoding:
     sigma: np.ndarray
     turns: np.ndarray
     pose: OfSites | None = None
-    told: OfSites | None = None
+    conditions: OfSites | None = None
     turn_weight: OfSites | None = None
-    angle: OfSites | None = None
-    angle_sd: OfSites | None = None
-    offset: OfSites | None = None
-    offset_sd: OfSites | None = None
-    strain: OfSites | None = None
-    strain_sd: OfSites | None = None
-    scale: OfSites | None = None
-    scale_sd: OfSites | None = None
-    shear: OfSites | None = None
-    shear_sd: OfSites | None = None
     class_probability: OfSites | None = None
+    parts: dict[str, Estimate] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> OfSites | None:
+        part = name.removesuffix("_sd")
+        if part not in NAMED:
+            raise AttributeError(f"an encoding has no `{name}`")
+        if part not in self.parts:
+            return None
+        return self.parts[part].value if name == part else self.parts[part].sd
 
 
 def load_members(folder: Path) -> list[Member]:
@@ -115,7 +127,9 @@ def load_member(file: Path) -> Member:
         tensors, facts = loaded
         codec = Codec.from_dict(facts["codec"])
         shapes = (tuple(facts["shape"]), tuple(facts["target"]))
-        model = Family(1, shapes[0], ModelSettings(**facts["settings"]), shapes[1], codec.size)
+        model = Family(
+            1, shapes[0], ModelSettings.of_older(facts["settings"]), shapes[1], codec.size
+        )
         model.load_state_dict(tensors)
     except (AssertionError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -190,27 +204,32 @@ def encode_all(
 
 
 def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
-    left = arrays.pop("left", None)
-    if left is None:
+    squares = arrays.pop("squares", None)  # of the residuals, where no noise is learned
+    if squares is None:
         sigma = member.model.log_noise()[0].detach().exp().numpy()
     else:
-        sigma = np.sqrt(left[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
+        sigma = np.sqrt(squares[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
     turns = member.model.turns.numpy()
-    content, told, poses = arrays["content"], arrays["told"], arrays["pose"]
+    content, conditions, poses = arrays["content"], arrays["conditions"], arrays["pose"]
+    parts = {
+        part.name: Estimate(arrays.pop(part.name), arrays.pop(f"{part.name}_sd"))
+        for part in member.model.parts
+    }
 
     @torch.no_grad()
     def reconstruct(rows: np.ndarray) -> np.ndarray:
         """Some sites (row,) as they lie: (row, channel, height, width)."""
-        parts = [torch.from_numpy(a[rows]).unsqueeze(0) for a in (content, poses, told)]
+        parts = [torch.from_numpy(a[rows]).unsqueeze(0) for a in (content, poses, conditions)]
         shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
-        return likelihood.mean(shown[0, :, 0], member.settings.likelihood).numpy()
+        return member.model.likelihood.mean(shown[0, :, 0]).numpy()
 
     size = len(content), member.model.target
     return Encoding(
         **arrays,
+        parts=parts,
         sigma=sigma,
         turns=turns,
-        canonical=LazyPictures(*size, lambda rows: decode(member, content[rows], told[rows])),
+        canonical=LazyPictures(*size, lambda rows: decode(member, content[rows], conditions[rows])),
         reconstruction=LazyPictures(*size, reconstruct),
     )
 
@@ -226,12 +245,12 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     target = torch.from_numpy(data.target)
     side = Side(conditions=torch.from_numpy(data.conditions).unsqueeze(0))
     final = Weights.of(model.settings)
-    told = model.told(side, copies.unsqueeze(0))
-    encoded = model.encoder(copies.unsqueeze(0), told)
+    conditions = model.conditions_of(side, copies.unsqueeze(0))
+    encoded = model.encoder(copies.unsqueeze(0), conditions)
     turns = model.turns.expand_as(encoded.turn_logit)
     noise = torch.zeros(1, len(copies), turns.shape[2], model.noise_size())
     terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
-    pose_terms = [terms[name] for part in POSE if (name := f"kl_{part}") in terms]
+    pose_terms = [terms[f"kl_{part.name}"] for part in model.parts]
     continuous = sum(pose_terms, final.content * terms["kl_content"])
     score = (
         terms["reconstruction"]
@@ -250,58 +269,28 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
         "elbo": torch.logsumexp(score, -1)[0],
         "turn_weight": weight[0].half(),  # a share: three digits are enough, and there are many
     }
-    latents = {n: getattr(picked, n)[0] for n in POSE if getattr(picked, n) is not None}
-    spread = {n: getattr(picked, n)[1][0, :, 0].exp() for n in latents}
+    latents = {name: mean for name, (mean, _) in picked.parts.items()}
     latents["content"] = picked.content[0]
     if model.settings.refine:
-        latents = refine(model, target.unsqueeze(0), turn, latents, told)
-    angle = (turn + latents["angle"].squeeze(-1) if "angle" in latents else turn)[0, :, 0]
-    if "angle" in latents:
-        out["angle"] = torch.atan2(angle.sin(), angle.cos())
-        out["angle_sd"] = spread["angle"][:, 0]
-    if "offset" in latents:
-        turned = pose.rotation(angle)
-        offset = (turned @ latents["offset"][0, :, 0].unsqueeze(-1)).squeeze(-1)
-        variance = (turned**2 @ spread["offset"].square().unsqueeze(-1)).squeeze(-1)
-        out["offset"], out["offset_sd"] = offset.flip(-1), variance.sqrt().flip(-1)
-    if "strain" in latents:
-        turned = _strain_rotation(angle)
-        out["strain"] = (turned @ latents["strain"][0, :, 0].unsqueeze(-1)).squeeze(-1)
-        variance = spread["strain"].square().unsqueeze(-1)
-        out["strain_sd"] = (turned**2 @ variance).squeeze(-1).sqrt()
-    if "scale" in latents:
-        out["scale"] = latents["scale"][0, :, 0, 0].exp()
-        out["scale_sd"] = out["scale"] * spread["scale"][:, 0]
-    if "shear" in latents:
-        # exp of a pure shear s leans both axes by an angle whose tangent is tanh s.
-        lean = latents["shear"][0, :, 0, 0]
-        out["shear"] = 2 * torch.atan(torch.tanh(lean))
-        out["shear_sd"] = 2 * spread["shear"][:, 0] / torch.cosh(2 * lean)
+        latents = refine(model, target.unsqueeze(0), turn, latents, conditions)
+    correction = latents.get(ANGLE.name)
+    angle = (turn if correction is None else turn + correction.squeeze(-1))[0, :, 0]
+    for part in model.parts:
+        sd = picked.parts[part.name][1][0, :, 0].exp()
+        said = part.in_image(latents[part.name][0, :, 0], sd, angle)
+        out[part.name], out[f"{part.name}_sd"] = said
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = latents["content"]
     poses = model.poses(turn, latents)
-    out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "told": told[0]}
-    kind = model.settings.likelihood
-    if kind != "gaussian":
-        # The other likelihoods have no noise of their own: what is left over stands for it.
-        shown = likelihood.mean(model.decode_rows(content, poses, told)[0, :, 0], kind)
-        out["left"] = ((target - shown).square() * model.mask).sum((2, 3))
+    out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "conditions": conditions[0]}
+    if not model.likelihood.learns_noise:
+        shown = model.likelihood.mean(model.decode_rows(content, poses, conditions)[0, :, 0])
+        out["squares"] = ((target - shown).square() * model.mask).sum((2, 3))
     if not model.settings.stochastic:
         # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
         out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}
     return {name: value.numpy() for name, value in out.items()}
-
-
-def _strain_rotation(angle: Tensor) -> Tensor:
-    """Matrices (…, 3, 3) from (xx, yy, xy) in the canonical frame to the frame of the image."""
-    c, s = angle.cos(), angle.sin()
-    rows = [
-        torch.stack([c * c, s * s, 2 * c * s], -1),
-        torch.stack([s * s, c * c, -2 * c * s], -1),
-        torch.stack([-c * s, c * s, c * c - s * s], -1),
-    ]
-    return torch.stack(rows, -2)
 
 
 @torch.no_grad()
@@ -314,9 +303,7 @@ def decode(member: Member, content: np.ndarray, conditions: np.ndarray | None = 
         conditions = np.zeros((len(content), member.model.conditions))
     inputs = np.concatenate([content, conditions], axis=1)
     rows = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).unsqueeze(0)
-    return likelihood.mean(
-        member.model.decoder.canonical(rows)[0], member.settings.likelihood
-    ).numpy()
+    return member.model.likelihood.mean(member.model.decoder.canonical(rows)[0]).numpy()
 
 
 @torch.no_grad()

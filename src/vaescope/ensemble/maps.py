@@ -94,8 +94,8 @@ class Agreement:
     @property
     def told(self) -> np.ndarray:
         """(site, condition) what a conditional model is given beside the patch."""
-        assert self.encodings[0].told is not None
-        return self.encodings[0].told[:]
+        assert self.encodings[0].conditions is not None
+        return self.encodings[0].conditions[:]
 
 
 def agree(

@@ -16,7 +16,7 @@ from vaescope.models.least_squares import descend
 
 
 def refine(
-    model: Family, target: Tensor, turn: Tensor, latents: dict[str, Tensor], told: Tensor
+    model: Family, target: Tensor, turn: Tensor, latents: dict[str, Tensor], conditions: Tensor
 ) -> dict[str, Tensor]:
     """Refine all continuous latents; ``model.settings.refine`` steps.
 
@@ -25,7 +25,7 @@ def refine(
     target : (1, site, channel, height, width); sites whose target is not known stay as they are.
     turn : (1, site, 1) rad, the turn of the grid that is followed.
     latents : name -> (1, site, 1, size), ``content`` among them.
-    told : (1, site, condition).
+    conditions : (1, site, condition).
 
     Returns
     -------
@@ -44,7 +44,7 @@ def refine(
         """What is left over, in standard deviations, of latents (site, number): (site, pixel)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
-        shown = model.decode_rows(here["content"], model.poses(turn, here), told)
+        shown = model.decode_rows(here["content"], model.poses(turn, here), conditions)
         left = (target - shown[:, :, 0])[0] / sigma[:, None, None]
         return (left * model.mask).flatten(1)
 

@@ -16,7 +16,8 @@ from vaescope.explorer.column import Column, narrow
 from vaescope.explorer.model import ModelColumns
 from vaescope.explorer.pack import Blocks, digest, script_json, script_source
 from vaescope.figures.scene import Scene, load
-from vaescope.figures.style import MISSING, Look
+from vaescope.figures.settings import Look
+from vaescope.figures.style import MISSING
 from vaescope.results import Results
 from vaescope.text import plain
 
@@ -187,7 +188,7 @@ def _spacing(scene: Scene, behind: Backdrop) -> float:
 
 
 def _packed(columns: list[Column], blocks: Blocks) -> list[dict[str, Any]]:
-    """Facts of some columns, their numbers in one block."""
+    """Judgement of some columns, their numbers in one block."""
     places = blocks.add([narrow(column.values) for column in columns])
     return [
         column.facts() | {"place": place} for column, place in zip(columns, places, strict=True)

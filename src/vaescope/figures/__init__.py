@@ -4,10 +4,35 @@
 its units, the number of sites, the dataset and the version of the result it shows.
 """
 
-from vaescope.figures.catalogue import draw, figures
-from vaescope.figures.scene import Scene, load
-from vaescope.figures.sheet import FinishedFigure
-from vaescope.figures.style import Look, house
-from vaescope.results import ModelResults
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vaescope.figures.settings import Look
+
+if TYPE_CHECKING:
+    from vaescope.figures.catalogue import draw, figures
+    from vaescope.figures.scene import Scene, load
+    from vaescope.figures.sheet import FinishedFigure
+    from vaescope.figures.style import house
+    from vaescope.results import ModelResults
 
 __all__ = ["FinishedFigure", "Look", "ModelResults", "Scene", "draw", "figures", "house", "load"]
+
+_FROM = {
+    "draw": "figures.catalogue",
+    "figures": "figures.catalogue",
+    "FinishedFigure": "figures.sheet",
+    "house": "figures.style",
+    "ModelResults": "results",
+    "Scene": "figures.scene",
+    "load": "figures.scene",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what draws only when it is asked for: a plan of a run needs the settings alone."""
+    if name in _FROM:
+        return getattr(import_module(f"vaescope.{_FROM[name]}"), name)
+    raise AttributeError(f"module `vaescope.figures` has no `{name}`")

@@ -33,10 +33,11 @@ from vaescope.figures import baselines as of_baselines
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures.animation import Clip, class_clip
 from vaescope.figures.scene import Scene, load
+from vaescope.figures.settings import Look
 from vaescope.figures.sheet import FinishedFigure
-from vaescope.figures.style import Look, house
+from vaescope.figures.style import house
 from vaescope.results import ModelResults, Results, layout
-from vaescope.results.facts import Facts
+from vaescope.results.facts import Judgement
 
 _PACKED = {"compress_level": 3}  # of PNG: 7 % larger than at 6, in half of the time
 
@@ -100,7 +101,7 @@ def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[st
     ------
     UserError : a store or the facts are missing, or the recipe asks for an unknown look.
     """
-    look = Look.from_recipe(recipe)
+    look = Look.of(recipe.get("figures"))
     root = results.path(layout.FIGURES)
     base = versions.version_of(results.image.attrs, recipe)
     root.mkdir(parents=True, exist_ok=True)
@@ -154,12 +155,12 @@ def clips(scene: Scene) -> Iterator[Clip]:
             yield made
 
 
-def _write(scene: Scene, folder: Path, known: Facts) -> dict[str, Any]:
+def _write(scene: Scene, folder: Path, known: Judgement) -> dict[str, Any]:
     """Draw all figures into a folder, with the data behind them, the facts of the result, and the
     manifest, which is returned."""
     listed = []
     for drawn in figures(scene):
-        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.formats]
+        files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.written]
         tables = drawn.behind.files(drawn.name)
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.figures.style import Look
+from vaescope.figures.settings import Look
 from vaescope.results import ModelResults, Results
 from vaescope.text import plain
 
@@ -138,6 +138,12 @@ class Scene:
     def pixel_size(self) -> float:
         """Side of a pixel in ``unit``."""
         return float(self.attrs.get("pixel_size") or 1.0)
+
+    @property
+    def aspect(self) -> np.ndarray:
+        """Sides (y, x) of a pixel in units of ``pixel_size``: those of the few that are oblong."""
+        size = float(self.attrs.get("pixel_size_y") or self.pixel_size)
+        return np.array([size / self.pixel_size, 1.0])
 
     @property
     def unit(self) -> str:

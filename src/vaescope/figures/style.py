@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-
-from vaescope.errors import UserError
 
 STYLE_SHEET = Path(__file__).with_name("house.mplstyle")
 
@@ -32,55 +28,6 @@ FAINT = "#6b7280"
 WARNING = "#D55E00"
 OUTLINE = {"linewidths": 0.25, "edgecolors": "#8a90a0"}
 """Of marks in colours that are pale somewhere, on white."""
-
-FORMATS = ("png", "svg", "pdf")
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a recipe may choose about its figures (its part ``figures``)."""
-
-    colormap: str = "viridis"
-    diverging: str = "RdBu_r"
-    cyclic: str = "twilight"
-    spread: str = "cividis"
-    dpi: int = 150
-    formats: tuple[str, ...] = ("png", "svg")
-
-    @classmethod
-    def from_recipe(cls, recipe: dict[str, Any]) -> Look:
-        """Take the look from a resolved recipe.
-
-        Raises
-        ------
-        UserError : matplotlib has no such colour map, or an unknown file format is asked for.
-        """
-        import matplotlib
-
-        chosen = {k: v for k, v in (recipe.get("figures") or {}).items() if v is not None}
-        known = {k: v for k, v in chosen.items() if k in cls.__dataclass_fields__}
-        if "formats" in known:
-            wanted = known["formats"]
-            known["formats"] = tuple([wanted] if isinstance(wanted, str) else wanted)
-        look = cls(**known)
-        for key in ("colormap", "diverging", "cyclic", "spread"):
-            name = getattr(look, key)
-            if name not in matplotlib.colormaps:
-                raise UserError(
-                    f"`figures: {key}` is no colour map of matplotlib",
-                    found=f"`{name}`",
-                    expected="for example viridis, cividis, RdBu_r, twilight",
-                )
-        unknown = [name for name in look.formats if name not in FORMATS]
-        if unknown:
-            raise UserError(
-                "`figures: formats` has an unknown file format",
-                found=", ".join(map(str, unknown)),
-                expected="any of " + ", ".join(FORMATS),
-            )
-        # The report embeds the PNG, so it is always drawn.
-        formats = tuple(dict.fromkeys(("png", *look.formats)))
-        return cls(**{**known, "formats": formats, "dpi": int(look.dpi)})
 
 
 @contextmanager

@@ -12,15 +12,16 @@ from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK
 from vaescope.results import ModelResults
 
-_TERMS = {
+_WORDS = {
     "elbo": "ELBO (nats per patch)",
     "reconstruction": "log-likelihood (nats per patch)",
-    "kl_content": "KL of the content (nats)",
     "kl_turns": "KL of the angle (nats)",
-    "kl_offset": "KL of the offset (nats)",
-    "kl_strain": "KL of the strain (nats)",
-    "kl_class": "KL of the class (nats)",
 }
+
+
+def _words(term: str) -> str:
+    """A term of the bound in words; ``kl_NAME`` is the divergence of NAME."""
+    return _WORDS.get(term, f"KL of the {term.removeprefix('kl_')} (nats)")
 
 
 def read_history(path: Path) -> dict[str, np.ndarray]:
@@ -52,8 +53,8 @@ def training(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         return None
     terms = [
         name
-        for name in _TERMS
-        if name in history
+        for name in history
+        if (name in _WORDS or name.startswith("kl_"))
         and np.isfinite(history[name]).any()
         and np.nanmax(np.abs(history[name])) > 1e-9
     ]
@@ -74,7 +75,7 @@ def training(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     for index, term in enumerate(terms):
         row, column = divmod(index, columns)
         axes = sheet.axes(MARGIN + 0.55 + column * across, 0.3 + row * down, width, height)
-        axes.set_title(_TERMS[term])
+        axes.set_title(_words(term))
         _curves(axes, history, members, term)
         axes.set_xlabel("epoch")
     kept = [name for name in ("member", "step", "epoch", "phase", *terms) if name in history]

@@ -12,7 +12,7 @@ import numpy as np
 from vaescope import store
 from vaescope.judge import findings, scan
 from vaescope.results import Results, layout
-from vaescope.results.facts import Facts, Measure, Score, ordered
+from vaescope.results.facts import Judgement, Measure, Score, ordered
 from vaescope.store import json_attribute
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _LEFT_OUT = frozenset({"n_sites", "n_found"})  # counts that other scores say
 _MOST_DIGESTS = 50  # of the files of a movie; the rest is one digest over all
 
 
-def judge(results: Results, models: Iterable[str], trained: int) -> Facts:
+def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     """Judge a finished dataset.
 
     Parameters
@@ -85,7 +85,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Facts:
         scores += _scores(name, of_model(latents, history, trained, own))
     found += findings.of_maps(of_models)
     shares |= of_models
-    return Facts(
+    return Judgement(
         dataset=results.dataset,
         code_version=store.code_version(),
         packages=store.provenance(sites).get("packages") or {},

@@ -11,15 +11,14 @@ makes content dearer than the pose: what a pose can say is left to the pose.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from vaescope.models.pose_parts import ANGLE, PosePart
 from vaescope.models.settings import ModelSettings, at
-
-POSE = ("angle", "offset", "scale", "shear", "strain")
-"""The parts of the pose, in the order in which their noise is drawn."""
 
 
 @dataclass(frozen=True)
@@ -59,52 +58,64 @@ class Weights:
 
 @dataclass
 class Terms:
-    """The terms of the bound, each (member, site) in nats; ``objective`` (member,) is maximised."""
+    """The terms of the bound, each (member, site) in nats; ``objective`` (member,) is maximised.
+
+    ``divergences`` by name: ``content``; ``turns`` of the angle, its turn and its correction; the
+    other parts of the pose that the model has; ``class``, once classes are active. ``penalty``:
+    smoothness and the user's own physics.
+    """
 
     elbo: Tensor
     reconstruction: Tensor
-    kl_content: Tensor
-    kl_turns: Tensor  # of the angle: its turn and its correction
-    kl_offset: Tensor
-    kl_strain: Tensor  # of scale, shear or strain
-    kl_class: Tensor
-    penalty: Tensor  # smoothness and the user's own physics
+    divergences: dict[str, Tensor]
+    penalty: Tensor
     objective: Tensor
+
+    def recorded(self, name: str) -> Tensor:
+        """The term of a column of ``history.csv`` (member, site): ``kl_NAME`` is a divergence, of
+        classes that are not active yet 0."""
+        divergence = name.removeprefix("kl_")
+        if divergence == name:
+            term: Tensor = getattr(self, name)
+            return term
+        return self.divergences.get(divergence, torch.zeros_like(self.elbo))
+
+
+def columns(parts: Sequence[PosePart], classes: int) -> tuple[str, ...]:
+    """The terms of a model with these parts of the pose, as columns of ``history.csv``."""
+    names = ["content", "turns", *(part.name for part in parts if part is not ANGLE)]
+    if classes:
+        names.append("class")
+    return ("elbo", "reconstruction", *(f"kl_{name}" for name in names), "penalty")
 
 
 def gather(
     values: dict[str, Tensor], kl_turns: Tensor, tempered: Tensor, now: Weights, final: Weights
 ) -> Terms:
-    """Terms from the means over turns of ``Family.each_turn``; those that a model lacks are 0.
+    """Terms from the means over turns of ``Family.each_turn``.
 
     kl_turns (member, site): divergence of the turns; tempered: the same with its entropy weighed.
     """
-    zero = torch.zeros_like(kl_turns)
-    values = {f"kl_{name}": zero for name in (*POSE, "class")} | values
-    kl_angle = values["kl_angle"]
-    kl_strain = values["kl_scale"] + values["kl_shear"] + values["kl_strain"]
-    kl_pose = kl_angle + values["kl_offset"] + kl_strain
-    continuous = final.content * values["kl_content"] + kl_pose
-    weighed = now.content * values["kl_content"] + kl_pose
-    reconstruction, kl_class = values["reconstruction"], values["kl_class"]
-    penalty = values["penalty"]
-    elbo = reconstruction - final.beta * (continuous + kl_turns) - final.beta_class * kl_class
-    objective = (
-        (reconstruction - penalty).mean(1)
-        - now.beta * _away((weighed + tempered).mean(1), now.capacity)
-        - now.beta_class * _away(kl_class.mean(1), now.capacity_class)
+    divergences = {
+        name.removeprefix("kl_"): value for name, value in values.items() if name.startswith("kl_")
+    }
+    content, kl_class = divergences["content"], divergences.get("class")
+    continuous, weighed = final.content * content, now.content * content
+    of_pose = [kl for name, kl in divergences.items() if name not in ("content", "class")]
+    if of_pose:
+        kl_pose = sum(of_pose[1:], of_pose[0])
+        continuous, weighed = continuous + kl_pose, weighed + kl_pose
+    reconstruction, penalty = values["reconstruction"], values["penalty"]
+    elbo = reconstruction - final.beta * (continuous + kl_turns)
+    objective = (reconstruction - penalty).mean(1) - now.beta * _away(
+        (weighed + tempered).mean(1), now.capacity
     )
-    return Terms(
-        elbo,
-        reconstruction,
-        values["kl_content"],
-        kl_turns + kl_angle,
-        values["kl_offset"],
-        kl_strain,
-        kl_class,
-        penalty,
-        objective,
-    )
+    if kl_class is not None:
+        elbo = elbo - final.beta_class * kl_class
+        objective = objective - now.beta_class * _away(kl_class.mean(1), now.capacity_class)
+    of_angle = divergences.pop(ANGLE.name, None)
+    divergences["turns"] = kl_turns if of_angle is None else kl_turns + of_angle
+    return Terms(elbo, reconstruction, divergences, penalty, objective)
 
 
 def _away(divergence: Tensor, capacity: float | Tensor) -> Tensor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,44 +12,36 @@ from torch.nn import functional
 
 from vaescope.models import posterior
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
+from vaescope.models.pose_parts import Pair, parts_of
 from vaescope.models.settings import ModelSettings
-
-Pair = tuple[Tensor, Tensor]
-"""Mean and logarithm of the standard deviation, with one last axis."""
 
 
 @dataclass
 class Encoded:
-    """Posterior of every turned copy; axes (member, site, turn, …). Absent parts are None.
+    """Posterior of every turned copy; axes (member, site, turn, …).
 
-    ``turn_logit`` (…): how likely the patch lies at that turn. ``content``; ``angle`` (correction
-    to the turn, rad); ``offset`` (x, y in the upright frame); ``scale`` (logarithm); ``shear``;
-    ``strain`` (xx, yy, xy).
+    ``turn_logit`` (…): how likely the patch lies at that turn. ``content`` (…, latent); ``parts``
+    of the pose by name (…, size), in the canonical frame: the angle as a correction to the turn.
     """
 
     turn_logit: Tensor
     content: Pair
-    angle: Pair | None = None
-    offset: Pair | None = None
-    scale: Pair | None = None
-    shear: Pair | None = None
-    strain: Pair | None = None
+    parts: dict[str, Pair]
 
     def pick(self, turns: Tensor) -> Encoded:
-        """Keep the given turns of each site: ``turns`` (member, site, kept) indices."""
+        """Posteriors of the given turns of each site: ``turns`` (member, site, picked) indices."""
 
-        def of(value: Tensor) -> Tensor:
-            return value.gather(2, turns.unsqueeze(-1).expand(*turns.shape, value.shape[-1]))
+        def of(pair: Pair) -> Pair:
+            mean, log_sd = pair
+            rows = turns.unsqueeze(-1).expand(*turns.shape, mean.shape[-1])
+            return mean.gather(2, rows), log_sd.gather(2, rows)
 
-        kept: dict[str, Any] = {"turn_logit": self.turn_logit.gather(2, turns)}
-        for field in fields(self)[1:]:
-            pair = getattr(self, field.name)
-            kept[field.name] = None if pair is None else (of(pair[0]), of(pair[1]))
-        return Encoded(**kept)
+        parts = {name: of(pair) for name, pair in self.parts.items()}
+        return Encoded(self.turn_logit.gather(2, turns), of(self.content), parts)
 
 
 class TurnedEncoder(nn.Module):
-    """Looks at every turned copy with the same eyes, so that content is always seen upright.
+    """Encodes every turned copy with the same weights: content is that of an upright patch.
 
     With a grid of turns it is equivariant under rotation by a step of the grid; with one turn it is
     the plain encoder of the literature.
@@ -66,16 +57,10 @@ class TurnedEncoder(nn.Module):
         step: float,
     ) -> None:
         super().__init__()
-        self.step, self.settings = step, settings
-        strained = settings.strain
-        self.sizes = {
-            "turn": 1,
-            "content": 2 * settings.latent,
-            "angle": 2 if settings.rotation else 0,
-            "offset": 4 if settings.offsets else 0,
-            "scale": 2 if settings.scale and not strained else 0,
-            "shear": 2 if settings.shear and not strained else 0,
-            "strain": 6 if strained else 0,
+        self.step, self.parts = step, parts_of(settings)
+        self.prior_sd = {part.name: part.prior_sd(settings, step) for part in self.parts}
+        self.sizes = {"turn": 1, "content": 2 * settings.latent} | {
+            part.name: 2 * part.size for part in self.parts
         }
         outputs = sum(self.sizes.values())
         self.network: Perceptron | ConvolutionalNetwork
@@ -93,23 +78,21 @@ class TurnedEncoder(nn.Module):
     def forward(self, copies: Tensor, conditions: Tensor) -> Encoded:
         """copies (member, site, turn, pixels), conditions (member, site, condition) -> Encoded."""
         members, sites, turns = copies.shape[:3]
-        told = conditions.unsqueeze(2).expand(members, sites, turns, conditions.shape[-1])
-        seen = torch.cat([copies, told], dim=-1) if conditions.shape[-1] else copies
-        raw = self.network(seen.reshape(members, sites * turns, seen.shape[-1]))
+        inputs = copies
+        if conditions.shape[-1]:
+            each = conditions.unsqueeze(2).expand(members, sites, turns, conditions.shape[-1])
+            inputs = torch.cat([copies, each], dim=-1)
+        raw = self.network(inputs.reshape(members, sites * turns, inputs.shape[-1]))
         raw = raw.reshape(members, sites, turns, -1)
-        parts = dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
-        out: dict[str, Pair] = {"content": posterior.split(parts["content"])}
-        if self.sizes["angle"]:
-            mean, log_sd = posterior.split(parts["angle"])
-            if self.step < 2 * math.pi:
-                # A little beyond half a step, so that neighbouring turns can meet.
-                mean, log_sd = 0.6 * self.step * torch.tanh(mean), log_sd - 2.0
-            out["angle"] = (mean, log_sd)
-        for name in ("offset", "scale", "shear", "strain"):
-            if self.sizes[name]:
-                mean, log_sd = posterior.split(parts[name])
-                out[name] = (getattr(self.settings, f"{name}_sd") * mean, log_sd - 3.0)
-        return Encoded(parts["turn"].squeeze(-1), **out)
+        halves = dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
+        content = posterior.split(halves["content"])
+        parts = {
+            part.name: part.posterior(
+                *posterior.split(halves[part.name]), self.prior_sd[part.name], self.step
+            )
+            for part in self.parts
+        }
+        return Encoded(halves["turn"].squeeze(-1), content, parts)
 
 
 class ConvolutionalNetwork(nn.Module):

@@ -24,12 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vaescope.models import likelihood, pose, posterior
+from vaescope.models import likelihoods, pose, posterior
 from vaescope.models.copies import turned_copies
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
-from vaescope.models.elbo import POSE, Terms, Weights, gather
+from vaescope.models.elbo import Terms, Weights, gather
 from vaescope.models.encoders import Encoded, TurnedEncoder
 from vaescope.models.mixture import ContentMixture, best
+from vaescope.models.pose_parts import ANGLE, Placement
 from vaescope.models.settings import ModelSettings
 
 LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
@@ -42,12 +43,12 @@ PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 class Side:
     """What is known of a batch beside its pictures; axes (member, site, …), absent parts None.
 
-    ``conditions`` (…, condition); ``target_assignment`` class probabilities (…, class) from outside and
-    ``teacher_weight`` (member, site), the share 0 to 1 that they have in the posterior of the class;
-    ``turn`` (member, site) index of the turn that each site is to lie at, ``pose`` name -> other
-    parts of its pose and their standard errors, both (…, size); ``followed`` (…, turn) indices of
-    the turns to follow, where they are known; ``near_content`` (…, latent) and ``near_class`` (…,
-    class) the means of neighbouring sites.
+    ``conditions`` (…, condition); ``target_assignment`` (…, class), class probabilities from
+    outside the model, and ``teacher_weight`` (member, site), their share 0 to 1 in the posterior of
+    the class; ``turn`` (member, site) index of the turn at which each site lies, ``pose`` name ->
+    other parts of its pose and their standard errors, both (…, size); ``top_turns`` (…, turn)
+    indices of the turns that count, where they are known; ``near_content`` (…, latent) and
+    ``near_class`` (…, class) the means of neighbouring sites.
     """
 
     conditions: Tensor | None = None
@@ -55,7 +56,7 @@ class Side:
     teacher_weight: Tensor | None = None
     turn: Tensor | None = None
     pose: dict[str, tuple[Tensor, Tensor]] | None = None
-    followed: Tensor | None = None
+    top_turns: Tensor | None = None
     near_content: Tensor | None = None
     near_class: Tensor | None = None
 
@@ -69,7 +70,7 @@ class Family(nn.Module):
     shape : (channel, height, width) of a patch.
     settings : the parts switched on.
     target : (channel, height, width) of what is decoded; None: as the patch.
-    conditions : numbers that encoder and decoder are told.
+    conditions : how many numbers encoder and decoder are conditioned on.
 
     Raises
     ------
@@ -95,6 +96,7 @@ class Family(nn.Module):
         self.settings = settings
         self.members, self.shape, self.target = members, shape, target
         self.conditions = conditions
+        self.likelihood = likelihoods.of(settings)
         self.physics: PhysicsLoss | None = None
         self.register_buffer("turns", pose.turns_of(settings), persistent=False)
         turns = len(self.turns)
@@ -109,8 +111,9 @@ class Family(nn.Module):
         self.encoder = TurnedEncoder(members, shape, pixels, conditions, settings, self.step)
         make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
         self.decoder = make(members, settings.latent + conditions, target, settings)
-        sheared = settings.shear and settings.rotation and not settings.strain
-        self.shear_axis = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(members, 1), sheared)
+        self.parts = self.encoder.parts
+        oriented = settings.rotation and any(part.learned_axes for part in self.parts)
+        self.shear_axis = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(members, 1), oriented)
         learned = settings.sigma == 0.0
         start = 0.0 if learned else math.log(settings.sigma)
         self.log_sigma = nn.Parameter(torch.full((members, target[0]), start), learned)
@@ -123,9 +126,8 @@ class Family(nn.Module):
 
     def initialise(self, generators: list[torch.Generator], target: Tensor) -> None:
         """Draw the weights of each member; target (site, channel, height, width) sets the scale."""
-        kind = self.settings.likelihood
         self.encoder.initialise(generators)
-        self.decoder.initialise(generators, likelihood.raw_of_mean(target.mean(0), kind))
+        self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
         if self.settings.sigma == 0.0:
             with torch.no_grad():
                 spread = target.std(dim=(0, 2, 3)).clamp_min(1e-3)
@@ -138,11 +140,11 @@ class Family(nn.Module):
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""
-        sizes = self.encoder.sizes
-        return sum(sizes[name] // 2 for name in ("content", *POSE))
+        return self.settings.latent + sum(part.size for part in self.parts)
 
-    def told(self, side: Side, like: Tensor) -> Tensor:
-        """Conditions (member, site, condition), or none of them, for a tensor (member, site, …)."""
+    def conditions_of(self, side: Side, like: Tensor) -> Tensor:
+        """Conditions (member, site, condition) of a batch, for a tensor (member, site, …); zeros,
+        which are average conditions, where the batch has none."""
         if side.conditions is not None:
             return side.conditions
         return like.new_zeros(*like.shape[:2], self.conditions)
@@ -173,25 +175,25 @@ class Family(nn.Module):
         side = side or Side()
         final = Weights.of(self.settings)
         now = weights or final
-        told = self.told(side, copies)
+        conditions = self.conditions_of(side, copies)
         turns = self.turns.expand(*copies.shape[:2], -1)
         log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :].expand_as(turns)
         missed = torch.zeros_like(turns[..., 0])
         best = None
         if side.turn is not None:
             best = side.turn.unsqueeze(-1)
-            every = functional.log_softmax(self.encoder(copies, told).turn_logit, -1)
+            every = functional.log_softmax(self.encoder(copies, conditions).turn_logit, -1)
             missed = -every.gather(2, best).squeeze(-1)
-        elif keep is not None and keep < turns.shape[-1] and side.followed is None:
-            best = self.likeliest(copies, told, keep)
+        elif keep is not None and keep < turns.shape[-1] and side.top_turns is None:
+            best = self.likeliest(copies, conditions, keep)
         if best is not None:
             rows = best.unsqueeze(-1).expand(*best.shape, copies.shape[-1])
             copies = copies.gather(2, rows)
-        elif side.followed is not None:
-            best = side.followed
+        elif side.top_turns is not None:
+            best = side.top_turns
         if best is not None:
             turns, log_prior = turns.gather(2, best), log_prior.gather(2, best)
-        encoded = self.encoder(copies, told)
+        encoded = self.encoder(copies, conditions)
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
         each = self.each_turn(target, encoded, turns, noise, side, now)
         weight = log_turn.exp()
@@ -204,12 +206,12 @@ class Family(nn.Module):
         return gather(values, kl_turns, tempered, now, final)
 
     @torch.no_grad()
-    def likeliest(self, copies: Tensor, told: Tensor, keep: int) -> Tensor:
+    def likeliest(self, copies: Tensor, conditions: Tensor, keep: int) -> Tensor:
         """Indices (member, site, ``keep``) of the turns that the encoder holds likeliest.
 
         The choice of turns has no gradient, so most copies are only looked at.
         """
-        best: Tensor = self.encoder(copies, told).turn_logit.topk(keep, dim=-1).indices
+        best: Tensor = self.encoder(copies, conditions).turn_logit.topk(keep, dim=-1).indices
         return best
 
     def each_turn(
@@ -229,9 +231,7 @@ class Family(nn.Module):
         noise = noise[:, :, : turns.shape[2]]
         if not self.settings.stochastic:
             noise = torch.zeros_like(noise)
-        pairs = {"content": encoded.content} | {
-            name: pair for name in POSE if (pair := getattr(encoded, name)) is not None
-        }
+        pairs = {"content": encoded.content} | encoded.parts
         parts = noise.split([mean.shape[-1] for mean, _ in pairs.values()], dim=-1)
         latents = {
             name: torch.addcmul(mean, log_sd.exp(), part)
@@ -239,24 +239,21 @@ class Family(nn.Module):
         }
         out = {
             f"kl_{name}": posterior.kl_normal(mean, log_sd, self.prior_sd(name))
-            for name, (mean, log_sd) in pairs.items()
-            if name in POSE
+            for name, (mean, log_sd) in encoded.parts.items()
         }
         poses = self.poses(turns, latents)
-        latents["angle"] = (turns + latents["angle"].squeeze(-1)) if "angle" in latents else turns
+        correction = latents.get(ANGLE.name)
+        latents["angle"] = turns if correction is None else turns + correction.squeeze(-1)
         # Pixels beyond the mask count for nothing; only physics looks at them.
-        told = self.told(side, turns)
+        conditions = self.conditions_of(side, turns)
         if self.physics is None:
-            shown = self.decode_rows(latents["content"], poses, told, self.counted)
+            shown = self.decode_rows(latents["content"], poses, conditions, self.counted)
             counted = shown
         else:
-            shown = self.decode_rows(latents["content"], poses, told)
+            shown = self.decode_rows(latents["content"], poses, conditions)
             counted = pose.pixels(shown, self.counted)
-        out["reconstruction"] = likelihood.log_likelihood(
-            counted,
-            pose.pixels(target, self.counted).unsqueeze(2),
-            self.log_noise(),
-            self.settings,
+        out["reconstruction"] = self.likelihood.log_density(
+            counted, pose.pixels(target, self.counted).unsqueeze(2), self.log_noise()
         )
         out["penalty"] = self._penalty(shown, latents, encoded, side)
         return out | self._classes(encoded, side, now)
@@ -267,47 +264,30 @@ class Family(nn.Module):
 
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""
-        s = self.settings
-        if name == "angle":
-            plain = len(self.turns) == 1 and s.angle_prior == "normal"
-            return s.angle_sd if plain else self.step / 2
-        return float(getattr(s, f"{name}_sd"))
+        return self.encoder.prior_sd[name]
 
     def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
-        """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with the other
-        parts (member, site, turn, size) of the pose.
-
-        The offset is given in the upright frame. Nothing says which way up canonical pictures lie,
-        and a shear along axes fixed to them would be right for few of the ways and go into the
-        content in all others: ``shear_axis`` (member, 2), cos 2a and sin 2a of the angle a of the
-        axes along which structures shear, is learned.
-        """
-        angle = turns + latents["angle"].squeeze(-1) if "angle" in latents else turns
-        strain = latents.get("strain")
-        if "scale" in latents or "shear" in latents:
-            zero = torch.zeros_like(turns)
-            grown = latents["scale"].squeeze(-1) if "scale" in latents else zero
-            lean = latents["shear"].squeeze(-1) if "shear" in latents else zero
-            along, across = functional.normalize(self.shear_axis, dim=-1)[:, None, None].unbind(-1)
-            strain = torch.stack([grown - lean * across, grown + lean * across, lean * along], -1)
-        offset = None
-        if "offset" in latents:
-            offset = pose.product(pose.rotation(angle), latents["offset"].unsqueeze(-1)).squeeze(-1)
-        return pose.affine(angle, offset, strain)
+        """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with those parts
+        (member, site, turn, size) of the pose that are given."""
+        place = Placement(turns, self.shear_axis)
+        for part in self.parts:
+            if part.name in latents:
+                part.move(place, latents[part.name])
+        return place.matrices()
 
     def decode_rows(
-        self, content: Tensor, poses: Tensor, told: Tensor, where: Tensor | None = None
+        self, content: Tensor, poses: Tensor, conditions: Tensor, where: Tensor | None = None
     ) -> Tensor:
         """The decoder's output (member, site, turn, channel, height, width).
 
-        content (member, site, turn, latent), poses (member, site, turn, 2, 3), told (member, site,
-        condition); with ``where`` (pixel,), indices of the pixels that are asked for, these alone:
-        (member, site, turn, channel, pixel).
+        content (member, site, turn, latent), poses (member, site, turn, 2, 3), conditions (member,
+        site, condition); with ``where`` (pixel,), indices of pixels, these pixels alone: (member,
+        site, turn, channel, pixel).
         """
         members, sites, turns = content.shape[:3]
         if self.conditions:
-            known = told.unsqueeze(2).expand(members, sites, turns, self.conditions)
-            content = torch.cat([content, known], dim=-1)
+            each = conditions.unsqueeze(2).expand(members, sites, turns, self.conditions)
+            content = torch.cat([content, each], dim=-1)
         shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2), where)
         return shown.reshape(members, sites, turns, *shown.shape[2:])
 
@@ -316,14 +296,14 @@ class Family(nn.Module):
     ) -> Tensor:
         """What physics and teaching ask beyond the likelihood, (member, site, turn) in nats."""
         value = torch.zeros_like(latents["angle"])
-        for name, told in (side.pose or {}).items():
-            apart = (getattr(encoded, name)[0] - told[0].unsqueeze(2)) / told[1].unsqueeze(2)
+        for name, (mean, error) in (side.pose or {}).items():
+            apart = (encoded.parts[name][0] - mean.unsqueeze(2)) / error.unsqueeze(2)
             value = value + 0.5 * apart.square().sum(-1)
         if side.near_content is not None:
             apart = encoded.content[0] - side.near_content.unsqueeze(2)
             value = value + 0.5 * self.settings.smoothness * apart.square().sum(-1)
         if self.physics is not None:
-            pictures = likelihood.mean(shown, self.settings.likelihood)
+            pictures = self.likelihood.mean(shown)
             rows = {name: tensor.flatten(0, 2) for name, tensor in latents.items()}
             own = self.physics(pictures.flatten(0, 2), rows)
             value = value + own.reshape(value.shape)

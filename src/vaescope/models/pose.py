@@ -43,6 +43,17 @@ def rotation(angle: Tensor) -> Tensor:
     return torch.stack([torch.stack([cos, sin], dim=-1), torch.stack([-sin, cos], dim=-1)], dim=-2)
 
 
+def strain_rotation(angle: Tensor) -> Tensor:
+    """Matrices (…, 3, 3) from (xx, yy, xy) in the canonical frame to the frame of the image."""
+    c, s = angle.cos(), angle.sin()
+    rows = [
+        torch.stack([c * c, s * s, 2 * c * s], -1),
+        torch.stack([s * s, c * c, -2 * c * s], -1),
+        torch.stack([-c * s, c * s, c * c - s * s], -1),
+    ]
+    return torch.stack(rows, -2)
+
+
 def compression(strain: Tensor) -> Tensor:
     """exp(-strain), matrices (…, 2, 2), of strains (…, 3) as (xx, yy, xy)."""
     xx, yy, xy = strain.unbind(-1)

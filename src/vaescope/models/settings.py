@@ -2,103 +2,273 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 from vaescope.errors import UserError
-
-Schedule = float | list[list[float]]
-"""A number, or its course in training time: [[share of training, value], …], straight between."""
+from vaescope.models.zoo import NEEDS, VARIANTS
+from vaescope.settings import Schedule, Settings, setting
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class ModelSettings(Settings):
     """Settings of one model of the family (see ``models.family``).
 
     Lengths inside a model are in units of half the patch side, angles in radians.
     """
 
-    variant: str = "rvae"
+    PART: ClassVar[str] = "models"
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"keep_turns": "top_turns"})
+
+    variant: str = setting(
+        "rvae",
+        known=VARIANTS,
+        default_words="the name of the model",
+        help="which model of the family it is; the table below says what each variant is",
+    )
     # Which parts are switched on
-    rotation: bool = True
-    offsets: bool = True
-    scale: bool = False
-    shear: bool = False  # one shear, in the frame of the structure
-    strain: bool = False  # the whole symmetric strain (xx, yy, xy); takes the place of the two
-    latent: int = 2
-    stochastic: bool = True  # False: latents are numbers, not distributions (an autoencoder)
-    classes: int = 0  # 0: none; 2 and more: summed over exactly
-    labels: str | None = None  # variable with the known classes; NaN or negative: not known
-    labels_per_class: int = 0  # so many of the known labels are told, by chance; 0: all
-    condition: list[str] | None = None  # variables that encoder and decoder are told
-    target: str | None = None  # variable with the pictures to make; None: the patches themselves
-    held_out: str | None = None  # variable that is true for patches kept from training
+    rotation: bool = setting(
+        True,
+        default_words="by variant",
+        help="make the model invariant to rotation: the angle is part of the pose (square patches"
+        " only, not curves)",
+    )
+    offsets: bool = setting(
+        True,
+        default_words="by variant",
+        help="make the model invariant to shifts: the offset from the patch centre is part of the"
+        " pose",
+    )
+    scale: bool = setting(
+        False, default_words="by variant", help="make the model invariant to uniform scale"
+    )
+    shear: bool = setting(
+        False,
+        default_words="by variant",
+        help="make the model invariant to one shear, in the frame of the structure (square patches"
+        " only)",
+    )
+    strain: bool = setting(
+        False,
+        default_words="by variant",
+        help="let the pose contain the whole symmetric strain (xx, yy, xy), which takes the place"
+        " of `scale` and `shear` (square patches only)",
+    )
+    latent: int = setting(
+        2,
+        limits=(1, 256),
+        default_words="2; 16 for `dae`, `restore`",
+        help="number of continuous latent variables",
+    )
+    stochastic: bool = setting(
+        True,
+        default_words="true; false for `ae`, `dae`, `restore`",
+        help="encode each patch as a distribution; false: as a point, as an autoencoder does",
+    )
+    classes: int = setting(
+        0,
+        limits=(0, 64),
+        default_words="0; 4 for `jvae`, `jrvae`, `jrtvae`",
+        help="largest number of discrete classes, 0 for none. Unless labels name them, classes that"
+        " the members of the ensemble do not reproduce (mean Jaccard similarity up to 0.5) are"
+        " removed and their sites reassigned",
+    )
+    labels: str | None = setting(
+        None,
+        help="variable that holds the known classes; NaN or a negative number where the class is"
+        " unknown",
+    )
+    labels_per_class: int = setting(
+        0,
+        limits=(0, 10**6),
+        help="use at most this many labels per class, chosen at random; 0: use all",
+    )
+    condition: list[str] | None = setting(
+        None,
+        help="variables on which encoder and decoder are conditioned; whole numbers are treated as"
+        " classes, all others as numbers",
+    )
+    target: str | None = setting(
+        None, help="variable that holds the picture (or curve) to predict instead of the patch"
+    )
+    held_out: str | None = setting(
+        None,
+        help="variable that is non-zero for patches held out of training; they are mapped all the"
+        " same",
+    )
     # Priors
-    turns: int = 12  # grid of the posterior over the circle; 1: a normal posterior
-    symmetry: int = 1  # n: angles that differ by 360/n degrees are the same
-    angle_prior: Literal["learned", "uniform", "normal"] = "learned"
-    angle_sd: float = 1.0  # s_gamma of the normal prior
-    offset_sd: float = 0.1  # s_dr
-    scale_sd: float = 0.1  # of the logarithm
-    shear_sd: float = 0.1
-    strain_sd: float = 0.1
-    smoothness: float = 0.0  # weight of likeness between neighbouring sites: of content,
-    smoothness_class: float = 0.0  # and of classes
-    physics_loss: str | None = None  # FILE.py:FUNCTION of the user's own term
+    turns: int = setting(
+        12,
+        limits=(1, 128),
+        help="number of angles, evenly spaced around the circle, over which the posterior of the"
+        " angle is summed; 1: a normal posterior instead",
+    )
+    symmetry: int = setting(
+        1,
+        limits=(1, 24),
+        help="rotational symmetry n of the structures: angles that differ by 360/n degrees are"
+        " equivalent",
+    )
+    angle_prior: Literal["learned", "uniform", "normal"] = setting(
+        "learned",
+        help="prior of the angle: `learned` on the grid of angles, `uniform`, or `normal` around 0",
+    )
+    angle_sd: float = setting(
+        1.0, limits=(1e-3, 100), unit="rad", help="standard deviation of the normal angle prior"
+    )
+    offset_sd: float = setting(
+        0.1,
+        limits=(1e-4, 1),
+        unit="half patch sides",
+        help="prior standard deviation of each offset",
+    )
+    scale_sd: float = setting(
+        0.1, limits=(1e-4, 2), help="prior standard deviation of the logarithm of the scale"
+    )
+    shear_sd: float = setting(0.1, limits=(1e-4, 1), help="prior standard deviation of the shear")
+    strain_sd: float = setting(
+        0.1, limits=(1e-4, 1), help="prior standard deviation of each logarithmic strain"
+    )
+    smoothness: float = setting(
+        0.0,
+        limits=(0, 1e4),
+        help="weight of the penalty on differences in content between neighbours",
+    )
+    smoothness_class: float = setting(
+        0.0,
+        limits=(0, 1e4),
+        help="weight of the penalty on differences in class between neighbours",
+    )
+    physics_loss: str | None = setting(
+        None,
+        path=True,
+        help="a loss term of your own, as `FILE.py:FUNCTION` relative to the recipe; see"
+        " [docs/api.md](../docs/api.md). The file is executed",
+    )
     # The objective
-    likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = "gaussian"
-    sigma: float = 0.0  # noise of the Gaussian likelihood; 0: learned
-    beta: Schedule = 1.0  # beta_c
-    content_weight: Schedule = 1.0  # of content's divergence beside the pose's
-    beta_class: Schedule = 1.0  # beta_d
-    capacity: Schedule = 0.0  # C_z
-    capacity_class: Schedule = 0.0  # C_alpha
+    likelihood: Literal["gaussian", "bernoulli", "continuous-bernoulli", "poisson"] = setting(
+        "gaussian",
+        help="distribution of a pixel about the decoded picture: `gaussian`; `bernoulli` or"
+        " `continuous-bernoulli` (values from 0 to 1); `poisson` (counts, so the recipe must say"
+        " `patches: {normalise: none}`)",
+    )
+    sigma: float = setting(
+        0.0,
+        limits=(0, 1e6),
+        help="standard deviation of the Gaussian likelihood, in units of the normalised signal;"
+        " 0: learned",
+    )
+    beta: Schedule = setting(
+        1.0,
+        limits=(0, 1e4),
+        help="weight of the KL divergence of content and pose (β of a β-VAE): a number, or a"
+        " schedule `[[share of training, value], …]`, interpolated linearly",
+    )
+    content_weight: Schedule = setting(
+        1.0,
+        limits=(0, 1e4),
+        help="weight of the KL divergence of the content relative to that of the pose, a number or"
+        " a schedule; values above 1 favour explaining variation by pose",
+    )
+    beta_class: Schedule = setting(
+        1.0,
+        limits=(0, 1e4),
+        help="weight of the KL divergence of the class, a number or a schedule",
+    )
+    capacity: Schedule = setting(
+        0.0,
+        limits=(0, 1e4),
+        unit="nats",
+        help="KL divergence of the content allowed without penalty, a number or a schedule",
+    )
+    capacity_class: Schedule = setting(
+        0.0,
+        limits=(0, 1e4),
+        unit="nats",
+        help="KL divergence of the class allowed without penalty, a number or a schedule",
+    )
     # Sizes
-    encoder: Literal["dense", "convolutional"] = "dense"
-    decoder: Literal["canonical", "coordinate", "convolutional", "dense"] = "canonical"
-    interpolation: Literal["bilinear", "spline"] = "bilinear"  # of the canonical picture
-    skip: bool = False  # latents enter every layer of the decoder
-    fourier: int = 0  # octaves of Fourier features of the coordinate decoder
-    depth: int = 2  # hidden layers of the coordinate decoder
-    hidden: int = 256
+    encoder: Literal["dense", "convolutional"] = setting(
+        "dense",
+        help="type of the encoder; on a grid of angles both share their weights across rotated"
+        " copies of the patch, and are equivariant",
+    )
+    decoder: Literal["canonical", "coordinate", "convolutional", "dense"] = setting(
+        "canonical",
+        help="`canonical`: a picture in one orientation, resampled under the pose;"
+        " `convolutional`: the same, generated by convolutions; `coordinate`: a function of the"
+        " coordinates, which is slower; `dense`: without a pose, also for curves",
+    )
+    interpolation: Literal["bilinear", "spline"] = setting(
+        "bilinear",
+        help="how the canonical picture is resampled; `spline` (fifth order onto a grid twice as"
+        " fine, bilinear on that) is sharper and slower, and pays off where noise is weak",
+    )
+    skip: bool = setting(
+        False,
+        default_words="false; true for `skip-rvae`",
+        help="feed the latent variables into every layer of the decoder",
+    )
+    fourier: int = setting(
+        0, limits=(0, 8), help="octaves of Fourier features of the coordinate decoder"
+    )
+    depth: int = setting(
+        2, limits=(2, 16), help="number of hidden layers of the coordinate decoder"
+    )
+    hidden: int = setting(256, limits=(4, 4096), help="width of the hidden layers")
     # Mapping
-    refine: int = 0  # Gauss-Newton steps on each site, from the encoder's guess
+    refine: int = setting(
+        0,
+        limits=(0, 100),
+        help="Gauss–Newton steps that refine content and pose of each site after encoding; pays off"
+        " where noise is weak (only without classes and with the Gaussian likelihood)",
+    )
     # Fitting
-    steps: int = 800
-    batch: int = 64
-    learning_rate: float = 2e-3
-    prototypes: int = 0  # from which poses start (see ``train.prototypes``); 0: from nothing
-    prototype_strain: float = 0.2  # strain within which patches show one structure
-    class_core: float = 0.85  # share of the sites, in the densest places, that classes start from
-    keep_turns: int = 3  # turns followed once the exact sum has served its purpose
-    max_sites: int = 16384  # training draws at most so many sites; all are encoded
+    steps: int = setting(800, limits=(1, 10**7), help="number of training steps")
+    batch: int = setting(64, limits=(2, 65536), help="patches per training step")
+    learning_rate: float = setting(
+        2e-3, limits=(1e-7, 1), help="peak learning rate of the training schedule"
+    )
+    prototypes: int = setting(
+        0,
+        limits=(0, 256),
+        help="number of patches used as prototypes: before training, every patch is matched to each"
+        " of them at all rotations and strains, and those that differ only by a pose become"
+        " one structure. The model is then trained towards the rotations found and, within"
+        " their standard errors, the shears and shifts, and its classes start from the structures."
+        " Use several prototypes per expected structure, and only where few structures"
+        " repeat; 0: the model finds the pose by itself",
+    )
+    prototype_strain: float = setting(
+        0.2,
+        limits=(0, 0.5),
+        help="largest strain at which two patches still count as the same structure",
+    )
+    class_core: float = setting(
+        0.85,
+        limits=(0.05, 1),
+        help="fraction of the sites, those in the densest regions of the latent space, from which"
+        " classes start; 1 to find rare classes, at the risk of a class of debris",
+    )
+    top_turns: int = setting(
+        3,
+        limits=(1, 128),
+        help="number of most probable angles that are still computed after the first third of the"
+        " training; with prototypes, the prototype's angle is used throughout",
+    )
+    max_sites: int = setting(
+        16384,
+        limits=(16, 10**7),
+        help="largest number of sites used for training, drawn at random; all sites are mapped",
+    )
 
-    def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if not _suits(value, hint):
-                choice = get_origin(hint) is Literal
-                raise UserError(
-                    f"model setting `{name}` is " + ("not known" if choice else "of another kind"),
-                    found=repr(value),
-                    expected=" or ".join(get_args(hint)) if choice else _in_words(hint),
-                )
-        for name, (low, high) in LIMITS.items():
-            for value in _values(name, getattr(self, name)):
-                if not low <= value <= high:
-                    raise UserError(
-                        f"model setting `{name}` is out of range",
-                        found=value,
-                        expected=f"a value from {low} to {high}",
-                    )
-        self._refuse_contradictions()
-
-    def _refuse_contradictions(self) -> None:
+    def refuse_contradictions(self) -> None:
+        """Refuse parts of the family that do not go together."""
         if self.classes == 1:
             raise UserError(
-                "one class is no class", found="classes: 1", expected="0, or 2 and more"
+                "a single class separates nothing", found="classes: 1", expected="0, or 2 and more"
             )
         if self.labels and not self.classes:
             raise UserError(
@@ -106,20 +276,19 @@ class ModelSettings:
             )
         if self.refine and self.classes:
             raise UserError(
-                "sites are not refined in models with classes, which take content to be the "
-                "encoder's",
+                "sites cannot be refined in a model with classes, whose content is the encoder's",
                 found=f"refine: {self.refine} with classes: {self.classes}",
                 expected="refine: 0, or classes: 0",
             )
         if self.refine and self.likelihood != "gaussian":
             raise UserError(
-                "sites are refined by least squares, which suit normal noise alone",
+                "sites are refined by least squares, which require Gaussian noise",
                 found=f"refine: {self.refine} with likelihood: {self.likelihood}",
                 expected="refine: 0, or likelihood: gaussian",
             )
         if self.prototypes and not self.rotation:
             raise UserError(
-                "prototypes tell how patches are turned, and this model follows no rotation",
+                "prototypes give the rotation of patches, which is not part of this model",
                 found=f"prototypes: {self.prototypes} with rotation: false",
                 expected="prototypes: 0, or rotation: true",
             )
@@ -131,7 +300,7 @@ class ModelSettings:
             )
         if self.decoder == "dense" and self.pose_parts:
             raise UserError(
-                "a dense decoder knows no pose",
+                "a dense decoder has no pose",
                 found="decoder: dense with " + ", ".join(self.pose_parts),
                 expected="decoder: canonical, coordinate or convolutional",
             )
@@ -177,131 +346,49 @@ class ModelSettings:
         names = ("rotation", "offsets", "scale", "shear", "strain")
         return [name for name in names if getattr(self, name)]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Every setting by name, for the header of a weights file."""
-        return asdict(self)
-
     @classmethod
-    def from_recipe(cls, given: dict[str, Any]) -> ModelSettings:
+    def from_recipe(
+        cls, given: Mapping[str, Any], *, part: str | None = None, file: object = None
+    ) -> ModelSettings:
         """Settings of a recipe's model: the variant's defaults, then what the recipe says.
+
+        Parameters
+        ----------
+        given : settings by name. part : their place in the recipe, such as `models.rvae`.
+        file : the recipe.
 
         Raises
         ------
-        UserError : an unknown variant or key, or a value out of range.
+        UserError : an unknown variant or key, a value out of range, or a setting that the variant
+            needs and lacks.
         """
-        from vaescope.models.zoo import NEEDS, VARIANTS
-
-        variant = given.get("variant", "rvae")
-        if variant not in VARIANTS:
-            raise UserError(
-                "unknown model variant",
-                found=repr(variant),
-                expected="one of " + ", ".join(sorted(VARIANTS)),
-            )
-        known = {field.name: field for field in fields(cls)}
-        for key in given:
-            if key not in known:
-                close = get_close_matches(str(key), known, n=1)
-                raise UserError(
-                    f"unknown model setting `{key}`",
-                    expected="one of " + ", ".join(sorted(known)),
-                    remedy=f"Did you mean `{close[0]}`" if close else None,
-                )
-        settings = cls(**{**VARIANTS[variant], **given, "variant": variant})
+        variant = str(given.get("variant", "rvae"))
+        own = VARIANTS.get(variant, {})
+        settings = cls.of({**own, **given, "variant": variant}, part=part, file=file)
         for key in NEEDS.get(variant, ()):
             if not getattr(settings, key):
                 raise UserError(
                     f"`{variant}` needs {key}",
+                    file=file,
                     found=f"{key}: {getattr(settings, key)}",
                     expected=WANTED[key],
                 )
         return settings
 
 
-LIMITS: dict[str, tuple[float, float]] = {
-    "latent": (1, 256),
-    "classes": (0, 64),
-    "labels_per_class": (0, 10**6),
-    "turns": (1, 128),
-    "symmetry": (1, 24),
-    "angle_sd": (1e-3, 100.0),
-    "offset_sd": (1e-4, 1.0),
-    "scale_sd": (1e-4, 2.0),
-    "shear_sd": (1e-4, 1.0),
-    "strain_sd": (1e-4, 1.0),
-    "smoothness": (0.0, 1e4),
-    "smoothness_class": (0.0, 1e4),
-    "sigma": (0.0, 1e6),
-    "beta": (0.0, 1e4),
-    "content_weight": (0.0, 1e4),
-    "beta_class": (0.0, 1e4),
-    "capacity": (0.0, 1e4),
-    "capacity_class": (0.0, 1e4),
-    "fourier": (0, 8),
-    "depth": (2, 16),
-    "hidden": (4, 4096),
-    "refine": (0, 100),
-    "steps": (1, 10**7),
-    "batch": (2, 65536),
-    "learning_rate": (1e-7, 1.0),
-    "prototypes": (0, 256),
-    "prototype_strain": (0.0, 0.5),
-    "class_core": (0.05, 1.0),
-    "keep_turns": (1, 128),
-    "max_sites": (16, 10**7),
-}
-
-COURSES = ("beta", "content_weight", "beta_class", "capacity", "capacity_class")
-
 WANTED = {
     "classes": "2 or more",
-    "condition": "a list of the variables that the model is told",
-    "labels": "the variable with the known classes",
-    "target": "the variable with the pictures to make",
+    "condition": "a list of the variables to condition on",
+    "labels": "the variable that holds the known classes",
+    "target": "the variable that holds the pictures to predict",
 }
 
 
-def _suits(value: Any, hint: Any) -> bool:
-    """Whether a setting is of the type that is declared; whole numbers are numbers."""
-    inner = get_args(hint)
-    if get_origin(hint) is Literal:
-        return value in inner
-    if isinstance(hint, UnionType):
-        return any(_suits(value, one) for one in inner)
-    if get_origin(hint) is list:
-        return isinstance(value, list) and all(_suits(one, inner[0]) for one in value)
-    if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _in_words(hint: Any) -> str:
-    if isinstance(hint, UnionType):
-        return " or ".join(_in_words(one) for one in get_args(hint) if one is not type(None))
-    if get_origin(hint) is list:
-        return "a list, each of it " + _in_words(get_args(hint)[0])
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}[hint]
-
-
-def _values(name: str, value: Any) -> list[float]:
-    """The numbers of a setting; those of a course are also checked for their order."""
-    if not isinstance(value, list):
-        return [value]
-    times = [point[0] for point in value if len(point) == 2]
-    if len(times) != len(value) or not times or times != sorted(times) or times[0] < 0:
-        raise UserError(
-            f"model setting `{name}` is no course",
-            found=repr(value),
-            expected="a number, or [[share of training, value], …] in the order of time",
-        )
-    return [point[1] for point in value]
-
-
-def at(course: Schedule, progress: float) -> float:
-    """The value of a course at a share of training from 0 to 1."""
-    if not isinstance(course, list):
-        return float(course)
+def at(schedule: Schedule, progress: float) -> float:
+    """The value of a schedule at a share of training from 0 to 1."""
+    if not isinstance(schedule, list):
+        return float(schedule)
     import numpy as np
 
-    times, values = zip(*course, strict=True)
+    times, values = zip(*schedule, strict=True)
     return float(np.interp(progress, times, values))

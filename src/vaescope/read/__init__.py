@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaescope.errors import UserError
+from vaescope.read.settings import IngestSettings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,7 +26,7 @@ __all__ = ["fingerprint", "load"]
 
 def load(
     source_paths: str | os.PathLike | Sequence[str | os.PathLike],
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | IngestSettings | None = None,
     *,
     pixel_size: str | float | None = None,
 ) -> xr.Dataset:
@@ -35,8 +36,8 @@ def load(
     ----------
     source_paths : the files of one dataset; several become a series in time, in the order of
         their names (numbers in names counted: 2 before 10).
-    settings : the recipe's ``ingest`` part: ``array`` (which array, image or title of a file that
-        holds several), ``channel`` (name or number, or a list; all when null) and ``preprocess``.
+    settings : the part `ingest` of a recipe (see ``read.settings.IngestSettings``): ``array``,
+        ``channel`` and ``preprocess``; what is missing has its default.
     pixel_size : side of a pixel from the sample sheet, with its unit, such as ``"0.0078 nm"``;
         goes before what the file says.
 
@@ -57,16 +58,16 @@ def load(
     """
     from vaescope.read import clean, formats, ground_truth, physical, preprocess, raw
 
-    settings = dict(settings or {})
+    chosen = IngestSettings.of(settings)
     sheet = physical.from_sheet(pixel_size)
     paths = _paths(source_paths)
     parts: list[Raw] = []
     for path in paths:
-        part = formats.read(path, settings.get("array"))
+        part = formats.read(path, chosen.array)
         with formats.readable(path, formats.extension_of(path)):
             parts.append(_calibrated(raw.tidy(part), path, sheet))
     whole = raw.stack(parts, [path.name for path in paths])
-    wanted = settings.get("channel")
+    wanted = chosen.channel
     whole = raw.pick_channels(whole, wanted, path=paths[0])
     with formats.readable(paths[0], formats.extension_of(paths[0])):
         whole, facts = clean.finish(whole, path=paths[0], chosen=wanted is not None)
@@ -77,7 +78,7 @@ def load(
         "source_sha256": [fingerprint(path) for path in paths],
     }
     dataset = dataset.assign(ground_truth.per_frame(whole.beside))
-    return preprocess.apply(dataset, settings.get("preprocess"), folder=paths[0].parent)
+    return preprocess.apply(dataset, chosen.preprocess, folder=paths[0].parent)
 
 
 def fingerprint(path: str | os.PathLike) -> str:

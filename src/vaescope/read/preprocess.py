@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dask.array as da
 import numpy as np
@@ -17,34 +17,26 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.read import lazy
 from vaescope.read.raw import in_chunks, show
+from vaescope.read.settings import PreprocessSettings
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# The order in which a microscopist would do them: detector, scan, specimen, drift.
-STEPS = (
-    "flat_field",
-    "hot_pixels",
-    "detrend_lines",
-    "background",
-    "align_frames",
-    "turn_frames",
-)
-_OFF = (None, False)
-
 
 def apply(
-    dataset: xr.Dataset, settings: Mapping[str, Any] | None, *, folder: Path | None = None
+    dataset: xr.Dataset,
+    settings: Mapping[str, Any] | PreprocessSettings | None,
+    *,
+    folder: Path | None = None,
 ) -> xr.Dataset:
-    """Do what the recipe's ``ingest: preprocess`` asks for, lazily.
+    """Correct an image as the recipe's ``ingest: preprocess`` says, lazily.
+
+    The order is the one in which a microscopist would do it: detector, scan, specimen, drift.
 
     Parameters
     ----------
     dataset : image contract.
-    settings : ``flat_field`` (an image file), ``hot_pixels`` (threshold in robust standard
-        deviations), ``detrend_lines`` (true or "median", or "linear"), ``background`` (standard
-        deviation of the Gaussian in pixels), ``align_frames`` (true), ``turn_frames`` (degrees:
-        every frame is turned by a random angle within ± that); null or false is off.
+    settings : the part `preprocess`; null or false switches a step off.
     folder : where a relative path of the flat field counts from, if it is not found as it stands.
 
     Returns
@@ -54,41 +46,34 @@ def apply(
 
     Raises
     ------
-    UserError : an unknown step or a setting that makes no sense.
+    UserError : an unknown step, a setting out of range, or a flat field that does not fit.
     """
-    wanted = {name: value for name, value in (settings or {}).items() if value not in _OFF}
-    unknown = sorted(set(wanted) - set(STEPS))
-    if unknown:
-        raise UserError(
-            "an unknown step of preprocessing",
-            found=", ".join(unknown),
-            expected=f"any of {', '.join(STEPS)}",
-            remedy="Mend `ingest: preprocess` in the recipe",
-        )
+    chosen = PreprocessSettings.of(settings)
     dataset = dataset.copy()
-    done = []
-    for step in STEPS:
-        if step not in wanted:
-            continue
-        value = wanted[step]
-        data = dataset["image"].data
-        if step == "align_frames":
-            from vaescope.read import align
+    done: list[dict[str, Any]] = []
 
-            dataset, words = align.apply(dataset)
-        elif step == "turn_frames":
-            dataset, words = turn_frames(dataset, _positive(step, value))
-        else:
-            if step == "flat_field":
-                data, words = flat_field(data, str(value), folder)
-            elif step == "hot_pixels":
-                data, words = hot_pixels(data, _positive(step, value))
-            elif step == "detrend_lines":
-                data, words = detrend_lines(data, "median" if value is True else str(value))
-            else:
-                data, words = background(data, _positive(step, value))
-            dataset["image"] = dataset["image"].copy(data=in_chunks(data.astype(np.float32)))
-        done.append({"step": step, **words})
+    def correct(step: str, correction: Callable[..., Any], *options: Any) -> None:
+        data, facts = correction(dataset["image"].data, *options)
+        dataset["image"] = dataset["image"].copy(data=in_chunks(data.astype(np.float32)))
+        done.append({"step": step, **facts})
+
+    if chosen.flat_field is not None:
+        correct("flat_field", flat_field, chosen.flat_field, folder)
+    if chosen.hot_pixels is not None:
+        correct("hot_pixels", hot_pixels, float(chosen.hot_pixels))
+    if chosen.detrend_lines:
+        kind = "linear" if chosen.detrend_lines == "linear" else "median"
+        correct("detrend_lines", detrend_lines, kind)
+    if chosen.background is not None:
+        correct("background", background, float(chosen.background))
+    if chosen.align_frames:
+        from vaescope.read import align
+
+        dataset, facts = align.apply(dataset)
+        done.append({"step": "align_frames", **facts})
+    if chosen.turn_frames is not None:
+        dataset, facts = turn_frames(dataset, float(chosen.turn_frames))
+        done.append({"step": "turn_frames", **facts})
     dataset.attrs["preprocess"] = json.dumps(done)
     return dataset
 
@@ -149,12 +134,10 @@ def _without_hot(block: np.ndarray, threshold: float) -> np.ndarray:
     return np.where(abs(apart) > threshold * spread, middle, block) if spread else block
 
 
-def detrend_lines(data: da.Array, kind: str = "median") -> tuple[da.Array, dict[str, Any]]:
-    """Remove from each scan line its median, or the straight line fitted to it."""
-    if kind not in ("median", "linear"):
-        raise UserError(
-            "`detrend_lines` is neither true, false, median nor linear", found=repr(kind)
-        )
+def detrend_lines(
+    data: da.Array, kind: Literal["median", "linear"] = "median"
+) -> tuple[da.Array, dict[str, Any]]:
+    """Subtract from each scan line its median, or the straight line fitted to it."""
     width = data.shape[3]
     rows = max(1, min(data.shape[2], lazy.SIDE**2 // width))
     lines = data.rechunk((1, 1, rows, width))
@@ -232,17 +215,3 @@ def _overlapped(
         meta=data._meta,
         **options,
     )
-
-
-def _positive(step: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if isinstance(value, bool) or not np.isfinite(number) or number <= 0:
-        raise UserError(
-            f"`ingest: preprocess: {step}` must be a number above zero",
-            found=repr(value),
-            remedy="Mend the recipe; null switches the step off",
-        )
-    return number

@@ -12,7 +12,8 @@ import numpy as np
 
 from vaescope import explorer, store
 from vaescope.figures import versions
-from vaescope.figures.style import Look, category_colours
+from vaescope.figures.settings import Look
+from vaescope.figures.style import category_colours
 from vaescope.judge import scan
 from vaescope.judge.facts import median
 from vaescope.report import embedded, prose
@@ -20,7 +21,7 @@ from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
 from vaescope.results import Results, layout
-from vaescope.results.facts import Facts, Finding, Place
+from vaescope.results.facts import Finding, Judgement, Place
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,7 +60,7 @@ def write_report(
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
     shown = embedded.embedded(folder, {**manifest, "figures": own})
     taken = embedded.letters(shown) + _WORDS
-    look = Look.from_recipe(recipe)
+    look = Look.of(recipe.get("figures"))
     explored = explorer.build(results, models, look, embedded.PAGE - taken)
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
@@ -130,7 +131,7 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _numbers(known: Facts, about: str, place: Place = "table") -> list[tuple[str, str]]:
+def _numbers(known: Judgement, about: str, place: Place = "table") -> list[tuple[str, str]]:
     """Say the scores of one part that belong into a table of the report."""
     scores = known.of(about).values()
     return [prose.measure(score, known.data) for score in scores if score.place == place]
@@ -149,7 +150,7 @@ def _severities(found: list[Finding]) -> str:
     return ", ".join(f"{count} × {word.lower()}" for word, count in counts if count)
 
 
-def _strain(known: Facts) -> list[dict[str, Any]]:
+def _strain(known: Judgement) -> list[dict[str, Any]]:
     """What the report says of each method of strain in numbers."""
     parts = dict.fromkeys(score.about for score in known.scores)
     return [
@@ -163,12 +164,12 @@ def _strain(known: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _scan(known: Facts, about: str) -> list[dict[str, Any]]:
+def _scan(known: Judgement, about: str) -> list[dict[str, Any]]:
     return prose.scan_shares(scan.from_attribute(known.scan.get(about, {})))
 
 
 def _model(
-    name: str, latents: xr.Dataset, label: str, known: Facts, sites: xr.Dataset
+    name: str, latents: xr.Dataset, label: str, known: Judgement, sites: xr.Dataset
 ) -> dict[str, Any]:
     """What the report says of one model in numbers and plain language."""
     kept, trained = (known.value(name, f"members_{which}") for which in ("kept", "trained"))

@@ -10,7 +10,7 @@ from vaescope.models import zoo
 from vaescope.report import prose
 from vaescope.report.cite import citation
 from vaescope.report.references import Reference, chosen
-from vaescope.results.facts import Facts
+from vaescope.results.facts import Judgement
 
 Cite = Callable[..., str]
 """Marks works by their keys and gives what stands in the text, as ` [1, 2]`."""
@@ -35,7 +35,9 @@ class Methods:
         return "\n\n".join([citation().bibtex, *(each.bibtex for each in self.references)])
 
 
-def methods(facts: Facts, recipe: dict[str, Any], labels: dict[str, str] | None = None) -> Methods:
+def methods(
+    facts: Judgement, recipe: dict[str, Any], labels: dict[str, str] | None = None
+) -> Methods:
     """The text for one run.
 
     Parameters
@@ -262,7 +264,7 @@ def _criticism(recipe: dict[str, Any], numbers: dict[str, dict[str, float]], cit
     )
 
 
-def _software(facts: Facts, cite: Cite) -> str:
+def _software(facts: Judgement, cite: Cite) -> str:
     packages = facts.packages
     versions = ", ".join(
         f"{name} {packages[name]}"

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from vaescope.figures import versions
 from vaescope.report import prose
 from vaescope.results import facts, layout
-from vaescope.results.facts import Facts
+from vaescope.results.facts import Judgement
 
 MOST_BYTES = 6_000_000
 """Of the packed facts: beyond that older versions are left out."""
@@ -132,7 +132,7 @@ def _figures(manifest: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _told(known: Facts, recipes: _Once) -> dict[str, Any]:
+def _told(known: Judgement, recipes: _Once) -> dict[str, Any]:
     """What is compared of the facts of a version."""
     data = known.data
     return {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.results import facts, layout
-from vaescope.results.facts import Facts
+from vaescope.results.facts import Judgement
 from vaescope.results.model import ModelResults
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Results:
         return self._open(layout.BASELINES).load() if self.has(layout.BASELINES) else None
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> Judgement:
         """The judgement of the dataset.
 
         Raises

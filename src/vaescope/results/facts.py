@@ -73,7 +73,7 @@ def ordered(found: Iterable[Finding]) -> list[Finding]:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Judgement:
     """The facts of one dataset in types that JSON has.
 
     ``code_version`` and ``packages`` : what judged, what made the sites; ``data`` : files and their
@@ -108,15 +108,17 @@ class Facts:
         return json.dumps(known, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def read(file: Path) -> Facts | None:
+def read(file: Path) -> Judgement | None:
     """Read kept facts; None where there are none of this layout."""
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
         if known.pop("layout") != LAYOUT:
             return None
-        known = {name: known[name] for name in (one.name for one in fields(Facts)) if name in known}
+        known = {
+            name: known[name] for name in (one.name for one in fields(Judgement)) if name in known
+        }
         known["scores"] = [Score(**each) for each in known["scores"]]
         known["findings"] = [Finding(**each) for each in known["findings"]]
-        return Facts(**known)
+        return Judgement(**known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

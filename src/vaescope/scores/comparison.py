@@ -66,7 +66,7 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
         made.append(
             Entry(
                 name,
-                baselines.METHODS[name][0],
+                baselines.METHODS[name].words,
                 False,
                 one["label"].values,
                 place if place.shape[1] else None,

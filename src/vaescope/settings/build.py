@@ -73,6 +73,11 @@ class Settings:
         except UserError as error:
             raise error.within(file=file) from error
 
+    @classmethod
+    def of_older(cls, given: Mapping[str, Any]) -> Self:
+        """Settings from a file that an earlier version wrote, under their names of then."""
+        return cls.of({cls.RENAMED.get(key, key): value for key, value in given.items()})
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as a recipe would give them."""
         return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}

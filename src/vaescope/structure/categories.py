@@ -1,7 +1,8 @@
-"""The kinds of surroundings by which the atoms of a movie are counted: classes, or modes."""
+"""The categories by which the atoms of a movie are counted: classes, or modes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,8 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from vaescope.errors import UserError, refuse_unknown
+from vaescope.structure.settings import MovieSettings
 
-CLASSES, MODES = "classes", "modes"
-DEFAULTS: dict[str, Any] = {"kinds": CLASSES}
 ALONE = "on its own"
 """Name of what the modes leave out: a few sites far from all others."""
 
@@ -29,30 +28,21 @@ class Categories:
     of_members: list[np.ndarray]
 
 
-def of(latents: xr.Dataset, settings: dict[str, Any]) -> Categories | None:
-    """The kinds that a recipe asks for; None where a model tells none, or but one mode.
+def of(
+    latents: xr.Dataset, settings: Mapping[str, Any] | MovieSettings | None = None
+) -> Categories | None:
+    """The categories that a recipe asks for; None where a model has none, or a single mode.
 
     Parameters
     ----------
     latents : Dataset of ``latents.zarr``.
-    settings : the part `movie` of a recipe; what is missing has its default:
-
-        kinds : `classes`, or `modes` of the latent density. A model without classes has its modes
-            either way.
+    settings : the part `movie` of a recipe (see ``structure.settings``).
 
     Raises
     ------
-    UserError : an unknown setting or an unknown kind of kinds.
+    UserError : an unknown setting, or categories that there are not.
     """
-    refuse_unknown(settings, DEFAULTS, "movie")
-    wanted = {**DEFAULTS, **settings}["kinds"]
-    if wanted not in (CLASSES, MODES):
-        raise UserError(
-            "the setting `kinds` of `movie` is not known",
-            found=repr(wanted),
-            expected=f"{CLASSES} or {MODES}",
-        )
-    if wanted == CLASSES and "consensus_class" in latents:
+    if MovieSettings.of(settings).categories == "classes" and "consensus_class" in latents:
         return _classes(latents)
     several = "mode" in latents and int(latents["mode"].max()) > 0
     return _modes(latents) if several else None

@@ -6,6 +6,7 @@ Kinds are a model's classes, or the modes of its latents.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import xarray as xr
 from vaescope.results.facts import Measure
 from vaescope.scores import truth
 from vaescope.structure import categories
+from vaescope.structure.settings import MovieSettings
 
 REPLICATES = 400  # of the bootstrap: its standard errors are then known to some 4 %
 _AT_ONCE = 50  # replicates drawn together: bounds memory for many tracks
@@ -23,7 +25,11 @@ NOTHING = "nothing_to_follow"
 
 
 def follow(
-    latents: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any] | None = None, *, seed: int = 0
+    latents: xr.Dataset,
+    sites: xr.Dataset,
+    settings: Mapping[str, Any] | MovieSettings | None = None,
+    *,
+    seed: int = 0,
 ) -> xr.Dataset:
     """What one model says of the atoms of a movie over time.
 
@@ -31,7 +37,7 @@ def follow(
     ----------
     latents : Dataset of ``latents.zarr``, with `frame` and `track` where there are tracks.
     sites : Dataset of ``sites.zarr``, with the coordinate `time` where there are tracks.
-    settings : the part `movie` of a recipe (see ``categories.of``).
+    settings : the part `movie` of a recipe (see ``structure.settings``).
     seed : of the bootstrap, which draws whole tracks, since the sites of one are not independent.
 
     Returns
@@ -54,7 +60,7 @@ def follow(
     frame, track = (latents[name].values.astype(int) for name in ("frame", "track"))
     frames = sites.sizes["time"]
     pairs = successive(track, frame)
-    shown = categories.of(latents, settings or {})
+    shown = categories.of(latents, settings)
     found = _of_tracks(latents, frame, track, pairs, None if shown is None else shown.label)
     if shown is not None:
         label, classes = shown.label, len(shown.names)
@@ -82,7 +88,9 @@ def follow(
         about = {"long_name": "angle along the track", "units": "rad"}
         found["followed_angle"] = (("site",), angle, about)
     result = xr.Dataset(found, coords={"time": sites["time"], "track": np.unique(track)})
-    result = result.assign_coords(site=latents["site"].values)
+    count = latents.sizes["latent"]
+    numbers = latents["latent"].values if "latent" in latents.coords else np.arange(1, count + 1)
+    result = result.assign_coords(site=latents["site"].values, latent=numbers)
     if shown is not None:
         result = result.assign_coords({"class_name": ("class", shown.names)})
     result.attrs = {

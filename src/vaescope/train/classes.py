@@ -23,10 +23,11 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from vaescope.models import likelihood, orbit
+from vaescope.models import orbit
 from vaescope.models.family import Family
+from vaescope.models.settings import ModelSettings
 
-CORE = 0.85  # share of the sites, those in the densest places, on which the mixture is fitted
+CORE = ModelSettings.class_core  # unless the settings of the model say otherwise
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
 FITTED = 5000  # sites on which a mixture is fitted at most
 RESTARTS = 8
@@ -352,7 +353,7 @@ def _canonical(model: Family, member: int) -> Callable[[np.ndarray], np.ndarray]
             inputs = part.new_zeros(model.members, *part.shape)
             inputs[member] = part
             raw = model.decoder.canonical(inputs)[member]
-            out.append(likelihood.mean(raw, model.settings.likelihood))
+            out.append(model.likelihood.mean(raw))
         return torch.cat(out).cpu().numpy()
 
     return pictures

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaescope.models.elbo import POSE
+from vaescope.models import elbo
 from vaescope.models.family import Family, PhysicsLoss, Side
+from vaescope.models.pose_parts import ANGLE
 from vaescope.models.register import Freedom
 from vaescope.models.settings import ModelSettings
 from vaescope.train import checkpoint, prototypes
@@ -31,16 +32,6 @@ from vaescope.train.replay import Replay
 from vaescope.train.schedule import Moment, TrainingSchedule
 from vaescope.train.top_turns import TopTurns
 
-RECORDED = (
-    "elbo",
-    "reconstruction",
-    "kl_content",
-    "kl_turns",
-    "kl_offset",
-    "kl_strain",
-    "kl_class",
-    "penalty",
-)
 RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
 PACED = (
@@ -110,7 +101,8 @@ class Fitting:
         self.upright: Tensor | None = None
         self.start: dict[str, Tensor] | None = None
         self.history: list[dict[str, Any]] = []
-        self.sums = torch.zeros(len(RECORDED), len(members), device=device)
+        self.recorded = elbo.columns(self.model.parts, settings.classes)
+        self.sums = torch.zeros(len(self.recorded), len(members), device=device)
         self.summed = 0  # steps
         self.memory = Memory.of(data, settings, len(members), device)
         self.followed = TopTurns.of(self.shown, self.plan, len(members))
@@ -196,7 +188,8 @@ class Fitting:
         loss.backward()
         self.clip()
         self.optimiser.step()
-        self.sums += torch.stack([getattr(terms, name).detach().mean(1) for name in RECORDED])
+        means = [terms.recorded(name).detach().mean(1) for name in self.recorded]
+        self.sums += torch.stack(means)
 
     def copies_of(self, chosen: Tensor, side: Side, moment: Moment) -> Tensor:
         """Turned copies (member, site, turn, pixels) of the chosen patches; of the turns to follow
@@ -204,8 +197,8 @@ class Fitting:
         choose = moment.keep is not None and side.turn is None
         if not choose or self.followed is None or self.shown.cached is None:
             return self.shown.copies(chosen)
-        side.followed = self.followed.of_batch(self.model, chosen, self.step)
-        return self.shown.cached[chosen.unsqueeze(-1), side.followed]
+        side.top_turns = self.followed.of_batch(self.model, chosen, self.step)
+        return self.shown.cached[chosen.unsqueeze(-1), side.top_turns]
 
     def first_poses(self) -> dict[str, Tensor]:
         """Structure, turn and other parts of the pose (member, site, …) from prototypes."""
@@ -250,7 +243,8 @@ class Fitting:
                 for name, value in self.start.items()
             }
             side.turn = told["turn"]
-            side.pose = {n: (told[n], told[f"{n}_error"]) for n in POSE if n in told}
+            names = [part.name for part in self.model.parts if part.name in told]
+            side.pose = {name: (told[name], told[f"{name}_error"]) for name in names}
         return side
 
     def clip(self, largest: float = 100.0) -> None:
@@ -275,7 +269,7 @@ class Fitting:
                 "epoch": round(epoch, 3),
                 "phase": "classes" if self.step > self.plan.wake_step else "pose",
             }
-            row |= dict(zip(RECORDED, means[k], strict=True))
+            row |= dict(zip(self.recorded, means[k], strict=True))
             row["learning_rate"] = self.plan.learning_rate(self.step - 1)
             row["seconds"] = round(seconds, 3)
             self.history.append(row)
@@ -295,8 +289,8 @@ class Fitting:
             picked = encoded.pick(best)
             parts.append(picked.content[0].squeeze(2))
             angle = self.model.turns[best].squeeze(2)
-            if picked.angle is not None:
-                angle = angle + picked.angle[0].squeeze(-1).squeeze(2)
+            if ANGLE.name in picked.parts:
+                angle = angle + picked.parts[ANGLE.name][0].squeeze(-1).squeeze(2)
             angles.append(angle)
         return torch.cat(parts, dim=1), torch.cat(angles, dim=1)
 

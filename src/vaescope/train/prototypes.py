@@ -67,7 +67,7 @@ class Start:
             "strain": error[:, [1, 1, 2]],
             "offset": error[:, 3:].amax(1, keepdim=True).expand(-1, 2),
         }
-        here = [name for name in known if model.encoder.sizes[name]]
+        here = [part.name for part in model.parts if part.name in known]
         return {n: known[n] for n in here} | {f"{n}_error": errors[n] for n in here}
 
 

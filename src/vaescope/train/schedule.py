@@ -22,9 +22,10 @@ ALL_TURNS = 0.3
 class Moment:
     """What one step of training is like.
 
-    ``sites`` of a batch; ``keep`` so many turns, None: all; ``target_assignment`` and ``mended``: whether
-    classes and turns come from outside; ``teacher_weight`` is the share of what is taught, ``rate`` the
-    learning rate. ``varying`` names the weights that change from step to step.
+    ``sites`` of a batch; ``keep``: how many turns count, None: all; ``target_assignment`` and
+    ``mended``: whether classes and turns come from outside the model; ``teacher_weight``: the share
+    of those classes in the posterior; ``rate`` of learning. ``varying`` names the weights that
+    change from step to step.
     """
 
     sites: int
@@ -115,7 +116,7 @@ class TrainingSchedule:
 
     def keep(self, step: int) -> int | None:
         """How many turns to follow: all at first, then the best few."""
-        return None if step < ALL_TURNS * self.wake_step else self.settings.keep_turns
+        return None if step < ALL_TURNS * self.wake_step else self.settings.top_turns
 
     def batch(self, step: int) -> int:
         """Patches in one step: half of them while each is looked at in all its turns."""
@@ -127,7 +128,7 @@ class TrainingSchedule:
         """How many steps see half of the patches."""
         settings = self.settings
         all_turns = settings.rotation and not settings.prototypes
-        if not all_turns or settings.turns < 2 * settings.keep_turns:
+        if not all_turns or settings.turns < 2 * settings.top_turns:
             return 0
         return math.ceil(ALL_TURNS * self.wake_step)
 

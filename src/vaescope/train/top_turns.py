@@ -38,11 +38,11 @@ class TopTurns:
         of very many sites is seen too seldom."""
         settings, sites = plan.settings, len(shown)
         seldom = plan.seen(settings.steps, sites) < VISITS * sites
-        every = not 0 < settings.keep_turns < shown.turned.count
+        every = not 0 < settings.top_turns < shown.turned.count
         told = settings.prototypes or settings.smoothness or settings.smoothness_class
         if shown.patches.device.type != "cpu" or shown.cached is None or seldom or every or told:
             return None
-        return cls(shown, members, settings.keep_turns)
+        return cls(shown, members, settings.top_turns)
 
     def of_batch(self, model: Family, chosen: Tensor, step: int) -> Tensor:
         """The turns (member, site, turn) to follow of sites ``chosen`` (member, site)."""

@@ -189,7 +189,7 @@ def _digest(detector: dict[str, Any]) -> str:
     """Name of a learned detector; what it needs is imported only where there is one."""
     from vaescope.sites.learned import DetectorSettings
 
-    return DetectorSettings.from_recipe(detector).digest()
+    return DetectorSettings.of(detector).digest()
 
 
 def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:

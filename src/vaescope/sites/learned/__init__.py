@@ -32,7 +32,7 @@ def train(
     ------
     UserError : an unknown setting or simulation, or a value out of range.
     """
-    chosen = DetectorSettings.from_recipe(settings or {})
+    chosen = DetectorSettings.of(settings or {})
 
     from vaescope.sites.learned import training
     from vaescope.sites.learned.detector import Detector

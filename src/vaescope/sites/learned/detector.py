@@ -81,7 +81,7 @@ def load(folder: Path) -> Detector:
     """
     try:
         told = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        settings = DetectorSettings.from_recipe(told["settings"])
+        settings = DetectorSettings.of(told["settings"])
         members = []
         for number in range(settings.members):
             loaded = weights.load(folder / f"member-{number}.safetensors")

@@ -2,90 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from vaescope import simulate, store
-from vaescope.errors import UserError, refuse_unknown
-from vaescope.simulate.movies import Movie
+from vaescope.errors import UserError
+from vaescope.settings import Settings, setting
 
 FORMAT = 1
 """Goes up when the same settings no longer give the same detector."""
 
-_LIMITS: dict[str, tuple[float, float]] = {
-    "images": (1, 100_000),
-    "steps": (1, 1_000_000),
-    "members": (1, 100),
-    "channels": (2, 256),
-    "batch": (1, 1024),
-    "learning_rate": (1e-6, 1.0),
-    "seed": (0, 2**31 - 1),
-}
-
 
 @dataclass(frozen=True)
-class DetectorSettings:
-    """Settings of a detector; every one is explained in ``config/README.md``."""
+class DetectorSettings(Settings):
+    """Settings of `sites: detector`: what a detector is trained on, and how."""
 
-    simulate: tuple[str, ...] = ("perovskite", "square", "hexagonal")
-    images: int = 120
-    steps: int = 500
-    members: int = 3
-    channels: int = 12
-    batch: int = 8
-    learning_rate: float = 4e-3
-    seed: int = 0
+    PART: ClassVar[str] = "sites.detector"
 
-    @classmethod
-    def from_recipe(cls, given: Mapping[str, Any]) -> DetectorSettings:
-        """Settings from the part ``sites: detector`` of a recipe.
+    simulate: tuple[str, ...] = setting(
+        ("perovskite", "square", "hexagonal"),
+        help="simulations to train on, with parameters where wanted (`perovskite?ratio=0.3`); the"
+        " parameters left open are randomised, as are dose, background, blur and scan distortions."
+        " If the simulated crystals have several kinds of columns, each site gets a `species` and"
+        " its probability",
+    )
+    images: int = setting(
+        120,
+        limits=(1, 100_000),
+        help="number of simulated scenes, each recorded with fresh noise whenever it is used",
+    )
+    steps: int = setting(500, limits=(1, 1_000_000), help="number of training steps")
+    members: int = setting(
+        3, limits=(1, 100), help="number of networks trained from different random starts"
+    )
+    channels: int = setting(12, limits=(2, 256), help="width of the networks")
+    batch: int = setting(8, limits=(1, 1024), help="scenes per training step")
+    learning_rate: float = setting(4e-3, limits=(1e-6, 1), help="peak learning rate")
+    seed: int = setting(0, limits=(0, 2**31 - 1), help="seed of the random number generators")
 
-        Raises
-        ------
-        UserError : an unknown setting or simulation, or a value out of range.
-        """
-        known = [field.name for field in fields(cls)]
-        refuse_unknown(given, known, "sites: detector")
-        chosen = {key: value for key, value in given.items() if value is not None}
-        systems = chosen.get("simulate", cls.simulate)
-        if isinstance(systems, str):
-            systems = [systems]
-        if not isinstance(systems, list | tuple) or not systems:
-            raise UserError(
-                "a detector learns from simulated images",
-                found=f"`simulate: {systems!r}`",
-                expected="a list with one of " + ", ".join(simulate.SYSTEMS) + ", or several",
-            )
+    def refuse_contradictions(self) -> None:
+        """Refuse what is no simulated image; simulations are imported only for names not ours."""
+        if self.simulate == type(self).simulate:
+            return
+        from vaescope import simulate
+        from vaescope.simulate.movies import Movie
+
         images = [
             name
             for name, system in simulate.SYSTEMS.items()
             if not isinstance(system.parameters, Movie)
         ]
-        for name in systems:
-            system, _ = simulate.parse(str(name))
+        for name in self.simulate:
+            system, _ = simulate.parse(name)
             if system not in images:
                 raise UserError(
-                    "a detector cannot learn from this simulation",
+                    "a detector cannot be trained on this simulation",
                     found=repr(system),
                     expected="one of " + ", ".join(images),
                 )
-        for key, (low, high) in _LIMITS.items():
-            value = chosen.get(key, low)
-            whole = key != "learning_rate"
-            good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-            if not good or not low <= value <= high:
-                raise UserError(
-                    f"the setting `{key}` of `sites: detector` is out of range",
-                    found=repr(value),
-                    expected=f"a {'whole ' * whole}number from {low:g} to {high:g}",
-                )
-        return cls(**{**chosen, "simulate": tuple(map(str, systems))})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a recipe."""
-        return asdict(self) | {"simulate": list(self.simulate)}
 
     def digest(self) -> str:
         """Name of this very detector: a folder for all datasets that share it."""
+        from vaescope import store
+
         return store.digest([FORMAT, self.as_dict()])[:16]

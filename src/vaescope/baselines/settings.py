@@ -1,0 +1,42 @@
+"""What a recipe says of the classical methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vaescope.baselines.methods import METHODS
+from vaescope.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class BaselineSettings(Settings):
+    """Settings of `baselines`."""
+
+    PART: ClassVar[str] = "baselines"
+
+    methods: list[str] = setting(
+        list(METHODS),
+        known=METHODS,
+        empty=True,
+        default_words="all",
+        help="methods to compare with the models; `unmixing` is linear unmixing by N-FINDR, `som` a"
+        " self-organising map; `[]` switches the comparison off",
+    )
+    components: int = setting(
+        4, limits=(2, 32), help="number of components of PCA, NMF and linear unmixing"
+    )
+    clusters: int | None = setting(
+        None,
+        limits=(2, 64),
+        help="number of clusters of the methods that need it; by default the number of classes of"
+        " the recipe's models, or else 4",
+    )
+
+    def clusters_for(self, classes: int) -> int:
+        """The number of clusters beside models with this many classes, 0 if they have none."""
+        return self.clusters or classes or CLUSTERS
+
+
+CLUSTERS = 4
+"""Number of clusters where neither the recipe nor a model of it says how many."""

@@ -1,0 +1,66 @@
+"""What a recipe says of reading a source: which part of it is kept, and how it is corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from vaescope.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class PreprocessSettings(Settings):
+    """Settings of `ingest: preprocess`: corrections of the image, all off by default."""
+
+    PART: ClassVar[str] = "ingest.preprocess"
+
+    background: float | None = setting(
+        None,
+        limits=(0.1, 1e5),
+        unit="px",
+        help="subtract the image blurred by a Gaussian of this standard deviation",
+    )
+    flat_field: str | None = setting(
+        None,
+        path=True,
+        help="divide by this image of even illumination, a file relative to the recipe",
+    )
+    detrend_lines: bool | Literal["median", "linear"] = setting(
+        False,
+        help="subtract from every scan line its median (`median` or true), or the straight line"
+        " fitted to it: offset and slope (`linear`)",
+    )
+    hot_pixels: float | None = setting(
+        None,
+        limits=(0.1, 1e9),
+        help="replace pixels that differ from the median of their 3 × 3 neighbourhood by more than"
+        " this many robust standard deviations",
+    )
+    align_frames: bool = setting(False, help="register the frames of a stack to each other")
+    turn_frames: float | None = setting(
+        None,
+        limits=(1e-3, 180),
+        unit="degrees",
+        help="rotate every frame by a random angle up to this, either way, recorded as"
+        " `truth_angle`: for studies",
+    )
+
+
+@dataclass(frozen=True)
+class IngestSettings(Settings):
+    """Settings of `ingest`."""
+
+    PART: ClassVar[str] = "ingest"
+
+    array: str | int | None = setting(
+        None,
+        help="name or number (from 0) of the array to read from a file that holds several (npz,"
+        " HDF5); by default `image`, `images`, or the only one that can be an image",
+    )
+    channel: str | int | list[str | int] | None = setting(
+        None,
+        help="name or number (from 0) of the channel to keep, or a list of them; all by default",
+    )
+    preprocess: PreprocessSettings = setting(
+        PreprocessSettings, help="corrections of the image, in the order in which they are done"
+    )
