@@ -12,9 +12,9 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "src" / "vaescope"
 
 FLOORS = (
-    {"errors", "text", "circular", "progress", "deformation", "numerics"},
+    {"errors", "text", "circular", "progress", "parallel", "deformation", "numerics", "traits"},
     {"settings", "store", "weights"},
-    {"quantities", "results", "read", "simulate"},
+    {"quantities", "columns", "results", "read", "simulate"},
     {"sites"},
     {"samples", "models"},
     {"train"},

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 # The folder of the workflow, wherever it was started from or included by.
@@ -23,6 +24,9 @@ from vaescope.results import layout
 from vaescope.results.layout import pattern as here
 from vaescope.workflow import make_plan, resources, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
+
+STARTED = time.time()
+HELD = ExitStack()  # what this process holds until it ends: the lock of the results
 
 # The working folder may have a configuration of its own.
 CONFIG = Path("config/config.yaml")
@@ -219,12 +223,9 @@ def problem_of(wildcards):
 
 def start_run():
     """Refuse to work in a results folder in which another run is at work."""
-    global run_lock, started
     # Not before: Snakemake has just set its own, which would wait for the end of every job.
     stopping.stop_run_once(signal.SIGINT, signal.SIGTERM)
-    started = time.time()
-    run_lock = alone(PLAN.results / ".lock", wait=False)
-    if not run_lock.__enter__():
+    if not HELD.enter_context(alone(PLAN.results / ".lock", wait=False)):
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
@@ -235,5 +236,5 @@ def start_run():
 def end_run():
     """Show what there is, failures included."""
     summary.tidy(PLAN)
-    summary.refresh_index(PLAN, since=started)
-    print(f"\n{summary.closing_words(PLAN, since=started)}", file=sys.stderr)
+    summary.refresh_index(PLAN, since=STARTED)
+    print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)

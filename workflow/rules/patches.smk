@@ -8,6 +8,7 @@ rule extract_patches:
         sites=here(layout.SITES),
     output:
         patches=directory(here(layout.PATCHES)),
+        table=here(layout.SITES_TABLE),
     log:
         "<results>/{dataset}/logs/extract_patches.log",
     benchmark:

@@ -8,7 +8,6 @@ rule find_sites:
         detector=detector,
     output:
         sites=directory(here(layout.SITES)),
-        table=here(layout.SITES_TABLE),
     log:
         "<results>/{dataset}/logs/find_sites.log",
     benchmark:
@@ -26,7 +25,6 @@ rule find_sites:
         runtime=minutes(30, 120),
     params:
         settings=recipe("sites"),
-        patch_size=recipe("patches", "size"),
         dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
     message:
         "{wildcards.dataset}: finding sites"

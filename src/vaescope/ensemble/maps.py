@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,8 @@ import numpy as np
 import xarray as xr
 from dask.array import from_array
 
+from vaescope import columns
+from vaescope.columns import carried
 from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
@@ -25,8 +27,8 @@ from vaescope.ensemble.spool import Scratch
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
-from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.structure import class_numbers, modes
+from vaescope.traits import traits_of
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
@@ -107,11 +109,12 @@ def agree(
     """Leave out members whose training failed, find the symmetry, and align all others."""
     own, patches = source.settings, source.patches
     kept = align.sound(np.array([e.elbo[:].mean() for e in encodings]))
+    traits = traits_of(patches.attrs)
     # The middle of a window is no point of the crystal that it would have to be turned about.
-    anywhere = patches.attrs.get("method") == "windows" and own.offsets
+    anywhere = traits.lattice and not traits.atoms and own.offsets
     n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
-    if own.rotation and _has_lattice(patches):
+    if own.rotation and traits.lattice:
         gauges = [gauge.of_lattice(e, n) for e in encodings]
     elif own.rotation:
         gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
@@ -168,11 +171,11 @@ def _dataset(
     from vaescope.models import zoo
 
     own, patches, view = source.settings, source.patches, agreed.aligned
-    latents = xr.Dataset(variables, coords=_coordinates(view, patches))
+    latents = xr.Dataset(variables, coords=_coordinates(view, patches, variables))
     for key in patches.variables:
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
-    latents.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
+    latents.attrs = carried(patches.attrs)
     if own.labels:
         latents.attrs["class_labels"] = list(agreed.ensemble[0].codec.levels)
     voting = zip(agreed.ensemble, agreed.kept, strict=True)
@@ -182,7 +185,7 @@ def _dataset(
         "variant": own.variant,
         "label": zoo.label(own.as_dict()),
         "angle_zero": "strongest Fourier direction of the local lattice along x"
-        if _has_lattice(patches)
+        if traits_of(patches.attrs).lattice
         else "arbitrary, one for each kind of structure",
         "target": own.target or "",
         "reference_member": int(agreed.ensemble[view.reference].number),
@@ -197,10 +200,6 @@ def _dataset(
             **_agreement(agreed.encodings, agreed.kept),
         }
     return latents
-
-
-def _has_lattice(patches: xr.Dataset) -> bool:
-    return patches.attrs.get("method") != "frames"
 
 
 def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:
@@ -228,7 +227,10 @@ def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool
     return orientation.order(np.mean(seen, axis=0)) if seen else 1
 
 
-def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
+def _coordinates(
+    view: AlignedMembers, patches: xr.Dataset, taken: Container[str]
+) -> dict[str, Any]:
+    """The axes of what members say, and all columns of the sites whose names are not ``taken``."""
     coordinates: dict[str, Any] = {
         "site": patches["site"].values,
         "member": np.arange(view.content.shape[0]),
@@ -238,7 +240,10 @@ def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
         "py": patches["py"].values,
         "px": patches["px"].values,
     }
-    for key in ("frame", "y", "x", "track", "track_length"):
-        if key in patches:
-            coordinates[key] = ("site", patches[key].values, patches[key].attrs)
+    of_sites = columns.without_truth(patches)
+    coordinates |= {
+        name: column
+        for name, column in of_sites.items()
+        if name not in taken and name not in coordinates
+    }
     return coordinates

@@ -14,6 +14,7 @@ from vaescope.judge import findings, scan
 from vaescope.results import Results, layout
 from vaescope.results.facts import Judgement, Measure, Score, ordered
 from vaescope.store import json_attribute
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,7 @@ def of_data(image: xr.Dataset) -> dict[str, Any]:
 def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
     """Count sites and patches, and measure how well the fits succeeded."""
     numbers: dict[str, float] = {}
-    if sites.attrs.get("method") != "frames":
+    if traits_of(sites.attrs).placed:
         numbers["sites_found"] = int(sites.sizes["site"])
     if "track" in sites:
         numbers["atoms_followed"] = int(sites.attrs.get("tracks", 0))

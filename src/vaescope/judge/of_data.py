@@ -9,6 +9,7 @@ import numpy as np
 
 from vaescope.judge import scan
 from vaescope.results.facts import Finding, Severity
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +34,7 @@ def of_sites(
         said.append(Finding(kind, severity, "sites", says, means, remedy))
 
     count, total = int(patches.sizes["site"]), int(sites.sizes["site"])
-    stack = sites.attrs.get("method") == "frames"
+    stack = not traits_of(sites.attrs).placed
     if count < _FEW_PATCHES:
         say(
             "few patches",
@@ -85,7 +86,7 @@ def of_sites(
                 "Offsets, strain and neighbours say little.",
                 "Average frames, or bin the image; noise alone makes positions so unsure.",
             )
-    if "score_spread" in sites and sites.attrs.get("method") == "model" and total:
+    if "score_spread" in sites and total:
         doubt = float(np.mean(sites["score"].values - sites["score_spread"].values < 0.5))
         if doubt > _NOTABLE:
             say(
