@@ -90,7 +90,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         dataset=results.dataset,
         code_version=store.code_version(),
         packages=store.provenance(sites).get("packages") or {},
-        data=of_data(image),
+        data=of_data(image) | {"site_channel": sites.attrs.get("channel")},
         stores=_stores(results, of_models),
         scores=scores,
         findings=ordered(found),
