@@ -225,7 +225,7 @@ class Family(nn.Module):
     ) -> dict[str, Tensor]:
         """Terms of the bound that this model has, for every turn: name -> (member, site, turn).
 
-        Awake classes also give ``class_probability`` (member, site, turn, class): the posterior
+        Active classes also give ``class_probability`` (member, site, turn, class): the posterior
         that makes the bound largest, in closed form.
         """
         noise = noise[:, :, : turns.shape[2]]
@@ -310,8 +310,8 @@ class Family(nn.Module):
         return value
 
     def _classes(self, encoded: Encoded, side: Side, now: Weights) -> dict[str, Tensor]:
-        """Divergences of content and class, with the class's posterior if classes are awake."""
-        if not (self.settings.classes and self.mixture.is_awake):
+        """Divergences of content and class, with the class's posterior if classes are active."""
+        if not (self.settings.classes and self.mixture.is_active):
             return {"kl_content": posterior.kl_normal(*encoded.content)}
         kl_content = self.mixture.divergences(encoded.content)
         logits = self.mixture.logit[:, None]

@@ -179,7 +179,7 @@ class Model:
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(n, self.settings.latent, generator=generator)
         content = noise.numpy()
-        if model.mixture.is_awake:
+        if model.mixture.is_active:
             content = model.mixture.draw(noise, generator).numpy()
         elif not self.settings.stochastic:
             mean, covariance = self._spread()

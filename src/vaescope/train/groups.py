@@ -96,7 +96,7 @@ class Work:
         fitting.run(path, log, lambda: told(fitting.step, _bound(fitting)))
         fitting.save(path)
         members = [(fitting.member_state(k), fitting.facts(k)) for k in range(len(group))]
-        return Trained(members, fitting.history)
+        return Trained(members, fitting.history.rows)
 
 
 def train_all(
@@ -184,7 +184,7 @@ class _Pace:
 
 def _bound(fitting: Fitting) -> float:
     """The bound last recorded, a mean over the members; NaN before there is any."""
-    last = fitting.history[-len(fitting.members) :]
+    last = fitting.history.last
     return sum(row["elbo"] for row in last) / len(last) if last else float("nan")
 
 
