@@ -21,9 +21,7 @@ _FIELD = r"(?:fov|field_?of_?view|scan_?size|scan_?range)"
 _PIXEL = (
     r"(?:(?:pixel|px)_?(?:size|spacing|width|height|scale)|scale_per_(?:pixel|px)|physical_?size)"
 )
-_LOOSE = re.compile(
-    r"(?:pixel|px|sampling)(?:_(?P<axis>[xy]))?"
-)  # only with a unit of length
+_LOOSE = re.compile(r"(?:pixel|px|sampling)(?:_(?P<axis>[xy]))?")  # only with a unit of length
 _UNITS = tuple(
     f"{word}unit{plural}"
     for word in ("", "pixel_", "pixel_size_", "px_", "size_", "scale_", "length_", "spatial_")
