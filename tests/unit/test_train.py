@@ -225,7 +225,7 @@ def test_too_few_sites_are_refused_in_words(tmp_path):
 
 def test_too_few_sites_for_the_classes_are_refused_in_words(tmp_path):
     patches, _ = turned_commas(20, 12)
-    with pytest.raises(UserError, match="too few sites for so many classes"):
+    with pytest.raises(UserError, match="too few sites for this number of classes"):
         fit(patches, tmp_path, settings={**SMALL, "variant": "jrvae", "classes": 8})
 
 

@@ -169,7 +169,7 @@ class Family(nn.Module):
         noise : (member, site, turn or more, noise_size) standard normal numbers; zeros give the
             bound at the posterior means.
         side : what else is known of the batch.
-        keep : follow only so many of the likeliest turns of each site; None for all.
+        keep : how many of the likeliest turns of each site count; None: all.
         weights : of the terms; None: those at the end of training.
         """
         side = side or Side()
@@ -207,9 +207,9 @@ class Family(nn.Module):
 
     @torch.no_grad()
     def likeliest(self, copies: Tensor, conditions: Tensor, keep: int) -> Tensor:
-        """Indices (member, site, ``keep``) of the turns that the encoder holds likeliest.
+        """Indices (member, site, ``keep``) of the turns that are likeliest by the encoder.
 
-        The choice of turns has no gradient, so most copies are only looked at.
+        The choice of turns has no gradient, so most copies are encoded and not decoded.
         """
         best: Tensor = self.encoder(copies, conditions).turn_logit.topk(keep, dim=-1).indices
         return best

@@ -141,7 +141,7 @@ class Model:
     def decode(self, content: np.ndarray, **conditions: np.ndarray) -> np.ndarray:
         """Canonical pictures (n, channel, height, width) of content (n, latent).
 
-        ``conditions`` : what the model was told, each one number or (n,).
+        ``conditions`` : of the model, each one number or (n,).
 
         Raises
         ------

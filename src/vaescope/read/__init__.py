@@ -49,6 +49,9 @@ def load(
     from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
     ``channel_units``, ``nan_filled``, ``source_dtype``; ``pixel_size_y`` of pixels not square.
 
+    A phase (a channel in degrees or radians) becomes two channels, its cosine and its sine, which
+    can be sampled and smoothed without a step.
+
     Arrays of an npz or HDF5 file with one entry per frame become ``truth_NAME`` (time, …): no
     model sees them unless its recipe names them.
 
@@ -56,7 +59,7 @@ def load(
     ------
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
-    from vaescope.read import clean, formats, ground_truth, physical, preprocess, raw
+    from vaescope.read import clean, cyclic, formats, ground_truth, physical, preprocess, raw
 
     chosen = IngestSettings.of(settings)
     sheet = physical.from_sheet(pixel_size)
@@ -68,9 +71,12 @@ def load(
             parts.append(_calibrated(raw.tidy(part), path, sheet))
     whole = raw.stack(parts, [path.name for path in paths])
     wanted = chosen.channel
-    whole = raw.pick_channels(whole, wanted, path=paths[0])
+    picked = raw.pick_channels(whole, wanted, path=paths[0])
+    whole = cyclic.parted(picked)
     with formats.readable(paths[0], formats.extension_of(paths[0])):
-        whole, facts = clean.finish(whole, path=paths[0], chosen=wanted is not None)
+        whole, facts = clean.finish(
+            whole, path=paths[0], chosen=wanted is not None and whole is picked
+        )
     dataset = _dataset(whole)
     dataset.attrs |= {
         **facts,
@@ -82,7 +88,7 @@ def load(
 
 
 def fingerprint(path: str | os.PathLike) -> str:
-    """SHA-256 of a file, read in pieces; of a folder (zspy), over its files and their names."""
+    """Compute the SHA-256 of a file, in pieces; of a folder (zspy), over files and names."""
     path = Path(path)
     if path.is_dir():
         total = hashlib.sha256()
@@ -101,13 +107,13 @@ def _paths(source: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path
     if not many:
         raise UserError(
             "no file matches the source of this dataset",
-            remedy="Mend the column `source`: paths count from the folder of the sample sheet",
+            remedy="Correct the column `source`: paths count from the folder of the sample sheet",
         )
     return sorted(map(Path, many), key=lambda path: natural(str(path)))
 
 
 def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
-    """The pixel size: by the sample sheet, else by the file, else by a JSON file beside it."""
+    """Set the pixel size: from the sample sheet, else the file, else its sidecar."""
     from vaescope.read import formats, sidecar
 
     raw = replace(raw, calibration="the file" if raw.pixel else "none in the file")

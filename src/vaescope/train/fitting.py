@@ -125,8 +125,10 @@ class Fitting:
         """A seed for each member and a purpose."""
         return [member_seed(self.seed, member, purpose) for member in self.members]
 
-    def run(self, save_to: Path | None, log: Log, told: Callable[[], None] = lambda: None) -> None:
-        """Train to the end, leaving checkpoints on the way; ``told`` is called at every step."""
+    def run(
+        self, save_to: Path | None, log: Log, report: Callable[[], None] = lambda: None
+    ) -> None:
+        """Train to the end, leaving checkpoints on the way; ``report`` is called after a step."""
         started = time.perf_counter()
         spent = self.history.seconds
         if self.settings.prototypes and self.start.values is None:
@@ -142,7 +144,7 @@ class Fitting:
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
                 self.record(spent + time.perf_counter() - started)
-            told()
+            report()
             if save_to is not None and self.step % SAVE_EVERY == 0:
                 self.save(save_to)
         bounds = ", ".join(format(row["elbo"], ".1f") for row in self.history.last)

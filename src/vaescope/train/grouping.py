@@ -23,11 +23,11 @@ CORE = ModelSettings.class_core  # unless the settings of the model say otherwis
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
 FITTED = 5000  # sites on which a mixture is fitted at most
 RESTARTS = 8
-"""Fits of the mixture from different starts; the likeliest is kept."""
+"""Fits of the mixture from different starts; the likeliest counts."""
 STEADY = 0.85  # adjusted Rand index between fits without a fifth of the sites
 TRIALS = 4
 LEFT_IN = 0.8
-MEASURED = 800  # canonical pictures in the graph; the others follow the likest of them
+MEASURED = 800  # canonical pictures in the graph; the others follow the most similar of them
 DETAIL = (1.0, 1.5, 2.0, 3.0)  # components of the mixtures that labels name, per class
 PRIOR_VOTE = 0.1  # labels of every kind that a component has to begin with
 DOUBT = 0.01  # of what the graph of neighbours says

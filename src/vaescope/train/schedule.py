@@ -87,7 +87,7 @@ class TrainingSchedule:
         return TEMPER_START ** (1 - progress)
 
     def moment(self, step: int, sites: int) -> Moment:
-        """What a step is like on so many ``sites``."""
+        """The moment of a step of a training on ``sites`` sites."""
         teaching = self.teaching(step)
         return Moment(
             min(self.batch(step), sites),
@@ -101,7 +101,7 @@ class TrainingSchedule:
         )
 
     def _varying(self) -> Iterator[str]:
-        """Names of the weights that change in the course of training."""
+        """Names of the weights that change during training."""
         yield "temper"
         named = {"content": "content_weight"}
         for field in fields(Weights):
@@ -133,7 +133,7 @@ class TrainingSchedule:
         return math.ceil(ALL_TURNS * self.activation_step)
 
     def seen(self, step: int, sites: int) -> int:
-        """Patches drawn in the steps before ``step``, of so many ``sites``."""
+        """Patches drawn in the steps before ``step``, of a training on ``sites`` sites."""
         half = min(step, self._halved)
         return half * min(self.batch(0), sites) + (step - half) * min(self.settings.batch, sites)
 
