@@ -1,5 +1,7 @@
 # make          set up .venv and run the workflow on the bundled micrographs
 # make test     set up and run the whole test suite
+# make quick    the tests that take less than ten seconds each
+# make coverage which lines of the library the quick tests reach (they take a quarter longer)
 # make lint     formatters, linters, type checker
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
 # make bench    the benchmarks: cards and digits over five seeds, STEM systems, movies, strain and
@@ -11,13 +13,19 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: all test lint lock bench clean
+.PHONY: all test quick coverage lint lock bench clean
 
 all: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/ready
 	$(BIN)/pytest
+
+quick: .venv/ready
+	$(BIN)/pytest -m "not slow"
+
+coverage: .venv/ready
+	$(BIN)/pytest -m "not slow" --cov --cov-report=term:skip-covered
 
 lint: .venv/ready
 	$(BIN)/ruff format --check
