@@ -32,10 +32,8 @@ OUT = ROOT / "benchmarks" / "results"
 def recipe_of(case: Case) -> dict[str, Any]:
     """The resolved recipe of a case."""
     from vaescope import recipes
-    from vaescope.settings import read_yaml
 
-    schema = read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    return recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
+    return recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"])
 
 
 def settings_of(case: Case) -> dict[str, Any]:

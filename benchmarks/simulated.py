@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from vaescope import ensemble, recipes, samples, simulate, sites, structure, train
-from vaescope.settings import read_yaml
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -47,8 +46,7 @@ class Case:
 def measure(case: Case, seed: int, members: int) -> dict[str, float]:
     """All scores of one case with one seed: of sites, latents and, of a movie, of what became of
     its atoms; and the seconds that it took."""
-    schema = read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    recipe = recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
+    recipe = recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"])
     settings = recipe["models"][case.model] | case.settings
     start = time.monotonic()
     image = simulate.make(case.source, seed)

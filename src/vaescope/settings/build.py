@@ -71,12 +71,17 @@ class Settings:
         try:
             return cls(**values)
         except UserError as error:
-            raise error.within(file=file) from error
+            raise error.within(file=file, part=part) from error
 
     @classmethod
     def of_older(cls, given: Mapping[str, Any]) -> Self:
         """Settings from a file that an earlier version wrote, under their names of then."""
         return cls.of({cls.RENAMED.get(key, key): value for key, value in given.items()})
+
+    def files(self) -> dict[str, str]:
+        """The files that settings name, by setting."""
+        named = [name for name, each in settings_of(type(self)).items() if each.facts.path]
+        return {name: str(getattr(self, name)) for name in named if getattr(self, name)}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as a recipe would give them."""
@@ -146,7 +151,7 @@ def _value(each: Setting, value: Any, place: str, wrong: list[UserError]) -> Any
     """One value in its declared type; what is wrong with it is added to the list."""
     inner = part_of_settings(each.hint)
     if inner is not None:
-        if isinstance(value, inner) or (value is None and type(None) in parts_of(each.hint)):
+        if isinstance(value, Settings) or (value is None and type(None) in parts_of(each.hint)):
             return value
         return _checked(inner, value, place, wrong)
     if get_origin(each.hint) is dict:
@@ -176,7 +181,7 @@ def _mapping(each: Setting, value: Any, place: str, wrong: list[UserError]) -> A
                     remedy="Use letters, digits, `.`, `_` and `-`",
                 )
             )
-        elif one is None or isinstance(one, inner):
+        elif one is None or isinstance(one, Settings):
             values[str(name)] = one
         else:
             values[str(name)] = _checked(inner, one, f"{place}.{name}", wrong)
