@@ -159,7 +159,7 @@ def _sites(recipe: Recipe, file: Path) -> Settings:
     if kind.settings is Windows and own.window is None:
         # A window is what its patch shows: who gives the size of patches alone means both.
         return replace(own, window=recipe.patches.size)
-    if kind.learned:
+    if kind.needs_detector:
         return replace(own, detector=own.detector or DetectorSettings())
     return replace(own, detector=None) if hasattr(own, "detector") else own
 

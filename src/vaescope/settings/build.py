@@ -137,7 +137,7 @@ def _unknown(kind: type[Settings], key: Any, value: Any, place: str) -> UserErro
     if key in kind.RENAMED:
         new = kind.RENAMED[key]
         return UserError(
-            f"`{place}` has a new name, `{new}`", remedy=f"Write `{new}: {_yaml(value)}` instead"
+            f"`{place}` is now called `{new}`", remedy=f"Write `{new}: {_yaml(value)}` instead"
         )
     known = list(settings_of(kind))
     return UserError(

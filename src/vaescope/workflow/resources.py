@@ -6,7 +6,10 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vaescope.sites.learned.settings import DetectorSettings
 
 BASE_MB = {
     "ingest": 1000,
@@ -96,6 +99,9 @@ def detector_minutes(settings: DetectorSettings, attempt: int = 1) -> int:
 
     An hour for the default ones, which take minutes on a core, and more in proportion to the work.
     """
-    more = {name: getattr(settings, name) / getattr(type(settings), name) for name in ("images", *_OF_TRAINING)}
+    more = {
+        name: getattr(settings, name) / getattr(type(settings), name)
+        for name in ("images", *_OF_TRAINING)
+    }
     training = math.prod(more[name] ** power for name, power in _OF_TRAINING.items())
     return math.ceil((30 + 10 * more["images"] + 20 * training) * 2 ** (attempt - 1))

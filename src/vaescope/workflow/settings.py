@@ -35,7 +35,7 @@ class Configuration(Settings):
         ["table", "crate"],
         known=("all", *layout.EXPORTS),
         empty=True,
-        help="what is exported of each finished dataset for other tools: `table` (`export/sites.csv`,"
+        help="what is exported of each finished dataset for other tools: `table` (`sites.csv`,"
         " everything known of every site, and `columns.csv`, which explains its columns), `napari`"
         " (`image.ome.zarr` and `points.csv`), `hyperspy` (`image.hspy`), `crate`"
         " (`ro-crate-metadata.json`); one, a list, `all`, or `[]` for nothing. `napari` and"
