@@ -4,7 +4,7 @@ import json
 
 from vaescope import store
 from vaescope.judge import scan
-from vaescope.strain.maps import by_site, map_strain
+from vaescope.strain.maps import map_strain
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_table
 
@@ -18,6 +18,6 @@ with job(snakemake) as task:
     shares = {name: scan.as_attribute(each) for name, each in scan.of_strain(found).items()}
     found.attrs["scan_shares"] = json.dumps(shares)
     store.write(found, task.output.strain, provenance={"models": list(task.params.models)})
-    write_table(by_site(found), task.output.table)
+    write_table(found, task.output.table)
     if not found.attrs["ordered"]:
         task.say(f"no strain: {found.attrs['why']}")

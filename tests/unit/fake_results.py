@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from vaescope import store
+from vaescope.quantities import CRITICISM, attributes
 from vaescope.structure import class_numbers, modes
 
 RECIPE = {
@@ -109,13 +110,13 @@ def make(
     sites = xr.Dataset(
         {
             "frame": ("site", frame_of),
-            "y": ("site", seen[:, 0]),
-            "x": ("site", seen[:, 1]),
+            "y": ("site", seen[:, 0], attributes("row", "px", error="y_error")),
+            "x": ("site", seen[:, 1], attributes("column", "px", error="x_error")),
             "amplitude": ("site", rng.normal(1, 0.1, count)),
-            "width": ("site", rng.normal(2.2, 0.05, count)),
+            "width": ("site", rng.normal(2.2, 0.05, count), attributes("width", "px")),
             "background": ("site", np.zeros(count)),
-            "y_error": ("site", error[0]),
-            "x_error": ("site", error[1]),
+            "y_error": ("site", error[0], attributes("standard error of y", "px")),
+            "x_error": ("site", error[1], attributes("standard error of x", "px")),
             "fit_quality": ("site", np.clip(rng.normal(0.93, 0.02, count), 0, 1)),
             "score": ("site", rng.random(count)),
             "near_edge": ("site", near_edge),
@@ -126,7 +127,8 @@ def make(
     phase = (true[:, 0] > height / 2).astype(int)
     if truth:
         sites["truth_y"], sites["truth_x"] = ("site", true[:, 0]), ("site", true[:, 1])
-        sites["truth_angle"], sites["truth_phase"] = ("site", angle), ("site", phase)
+        sites["truth_angle"] = ("site", angle, {"units": "rad"})
+        sites["truth_phase"] = ("site", phase)
         sites["truth_species"] = ("site", np.zeros(count, dtype=int))
         sites.attrs["truth_scores"] = json.dumps(
             {
@@ -153,15 +155,20 @@ def make(
         ]
     )[:, None, :pictures, :pictures].astype(np.float32)
     place = {"site": kept, "py": np.arange(pictures) - half, "px": np.arange(pictures) - half}
+    parts = {
+        "latent": np.arange(1, latent + 1),
+        "axis": ["y", "x"],
+        "component": ["xx", "yy", "xy"],
+    }
     where = {
         "frame": ("site", frame_of[kept]),
-        "y": ("site", seen[kept, 0]),
-        "x": ("site", seen[kept, 1]),
+        "y": ("site", seen[kept, 0], sites["y"].attrs),
+        "x": ("site", seen[kept, 1], sites["x"].attrs),
     }
     known = {}
     if truth:
         known = {
-            name: ("site", sites[name].values[kept])
+            name: ("site", sites[name].values[kept], sites[name].attrs)
             for name in ("truth_angle", "truth_phase", "truth_species")
         }
     size_attrs = {"pitch": 1.0, "size": float(pictures), "spacing": step}
@@ -185,7 +192,7 @@ def make(
             angle[kept],
             phase[kept],
             {**where, **known},
-            place,
+            {**place, **parts},
             joint=model.startswith("j"),
             turns=model != "vae",
             latent=latent,
@@ -210,9 +217,14 @@ def _latents(
         "elbo": (("member", "site"), rng.normal(-100, 3, (members, count))),
         "consensus_content": (("site", "latent"), content),
         "content_spread": (("site", "latent"), rng.gamma(2, 0.05, content.shape)),
-        "residual": ("site", rng.normal(1, 0.06, count) + 2.0 * (rng.random(count) < 0.01)),
+        "residual": (
+            "site",
+            rng.normal(1, 0.06, count) + 2.0 * (rng.random(count) < 0.01),
+            attributes("residual over noise", "1", "sequential", group=CRITICISM),
+        ),
     }
-    data["explained"] = ("site", data["residual"][1] < 1.5)
+    about = attributes("explained by the model", "1", "categorical", group=CRITICISM)
+    data["explained"] = ("site", data["residual"][1] < 1.5, about)
     values = np.linspace(-2, 2, 9)
     look = np.exp(-((np.mgrid[:high, :high] - high / 2 + 0.5) ** 2).sum(axis=0) / 12)
     shown = (1 + 0.3 * values)[None, :, None, None, None] * look
@@ -233,20 +245,31 @@ def _latents(
     if turns:
         period = 2 * np.pi / symmetry
         turned = angle + 0.3 + rng.normal(0, 0.02, count)
-        data["consensus_angle"] = ("site", np.mod(turned + period / 2, period) - period / 2)
-        data["angle_spread"] = ("site", rng.gamma(2, 0.004, count))
-        data["consensus_offset"] = (("site", "axis"), rng.normal(0, 0.3, (count, 2)))
-        data["offset_spread"] = (("site", "axis"), rng.gamma(2, 0.02, (count, 2)))
-        data["consensus_strain"] = (("site", "component"), rng.normal(0, 0.01, (count, 3)))
-        data["strain_spread"] = (("site", "component"), rng.gamma(2, 0.001, (count, 3)))
+        turned = np.mod(turned + period / 2, period) - period / 2
+        about = attributes("angle", "rad", "cyclic", error="angle_spread", period=period)
+        data["consensus_angle"] = ("site", turned, about)
+        about = attributes("uncertainty of angle", "rad")
+        data["angle_spread"] = ("site", rng.gamma(2, 0.004, count), about)
+        about = attributes("offset", "px", "diverging", error="offset_spread")
+        data["consensus_offset"] = (("site", "axis"), rng.normal(0, 0.3, (count, 2)), about)
+        about = attributes("uncertainty of offset", "px")
+        data["offset_spread"] = (("site", "axis"), rng.gamma(2, 0.02, (count, 2)), about)
+        about = attributes("strain", "1", "diverging", error="strain_spread")
+        data["consensus_strain"] = (("site", "component"), rng.normal(0, 0.01, (count, 3)), about)
+        about = attributes("uncertainty of strain", "1")
+        data["strain_spread"] = (("site", "component"), rng.gamma(2, 0.001, (count, 3)), about)
     if joint:
         label = np.where(rng.random(count) < 0.04, 1 - phase, phase)
         share = np.full((count, classes), 0.02)
         share[np.arange(count), label] = 1
         share /= share.sum(axis=1, keepdims=True)
-        data["consensus_class"] = ("site", label)
-        data["consensus_class_probability"] = (("site", "class"), share)
-        data["class_entropy"] = ("site", rng.gamma(1, 0.05, count))
+        names = [f"class {k}" for k in range(classes)]
+        about = attributes("class", "1", "categorical", error="class_entropy", meanings=names)
+        data["consensus_class"] = ("site", label, about)
+        about = attributes("class probability", "1", "sequential", valid=(0, 1))
+        data["consensus_class_probability"] = (("site", "class"), share, about)
+        about = attributes("entropy of the class", "nats", valid=(0, np.log(classes)))
+        data["class_entropy"] = ("site", rng.gamma(1, 0.05, count), about)
         data["class_count"] = ("class", np.bincount(label, minlength=classes))
         asked = np.concatenate([share, np.full((count, 1), 0.3)], axis=1)
         data["asked_class_probability"] = (("site", "asked_class"), asked)

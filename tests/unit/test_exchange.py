@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.exchange import ome, points, signals, table
+from vaescope.quantities import Quantity
 from vaescope.results import Results
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -92,7 +93,8 @@ def test_napari_shows_image_and_sites_in_the_same_place(viewer, tmp_path: Path):
     image = image_of(pixel=(0.02, 0.03, "nm"))
     sites = sites_of([0, 0, 0], [3, 20.25, 39], [7, 11.5, 55])
     ome.write(image, tmp_path / "image.ome.zarr", name="film")
-    more = [table.Column("score", np.array([1.0, np.nan, 3.0]), "", "score")]
+    known = np.array([1.0, np.nan, 3.0])
+    more = [Quantity("score", "score", "score", "score", "", "sequential", known)]
     points.write(sites, image, more, tmp_path / "points.csv")
     (shown,) = viewer.open(tmp_path / "image.ome.zarr", plugin="napari-ome-zarr")
     (marked,) = viewer.open(tmp_path / "points.csv", size=0.1, units="nm", face_color="score")
@@ -273,7 +275,7 @@ def test_a_spreadsheet_has_all_that_is_known_of_every_site(tmp_path: Path):
         latents = store.open(folder / model / "latents.zarr").load()
         own = read.loc[latents["site"].values]
         others = read.drop(latents["site"].values)
-        assert len(others) and others[f"{model}_angle"].isna().all()
+        assert len(others) and others[f"{model}_angle_deg"].isna().all()
         last = latents["latent"].values[1]
         found, error = latents["consensus_content"].values, latents["content_spread"].values
         np.testing.assert_allclose(own[f"{model}_latent_{last}"], found[:, 1], rtol=1e-6)
@@ -288,13 +290,8 @@ def test_a_spreadsheet_has_all_that_is_known_of_every_site(tmp_path: Path):
 
 def test_angles_are_in_degrees_and_errors_beside_their_values(tmp_path: Path):
     folder = fake_results.make(tmp_path, models=("rvae",))
-    path = folder / "rvae" / "latents.zarr"
-    latents = store.open(path).load()
-    for name in ("consensus_angle", "angle_spread"):
-        latents[name].attrs["units"] = "rad"
-    latents["consensus_angle"].attrs["modulo_degrees"] = 90.0
-    store.write(latents, path)
-    columns = {column.name: column for column in table.columns_of(Results(folder), ["rvae"])}
+    latents = store.open(folder / "rvae" / "latents.zarr").load()
+    columns = {column.column: column for column in table.columns_of(Results(folder), ["rvae"])}
     angle = columns["rvae_angle_deg"]
     known = ~pd.isna(angle.values)
     np.testing.assert_allclose(angle.values[known], np.degrees(latents["consensus_angle"].values))
@@ -311,8 +308,8 @@ def test_models_called_alike_do_not_hide_each_other(tmp_path: Path):
         # Of the first, `a` and `latent_1`; of the second, `a_latent` and `1`.
         latents["latent_1"] = ("site", np.zeros(latents.sizes["site"]))
         store.write(latents, folder / model / "latents.zarr")
-    names = [column.name for column in table.columns_of(Results(folder), ["a", "a_latent"])]
-    assert len(names) == len(set(names))
+    columns = table.columns_of(Results(folder), ["a", "a_latent"])
+    assert table.as_frame(columns).shape[1] == len(columns)
 
 
 def test_a_large_image_is_written_a_chunk_at_a_time(tmp_path: Path):

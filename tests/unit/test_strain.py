@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from vaescope import deformation, simulate, sites
 from vaescope.simulate import strained
 from vaescope.strain import lattice, maps, neighbours, reference, truth
+from vaescope.workflow.tables import write_table
 
 SIDE = 320  # px of the made-up images of points
 small = st.floats(-0.03, 0.03)
@@ -221,7 +223,7 @@ def test_sites_with_too_few_neighbours_are_not_known_and_disorder_has_no_strain(
     rng = np.random.default_rng(0)
     result = maps.map_strain(*stores(rng.uniform(5, SIDE - 5, (400, 2)), 0.05))
     assert result.attrs["ordered"] is False and "lattice" in result.attrs["why"]
-    assert maps.by_site(result).sizes["site"] == 400
+    assert result.sizes["site"] == 400
 
 
 def test_the_gradient_of_a_dislocation_is_that_of_its_displacement():
@@ -291,8 +293,12 @@ def test_a_coherent_film_is_strained_upright_alone_and_the_truth_says_so():
     assert apart == pytest.approx(np.log(1 + 0.03 * 1.3 / 0.7), abs=0.002)
 
 
-def test_the_rows_of_a_table_are_sites(uniform):
+def test_the_rows_of_a_table_are_sites(uniform, tmp_path):
     found, result = uniform
-    flat = maps.by_site(result)
-    assert flat["neighbours_strain"].dims == ("site", "component")
-    assert flat["GPA_rotation"].dims == ("site",) and flat.sizes["site"] == found.sizes["site"]
+    write_table(result, tmp_path / "strain.csv")
+    read = pd.read_csv(tmp_path / "strain.csv")
+    np.testing.assert_array_equal(read["site"], found["site"])
+    yy = 100 * result["strain"].sel({"method": "neighbours", "component": "yy"}).values
+    np.testing.assert_allclose(read["strain_neighbours_yy_percent"], yy, rtol=1e-6, atol=1e-9)
+    turn = np.degrees(result["rotation_error"].sel({"method": "GPA"}).values)
+    np.testing.assert_allclose(read["rotation_gpa_error_deg"], turn, rtol=1e-6)

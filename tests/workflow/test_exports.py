@@ -28,7 +28,12 @@ def test_table_and_crate_are_there_without_asking(finished: Lab):
     folder = finished.results / "one"
     read = pd.read_csv(folder / "export" / "sites.csv")
     assert len(read) == store.open(folder / "sites.zarr").sizes["site"]
-    assert {"rvae_latent_1", "rvae_angle_deg", "jrvae_class", "strain_neighbours_xx"} <= set(read)
+    assert {
+        "rvae_latent_1",
+        "rvae_angle_deg",
+        "jrvae_class",
+        "strain_neighbours_xx_percent",
+    } <= set(read)
     assert (folder / "ro-crate-metadata.json").is_file()
     assert not (folder / "export" / "image.hspy").exists()
 

@@ -39,7 +39,11 @@ def test_strain_is_mapped_by_three_methods_with_one_zero(fresh: Lab):
         "the scan line alone, slowly, by drift of the scan or by the specimen: strain yy" in report
     )
     table = pd.read_csv(folder / "strain.csv")
-    assert {"neighbours_strain_xx", "GPA_strain_error_yy", "rvae_rotation"} <= set(table.columns)
+    assert {
+        "strain_neighbours_xx_percent",
+        "strain_gpa_yy_error_percent",
+        "rotation_rvae_deg",
+    } <= set(table.columns)
     assert "Strain by neighbours&#39; vectors" in report
 
 

@@ -12,14 +12,15 @@ import numpy as np
 
 from vaescope import store
 from vaescope.exchange.axes import axes_of, placed, shown
-from vaescope.exchange.table import Column, as_frame
+from vaescope.exchange.table import as_frame
+from vaescope.quantities import Quantity
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 def write(
-    sites: xr.Dataset, image: xr.DataArray, columns: list[Column], path: str | os.PathLike
+    sites: xr.Dataset, image: xr.DataArray, columns: list[Quantity], path: str | os.PathLike
 ) -> None:
     """Write sites for napari, atomically.
 

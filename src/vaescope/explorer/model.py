@@ -140,7 +140,7 @@ class ModelColumns:
                     f"_{name}",
                     label,
                     POSE,
-                    factor=factor,
+                    factor=factor * float(self.scene.aspect[axis]),
                     unit=unit,
                     cmap=look.diverging,
                 )

@@ -124,7 +124,7 @@ def length(scene: Scene, pixels: np.ndarray) -> tuple[np.ndarray, str]:
 
 def offset(scene: Scene, view: ModelResults, axis: int) -> Quantity:
     """Consensus offset of the unit from the fitted site; axis 0 is y (down), 1 is x (right)."""
-    both, unit = length(scene, view.values("consensus_offset"))
+    both, unit = length(scene, view.values("consensus_offset") * scene.aspect)
     name = ("y offset", "x offset")[axis]
     way = ("down", "right")[axis]
     return diverging(f"{name} ({unit}, + {way})", both[:, axis], scene.look.diverging)
@@ -154,7 +154,7 @@ def spreads(scene: Scene, view: ModelResults) -> list[Quantity]:
         total = np.sqrt((np.atleast_2d(spread.reshape(len(spread), -1)) ** 2).sum(axis=1))
         found.append(sequential("latent spread", total, cmap, from_zero=True))
     if view.has("offset_spread"):
-        spread = view.values("offset_spread").reshape(len(view.on_frame), -1)
+        spread = view.values("offset_spread") * scene.aspect
         values, unit = length(scene, np.sqrt((spread**2).sum(axis=1)))
         found.append(sequential(f"offset spread ({unit})", values, cmap, from_zero=True))
     if view.has("strain_spread"):

@@ -19,7 +19,7 @@ from vaescope.quantities.attributes import (
     Scale,
     attributes,
 )
-from vaescope.quantities.quantity import Limits, Quantity, robust_limits
+from vaescope.quantities.quantity import Limits, Quantity, as_columns, robust_limits, with_errors
 from vaescope.quantities.reading import of
 
 __all__ = [
@@ -37,7 +37,9 @@ __all__ = [
     "Limits",
     "Quantity",
     "Scale",
+    "as_columns",
     "attributes",
     "of",
     "robust_limits",
+    "with_errors",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,6 +44,7 @@ class Quantity:
     declared : its variable was born with a scale, so it is to be mapped.
     period : of a cyclic quantity, in ``unit``.
     levels, meanings : of a categorical one, the values that it takes and what they stand for.
+    worded : its store has the meanings themselves, not numbers.
     error : its standard error or spread, if that is known.
     """
 
@@ -62,6 +64,7 @@ class Quantity:
     is_error: bool = False
     period: float | None = None
     levels: tuple[int, ...] = ()
+    worded: bool = False
     meanings: tuple[str, ...] = ()
     valid: tuple[float, float] | None = None
     error: Quantity | None = None
@@ -71,6 +74,11 @@ class Quantity:
         """Header of its column in every table, with its unit."""
         unit = re.sub(r"\W+", "_", _SUFFIXES.get(self.unit, self.unit))
         return "_".join(filter(None, (self.owner, self.key.removesuffix("_physical"), unit)))
+
+    @property
+    def written(self) -> np.ndarray:
+        """Its values as tables have them: words where the store has words."""
+        return np.asarray(self.meanings)[self.values] if self.worded else self.values
 
     @property
     def mapped(self) -> bool:
@@ -108,6 +116,24 @@ class Quantity:
         reach = robust_limits(np.abs(values))[1]
         reach = reach if reach > 0 else 1.0
         return Limits(-reach, reach)
+
+
+def with_errors(found: Iterable[Quantity]) -> list[Quantity]:
+    """Every quantity, followed by its error where that is known."""
+    return [one for quantity in found for one in (quantity, quantity.error) if one is not None]
+
+
+def as_columns(found: Iterable[Quantity]) -> dict[str, np.ndarray]:
+    """The columns of a table, by header; with a number where a header occurs again, since models
+    may be called anything."""
+    columns: dict[str, np.ndarray] = {}
+    for quantity in found:
+        header, count = quantity.column, 1
+        while header in columns:
+            count += 1
+            header = f"{quantity.column}_{count}"
+        columns[header] = quantity.written
+    return columns
 
 
 def robust_limits(values: np.ndarray, percent: float = 1.0) -> tuple[float, float]:

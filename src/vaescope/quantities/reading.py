@@ -152,6 +152,7 @@ class _Reader:
             declared="scale" in attrs or name.startswith(_AGREED),
             period=period,
             levels=categories[0],
+            worded=bool(words),
             meanings=categories[1],
             valid=(attrs["valid_min"], attrs["valid_max"]) if "valid_max" in attrs else None,
         )
@@ -176,8 +177,9 @@ class _Reader:
         return replace(made, key=f"{quantity.key}_{kind}", label=label, meaning=meaning)
 
     def _owner(self, name: str) -> str:
-        own = self._group(name) in _OF_MODEL and name not in self.dataset.coords
-        return str(self.dataset.attrs.get("model", "")) if own else ""
+        if self.over != "site" or name in self.dataset.coords:
+            return ""
+        return str(self.dataset.attrs.get("model", "")) if self._group(name) in _OF_MODEL else ""
 
     def _in_words(self, name: str) -> str:
         """What a variable is called: by its name where members agree on it, else as it says."""

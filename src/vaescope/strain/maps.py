@@ -95,18 +95,6 @@ def map_strain(
     return dataset
 
 
-def by_site(dataset: xr.Dataset) -> xr.Dataset:
-    """The same with one variable for each method, over `site` first, as tables want it."""
-    if not dataset.attrs["ordered"]:
-        return dataset
-    names = ("strain", "strain_error", "rotation", "rotation_error")
-    flat = dataset.drop_vars([*names, "method"])
-    for k, method in enumerate(dataset["method"].values):
-        for name in names:
-            flat[f"{method}_{name}"] = dataset[name].isel(method=k)
-    return flat
-
-
 def _calibrate(found: Map, measured: Map, triples: np.ndarray) -> list[float]:
     """Scale the errors of a map to its own scatter and to its disagreement with the neighbours'."""
     values, error = found.values()

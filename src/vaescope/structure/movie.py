@@ -87,7 +87,9 @@ def follow(
         about = {"long_name": "angle along the track", "units": "rad"}
         found["followed_angle"] = (("site",), angle, about)
     result = xr.Dataset(found, coords={"time": sites["time"], "track": np.unique(track)})
-    result = result.assign_coords(site=latents["site"].values)
+    count = latents.sizes["latent"]
+    numbers = latents["latent"].values if "latent" in latents.coords else np.arange(1, count + 1)
+    result = result.assign_coords(site=latents["site"].values, latent=numbers)
     if shown is not None:
         result = result.assign_coords({"class_name": ("class", shown.names)})
     result.attrs = {

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import store
+from vaescope import quantities, store
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 
@@ -20,7 +21,6 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
     next class, ``tracks.csv`` for each track. Of what is no movie there is the store alone, which
     says why it is empty.
     """
-    import pandas as pd
 
     with store.replace_atomically(folder) as beside:
         beside.mkdir()
@@ -37,14 +37,7 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
             changes = movie[parts].assign_coords(numbers)
             tables["transitions"] = changes.to_dataframe().reset_index()
         if "track" in movie.dims:
-            columns_of = {"track": movie["track"].values}
-            for name, values in movie.data_vars.items():
-                if values.dims == ("track",):
-                    columns_of[str(name)] = values.values
-                elif values.dims == ("track", "latent"):
-                    for k in range(values.sizes["latent"]):
-                        columns_of[f"{name}_{k + 1}"] = values.values[:, k]
-            tables["tracks"] = pd.DataFrame(columns_of)
+            tables["tracks"] = _table(movie, "track")
         for name, table in tables.items():
             table.to_csv(beside / f"{name}.csv", index=False, float_format="%.7g")
 
@@ -52,24 +45,19 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
 def write_table(dataset: xr.Dataset, path: str | os.PathLike) -> None:
     """Write what a Dataset knows of each site as CSV, one row per site.
 
-    Variables over ``site`` become columns; those over one short axis more (``latent``, ``axis``,
-    ``class``, ...) become one column for each of its coordinates. Everything larger stays in the
-    store.
+    Every quantity of a site is a column, one with a short axis (``latent``, ``axis``, ``class``, …)
+    a column for each place along it. Everything larger stays in the store.
     """
-    columns = {}
-    for name, values in dataset.variables.items():
-        if values.dims == ("site",):
-            columns[str(name)] = values.values
-        elif len(values.dims) == 2 and values.dims[0] == "site" and "member" not in values.dims:
-            for position, label in enumerate(dataset[values.dims[1]].values):
-                columns[f"{name}_{label}"] = values.values[:, position]
+    with store.replace_atomically(path) as beside:
+        _table(dataset, "site").to_csv(beside, index=False, float_format="%.7g")
+
+
+def _table(dataset: xr.Dataset, over: str) -> pd.DataFrame:
+    """Quantities of every site, or of another axis, with their errors beside them."""
     import pandas as pd
 
-    table = pd.DataFrame(columns)
-    if "site" in table:
-        table = table.set_index("site")
-    with store.replace_atomically(path) as beside:
-        table.to_csv(beside, float_format="%.7g")
+    found = quantities.with_errors(quantities.of(dataset, over=over))
+    return pd.DataFrame({over: dataset[over].values} | quantities.as_columns(found))
 
 
 def write_rows(rows: list[dict], columns: list[str], path: str | os.PathLike) -> None:
