@@ -145,7 +145,10 @@ def test_eight_point_nought_members_are_eight(tmp_path):
         ({"models": {"rvae": None}}, ["trains no model"]),
         ({"models": {"a b": {}}}, ["a name in `models`", "letters, digits"]),
         ({"models": {"rvae": {"keep_turns": 4}}}, ["`top_turns`", "Write `top_turns: 4`"]),
-        ({"movie": {"kinds": "modes"}}, ["`movie.kinds` is now called `categories`", "Write `categories: modes`"]),
+        (
+            {"movie": {"kinds": "modes"}},
+            ["`movie.kinds` is now called", "Write `categories: modes`"],
+        ),
         ({"sites": {"method": "model", "detector": {"simulate": ["perov"]}}}, ["perovskite"]),
         ({"sites": {"treshold": 0.1}}, ["sites.treshold", "Did you mean `threshold`"]),
     ],

@@ -79,7 +79,7 @@ def sites(scene: Scene) -> FinishedFigure:
     sheet.behind.of_scene(scene, "near the edge", edge)
     sheet.behind.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
-        side = float(scene.sites.attrs["patch_size"])
+        side = float(scene.patches.attrs["size"])
         caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
         return sheet.drawn("sites", caption)
     method = scene.sites.attrs.get("method", "")

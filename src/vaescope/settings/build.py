@@ -123,7 +123,8 @@ def _checked(kind: type[Settings], given: Any, part: str, wrong: list[UserError]
             )
         )
         return {}
-    known, values = settings_of(kind), {}
+    known = settings_of(kind)
+    values: dict[str, Any] = {}
     for key, value in given.items():
         place = f"{part}.{key}" if part else str(key)
         if key in known:
@@ -170,7 +171,7 @@ def _mapping(each: Setting, value: Any, place: str, wrong: list[UserError]) -> A
         return {}
     inner = part_of_settings(get_args(each.hint)[1])
     assert inner is not None, "a mapping of names holds settings"
-    values = {}
+    values: dict[str, Any] = {}
     for name, one in value.items():
         if not re.fullmatch(NAME, str(name)):
             wrong.append(

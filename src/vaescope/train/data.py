@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope import samples
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
+from vaescope.sites.neighbours import neighbours
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 PREFIX = "truth_"
 """Of the variables that come with patches; a model sees those that its settings name, no other."""
 
-NEIGHBOURS = 6  # sites beside a site that smoothness compares it with
 MOST_LEVELS = 64  # distinct whole numbers that are still classes
 
 
@@ -122,17 +123,7 @@ class Data:
     def neighbours(self) -> np.ndarray | None:
         """Indices (site, NEIGHBOURS) of the nearest sites of the same frame; None where frames
         hold too few sites to speak of neighbours."""
-        from scipy.spatial import cKDTree
-
-        frame = self.position[:, 0]
-        near = np.zeros((len(self), NEIGHBOURS), int)
-        for one in np.unique(frame):
-            here = np.flatnonzero(frame == one)
-            if len(here) <= NEIGHBOURS:
-                return None
-            tree = cKDTree(self.position[here, 1:])
-            near[here] = here[tree.query(self.position[here, 1:], NEIGHBOURS + 1)[1][:, 1:]]
-        return near
+        return neighbours(self.position[:, 0], self.position[:, 1:])
 
 
 def gather(
@@ -151,7 +142,7 @@ def gather(
     ------
     UserError : a variable is missing, has the wrong shape, or holds what no model can be told.
     """
-    pictures = np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
+    pictures = samples.pixels(patches)
     columns = {
         name: _column(patches, name, "condition", complete=True)
         for name in settings.condition or []

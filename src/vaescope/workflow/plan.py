@@ -15,13 +15,11 @@ from vaescope.models.settings import ModelSettings
 from vaescope.recipes import Recipe, resolve_recipe
 from vaescope.results import layout
 from vaescope.settings import merge
+from vaescope.sites.kinds import KINDS
 from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.settings import Configuration
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
-
-ATOMS = frozenset({"log", "maxima", "model"})
-"""Ways of finding sites by which sites are atoms."""
 
 
 @dataclass
@@ -63,7 +61,7 @@ class Plan:
 
     def maps_strain(self, dataset: str) -> bool:
         """Whether the sites of a dataset are atoms, between which strain can be measured."""
-        return self.recipe(dataset)["sites"]["method"] in ATOMS
+        return KINDS[self.recipe(dataset).sites.method].traits.atoms
 
     def strained(self, dataset: str) -> list[str]:
         """Names of the models of a dataset that have strain."""
