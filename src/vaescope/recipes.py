@@ -19,8 +19,9 @@ from vaescope.results import layout
 from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, Settings, check, merge, read_yaml, setting
 from vaescope.settings.fields import part_of_settings, settings_of
-from vaescope.sites.kinds import Windows, all_settings, kind_of
+from vaescope.sites.kinds import all_settings, kind_of
 from vaescope.sites.learned.settings import DetectorSettings
+from vaescope.sites.settings import Windows
 from vaescope.structure.settings import MovieSettings
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vaescope.sites.kinds import KINDS, Atoms, Frames, Kind, Windows, kind_of
+from vaescope.sites.kinds import KINDS, Kind, kind_of
+from vaescope.sites.settings import Atoms, Frames, Windows
 
 if TYPE_CHECKING:
     import xarray as xr

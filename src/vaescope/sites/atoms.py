@@ -16,8 +16,8 @@ from vaescope.sites.tracks import add_tracks, wanted
 if TYPE_CHECKING:
     import xarray as xr
 
-    from vaescope.sites.kinds import Atoms
     from vaescope.sites.learned.detector import Detector
+    from vaescope.sites.settings import Atoms
 
 # What a learned detector says beside: its name in words.
 _MORE = {

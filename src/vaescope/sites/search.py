@@ -19,8 +19,8 @@ from vaescope.sites.scale import Scale
 from vaescope.sites.select import CLOSEST, apart, select
 
 if TYPE_CHECKING:
-    from vaescope.sites.kinds import Atoms
     from vaescope.sites.learned.detector import Detector
+    from vaescope.sites.settings import Atoms
 
 _REFINE_TILE = 1024  # px; a fixed size, so that results depend on neither chunks nor threads
 _REFINE_MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours

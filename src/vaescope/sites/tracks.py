@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.quantities import attributes
-from vaescope.sites.kinds import GAP, STEP
+from vaescope.sites.settings import GAP, STEP
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -19,7 +19,7 @@ from vaescope.sites.table import tabulate
 if TYPE_CHECKING:
     import xarray as xr
 
-    from vaescope.sites.kinds import Windows
+    from vaescope.sites.settings import Windows
 
 SPACINGS = 3.2  # side of a window where the image is periodic
 SHARE = 1 / 12  # of the image's shorter side, where it is not
