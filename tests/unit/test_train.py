@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from pictures import COMMA, DUMBBELL, as_patches, spots, turn, turned_commas
 from safetensors.torch import load_file
 
 from vaescope import train
+from vaescope.circular import wrap
 from vaescope.ensemble import map_latents
-from vaescope.ensemble.orientation import wrap
 from vaescope.errors import UserError
 from vaescope.scores.truth import matched_accuracy
+from vaescope.train import adam
 from vaescope.train.adam import Adam
 from vaescope.train.fitting import Fitting
 from vaescope.train.replay import Replay
@@ -47,8 +50,8 @@ def test_the_angle_holds_over_the_full_circle(tmp_path):
     settings = {"variant": "rvae", "steps": 300, "batch": 48, "hidden": 64, "turns": 12}
     fit(patches, tmp_path, members=(0, 1), settings=settings)
     latents = map_latents(tmp_path / "members", patches)
-    error = wrap(latents["consensus_angle"].values - angle)
-    error = np.degrees(np.abs(wrap(error - np.angle(np.exp(1j * error).mean()))))
+    error = wrap(latents["consensus_angle"].values - angle, 2 * np.pi)
+    error = np.degrees(np.abs(wrap(error - np.angle(np.exp(1j * error).mean()), 2 * np.pi)))
     # A Gaussian posterior started at 0 leaves those beyond 90 degrees, half of the sites, wrong.
     assert np.median(error) < 3
     assert (error < 10).mean() > 0.97
@@ -292,6 +295,11 @@ def test_a_process_that_the_system_ends_is_told_in_words(tmp_path):
         )
     assert "kept" in str(caught.value)
     assert list((tmp_path / "checkpoints").glob("*.safetensors"))  # of the one that went on
+
+
+def test_the_pinned_torch_is_the_one_that_adam_was_written_for():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert f"torch=={adam.TORCH}" in project["project"]["dependencies"]
 
 
 def test_adam_makes_the_steps_of_torch_to_the_last_bit():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.figures.accuracy import label_name
-from vaescope.figures.dataset import patch_bar, show
+from vaescope.figures.montage import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.quantities import angle
 from vaescope.figures.scene import Scene

@@ -38,20 +38,28 @@ class Harmonics:
         return Harmonics(self.values[rows], self.norm[rows])
 
 
+def on_circles(pictures: np.ndarray, radii: np.ndarray, angles: int) -> np.ndarray:
+    """Sample pictures (row, side, side) on circles about their middle: (row, radius, angle).
+
+    Radii are in pixels; angles run counter-clockwise as seen on the screen. Not by
+    ``skimage.transform.warp_polar``, whose radii begin at zero and whose angles run clockwise.
+    """
+    centre = (pictures.shape[-1] - 1) / 2
+    angle = np.arange(angles) * (2 * np.pi / angles)
+    place = [centre - radii[:, None] * np.sin(angle), centre + radii[:, None] * np.cos(angle)]
+    return np.stack(
+        [ndimage.map_coordinates(plane, place, order=1, mode="nearest") for plane in pictures]
+    )
+
+
 def harmonics(pictures: np.ndarray) -> Harmonics:
     """Of pictures (row, channel, side, side), on circles about their middle."""
     side = pictures.shape[-1]
     radii = np.arange(1.0, side / 2)
-    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
-    centre = (side - 1) / 2
-    place = [centre - radii[:, None] * np.sin(angle), centre + radii[:, None] * np.cos(angle)]
     values = np.empty((len(pictures), pictures.shape[1] * len(radii), FREQUENCIES), np.complex64)
     level = pictures.mean(axis=(0, 2, 3))
     for row, picture in enumerate(pictures):
-        rings = [
-            ndimage.map_coordinates(plane - level[c], place, order=1, mode="nearest")
-            for c, plane in enumerate(picture)
-        ]
+        rings = on_circles(picture - level[:, None, None], radii, ANGLES)
         spectrum = np.fft.rfft(np.concatenate(rings), axis=-1)[:, :FREQUENCIES] / ANGLES
         values[row] = spectrum * np.sqrt(np.tile(radii, len(rings)))[:, None]
     values[..., 1:] *= np.sqrt(2)  # stands for its conjugate as well
