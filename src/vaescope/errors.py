@@ -61,15 +61,3 @@ def suggestion(word: object, known: Iterable[str]) -> str | None:
     """'Did you mean `x`' for a misspelt word, if anything known is near."""
     close = get_close_matches(str(word).lower(), [str(k) for k in known], n=1)
     return f"Did you mean `{close[0]}`" if close else None
-
-
-def refuse_unknown(given: Iterable[str], known: Iterable[str], part: str) -> None:
-    """Raise a UserError if some given settings are not among those known of a part of a recipe."""
-    known = list(known)
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise UserError(
-            f"unknown setting of `{part}`",
-            found=", ".join(unknown),
-            expected="some of " + ", ".join(known),
-        )
