@@ -12,4 +12,5 @@ with job(snakemake) as task:
         detector = learned.load(task.input.detector[0])
     found = sites.find(image, task.params.settings, threads=task.threads, detector=detector)
     store.write(found, task.output.sites, provenance={"settings": task.params.settings})
-    task.say(f"{found.sizes['site']} sites, {float(found.attrs['spacing']):.1f} px apart")
+    where = f" in the channel {found.attrs['channel']}" if "channel" in found.attrs else ""
+    task.say(f"{found.sizes['site']} sites{where}, {float(found.attrs['spacing']):.1f} px apart")

@@ -62,7 +62,9 @@ def test_the_channel_can_be_chosen_by_name_or_number():
     by_name = sites.find(image, {"channel": "c1", "refine": False})
     by_number = sites.find(image, {"channel": 1, "refine": False})
     assert by_name.identical(by_number)
-    with pytest.raises(UserError, match="c0, c1"):
+    assert by_name.attrs["channel"] == "c1"
+    assert by_name.sizes["site"] > 20
+    with pytest.raises(UserError, match="0: c0, 1: c1"):
         sites.find(image, {"channel": "dark field"})
 
 

@@ -111,7 +111,7 @@ def test_members_trained_in_one_batch_agree_with_members_trained_alone():
     for name, value in together.member_state(1).items():
         assert (value - alone.member_state(0)[name]).abs().mean() < 1e-3, name
     bounds = [
-        [row["elbo"] for row in fitting.history if row["member"] == 1]
+        [row["elbo"] for row in fitting.history.rows if row["member"] == 1]
         for fitting in (together, alone)
     ]
     assert bounds[0] == pytest.approx(bounds[1], rel=1e-3)
@@ -138,7 +138,7 @@ def test_steps_whose_numbers_come_as_tensors_are_the_same_steps(more):
     assert len(recorded) >= (3 if chosen.classes else 2)
     for name, value in replayed.member_state(1).items():
         assert (value - plain.member_state(1)[name]).abs().mean() < 1e-3, name
-    for one, other in zip(plain.history, replayed.history, strict=True):
+    for one, other in zip(plain.history.rows, replayed.history.rows, strict=True):
         assert one["elbo"] == pytest.approx(other["elbo"], rel=1e-4)
 
 
@@ -225,7 +225,7 @@ def test_too_few_sites_are_refused_in_words(tmp_path):
 
 def test_too_few_sites_for_the_classes_are_refused_in_words(tmp_path):
     patches, _ = turned_commas(20, 12)
-    with pytest.raises(UserError, match="too few sites for so many classes"):
+    with pytest.raises(UserError, match="too few sites for this number of classes"):
         fit(patches, tmp_path, settings={**SMALL, "variant": "jrvae", "classes": 8})
 
 

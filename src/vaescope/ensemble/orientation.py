@@ -14,7 +14,8 @@ from vaescope.models.orbit import on_circles
 
 ANGLES = 180  # samples around the circle: 2 degrees, refined by interpolation
 CANDIDATES = (6, 4, 3, 2)
-LIKENESS = 0.65  # correlation of a picture with its turned copy above which they count as the same
+SIMILARITY = 0.65
+"""Correlation of a picture with its turned copy above which both are the same."""
 
 
 def polar(pictures: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -95,7 +96,7 @@ def order(similarity: np.ndarray) -> int:
     """
     for n in CANDIDATES:
         turned = [similarity[round(ANGLES * k / n) % ANGLES] for k in range(1, n)]
-        if min(turned) > LIKENESS:
+        if min(turned) > SIMILARITY:
             return n
     return 1
 

@@ -71,7 +71,7 @@ def gather(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[
         "code_version": store.code_version(),
         "packages": store.provenance(sites).get("packages") or {},
         "recipe": recipe,
-        "data": of_data(image),
+        "data": of_data(image) | {"site_channel": sites.attrs.get("channel")},
         "stores": _stores(results, models),
         "numbers": numbers,
         "findings": [asdict(finding) for finding in findings.ordered(found)],

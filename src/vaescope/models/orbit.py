@@ -1,8 +1,8 @@
-"""Pictures compared as if they could be turned at will: what they are, apart from which way up.
+"""Similarity of pictures up to a turn: each two are compared at the turn that fits best.
 
 A model may draw one structure upright in one region of its latents and turned in another, since
 nothing in the evidence bound says which way up a canonical picture lies. Two pictures are therefore
-compared at the turn at which they are most alike. Following the likest pairs from picture to
+compared at the turn at which they are most alike. Following the most similar pairs from picture to
 picture gives every one its turn against its neighbours (a discrete parallel transport), however the
 latents are torn between them.
 """
@@ -16,7 +16,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
 ANGLES = 128  # trial turns: 2.8 degrees, refined by interpolation
-FREQUENCIES = 24  # angular harmonics kept: finer detail says nothing of a turn
+FREQUENCIES = 24  # angular harmonics used: finer detail says nothing of a turn
 NEIGHBOURS = 8
 ALIKE = 0.02  # turns whose correlation is this near the best are as good (a diamond's half-turn)
 SWEEPS = 30
@@ -193,7 +193,7 @@ def same_sense(apart: np.ndarray | float) -> np.ndarray:
 
 
 def most_similar(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
-    """For each of some pictures, the row of the measured one that is likest, turned at will."""
+    """For each of some pictures, the row of the measured one that is most similar, up to a turn."""
     which = np.empty(len(pictures), int)
     power = measured.norm**2
     for start in range(0, len(pictures), _BLOCK):
@@ -206,7 +206,7 @@ def most_similar(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
 def turns_of_rest(
     pictures: Harmonics, measured: Harmonics, turn: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn (row,) of pictures, from the likest of those whose turn is known, and which that is."""
+    """Turn (row,) of pictures, from the most similar of those whose turn is known, and its row."""
     near = most_similar(pictures, measured)
     steps = candidates(pictures, measured.rows(near))
     return np.angle(np.exp(1j * (turn[near] + np.array([step[0] for step in steps])))), near

@@ -282,7 +282,7 @@ def preprocessing(steps: dict[str, Any]) -> str:
 def _ingest(settings: dict[str, Any]) -> str:
     done = preprocessing(settings.get("preprocess") or {})
     chosen = ""
-    if settings.get("array"):
+    if settings.get("array") is not None:
         chosen += f" The array “{settings['array']}” of the file is used."
     if settings.get("channel") is not None:
         chosen += f" The channel “{settings['channel']}” is used."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.quantities import attributes
+from vaescope.read import chosen
 from vaescope.sites.matching import score_against_truth
 from vaescope.sites.search import Detection, find_atoms
 from vaescope.sites.table import Column, tabulate
@@ -51,13 +52,15 @@ def every_atom(
     channel = channel_number(image, settings.channel)
     frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
     found = find_atoms(frames, settings, threads, detector)
-    attrs = {
+    attrs: dict[str, Any] = {
         "spacing": found.spacing,
         "width": found.typical_width,
         "spacing_estimated": settings.spacing is None,
         "periodic": found.periodic,
         "polarity": settings.polarity,
     }
+    if image.sizes.get("channel", 1) > 1:
+        attrs["channel"] = str(image["channel"].values[channel])
     signal = image["image"].attrs.get("units", "1")
     sites = tabulate(image, _columns(found, signal), attrs)
     if wanted(image, sites, settings.track):
@@ -86,7 +89,12 @@ def _columns(found: Detection, signal: str) -> dict[str, Column]:
 
 
 def channel_number(image: xr.Dataset, wanted: str | int | None) -> int:
-    """Number of the channel of an image with this name or number; None: the first.
+    """Find the channel that a recipe names.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x).
+    wanted : name of the channel, such as a detector, or its number from 0; None: the first.
 
     Raises
     ------
@@ -95,13 +103,12 @@ def channel_number(image: xr.Dataset, wanted: str | int | None) -> int:
     names = [str(name) for name in np.atleast_1d(image["channel"].values)]
     if wanted is None:
         return 0
-    if str(wanted) in names:
-        return names.index(str(wanted))
-    if isinstance(wanted, int) and 0 <= wanted < len(names):
-        return wanted
+    hits = chosen.numbers(wanted, names)
+    if len(hits) == 1:
+        return hits[0]
     raise UserError(
         "the image has no such channel",
         found=repr(wanted),
-        expected="one of " + ", ".join(names),
-        remedy="Correct `sites: channel` in the recipe",
+        expected="one of " + ", ".join(f"{k}: {name}" for k, name in enumerate(names)),
+        remedy="Set `sites: channel` in the recipe to one of these names or numbers",
     )
