@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from vaescope import ensemble, recipes, samples, simulate, sites, structure, train
+from vaescope.scores import of_model
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -64,8 +65,9 @@ def measure(case: Case, seed: int, members: int) -> dict[str, float]:
             log=lambda _: None,
         )
         latents = ensemble.map_latents(out / "members", cut, name=case.model)
+        scores = of_model.score(latents, cut, out / "members")
     followed = structure.follow(latents, found, recipe.movie if case.movie is None else case.movie)
-    scores = json.loads(found.attrs.get("truth_scores", "{}")) | json.loads(latents.attrs["scores"])
+    scores = json.loads(found.attrs.get("truth_scores", "{}")) | scores
     scores |= json.loads(followed.attrs.get("scores", "{}"))
     return scores | {"patches": cut.sizes["site"], "seconds": time.monotonic() - start}
 

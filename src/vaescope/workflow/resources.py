@@ -11,47 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vaescope.sites.learned.settings import DetectorSettings
 
-BASE_MB = {
-    "ingest": 1000,
-    "find_sites": 1000,
-    "find_sites_learned": 2500,
-    "train_detector": 3000,
-    "extract_patches": 1000,
-    "train": 5000,  # 0.5 GB for each of up to 8 processes, up to 1 GB for turned copies of patches
-    "combine_members": 500,
-    "map_latents": 2500,
-    "run_baselines": 2000,  # the libraries themselves, and distances of all fitted sites
-    "map_strain": 1500,
-    "draw_figures": 1500,
-    "write_comparison": 1500,
-    "write_report": 1000,
-    "export_table": 1000,
-    "export_napari": 1000,
-    "export_hyperspy": 1000,
-    "write_crate": 1000,
-}
-"""Memory that a job of a rule takes with a small input, in MB."""
-PER_INPUT = {
-    "ingest": 3.0,
-    "find_sites": 2.0,
-    "find_sites_learned": 2.0,
-    "train_detector": 0.0,
-    "extract_patches": 2.0,
-    "train": 6.0,
-    "combine_members": 1.0,
-    "map_latents": 6.0,
-    "run_baselines": 8.0,
-    "map_strain": 8.0,
-    "draw_figures": 3.0,
-    "write_comparison": 6.0,
-    "write_report": 1.0,
-    "export_table": 1.0,
-    "export_napari": 0.5,  # chunk by chunk; the table of sites is whole
-    "export_hyperspy": 0.5,
-    "write_crate": 0.0,
-}
-"""Memory in MB for each MB of input on disk (stores are compressed about twofold)."""
-
 _OF_TRAINING = {"members": 1, "steps": 1, "batch": 1, "channels": 2}
 """Settings of a detector by which its training grows, and to which power."""
 
@@ -73,9 +32,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def memory_mb(rule: str, mb: float, attempt: int = 1) -> int:
-    """Memory for a job with ``mb`` of input; doubled by every further attempt."""
-    return math.ceil((BASE_MB[rule] + PER_INPUT[rule] * mb) * 2 ** (attempt - 1))
+def memory_mb(base: float, per_input: float, mb: float, attempt: int = 1) -> int:
+    """Ask for memory in MB for a job with ``mb`` of input; doubled by every further attempt.
+
+    ``base`` : MB that the job takes with a small input; ``per_input`` : MB for each MB of input on
+    disk, where stores are compressed about twofold.
+    """
+    return math.ceil((base + per_input * mb) * 2 ** (attempt - 1))
 
 
 def threads(most: int, cores: int | None, side_by_side: int) -> int:
