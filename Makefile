@@ -3,6 +3,7 @@
 # make quick    the tests that take less than ten seconds each
 # make coverage which lines of the library the quick tests reach (they take a quarter longer)
 # make lint     formatters, linters, type checker
+# make docs     the JSON schemas and the tables of config/README.md, from the settings of the library
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
 # make bench    the benchmarks: cards and digits over five seeds, STEM systems, movies, strain and
 #               detection over three, the table of the main job, and speed beside the peers; with PEER_PYTHON=…, the Python
@@ -13,7 +14,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: all test quick coverage lint lock bench clean
+.PHONY: all test quick coverage lint docs lock bench clean
 
 all: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -40,6 +41,9 @@ lint: .venv/ready
 	$(BIN)/pip install --quiet --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
+
+docs: .venv/ready
+	$(BIN)/python -m vaescope.workflow.reference
 
 lock:
 	$(PYTHON) -m venv --clear build/lock

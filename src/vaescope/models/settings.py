@@ -368,10 +368,9 @@ class ModelSettings(Settings):
             if not getattr(settings, key):
                 raise UserError(
                     f"`{variant}` needs {key}",
-                    file=file,
                     found=f"{key}: {getattr(settings, key)}",
                     expected=WANTED[key],
-                )
+                ).within(file=file, part=part)
         return settings
 
 
