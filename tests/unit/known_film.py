@@ -25,8 +25,6 @@ from vaescope import deformation, ensemble, read, samples, sites, store, structu
 from vaescope.ensemble import gauge, maps
 from vaescope.ensemble.encode import Estimate
 from vaescope.judge import facts
-from vaescope.results import Results
-from vaescope.scores import of_model
 from vaescope.judge.facts import judge
 from vaescope.results import Results
 from vaescope.scores import of_model
