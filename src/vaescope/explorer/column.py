@@ -10,7 +10,8 @@ import numpy as np
 
 from vaescope import circular
 from vaescope.figures.scene import Scene
-from vaescope.figures.style import category_colours, robust_limits
+from vaescope.figures.style import category_colours
+from vaescope.quantities import robust_limits
 from vaescope.text import plain
 
 Kind = Literal["number", "angle", "category"]

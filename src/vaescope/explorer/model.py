@@ -12,7 +12,7 @@ from vaescope.explorer.column import LONGEST, Column, aligned
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.quantities import length_scale
 from vaescope.figures.scene import Scene
-from vaescope.figures.style import robust_limits
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 from vaescope.text import plain
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from vaescope.figures.quantities import readable_unit
 from vaescope.judge.scan import Shares
 from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
+from vaescope.text import readable_unit
 
 _SCORES = {
     "explained_fraction": "sites explained",
