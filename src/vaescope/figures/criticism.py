@@ -43,9 +43,9 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         notes=(f"{share:.1f} % explained", scene.frame_words),
     )
     _keep(sheet, view)
-    low, high = robust_limits(residual)
+    low, top = robust_limits(residual)
     low = max(0.0, min(low, 1.0))
-    quantity = Coloured("residual (mean square ÷ noise)", residual, "cividis", low, high)
+    quantity = Coloured("residual (mean square ÷ noise)", residual, "cividis", low, top)
     axes = sheet.axes(MARGIN, 0.27, wide, high)
     axes.set_title(quantity.label)
     bare(axes, scene)
