@@ -11,6 +11,7 @@ from vaescope.ensemble import align, orientation, predictive_checks, stability
 from vaescope.ensemble.consensus import gather
 from vaescope.ensemble.encode import Encoding, Estimate
 from vaescope.ensemble.gauge import Gauge, direction
+from vaescope.models.likelihoods import mean_square_over_noise
 from vaescope.scores import truth
 
 
@@ -239,7 +240,7 @@ def test_sites_that_the_model_cannot_explain_are_marked():
     patches = 0.1 * random.standard_normal((200, 1, 16, 16))
     patches[7] += spots(COMMA, 16)
     mask, sigma = np.ones((16, 16)), np.array([0.1])
-    residual = predictive_checks.reduced_residual(patches, np.zeros_like(patches), sigma, mask)
+    residual = mean_square_over_noise(patches, np.zeros_like(patches), sigma, mask)
     assert np.median(residual) == pytest.approx(1.0, abs=0.05)
     np.testing.assert_array_equal(np.flatnonzero(~predictive_checks.explained(residual)), [7])
 
@@ -252,7 +253,7 @@ def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
     noise = random.standard_normal((600, 1, 20, 20))
     noise = ndimage.gaussian_filter(noise, (0, 0, blur, blur))
     mask = np.ones((20, 20))
-    residual = predictive_checks.reduced_residual(noise, np.zeros_like(noise), np.ones(1), mask)
+    residual = mean_square_over_noise(noise, np.zeros_like(noise), np.ones(1), mask)
     own = predictive_checks.ResidualNoise.of([noise], mask)
     p = predictive_checks.predictive_p_value(residual, own)
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)

@@ -82,3 +82,10 @@ def test_an_ensemble_of_an_earlier_version_has_the_same_maps(name, tmp_path):
     for key, value in expected.items():
         if key.startswith("map/"):
             close(latents[key.removeprefix("map/")].values, value, key)
+
+
+def test_a_model_of_curves_is_mapped(tmp_path):
+    weights("curve", tmp_path)
+    latents = map_latents(tmp_path, patches("curve"), name="curves")
+    assert latents["reconstruction"].shape == (24, 1, 1, 10)
+    assert np.isfinite(latents["predictive_p"]).all()

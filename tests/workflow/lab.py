@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 REPOSITORY = Path(__file__).parents[2]
 SNAKEFILE = REPOSITORY / "Snakefile"
@@ -164,6 +165,38 @@ class Lab:
                 time.sleep(0.02)
             assert process.poll() is not None, "the run neither came to the place nor ended"
             return False
+
+    def stop_when(
+        self, condition: Callable[[], bool], numbers: Sequence[int], *, group: bool
+    ) -> tuple[Run, list[psutil.Process]]:
+        """Start a run and send it signals, one after the other, once the condition holds.
+
+        Returns how it ended, and the processes of its jobs that outlived it.
+        """
+        with (
+            (self.folder / "output.txt").open("w+") as output,
+            subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as process,
+        ):
+            end = time.monotonic() + 300
+            while not condition():
+                assert process.poll() is None, "the run ended before it came to the place"
+                assert time.monotonic() < end, "the run did not come to the place"
+                time.sleep(0.02)
+            jobs = psutil.Process(process.pid).children(recursive=True)
+            for number in numbers:
+                (os.killpg if group else os.kill)(process.pid, number)
+                time.sleep(0.3)
+            process.wait(timeout=300)
+            alive = psutil.wait_procs(jobs, timeout=20)[1]
+            output.seek(0)
+            return Run(process.returncode, output.read()), alive
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,34 @@ def test_training_killed_halfway_ends_with_the_weights_of_an_uninterrupted_one(
     assert len(members) == 2
     assert members == contents(other.results / "one" / "rvae" / "members")
     assert not checkpoints.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "group"),
+    [((signal.SIGINT, signal.SIGINT), True), ((signal.SIGTERM,), False)],
+    ids=["Ctrl-C twice", "SIGTERM to Snakemake"],
+)
+def test_training_stops_when_asked_and_goes_on_from_there(
+    fresh: Lab, numbers: tuple[int, ...], group: bool
+):
+    fresh.recipe("single", SINGLE.replace("steps: 30", "steps: 450"))
+    checkpoints = fresh.results / "one" / "rvae" / "checkpoints" / "0"
+
+    def both_members_train() -> bool:
+        return len(list(checkpoints.glob("*.safetensors"))) == 2
+
+    run, alive = fresh.stop_when(both_members_train, numbers, group=group)
+    assert run.code != 0
+    assert not alive
+    assert "Traceback" not in run.output, run.output
+    assert "stopped by Ctrl-C or SIGTERM" in run.output
+    assert both_members_train()
+    assert not (fresh.results / "one" / "rvae" / "parts" / "0").exists()
+    assert not list(fresh.results.rglob(".*.tmp-*"))
+    fresh.run("results/one/rvae/members").must_succeed()
+    log = (fresh.results / "one/logs/train-rvae-0.log").read_text()
+    assert log.count("going on from step") == 2
+    assert not (fresh.results / "one" / "failures").joinpath("train-rvae-0.json").exists()
 
 
 def test_a_killed_job_is_shown_as_stopped(fresh: Lab):

@@ -1,6 +1,7 @@
 """The plan of the run, and the functions by which rules ask it."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ if (ROOT / "src" / "vaescope").is_dir():
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from vaescope.errors import UserError
-from vaescope.workflow import make_plan, resources, summary, terminal
+from vaescope.workflow import make_plan, resources, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
 
 # The working folder may have a configuration of its own.
@@ -34,6 +35,9 @@ try:
     PLAN = make_plan(config, root=ROOT, here=Path.cwd())
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+stopping.stop_run_once(signal.SIGINT)
 
 
 pathvars:
@@ -214,6 +218,8 @@ def problem_of(wildcards):
 def start_run():
     """Refuse to work in a results folder in which another run is at work."""
     global run_lock, started
+    # Not before: Snakemake has just set its own, which would wait for the end of every job.
+    stopping.stop_run_once(signal.SIGINT, signal.SIGTERM)
     started = time.time()
     run_lock = alone(PLAN.results / ".lock", wait=False)
     if not run_lock.__enter__():

@@ -17,7 +17,7 @@ from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.spool import Spool
 from vaescope.errors import UserError
-from vaescope.models import likelihood, pose
+from vaescope.models import pose
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family, Side
 from vaescope.models.pose_parts import ANGLE, NAMED
@@ -204,11 +204,11 @@ def encode_all(
 
 
 def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
-    left = arrays.pop("left", None)
-    if left is None:
+    squares = arrays.pop("squares", None)  # of the residuals, where no noise is learned
+    if squares is None:
         sigma = member.model.log_noise()[0].detach().exp().numpy()
     else:
-        sigma = np.sqrt(left[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
+        sigma = np.sqrt(squares[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
     turns = member.model.turns.numpy()
     content, conditions, poses = arrays["content"], arrays["conditions"], arrays["pose"]
     parts = {
@@ -221,7 +221,7 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         """Some sites (row,) as they lie: (row, channel, height, width)."""
         parts = [torch.from_numpy(a[rows]).unsqueeze(0) for a in (content, poses, conditions)]
         shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
-        return likelihood.mean(shown[0, :, 0], member.settings.likelihood).numpy()
+        return member.model.likelihood.mean(shown[0, :, 0]).numpy()
 
     size = len(content), member.model.target
     return Encoding(
@@ -284,11 +284,9 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     content = latents["content"]
     poses = model.poses(turn, latents)
     out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "conditions": conditions[0]}
-    kind = model.settings.likelihood
-    if kind != "gaussian":
-        # The other likelihoods have no noise of their own: what is left over stands for it.
-        shown = likelihood.mean(model.decode_rows(content, poses, conditions)[0, :, 0], kind)
-        out["left"] = ((target - shown).square() * model.mask).sum((2, 3))
+    if not model.likelihood.learns_noise:
+        shown = model.likelihood.mean(model.decode_rows(content, poses, conditions)[0, :, 0])
+        out["squares"] = ((target - shown).square() * model.mask).sum((2, 3))
     if not model.settings.stochastic:
         # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
         out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}
@@ -305,9 +303,7 @@ def decode(member: Member, content: np.ndarray, conditions: np.ndarray | None = 
         conditions = np.zeros((len(content), member.model.conditions))
     inputs = np.concatenate([content, conditions], axis=1)
     rows = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).unsqueeze(0)
-    return likelihood.mean(
-        member.model.decoder.canonical(rows)[0], member.settings.likelihood
-    ).numpy()
+    return member.model.likelihood.mean(member.model.decoder.canonical(rows)[0]).numpy()
 
 
 @torch.no_grad()

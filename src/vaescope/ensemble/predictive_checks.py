@@ -1,4 +1,4 @@
-"""Model criticism: does the model explain what it was shown, and where does it not?"""
+"""Predictive checks: does a model explain its patches, and where does it not?"""
 
 from __future__ import annotations
 
@@ -9,20 +9,8 @@ import numpy as np
 from scipy.special import chdtrc, gammaincinv
 
 CLEAR = 5.0  # robust standard deviations of the residual above which a site is not explained,
-AT_LEAST = 2.0  # if it also leaves so many times the residual of the typical site
+AT_LEAST = 2.0  # if its residual is also this many times that of the typical site
 LAGS = 4  # pixels over which the noise of resampled patches may be correlated
-
-
-def reduced_residual(
-    patches: np.ndarray, reconstruction: np.ndarray, sigma: np.ndarray, mask: np.ndarray
-) -> np.ndarray:
-    """Mean squared residual of each site in units of the model's own noise.
-
-    patches, reconstruction (site, channel, side, side), sigma (channel,), mask (side, side)
-    -> (site,); about 1 where the model explains the patch down to the noise.
-    """
-    squares = ((patches - reconstruction) ** 2 * mask).sum((2, 3)) / mask.sum()
-    return (squares / sigma**2).mean(1)
 
 
 def explained(residual: np.ndarray) -> np.ndarray:
@@ -40,7 +28,7 @@ def explained(residual: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ResidualNoise:
-    """Correlation of neighbouring pixels in what the model leaves over.
+    """Correlation of neighbouring pixels in the residuals of a model.
 
     ``freedom``: independent pixels of a patch for a mean square, n² / sum of squared correlations.
     ``inflation``: the factor by which standard deviations grow that were computed as if every pixel
@@ -70,8 +58,9 @@ class ResidualNoise:
         correlation = np.where(pairs > 0, products / np.maximum(pairs, 1), 0.0)
         correlation = correlation / max(correlation[0, 0], 1e-12)
         squares = (pairs * correlation**2).sum()
-        near = np.r_[0 : LAGS + 1, -LAGS:0]
-        share = (pairs / pairs[0, 0] * correlation)[np.ix_(near, near)]
+        # A curve is a picture of height 1, without neighbours above and below.
+        near = [np.r_[0 : lags + 1, -lags:0] for lags in np.minimum(LAGS, np.array(mask.shape) - 1)]
+        share = (pairs / pairs[0, 0] * correlation)[np.ix_(*near)]
         freedom = channels * pairs[0, 0] ** 2 / max(squares, 1e-12)
         return cls(float(freedom), float(np.sqrt(max(share.sum(), 1.0))))
 
@@ -80,9 +69,9 @@ def predictive_p_value(residual: np.ndarray, noise: ResidualNoise) -> np.ndarray
     """Posterior predictive p-value of every site: how often the model's own noise would leave as
     large a residual.
 
-    residual (site,) from ``reduced_residual`` -> (site,) tail probability under replicated noise,
-    whose mean square follows chi-square with ``noise.freedom`` degrees of freedom at the level that
-    half of the sites have.
+    residual (site,), the likelihood's mean square over the noise -> (site,) tail probability under
+    replicated noise, whose mean square follows chi-square with ``noise.freedom`` degrees of freedom
+    at the level that half of the sites have.
 
     Source: Gelman, Meng & Stern, Statistica Sinica 6 (1996) 733.
     """

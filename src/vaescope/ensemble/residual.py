@@ -1,4 +1,4 @@
-"""What the members of an ensemble together make of every patch, and what that leaves over."""
+"""The reconstruction of every patch by an ensemble, and its residual."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vaescope.ensemble import predictive_checks
 from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch, Spool
+from vaescope.models import likelihoods
 
 Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
 """Like ``map``: what does something for every member, some of them at once."""
@@ -31,7 +32,7 @@ class Residuals:
 def residuals(
     source: PatchSource, encodings: Sequence[Encoding], mask: np.ndarray, share: Share
 ) -> Residuals:
-    """Draw all sites by members with a vote, block by block.
+    """Reconstruct all sites by the members with a vote, and take residuals, block by block.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ def residuals(
     mask : (height, width), the pixels that count.
     share : ``map``, or that of a pool of threads.
     """
+    likelihood = likelihoods.of(source.settings)
     sigma = np.sqrt(np.mean([e.sigma**2 for e in encodings], 0))
     reconstruction = Scratch().empty(encodings[0].reconstruction.shape)
     residual = np.empty(len(source), np.float32)
@@ -53,13 +55,13 @@ def residuals(
             total += drawn
         total /= len(encodings)
         reconstruction[rows] = total
-        residual[rows] = predictive_checks.reduced_residual(data.target, total, sigma, mask)
+        residual[rows] = likelihood.residual(data.target, total, sigma, mask)
     explained = predictive_checks.explained(residual)
 
     def noise() -> Iterator[np.ndarray]:
         for rows, data in source.blocks():
             good = explained[rows]
-            yield (data.target[good] - reconstruction[rows][good]) / sigma[:, None, None]
+            yield likelihood.residuals(data.target[good], reconstruction[rows][good], sigma)
 
     own = predictive_checks.ResidualNoise.of(noise(), mask)
     return Residuals(reconstruction, residual, explained, own)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vaescope.models import likelihood, pose, posterior
+from vaescope.models import likelihoods, pose, posterior
 from vaescope.models.copies import turned_copies
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import Terms, Weights, gather
@@ -96,6 +96,7 @@ class Family(nn.Module):
         self.settings = settings
         self.members, self.shape, self.target = members, shape, target
         self.conditions = conditions
+        self.likelihood = likelihoods.of(settings)
         self.physics: PhysicsLoss | None = None
         self.register_buffer("turns", pose.turns_of(settings), persistent=False)
         turns = len(self.turns)
@@ -125,9 +126,8 @@ class Family(nn.Module):
 
     def initialise(self, generators: list[torch.Generator], target: Tensor) -> None:
         """Draw the weights of each member; target (site, channel, height, width) sets the scale."""
-        kind = self.settings.likelihood
         self.encoder.initialise(generators)
-        self.decoder.initialise(generators, likelihood.raw_of_mean(target.mean(0), kind))
+        self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
         if self.settings.sigma == 0.0:
             with torch.no_grad():
                 spread = target.std(dim=(0, 2, 3)).clamp_min(1e-3)
@@ -252,11 +252,8 @@ class Family(nn.Module):
         else:
             shown = self.decode_rows(latents["content"], poses, conditions)
             counted = pose.pixels(shown, self.counted)
-        out["reconstruction"] = likelihood.log_likelihood(
-            counted,
-            pose.pixels(target, self.counted).unsqueeze(2),
-            self.log_noise(),
-            self.settings,
+        out["reconstruction"] = self.likelihood.log_density(
+            counted, pose.pixels(target, self.counted).unsqueeze(2), self.log_noise()
         )
         out["penalty"] = self._penalty(shown, latents, encoded, side)
         return out | self._classes(encoded, side, now)
@@ -306,7 +303,7 @@ class Family(nn.Module):
             apart = encoded.content[0] - side.near_content.unsqueeze(2)
             value = value + 0.5 * self.settings.smoothness * apart.square().sum(-1)
         if self.physics is not None:
-            pictures = likelihood.mean(shown, self.settings.likelihood)
+            pictures = self.likelihood.mean(shown)
             rows = {name: tensor.flatten(0, 2) for name, tensor in latents.items()}
             own = self.physics(pictures.flatten(0, 2), rows)
             value = value + own.reshape(value.shape)

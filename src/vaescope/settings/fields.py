@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -112,10 +112,8 @@ def parts_of(hint: Any) -> tuple[Any, ...]:
 
 def part_of_settings(hint: Any) -> type | None:
     """The class of a setting that holds settings itself; None of any other."""
-    from vaescope.settings.build import Settings
-
     for part in parts_of(hint):
-        if isinstance(part, type) and issubclass(part, Settings):
+        if isinstance(part, type) and is_dataclass(part):
             return part
     return None
 

@@ -59,7 +59,7 @@ def fit(
     """
     import torch
 
-    from vaescope.models.likelihood import refuse_unlike
+    from vaescope.models.likelihoods import refuse_unlike
     from vaescope.models.settings import ModelSettings
     from vaescope.train import checkpoint, physics
     from vaescope.train.groups import Work, train_all

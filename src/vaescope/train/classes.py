@@ -23,7 +23,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from vaescope.models import likelihood, orbit
+from vaescope.models import orbit
 from vaescope.models.family import Family
 from vaescope.models.settings import ModelSettings
 
@@ -353,7 +353,7 @@ def _canonical(model: Family, member: int) -> Callable[[np.ndarray], np.ndarray]
             inputs = part.new_zeros(model.members, *part.shape)
             inputs[member] = part
             raw = model.decoder.canonical(inputs)[member]
-            out.append(likelihood.mean(raw, model.settings.likelihood))
+            out.append(model.likelihood.mean(raw))
         return torch.cat(out).cpu().numpy()
 
     return pictures

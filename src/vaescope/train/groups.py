@@ -8,15 +8,16 @@ it in processes of their own.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
-from typing import Any
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ from vaescope.train.data import Data
 from vaescope.train.device_data import DeviceData
 from vaescope.train.fitting import Fitting
 from vaescope.train.schedule import TrainingSchedule
+
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
 
 LOOK = 0.3  # seconds between two looks at how far a process is
 
@@ -105,13 +109,13 @@ def train_all(
     UserError : the system ended a process.
     """
     workers = min(threads, len(groups))
-    here = Lock()
+    here, stopped = Lock(), Event()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         others = stack.enter_context(_processes(workers - 1, work)) if workers > 1 else None
 
         def one(group: list[int]) -> Trained:
-            pace = _Pace(work, group, progress)
+            pace = _Pace(work, group, progress, stopped)
             if others is None or here.acquire(blocking=False):
                 try:
                     return work.train(group, log, pace.reached)
@@ -121,13 +125,20 @@ def train_all(
             return _beside(others, group, folder / f"{group[0]}", log, pace)
 
         pool = stack.enter_context(ThreadPoolExecutor(max(workers, 1)))
-        yield from pool.map(one, groups)
+        try:
+            yield from pool.map(one, groups)
+        except BaseException:  # Ctrl-C too: pool and processes would go on to their ends
+            stopped.set()
+            if others is not None:
+                others.shutdown(wait=False, kill_workers=True)
+            raise
 
 
 class _Pace:
     """Tells the progress of all groups how far one of them is."""
 
-    def __init__(self, work: Work, group: list[int], progress: Progress) -> None:
+    def __init__(self, work: Work, group: list[int], progress: Progress, stopped: Event) -> None:
+        self.stopped = stopped
         self.progress, self.plan, self.sites = (
             progress,
             TrainingSchedule(work.settings),
@@ -138,7 +149,13 @@ class _Pace:
         self.step: int | None = None
 
     def reached(self, step: int, bound: float) -> None:
-        """Tell of a step; of the first, from which the group starts, that it was done before."""
+        """Tell of a step; of the first, from which the group starts, that it was done before.
+
+        Raises
+        ------
+        CancelledError : the training was stopped; what it had done lies in its checkpoint.
+        """
+        self.go_on()
         if self.step is None:
             self.step = step
             self.progress.skip(step)
@@ -150,8 +167,14 @@ class _Pace:
         self.progress.update(step - self.step, words=words)
         self.step = step
 
+    def go_on(self) -> None:
+        """Raise a CancelledError if the training was stopped."""
+        if self.stopped.is_set():
+            raise CancelledError
+
     def look(self, file: Path) -> None:
         """Tell of what another process wrote of itself: the first step, the last, the bound."""
+        self.go_on()
         start, step, bound = np.fromfile(file)
         if start >= 0 and self.step is None:
             self.reached(int(start), bound)
@@ -165,12 +188,24 @@ def _bound(fitting: Fitting) -> float:
     return sum(row["elbo"] for row in last) / len(last) if last else float("nan")
 
 
-def _processes(count: int, work: Work) -> Executor:
+def _processes(count: int, work: Work) -> ProcessPoolExecutor:
     """So many processes, which end with this one and import nothing of the caller's own program."""
     from loky import ProcessPoolExecutor
 
-    executor: Executor = ProcessPoolExecutor(count, initializer=_receive, initargs=(work,))
-    return executor
+    return ProcessPoolExecutor(count, initializer=_receive, initargs=(work,))
+
+
+@contextmanager
+def _spared_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: it is for this one, which ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(work: Work) -> None:
@@ -187,7 +222,8 @@ def _beside(others: Executor, group: list[int], file: Path, log: Log, pace: _Pac
     from loky.process_executor import TerminatedWorkerError
 
     np.full(3, -1.0).tofile(file)
-    future = others.submit(_elsewhere, group, file, os.getpid())
+    with _spared_interrupts():
+        future = others.submit(_elsewhere, group, file, os.getpid())
     while wait([future], LOOK).not_done:
         pace.look(file)
     try:

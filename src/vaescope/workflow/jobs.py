@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.progress import shown
+from vaescope.workflow.stopping import stoppable
 from vaescope.workflow.terminal import JobDisplay
 
 FAILURES = "failures"
@@ -32,8 +33,12 @@ _GARBAGE = 10_000, 20, 20
 As often as by default, what the libraries keep for good is searched through a dozen times a job.
 """
 _STOPPED = (
-    "The job was stopped before it ended: killed, out of memory, out of time, or the machine went "
-    "down. Run the workflow again; it goes on from there."
+    "The job was stopped before it ended: interrupted, killed, out of memory, out of time, or the "
+    "machine went down. Run the workflow again; it goes on from there."
+)
+_ASKED = (
+    "The job was stopped by Ctrl-C or SIGTERM. Run the workflow again; it goes on from what was "
+    "done until then."
 )
 
 
@@ -83,6 +88,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     _limit_threads(snakemake.threads, snakemake.params.get("dask_scheduler"))
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with (
+        stoppable(),
         # A killed run may have left this very job behind, still writing: wait for its end.
         alone(log_file.parent / f".{name}.lock"),
         log_file.open("w", encoding="utf-8") as log,
@@ -120,6 +126,10 @@ def job(snakemake: Any) -> Iterator[Task]:
             reason = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
             text = f"{kind} `{dataset}`: {name} failed unexpectedly ({reason}). "
             _fail(note, facts, f"{text}The details are in `{log_file}`.", log)
+        except KeyboardInterrupt:
+            _stamped(log, _ASKED)
+            _write_note(note, facts, _ASKED)
+            raise
         else:
             # The folder stays: another job of the dataset may be about to write into it.
             note.unlink(missing_ok=True)

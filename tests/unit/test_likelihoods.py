@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaescope.errors import UserError
-from vaescope.models import likelihood
+from vaescope.models import likelihoods
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family, Side
+from vaescope.models.likelihoods import LIKELIHOODS
 from vaescope.models.settings import ModelSettings, at
 
 
@@ -19,8 +20,7 @@ def log_density(kind, raw, values):
     """log p(value | raw) of single pixels (n,)."""
     seen = torch.as_tensor(values, dtype=torch.float64).reshape(1, -1, 1, 1, 1)
     raw = torch.full_like(seen, raw)
-    chosen = ModelSettings(likelihood=kind)
-    found = likelihood.log_likelihood(raw, seen, torch.full((1, 1), -0.7).double(), chosen)
+    found = LIKELIHOODS[kind].log_density(raw, seen, torch.full((1, 1), -0.7).double())
     return found.reshape(-1)
 
 
@@ -30,7 +30,7 @@ def test_the_continuous_bernoulli_integrates_to_one_and_has_the_stated_mean(logi
     x = torch.linspace(0, 1, 20_001, dtype=torch.float64)
     density = log_density("continuous-bernoulli", logit, x).exp()
     assert float(torch.trapezoid(density, x)) == pytest.approx(1.0, abs=1e-4)
-    mean = likelihood.mean(torch.tensor(logit, dtype=torch.float64), "continuous-bernoulli")
+    mean = LIKELIHOODS["continuous-bernoulli"].mean(torch.tensor(logit, dtype=torch.float64))
     assert float(mean) == pytest.approx(float(torch.trapezoid(x * density, x)), abs=1e-4)
 
 
@@ -44,15 +44,16 @@ def test_gaussian_bernoulli_and_poisson_are_densities(raw):
     counts = torch.arange(60, dtype=torch.float64)
     poisson = log_density("poisson", raw, counts).exp()
     assert float(poisson.sum()) == pytest.approx(1.0, abs=1e-6)
-    rate = float(likelihood.mean(torch.tensor(raw, dtype=torch.float64), "poisson"))
+    rate = float(LIKELIHOODS["poisson"].mean(torch.tensor(raw, dtype=torch.float64)))
     assert float((counts * poisson).sum()) == pytest.approx(rate, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "bernoulli", "poisson"])
 def test_a_decoder_starts_at_the_mean_it_was_given(kind):
     value = torch.tensor([0.1, 0.5, 0.9])
-    found = likelihood.mean(likelihood.raw_of_mean(value, kind), kind)
-    torch.testing.assert_close(found, value, atol=2 * likelihood.LOWEST_RATE, rtol=0)
+    own = LIKELIHOODS[kind]
+    found = own.mean(own.start(value))
+    torch.testing.assert_close(found, value, atol=2 * likelihoods.LOWEST_RATE, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,9 @@ def test_pictures_that_a_likelihood_cannot_make_are_refused(kind, low, high, ref
     pictures = torch.linspace(low, high, 16).reshape(1, 1, 4, 4)
     if refused:
         with pytest.raises(UserError, match="do not suit the likelihood"):
-            likelihood.refuse_unlike(pictures, ModelSettings(likelihood=kind))
+            likelihoods.refuse_unlike(pictures, ModelSettings(likelihood=kind))
     else:
-        likelihood.refuse_unlike(pictures, ModelSettings(likelihood=kind))
+        likelihoods.refuse_unlike(pictures, ModelSettings(likelihood=kind))
 
 
 def model_of(side=4, **changes):
@@ -91,9 +92,8 @@ def test_the_bound_is_never_above_the_exact_likelihood():
     z = torch.linspace(-8, 8, 4001, dtype=torch.float64)
     eye = torch.eye(2, 3, dtype=torch.float64).expand(1, 1, len(z), 2, 3)
     raw = model.decode_rows(z.reshape(1, 1, -1, 1), eye, z.new_zeros(1, 1, 0)).flatten(-2)
-    log_p = likelihood.log_likelihood(
-        raw, patches[None, :, None].flatten(-2), model.log_sigma, model.settings
-    )[0]
+    seen = patches[None, :, None].flatten(-2)
+    log_p = model.likelihood.log_density(raw, seen, model.log_sigma)[0]
     log_prior = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
     exact = torch.logsumexp(log_p + log_prior, -1) + math.log(float(z[1] - z[0]))
     # Gauss–Hermite nodes stand for the noise, so that the expectation under q is exact.

@@ -1,0 +1,203 @@
+"""Likelihoods of a patch, one object each: log p(pixel | what the decoder says of it), in nats.
+
+A likelihood says what a decoder's output means, how probable a patch is under it, where a decoder
+starts, which pictures it can have made, and what a residual is. Bound, decoder, maps and predictive
+checks ask the object; none of them knows a likelihood by its name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from vaescope.errors import UserError
+from vaescope.models.settings import ModelSettings
+
+LOWEST_RATE = 1e-4
+"""Counts per pixel: a Poisson rate of 0 would forbid what noise does bring."""
+
+ROUNDING = 1e-3
+"""By which pictures may leave the range of a likelihood."""
+
+
+def residuals_over_noise(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Residuals (site, channel, height, width) in units of a noise ``sigma`` (channel,) that is
+    the same for all pixels."""
+    return (target - mean) / sigma[:, None, None]
+
+
+def mean_square_over_noise(
+    target: np.ndarray, mean: np.ndarray, sigma: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Mean squared residual of each site in units of the noise.
+
+    target, mean (site, channel, height, width), sigma (channel,), mask (height, width) -> (site,);
+    about 1 where the model explains the patch down to the noise.
+    """
+    squares = ((target - mean) ** 2 * mask).sum((2, 3)) / mask.sum()
+    return (squares / sigma**2).mean(1)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """One distribution of the pixels of a patch around what a decoder says.
+
+    Parameters
+    ----------
+    mean : the decoder's output (…) -> the mean of the pixels (…).
+    start : a mean patch (…) -> the decoder's output (…) whose mean is about that patch: its first
+        bias.
+    log_density : (output at the pixels that count (member, site, turn, channel, pixel), the patch
+        (member, site, 1, channel, pixel), log_sigma (member, channel)) -> log p(patch | output)
+        (member, site, turn), summed over pixels and channels.
+    highest : largest value that a picture may have, the least being 0; None: any value at all.
+    expected : the same in words.
+    learns_noise : ``log_sigma`` is its noise; otherwise the root mean square of what is left over
+        stands for a noise in ``residuals`` and ``residual``.
+    residuals : (target, mean, sigma) -> residuals over the noise, pixel by pixel, from which the
+        correlation of the noise is read.
+    residual : (target, mean, sigma, mask) -> their mean square (site,), of which the predictive
+        check makes a p-value.
+    """
+
+    mean: Callable[[Tensor], Tensor]
+    start: Callable[[Tensor], Tensor]
+    log_density: Callable[[Tensor, Tensor, Tensor], Tensor]
+    highest: float | None = None
+    expected: str = ""
+    learns_noise: bool = False
+    residuals: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = residuals_over_noise
+    residual: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] = (
+        mean_square_over_noise
+    )
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
+
+
+def _log_gaussian(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
+    log_sd = log_sigma[:, None, None]
+    squares = _Squares.apply(raw, patch)
+    per_pixel = log_sd + 0.5 * math.log(2 * math.pi)
+    value = -0.5 * squares * (-2 * log_sd).exp() - raw.shape[-1] * per_pixel
+    return value.sum(-1)
+
+
+class _Squares(Function):
+    """Squared distance (…) of decoded values (…, pixel) from the patch.
+
+    Kept as one array, and with a gradient of one pass over it: the pixels of every turn of every
+    patch are far more than a cache holds.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, raw: Tensor, seen: Tensor) -> Tensor:
+        apart = raw - seen
+        ctx.save_for_backward(apart)
+        return torch.linalg.vecdot(apart, apart)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (apart,) = ctx.saved_tensors
+        return apart * (2 * grad).unsqueeze(-1), None
+
+
+def _logit(value: Tensor) -> Tensor:
+    return torch.logit(value.clamp(0.02, 0.98))
+
+
+def _log_bernoulli(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
+    return (patch * raw - functional.softplus(raw)).sum((-2, -1))
+
+
+def _mean_of_continuous_bernoulli(raw: Tensor) -> Tensor:
+    """The parameter of the continuous Bernoulli is not its mean; its mean is given
+    (Loaiza-Ganem & Cunningham 2019, arXiv:1907.06845, equation 8)."""
+    # lambda / (2 lambda - 1) + 1 / (2 artanh(1 - 2 lambda)) in the logit l of lambda is
+    # 1 / (1 - exp(-l)) - 1 / l; about l = 0 it is 1/2 + l / 12.
+    small = raw.abs() < 1e-2
+    safe = torch.where(small, torch.ones_like(raw), raw)
+    return torch.where(small, 0.5 + raw / 12, 1 / (1 - torch.exp(-safe)) - 1 / safe)
+
+
+def _log_continuous_bernoulli(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
+    value = patch * raw - functional.softplus(raw)
+    return (value + log_normaliser(raw)).sum((-2, -1))
+
+
+def log_normaliser(logit: Tensor) -> Tensor:
+    """log C of the continuous Bernoulli with that logit (arXiv:1907.06845, equation 6).
+
+    C = 2 artanh(1 - 2 lambda) / (1 - 2 lambda) = l coth(l / 2), with the limit 2 at l = 0.
+    """
+    small = logit.abs() < 1e-2
+    size = torch.where(small, torch.ones_like(logit), logit.abs())
+    # l coth(l/2) = l (1 + e^-l) / (1 - e^-l)
+    value = size.log() + torch.log1p(torch.exp(-size)) - torch.log(-torch.expm1(-size))
+    return torch.where(small, math.log(2.0) + logit**2 / 12, value)
+
+
+def _rate(raw: Tensor) -> Tensor:
+    return functional.softplus(raw) + LOWEST_RATE
+
+
+def _raw_of_rate(value: Tensor) -> Tensor:
+    rate = value.clamp_min(0.01)
+    return rate + torch.log(-torch.expm1(-rate))
+
+
+def _log_poisson(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
+    rate = _rate(raw)
+    return (patch * rate.log() - rate - torch.lgamma(patch + 1)).sum((-2, -1))
+
+
+LIKELIHOODS = {
+    "gaussian": Likelihood(_same, _same, _log_gaussian, learns_noise=True),
+    "bernoulli": Likelihood(torch.sigmoid, _logit, _log_bernoulli, 1.0, "values from 0 to 1"),
+    "continuous-bernoulli": Likelihood(
+        _mean_of_continuous_bernoulli,
+        _logit,
+        _log_continuous_bernoulli,
+        1.0,
+        "values from 0 to 1",
+    ),
+    "poisson": Likelihood(_rate, _raw_of_rate, _log_poisson, math.inf, "counts from 0 up"),
+}
+"""Name in a recipe -> likelihood."""
+
+
+def of(settings: ModelSettings) -> Likelihood:
+    """The likelihood of a model with these settings."""
+    return LIKELIHOODS[settings.likelihood]
+
+
+def refuse_unlike(patches: Tensor, settings: ModelSettings) -> None:
+    """Refuse pictures that the likelihood of a model cannot have made.
+
+    Raises
+    ------
+    UserError : values outside the likelihood's range.
+    """
+    own = of(settings)
+    if own.highest is None:
+        return
+    low, high = float(patches.min()), float(patches.max())
+    if low < -ROUNDING or high > own.highest + ROUNDING:
+        raise UserError(
+            f"the pictures do not suit the likelihood `{settings.likelihood}`",
+            found=f"values from {low:.3g} to {high:.3g}",
+            expected=own.expected,
+            remedy="Set `patches: normalise` in the recipe (`unit` gives values from 0 to 1, `none`"
+            " keeps counts), or the model's `likelihood` to gaussian",
+        )
