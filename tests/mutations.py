@@ -38,21 +38,21 @@ class Mistake:
 MISTAKES = (
     Mistake(
         "x and y offset swapped on maps",
-        "figures/quantities.py",
-        r"both\[:, axis\]",
-        "both[:, 1 - axis]",
+        "quantities/reading.py",
+        r"self\._part\(dim, place\[dim\]\)",
+        "self._part(dim, place[dim] - 1)",
     ),
     Mistake(
         "x and y offset swapped in the explorer",
         "explorer/model.py",
-        r'\(0, "y", "down"\), \(1, "x", "right"\)',
-        '(1, "y", "down"), (0, "x", "right")',
+        r"\(bare \+ suffix, quantity\.part\)",
+        '(bare + suffix, {"x": "y", "y": "x"}.get(quantity.part, quantity.part))',
     ),
     Mistake(
         "strain not in per cent on maps",
-        "figures/quantities.py",
-        r'100 \* (view\.values\("consensus_strain"\))',
-        r"\1",
+        "quantities/reading.py",
+        r"100\.0 if _is_strain",
+        "1.0 if _is_strain",
     ),
     Mistake(
         "consensus offset in half patch sides",

@@ -17,10 +17,11 @@ import xarray as xr
 from vaescope import figures, store, text
 from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
-from vaescope.figures import accuracy, panels, style, versions
+from vaescope.figures import accuracy, colours, panels, style, versions
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
+from vaescope.quantities import robust_limits
 from vaescope.results import Results
 
 REPOSITORY = Path(__file__).parents[2]

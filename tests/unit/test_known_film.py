@@ -29,7 +29,6 @@ from vaescope import figures, report, store
 from vaescope.exchange import points, table
 from vaescope.explorer.pack import Blocks
 from vaescope.results import Results
-from vaescope.strain.maps import by_site
 from vaescope.workflow.tables import write_table
 
 DOT = base64.b64decode(
@@ -151,7 +150,7 @@ def outputs(tmp_path_factory) -> Outputs:
     sites, image = store.open(folder / "sites.zarr").load(), store.open(folder / "image.zarr")
     points.write(sites, image["image"], columns, export / "points.csv")
     write_table(sites, folder / "sites.csv")
-    write_table(by_site(store.open(folder / "strain.zarr").load()), folder / "strain.csv")
+    write_table(store.open(folder / "strain.zarr").load(), folder / "strain.csv")
     report.write_report(Results(folder), RECIPE, MODELS, ROW)
     page = (folder / "report.html").read_text(encoding="utf-8")
     units, drawn = stated(export / "columns.csv"), (folder / "figures" / "latest").glob("*.csv")

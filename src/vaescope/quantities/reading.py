@@ -169,7 +169,7 @@ class _Reader:
         )
         bare = _bare(quantity.name)
         made = replace(
-            made, scale="sequential", is_error=True, declared=False, period=None, levels=(),
+            made, scale="sequential", is_error=True, way="", declared=False, period=None, levels=(),
             owner=quantity.owner, group=quantity.group,
         )  # fmt: skip
         kind = name.removeprefix(f"{bare}_")
