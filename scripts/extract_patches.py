@@ -1,10 +1,13 @@
-"""Cut patches around the sites of one dataset (rule extract_patches) -> samples.zarr."""
+"""Cut patches around the sites of one dataset (rule extract_patches) -> patches.zarr, sites.csv."""
 
-from vaescope import samples, store
+from vaescope import columns, samples, store
 from vaescope.workflow import job
+from vaescope.workflow.tables import write_table
 
 with job(snakemake) as task:
     image, found = store.open(task.input.image), store.open(task.input.sites)
-    cut = samples.extract(image, found, task.params.settings)
+    cut = samples.extract(image, found, task.params.settings, threads=task.threads)
     store.write(cut, task.output.patches, provenance={"settings": task.params.settings})
+    # Patches decide which sites are too near the edge, and the table of sites says so.
+    write_table(columns.with_edge(found, cut), task.output.table)
     task.say(f"{cut.sizes['site']} patches from {found.sizes['site']} sites")

@@ -12,7 +12,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vaescope.errors import UserError, suggestion
 from vaescope.results import layout
+from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, merge, read_yaml
+from vaescope.sites.kinds import kind_of
+from vaescope.sites.settings import Windows
 
 PREPROCESSING_FILES = ("flat_field",)
 """Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
@@ -182,6 +185,11 @@ def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -
     detector = recipe["sites"].pop("detector", None)
     if recipe["sites"].get("method") == "model":
         recipe["sites"]["detector"] = detector_settings(detector or {}, chain[0])
+    patches = Patches.of(recipe.get("patches"), file=chain[0])
+    kind, own = kind_of(recipe["sites"], file=chain[0])
+    if kind.settings is Windows and own.window is None:
+        # A window is what its patch shows: who gives the size of patches alone means both.
+        recipe["sites"]["window"] = patches.size
     return recipe
 
 

@@ -23,6 +23,7 @@ from scipy import ndimage
 
 from vaescope import deformation, ensemble, read, samples, sites, store, structure, train
 from vaescope.ensemble import gauge, maps
+from vaescope.ensemble.encode import Estimate
 from vaescope.strain.maps import map_strain
 from vaescope.workflow.tables import write_movie, write_table
 
@@ -183,26 +184,30 @@ def said(film: Film, encodings: list[Any], patches: xr.Dataset) -> list[Any]:
         turn = 0.4 * number
         rotate = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         count = len(film.angle)
-        parts: dict[str, Any] = {
+        others: dict[str, Any] = {
             "content": film.content @ rotate + number,
             "content_sd": np.full(film.content.shape, 0.05),
             # All are sound; the second is the best, in whose frame the others are brought.
             "elbo": np.full(count, -100.0 - 0.1 * (number != 1)),
-            "angle": film.angle * off + 0.3 * (number - 1),
-            "offset": film.offset * off / half + 0.1 * number,
-            "strain": film.strain * off + 0.02 * number,
-            "scale": 1 + (film.scale - 1) * off,
-            "shear": film.shear * off,
             "reconstruction": patches["patch"].values - left,
             "sigma": np.full(1, NOISE),
             "turn_weight": np.eye(len(encoding.turns))[np.zeros(count, int)],
             "class_probability": np.where(np.eye(2)[film.label] > 0, SURE, 1 - SURE),
         }
-        for name in ("angle", "strain", "scale", "shear"):
-            parts[f"{name}_sd"] = np.full(parts[name].shape, SD[name])
-        parts["offset_sd"] = np.full(film.offset.shape, SD["offset"] / half)
-        own = {k: v for k, v in parts.items() if getattr(encoding, k) is not None}
-        found.append(replace(encoding, **own))
+        pose = {
+            "angle": film.angle * off + 0.3 * (number - 1),
+            "offset": film.offset * off / half + 0.1 * number,
+            "strain": film.strain * off + 0.02 * number,
+            "scale": 1 + (film.scale - 1) * off,
+            "shear": film.shear * off,
+        }
+        sd = SD | {"offset": SD["offset"] / half}
+        own = {k: v for k, v in others.items() if getattr(encoding, k) is not None}
+        parts = {
+            name: Estimate(pose[name], np.full(pose[name].shape, sd[name]))
+            for name in encoding.parts
+        }
+        found.append(replace(encoding, **own, parts=parts))
     return found
 
 

@@ -127,7 +127,7 @@ def test_the_sum_over_turns_is_exact_for_the_best_posterior():
 
 def test_the_sum_over_classes_is_exact():
     model, patches = model_of(variant="jvae", classes=3)
-    model.mixture.wake()
+    model.mixture.activate()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in (model.mixture.mean, model.mixture.logit, model.mixture.slant):
@@ -157,7 +157,7 @@ def test_decoders_turn_what_they_draw(decoder):
 def test_capacities_are_reached_from_both_sides():
     weights = Weights(beta=4.0, capacity=2.0, beta_class=3.0, capacity_class=0.5)
     model, patches = model_of(variant="jvae", classes=3)
-    model.mixture.wake()
+    model.mixture.activate()
     copies = model.copies(patches)[None]
     noise = copies.new_zeros(1, 3, 1, model.noise_size())
     terms = model(patches[None], copies, noise, weights=weights)

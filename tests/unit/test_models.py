@@ -120,7 +120,7 @@ def patches_and_model(**changes):
 def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
     model, patches, copies, noise = patches_and_model(variant=variant, decoder=decoder)
     if model.settings.classes:
-        model.mixture.wake()
+        model.mixture.activate()
         with torch.no_grad():
             model.mixture.mean.copy_(torch.randn(model.mixture.mean.shape))
     terms = model(patches, copies, noise)
@@ -152,7 +152,7 @@ def test_the_bound_needs_only_the_pixels_under_the_mask(depth):
 
 def test_the_posterior_of_the_class_makes_the_bound_largest():
     model, patches, copies, noise = patches_and_model(variant="jrvae", classes=3)
-    model.mixture.wake()
+    model.mixture.activate()
     with torch.no_grad():
         model.mixture.mean.copy_(torch.randn(model.mixture.mean.shape))
         model.mixture.logit.copy_(torch.randn(model.mixture.logit.shape))

@@ -4,7 +4,7 @@ import numpy as np
 from pictures import COMMA, DUMBBELL, spots, turn
 
 from vaescope.models import orbit
-from vaescope.train.classes import graph_groups, groups
+from vaescope.train.grouping import graph_groups, groups
 
 TRIANGLE = np.array([[0.5, 0.0], [-0.3, 0.45], [-0.1, -0.6], [0.1, 0.1]])
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from test_sites_detect import as_image
 
-from vaescope import samples, simulate, sites, store
+from vaescope import columns, samples, simulate, sites, store
 from vaescope.errors import UserError
 
 IMAGE = simulate.make("perovskite?size=300", 0)
@@ -22,10 +22,9 @@ def places(yx, spacing=10.0, frame=0):
             "frame": ("site", np.full(len(yx), frame)),
             "y": ("site", yx[:, 0]),
             "x": ("site", yx[:, 1]),
-            "near_edge": ("site", np.zeros(len(yx), bool)),
         },
         coords={"site": np.arange(len(yx))},
-        attrs={"spacing": spacing, "patch_size": 3.2 * spacing},
+        attrs={"spacing": spacing},
     )
 
 
@@ -88,13 +87,30 @@ def test_what_repeats_faster_than_the_samples_is_smoothed_away():
 
 def test_patches_know_their_site_frame_truth_and_scale():
     cut = samples.extract(IMAGE, FOUND, {})
-    np.testing.assert_array_equal(cut.site, FOUND.site[~FOUND.near_edge.values])
+    table = columns.with_edge(FOUND, cut)
+    np.testing.assert_array_equal(cut.site, FOUND.site[~table.near_edge.values])
     chosen = FOUND.sel(site=cut.site)
     for name in ("y", "x", "frame", "truth_angle", "truth_phase", "truth_species"):
         np.testing.assert_array_equal(cut[name], chosen[name])
     assert cut.attrs["size"] == pytest.approx(3.2 * FOUND.attrs["spacing"])
     assert cut.attrs["pitch"] == pytest.approx(cut.attrs["size"] / cut.sizes["px"])
     assert cut.attrs["pixel_unit"] == "nm"
+
+
+def test_the_edge_depends_on_the_patch_and_not_on_the_sites():
+    narrow, wide = (samples.extract(IMAGE, FOUND, {"size": size}) for size in (20, 100))
+    assert narrow.sizes["site"] > wide.sizes["site"]
+    assert float(narrow.y.min()) >= 11 and float(narrow.x.max()) <= 299 - 11
+    assert "patch_size" not in FOUND.attrs and "near_edge" not in FOUND
+
+
+def test_patches_are_smaller_where_the_image_would_lose_most_sites():
+    """3.2 spacings, less where they would leave fewer than two in five sites, and 1.6 at least."""
+    y, x = (each.ravel() for each in np.mgrid[5:60:10, 5:60:10])
+    image = as_image(np.random.default_rng(0).normal(size=(64, 64)))
+    for spacing, factor in ((6.0, 3.2), (10.0, 2.6), (13.0, 2.0), (30.0, 1.6)):
+        found = places(np.stack([y, x], axis=1), spacing)
+        assert samples.extract(image, found).attrs["size"] == pytest.approx(factor * spacing)
 
 
 def test_samples_are_not_closer_than_pixels_unless_asked():
@@ -154,7 +170,7 @@ def test_too_large_a_patch_says_how_many_sites_there_were():
         ({"pixels": 2}, "4 to 1024"),
         ({"pixels": 20.5}, "4 to 1024"),
         ({"size": -1}, "size"),
-        ({"normalise": "global"}, "image or unit or patch or none"),
+        ({"normalise": "global"}, "image, unit, patch, none"),
         ({"centre": "middle"}, "subpixel"),
     ],
 )

@@ -60,10 +60,12 @@ def test_complex_numbers_become_magnitude_and_phase(tmp_path):
     wave = atoms() * np.exp(1j * np.linspace(-3, 3, 64))
     np.save(tmp_path / "a.npy", wave.astype(">c8"))
     image = read.load([tmp_path / "a.npy"])
-    assert list(image["channel"].values) == ["intensity magnitude", "intensity phase"]
-    assert image.attrs["channel_units"] == ["", "rad"]
+    phase = ["intensity phase cos", "intensity phase sin"]
+    assert list(image["channel"].values) == ["intensity magnitude", *phase]
+    assert image.attrs["channel_units"] == ["", "1", "1"]
     np.testing.assert_allclose(image["image"][0, 0], abs(wave), rtol=1e-5)
-    np.testing.assert_allclose(image["image"][0, 1], np.angle(wave), atol=1e-5)
+    np.testing.assert_allclose(image["image"][0, 1], np.cos(np.angle(wave)), atol=1e-5)
+    np.testing.assert_allclose(image["image"][0, 2], np.sin(np.angle(wave)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["image", "images"])

@@ -218,13 +218,16 @@ def test_pynsid_images_are_channels_in_the_order_of_the_screen(tmp_path):
                 main.dims[axis].attach_scale(scale)
             group.create_group("original_metadata").attrs["ScanSize"] = "2e-6"
     image = read.load([tmp_path / "a.h5"])
-    assert list(image["channel"].values) == ["Amplitude", "Phase"]
-    assert image.attrs["channel_units"] == ["m", "deg"]
+    assert list(image["channel"].values) == ["Amplitude", "Phase cos", "Phase sin"]
+    assert image.attrs["channel_units"] == ["m", "1", "1"]
     assert (image.attrs["pixel_size"], image.attrs["pixel_unit"]) == (4.0, "nm")
-    np.testing.assert_array_equal(image["image"][0, 1], atoms(seed=1).astype("f4"))
+    np.testing.assert_array_equal(image["image"][0, 0], atoms(seed=0).astype("f4"))
+    turn = np.radians(atoms(seed=1).astype("f4"))
+    np.testing.assert_allclose(image["image"][0, 1], np.cos(turn), atol=1e-6)
+    np.testing.assert_allclose(image["image"][0, 2], np.sin(turn), atol=1e-6)
     assert "ScanSize" in image.attrs["vendor_metadata"]
     phase = read.load([tmp_path / "a.h5"], {"array": "Phase"})
-    assert list(phase["channel"].values) == ["Phase"]
+    assert list(phase["channel"].values) == ["Phase cos", "Phase sin"]
 
 
 def test_usid_datasets_are_folded_back_into_images(tmp_path):
@@ -308,14 +311,17 @@ def test_an_asylum_scan_has_the_names_units_and_scale_of_its_channels(tmp_path):
     note = "ScanSize: 2e-6\rImagingMode: PFM Mode\r"
     write_ibw(tmp_path / "a.ibw", pictures.transpose(1, 0, 2), names, note)
     image = read.load([tmp_path / "a.ibw"])
-    assert list(image["channel"].values) == names
-    assert image.attrs["channel_units"] == ["m", "deg"]
+    parts = ["PhaseRetrace cos", "PhaseRetrace sin"]
+    assert list(image["channel"].values) == ["AmplitudeRetrace", *parts]
+    assert image.attrs["channel_units"] == ["m", "1", "1"]
     assert (image.attrs["pixel_size"], image.attrs["pixel_unit"]) == (4.0, "nm")
     assert "PFM Mode" in image.attrs["vendor_metadata"]
     # The first line was scanned at the bottom.
-    np.testing.assert_array_equal(image["image"][0, 1], pictures[::-1, :, 1])
+    np.testing.assert_array_equal(image["image"][0, 0], pictures[::-1, :, 0])
+    turn = np.radians(pictures[::-1, :, 1])
+    np.testing.assert_allclose(image["image"][0, 2], np.sin(turn), atol=1e-6)
     phase = read.load([tmp_path / "a.ibw"], {"channel": "phase"})
-    assert list(phase["channel"].values) == ["PhaseRetrace"]
+    assert list(phase["channel"].values) == parts
     whole = (tmp_path / "a.ibw").read_bytes()
     (tmp_path / "a.ibw").write_bytes(whole[:5000])
     with pytest.raises(UserError, match="the file ends after 5,000 of"):

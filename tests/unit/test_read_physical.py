@@ -26,6 +26,16 @@ def load(folder, sidecar=None, pixel_size=None, shape=(48, 64)):
     [
         {"a": {"b": {"field_of_view_x": 6.4, "field_of_view_y": 4.8, "field_of_view_units": "nm"}}},
         {"fov": 6.4, "units": "nm"},
+        {"pixel_size": 0.1, "pixel_unit": "nm"},
+        {"pixelSize": 0.1, "pixelUnit": "nm"},
+        {"pixel_size": 0.1, "length_unit": "nm"},
+        {"pixel_size": "0,1", "pixel_units": "nm"},
+        {"pixel_size": "0,1 nm"},
+        {"pixel_size_x": 0.1, "pixel_size_y": 0.1, "pixel_size_unit": "nm"},
+        {"pixel_width": 100, "pixel_height": 100, "pixel_size_units": "pm"},
+        {"PhysicalSizeX": 1e-4, "PhysicalSizeXUnit": "µm"},
+        {"pixel": {"size": 0.1, "unit": "nm"}},
+        {"sampling": [0.1, 0.1], "units": "nm"},
         {"FOV_nm": 6.4},
         {"FieldOfView": "6.4 nm"},
         {"field_of_view": {"x": 64, "y": 48, "unit": "Å"}},
@@ -61,6 +71,8 @@ def test_a_sidecar_gives_the_pixel_size_however_it_is_written(tmp_path, sidecar)
         {"size": 9.0, "units": "nm", "voltage": 60},
         {"pixel_size": [0.1, 0.2], "units": "nm"},
         {"scan_size": 512, "units": "nm"},
+        {"scale": 5, "units": "nm"},  # of a bar, or of the axes
+        {"pixel": 512, "units": "px"},
     ],
 )
 def test_nothing_is_invented_where_a_sidecar_does_not_say(tmp_path, sidecar):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from vaescope import recipes, store
 from vaescope.errors import UserError
+from vaescope.read import physical
 from vaescope.workflow import resources
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import read_sheet
@@ -32,7 +34,7 @@ SCHEMA = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_a_sheet_is_read_as_spreadsheets_write_it(tmp_path, encoding, newline):
     sheet = tmp_path / "datasets.tsv"
@@ -46,7 +48,7 @@ def test_a_sheet_is_read_as_spreadsheets_write_it(tmp_path, encoding, newline):
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=80))
 def test_any_name_is_either_safe_or_set_aside_with_a_message(tmp_path_factory, name):
-    assume(not name.lstrip().startswith("#"))  # a line of comment
+    assume(not name.lstrip(' "\xa0\u200b\ufeff').startswith("#"))  # a line of comment
     sheet = tmp_path_factory.mktemp("sheet") / "datasets.tsv"
     sheet.write_text(f"dataset\trecipe\tsource\n{name}\tatoms\ta.dm3\n", encoding="utf-8")
     rows, problems = read_sheet(sheet)
@@ -58,6 +60,91 @@ def test_any_name_is_either_safe_or_set_aside_with_a_message(tmp_path_factory, n
         assert row.dataset.replace("-", "").replace("_", "").replace(".", "").isalnum()
     for problem in problems:
         assert problem.message.isprintable()
+
+
+def read_text(folder, text, encoding="utf-8"):
+    sheet = folder / "datasets.tsv"
+    sheet.write_bytes(text.encode(encoding))
+    return read_sheet(sheet)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+@pytest.mark.parametrize("first", ["", "\ufeff", "# made in Excel\r\n"])
+def test_columns_are_separated_as_the_header_shows(tmp_path, separator, first):
+    lines = ["Dataset\trecipe\tsource\tpixel_size\tnotes\t\t", "a\tatoms\ta.dm3\t0.05 nm\tnew\t\t"]
+    lines += ["\t" * 6, "\u00a0b\u00a0\tatoms\tdata/b 2.dm3\t0.05\u00a0nm"]
+    text = first + "\r\n".join(lines).replace("\t", separator)
+    rows, problems = read_text(tmp_path, text)
+    assert not problems
+    assert [row.dataset for row in rows] == ["a", "b"]
+    assert rows[0].notes == "new"
+    assert rows[1].source == "data/b 2.dm3"
+
+
+def test_excels_line_about_its_separator_is_no_header(tmp_path):
+    rows, problems = read_text(tmp_path, "sep=;\r\ndataset;recipe;source\r\na;atoms;a.dm3\r\n")
+    assert [row.source for row in rows] == ["a.dm3"]
+    assert rows[0].line == 3
+    assert not problems
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", ","])
+def test_a_cell_in_quotes_holds_line_breaks_and_separators(tmp_path, separator):
+    notes = f'"grown at 650 °C{separator.strip()} slowly,\r\nthen ""annealed"""'
+    lines = ["dataset\trecipe\tsource\tnotes", f"a\tatoms\ta.dm3\t{notes}", "b\tatoms\tb.dm3"]
+    text = "\r\n".join(line.replace("\t", separator) for line in lines)
+    rows, problems = read_text(tmp_path, text)
+    assert not problems
+    assert [(row.dataset, row.line) for row in rows] == [("a", 2), ("b", 4)]
+    assert rows[0].notes == f'grown at 650 °C{separator.strip()} slowly, then "annealed"'
+
+
+def test_no_row_is_lost_in_a_quotation_mark_that_means_itself(tmp_path):
+    lines = ["dataset\trecipe\tsource\tnotes"]
+    lines += [f'{name}\tatoms\t{name}.dm3\t"5 nm film' for name in "ab"] + ['c\tatoms\tc.dm3\t"']
+    rows, _ = read_text(tmp_path, "\n".join(lines))
+    assert [row.dataset for row in rows] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"PK\x03\x04 a workbook", "workbook.*Save it from the spreadsheet as `CSV UTF-8`"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x81", "not a text file.*CSV UTF-8"),
+        (b"dataset recipe source\na atoms a.dm3\n", "lacks the column.*Separate the columns"),
+        (b"dataset,recipe\na,atoms\n", "lacks the column"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_way_to_make_one(tmp_path, raw, words):
+    (tmp_path / "datasets.tsv").write_bytes(raw)
+    with pytest.raises(UserError, match=words):
+        read_sheet(tmp_path / "datasets.tsv")
+
+
+@pytest.mark.parametrize(
+    ("size", "nanometres"), [("0,05 nm", 0.05), ("12,5 pm", 0.0125), ("0,123 nm", 0.123)]
+)
+def test_a_decimal_comma_is_read_as_one(tmp_path, size, nanometres):
+    rows, _ = read_text(tmp_path, f"dataset\trecipe\tsource\tpixel_size\na\tr\ta.dm3\t{size}\n")
+    assert physical.from_sheet(rows[0].pixel_size).x == pytest.approx(nanometres * 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "words"),
+    [
+        ("a.dm3", "1,234 nm", "Write a point"),
+        ("a.dm3", "0.05", "no unit"),
+        ("a.dm3", "0.05 furlongs", "unit of the pixel size is unknown"),
+        ("a.dm3", "small", "cannot be understood"),
+        ("simulate:perovskit", "", "perovskite"),
+        ("simulate:square?size=3", "", "size"),
+    ],
+)
+def test_every_cell_is_checked_when_the_sheet_is_read(tmp_path, source, size, words):
+    text = f"dataset\trecipe\tsource\tpixel_size\na\tr\t{source}\t{size}\n"
+    rows, problems = read_text(tmp_path, text)
+    assert not rows
+    assert re.search(f"dataset `a`.*line 2.*{words}", problems[0].message)
 
 
 def write_recipes(folder, **texts):

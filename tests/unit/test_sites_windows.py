@@ -17,7 +17,7 @@ def noise(*shape):
 @given(st.integers(20, 90), st.integers(20, 90), st.integers(4, 20), st.integers(1, 12))
 def test_windows_lie_in_the_image_a_stride_apart_with_equal_margins(height, width, side, stride):
     image = as_image(noise(1, 1, height, width))
-    found = sites.find(image, {"method": "windows", "patch_size": side, "stride": stride})
+    found = sites.find(image, {"method": "windows", "window": side, "stride": stride})
     for axis, length in (("y", height), ("x", width)):
         low, high = float(found[axis].min()), float(found[axis].max())
         assert low >= (side - 1) / 2 and high <= length - 1 - (side - 1) / 2
@@ -26,14 +26,15 @@ def test_windows_lie_in_the_image_a_stride_apart_with_equal_margins(height, widt
         assert high - low + stride > length - side
         places = np.unique(found[axis])
         assert np.allclose(np.diff(places), stride)
-    cut = samples.extract(image, found, {"size": side})
+    cut = samples.extract(image, found)
+    assert cut.attrs["size"] == side
     assert cut.sizes["site"] == found.sizes["site"]
     assert cut.attrs["method"] == "windows"
 
 
 def test_a_window_is_what_the_image_holds_there():
     image = as_image(noise(1, 1, 40, 50))
-    found = sites.find(image, {"method": "windows", "patch_size": 9, "stride": 1})
+    found = sites.find(image, {"method": "windows", "window": 9, "stride": 1})
     cut = samples.extract(image, found, {"size": 9, "normalise": "none"})
     y, x = int(found.y[77]), int(found.x[77])
     raw = image.image.values[0, 0, y - 4 : y + 5, x - 4 : x + 5]
@@ -42,7 +43,7 @@ def test_a_window_is_what_the_image_holds_there():
 
 def test_random_windows_are_the_same_in_every_run_and_differ_between_frames():
     image = as_image(noise(2, 1, 60, 60))
-    settings = {"method": "windows", "patch_size": 12, "count": 30}
+    settings = {"method": "windows", "window": 12, "count": 30}
     one, other = sites.find(image, settings), sites.find(image, settings)
     np.testing.assert_array_equal(one.y, other.y)
     first, second = (one.y.values[one.frame.values == k] for k in (0, 1))
@@ -53,7 +54,7 @@ def test_random_windows_are_the_same_in_every_run_and_differ_between_frames():
 def test_unasked_the_window_follows_the_crystal_and_its_truth():
     image = simulate.make("perovskite?size=256", 0)
     found = sites.find(image, {"method": "windows"})
-    assert 40 < found.attrs["patch_size"] < 100
+    assert 40 < found.attrs["window"] < 100
     assert set(np.unique(found.truth_phase)) == {0, 1}
     above = found.truth_phase.values[found.y.values < 90]
     assert (above == 0).all()
@@ -62,13 +63,13 @@ def test_unasked_the_window_follows_the_crystal_and_its_truth():
 def test_windows_of_a_simulation_without_any_column_have_no_truth():
     image = simulate.make("square?size=64&spacing=200&width=1", 3)
     assert image.sizes["truth_site"] == 0
-    found = sites.find(image, {"method": "windows", "patch_size": 16, "spacing": 10})
+    found = sites.find(image, {"method": "windows", "window": 16, "spacing": 10})
     assert found.sizes["site"] and "truth_angle" not in found
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"patch_size": 200}, "no window fits"), ({"count": 0}, "count"), ({"stride": 0.5}, "stride")],
+    [({"window": 200}, "no window fits"), ({"count": 0}, "count"), ({"stride": 0.5}, "stride")],
 )
 def test_windows_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(UserError, match=words):

@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from pictures import COMMA, DUMBBELL, as_patches, spots, turn, turned_commas
 from safetensors.torch import load_file
 
 from vaescope import train
+from vaescope.circular import wrap
 from vaescope.ensemble import map_latents
-from vaescope.ensemble.orientation import wrap
 from vaescope.errors import UserError
 from vaescope.scores.truth import matched_accuracy
+from vaescope.train import adam
 from vaescope.train.adam import Adam
 from vaescope.train.fitting import Fitting
 from vaescope.train.replay import Replay
@@ -47,8 +50,8 @@ def test_the_angle_holds_over_the_full_circle(tmp_path):
     settings = {"variant": "rvae", "steps": 300, "batch": 48, "hidden": 64, "turns": 12}
     fit(patches, tmp_path, members=(0, 1), settings=settings)
     latents = map_latents(tmp_path / "members", patches)
-    error = wrap(latents["consensus_angle"].values - angle)
-    error = np.degrees(np.abs(wrap(error - np.angle(np.exp(1j * error).mean()))))
+    error = wrap(latents["consensus_angle"].values - angle, 2 * np.pi)
+    error = np.degrees(np.abs(wrap(error - np.angle(np.exp(1j * error).mean()), 2 * np.pi)))
     # A Gaussian posterior started at 0 leaves those beyond 90 degrees, half of the sites, wrong.
     assert np.median(error) < 3
     assert (error < 10).mean() > 0.97
@@ -108,7 +111,7 @@ def test_members_trained_in_one_batch_agree_with_members_trained_alone():
     for name, value in together.member_state(1).items():
         assert (value - alone.member_state(0)[name]).abs().mean() < 1e-3, name
     bounds = [
-        [row["elbo"] for row in fitting.history if row["member"] == 1]
+        [row["elbo"] for row in fitting.history.rows if row["member"] == 1]
         for fitting in (together, alone)
     ]
     assert bounds[0] == pytest.approx(bounds[1], rel=1e-3)
@@ -135,7 +138,7 @@ def test_steps_whose_numbers_come_as_tensors_are_the_same_steps(more):
     assert len(recorded) >= (3 if chosen.classes else 2)
     for name, value in replayed.member_state(1).items():
         assert (value - plain.member_state(1)[name]).abs().mean() < 1e-3, name
-    for one, other in zip(plain.history, replayed.history, strict=True):
+    for one, other in zip(plain.history.rows, replayed.history.rows, strict=True):
         assert one["elbo"] == pytest.approx(other["elbo"], rel=1e-4)
 
 
@@ -222,7 +225,7 @@ def test_too_few_sites_are_refused_in_words(tmp_path):
 
 def test_too_few_sites_for_the_classes_are_refused_in_words(tmp_path):
     patches, _ = turned_commas(20, 12)
-    with pytest.raises(UserError, match="too few sites for so many classes"):
+    with pytest.raises(UserError, match="too few sites for this number of classes"):
         fit(patches, tmp_path, settings={**SMALL, "variant": "jrvae", "classes": 8})
 
 
@@ -292,6 +295,11 @@ def test_a_process_that_the_system_ends_is_told_in_words(tmp_path):
         )
     assert "kept" in str(caught.value)
     assert list((tmp_path / "checkpoints").glob("*.safetensors"))  # of the one that went on
+
+
+def test_the_pinned_torch_is_the_one_that_adam_was_written_for():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert f"torch=={adam.TORCH}" in project["project"]["dependencies"]
 
 
 def test_adam_makes_the_steps_of_torch_to_the_last_bit():

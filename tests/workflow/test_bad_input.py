@@ -165,7 +165,7 @@ def test_mended_rows_run_and_their_failures_are_forgotten(ended: Ended):
         ("", ["empty"]),
         ("dataset\trecipe\tsource\n", ["no rows"]),
         ("dataset\trecipe\n", ["source"]),
-        ("dataset,recipe,source\none,tiny,x.npy\n", ["tabs"]),
+        ("dataset recipe source\none tiny x.npy\n", ["tabs"]),
         ("dataset\trecipe\tsource\tpixelsize\none\ttiny\tx.npy\t1 nm\n", ["`pixel_size`"]),
     ],
 )

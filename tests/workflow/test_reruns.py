@@ -89,3 +89,10 @@ def test_an_ensemble_spread_over_jobs_has_the_same_members(lab: Lab):
     assert {k: v for k, v in before.items() if "safetensors" in k} == {
         k: v for k, v in after.items() if "safetensors" in k
     }
+
+
+def test_a_changed_size_of_patches_does_not_find_sites_again(lab: Lab):
+    lab.recipe("tiny", f"{TINY}\npatches:\n  size: 21\n")
+    planned = lab.plan()
+    assert "one/patches.zarr" in planned
+    assert "one/sites.zarr" not in planned

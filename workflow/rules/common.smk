@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 # The folder of the workflow, wherever it was started from or included by.
@@ -21,6 +22,9 @@ from snakemake.logging import logger
 from vaescope.errors import UserError
 from vaescope.workflow import make_plan, resources, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
+
+STARTED = time.time()
+HELD = ExitStack()  # what this process holds until it ends: the lock of the results
 
 # The working folder may have a configuration of its own.
 CONFIG = Path("config/config.yaml")
@@ -217,12 +221,9 @@ def problem_of(wildcards):
 
 def start_run():
     """Refuse to work in a results folder in which another run is at work."""
-    global run_lock, started
     # Not before: Snakemake has just set its own, which would wait for the end of every job.
     stopping.stop_run_once(signal.SIGINT, signal.SIGTERM)
-    started = time.time()
-    run_lock = alone(PLAN.results / ".lock", wait=False)
-    if not run_lock.__enter__():
+    if not HELD.enter_context(alone(PLAN.results / ".lock", wait=False)):
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
@@ -233,5 +234,5 @@ def start_run():
 def end_run():
     """Show what there is, failures included."""
     summary.tidy(PLAN)
-    summary.refresh_index(PLAN, since=started)
-    print(f"\n{summary.closing_words(PLAN, since=started)}", file=sys.stderr)
+    summary.refresh_index(PLAN, since=STARTED)
+    print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)

@@ -8,6 +8,7 @@ rule extract_patches:
         sites="<results>/{dataset}/sites.zarr",
     output:
         patches=directory("<results>/{dataset}/patches.zarr"),
+        table="<results>/{dataset}/sites.csv",
     log:
         "<results>/{dataset}/logs/extract_patches.log",
     benchmark:

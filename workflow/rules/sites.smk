@@ -8,7 +8,6 @@ rule find_sites:
         detector=detector,
     output:
         sites=directory("<results>/{dataset}/sites.zarr"),
-        table="<results>/{dataset}/sites.csv",
     log:
         "<results>/{dataset}/logs/find_sites.log",
     benchmark:
@@ -25,7 +24,6 @@ rule find_sites:
         runtime=minutes(30, 120),
     params:
         settings=recipe("sites"),
-        patch_size=recipe("patches", "size"),
         dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
     message:
         "{wildcards.dataset}: finding sites"

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope import columns
 from vaescope.baselines.methods import METHODS
 from vaescope.baselines.outcome import NOISE, MethodResult
 from vaescope.baselines.pixels import Pixels, look, mask
 from vaescope.baselines.settings import BaselineSettings
+from vaescope.columns import carried
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -217,10 +218,9 @@ def _dataset(
             **{axis: patches[axis].values for axis in ("site", "channel", "py", "px")},
         },
     )
-    for key in ("frame", "y", "x"):
-        if key in patches:
-            dataset.coords[key] = ("site", patches[key].values, patches[key].attrs)
-    dataset.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
+    of_sites = columns.without_truth(patches).items()
+    dataset = dataset.assign_coords({name: one for name, one in of_sites if name not in dataset})
+    dataset.attrs = carried(patches.attrs)
     return dataset
 
 

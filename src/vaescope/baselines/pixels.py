@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import samples
 from vaescope.errors import UserError
 from vaescope.models.disc import in_disc
-from vaescope.models.settings import ModelSettings
-from vaescope.train.data import gather
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,7 +132,7 @@ def look(
     ------
     UserError : too few patches, or patches that do not differ.
     """
-    pictures = gather(patches, ModelSettings()).patches
+    pictures = samples.pixels(patches)
     inside = mask(pictures.shape[2], pictures.shape[3], disc)
     values = np.ascontiguousarray(pictures[:, :, inside]).reshape(len(pictures), -1)
     if len(values) < FEWEST:

@@ -30,7 +30,7 @@ def in_turn(
 
 
 def blocks(count: int) -> Iterator[slice]:
-    """Sites, so many in all, some at a time."""
+    """Slices of ``count`` sites, some at a time."""
     for start in range(0, count, BLOCK):
         yield slice(start, min(start + BLOCK, count))
 

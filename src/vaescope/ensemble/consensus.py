@@ -225,7 +225,7 @@ def _quantity(
 
 
 def _lazy(values: OfMembers) -> Any:
-    """The same for a Dataset, which reads what lies on disk when it is asked for."""
+    """Values as a variable of a Dataset, read from disk when they are asked for."""
     if isinstance(values, np.ndarray):
         return values
     return from_array(values, chunks=(-1, CHUNK, *(-1,) * (values.ndim - 2)))

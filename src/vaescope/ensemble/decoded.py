@@ -17,8 +17,8 @@ from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Codec
 
 GRID = 9  # decoded pictures along each latent
-MOST_TOLD = 12  # rows of pictures, one for each class that a model is told
-QUANTILES = (2, 15, 30, 50, 70, 85, 98)  # per cent, of a number that a model is told
+MOST_LEVELS = 12  # rows of pictures, one for each level of a condition
+QUANTILES = (2, 15, 30, 50, 70, 85, 98)  # per cent, of a condition that is a number
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Pictures:
     columns: np.ndarray
     class_patch: np.ndarray | None = None
     class_decoded: np.ndarray | None = None
-    told: tuple[str, bool, np.ndarray] | None = None  # name, whether classes, values
-    by_told: np.ndarray | None = None  # (told, column, channel, py, px)
+    condition: tuple[str, bool, np.ndarray] | None = None  # name, whether classes, values
+    by_condition: np.ndarray | None = None  # (told, column, channel, py, px)
 
     def variables(self, settings: ModelSettings) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values)."""
@@ -45,9 +45,9 @@ class Pictures:
         if self.class_patch is not None:
             out["class_patch"] = (("class", *patch), self.class_patch)
             out["class_decoded"] = (("class", *picture), self.class_decoded)
-        if self.told is not None:
-            name, classes, values = self.told
-            out["decoded_conditions"] = (("told", "grid_column", *picture), self.by_told)
+        if self.condition is not None:
+            name, classes, values = self.condition
+            out["decoded_conditions"] = (("told", "grid_column", *picture), self.by_condition)
             out["told"] = (("told",), values, {"long_name": name, "classes": int(classes)})
         return out
 
@@ -70,11 +70,11 @@ def drawer(
     view: AlignedMembers,
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
-    told: np.ndarray,
+    conditions: np.ndarray,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """What decodes content in consensus axes (point, latent) to upright pictures, by the reference
-    member; what a conditional model is told (site, condition) is at its mean."""
-    mean = told.mean(0, keepdims=True)
+    member; conditions (site, condition) are at their mean."""
+    mean = conditions.mean(0, keepdims=True)
     member, gauge = ensemble[view.reference], gauges[view.reference]
     return lambda points: _upright(member, gauge, view, points, mean)
 
@@ -84,18 +84,18 @@ def planes(
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
     codec: Codec,
-    told: np.ndarray,
+    conditions: np.ndarray,
 ) -> dict[str, Any]:
     """The decoded planes of ``decode_planes``, by the reference member: variables of
-    ``latents.zarr``. A conditional model has its pictures for each value of what it is told, of
-    which ``told`` (site, condition) has that of each site."""
+    ``latents.zarr``. A conditional model has pictures for each value of its first condition;
+    ``conditions`` (site, condition) has those of each site."""
     member, gauge = ensemble[view.reference], gauges[view.reference]
-    mean = told.mean(0, keepdims=True)
+    mean = conditions.mean(0, keepdims=True)
 
     def one(points: np.ndarray, row: np.ndarray | None) -> np.ndarray:
         return _upright(member, gauge, view, points, mean if row is None else row[None])
 
-    each = _told(codec, told)[3] if member.model.conditions else None
+    each = _first_condition(codec, conditions)[3] if member.model.conditions else None
     return decode_planes(view.consensus_content, one, each, axes(member.settings))
 
 
@@ -104,26 +104,25 @@ def draw(
     ensemble: Sequence[Member],
     gauges: Sequence[Gauge | None],
     source: PatchSource,
-    told: np.ndarray,
+    conditions: np.ndarray,
 ) -> Pictures:
     """All pictures of one model: its latent grid is the reference member's, in consensus axes.
 
-    What a conditional model is told, ``told`` (site, condition), is at its mean, but for the
-    pictures by what it is told.
+    ``conditions`` (site, condition) are at their mean, but for the pictures by condition.
     """
     member, gauge = ensemble[view.reference], gauges[view.reference]
     first, second, points = _grid_points(view)
-    mean = told.mean(0, keepdims=True)
+    mean = conditions.mean(0, keepdims=True)
     grid = _upright(member, gauge, view, points, mean)
     shape = (len(second), len(first), *grid.shape[1:])
     out = Pictures(grid.reshape(shape), second, first)
     if member.model.conditions:
-        name, classes, values, rows = _told(source.codec, told)
-        out.told = (name, classes, values)
+        name, classes, values, rows = _first_condition(source.codec, conditions)
+        out.condition = (name, classes, values)
         middle = np.tile(np.median(view.consensus_content, 0), (len(first), 1))
         middle[:, 0] = first
         drawn = [_upright(member, gauge, view, middle, row[None]) for row in rows]
-        out.by_told = np.stack(drawn)
+        out.by_condition = np.stack(drawn)
     found = view.consensus_class
     if found is not None and view.class_probability is not None:
         number = np.bincount(found, minlength=view.class_probability.shape[2])
@@ -141,19 +140,21 @@ def draw(
     return out
 
 
-def _told(codec: Codec, told: np.ndarray) -> tuple[str, bool, np.ndarray, np.ndarray]:
+def _first_condition(
+    codec: Codec, conditions: np.ndarray
+) -> tuple[str, bool, np.ndarray, np.ndarray]:
     """The first condition: its name, whether it is a class, values of it, and all conditions
     (value, number) with the others at their means."""
     first = codec.conditions[0]
     classes = "levels" in first
     width = len(first["levels"]) if classes else 1
     if classes:
-        chosen = np.unique(np.linspace(0, width - 1, min(width, MOST_TOLD)).round().astype(int))
+        chosen = np.unique(np.linspace(0, width - 1, min(width, MOST_LEVELS)).round().astype(int))
         values, encoded = np.array(first["levels"], dtype=float)[chosen], np.eye(width)[chosen]
     else:
-        encoded = np.percentile(told[:, :1], QUANTILES, axis=0)
+        encoded = np.percentile(conditions[:, :1], QUANTILES, axis=0)
         values = encoded[:, 0] * first["sd"] + first["mean"]
-    rows = np.repeat(told.mean(0, keepdims=True), len(values), 0)
+    rows = np.repeat(conditions.mean(0, keepdims=True), len(values), 0)
     rows[:, :width] = encoded
     return str(first["name"]), classes, values, rows
 
@@ -173,12 +174,16 @@ def _grid_points(view: AlignedMembers) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _upright(
-    member: Member, gauge: Gauge | None, view: AlignedMembers, points: np.ndarray, told: np.ndarray
+    member: Member,
+    gauge: Gauge | None,
+    view: AlignedMembers,
+    points: np.ndarray,
+    conditions: np.ndarray,
 ) -> np.ndarray:
     """Decoded pictures of points in the consensus axes, turned so that the angle 0 lies along x;
-    ``told`` (1, number) holds for all of them."""
+    ``conditions`` (1, number) holds for all of them."""
     content = points @ view.to_native + view.centre
-    drawn = decode(member, content, np.repeat(told, len(content), 0))
+    drawn = decode(member, content, np.repeat(conditions, len(content), 0))
     if gauge is None:
         return drawn
     return turned_upright(drawn, gauge.of(drawn) + gauge.zero)

@@ -2,8 +2,8 @@
 
 Two ways, for two kinds of patches. Around the sites of a lattice the strongest Fourier direction is
 a zero that all structures share, and that does not depend on which sublattice lies in the centre.
-Pictures that are patches by themselves share no lattice: there each is compared with its likest
-neighbours, and from member to member with the picture of the same patch.
+Pictures that are patches by themselves share no lattice: there each is compared with its most
+similar neighbours, and from member to member with the picture of the same patch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vaescope.models import orbit
 
 MEASURED = 1500  # canonical pictures whose turn is measured; the others follow their neighbours
 DRAWN = 128  # of them at once: their spectra are many times as large
-COMPARED = 800  # the same where each is compared with each
+COMPARED = 800  # canonical pictures that are compared each with each
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import combinations
@@ -15,6 +15,8 @@ import numpy as np
 import xarray as xr
 from dask.array import from_array
 
+from vaescope import columns
+from vaescope.columns import carried
 from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
@@ -27,8 +29,8 @@ from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.scores import labelled, restoration, truth
-from vaescope.sites.table import CARRIED, OF_PATCHES, carried
 from vaescope.structure import class_numbers, modes
+from vaescope.traits import traits_of
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 RESTORED = 20_000  # patches among which restoration is scored
@@ -92,13 +94,12 @@ def _mapped(
 
     own, patches = source.settings, source.patches
     kept = align.sound(np.array([e.elbo[:].mean() for e in encodings]))
-    method = patches.attrs.get("method")
-    lattice = method != "frames"
+    traits = traits_of(patches.attrs)
     # The middle of a window is no point of the crystal that it would have to be turned about.
-    anywhere = method == "windows" and own.offsets
+    anywhere = traits.lattice and not traits.atoms and own.offsets
     n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
-    if own.rotation and lattice:
+    if own.rotation and traits.lattice:
         gauges = [gauge.of_lattice(e, n) for e in encodings]
     elif own.rotation:
         gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
@@ -133,11 +134,11 @@ def _mapped(
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
-    latents = xr.Dataset(variables, coords=_coordinates(view, patches))
+    latents = xr.Dataset(variables, coords=_coordinates(view, patches, variables))
     for key in patches.variables:
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
-    latents.attrs = carried(patches.attrs, (*CARRIED, *OF_PATCHES))
+    latents.attrs = carried(patches.attrs)
     if named:
         latents.attrs["class_labels"] = list(ensemble[0].codec.levels)
     of_labels = labelled.score(latents, source.shown)
@@ -176,7 +177,7 @@ def _mapped(
     words = [finding.says for finding in told_of]
     variant = own.variant
     latents.attrs["symmetry"] = n
-    shares = scan.of_latents(latents) if lattice else {}
+    shares = scan.of_latents(latents) if traits.placed else {}
     words += scan.in_words(shares)
     latents.attrs |= {
         "scan_shares": json.dumps(scan.as_attribute(shares)),
@@ -184,7 +185,7 @@ def _mapped(
         "variant": variant,
         "label": zoo.label(own.as_dict()),
         "angle_zero": "strongest Fourier direction of the local lattice along x"
-        if lattice
+        if traits.lattice
         else "arbitrary, one for each kind of structure",
         "target": own.target or "",
         **({"classes_asked": own.classes, **_agreement(encodings, kept)} if own.classes else {}),
@@ -228,7 +229,10 @@ def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool
     return orientation.order(np.mean(seen, axis=0)) if seen else 1
 
 
-def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
+def _coordinates(
+    view: AlignedMembers, patches: xr.Dataset, taken: Container[str]
+) -> dict[str, Any]:
+    """The axes of what members say, and all columns of the sites whose names are not ``taken``."""
     coordinates: dict[str, Any] = {
         "site": patches["site"].values,
         "member": np.arange(view.content.shape[0]),
@@ -238,7 +242,10 @@ def _coordinates(view: AlignedMembers, patches: xr.Dataset) -> dict[str, Any]:
         "py": patches["py"].values,
         "px": patches["px"].values,
     }
-    for key in ("frame", "y", "x", "track", "track_length"):
-        if key in patches:
-            coordinates[key] = ("site", patches[key].values, patches[key].attrs)
+    of_sites = columns.without_truth(patches)
+    coordinates |= {
+        name: column
+        for name, column in of_sites.items()
+        if name not in taken and name not in coordinates
+    }
     return coordinates

@@ -8,28 +8,22 @@ along the latents and between classes. Both are read off the canonical pictures 
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from vaescope import circular
+from vaescope.models.orbit import on_circles
 
 ANGLES = 180  # samples around the circle: 2 degrees, refined by interpolation
 CANDIDATES = (6, 4, 3, 2)
-LIKENESS = 0.65  # correlation of a picture with its turned copy above which they count as the same
+SIMILARITY = 0.65
+"""Correlation of a picture with its turned copy above which both are the same."""
 
 
 def polar(pictures: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Sample pictures (row, side, side) on circles: (row, radius, angle).
+    """Sample pictures (row, side, side) on circles of ``radii`` px: (row, radius, angle).
 
-    Radii are in pixels about the centre; angles run counter-clockwise as seen on the screen. The
-    mean of every circle is removed, since it does not change under a turn.
+    The mean of every circle is removed, since it does not change under a turn.
     """
-    centre = (pictures.shape[-1] - 1) / 2
-    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
-    y = centre - radii[:, None] * np.sin(angle)
-    x = centre + radii[:, None] * np.cos(angle)
-    rings = np.stack(
-        [ndimage.map_coordinates(p, [y, x], order=1, mode="nearest") for p in pictures]
-    )
+    rings = on_circles(pictures, radii, ANGLES)
     return rings - rings.mean(-1, keepdims=True)
 
 
@@ -102,7 +96,7 @@ def order(similarity: np.ndarray) -> int:
     """
     for n in CANDIDATES:
         turned = [similarity[round(ANGLES * k / n) % ANGLES] for k in range(1, n)]
-        if min(turned) > LIKENESS:
+        if min(turned) > SIMILARITY:
             return n
     return 1
 

@@ -19,7 +19,7 @@ REACH = 0.5  # per cent of the sites beyond each side of a plane
 def decode_planes(
     content: np.ndarray,
     draw: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
-    told: np.ndarray | None,
+    conditions: np.ndarray | None,
     picture: tuple[str, str, str],
 ) -> dict[str, Any]:
     """Decode every plane of two of the first latents, the others at their medians.
@@ -27,10 +27,10 @@ def decode_planes(
     Parameters
     ----------
     content : (site, latent), consensus content.
-    draw : content (point, latent) and what a conditional model is told (number,) or None for its
-        mean -> upright pictures (point, channel, py, px).
-    told : (value, number), values of what a conditional model is told, each for its own pictures of
-        the first plane; None: all planes of a model that is told nothing.
+    draw : content (point, latent) and conditions (number,) or None for their mean -> upright
+        pictures (point, channel, py, px).
+    conditions : (value, number), values of the conditions, each for its own pictures of the first
+        plane; None: all planes, of a model without conditions.
     picture : dimensions of what the model draws.
 
     Returns
@@ -44,7 +44,7 @@ def decode_planes(
     high = np.where(high > low, high, low + 1e-6)
     middle = np.median(content, 0)
     pairs = list(combinations(range(min(count, MOST_LATENTS)), 2)) or [(0, -1)]
-    if told is not None:
+    if conditions is not None:
         pairs = pairs[:1]
     decoded, along_x, along_y = [], [], []
     for first, second in pairs:
@@ -54,7 +54,7 @@ def decode_planes(
         points[:, first] = np.tile(x, len(y))
         if second >= 0:
             points[:, second] = np.repeat(y, len(x))
-        drawn = [draw(points, row) for row in ([None] if told is None else told)]
+        drawn = [draw(points, row) for row in ([None] if conditions is None else conditions)]
         shape = (len(drawn), len(y), len(x), *drawn[0].shape[1:])
         decoded.append(np.stack(drawn).reshape(shape))
         along_x.append(x)

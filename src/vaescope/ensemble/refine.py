@@ -23,7 +23,7 @@ def refine(
     Parameters
     ----------
     target : (1, site, channel, height, width); sites whose target is not known stay as they are.
-    turn : (1, site, 1) rad, the turn of the grid that is followed.
+    turn : (1, site, 1) rad, a turn of the grid for each site.
     latents : name -> (1, site, 1, size), ``content`` among them.
     conditions : (1, site, condition).
 
@@ -41,7 +41,7 @@ def refine(
     sigma = model.log_noise()[0].detach().exp()
 
     def whitened(place: Tensor) -> Tensor:
-        """What is left over, in standard deviations, of latents (site, number): (site, pixel)."""
+        """Residuals (site, pixel), in standard deviations, for latents (site, number)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
         shown = model.decode_rows(here["content"], model.poses(turn, here), conditions)

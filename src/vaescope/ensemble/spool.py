@@ -1,4 +1,9 @@
-"""Arrays over all sites on disk while they are worked with, not in memory."""
+"""Arrays over all sites on disk while they are worked with, not in memory.
+
+By hand, since nothing ready-made does it as well. Of 350 MB in 20 000 rows a spool held 40 MB in
+memory, ``numpy.memmap`` all; a temporary Zarr array held 190 to 290 MB, took twenty times as long
+for rows here and there, and its folder stays behind when a job is killed.
+"""
 
 from __future__ import annotations
 

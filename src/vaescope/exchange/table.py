@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope import quantities, store
+from vaescope.columns import with_edge
 from vaescope.exchange.axes import axes_of, placed
 from vaescope.quantities import SITE, TRUTH, Quantity, as_columns, with_errors
 
@@ -35,6 +36,8 @@ def columns_of(results: Results, models: list[str]) -> list[Quantity]:
     UserError : a store is missing or half-written.
     """
     sites, image = results.sites, results.image["image"]
+    if models:
+        sites = with_edge(sites, results.latents(models[0]))
     number = sites["site"].values
     found = [_of_site("site", number, "number of the site"), *_time(sites, image)]
     for quantity in quantities.of(sites):

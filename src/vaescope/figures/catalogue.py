@@ -20,6 +20,7 @@ from vaescope.figures import (
     latent,
     maps,
     modes,
+    montage,
     movie,
     movie_maps,
     scan,
@@ -46,7 +47,7 @@ OfAModel = Callable[[Scene, ModelResults], FinishedFigure | None]
 OF_THE_DATA = (
     of_dataset.sites,
     maps.of_sites,
-    of_dataset.patches,
+    montage.patches,
     of_dataset.position_error,
     ensembles.class_numbers,
 )

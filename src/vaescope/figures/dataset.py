@@ -1,4 +1,4 @@
-"""Figures of a dataset before any model: its sites, its patches, its accuracy."""
+"""Figures of the sites of an image before any model: where they are, how accurate that is."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from vaescope.figures.panels import (
     mark_size,
     micrograph,
     polygons,
-    round_length,
     scale_bar,
 )
 from vaescope.figures.scene import Scene
-from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
+from vaescope.figures.sheet import FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours
 from vaescope.quantities import TRUTH, robust_limits, with_errors
 from vaescope.results import ModelResults
@@ -78,7 +77,7 @@ def sites(scene: Scene) -> FinishedFigure:
             sheet.behind.of_scene(scene, quantity.column, quantity.written)
     sheet.behind.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
-        side = float(scene.sites.attrs["patch_size"])
+        side = float(scene.patches.attrs["size"])
         caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
         return sheet.drawn("sites", caption)
     method = scene.sites.attrs.get("method", "")
@@ -99,87 +98,6 @@ def _stated_spacing(scene: Scene) -> str:
         factor, unit = length_scale(scene, pixels, smallest=0.1)
         text += f" ({pixels * factor:.3g} {unit})"
     return text
-
-
-def patches(scene: Scene, *, columns: int = 12, rows: int = 6) -> FinishedFigure:
-    """What the models see: patches at even intervals from the list of sites."""
-    total = scene.patches.sizes["site"]
-    shown = np.unique(np.linspace(0, total - 1, min(columns * rows, total)).round().astype(int))
-    cut = scene.patches["patch"].isel(site=shown, channel=0).transpose("site", "py", "px").values
-    rows = -(-len(shown) // columns)
-    columns = min(columns, len(shown))
-    side = (WIDTH - 2 * MARGIN) / 12
-    gap = 1 + cut.shape[-1] // 20
-    montage = tile(cut, columns, gap)
-    high = rows * side * (cut.shape[1] + gap) / (cut.shape[2] + gap)
-    sheet = Sheet(
-        scene,
-        "Patches as the models see them",
-        high + 0.35,
-        sites=total,
-        notes=(f"{len(shown)} of them shown", f"{cut.shape[1]} × {cut.shape[2]} samples"),
-    )
-    axes = sheet.axes(MARGIN, 0.05, columns * side, high)
-    low, top = robust_limits(cut, 0.5)
-    axes.imshow(montage, cmap="gray", vmin=low, vmax=top, aspect="auto")
-    axes.set_axis_off()
-    pitch = float(scene.patches.attrs.get("pitch", 1.0))
-    patch_bar(sheet, MARGIN, high + 0.2, cut.shape[2] * pitch, side)
-    channels = scene.patches.sizes.get("channel", 1)
-    caption = (
-        f"{len(shown)} of {total} patches, taken at even intervals from the list of sites, each"
-        " centred on its site below the pixel; all share one grey scale."
-        + (f" First of {channels} channels." if channels > 1 else "")
-    )
-    sheet.behind.store("patches.zarr", "patch")
-    return sheet.drawn("patches", caption)
-
-
-def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:
-    """Images (count, height, width) side by side in rows, with empty gaps between."""
-    count, height, width = images.shape
-    rows = -(-count // columns)
-    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        top, left = row * (height + gap), column * (width + gap)
-        canvas[top : top + height, left : left + width] = image
-    return np.ma.masked_invalid(canvas)
-
-
-def show(
-    axes, pictures: np.ndarray, columns: int, limits: tuple[float, float] | None = None
-) -> None:
-    """Pictures (count, channel, py, px) as a montage: in colour if they have three channels."""
-    axes.set_axis_off()
-    low, top = limits or robust_limits(pictures, 0.2)
-    if pictures.shape[1] == 3:
-        layers = [tile(pictures[:, c], columns, 1) for c in range(3)]
-        colour = np.ma.stack(layers, axis=-1)
-        shown = np.clip((colour.filled(np.nan) - low) / max(top - low, 1e-9), 0, 1)
-        axes.imshow(np.where(np.isnan(shown), 1.0, shown), aspect="auto")
-    else:
-        axes.imshow(
-            tile(pictures[:, 0], columns, 1), cmap="gray", vmin=low, vmax=top, aspect="auto"
-        )
-
-
-def within_circle(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (…, height, width) without what lies outside the circle that every turn fills."""
-    high, wide = pictures.shape[-2:]
-    y, x = np.mgrid[:high, :wide]
-    apart = ((y - (high - 1) / 2) / high) ** 2 + ((x - (wide - 1) / 2) / wide) ** 2
-    return np.where(apart > 0.25, np.nan, pictures)
-
-
-def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) -> None:
-    """Scale bar for patches ``pixels`` image pixels wide that are drawn ``inches`` wide."""
-    bar, label = round_length(sheet.scene, pixels, inches)
-    long = inches * bar / pixels
-    axes = sheet.axes(x, y, long, 0.03)
-    axes.set_axis_off()
-    axes.axhspan(0, 1, color=INK, lw=0)
-    sheet.text(x + long + 0.07, y + 0.055, label, size=8)
 
 
 def position_error(scene: Scene) -> FinishedFigure | None:

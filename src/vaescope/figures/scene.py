@@ -11,6 +11,7 @@ import numpy as np
 from vaescope.figures.settings import Look
 from vaescope.results import ModelResults, Results
 from vaescope.text import plain
+from vaescope.traits import Traits, traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,6 +83,11 @@ class Scene:
         return names[0] if len(names) > 1 else ""
 
     @property
+    def traits(self) -> Traits:
+        """What the sites are."""
+        return traits_of(self.sites.attrs)
+
+    @property
     def stack(self) -> bool:
         """Whether every frame is a patch of its own, so that there is no image to map on."""
         return self.results.stack
@@ -89,7 +95,7 @@ class Scene:
     @property
     def windows(self) -> bool:
         """Whether sites are windows that lie wherever the atoms may be."""
-        return self.sites.attrs.get("method") == "windows"
+        return self.traits.placed and self.traits.lattice and not self.traits.atoms
 
     @property
     def moving(self) -> bool:
@@ -183,7 +189,7 @@ class Scene:
         it; around windows on a grid, squares."""
         from vaescope.figures.voronoi import cells, squares
 
-        if self.windows and self.sites.attrs.get("regular"):
+        if self.traits.regular:
             return squares(self.positions, float(self.sites.attrs["spacing"]))
         # Up to 1.25 spacings: beyond the corners of square and hexagonal cells, short of gaps.
         return cells(self.positions, *self.shape, largest_radius=1.25 * self.spacing)

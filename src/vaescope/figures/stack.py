@@ -5,51 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures import accuracy, agreement, criticism, ensembles, latent, modes, training
-from vaescope.figures.dataset import show
+from vaescope.figures.montage import even, patches, pictures_of, show
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, category_colours
 from vaescope.results import ModelResults
 
 _ACROSS = 14
-_ROWS = 3  # of each label
-_MOST_LABELS = 12
-
-
-def examples(scene: Scene) -> FinishedFigure:
-    """What the models see: patches, label by label where there are labels."""
-    total = scene.patches.sizes["site"]
-    groups = _by_label(scene)
-    rows = 6 if len(groups) == 1 else _ROWS if len(groups) <= 6 else 2
-    left = MARGIN + (0.95 if len(groups) > 1 else 0.0)
-    side = (WIDTH - MARGIN - left) / _ACROSS
-    gap = 0.08
-    sheet = Sheet(
-        scene,
-        "Patches as the models see them",
-        len(groups) * (rows * side + gap),
-        sites=total,
-        notes=(f"{scene.patches.sizes['py']} × {scene.patches.sizes['px']} samples",),
-    )
-    y = 0.05
-    for name, members in groups:
-        shown = _even(members, rows * _ACROSS)
-        cut = _pictures(scene, shown)
-        high = side * -(-len(shown) // _ACROSS)
-        axes = sheet.axes(left, y, side * min(len(shown), _ACROSS), high)
-        show(axes, cut, min(len(shown), _ACROSS))
-        if name:
-            sheet.text(MARGIN, y + 0.16, name, size=9.5)
-            sheet.text(MARGIN, y + 0.34, f"{len(members)}", size=8, color=FAINT)
-        y += rows * side + gap
-    caption = f"Some of {total} patches, taken at even intervals" + (
-        ", with their labels: these are for comparison only, no model sees them unless its recipe"
-        " says so."
-        if len(groups) > 1
-        else "."
-    )
-    sheet.behind.store("patches.zarr", "patch")
-    return sheet.drawn("patches", caption)
 
 
 def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
@@ -64,10 +26,10 @@ def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     rows = np.arange(scene.patches.sizes["site"])
     if held is not None and (held.values > 0).any():
         rows = rows[held.values > 0]
-    shown = _even(rows, _ACROSS)
+    shown = even(rows, _ACROSS)
     made = view.latents["reconstruction"].isel(site=shown).values
     strips = (
-        ("given", _pictures(scene, shown)),
+        ("given", pictures_of(scene, shown)),
         ("made", made),
         ("true", target.isel(site=shown).values),
     )
@@ -93,10 +55,10 @@ def thumbnail(scene: Scene) -> FinishedFigure:
     from matplotlib.figure import Figure
 
     across, down = 8, 5
-    shown = _even(np.arange(scene.patches.sizes["site"]), across * down)
+    shown = even(np.arange(scene.patches.sizes["site"]), across * down)
     figure = Figure(figsize=(4.8, 3.0), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
-    pictures = _pictures(scene, shown)
+    pictures = pictures_of(scene, shown)
     show(axes, pictures, across)
     classed = next((view for view in reversed(scene.views) if view.classes), None)
     if classed is not None:
@@ -150,10 +112,10 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             picture = view.latents["class_decoded"].isel({"class": [k]}).values
             if np.isfinite(picture).all():
                 show(sheet.axes(left, y, side, side), picture, 1)
-        shown = _even(members, across)
+        shown = even(members, across)
         if len(shown):
             axes = sheet.axes(left + 1.3 * side, y, side * len(shown), side)
-            show(axes, _pictures(scene, shown), len(shown))
+            show(axes, pictures_of(scene, shown), len(shown))
     caption = (
         "For every class its share of the patches"
         + (", what the model draws at the mean of its latents" if drawn else "")
@@ -165,30 +127,7 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     return sheet.drawn("classes", caption, view)
 
 
-def _by_label(scene: Scene) -> list[tuple[str, np.ndarray]]:
-    """Name and rows of every label; all rows without a name where there are no labels."""
-    everything = [("", np.arange(scene.patches.sizes["site"]))]
-    if "truth_label" not in scene.patches.variables:
-        return everything
-    label = scene.patches["truth_label"].values.astype(float)
-    levels = np.unique(label[np.isfinite(label)])
-    if not 1 < len(levels) <= _MOST_LABELS:
-        return everything
-    return [(accuracy.label_name(scene, k), np.flatnonzero(label == k)) for k in levels]
-
-
-def _even(rows: np.ndarray, count: int) -> np.ndarray:
-    """At most so many of the rows, at even intervals."""
-    place = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    return rows[np.unique(place)] if len(rows) else rows
-
-
-def _pictures(scene: Scene, rows: np.ndarray) -> np.ndarray:
-    patch = scene.patches["patch"].transpose("site", "channel", "py", "px")
-    return np.asarray(patch.isel(site=rows).values, dtype=float)
-
-
-OF_THE_DATA = (examples, ensembles.class_numbers)
+OF_THE_DATA = (patches, ensembles.class_numbers)
 OF_A_MODEL = (
     restored,
     latent.decoded_grid,

@@ -19,6 +19,7 @@ from vaescope.judge import findings
 from vaescope.judge.findings import Finding
 from vaescope.results import Results, layout
 from vaescope.store import json_attribute
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +71,7 @@ def gather(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[
         "code_version": store.code_version(),
         "packages": store.provenance(sites).get("packages") or {},
         "recipe": recipe,
-        "data": of_data(image),
+        "data": of_data(image) | {"site_channel": sites.attrs.get("channel")},
         "stores": _stores(results, models),
         "numbers": numbers,
         "findings": [asdict(finding) for finding in findings.ordered(found)],
@@ -116,7 +117,7 @@ def of_data(image: xr.Dataset) -> dict[str, Any]:
 def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
     """Numbers of detection, fits and patches, and their scores against truth."""
     numbers: dict[str, float] = {}
-    if sites.attrs.get("method") != "frames":
+    if traits_of(sites.attrs).placed:
         numbers["sites_found"] = int(sites.sizes["site"])
     if "track" in sites:
         numbers["atoms_followed"] = int(sites.attrs.get("tracks", 0))

@@ -9,6 +9,7 @@ import numpy as np
 from vaescope.judge import scan
 from vaescope.judge.finding import Finding, Severity
 from vaescope.store import json_attribute
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,7 +31,7 @@ def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
         said.append(Finding(kind, severity, "sites", says, means, remedy))
 
     count, total = int(patches.sizes["site"]), int(sites.sizes["site"])
-    stack = sites.attrs.get("method") == "frames"
+    stack = not traits_of(sites.attrs).placed
     if count < _FEW_PATCHES:
         say(
             "few patches",
@@ -82,7 +83,7 @@ def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
                 "Offsets, strain and neighbours say little.",
                 "Average frames, or bin the image; noise alone makes positions so unsure.",
             )
-    if "score_spread" in sites and sites.attrs.get("method") == "model" and total:
+    if "score_spread" in sites and total:
         doubt = float(np.mean(sites["score"].values - sites["score_spread"].values < 0.5))
         if doubt > _NOTABLE:
             say(

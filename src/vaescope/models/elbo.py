@@ -1,4 +1,4 @@
-"""The evidence lower bound: its terms, and how they are weighed in the course of training.
+"""The evidence lower bound: its terms, and how they are weighed during training.
 
 With content z, pose (angle, offset, …) and class alpha the objective is
 

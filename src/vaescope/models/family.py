@@ -169,7 +169,7 @@ class Family(nn.Module):
         noise : (member, site, turn or more, noise_size) standard normal numbers; zeros give the
             bound at the posterior means.
         side : what else is known of the batch.
-        keep : follow only so many of the likeliest turns of each site; None for all.
+        keep : how many of the likeliest turns of each site count; None: all.
         weights : of the terms; None: those at the end of training.
         """
         side = side or Side()
@@ -207,9 +207,9 @@ class Family(nn.Module):
 
     @torch.no_grad()
     def likeliest(self, copies: Tensor, conditions: Tensor, keep: int) -> Tensor:
-        """Indices (member, site, ``keep``) of the turns that the encoder holds likeliest.
+        """Indices (member, site, ``keep``) of the turns that are likeliest by the encoder.
 
-        The choice of turns has no gradient, so most copies are only looked at.
+        The choice of turns has no gradient, so most copies are encoded and not decoded.
         """
         best: Tensor = self.encoder(copies, conditions).turn_logit.topk(keep, dim=-1).indices
         return best
@@ -225,7 +225,7 @@ class Family(nn.Module):
     ) -> dict[str, Tensor]:
         """Terms of the bound that this model has, for every turn: name -> (member, site, turn).
 
-        Awake classes also give ``class_probability`` (member, site, turn, class): the posterior
+        Active classes also give ``class_probability`` (member, site, turn, class): the posterior
         that makes the bound largest, in closed form.
         """
         noise = noise[:, :, : turns.shape[2]]
@@ -310,8 +310,8 @@ class Family(nn.Module):
         return value
 
     def _classes(self, encoded: Encoded, side: Side, now: Weights) -> dict[str, Tensor]:
-        """Divergences of content and class, with the class's posterior if classes are awake."""
-        if not (self.settings.classes and self.mixture.is_awake):
+        """Divergences of content and class, with the class's posterior if classes are active."""
+        if not (self.settings.classes and self.mixture.is_active):
             return {"kl_content": posterior.kl_normal(*encoded.content)}
         kl_content = self.mixture.divergences(encoded.content)
         logits = self.mixture.logit[:, None]

@@ -40,9 +40,9 @@ def field(features: Tensor, shifts: Sequence[Tensor], weights: Sequence[Tensor])
 
 
 class _PatchByPatch(Function):
-    """The same with a gradient of its own.
+    """``field`` with a gradient of its own.
 
-    The sums before the nonlinearities are kept but for the first layer's: those are cheap to make
+    The sums before the nonlinearities are stored but for the first layer's: those are cheap to make
     again, and memory that is touched anew in every step costs more than arithmetic.
     """
 
@@ -51,8 +51,8 @@ class _PatchByPatch(Function):
         shifts, weights = rest[:count], rest[count:]
         members, rows, pixels = features.shape[:3]
         width = weights[0].shape[-1]
-        kept = any(ctx.needs_input_grad)
-        size = (members, rows) if kept else (1, 1)
+        stored = any(ctx.needs_input_grad)
+        size = (members, rows) if stored else (1, 1)
         sums = [features.new_empty(*size, pixels, width) for _ in range(count - 2)]
         out = features.new_empty(members, rows, pixels, weights[-1].shape[-1])
         hidden = features.new_empty(pixels, width)
@@ -61,11 +61,11 @@ class _PatchByPatch(Function):
                 _layer(features[m, r], weights[0][m], shifts[0][m, r], hidden)
                 functional.silu(hidden, inplace=True)
                 for k, whole in enumerate(sums, start=1):
-                    here = whole[m, r] if kept else whole[0, 0]
+                    here = whole[m, r] if stored else whole[0, 0]
                     _layer(hidden, weights[k][m], shifts[k][m, r], here)
                     _silu(here, hidden)
                 _layer(hidden, weights[-1][m], shifts[-1][m, r], out[m, r])
-        if kept:
+        if stored:
             ctx.save_for_backward(features, shifts[0], *sums, *weights)
         return out
 

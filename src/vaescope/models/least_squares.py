@@ -14,13 +14,13 @@ EASE, BRAKE = 0.3, 8.0  # damping after a step that helped, and after one that d
 
 
 def descend(
-    left_over: Callable[[Tensor], Tensor], start: Tensor, precision: Tensor, steps: int
+    residual: Callable[[Tensor], Tensor], start: Tensor, precision: Tensor, steps: int
 ) -> Tensor:
     """Unknowns brought to where the squares are least.
 
     Parameters
     ----------
-    left_over : what is left over of the data, in standard deviations, (row, datum) for unknowns
+    residual : of the data, in standard deviations, (row, datum) for unknowns
         (row, unknown); every row is a problem of its own.
     start : (row, unknown).
     precision : (unknown,) 1 / variance of the prior about 0; 0 for none.
@@ -35,11 +35,11 @@ def descend(
         return 0.5 * (left.square().sum(1) + (place.square() * precision).sum(1))
 
     nudges = NUDGE * torch.eye(start.shape[1], device=start.device)
-    place, left = start, left_over(start)
+    place, left = start, residual(start)
     best = cost(left, place)
     damping = torch.full_like(best, DAMPING)
     for _ in range(steps if len(nudges) else 0):
-        slopes = torch.stack([(left_over(place + nudge) - left) / NUDGE for nudge in nudges], -1)
+        slopes = torch.stack([(residual(place + nudge) - left) / NUDGE for nudge in nudges], -1)
         gradient = (slopes.transpose(1, 2) @ left.unsqueeze(-1)).squeeze(-1) + place * precision
         curvature = slopes.transpose(1, 2) @ slopes + torch.diag(precision)
         size = curvature.diagonal(dim1=1, dim2=2)
@@ -48,7 +48,7 @@ def descend(
         curvature = torch.where(known[:, None, None], curvature, torch.eye(len(nudges)).to(place))
         gradient = torch.where(known[:, None], gradient, 0.0)
         tried = place - torch.linalg.solve(curvature, gradient)
-        left_there = left_over(tried)
+        left_there = residual(tried)
         there = cost(left_there, tried)
         better = there < best
         place = torch.where(better[:, None], tried, place)

@@ -1,7 +1,7 @@
 """The mixture of normals from which content is drawn in models with classes.
 
 With classes content is z = m_class + S_class z', z' ~ N(0, 1) (Jiang et al. 2017,
-arXiv:1611.05148). Classes sleep until the pose stands (see ``train.classes``).
+arXiv:1611.05148). Classes are inactive until the pose is found (see ``train.classes``).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class ContentMixture(nn.Module):
     """p(z) = sum over classes of p(class) N(z; m_class, S_class S_class^T), for each member.
 
     ``logit`` (member, class); ``mean`` and ``log_sd`` (member, class, latent); ``slant`` (member,
-    class, latent, latent), below the diagonal; ``awake`` (member,) 0 or 1.
+    class, latent, latent), below the diagonal; ``active`` (member,) 0 or 1.
     """
 
-    awake: Tensor
+    active: Tensor
 
     def __init__(self, members: int, classes: int, latent: int) -> None:
         super().__init__()
@@ -33,24 +33,25 @@ class ContentMixture(nn.Module):
         self.mean = nn.Parameter(torch.zeros(members, classes, latent))
         self.log_sd = nn.Parameter(torch.zeros(members, classes, latent))
         self.slant = nn.Parameter(torch.zeros(members, classes, latent, latent))
-        self.register_buffer("awake", torch.zeros(members))
-        self._is_awake: bool | None = None
+        self.register_buffer("active", torch.zeros(members))
+        self._is_active: bool | None = None
+        self.register_load_state_dict_pre_hook(_rename_active)
         self.register_load_state_dict_post_hook(lambda module, _: module._forget())
 
     @property
-    def is_awake(self) -> bool:
-        """Whether the classes are; a GPU is asked once, since it would have to be waited for."""
-        if self._is_awake is None:
-            self._is_awake = bool(self.awake.any())
-        return self._is_awake
+    def is_active(self) -> bool:
+        """Whether the classes count; a GPU is asked once, since it would have to be waited for."""
+        if self._is_active is None:
+            self._is_active = bool(self.active.any())
+        return self._is_active
 
-    def wake(self) -> None:
+    def activate(self) -> None:
         """Let the classes count from now on."""
-        self.awake.fill_(1.0)
+        self.active.fill_(1.0)
         self._forget()
 
     def _forget(self) -> None:
-        self._is_awake = None
+        self._is_active = None
 
     def divergences(self, content: Pair) -> Tensor:
         """KL(q(z) ‖ p(z | class)) with a last axis of classes; content (member, …, latent)."""
@@ -95,6 +96,12 @@ class ContentMixture(nn.Module):
         self.mean[member] = mean
         self.log_sd[member] = (-size.log()).clamp(*LOG_SD)
         self.slant[member] = (whitening / size.unsqueeze(-1)).tril(-1)
+
+
+def _rename_active(module: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights written before the buffer ``active`` had this name."""
+    if f"{prefix}awake" in tensors:
+        tensors[f"{prefix}active"] = tensors.pop(f"{prefix}awake")
 
 
 def best(log_prior: Tensor, divergence: Tensor, now: Weights) -> Tensor:

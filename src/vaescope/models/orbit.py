@@ -1,8 +1,8 @@
-"""Pictures compared as if they could be turned at will: what they are, apart from which way up.
+"""Similarity of pictures up to a turn: each two are compared at the turn that fits best.
 
 A model may draw one structure upright in one region of its latents and turned in another, since
 nothing in the evidence bound says which way up a canonical picture lies. Two pictures are therefore
-compared at the turn at which they are most alike. Following the likest pairs from picture to
+compared at the turn at which they are most alike. Following the most similar pairs from picture to
 picture gives every one its turn against its neighbours (a discrete parallel transport), however the
 latents are torn between them.
 """
@@ -16,7 +16,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
 ANGLES = 128  # trial turns: 2.8 degrees, refined by interpolation
-FREQUENCIES = 24  # angular harmonics kept: finer detail says nothing of a turn
+FREQUENCIES = 24  # angular harmonics used: finer detail says nothing of a turn
 NEIGHBOURS = 8
 ALIKE = 0.02  # turns whose correlation is this near the best are as good (a diamond's half-turn)
 SWEEPS = 30
@@ -38,20 +38,28 @@ class Harmonics:
         return Harmonics(self.values[rows], self.norm[rows])
 
 
+def on_circles(pictures: np.ndarray, radii: np.ndarray, angles: int) -> np.ndarray:
+    """Sample pictures (row, side, side) on circles about their middle: (row, radius, angle).
+
+    Radii are in pixels; angles run counter-clockwise as seen on the screen. Not by
+    ``skimage.transform.warp_polar``, whose radii begin at zero and whose angles run clockwise.
+    """
+    centre = (pictures.shape[-1] - 1) / 2
+    angle = np.arange(angles) * (2 * np.pi / angles)
+    place = [centre - radii[:, None] * np.sin(angle), centre + radii[:, None] * np.cos(angle)]
+    return np.stack(
+        [ndimage.map_coordinates(plane, place, order=1, mode="nearest") for plane in pictures]
+    )
+
+
 def harmonics(pictures: np.ndarray) -> Harmonics:
     """Of pictures (row, channel, side, side), on circles about their middle."""
     side = pictures.shape[-1]
     radii = np.arange(1.0, side / 2)
-    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
-    centre = (side - 1) / 2
-    place = [centre - radii[:, None] * np.sin(angle), centre + radii[:, None] * np.cos(angle)]
     values = np.empty((len(pictures), pictures.shape[1] * len(radii), FREQUENCIES), np.complex64)
     level = pictures.mean(axis=(0, 2, 3))
     for row, picture in enumerate(pictures):
-        rings = [
-            ndimage.map_coordinates(plane - level[c], place, order=1, mode="nearest")
-            for c, plane in enumerate(picture)
-        ]
+        rings = on_circles(picture - level[:, None, None], radii, ANGLES)
         spectrum = np.fft.rfft(np.concatenate(rings), axis=-1)[:, :FREQUENCIES] / ANGLES
         values[row] = spectrum * np.sqrt(np.tile(radii, len(rings)))[:, None]
     values[..., 1:] *= np.sqrt(2)  # stands for its conjugate as well
@@ -185,7 +193,7 @@ def same_sense(apart: np.ndarray | float) -> np.ndarray:
 
 
 def most_similar(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
-    """For each of some pictures, the row of the measured one that is likest, turned at will."""
+    """For each of some pictures, the row of the measured one that is most similar, up to a turn."""
     which = np.empty(len(pictures), int)
     power = measured.norm**2
     for start in range(0, len(pictures), _BLOCK):
@@ -198,7 +206,7 @@ def most_similar(pictures: Harmonics, measured: Harmonics) -> np.ndarray:
 def turns_of_rest(
     pictures: Harmonics, measured: Harmonics, turn: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn (row,) of pictures, from the likest of those whose turn is known, and which that is."""
+    """Turn (row,) of pictures, from the most similar of those whose turn is known, and its row."""
     near = most_similar(pictures, measured)
     steps = candidates(pictures, measured.rows(near))
     return np.angle(np.exp(1j * (turn[near] + np.array([step[0] for step in steps])))), near

@@ -126,7 +126,8 @@ def sample(fine: Tensor, poses: Tensor, sides: tuple[int, ...]) -> Tensor:
 
 
 def sample_at(fine: Tensor, poses: Tensor, points: Tensor) -> Tensor:
-    """The same at points (3, pixel) of the patch as (x, y, 1) alone: (n, channel, pixel)."""
+    """Values (n, channel, pixel) that pictures show at points (3, pixel) of the patch, given as
+    (x, y, 1), under poses (n, 2, 3)."""
     grid = places(poses, points).unsqueeze(1)
     return functional.grid_sample(
         fine, grid, mode="bilinear", padding_mode="border", align_corners=False
@@ -146,7 +147,7 @@ def places(poses: Tensor, points: Tensor) -> Tensor:
 
 
 class _Places(Function):
-    """The same as (n, 2, pixel).
+    """Places (n, 2, pixel) where points (3, pixel) are seen under poses (n, 2, 3).
 
     In place: torch's own grid of an affine map is as dear as sampling at it, and a product of
     matrices with three rows half as dear. Its gradient, though, is one good product.

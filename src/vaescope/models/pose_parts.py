@@ -28,8 +28,8 @@ Alignment = Literal["circular", "median", "axes", "same"]
 """How a member's values are brought into the frame of the ensemble (``ensemble.align.ALIGNED``):
 an angle by gauge and circular mean; less their median; with the sign of the axes; as they are."""
 
-FINEST_START = -3.0  # logarithm by which a posterior starts narrower than its prior
-FINEST_TURN = -2.0  # the same of the correction to a turn of the grid
+START = -3.0  # logarithm of the first width of a posterior beside the encoder's own number
+START_IN_TURN = -2.0  # that of the correction to a turn of the grid
 REACH = 0.6  # steps of the grid that a correction reaches: beyond half, so that turns can meet
 
 
@@ -58,13 +58,13 @@ class Placement:
 
 def _narrow(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
     """A posterior in units of its prior, that starts at the prior's centre."""
-    return prior_sd * mean, log_sd + FINEST_START
+    return prior_sd * mean, log_sd + START
 
 
 def _within_a_step(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
     """A correction (rad) to a turn of a grid; without a grid, the angle itself."""
     if step < 2 * torch.pi:
-        return REACH * step * torch.tanh(mean), log_sd + FINEST_TURN
+        return REACH * step * torch.tanh(mean), log_sd + START_IN_TURN
     return mean, log_sd
 
 

@@ -118,9 +118,9 @@ def nearest(
     pictures : (picture, channel, side, side), upright.
     freedom : the poses to try.
     noise : standard deviation of a pixel, which says how much the prior of the pose counts.
-    ways : more than 1: the best pose of all, and the best of those about one, two, … of so many
-        parts of the circle further, since what looks nearly the same after such a turn may lie best
-        in any of these once poses are refined.
+    ways : more than 1: the best pose of all, and the best of those about one, two, … of this many
+        parts of the circle further, since a picture that is nearly the same after such a turn may
+        lie best in any of these once poses are refined.
 
     Returns
     -------
@@ -183,11 +183,11 @@ def _refined(
         full[:, free] = place
         return full
 
-    def left_over(place: Tensor) -> Tensor:
+    def residual(place: Tensor) -> Tensor:
         left = seen - pose.sample_at(fine, matrices(whole(place)), points)
         return left.flatten(1) / noise
 
-    return whole(descend(left_over, poses[:, free], spread[free] ** -2, STEPS))
+    return whole(descend(residual, poses[:, free], spread[free] ** -2, STEPS))
 
 
 def cost(

@@ -139,7 +139,7 @@ def as_columns(
         if name not in names:
             close = get_close_matches(name, names, n=1)
             raise UserError(
-                f"the model was never told `{name}`",
+                f"the model was not trained with `{name}`",
                 expected=", ".join(names) if names else "no conditions",
                 remedy=f"Did you mean `{close[0]}`" if close else None,
             )
@@ -147,7 +147,7 @@ def as_columns(
     for name in names:
         if name not in conditions:
             raise UserError(
-                f"the model was told `{name}`, and must be told it to decode",
+                f"decoding needs `{name}`, a condition of the model",
                 remedy=f"Give `{name}` as one number, or as an array of length n",
             )
         values = as_numbers(conditions[name], name)

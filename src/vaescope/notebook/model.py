@@ -141,7 +141,7 @@ class Model:
     def decode(self, content: np.ndarray, **conditions: np.ndarray) -> np.ndarray:
         """Canonical pictures (n, channel, height, width) of content (n, latent).
 
-        ``conditions`` : what the model was told, each one number or (n,).
+        ``conditions`` : of the model, each one number or (n,).
 
         Raises
         ------
@@ -179,7 +179,7 @@ class Model:
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(n, self.settings.latent, generator=generator)
         content = noise.numpy()
-        if model.mixture.is_awake:
+        if model.mixture.is_active:
             content = model.mixture.draw(noise, generator).numpy()
         elif not self.settings.stochastic:
             mean, covariance = self._spread()

@@ -49,6 +49,9 @@ def load(
     from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
     ``channel_units``, ``nan_filled``, ``source_dtype``; ``pixel_size_y`` of pixels not square.
 
+    A phase (a channel in degrees or radians) becomes two channels, its cosine and its sine, which
+    can be sampled and smoothed without a step.
+
     Arrays of an npz or HDF5 file with one entry per frame become ``truth_NAME`` (time, …): no
     model sees them unless its recipe names them.
 
@@ -56,7 +59,7 @@ def load(
     ------
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
-    from vaescope.read import clean, formats, ground_truth, physical, preprocess, raw
+    from vaescope.read import clean, cyclic, formats, ground_truth, physical, preprocess, raw
 
     chosen = IngestSettings.of(settings)
     sheet = physical.from_sheet(pixel_size)
@@ -68,9 +71,12 @@ def load(
             parts.append(_calibrated(raw.tidy(part), path, sheet))
     whole = raw.stack(parts, [path.name for path in paths])
     wanted = chosen.channel
-    whole = raw.pick_channels(whole, wanted, path=paths[0])
+    picked = raw.pick_channels(whole, wanted, path=paths[0])
+    whole = cyclic.parted(picked)
     with formats.readable(paths[0], formats.extension_of(paths[0])):
-        whole, facts = clean.finish(whole, path=paths[0], chosen=wanted is not None)
+        whole, facts = clean.finish(
+            whole, path=paths[0], chosen=wanted is not None and whole is picked
+        )
     dataset = _dataset(whole)
     dataset.attrs |= {
         **facts,

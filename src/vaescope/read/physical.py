@@ -38,6 +38,7 @@ _METRES = {
 _DISPLAY = (("mm", 1e-3), ("um", 1e-6), ("nm", 1e-9), ("pm", 1e-12))
 # A pixel of a microscope is larger than a nucleus and smaller than the field of a hand lens.
 SMALLEST, LARGEST = 1e-14, 1e-3
+_COMMA = r"\s*[-+]?(?P<whole>\d*),(?P<rest>\d+)(?![\d.,])"  # a number with a decimal comma
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)"
 
 
@@ -79,9 +80,22 @@ def length(value: object, unit: object) -> float | None:
 
 
 def split_quantity(text: str) -> tuple[float, str] | None:
-    """``"9.0 nm"`` as (9.0, "nm"); the unit may be empty; None when it is no quantity."""
+    """Split ``"9.0 nm"`` or ``"9,0 nm"`` into (9.0, "nm").
+
+    The unit may be empty. None when it is no quantity, or when its comma may be one of thousands.
+    """
+    if comma := re.match(_COMMA, text):
+        if thousands(text):
+            return None
+        text = text[: comma.start("rest") - 1] + "." + text[comma.start("rest") :]
     match = re.fullmatch(rf"\s*({_NUMBER})\s*(.*?)\s*", text, flags=re.IGNORECASE)
     return (float(match[1]), match[2]) if match else None
+
+
+def thousands(text: str) -> bool:
+    """Tell whether the comma of a number may be one of thousands, as in ``1,234``."""
+    comma = re.match(_COMMA, text)
+    return comma is not None and len(comma["rest"]) == 3 and comma["whole"].strip("0") != ""
 
 
 def from_sheet(value: object) -> Pixel | None:
@@ -102,6 +116,12 @@ def from_sheet(value: object) -> Pixel | None:
         return None
     remedy = "Write a number and a unit of length, for example 0.0078 nm"
     quantity = split_quantity(text)
+    if thousands(text):
+        raise UserError(
+            "the comma of the pixel size may be a decimal one or one of thousands",
+            found=repr(text),
+            remedy="Write a point instead, for example 1.234 nm",
+        )
     if quantity is None:
         raise UserError("the pixel size cannot be understood", found=repr(text), remedy=remedy)
     number, unit = quantity

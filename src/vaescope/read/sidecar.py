@@ -18,7 +18,15 @@ from vaescope.errors import UserError
 from vaescope.read.physical import Pixel, length, metres_per, split_quantity
 
 _FIELD = r"(?:fov|field_?of_?view|scan_?size|scan_?range)"
-_PIXEL = r"(?:(?:pixel|px)_?(?:size|spacing|width|height|scale)|scale_per_(?:pixel|px))"
+_PIXEL = (
+    r"(?:(?:pixel|px)_?(?:size|spacing|width|height|scale)|scale_per_(?:pixel|px)|physical_?size)"
+)
+_LOOSE = re.compile(r"(?:pixel|px|sampling)(?:_(?P<axis>[xy]))?")  # only with a unit of length
+_UNITS = tuple(
+    f"{word}unit{plural}"
+    for word in ("", "pixel_", "pixel_size_", "px_", "size_", "scale_", "length_", "spatial_")
+    for plural in ("s", "")
+)
 _KEY = re.compile(
     rf"(?P<what>{_FIELD}|{_PIXEL})(?:_(?P<axis>[xyhw]|width|height))?(?:_(?:in_)?(?P<unit>[a-zµμå]+))?"
 )
@@ -122,6 +130,11 @@ def _clues(node: Any) -> Iterator[Clue]:
             axis = _AXIS.get(match["axis"] or "", "")
             axis = axis or ("x" if "width" in key else "y" if "height" in key else "")
             yield from _values(key, field, axis, value, match["unit"] or _unit_near(plain, key))
+        elif loose := _LOOSE.fullmatch(key):
+            near = _unit_near(plain, key)
+            found = list(_values(key, False, loose["axis"] or "", value, near))
+            yield from (clue for clue in found if metres_per(clue.unit) is not None)
+            yield from _clues(value)
         else:
             yield from _clues(value)
 
@@ -140,19 +153,22 @@ def _values(key: str, field: bool, axis: str, value: Any, unit: str) -> Iterator
         yield from _values(key, field, axis, value[0], unit)  # two unlike ones: which is x?
     elif isinstance(value, dict):
         inner = {_plain(name): one for name, one in value.items()}
-        own = _first_text(inner, ("units", "unit")) or unit
+        own = _first_text(inner, _UNITS) or unit
         for name, one in inner.items():
             if name in ("value", "size", *_AXIS):
                 yield from _values(key, field, _AXIS.get(name, axis), one, own)
 
 
 def _unit_near(plain: dict[str, Any], key: str) -> str:
-    """The unit that stands beside a value: ``KEY_units``, ``KEY`` less its axis, or ``units``."""
+    """Find the unit that stands beside a value.
+
+    ``KEY_units``, the same of ``KEY`` without its axis, or one of the names in ``_UNITS``.
+    """
     stem = re.sub(r"_(?:[xyhw]|width|height)$", "", key)
     names = [f"{base}_{word}" for base in (key, stem) for word in ("units", "unit")]
     if stem.startswith("scan"):
         return _first_text(plain, tuple(names))  # else it may well be a number of pixels
-    return _first_text(plain, (*names, "units", "unit"))
+    return _first_text(plain, (*names, *_UNITS))
 
 
 def _first_text(plain: dict[str, Any], names: tuple[str, ...]) -> str:
@@ -161,5 +177,5 @@ def _first_text(plain: dict[str, Any], names: tuple[str, ...]) -> str:
 
 def _plain(key: object) -> str:
     """``FieldOfView (nm)`` as ``field_of_view_nm``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(key))
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", str(key))
     return re.sub(r"[^0-9a-zµμå]+", "_", words.lower()).strip("_")

@@ -16,6 +16,7 @@ from vaescope.results import Results, layout
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import TOGETHER, angle_of, truths
+from vaescope.traits import traits_of
 
 _COLUMNS = {
     "accuracy": (
@@ -95,7 +96,7 @@ def write_comparison(results: Results, models: list[str]) -> list[dict[str, Any]
         "files": files,
         "sites": prose.number(int(patches.sizes["site"])),
         "fitted": prose.number(fitted) if fitted < patches.sizes["site"] else "",
-        "stack": patches.attrs.get("method") == "frames",
+        "stack": not traits_of(patches.attrs).placed,
         "clusters": int(found.attrs["clusters"]),
         "components": int(found.attrs["components"]),
         "disc": bool(found.attrs["disc"]),

@@ -132,6 +132,8 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     if len(known["channels"]) > 1:
         names = ", ".join(known["channels"])
         size += f", {len(known['channels'])} channels ({names})"
+        if known.get("site_channel"):
+            size += f"; sites were found in {known['site_channel']}"
     found = [("Source", ", ".join(known["files"]) or str(row.get("source") or "–"))]
     found += [("SHA-256", digest) for digest in known["sha256"][:10]]
     if len(known["sha256"]) > 10:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,12 @@ from vaescope.models import zoo
 from vaescope.report import prose
 from vaescope.report.cite import citation
 from vaescope.report.references import Reference, chosen
+from vaescope.sites.kinds import Numbers, kind_of
 
 Cite = Callable[..., str]
 """Marks works by their keys and gives what stands in the text, as ` [1, 2]`."""
+_CITATION = re.compile(r" \[@([a-z0-9@; ]+)\]")
+"""Works in the words of a kind of site, as ` [@smith2001; @jones2002]`."""
 
 
 @dataclass(frozen=True)
@@ -92,48 +96,17 @@ def _data(data: dict[str, Any], recipe: dict[str, Any]) -> str:
 def _sites(
     settings: dict[str, Any], found: dict[str, float], data: dict[str, Any], cite: Cite
 ) -> str:
-    method = str(settings.get("method", "log"))
-    if method == "frames":
-        return ""
-    count = prose.number(int(found.get("sites_found", 0)))
-    spacing = prose.size_in_words(data, found.get("spacing_px", float("nan")))
-    if method == "windows":
-        where = "at random places" if settings.get("count") else "on a regular grid"
-        return f"No atoms were looked for: {count} windows were laid {where} over the image."
-    detector = settings.get("detector") or {}
-    how = {
-        "log": "as extrema of the Laplacian of Gaussian at the scale of the lattice",
-        "maxima": "as local extrema of the smoothed image",
-        "model": f"by an ensemble of {prose.number(detector.get('members', 0))} U-Nets"
-        + cite("ronneberger2015")
-        + f" trained on simulated images ({', '.join(detector.get('simulate') or [])}) of"
-        + " randomised dose, blur, background and distortion"
-        + cite("tobin2017")
-        if method == "model"
-        else "",
-    }[method]
-    given = "given" if settings.get("spacing") else "estimated from the image"
-    text = f"Sites were found {how}; their spacing, {given}, is {spacing}."
-    if settings.get("refine", True):
-        error = prose.size_in_words(data, found.get("coordinate_error_px", float("nan")))
-        text += (
-            " Positions were refined by least-squares fits of two-dimensional Gaussians,"
-            " neighbouring sites included, with standard errors from the Fisher information"
-            f"{cite('dendekker2005')} (median {error} per coordinate)."
-        )
-    patches = prose.number(int(found.get("patches", 0)))
-    text += f" Of {count} sites, {patches} lie far enough from the edge for a patch."
-    if settings.get("track"):
-        text += (
-            " Sites were followed from frame to frame by linear assignment"
-            f"{cite('jaqaman2008', 'fukai2023')} after drift was taken out"
-            + (
-                f" ({prose.number(int(found['atoms_followed']))} tracks)."
-                if "atoms_followed" in found
-                else "."
-            )
-        )
-    return text
+    kind, own = kind_of(settings)
+    nothing = float("nan")
+    tracks = found.get("atoms_followed")
+    numbers = Numbers(
+        sites=prose.number(int(found.get("sites_found", 0))),
+        patches=prose.number(int(found.get("patches", 0))),
+        spacing=prose.size_in_words(data, found.get("spacing_px", nothing)),
+        error=prose.size_in_words(data, found.get("coordinate_error_px", nothing)),
+        tracks="" if tracks is None else prose.number(int(tracks)),
+    )
+    return _CITATION.sub(lambda keys: cite(*keys[1].split("; @")), kind.methods(own, numbers))
 
 
 def _patches(recipe: dict[str, Any], found: dict[str, float], data: dict[str, Any]) -> str:
@@ -145,7 +118,7 @@ def _patches(recipe: dict[str, Any], found: dict[str, float], data: dict[str, An
         "patch": "normalised each by itself",
     }.get(norm, "not normalised")
     points = f"{int(found['patch_samples'])} × {int(found['patch_samples'])} points"
-    if (recipe.get("sites") or {}).get("method") == "frames":
+    if not kind_of(recipe.get("sites"))[0].traits.placed:
         count = prose.number(int(found.get("patches", 0)))
         return f"Every one of {count} pictures was a patch of {points}, {way}."
     side = prose.size_in_words(data, found.get("patch_size_px", float("nan")))

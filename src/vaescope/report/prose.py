@@ -10,6 +10,7 @@ from typing import Any
 from vaescope.judge.scan import Shares
 from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
+from vaescope.sites.kinds import kind_of
 from vaescope.text import readable_unit
 
 _SCORES = {
@@ -102,11 +103,6 @@ _SHARES = (
     "below_0.05",
     "purity",
 )
-_METHODS = {
-    "maxima": "local maxima",
-    "log": "blobs of a Laplacian of Gaussian",
-    "model": "peaks in the map of a learned detector",
-}
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -260,7 +256,7 @@ def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _is_stack(settings: dict[str, Any]) -> bool:
-    return (settings.get("sites") or {}).get("method") == "frames"
+    return not kind_of(settings.get("sites"))[0].traits.placed
 
 
 def preprocessing(steps: dict[str, Any]) -> str:
@@ -284,7 +280,7 @@ def preprocessing(steps: dict[str, Any]) -> str:
 def _ingest(settings: dict[str, Any]) -> str:
     done = preprocessing(settings.get("preprocess") or {})
     chosen = ""
-    if settings.get("array"):
+    if settings.get("array") is not None:
         chosen += f" The array “{settings['array']}” of the file is used."
     if settings.get("channel") is not None:
         chosen += f" The channel “{settings['channel']}” is used."
@@ -294,40 +290,8 @@ def _ingest(settings: dict[str, Any]) -> str:
 
 
 def _sites(settings: dict[str, Any]) -> str:
-    method = str(settings.get("method", "log"))
-    if method == "frames":
-        return "Every frame of the stack is a patch by itself."
-    if method == "windows":
-        if settings.get("count"):
-            where = f"at {settings['count']} random places of every frame"
-        else:
-            stride = settings.get("stride")
-            where = "on a grid with " + (
-                f"{stride} px between them" if stride else "a quarter of their side between them"
-            )
-        return f"No atoms are looked for: windows lie {where}."
-    spacing = settings.get("spacing")
-    text = (
-        f"{str(settings.get('polarity') or 'bright').capitalize()} sites are found as"
-        f" {_METHODS.get(method, method)}; their spacing is "
-        + (f"given as {spacing} px" if spacing else "estimated from the image itself")
-    )
-    if settings.get("refine", True):
-        text += ", and their positions are refined by fitting Gaussians, neighbours included"
-    if settings.get("track"):
-        text += (
-            ". Atoms are followed from frame to frame over at"
-            f" most {settings.get('track_step', 0.4):g} spacings, drift taken out, and known again"
-            f" after up to {settings.get('track_gap', 2)} frames that miss them"
-        )
-    detector = settings.get("detector")
-    if detector:
-        systems = ", ".join(map(str, detector.get("simulate") or []))
-        text += (
-            f". The detector has learned from simulated images ({systems}); scores are"
-            f" probabilities, the mean of its {number(detector.get('members'))} members"
-        )
-    return text + "."
+    kind, own = kind_of(settings)
+    return kind.plan(own)
 
 
 def _patches(settings: dict[str, Any], stack: bool = False) -> str:

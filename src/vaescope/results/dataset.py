@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaescope import store
+from vaescope.columns import with_edge
 from vaescope.results import layout
 from vaescope.results.model import ModelResults
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +62,13 @@ class Results:
 
     @cached_property
     def sites(self) -> xr.Dataset:
-        """The sites of all frames."""
+        """The sites of all frames, with which of them are too near the edge for a patch."""
         import numpy as np
 
         sites = self._open(layout.SITES).load()
         if "site" not in sites.coords:
             sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
-        return sites
+        return with_edge(sites, self.patches) if self.has(layout.PATCHES) else sites
 
     @cached_property
     def patches(self) -> xr.Dataset:
@@ -76,7 +78,7 @@ class Results:
     @property
     def stack(self) -> bool:
         """Whether every frame is a patch of its own, so that there is no image to map on."""
-        return self.sites.attrs.get("method") == "frames"
+        return not traits_of(self.sites.attrs).placed
 
     def latents(self, model: str) -> xr.Dataset:
         """Open the latent maps of a model, not loaded."""

@@ -6,24 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope import columns
+from vaescope.columns import carried
 from vaescope.samples.normalise import of_stack
-from vaescope.sites.table import carried
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from vaescope.samples.settings import Patches
 
 MOST_PIXELS = 64  # samples per side, unless the recipe says otherwise
 _BLOCK = 512  # frames resampled at once
 
 
-def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
+def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: Patches) -> xr.Dataset:
     """Take every frame as the patch of its site.
 
     Parameters
     ----------
     image : Dataset with `image` (time, channel, y, x) and perhaps `truth_…` (time, …).
     sites : Dataset of `sites.frames.every_frame`.
-    settings : the checked part `patches` of a recipe.
+    settings : the part `patches` of a recipe.
 
     Returns
     -------
@@ -35,10 +38,10 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any
     import xarray as xr
 
     side = max(image.sizes["y"], image.sizes["x"])
-    pixels = int(settings["pixels"] or min(side, MOST_PIXELS))
+    pixels = settings.pixels or min(side, MOST_PIXELS)
     pitch = side / pixels
     raw = _sampled(image["image"], pixels)
-    kind = settings["normalise"]
+    kind = settings.normalise
     offset, scale = _normalisation(raw, kind)
     patch = (raw - offset[:, :, None, None]) / scale[:, :, None, None]
     axis = (np.arange(pixels) + 0.5) * pitch - side / 2
@@ -68,16 +71,14 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any
             "px": ("px", axis, {"long_name": "x from the centre", "units": "px"}),
         },
         attrs={
-            **{key: value for key, value in settings.items() if value is not None},
+            **carried(sites.attrs),
+            **{name: value for name, value in settings.as_dict().items() if value is not None},
             "pitch": pitch,
             "size": float(side),
-            "spacing": float(sites.attrs["spacing"]),
             "pixels": pixels,
-            "method": sites.attrs["method"],
         },
     )
-    for name in ("frame", "y", "x"):
-        result[name] = ("site", sites[name].values, dict(sites[name].attrs))
+    result = result.assign(columns.of(sites))
     for name in (str(n) for n in image if str(n).startswith("truth_")):
         known = image[name]
         if known.dims[0] != "time":
@@ -86,7 +87,6 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any
             result[name] = (("site", *known.dims[1:]), known.values, known.attrs)
         else:
             result[name] = (("site", *known.dims[1:]), *_twin(known, pixels, kind, offset, scale))
-    result.attrs |= carried(image.attrs)
     return result
 
 

@@ -9,7 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-KINDS = ("image", "unit", "patch", "none")
 _PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
 _SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
 _ROWS = 1024  # patches normalised together

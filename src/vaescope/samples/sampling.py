@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import dask
 import numpy as np
 from scipy import ndimage
 
-from vaescope.progress import track
+from vaescope.parallel import results
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,7 +17,6 @@ _TILE = 1024  # px, side of the area whose sites are cut together
 # highest frequency that the samples can hold.
 _ANTI_ALIAS = 0.4
 _TRUNCATE = 4.0
-_AT_ONCE = 32  # tiles whose samples are held beside those of all tiles
 
 
 def cut(
@@ -30,7 +28,7 @@ def cut(
     threads: int,
 ) -> np.ndarray:
     """Raw samples (site, channel, py, px), tile by tile, so that neither a whole frame nor the
-    samples twice are held."""
+    samples twice are held; ``threads`` tiles at once, on which the samples do not depend."""
     pitch = size / pixels
     sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
     margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter
@@ -46,17 +44,11 @@ def cut(
         for channel in range(stack.sizes["channel"]):
             block = stack[int(key[0]), channel, low[0] : high[0], low[1] : high[1]].data
             local = position[members] - low
-            jobs.append(dask.delayed(_sample)(block, local, offsets, sigma))
+            jobs.append((block, local, offsets, sigma))
             places.append((members, channel))
-    how: dict[str, Any] = {"scheduler": "synchronous"}
-    if threads > 1:
-        how = {"scheduler": "threads", "num_workers": threads}
-    starts = range(0, len(jobs), _AT_ONCE)
-    for start in track("cutting patches tile by tile", starts, len(starts)):
-        some = slice(start, start + _AT_ONCE)
-        done = dask.compute(*jobs[some], **how)
-        for (members, channel), values in zip(places[some], done, strict=True):
-            patches[members, channel] = values
+    found = results("cutting patches tile by tile", _sample, jobs, threads)
+    for (members, channel), values in zip(places, found, strict=True):
+        patches[members, channel] = values
     return patches
 
 

@@ -14,11 +14,11 @@ import xarray as xr
 
 from vaescope import baselines
 from vaescope.baselines.pixels import explained, mask
-from vaescope.models.settings import ModelSettings
 from vaescope.scores.ground_truth import Angle, angle_of, main_truth, truths
 from vaescope.scores.labelled import FOLDS, by_neighbours
 from vaescope.scores.truth import matched_accuracy
-from vaescope.train.data import gather
+from vaescope.sites.neighbours import neighbours
+from vaescope.traits import traits_of
 
 _HARMONICS = 3  # of the angle that a component may follow
 _RESTARTS = 10
@@ -142,9 +142,10 @@ def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float
 
 def neighbours_of(patches: xr.Dataset) -> np.ndarray | None:
     """Indices (site, neighbour) of the sites beside each in the image; None for stacks."""
-    if patches.attrs.get("method") == "frames":
+    if not traits_of(patches.attrs).placed:
         return None
-    return gather(patches, ModelSettings()).neighbours()
+    frame, y, x = (patches[name].values for name in ("frame", "y", "x"))
+    return neighbours(frame, np.stack([y, x], axis=1).astype(float))
 
 
 def scores(

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-import dask
 import dask.array as da
 import numpy as np
 from scipy import ndimage
 
-from vaescope import progress
+from vaescope.parallel import results
 from vaescope.sites import wide
 from vaescope.sites.scale import Scale, without_outliers
 
@@ -110,20 +109,16 @@ def candidates(
             y0, x0 = (max(side - margin, 0) // coarse * coarse for side in (top, left))
             block = frame[y0 : bottom + margin, x0 : right + margin]
             core = (top - y0, bottom - y0, left - x0, right - x0)
-            tasks.append(dask.delayed(_tile)(block, core, (y0, x0), filter_, scale, gain, coarse))
-    with progress.chunks("looking for sites"):
-        if threads > 1:
-            results = dask.compute(*tasks, scheduler="threads", num_workers=threads)
-        else:
-            results = dask.compute(*tasks, scheduler="synchronous")
-    found = [one for one, _ in results]
+            tasks.append((block, core, (y0, x0), filter_, scale, gain, coarse))
+    made = list(results("looking for sites", _tile, tasks, threads))
+    found = [one for one, _ in made]
     merged = Candidates(
         **{
             f.name: np.concatenate([getattr(one, f.name) for one in found])
             for f in fields(Candidates)
         }
     )
-    return merged.where(np.lexsort((merged.x, merged.y))), np.concatenate([d for _, d in results])
+    return merged.where(np.lexsort((merged.x, merged.y))), np.concatenate([d for _, d in made])
 
 
 def _tile(

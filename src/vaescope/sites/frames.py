@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.quantities import attributes
 from vaescope.sites.table import tabulate
 
 if TYPE_CHECKING:
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
 FEWEST = 2
 
 
-def every_frame(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
-    """One site in the middle of each frame, whose patch is the whole frame.
+def every_frame(image: xr.Dataset) -> xr.Dataset:
+    """Make one site in the middle of each frame, whose patch is the whole frame.
 
     Parameters
     ----------
     image : Dataset with `image` (time, channel, y, x), as in an image store.
-    settings : the checked part `sites` of a recipe.
 
     Returns
     -------
@@ -39,13 +39,10 @@ def every_frame(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
             expected="a stack, such as an npz file with `images` (n, height, width)",
             remedy="Set `sites: method: log` in the recipe to find the sites in a picture",
         )
-    side = max(height, width)
     ones = np.ones(frames)
     table = {
-        "frame": (np.arange(frames), "frame", "1"),
-        "y": (ones * (height - 1) / 2, "row", "px"),
-        "x": (ones * (width - 1) / 2, "column", "px"),
-        "near_edge": (np.zeros(frames, bool), "a patch around the site leaves the image", "1"),
+        "frame": (np.arange(frames), attributes("frame", "1")),
+        "y": (ones * (height - 1) / 2, attributes("row", "px")),
+        "x": (ones * (width - 1) / 2, attributes("column", "px")),
     }
-    attrs = {"spacing": float(side), "patch_size": float(side), "method": settings["method"]}
-    return tabulate(image, table, attrs, physical=False)
+    return tabulate(image, table, {"spacing": float(max(height, width))}, physical=False)

@@ -17,7 +17,7 @@ _NOISE_PIXELS = 200_000  # from which the variance of a pixel is estimated
 _FLOOR = np.finfo(float).tiny
 
 
-class Windows:
+class PixelWindows:
     """The pixels around every start: data, coordinates and which of them lie on the image."""
 
     def __init__(self, image: np.ndarray, start: np.ndarray, radius: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vaescope.sites.gaussians import Windows, render
+from vaescope.sites.gaussians import PixelWindows, render
 
 _ROUNDS = 14  # of: subtract the neighbours as now known, one step for every site
 # Wider Gaussians, in spacings, would fill the gap between neighbours and trade with the background.
@@ -54,7 +54,7 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     if count == 0:
         none = np.zeros(0)
         return Fit(np.zeros((0, 2)), np.zeros((0, 2)), none, none, none, none)
-    windows = Windows(image, start, radius=float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1)))
+    windows = PixelWindows(image, start, radius=float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1)))
     theta = windows.first_guess(width)
     # (y, x) stay near the start and the width within reason; a runaway is a failed fit.
     stray = 0.5 * spacing

@@ -8,22 +8,16 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
+from vaescope.quantities import attributes
+from vaescope.sites.settings import GAP, STEP
 
 if TYPE_CHECKING:
     import xarray as xr
 
-STEP = 0.4  # of the spacing: farther than this no atom is followed from frame to frame
-GAP = 2  # frames in which an atom may be missed
 MOST_SITES = 10_000  # of a frame: the costs of linking two frames are a matrix of sites by sites
 _ALONE = 1.05  # of the largest squared step: cost of an end or a beginning
 _ROUNDS = 4  # of taking the median displacement out and pairing again
 _BETTER = 1.05  # times as many pairs as without it must speak for a drift by correlation
-
-
-def refuse_tracks(settings: dict[str, Any]) -> None:
-    """Complain if tracks are asked for where sites are no atoms."""
-    if settings["track"]:
-        raise _impossible("these sites are no atoms")
 
 
 def _impossible(why: str) -> UserError:
@@ -35,8 +29,8 @@ def _impossible(why: str) -> UserError:
     )
 
 
-def wanted(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any]) -> bool:
-    """Whether the recipe, or else the image, asks for tracks.
+def wanted(image: xr.Dataset, sites: xr.Dataset, track: bool | None) -> bool:
+    """Whether the recipe's ``track``, or else the image, asks for tracks.
 
     Raises
     ------
@@ -45,13 +39,13 @@ def wanted(image: xr.Dataset, sites: xr.Dataset, settings: dict[str, Any]) -> bo
     frames = image.sizes["time"]
     most = int(np.bincount(sites["frame"].values).max(initial=0))
     possible = frames > 1 and most <= MOST_SITES
-    if settings["track"] is None:
+    if track is None:
         return possible
-    if settings["track"] and frames == 1:
+    if track and frames == 1:
         raise _impossible("one picture")
-    if settings["track"] and most > MOST_SITES:
+    if track and most > MOST_SITES:
         raise _impossible(f"up to {most} sites in a frame, more than {MOST_SITES}")
-    return bool(settings["track"])
+    return bool(track)
 
 
 def add_tracks(
@@ -81,11 +75,10 @@ def add_tracks(
     track = link(frame, place - moved[frame], largest, gap)
     found = sites.copy()
     length = np.bincount(track)[track]
-    about = {"long_name": "track: the same atom in several frames", "units": "1"}
+    about = attributes("track: the same atom in several frames", "1")
     found["track"] = ("site", track, about)
-    about = {"long_name": "sites of the track", "units": "1"}
-    found["track_length"] = ("site", length, about)
-    about = {"long_name": "drift of the whole frame since the first", "units": "px"}
+    found["track_length"] = ("site", length, attributes("sites of the track", "1"))
+    about = attributes("drift of the whole frame since the first", "px")
     found["drift"] = (("time", "axis"), moved, about)
     found = found.assign_coords(axis=["y", "x"], time=image["time"])
     found.attrs |= {

@@ -12,11 +12,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
+from vaescope.quantities import attributes
 from vaescope.sites import scale
 from vaescope.sites.table import tabulate
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from vaescope.sites.settings import Windows
 
 SPACINGS = 3.2  # side of a window where the image is periodic
 SHARE = 1 / 12  # of the image's shorter side, where it is not
@@ -26,66 +29,67 @@ MOST = 10_000  # windows chosen without being asked for more
 SEED = 0  # of the random places: the same windows for every model and every run
 
 
-def everywhere(image: xr.Dataset, settings: dict[str, Any]) -> xr.Dataset:
-    """Windows over every frame of an image.
+def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
+    """Lay windows over every frame of an image.
 
     Parameters
     ----------
     image : Dataset with `image` (time, channel, y, x), as in an image store.
-    settings : the checked part `sites` of a recipe: `patch_size` (px, side of a window), `stride`
-        (px between windows) or `count` (windows at random places of each frame).
+    settings : `window` (px, side of a window), `stride` (px between windows) or `count` (windows at
+        random places of each frame).
 
     Returns
     -------
-    Dataset over `site`, in the form of a sites store; a site is the middle of a window. Where the
-    image brings its truth, each window has that of the column nearest to its middle.
+    Dataset over `site`, in the form of a sites store; a site is the middle of a window, the
+    attribute `window` its side in px. Where the image brings its truth, each window has that of the
+    column nearest to its middle.
 
     Raises
     ------
     UserError : no window fits into the image.
     """
+
     frames = image.sizes["time"]
     height, width = image.sizes["y"], image.sizes["x"]
-    side = float(settings["patch_size"] or _side(image["image"][0, 0].data, height, width))
+    side = float(settings.window or _side(image["image"][0, 0].data, height, width))
     room = np.array([height, width]) - side
     if (room < 0).any():
         raise UserError(
             "no window fits into the image",
             found=f"windows of {side:g} px in an image of {height} × {width} px",
             expected="windows smaller than the image",
-            remedy="Set a smaller `patches: size` in the recipe",
+            remedy="Set a smaller `sites: window` in the recipe",
         )
     random = np.random.default_rng(SEED)
-    stride = float(settings["stride"] or _stride(side, room, frames))
+    stride = float(settings.stride or _stride(side, room, frames))
     places = []
     for _ in range(frames):
-        if settings["count"]:
-            here = (side - 1) / 2 + random.uniform(0, 1, (int(settings["count"]), 2)) * room
+        if settings.count:
+            here = (side - 1) / 2 + random.uniform(0, 1, (settings.count, 2)) * room
         else:
             here = _grid(room, stride, side)
         places.append(here)
     frame_of = np.repeat(np.arange(frames), [len(here) for here in places])
     y, x = np.concatenate(places).T
-    if settings["count"]:
+    if settings.count:
         stride = _apart(places, stride)
     columns = {
-        "frame": (frame_of, "frame", "1"),
-        "y": (y, "row of the middle", "px"),
-        "x": (x, "column of the middle", "px"),
-        "near_edge": (np.zeros(len(y), bool), "a patch around the site leaves the image", "1"),
+        "frame": (frame_of, attributes("frame", "1")),
+        "y": (y, attributes("row of the middle", "px")),
+        "x": (x, attributes("column of the middle", "px")),
     }
     attrs = {
         "spacing": stride,
-        "patch_size": side,
-        "spacing_estimated": settings["stride"] is None,
-        "method": settings["method"],
-        "regular": not settings["count"],
+        "window": side,
+        "spacing_estimated": settings.stride is None,
+        "regular": not settings.count,
     }
     return _with_truth(tabulate(image, columns, attrs), image)
 
 
 def _side(frame: Any, height: int, width: int) -> int:
     """A few spacings of a periodic image, a fixed share of another."""
+
     parts = [np.asarray(frame[part], float) for part in scale.crops(height, width)]
     side = SHARE * min(height, width)
     if all(np.ptp(part) > 0 for part in parts):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaescope.train.classes import STEADY, steadiness
+from vaescope.train.grouping import STEADY, steadiness
 
 BEYOND = 3  # numbers of classes tried beyond the one that was asked for
 LOOKED_AT = 2000  # sites on which mixtures are fitted

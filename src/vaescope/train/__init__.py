@@ -117,7 +117,7 @@ def training_data(patches: xr.Dataset, settings: ModelSettings, seed: int) -> Da
         )
     if count < SITES_PER_CLASS * settings.classes:
         raise UserError(
-            "too few sites for so many classes",
+            "too few sites for this number of classes",
             found=f"{count} patches and {settings.classes} classes",
             expected=f"at least {SITES_PER_CLASS} patches for each class",
             remedy="Lower `classes` of the model in the recipe, or use a larger image",

@@ -12,7 +12,7 @@ from torch import Tensor
 from vaescope.train.adam import Adam
 from vaescope.weights import load, save
 
-LAYOUT = 2  # of what a checkpoint holds: none of another is gone on from
+LAYOUT = 3  # of what a checkpoint holds: none of another is gone on from
 
 __all__ = ["LAYOUT", "load", "optimiser_state", "restore_optimiser", "save"]
 

@@ -1,342 +1,141 @@
-"""Waking the classes: they come when the pose stands, from what the models made of the sites.
+"""Activating the classes: they come once the pose is found, from what the models made of the sites.
 
-Classes that are learned from the first step on split by angle while the angle is still moving.
-So a model with classes is first trained without them; then the sites are grouped, the groups stand
-in for the posterior of the class for a while, and the whole bound takes over.
-
-Groups come from a mixture of normals on each member's content, which is the model's own prior. The
-content may be torn, though: one structure in several places, each another way up. A mixture then
-finds other groups whenever a few sites are left out, and a graph of the canonical pictures,
-compared as if they could be turned at will, takes its place if it is the steadier of the two. Then
-the turns are mended as well: for a while every site is told at which turn it lies so that one
-structure is drawn one way up.
+Classes that are learned from the first step on split by angle while the angle is still moving. So a
+model with classes is first trained without them; then the sites are grouped (``train.grouping``),
+the groups stand in for the posterior of the class for a while, and the whole bound takes over.
+Where one structure was drawn in several ways up, the turns are mended as well: for a while the
+turn of every site is given, so that one structure is drawn one way up.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
-from vaescope.models import orbit
-from vaescope.models.family import Family
-from vaescope.models.settings import ModelSettings
-
-CORE = ModelSettings.class_core  # unless the settings of the model say otherwise
-NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
-FITTED = 5000  # sites on which a mixture is fitted at most
-RESTARTS = 8
-"""Fits of the mixture from different starts; the likeliest is kept."""
-STEADY = 0.85  # adjusted Rand index between fits without a fifth of the sites
-TRIALS = 4
-LEFT_IN = 0.8
-MEASURED = 800  # canonical pictures in the graph; the others follow the likest of them
-DETAIL = (1.0, 1.5, 2.0, 3.0)  # components of the mixtures that labels name, per class
-PRIOR_VOTE = 0.1  # labels of every kind that a component has to begin with
-DOUBT = 0.01  # of what the graph of neighbours says
-SURE = 0.98  # probability of its group for a site of the graph
+from vaescope.models.family import Family, Side
+from vaescope.train.grouping import Groups, given, groups, moments, named
+from vaescope.train.schedule import Moment
 
 
-def mixture(
-    content: np.ndarray, classes: int, seed: int, core: float = CORE, restarts: int = RESTARTS
-) -> tuple[np.ndarray, ...]:
-    """Mixture of normals on content (site, latent).
+class Teaching:
+    """What teaches the classes of every member at first.
 
-    It is fitted to the share ``core`` of the sites, those in the densest places, so that the few
-    that belong nowhere (boundaries, debris) do not take a class for themselves; all sites are then
-    assigned.
-
-    Returns
-    -------
-    responsibility (site, class), weight (class,), mean (class, latent), covariance (class, latent,
-    latent).
+    ``assignment`` (member, site, class) probabilities from groups of the sites, None until the
+    classes are active; ``canonical_turn`` (member, site) the index of the turn at which each site
+    is to lie, None where no member's turns need mending. ``labels`` (site,) index of the known
+    class, -1 where there is none, or None. ``seeds`` of the groups, one per member.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
 
-    scale = content.std(0) + 1e-9
-    neighbours = min(6, len(content) - 1)
-    tree = cKDTree(content / scale)
-    distance = tree.query(content / scale, neighbours + 1)[0][:, -1]
-    dense = np.argsort(distance, kind="stable")[: max(int(core * len(content)), classes)]
-    dense = dense[np.linspace(0, len(dense) - 1, min(len(dense), FITTED)).round().astype(int)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = GaussianMixture(
-            classes,
-            covariance_type="full",
-            n_init=restarts,
-            reg_covar=NARROWEST,
-            random_state=seed,
-            max_iter=300,
-        ).fit(content[dense] / scale)
-    return (
-        model.predict_proba(content / scale),
-        model.weights_,
-        model.means_ * scale,
-        model.covariances_ * np.outer(scale, scale),
-    )
+    def __init__(self, model: Family, labels: Tensor | None, seeds: list[int]) -> None:
+        self.model, self.labels, self.seeds = model, labels, seeds
+        self.assignment: Tensor | None = None
+        self.canonical_turn: Tensor | None = None
 
+    @property
+    def _known(self) -> np.ndarray | None:
+        known = None if self.labels is None else self.labels.cpu().numpy()
+        return known if known is not None and (known >= 0).any() else None
 
-def moments(
-    content: np.ndarray, responsibility: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weight, mean and covariance, as ``mixture`` gives them, of given groups."""
-    total = responsibility.sum(0) + 1e-9
-    mean = responsibility.T @ content / total[:, None]
-    covariance = np.stack(
-        [
-            (responsibility[:, k, None] * (content - mean[k])).T @ (content - mean[k]) / total[k]
-            for k in range(len(total))
-        ]
-    )
-    narrowest = NARROWEST * content.var(0) + 1e-12
-    return total / total.sum(), mean, covariance + np.diag(narrowest)
+    def activate(self, contents: Tensor, angles: Tensor, structure: Tensor | None = None) -> None:
+        """Start the classes of every member from groups of its sites.
 
+        Parameters
+        ----------
+        contents : (member, site, latent) content of the training sites.
+        angles : (member, site) their angles, rad.
+        structure : (member, site) groups that are known already, from prototypes.
+        """
+        model = self.model
+        settings, device = model.settings, model.mixture.mean.device
+        assignments, turns, torn = [], [], False
+        for k, seed in enumerate(self.seeds):
+            values = contents[k].double().cpu().numpy()
+            pictures = _canonical(model, k) if settings.rotation else None
+            if structure is None:
+                found = groups(values, pictures, settings.classes, seed, settings.class_core)
+            else:
+                found = given(values, structure[k].cpu().numpy(), settings.classes)
+            if self._known is not None:
+                found = named(values, found, self._known, settings.classes, seed)
+            angle = angles[k]
+            if found.turn is not None:
+                torn = True
+                angle = angle + torch.as_tensor(found.turn, dtype=angle.dtype, device=angle.device)
+            turns.append((angle / model.step).round().long() % len(model.turns))
+            self._place(k, found.weight, found.mean, found.covariance)
+            assignments.append(
+                torch.as_tensor(found.responsibility, dtype=torch.float32, device=device)
+            )
+        model.mixture.activate()
+        self.assignment = torch.stack(assignments)
+        self.canonical_turn = torch.stack(turns) if torn else None
 
-def steadiness(group: Callable[[np.ndarray, int], np.ndarray], count: int, seed: int) -> float:
-    """How far groups survive leaving a fifth of the sites out: mean adjusted Rand index.
+    def recentre(self, contents: Tensor) -> None:
+        """Put every class where its sites are now; without active classes, do nothing.
 
-    ``group`` takes rows and a seed and gives their groups. Source: Ben-Hur, Elisseeff & Guyon,
-    Pac. Symp. Biocomput. 2002, 6.
-    """
-    from sklearn.metrics import adjusted_rand_score
+        Contents (member, site, latent) move while the classes are taught, further than the classes'
+        own places follow in so few steps. Known labels are spread anew: content that the classes
+        have parted lets them go further. The assignment changes in its place in memory, where
+        recorded steps find it.
+        """
+        if self.assignment is None:
+            return
+        out = self.assignment.clone()
+        for k, (content, assignment) in enumerate(zip(contents, self.assignment, strict=True)):
+            values, share = content.double().cpu().numpy(), assignment.double().cpu().numpy()
+            if self._known is not None:
+                of_groups = Groups(share, *moments(values, share))
+                classes = share.shape[1]
+                found = named(values, of_groups, self._known, classes, self.seeds[k])
+                share = found.responsibility
+                out[k] = torch.as_tensor(share, dtype=out.dtype, device=out.device)
+            self._place(k, *moments(values, share))
+        self.assignment.copy_(out)
 
-    rng = np.random.default_rng(seed)
-    found = np.full((TRIALS, count), -1)
-    for trial in found:
-        rows = np.sort(rng.choice(count, int(LEFT_IN * count), replace=False))
-        trial[rows] = group(rows, int(rng.integers(2**31)))
-    scores = []
-    for k, one in enumerate(found):
-        for other in found[:k]:
-            both = (one >= 0) & (other >= 0)
-            scores.append(adjusted_rand_score(one[both], other[both]))
-    return float(np.mean(scores))
+    def tell(self, side: Side, chosen: Tensor, moment: Moment) -> None:
+        """Add to ``side`` what is taught of the chosen sites (member, site) at a moment."""
+        if self.assignment is not None and (moment.teaches_classes or self.labels is not None):
+            side.target_assignment = of_sites(self.assignment, chosen)
+            weight = torch.as_tensor(
+                moment.teacher_weight, dtype=torch.float32, device=chosen.device
+            )
+            side.teacher_weight = weight.expand(chosen.shape)
+            if self.labels is not None:
+                side.teacher_weight = torch.where(
+                    self.labels[chosen] >= 0, 1.0, side.teacher_weight
+                )
+        if self.canonical_turn is not None and moment.teaches_turns:
+            side.turn = of_sites(self.canonical_turn, chosen)
 
-
-def graph_groups(distance: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """Groups (row,) of pictures from their distances (row, row): spectral clustering of the graph
-    of nearest neighbours (von Luxburg, Stat. Comput. 17 (2007) 395)."""
-    from sklearn.cluster import SpectralClustering
-
-    similarity = orbit.neighbours(distance)
-    typical = float(np.median(similarity.data))
-    similarity.data = np.exp(-((similarity.data / typical) ** 2)) + 1e-6
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of parts that do not hang together: so much the better
-        return SpectralClustering(
-            classes, affinity="precomputed", assign_labels="cluster_qr", random_state=seed
-        ).fit_predict(similarity.toarray())
-
-
-@dataclass
-class Groups:
-    """``responsibility`` (site, class), ``weight`` (class,), ``mean`` (class, latent),
-    ``covariance`` (class, latent, latent); ``turn`` (site,) rad by which each canonical picture is
-    turned against its neighbours, None where that needs no mending."""
-
-    responsibility: np.ndarray
-    weight: np.ndarray
-    mean: np.ndarray
-    covariance: np.ndarray
-    turn: np.ndarray | None = None
-
-
-def groups(
-    content: np.ndarray,
-    pictures: Callable[[np.ndarray], np.ndarray] | None,
-    classes: int,
-    seed: int,
-    core: float = CORE,
-) -> Groups:
-    """Groups of the sites of one member.
-
-    Parameters
-    ----------
-    content : (site, latent).
-    pictures : canonical pictures of given content; None where angles mean nothing.
-    core : share of the sites on which mixtures are fitted.
-    """
-    plain = Groups(*mixture(content, classes, seed, core))
-    if pictures is None:
-        return plain
-
-    def by_mixture(rows: np.ndarray, start: int) -> np.ndarray:
-        return mixture(content[rows], classes, start, core, restarts=2)[0].argmax(1)
-
-    steady = steadiness(by_mixture, len(content), seed)
-    if steady >= STEADY:
-        return plain
-    count = len(content)
-    rows = np.unique(np.linspace(0, count - 1, min(count, MEASURED)).round().astype(int))
-    drawn = orbit.harmonics(pictures(content[rows]))
-    distance = orbit.distances(drawn)
-
-    def by_graph(some: np.ndarray, start: int) -> np.ndarray:
-        return graph_groups(distance[np.ix_(some, some)], classes, start)
-
-    if steadiness(by_graph, len(rows), seed) <= steady:
-        return plain
-    of_rows = graph_groups(distance, classes, seed)
-    every = orbit.harmonics(pictures(content))
-    found = given(content, of_rows[orbit.most_similar(every, drawn)], classes)
-    measured, _ = orbit.transport(drawn, orbit.neighbours(distance))
-    found.turn, _ = orbit.turns_of_rest(every, drawn, measured)
-    return found
-
-
-def given(content: np.ndarray, group: np.ndarray, classes: int) -> Groups:
-    """Groups (site,) as indices, as ``groups`` gives them, for content (site, latent)."""
-    sure = np.full((len(content), classes), (1 - SURE) / max(classes - 1, 1))
-    sure[np.arange(len(content)), group] = SURE
-    return Groups(sure, *moments(content, sure))
-
-
-def wake(
-    model: Family,
-    contents: Tensor,
-    angles: Tensor,
-    seeds: list[int],
-    labels: Tensor | None = None,
-    structure: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    """Start the classes of every member from groups of its sites.
-
-    Parameters
-    ----------
-    contents : (member, site, latent) upright content of the training sites.
-    angles : (member, site) their angles, rad.
-    seeds : one per member.
-    labels : (site,) index of the known class, -1 where there is none.
-    structure : (member, site) groups that are known already, from prototypes.
-
-    Returns
-    -------
-    (member, site, class) assignments from which the classes learn at first, and (member, site) the
-    turns, as indices, at which the sites are to lie at first; None if no member's need mending.
-    """
-    classes = model.settings.classes
-    known = None if labels is None else labels.cpu().numpy()
-    target_assignment, upright, torn = [], [], False
-    for k, seed in enumerate(seeds):
-        values = contents[k].double().cpu().numpy()
-        pictures = _canonical(model, k) if model.settings.rotation else None
-        if structure is None:
-            found = groups(values, pictures, classes, seed, model.settings.class_core)
-        else:
-            found = given(values, structure[k].cpu().numpy(), classes)
-        if known is not None and (known >= 0).any():
-            found = named(values, found, known, classes, seed)
-        angle = angles[k]
-        if found.turn is not None:
-            torn = True
-            angle = angle + torch.as_tensor(found.turn, dtype=angle.dtype, device=angle.device)
-        steps = len(model.turns)
-        upright.append((angle / model.step).round().long() % steps)
-        device = model.mixture.mean.device
-        model.mixture.place(
-            k,
-            *(
-                torch.as_tensor(part, dtype=torch.float32, device=device)
-                for part in (found.weight, found.mean, found.covariance)
-            ),
+    def _place(self, member: int, *of_groups: np.ndarray) -> None:
+        """Put the classes of a member at the weight, mean and covariance of groups."""
+        device = self.model.mixture.mean.device
+        self.model.mixture.place(
+            member,
+            *(torch.as_tensor(part, dtype=torch.float32, device=device) for part in of_groups),
         )
-        target_assignment.append(
-            torch.as_tensor(found.responsibility, dtype=torch.float32, device=device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For a checkpoint."""
+        both = {"assignment": self.assignment, "canonical_turn": self.canonical_turn}
+        return {f"teaching/{name}": value for name, value in both.items() if value is not None}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put the tensors of a checkpoint back."""
+        device = self.model.mixture.mean.device
+        assignment, turn = (
+            None if (value := tensors.get(f"teaching/{name}")) is None else value.to(device)
+            for name in ("assignment", "canonical_turn")
         )
-    model.mixture.wake()
-    return torch.stack(target_assignment), torch.stack(upright) if torn else None
+        self.assignment, self.canonical_turn = assignment, turn
 
 
-def settle(
-    model: Family,
-    contents: Tensor,
-    target_assignment: Tensor,
-    seeds: list[int],
-    labels: Tensor | None = None,
-) -> Tensor:
-    """Put every class where its sites are now.
-
-    Contents (member, site, latent) move while the classes are taught, further than their own
-    places follow in so few steps. Known labels (site,) are spread anew: content that the classes
-    have parted lets them go further.
-
-    Returns
-    -------
-    (member, site, class) ``target_assignment``, or what the labels make of it now.
-    """
-    known = None if labels is None else labels.cpu().numpy()
-    out = target_assignment.clone()
-    device = model.mixture.mean.device
-    for k, (content, groups_of) in enumerate(zip(contents, target_assignment, strict=True)):
-        values, share = content.double().cpu().numpy(), groups_of.double().cpu().numpy()
-        if known is not None and (known >= 0).any():
-            weight, mean, covariance = moments(values, share)
-            share = named(
-                values, Groups(share, weight, mean, covariance), known, share.shape[1], seeds[k]
-            ).responsibility
-            out[k] = torch.as_tensor(share, dtype=out.dtype, device=device)
-        found = moments(values, share)
-        model.mixture.place(
-            k, *(torch.as_tensor(part, dtype=torch.float32, device=device) for part in found)
-        )
-    return out
-
-
-def named(content: np.ndarray, found: Groups, known: np.ndarray, classes: int, seed: int) -> Groups:
-    """Groups renamed and regrouped by the known labels (site,), -1 where there is none.
-
-    Labels spread over the graph of nearest neighbours in content (Zhou et al., NIPS 16 (2003) 321),
-    and name the components of mixtures; the two views are multiplied. Classes without any label
-    keep what the groups say.
-    """
-    from sklearn.semi_supervised import LabelSpreading
-
-    scale = content.std(0) + 1e-9
-    spread = LabelSpreading(kernel="knn", n_neighbors=min(10, len(content) - 1), alpha=0.9)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sites that no label reaches
-        spread.fit(content / scale, known)
-    there = spread.classes_.astype(int)
-    near = np.nan_to_num(spread.label_distributions_)
-    view = by_mixtures(content, known, there, classes, seed)
-    probability = np.full((len(content), classes), 1e-6)
-    probability[:, there] += view * (near + DOUBT)
-    responsibility = found.responsibility
-    reached = near.sum(1) > 0.5
-    # Groups that no label reaches are classes of their own, as far as there are any left.
-    free = [k for k in range(classes) if k not in set(known[known >= 0])]
-    if free:
-        share = responsibility[reached].sum(0) / np.maximum(responsibility.sum(0), 1e-9)
-        for k, group in zip(free, np.argsort(share), strict=False):
-            probability[:, k] = responsibility[:, group] * (1 - share[group])
-    probability /= probability.sum(1, keepdims=True)
-    is_known = known >= 0
-    probability[is_known] = np.eye(classes)[known[is_known]]
-    weight, mean, covariance = moments(content, probability)
-    return Groups(probability, weight, mean, covariance, found.turn)
-
-
-def by_mixtures(
-    content: np.ndarray, known: np.ndarray, there: np.ndarray, classes: int, seed: int
-) -> np.ndarray:
-    """Probability (site, label that is ``there``) by mixtures whose components take the labels of
-    the known sites in them, the mean over coarse and fine mixtures: fine ones part what a coarse
-    one throws together, coarse ones reach where a fine one has no label."""
-    total = np.zeros((len(content), len(there)))
-    most = int((known >= 0).sum() // 2)
-    for detail in DETAIL:
-        count = max(min(round(detail * classes), most), 1)
-        share = mixture(content, count, seed, restarts=1)[0]
-        votes = np.stack([share[known == k].sum(0) for k in there], axis=1) + PRIOR_VOTE
-        total += share @ (votes / votes.sum(1, keepdims=True))
-    return total / len(DETAIL)
+def of_sites(values: Tensor, chosen: Tensor) -> Tensor:
+    """Values (member, site, …) of the sites ``chosen`` (member, site) of each member."""
+    return torch.stack([values[k, rows] for k, rows in enumerate(chosen)])
 
 
 def _canonical(model: Family, member: int) -> Callable[[np.ndarray], np.ndarray] | None:

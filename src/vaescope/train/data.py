@@ -1,4 +1,4 @@
-"""What a model is shown: patches, and what its recipe lets it know of them."""
+"""The data of a training: patches, and what its recipe lets a model know of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope import samples
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
+from vaescope.sites.neighbours import neighbours
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 PREFIX = "truth_"
 """Of the variables that come with patches; a model sees those that its settings name, no other."""
 
-NEIGHBOURS = 6  # sites beside a site that smoothness compares it with
 MOST_LEVELS = 64  # distinct whole numbers that are still classes
 
 
@@ -61,7 +62,7 @@ class Codec:
                 new = np.setdiff1d(values, condition["levels"])
                 if len(new):
                     raise UserError(
-                        f"the model was never told of some values of `{condition['name']}`",
+                        f"the model was not trained with some values of `{condition['name']}`",
                         found=", ".join(f"{v:g}" for v in new[:5]),
                         expected="some of " + ", ".join(f"{v:g}" for v in condition["levels"]),
                     )
@@ -93,7 +94,7 @@ class Data:
         return len(self.patches)
 
     def rows(self, chosen: np.ndarray) -> Data:
-        """The same of some sites."""
+        """The patches, and what is known of them, of some sites."""
         same = self.target is self.patches
         patches = np.ascontiguousarray(self.patches[chosen])
         return replace(
@@ -122,23 +123,13 @@ class Data:
     def neighbours(self) -> np.ndarray | None:
         """Indices (site, NEIGHBOURS) of the nearest sites of the same frame; None where frames
         hold too few sites to speak of neighbours."""
-        from scipy.spatial import cKDTree
-
-        frame = self.position[:, 0]
-        near = np.zeros((len(self), NEIGHBOURS), int)
-        for one in np.unique(frame):
-            here = np.flatnonzero(frame == one)
-            if len(here) <= NEIGHBOURS:
-                return None
-            tree = cKDTree(self.position[here, 1:])
-            near[here] = here[tree.query(self.position[here, 1:], NEIGHBOURS + 1)[1][:, 1:]]
-        return near
+        return neighbours(self.position[:, 0], self.position[:, 1:])
 
 
 def gather(
     patches: xr.Dataset, settings: ModelSettings, codec: Codec | None = None, seed: int = 0
 ) -> Data:
-    """What a model with these settings is shown of a Dataset of patches.
+    """Gather what a model with these settings is trained on from a Dataset of patches.
 
     Parameters
     ----------
@@ -149,9 +140,9 @@ def gather(
 
     Raises
     ------
-    UserError : a variable is missing, has the wrong shape, or holds what no model can be told.
+    UserError : a variable is missing, has the wrong shape, or holds values that no model can use.
     """
-    pictures = np.ascontiguousarray(patches["patch"].values, dtype=np.float32)
+    pictures = samples.pixels(patches)
     columns = {
         name: _column(patches, name, "condition", complete=True)
         for name in settings.condition or []
@@ -170,7 +161,7 @@ def gather(
         labels = np.full(len(known), -1)
         for index, level in enumerate(codec.levels):
             labels[known == level] = index
-        labels = _told(labels, held_out, settings.labels_per_class, seed)
+        labels = _used(labels, held_out, settings.labels_per_class, seed)
     target = pictures if settings.target is None else _pictures(patches, settings.target)
     zero = np.zeros(len(pictures))
     position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
@@ -180,17 +171,18 @@ def gather(
     )
 
 
-def _told(labels: np.ndarray, held_out: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most so many labels of each class, chosen by chance; 0: all. None of those held out."""
+def _used(labels: np.ndarray, held_out: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Labels (site,) that training uses: at most ``most`` of each class, chosen at random (0: all),
+    and none of sites held out; -1 elsewhere."""
     labels = np.where(held_out, -1, labels)
     if not most:
         return labels
     rng = np.random.default_rng(seed)
-    told = np.full_like(labels, -1)
+    used = np.full_like(labels, -1)
     for k in np.unique(labels[labels >= 0]):
         rows = np.flatnonzero(labels == k)
-        told[rng.choice(rows, min(most, len(rows)), replace=False)] = k
-    return told
+        used[rng.choice(rows, min(most, len(rows)), replace=False)] = k
+    return used
 
 
 def _find(patches: xr.Dataset, name: str) -> xr.DataArray | None:

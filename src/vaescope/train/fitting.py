@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -20,16 +20,17 @@ from torch import Tensor
 from vaescope.models import elbo
 from vaescope.models.family import Family, PhysicsLoss, Side
 from vaescope.models.pose_parts import ANGLE
-from vaescope.models.register import Freedom
 from vaescope.models.settings import ModelSettings
-from vaescope.train import checkpoint, prototypes
+from vaescope.train import checkpoint
 from vaescope.train.adam import Adam
-from vaescope.train.classes import settle, wake
+from vaescope.train.classes import Teaching
 from vaescope.train.data import Data
 from vaescope.train.device_data import DeviceData
+from vaescope.train.history import History
 from vaescope.train.memory import Memory
 from vaescope.train.replay import Replay
 from vaescope.train.schedule import Moment, TrainingSchedule
+from vaescope.train.start_poses import StartPoses
 from vaescope.train.top_turns import TopTurns
 
 RECORD_EVERY = 20  # steps averaged in one row of the history
@@ -65,6 +66,16 @@ def optimiser_of(model: Family) -> tuple[Adam, list[str]]:
     return Adam(groups, betas=(0.9, 0.99)), weights + scalars
 
 
+class State(Protocol):
+    """What a training remembers between its steps, beside weights and random numbers."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For a checkpoint, by names that no other state has."""
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put the tensors of a checkpoint back."""
+
+
 class Fitting:
     """One training of some members, from its first step or from a checkpoint."""
 
@@ -81,7 +92,7 @@ class Fitting:
         shown: DeviceData | None = None,
     ) -> None:
         self.settings, self.members, self.seed, self.device = settings, members, seed, device
-        self.plan, self.key, self.codec = TrainingSchedule(settings), key, data.codec
+        self.schedule, self.key, self.codec = TrainingSchedule(settings), key, data.codec
         self.shown = shown or DeviceData.of(data, settings, device)
         self.generators = [
             torch.Generator().manual_seed(member_seed(seed, member)) for member in members
@@ -97,57 +108,51 @@ class Fitting:
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
-        self.target_assignment: Tensor | None = None
-        self.upright: Tensor | None = None
-        self.start: dict[str, Tensor] | None = None
-        self.history: list[dict[str, Any]] = []
-        self.recorded = elbo.columns(self.model.parts, settings.classes)
-        self.sums = torch.zeros(len(self.recorded), len(members), device=device)
-        self.summed = 0  # steps
+        columns = elbo.columns(self.model.parts, settings.classes)
+        self.history = History(columns, members, device)
+        seeds = [seed % 2**32 for seed in self._seeds("classes")]  # as scikit-learn takes them
+        self.teaching = Teaching(self.model, self.shown.labels, seeds)
+        self.start = StartPoses(self.model, self._seeds("prototypes"))
         self.memory = Memory.of(data, settings, len(members), device)
-        self.followed = TopTurns.of(self.shown, self.plan, len(members))
+        self.top_turns = TopTurns.of(self.shown, self.schedule, len(members))
+        optional: list[State | None] = [self.memory, self.top_turns]
+        self.states: list[State] = [self.history, self.teaching, self.start]
+        self.states += [state for state in optional if state is not None]
         # Of a user's own function nobody knows whether it can be recorded.
         self.replay = Replay(device) if device.type == "cuda" and physics is None else None
 
-    def run(self, save_to: Path | None, log: Log, told: Callable[[], None] = lambda: None) -> None:
-        """Train to the end, leaving checkpoints on the way; ``told`` is called at every step."""
+    def _seeds(self, purpose: str) -> list[int]:
+        """A seed for each member and a purpose."""
+        return [member_seed(self.seed, member, purpose) for member in self.members]
+
+    def run(
+        self, save_to: Path | None, log: Log, report: Callable[[], None] = lambda: None
+    ) -> None:
+        """Train to the end, leaving checkpoints on the way; ``report`` is called after a step."""
         started = time.perf_counter()
-        spent = self.history[-1]["seconds"] if self.history else 0.0
-        if self.settings.prototypes and self.start is None:
+        spent = self.history.seconds
+        if self.settings.prototypes and self.start.values is None:
             log(f"members {self.members}: laying patches onto prototypes")
-            self.start = self.first_poses()
-        seeds = [member_seed(self.seed, m, "classes") % 2**32 for m in self.members]
+            self.start.find(self.shown.patches)
         while self.step < self.settings.steps:
-            if self.step == self.plan.wake_step:
-                log(f"members {self.members}: the pose stands, waking the classes")
-                structure = None if self.start is None else self.start["structure"]
-                self.target_assignment, self.upright = wake(
-                    self.model, *self.contents(), seeds, self.shown.labels, structure
-                )
-            elif self.step in self.plan.settling and self.target_assignment is not None:
-                # In its place, where recorded steps find it.
-                self.target_assignment.copy_(
-                    settle(
-                        self.model,
-                        self.contents()[0],
-                        self.target_assignment,
-                        seeds,
-                        self.shown.labels,
-                    )
-                )
+            if self.step == self.schedule.activation_step:
+                log(f"members {self.members}: the pose is found, the classes become active")
+                self.teaching.activate(*self.contents(), self.start.structure)
+            elif self.step in self.schedule.recentring:
+                self.teaching.recentre(self.contents()[0])
             self.one_step()
             self.step += 1
             if self.step % RECORD_EVERY == 0 or self.step == self.settings.steps:
                 self.record(spent + time.perf_counter() - started)
-            told()
+            report()
             if save_to is not None and self.step % SAVE_EVERY == 0:
                 self.save(save_to)
-        last = self.history[-len(self.members) :]
-        log(f"members {self.members}: ELBO {', '.join(format(row['elbo'], '.1f') for row in last)}")
+        bounds = ", ".join(format(row["elbo"], ".1f") for row in self.history.last)
+        log(f"members {self.members}: ELBO {bounds}")
 
     def one_step(self) -> None:
         """One step of Adam on a batch of its own for every member."""
-        moment = self.plan.moment(self.step, len(self.shown))
+        moment = self.schedule.moment(self.step, len(self.shown))
         every = len(self.model.turns)
         turns = every if moment.keep is None else min(moment.keep, every)
         shape = (moment.sites, turns, self.model.noise_size())
@@ -159,18 +164,20 @@ class Fitting:
             self.advance(chosen.to(self.device), noise.to(self.device), moment)
         else:
             self.replay(
-                (moment.alike, self.model.mixture.is_awake),
+                (moment.alike, self.model.mixture.is_active),
                 (chosen, noise, torch.tensor(moment.numbers())),
                 lambda given: self.advance(given[0], given[1], moment.with_numbers(given[2])),
             )
-        self.summed += 1
+        self.history.steps += 1
 
     def advance(self, chosen: Tensor, noise: Tensor, moment: Moment) -> None:
         """The step on sites ``chosen`` (member, site), with noise (member, site, turn, number)."""
-        side = self.side(chosen, moment)
+        side = Side(conditions=self.shown.conditions[chosen])
+        self.teaching.tell(side, chosen, moment)
+        self.start.tell(side, chosen)
         copies = self.copies_of(chosen, side, moment)
         if self.memory is not None:
-            self.memory.look(self.model, chosen, copies, self.shown.conditions[chosen])
+            self.memory.renew(self.model, chosen, copies, self.shown.conditions[chosen])
             side.near_content, side.near_class = self.memory.near(chosen)
         terms = self.model(
             self.shown.target[chosen],
@@ -188,64 +195,16 @@ class Fitting:
         loss.backward()
         self.clip()
         self.optimiser.step()
-        means = [terms.recorded(name).detach().mean(1) for name in self.recorded]
-        self.sums += torch.stack(means)
+        self.history.add(terms)
 
     def copies_of(self, chosen: Tensor, side: Side, moment: Moment) -> Tensor:
-        """Turned copies (member, site, turn, pixels) of the chosen patches; of the turns to follow
-        alone, where ``side`` is told here which they are."""
+        """Turned copies (member, site, turn, pixels) of the chosen patches: all, or those of their
+        likeliest turns alone, which ``side`` then names."""
         choose = moment.keep is not None and side.turn is None
-        if not choose or self.followed is None or self.shown.cached is None:
+        if not choose or self.top_turns is None or self.shown.cached is None:
             return self.shown.copies(chosen)
-        side.top_turns = self.followed.of_batch(self.model, chosen, self.step)
+        side.top_turns = self.top_turns.of_batch(self.model, chosen, self.step)
         return self.shown.cached[chosen.unsqueeze(-1), side.top_turns]
-
-    def first_poses(self) -> dict[str, Tensor]:
-        """Structure, turn and other parts of the pose (member, site, …) from prototypes."""
-        settings = self.settings
-        found = []
-        with self.device:
-            freedom = Freedom.of(
-                settings.rotation,
-                settings.symmetry,
-                settings.prototype_strain,
-                settings.offset_sd if settings.offsets else 0.0,
-            )
-            for member in self.members:
-                generator = torch.Generator("cpu")
-                generator.manual_seed(member_seed(self.seed, member, "prototypes"))
-                start = prototypes.find(
-                    self.shown.patches, settings.prototypes, freedom, generator, settings.classes
-                )
-                parts = {"structure": start.structure, "turn": start.turns(self.model)}
-                found.append(parts | start.parts(self.model))
-        return {name: torch.stack([parts[name] for parts in found]) for name in found[0]}
-
-    def side(self, chosen: Tensor, moment: Moment) -> Side:
-        """What is known of the chosen sites (member, site) beside their pictures."""
-        side = Side(conditions=self.shown.conditions[chosen])
-        labels = self.shown.labels
-        if self.target_assignment is not None and (moment.target_assignment or labels is not None):
-            side.target_assignment = torch.stack(
-                [self.target_assignment[k, rows] for k, rows in enumerate(chosen)]
-            )
-            teacher_weight = torch.as_tensor(
-                moment.teacher_weight, dtype=torch.float32, device=self.device
-            )
-            side.teacher_weight = teacher_weight.expand(chosen.shape)
-            if labels is not None:
-                side.teacher_weight = torch.where(labels[chosen] >= 0, 1.0, side.teacher_weight)
-        if self.upright is not None and moment.mended:
-            side.turn = torch.stack([self.upright[k, rows] for k, rows in enumerate(chosen)])
-        if self.start is not None:
-            told = {
-                name: torch.stack([value[k, rows] for k, rows in enumerate(chosen)])
-                for name, value in self.start.items()
-            }
-            side.turn = told["turn"]
-            names = [part.name for part in self.model.parts if part.name in told]
-            side.pose = {name: (told[name], told[f"{name}_error"]) for name in names}
-        return side
 
     def clip(self, largest: float = 100.0) -> None:
         """Limit the length of each member's gradient."""
@@ -260,21 +219,13 @@ class Fitting:
 
     def record(self, seconds: float) -> None:
         """Close one row of history per member."""
-        epoch = self.plan.seen(self.step, len(self.shown)) / len(self.shown)
-        means = (self.sums / self.summed).T.tolist()
-        for k, member in enumerate(self.members):
-            row: dict[str, Any] = {
-                "member": member,
-                "step": self.step,
-                "epoch": round(epoch, 3),
-                "phase": "classes" if self.step > self.plan.wake_step else "pose",
-            }
-            row |= dict(zip(self.recorded, means[k], strict=True))
-            row["learning_rate"] = self.plan.learning_rate(self.step - 1)
-            row["seconds"] = round(seconds, 3)
-            self.history.append(row)
-        self.sums.zero_()
-        self.summed = 0
+        seen = self.schedule.seen(self.step, len(self.shown))
+        moment = {
+            "step": self.step,
+            "epoch": round(seen / len(self.shown), 3),
+            "phase": "classes" if self.step > self.schedule.activation_step else "pose",
+        }
+        self.history.close(moment, self.schedule.learning_rate(self.step - 1), seconds)
 
     @torch.no_grad()
     def contents(self) -> tuple[Tensor, Tensor]:
@@ -283,8 +234,8 @@ class Fitting:
         parts, angles = [], []
         for rows in torch.arange(len(self.shown), device=self.device).split(256):
             chosen = rows.expand(len(self.members), -1)
-            told = self.shown.conditions[chosen]
-            encoded = self.model.encoder(self.shown.copies(chosen), told)
+            conditions = self.shown.conditions[chosen]
+            encoded = self.model.encoder(self.shown.copies(chosen), conditions)
             best = encoded.turn_logit.argmax(-1, keepdim=True)
             picked = encoded.pick(best)
             parts.append(picked.content[0].squeeze(2))
@@ -308,23 +259,9 @@ class Fitting:
         tensors |= {
             f"generator/{k}": generator.get_state() for k, generator in enumerate(self.generators)
         }
-        tensors["sums"] = self.sums
-        if self.target_assignment is not None:
-            tensors["taught"] = self.target_assignment
-        if self.upright is not None:
-            tensors["upright"] = self.upright
-        if self.start is not None:
-            tensors |= {f"start/{name}": value for name, value in self.start.items()}
-        if self.memory is not None:
-            tensors |= self.memory.tensors()
-        if self.followed is not None:
-            tensors |= self.followed.tensors()
-        facts = {
-            "key": self.key,
-            "step": self.step,
-            "summed": self.summed,
-            "history": self.history,
-        }
+        for state in self.states:
+            tensors |= state.tensors()
+        facts = {"key": self.key, "step": self.step, **self.history.facts()}
         checkpoint.save(path, tensors, facts)
 
     def resume(self, path: Path) -> bool:
@@ -338,21 +275,10 @@ class Fitting:
         checkpoint.restore_optimiser(self.optimiser, self.names, tensors)
         for k, generator in enumerate(self.generators):
             generator.set_state(tensors[f"generator/{k}"])
-        self.sums.copy_(tensors["sums"])
-        self.summed = facts["summed"]
-        target_assignment = tensors.get("taught")
-        self.target_assignment = (
-            None if target_assignment is None else target_assignment.to(self.device)
-        )
-        upright = tensors.get("upright")
-        self.upright = None if upright is None else upright.to(self.device)
-        start = {n.removeprefix("start/"): v for n, v in tensors.items() if n.startswith("start/")}
-        self.start = {n: v.to(self.device) for n, v in start.items()} or None
-        if self.memory is not None:
-            self.memory.restore(tensors)
-        if self.followed is not None:
-            self.followed.restore(tensors)
-        self.step, self.history = facts["step"], facts["history"]
+        for saved in self.states:
+            saved.restore(tensors)
+        self.history.restore_facts(facts)
+        self.step = facts["step"]
         return True
 
     def member_state(self, k: int) -> dict[str, Tensor]:
@@ -361,7 +287,7 @@ class Fitting:
 
     def facts(self, k: int) -> dict[str, Any]:
         """Architecture and outcome of the k-th member, for the header of its file."""
-        last = [row for row in self.history if row["member"] == self.members[k]][-1]
+        last = self.history.last[k]
         # No prior holds the latents of an autoencoder: only training tells where they lie.
         spread = None if self.settings.stochastic else self.spread(k)
         return {

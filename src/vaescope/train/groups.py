@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LOOK = 0.3  # seconds between two looks at how far a process is
 
 Log = Callable[[str], None]
-Told = Callable[[int, float], None]  # the step reached, at first that of the start, and the bound
+Report = Callable[[int, float], None]  # the step reached, at first that of the start, and the bound
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Work:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "shown"}
 
-    def train(self, group: list[int], log: Log, told: Told) -> Trained:
+    def train(self, group: list[int], log: Log, report: Report) -> Trained:
         """Train one group to the end, or go on from its checkpoint."""
         if self.device.type == "cpu":
             one_thread()
@@ -92,11 +92,11 @@ class Work:
         )
         if fitting.resume(path):
             log(f"members {group}: going on from step {fitting.step}")
-        told(fitting.step, _bound(fitting))
-        fitting.run(path, log, lambda: told(fitting.step, _bound(fitting)))
+        report(fitting.step, _bound(fitting))
+        fitting.run(path, log, lambda: report(fitting.step, _bound(fitting)))
         fitting.save(path)
         members = [(fitting.member_state(k), fitting.facts(k)) for k in range(len(group))]
-        return Trained(members, fitting.history)
+        return Trained(members, fitting.history.rows)
 
 
 def train_all(
@@ -184,7 +184,7 @@ class _Pace:
 
 def _bound(fitting: Fitting) -> float:
     """The bound last recorded, a mean over the members; NaN before there is any."""
-    last = fitting.history[-len(fitting.members) :]
+    last = fitting.history.last
     return sum(row["elbo"] for row in last) / len(last) if last else float("nan")
 
 
@@ -247,9 +247,9 @@ def _elsewhere(group: list[int], file: Path, parent: int) -> tuple[Trained, list
     lines: list[str] = []
     reached = np.memmap(file, float, "r+", shape=(3,))  # the first step, the last, and the bound
 
-    def told(step: int, bound: float) -> None:
+    def report(step: int, bound: float) -> None:
         reached[:] = step if reached[0] < 0 else reached[0], step, bound
         if os.getppid() != parent:  # nobody is left to take the result
             os._exit(1)
 
-    return _received.train(group, lines.append, told), lines
+    return _received.train(group, lines.append, report), lines

@@ -1,7 +1,7 @@
-"""What was last thought of every site: so that neighbours can be compared without being encoded.
+"""The last content and class of every site: neighbours are compared without being encoded.
 
-The neighbourhood enters the bound in mean field: a site sees the mean content and the mean class of
-its neighbours as they were when they were last looked at.
+The neighbourhood enters the bound in mean field: by the mean content and the mean class of a site's
+neighbours as they were when each was last encoded.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from vaescope.train.data import Data
 
 
 class Memory:
-    """Content (member, site, latent) and class (member, site, class) as last seen.
+    """Content (member, site, latent) and class (member, site, class) as last encoded.
 
-    ``known`` (member, site) tells which sites were seen at all.
+    ``known`` (member, site): whether a site was encoded at all.
     """
 
     def __init__(self, neighbours: Tensor, settings: ModelSettings, members: int) -> None:
@@ -52,15 +52,15 @@ class Memory:
         return cls(torch.from_numpy(near).to(device), settings, members)
 
     @torch.no_grad()
-    def look(self, model: Family, chosen: Tensor, copies: Tensor, told: Tensor) -> None:
-        """Remember the sites ``chosen`` (member, site) as the model sees them now."""
-        encoded = model.encoder(copies, told)
+    def renew(self, model: Family, chosen: Tensor, copies: Tensor, conditions: Tensor) -> None:
+        """Remember the sites ``chosen`` (member, site) as the model encodes them now."""
+        encoded = model.encoder(copies, conditions)
         best = encoded.turn_logit.argmax(-1, keepdim=True)
         content = tuple(part.squeeze(2) for part in encoded.pick(best).content)
         for k, rows in enumerate(chosen):
             self.content[k, rows] = content[0][k]
             self.known[k].index_fill_(0, rows, True)
-        if self.settings.classes and model.mixture.is_awake:
+        if self.settings.classes and model.mixture.is_active:
             probability = model.mixture.given(content, Weights.of(self.settings))
             for k, rows in enumerate(chosen):
                 self.classes[k, rows] = probability[k]
@@ -73,7 +73,7 @@ class Memory:
             weight = self.known[k, around].float().unsqueeze(-1)
             total = weight.sum(1).clamp_min(1.0)
             mean = (weight * self.content[k, around]).sum(1) / total
-            # Where no neighbour was seen yet, a site agrees with itself.
+            # Where no neighbour was encoded yet, a site agrees with itself.
             own = self.content[k, rows]
             content.append(torch.where(weight.sum(1) > 0, mean, own))
             classes.append(self.classes[k, around].mean(1))

@@ -31,7 +31,7 @@ INDEPENDENT = 20  # numbers that the residuals of a patch amount to
 LEAST_STRETCH = 0.05  # of the shears: what is left to errors
 WAYS = 12  # up from which poses are refined, where they may fit: what is nearly symmetric has many
 MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined,
-MOST_TRIED = 6  # but no more than so many of a patch
+MOST_TRIED = 6  # but no more than this number for a patch
 ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
 
 
@@ -171,7 +171,7 @@ def averaged(patches: Tensor, chosen: Tensor, poses: Tensor, pictures: Tensor) -
 def together(
     pictures: Tensor, chosen: Tensor, freedom: Freedom, noise: float, classes: int
 ) -> Tensor:
-    """Pictures put together, the likest first, as long as they are alike or more than ``classes``.
+    """Merge pictures, the most similar first, as long as they are alike or more than ``classes``.
 
     ``chosen`` (site,) the picture that each patch was laid on. A pair costs what the squared
     distance of its patches from their mean grows by (Ward, J. Am. Stat. Assoc. 58 (1963) 236).

@@ -1,4 +1,4 @@
-"""What changes in the course of training: the learning rate, the turns, the classes."""
+"""The schedule of a training: the learning rate, the weights, the turns and the classes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ TEMPER_START = 30.0
 """First weight of the turns' entropy: log-likelihoods of turns differ by tens of nats at first."""
 
 ALL_TURNS = 0.3
-"""Share of the steps before classes wake in which all turns of a patch are followed."""
+"""Share of the steps before classes are active in which all turns of a patch count."""
 
 
 @dataclass(frozen=True)
 class Moment:
     """What one step of training is like.
 
-    ``sites`` of a batch; ``keep``: how many turns count, None: all; ``target_assignment`` and
-    ``mended``: whether classes and turns come from outside the model; ``teacher_weight``: the share
-    of those classes in the posterior; ``rate`` of learning. ``varying`` names the weights that
-    change from step to step.
+    ``sites`` of a batch; ``keep``: how many turns of each site count, None: all;
+    ``teaches_classes`` and ``teaches_turns``: whether classes and turns come from outside the
+    model; ``teacher_weight``: the share of those classes in the posterior; ``rate`` of learning.
+    ``varying`` names the weights that change from step to step.
     """
 
     sites: int
     keep: int | None
-    target_assignment: bool
-    mended: bool
+    teaches_classes: bool
+    teaches_turns: bool
     weights: Weights
     teacher_weight: float | Tensor
     rate: float | Tensor
@@ -39,11 +39,11 @@ class Moment:
 
     @property
     def alike(self) -> tuple[int, int | None, bool, bool]:
-        """The same for steps that differ in numbers alone."""
-        return self.sites, self.keep, self.target_assignment, self.mended
+        """A key that steps share which differ in numbers alone."""
+        return self.sites, self.keep, self.teaches_classes, self.teaches_turns
 
     def numbers(self) -> list[float | Tensor]:
-        """What else there is to a step."""
+        """The numbers by which alike steps differ."""
         return [
             self.teacher_weight,
             self.rate,
@@ -51,7 +51,7 @@ class Moment:
         ]
 
     def with_numbers(self, numbers: Tensor) -> Moment:
-        """The same with the numbers of a tensor (number,), as tensors."""
+        """This moment with other numbers, those of a tensor (number,), as tensors."""
         teacher_weight, rate, *weights = numbers.unbind()
         changed = replace(self.weights, **dict(zip(self.varying, weights, strict=True)))
         return replace(self, teacher_weight=teacher_weight, rate=rate, weights=changed)
@@ -59,41 +59,41 @@ class Moment:
 
 @dataclass(frozen=True)
 class TrainingSchedule:
-    """The course of one training, as fractions of its steps fixed by the settings."""
+    """What each step of one training is like, as fractions of its steps fixed by the settings."""
 
     settings: ModelSettings
 
-    MENDED = 0.25
+    TURNS_TAUGHT = 0.25
     """Share of teaching down to which the turns are taught as well."""
 
     @property
-    def settling(self) -> frozenset[int]:
-        """Steps at which the classes' places are taken anew from what they were taught."""
-        awake = self.settings.steps - self.wake_step
-        target_assignment = 0.5 * awake * (1 - self.MENDED)
+    def recentring(self) -> frozenset[int]:
+        """Steps at which the classes are put where their sites are."""
+        active = self.settings.steps - self.activation_step
+        turns_taught = 0.5 * active * (1 - self.TURNS_TAUGHT)
         return frozenset(
-            self.wake_step + int(share * target_assignment) for share in (0.5, 1.0) if awake
+            self.activation_step + int(share * turns_taught) for share in (0.5, 1.0) if active
         )
 
     @property
-    def wake_step(self) -> int:
-        """The step at which classes wake (after the last step if there are none)."""
+    def activation_step(self) -> int:
+        """The step at which classes become active (after the last step if there are none)."""
         steps = self.settings.steps
         return max(int(0.6 * steps), 1) if self.settings.classes else steps
 
     def temper(self, step: int) -> float:
         """Weight of the turns' entropy: falls from ``TEMPER_START`` to 1 over the first fifth."""
-        progress = min(step / max(0.2 * self.wake_step, 1), 1.0)
+        progress = min(step / max(0.2 * self.activation_step, 1), 1.0)
         return TEMPER_START ** (1 - progress)
 
     def moment(self, step: int, sites: int) -> Moment:
-        """What a step is like on so many ``sites``."""
+        """The moment of a step of a training on ``sites`` sites."""
         teaching = self.teaching(step)
         return Moment(
             min(self.batch(step), sites),
             self.keep(step),
             teaching > 0.0,
-            teaching > self.MENDED,
+            teaching > self.TURNS_TAUGHT,
             self.weights(step),
             teaching,
             self.learning_rate(step),
@@ -101,12 +101,12 @@ class TrainingSchedule:
         )
 
     def _varying(self) -> Iterator[str]:
-        """Names of the weights that change in the course of training."""
+        """Names of the weights that change during training."""
         yield "temper"
         named = {"content": "content_weight"}
         for field in fields(Weights):
-            course = getattr(self.settings, named.get(field.name, field.name), None)
-            if isinstance(course, list):
+            schedule = getattr(self.settings, named.get(field.name, field.name), None)
+            if isinstance(schedule, list):
                 yield field.name
 
     def weights(self, step: int) -> Weights:
@@ -115,11 +115,11 @@ class TrainingSchedule:
         return Weights.of(self.settings, progress, self.temper(step))
 
     def keep(self, step: int) -> int | None:
-        """How many turns to follow: all at first, then the best few."""
-        return None if step < ALL_TURNS * self.wake_step else self.settings.top_turns
+        """How many turns of each site count: all at first (None), then the likeliest few."""
+        return None if step < ALL_TURNS * self.activation_step else self.settings.top_turns
 
     def batch(self, step: int) -> int:
-        """Patches in one step: half of them while each is looked at in all its turns."""
+        """Patches in one step: half of them while each is decoded in all its turns."""
         full = self.settings.batch
         return max(full // 2, 1) if step < self._halved else full
 
@@ -130,19 +130,21 @@ class TrainingSchedule:
         all_turns = settings.rotation and not settings.prototypes
         if not all_turns or settings.turns < 2 * settings.top_turns:
             return 0
-        return math.ceil(ALL_TURNS * self.wake_step)
+        return math.ceil(ALL_TURNS * self.activation_step)
 
     def seen(self, step: int, sites: int) -> int:
-        """Patches drawn in the steps before ``step``, of so many ``sites``."""
+        """Patches drawn in the steps before ``step``, of a training on ``sites`` sites."""
         half = min(step, self._halved)
         return half * min(self.batch(0), sites) + (step - half) * min(self.settings.batch, sites)
 
     def learning_rate(self, step: int) -> float:
-        """One cycle for the pose and content, a second, gentler one once classes are awake."""
-        awake = step >= self.wake_step
-        start, end = (self.wake_step, self.settings.steps) if awake else (0, self.wake_step)
+        """One cycle for the pose and content, a second, gentler one once classes are active."""
+        active = step >= self.activation_step
+        start, end = (
+            (self.activation_step, self.settings.steps) if active else (0, self.activation_step)
+        )
         progress = (step - start + 1) / max(end - start, 1)
-        peak = self.settings.learning_rate * (0.5 if awake else 1.0)
+        peak = self.settings.learning_rate * (0.5 if active else 1.0)
         rise = 0.1
         if progress < rise:
             return peak * progress / rise
@@ -151,7 +153,7 @@ class TrainingSchedule:
 
     def teaching(self, step: int) -> float:
         """Share, 1 falling to 0, of the mixture's assignments in the posterior of the class."""
-        if step < self.wake_step or not self.settings.classes:
+        if step < self.activation_step or not self.settings.classes:
             return 0.0
-        span = max(0.5 * (self.settings.steps - self.wake_step), 1)
-        return max(1 - (step - self.wake_step) / span, 0.0)
+        span = max(0.5 * (self.settings.steps - self.activation_step), 1)
+        return max(1 - (step - self.activation_step) / span, 0.0)

@@ -13,13 +13,12 @@ from vaescope import recipes as recipes_of
 from vaescope.errors import UserError, suggestion
 from vaescope.results import layout
 from vaescope.settings import merge, read_yaml
+from vaescope.sites.kinds import KINDS
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
 CLUSTERS = 4
 """That classical methods are told where neither the recipe nor a model of it says how many."""
-ATOMS = frozenset({"log", "maxima", "model"})
-"""Ways of finding sites by which sites are atoms."""
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Plan:
 
     def maps_strain(self, dataset: str) -> bool:
         """Whether the sites of a dataset are atoms, between which strain can be measured."""
-        return self.recipe(dataset)["sites"]["method"] in ATOMS
+        return KINDS[self.recipe(dataset)["sites"]["method"]].traits.atoms
 
     def strained(self, dataset: str) -> list[str]:
         """Names of the models of a dataset that have strain."""

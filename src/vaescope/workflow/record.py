@@ -35,8 +35,12 @@ _RUNNERS = ("snakemake", "rocrate")
 # Of each rule: in words, from what, to what. {model} and {part} come from the name of the job.
 JOBS: dict[str, tuple[str, Sequence[str], Sequence[str]]] = {
     "ingest": ("reading the source", (), ("image.zarr/",)),
-    "find_sites": ("finding sites", ("image.zarr/",), ("sites.zarr/", "sites.csv")),
-    "extract_patches": ("cutting patches", ("image.zarr/", "sites.zarr/"), ("patches.zarr/",)),
+    "find_sites": ("finding sites", ("image.zarr/",), ("sites.zarr/",)),
+    "extract_patches": (
+        "cutting patches",
+        ("image.zarr/", "sites.zarr/"),
+        ("patches.zarr/", "sites.csv"),
+    ),
     "train": ("training members", ("patches.zarr/",), ("{model}/members/",)),
     "combine_members": (
         "gathering the members",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vaescope.errors import UserError, suggestion
+from vaescope.read import physical
 from vaescope.settings import NAME
+from vaescope.workflow.cells import read_cells
 
 REQUIRED = ("dataset", "recipe", "source")
 OPTIONAL = ("pixel_size", "labels", "notes")
@@ -63,7 +63,7 @@ def read_sheet(path: Path) -> tuple[list[Row], list[Problem]]:
     ------
     UserError : the sheet as a whole cannot be used: missing, no text, no header, no rows.
     """
-    lines = list(_lines(path))
+    lines = read_cells(path, REQUIRED)
     if not lines:
         raise UserError(
             "the sample sheet is empty", file=path, expected="a header and one row per dataset"
@@ -110,51 +110,19 @@ def printable(text: str) -> str:
     return shown if len(shown) <= 80 else shown[:79] + "…"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every line that says something."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            "the sample sheet cannot be read",
-            file=path,
-            found=error.strerror,
-            remedy="Give its place with `--config datasets=PATH.tsv`",
-        ) from error
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # a spreadsheet's "Unicode"
-    try:
-        text = raw.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            "the sample sheet is not a text file",
-            file=path,
-            expected="tab-separated text in UTF-8",
-            remedy="Save it from the spreadsheet as tab-separated text",
-        ) from error
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, [_cell(cell) for cell in line.split("\t")]
-
-
-def _cell(text: str) -> str:
-    """A cell without the quotes that spreadsheets put around some."""
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('""', '"').strip()
-    return text
-
-
 def _header(cells: list[str], path: Path) -> list[str]:
     header = [cell.lower() for cell in cells]
     missing = [name for name in REQUIRED if name not in header]
     if missing:
-        alone = len(cells) == 1 and re.search("[,;]| {2}", cells[0])
+        alone = len(cells) == 1 and all(name in header[0] for name in REQUIRED)
         raise UserError(
             f"the sample sheet lacks the column `{missing[0]}`",
             file=path,
             found=", ".join(printable(cell) for cell in cells),
             expected=", ".join(REQUIRED),
-            remedy="Separate the columns by tabs" if alone else "Add it to the first line",
+            remedy="Separate the columns by tabs, semicolons or commas, in every line alike"
+            if alone
+            else "Add it to the first line",
         )
     for name in header:
         if name and name not in (*REQUIRED, *OPTIONAL) and (hint := suggestion(name, OPTIONAL)):
@@ -165,19 +133,31 @@ def _header(cells: list[str], path: Path) -> list[str]:
 
 
 def _row(number: int, cells: list[str], values: dict[str, str], header: list[str]) -> Row:
-    """A checked row; raises UserError."""
+    """Make a row of cells, every one of them checked.
+
+    Raises
+    ------
+    UserError : a cell is missing or cannot be used: name, pixel size, or simulation.
+    """
     if len(cells) > len(header) and any(cells[len(header) :]):
         raise UserError(
             "the row has more cells than the header",
             found=f"{len(cells)} cells",
-            expected=f"{len(header)}, separated by single tabs",
+            expected=f"{len(header)}, separated as those of the header",
+            remedy="Put quotation marks around a cell that holds a separator",
         )
     check_name(values.get("dataset", ""))
     for name in REQUIRED[1:]:
         if not values.get(name):
             raise UserError(f"the column `{name}` is empty", remedy="Fill it in, after a tab")
     known = {name: values.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
-    return Row(line=number, **known)
+    row = Row(line=number, **known)
+    physical.from_sheet(row.pixel_size)
+    if row.simulation is not None:
+        from vaescope import simulate  # late: most sheets name none
+
+        simulate.parse(row.simulation)
+    return row
 
 
 def check_name(name: str) -> None:

@@ -1,0 +1,221 @@
+"""Kinds of sites: how they are found, by which settings, with which traits, and in words.
+
+A new kind is a finder in a module of its own and a row of ``KINDS``. Nothing here imports what
+finds sites before sites are to be found: a workflow is planned from these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+
+from vaescope import traits
+from vaescope.errors import UserError
+from vaescope.settings import Settings
+from vaescope.sites.learned.settings import DetectorSettings
+from vaescope.sites.settings import Atoms, Frames, OfSites, Windows
+from vaescope.traits import Traits
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from vaescope.sites.learned.detector import Detector
+
+Finder = Callable[["xr.Dataset", Any, int, "Detector | None"], "xr.Dataset"]
+"""Of image, settings, threads and detector: sites, in the form of ``sites.table.tabulate``."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers of a finished dataset, in words, for the methods section of a paper."""
+
+    sites: str
+    patches: str
+    spacing: str
+    error: str  # median standard error of a coordinate
+    tracks: str = ""  # empty where nothing was followed
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of site.
+
+    ``find`` : finds the sites of an image. ``settings`` : data class of what a recipe may say of
+    them. ``traits`` : what they are; an attribute of that name which ``find`` gives wins.
+    ``plan(settings)`` : what a recipe asks for, in a sentence. ``methods(settings, numbers)`` :
+    what was done, in sentences for a paper, empty if the patches say all; works are cited as
+    ``[@key]`` with the keys of ``report.references``.
+    """
+
+    find: Finder
+    settings: type[Any]
+    traits: Traits
+    plan: Callable[[Any], str]
+    methods: Callable[[Any, Numbers], str]
+
+
+def _atoms(
+    image: xr.Dataset, settings: Atoms, threads: int, detector: Detector | None
+) -> xr.Dataset:
+    from vaescope.sites.atoms import every_atom
+
+    return every_atom(image, settings, threads)
+
+
+def _learned(
+    image: xr.Dataset, settings: Atoms, threads: int, detector: Detector | None
+) -> xr.Dataset:
+    from vaescope.sites.atoms import every_atom
+
+    if detector is None:
+        raise UserError(
+            "the method `model` needs a trained detector",
+            remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give "
+            "it as `detector`",
+        )
+    return every_atom(image, settings, threads, detector)
+
+
+def _windows(
+    image: xr.Dataset, settings: Windows, threads: int, detector: Detector | None
+) -> xr.Dataset:
+    from vaescope.sites.windows import everywhere
+
+    return everywhere(image, settings)
+
+
+def _frames(
+    image: xr.Dataset, settings: Frames, threads: int, detector: Detector | None
+) -> xr.Dataset:
+    from vaescope.sites.frames import every_frame
+
+    return every_frame(image)
+
+
+def _plan_of_atoms(settings: Atoms) -> str:
+    how = {
+        "maxima": "local maxima",
+        "log": "blobs of a Laplacian of Gaussian",
+        "model": "peaks in the map of a learned detector",
+    }[settings.method]
+    text = f"{settings.polarity.capitalize()} sites are found as {how}; their spacing is " + (
+        f"given as {settings.spacing} px" if settings.spacing else "estimated from the image itself"
+    )
+    if settings.refine:
+        text += ", and their positions are refined by fitting Gaussians, neighbours included"
+    if settings.track:
+        text += (
+            ". Atoms are followed from frame to frame over at most"
+            f" {settings.track_step:g} spacings, drift taken out, and known again after up to"
+            f" {settings.track_gap} frames that miss them"
+        )
+    if settings.detector:
+        systems = ", ".join(map(str, settings.detector.simulate))
+        text += (
+            f". The detector has learned from simulated images ({systems}); scores are"
+            f" probabilities, the mean of its {settings.detector.members} members"
+        )
+    return text + "."
+
+
+def _methods_of_atoms(settings: Atoms, numbers: Numbers) -> str:
+    detector = settings.detector or DetectorSettings()
+    how = {
+        "log": "as extrema of the Laplacian of Gaussian at the scale of the lattice",
+        "maxima": "as local extrema of the smoothed image",
+        "model": f"by an ensemble of {detector.members} U-Nets [@ronneberger2015] trained"
+        f" on simulated images ({', '.join(detector.simulate)}) of randomised dose,"
+        " blur, background and distortion [@tobin2017]",
+    }[settings.method]
+    given = "given" if settings.spacing else "estimated from the image"
+    text = f"Sites were found {how}; their spacing, {given}, is {numbers.spacing}."
+    if settings.refine:
+        text += (
+            " Positions were refined by least-squares fits of two-dimensional Gaussians,"
+            " neighbouring sites included, with standard errors from the Fisher information"
+            f" [@dendekker2005] (median {numbers.error} per coordinate)."
+        )
+    text += (
+        f" Of {numbers.sites} sites, {numbers.patches} lie far enough from the edge for a patch."
+    )
+    if settings.track:
+        tracks = f" ({numbers.tracks} tracks)" if numbers.tracks else ""
+        text += (
+            " Sites were followed from frame to frame by linear assignment"
+            f" [@jaqaman2008; @fukai2023] after drift was taken out{tracks}."
+        )
+    return text
+
+
+def _plan_of_windows(settings: Windows) -> str:
+    if settings.count:
+        where = f"at {settings.count} random places of every frame"
+    elif settings.stride:
+        where = f"on a grid with {settings.stride} px between them"
+    else:
+        where = "on a grid with a quarter of their side between them"
+    return f"No atoms are looked for: windows lie {where}."
+
+
+def _methods_of_windows(settings: Windows, numbers: Numbers) -> str:
+    where = "at random places" if settings.count else "on a regular grid"
+    return f"No atoms were looked for: {numbers.sites} windows were laid {where} over the image."
+
+
+def _plan_of_frames(settings: Frames) -> str:
+    return "Every frame of the stack is a patch by itself."
+
+
+def _methods_of_frames(settings: Frames, numbers: Numbers) -> str:
+    return ""
+
+
+KINDS: dict[str, Kind] = {
+    "log": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
+    "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
+    "model": Kind(_learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
+    "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
+    "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),
+}
+"""Every kind of site by its name, the `method` of a recipe's part `sites`."""
+
+
+def all_settings() -> type[Settings]:
+    """The class of what the part ``sites`` of a recipe may say: the settings of all kinds, and
+    their names for ``method``."""
+    found: dict[str, tuple[str, Any, Any]] = {}
+    for kind in KINDS.values():
+        hints = get_type_hints(kind.settings)
+        for each in fields(kind.settings):
+            again: Any = field(
+                default=each.default, default_factory=each.default_factory, metadata=each.metadata
+            )
+            found.setdefault(each.name, (each.name, hints[each.name], again))
+    found["method"] = ("method", Literal[tuple(KINDS)], found["method"][2])
+    return make_dataclass("Sites", found.values(), bases=(OfSites,), frozen=True)
+
+
+def kind_of(given: Mapping[str, Any] | Settings | None, *, file: object = None) -> tuple[Kind, Any]:
+    """The kind of site that the part ``sites`` of a recipe asks for, and its settings.
+
+    Settings of other kinds are checked and passed over.
+
+    Raises
+    ------
+    UserError : unknown method or setting, or one out of range; what is no atom cannot be followed.
+    """
+    if isinstance(given, Settings):
+        given = given.as_dict()
+    checked: Any = all_settings().of(given, file=file)
+    kind = KINDS[checked.method]
+    own = {each.name: getattr(checked, each.name) for each in fields(kind.settings)}
+    if not kind.traits.atoms and checked.track:
+        raise UserError(
+            "nothing can be followed from frame to frame",
+            file=file,
+            found="these sites are no atoms",
+            expected="atoms in several frames",
+            remedy="Set `sites: track: null` in the recipe: atoms are followed where they can be",
+        )
+    return kind, kind.settings(**own)

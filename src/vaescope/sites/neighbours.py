@@ -1,0 +1,31 @@
+"""Which sites lie beside each other in the image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NEIGHBOURS = 6
+"""How many sites count as the neighbours of one."""
+
+
+def neighbours(frame: np.ndarray, position: np.ndarray) -> np.ndarray | None:
+    """Find the nearest sites of every site in the same frame.
+
+    Parameters
+    ----------
+    frame : (site,) number of the frame. position : (site, 2) y and x in px.
+
+    Returns
+    -------
+    Indices (site, NEIGHBOURS); None where a frame holds too few sites to speak of neighbours.
+    """
+    from scipy.spatial import cKDTree
+
+    near = np.zeros((len(frame), NEIGHBOURS), int)
+    for one in np.unique(frame):
+        here = np.flatnonzero(frame == one)
+        if len(here) <= NEIGHBOURS:
+            return None
+        tree = cKDTree(position[here])
+        near[here] = here[tree.query(position[here], NEIGHBOURS + 1)[1][:, 1:]]
+    return near

@@ -1,0 +1,111 @@
+"""What a recipe says of sites: the settings of each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from vaescope.settings import Settings, setting
+from vaescope.sites.learned.settings import DetectorSettings
+
+STEP = 0.4  # of the spacing: farther than this no atom is followed from frame to frame
+GAP = 2  # frames in which an atom may be missed
+
+
+class OfSites(Settings):
+    """Settings of the part `sites` of a recipe."""
+
+    PART: ClassVar[str] = "sites"
+
+
+@dataclass(frozen=True)
+class Atoms(OfSites):
+    """Settings of `sites` with `method: log`, `maxima` or `model`: atoms."""
+
+    method: Literal["log", "maxima", "model"] = setting(
+        "log",
+        help="how atoms are found: `log` (Laplacian of Gaussian), `maxima` (local maxima of the"
+        " smoothed image) or `model` (a detector trained on simulated images)",
+    )
+    spacing: float | None = setting(
+        None,
+        limits=(2, 1e4),
+        unit="px",
+        help="distance of nearest sites; by default estimated from the image, and of an image"
+        " without order four widths",
+    )
+    width: float | None = setting(
+        None,
+        limits=(0.5, 1e3),
+        unit="px",
+        help="standard deviation of the image of a site; by default estimated",
+    )
+    polarity: Literal["bright", "dark"] = setting(
+        "bright", help="whether sites are brighter or darker than what lies between them"
+    )
+    threshold: float | None = setting(
+        None,
+        limits=(0, 1),
+        help="share of a strong site's score from which on a maximum is a site, by default chosen"
+        " from the image; with `model`, the probability of a site (a half)",
+    )
+    refine: bool = setting(
+        True, help="fit two-dimensional Gaussians, neighbours included, for the positions"
+    )
+    channel: str | int | None = setting(
+        None, help="name or number (from 0) of the channel in which sites are sought; the first"
+    )
+    track: bool | None = setting(
+        None,
+        help="follow atoms from frame to frame; by default where there are several frames. Drift of"
+        " the whole frame is taken out first. `track` and `track_length` become columns of the"
+        " sites",
+    )
+    track_step: float = setting(
+        STEP,
+        limits=(0.01, 10),
+        unit="spacings",
+        help="largest step of an atom from one frame to the next, drift taken out",
+    )
+    track_gap: int = setting(
+        GAP,
+        limits=(0, 100),
+        unit="frames",
+        help="how many frames may miss an atom that is recognised again",
+    )
+    detector: DetectorSettings | None = setting(
+        None, help="what the detector of `model` is trained on, and how"
+    )
+
+
+@dataclass(frozen=True)
+class Windows(OfSites):
+    """Settings of `sites` with `method: windows`: windows wherever the atoms may be."""
+
+    method: Literal["windows"] = setting("windows", help="windows, wherever the atoms may be")
+    window: float | None = setting(
+        None,
+        limits=(3, 1e5),
+        unit="px",
+        help="side of a window, and of its patch; by default 3.2 spacings of a periodic image, a"
+        " twelfth of the shorter side of another",
+    )
+    stride: float | None = setting(
+        None,
+        limits=(1, 1e4),
+        unit="px",
+        help="distance between windows; by default a quarter of a window, more where there would be"
+        " too many of them",
+    )
+    count: int | None = setting(
+        None,
+        limits=(1, 10**6),
+        help="windows at random places of each frame, instead of a grid",
+    )
+
+
+@dataclass(frozen=True)
+class Frames(OfSites):
+    """Settings of `sites` with `method: frames`: every frame of a stack is a patch."""
+
+    method: Literal["frames"] = setting("frames", help="every frame of a stack is a patch")
