@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from vaescope import quantities
-from vaescope.figures.colours import Coloured, coloured, of_model
+from vaescope.figures.colours import Coloured, coloured, of_model, side
 from vaescope.figures.panels import Way, grid, image_panel, panel
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
@@ -160,18 +160,27 @@ def spreads(scene: Scene, view: ModelResults) -> list[Coloured]:
     for quantity in of_model(view):
         if quantity.error is not None and quantity.owner:
             of_variable.setdefault(quantity.name, []).append(quantity)
-    return coloured(scene, map(_together, of_variable.values()))
+    found = []
+    for parts in of_variable.values():
+        errors = [q.error for q in parts if q.error is not None]
+        even = [
+            replace(q, values=q.values * side(scene, q)) if q.unit == "px" else q for q in errors
+        ]
+        (drawn,) = coloured(scene, [_together(parts, even)])
+        found.append(replace(drawn, quantity=_together(parts, errors)))
+    return found
 
 
-def _together(parts: list[Quantity]) -> Quantity:
+def _together(parts: list[Quantity], errors: list[Quantity]) -> Quantity:
     """The error of a variable: that of its one part, or the root of the sum of all squares."""
-    errors = [q.error for q in parts if q.error is not None]
     if len(errors) == 1:
         return errors[0]
     part = f"_{errors[0].part}_"
     values = np.sqrt(np.sum([np.square(error.values) for error in errors], axis=0))
     words = " ".join(errors[0].label.replace(parts[0].part, "", 1).split())
-    return replace(errors[0], key=errors[0].key.replace(part, "_", 1), label=words, values=values)
+    return replace(
+        errors[0], key=errors[0].key.replace(part, "_", 1), label=words, values=values, part=""
+    )
 
 
 def _names(shown: list[Coloured]) -> list[str]:
