@@ -25,6 +25,7 @@ from skimage.filters import threshold_multiotsu
 from sklearn.metrics import adjusted_mutual_info_score
 
 from vaescope import store
+from vaescope.results import Results
 from vaescope.scores import truth
 
 
@@ -131,7 +132,7 @@ def simulated(results: Path, dataset: str, models: list[str]) -> list[tuple[str,
     known = json.loads(sites.attrs["truth_scores"])
     rows = [(f"detection: {key}", f"{value:.4g}", "") for key, value in known.items()]
     for model in models:
-        scores = json.loads(store.open(results / dataset / model / "latents.zarr").attrs["scores"])
+        scores = Results(results / dataset).scores(model)
         rows += [
             (f"{model}: {key}", f"{value:.4g}", "")
             for key, value in scores.items()

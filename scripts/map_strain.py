@@ -1,9 +1,6 @@
 """Map strain and rotation (rule map_strain): image, sites, latents -> strain.zarr, strain.csv."""
 
-import json
-
 from vaescope import store
-from vaescope.judge import scan
 from vaescope.strain.maps import map_strain
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_table
@@ -15,8 +12,6 @@ with job(snakemake) as task:
         store.open(task.input.sites).load(),
         {name: store.open(path) for name, path in models},
     )
-    shares = {name: scan.as_attribute(each) for name, each in scan.of_strain(found).items()}
-    found.attrs["scan_shares"] = json.dumps(shares)
     store.write(found, task.output.strain, provenance={"models": list(task.params.models)})
     write_table(found, task.output.table)
     if not found.attrs["ordered"]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from vaescope import store
+from vaescope.judge import facts
 from vaescope.quantities import CRITICISM, attributes
+from vaescope.results import Results
 from vaescope.structure import class_numbers, modes
 
 RECIPE = {
@@ -203,7 +206,17 @@ def make(
         latents.attrs.update({**common, **size_attrs, "model": model, "variant": model})
         store.write(latents, folder / model / "latents.zarr")
         write_history(folder / model / "history.csv", members, joint=model.startswith("j"))
+        scores = {"explained_fraction": 0.99, "n_sites": len(kept), "angle_median_error_deg": 0.8}
+        scores |= {"class_accuracy": 0.962} if model.startswith("j") else {}
+        (folder / model / "scores.json").write_text(json.dumps(scores))
+    judge(folder, models)
     return folder
+
+
+def judge(folder: Path, models: Iterable[str], trained: int = 4) -> None:
+    """Write the facts of a dataset, as the rule ``judge`` does."""
+    known = facts.judge(Results(folder), models, trained)
+    (folder / "facts.json").write_text(known.text(), encoding="utf-8")
 
 
 def _latents(
@@ -285,9 +298,6 @@ def _latents(
             )
         data["class_patch"] = (("class", "channel", "py", "px"), mean)
         data["class_decoded"] = (("class", "channel", "py", "px"), np.nan_to_num(mean))
-    scores = {"explained_fraction": 0.99, "n_sites": count, "angle_median_error_deg": 0.8}
-    if joint:
-        scores["class_accuracy"] = 0.962
     return xr.Dataset(
         data,
         coords={**place, "grid_row": rows, "grid_column": values},
@@ -295,8 +305,6 @@ def _latents(
             "symmetry": symmetry,
             "members_kept": list(range(members)),
             "label": "VAE invariant to rotation and shifts" + (", with classes" if joint else ""),
-            "scores": json.dumps(scores),
-            "warnings": json.dumps(["One class of three stayed empty."] if joint else []),
         },
     )
 

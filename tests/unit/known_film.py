@@ -24,6 +24,9 @@ from scipy import ndimage
 from vaescope import deformation, ensemble, read, samples, sites, store, structure, train
 from vaescope.ensemble import gauge, maps
 from vaescope.ensemble.encode import Estimate
+from vaescope.judge import facts
+from vaescope.results import Results
+from vaescope.scores import of_model
 from vaescope.strain.maps import map_strain
 from vaescope.workflow.tables import write_movie, write_table
 
@@ -251,11 +254,15 @@ def make(results: Path, *, known: bool = True) -> Film:
         (own / "members" / "history.csv").rename(own / "history.csv")
         with laid_down(film, patches) if known else nullcontext():
             latents = ensemble.map_latents(own / "members", patches, name=model)
-        film.inflation[model] = json.loads(latents.attrs["scores"])["noise_inflation"]
+        film.inflation[model] = float(latents.attrs["noise_inflation"])
+        scores = of_model.score(latents, patches, own / "members")
+        (own / "scores.json").write_text(json.dumps(scores))
         store.write(latents, own / "latents.zarr")
         movie = structure.follow(latents, found, {})
         write_movie(movie, own / "movie", {})
         write_table(store.open(own / "latents.zarr"), own / "latents.csv")
     latents_of = {model: store.open(folder / model / "latents.zarr") for model in MODELS}
     store.write(map_strain(opened, found, latents_of), folder / "strain.zarr")
+    judged = facts.judge(Results(folder), MODELS, MEMBERS)
+    (folder / "facts.json").write_text(judged.text(), encoding="utf-8")
     return film

@@ -12,10 +12,15 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaescope import store
+from vaescope.errors import UserError
 from vaescope.judge import facts, findings, scan
 from vaescope.judge.findings import SEVERITIES, Finding
 from vaescope.results import Results
+from vaescope.scores import labelled, of_model, restoration
+from vaescope.scores import truth as of_truth
+from vaescope.sites import matching
+from vaescope.strain import truth as of_strain
+from vaescope.structure import movie
 
 RNG = np.random.default_rng(0)
 HEALTHY = {
@@ -129,45 +134,58 @@ def test_the_worst_comes_first():
 
 
 @pytest.fixture(scope="module")
-def gathered(tmp_path_factory):
-    results = tmp_path_factory.mktemp("facts")
-    fake_results.make(results, "crystal", shape=(90, 120))
-    return results, facts.gather(
-        Results(results / "crystal"), fake_results.RECIPE, ["rvae", "jrvae"]
-    )
+def judged(tmp_path_factory) -> Results:
+    folder = tmp_path_factory.mktemp("facts")
+    return Results(fake_results.make(folder, "crystal", shape=(90, 120)))
 
 
-def test_facts_are_plain_json_and_are_read_as_they_were_kept(gathered, tmp_path):
-    _, found = gathered
-    (tmp_path / facts.FILE).write_text(json.dumps(found, allow_nan=False))
-    assert facts.read(tmp_path) == found
-    assert found["recipe"] == fake_results.RECIPE
-    assert found["data"]["sha256"] == [f"{0:064x}"]
+def test_facts_are_read_as_they_were_judged(judged):
+    known = facts.judge(judged, ["rvae", "jrvae"], 4)
+    assert judged.facts == known
+    json.loads(known.text(), parse_constant=pytest.fail)
+    assert known.data["sha256"] == [f"{0:064x}"]
 
 
-def test_facts_hold_the_numbers_of_each_part(gathered):
-    values = {(n["about"], n["name"]): n["value"] for n in gathered[1]["numbers"]}
-    assert values["sites", "spacing_px"] == 12
-    assert values["jrvae", "class_accuracy"] == pytest.approx(0.962)
-    assert values["rvae", "members_kept"] == values["rvae", "members_trained"] == 4
-    assert values["rvae", "training_epochs"] == 40
+def test_facts_hold_the_scores_of_each_part_with_unit_and_sense(judged):
+    known = judged.facts
+    spacing = known.of("sites")["spacing_px"]
+    assert (spacing.value, spacing.unit, spacing.words) == (12, "px", "spacing")
+    accuracy = known.of("jrvae")["class_accuracy"]
+    assert accuracy.value == pytest.approx(0.962)
+    assert (accuracy.unit, accuracy.better) == ("share", "more")
+    assert known.value("rvae", "members_kept") == known.value("rvae", "members_trained") == 4
+    assert known.value("rvae", "training_epochs") == 40
 
 
-def test_what_was_said_when_the_maps_were_made_is_not_lost(gathered):
-    said = {finding.says for finding in facts.findings_of(gathered[1])}
-    assert "One class of three stayed empty." in said
-    assert any("Class 2 is (nearly) empty" in text for text in said)
+def test_no_finding_is_told_twice(judged):
+    told = [(one.kind, one.about, one.says) for one in judged.facts.findings]
+    assert any("Class 2 is (nearly) empty" in says for _, _, says in told)
+    assert len(told) == len(set(told))
 
 
-def test_a_collapsed_latent_of_a_store_is_found_in_it(gathered):
-    results, _ = gathered
-    latents = store.open(results / "crystal/rvae/latents.zarr").load()
+def test_every_score_has_one_meaning():
+    tables = [facts, of_model, of_truth, labelled, restoration, matching, of_strain, movie]
+    names = [measure.name for table in tables for measure in table.MEASURES]
+    assert len(names) == len(set(names)) == len(facts.measures())
+
+
+def test_a_collapsed_latent_of_a_store_is_found_in_it(judged):
+    latents = judged.latents("rvae").load()
     latents["content_spread"] = xr.full_like(latents["content_spread"], 10.0)
-    kinds = [one.kind for one in findings.of_latents(latents)]
+    kinds = [one.kind for one in findings.of_latents("rvae", latents, {})]
     assert kinds.count("collapsed latent") == 2
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"layout": 99}'])
-def test_facts_of_another_layout_are_no_facts(tmp_path, text):
-    (tmp_path / facts.FILE).write_text(text)
-    assert facts.read(tmp_path) == {}
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"layout": 99}', '{"layout": 1, "numbers": []}'])
+def test_facts_of_another_layout_are_refused_with_what_to_do(tmp_path, text):
+    (tmp_path / "facts.json").write_text(text)
+    with pytest.raises(UserError, match="rule `judge` writes them"):
+        _ = Results(tmp_path).facts
+
+
+def test_a_job_reads_nothing_that_its_rule_does_not_declare(judged):
+    folder = judged.folder
+    some = Results(folder, [folder / "image.zarr", folder / "sites.zarr"])
+    assert some.sites.sizes["site"] and some.strain is None and some.movie("rvae") is None
+    with pytest.raises(AssertionError, match="whose rule does not declare it"):
+        some.latents("rvae")

@@ -7,20 +7,18 @@ import re
 import fake_results
 import pytest
 
-from vaescope.judge import facts
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.references import references
 from vaescope.results import Results
+from vaescope.results.facts import Judgement, Score
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     results = tmp_path_factory.mktemp("methods")
     fake_results.make(results, "crystal", shape=(90, 120))
-    return methods(
-        facts.gather(Results(results / "crystal"), fake_results.RECIPE, ["rvae", "jrvae"])
-    )
+    return methods(Results(results / "crystal").facts, fake_results.RECIPE)
 
 
 def test_the_text_has_the_numbers_of_the_run(told):
@@ -57,24 +55,20 @@ def test_only_what_was_used_is_cited(told):
 
 
 def test_frames_and_windows_have_methods_too():
-    known = {
-        "numbers": [{"about": "sites", "name": "patch_samples", "value": 28}],
-        "data": {
-            "width_px": 9,
-            "height_px": 9,
-            "frames": 5,
-            "files": [],
-            "sha256": [],
-            "reader": "cards",
-            "calibrated": False,
-        },
-        "stores": {},
-        "code_version": "1",
-        "packages": {},
+    data = {
+        "width_px": 9,
+        "height_px": 9,
+        "frames": 5,
+        "files": [],
+        "sha256": [],
+        "reader": "cards",
+        "calibrated": False,
     }
+    samples = Score("patch_samples", "samples", value=28, about="sites")
+    known = Judgement("cards", code_version="1", data=data, scores=[samples])
     for method, words in (("frames", "pictures was a patch"), ("windows", "windows were laid")):
         recipe = {"sites": {"method": method}, "models": {}, "ensemble": {"members": 1}}
-        assert words in methods(known | {"recipe": recipe}).plain
+        assert words in methods(known, recipe).plain
 
 
 @pytest.mark.parametrize("reference", references().values(), ids=references())

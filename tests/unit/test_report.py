@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy as np
 import pytest
 
 from vaescope import figures, report, store
-from vaescope.judge import facts
+from vaescope.judge.facts import measures
 from vaescope.report import prose
 from vaescope.report.embedded import Room
 from vaescope.results import Results
+from vaescope.results.facts import Finding, Score
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)> \"q\" & {{ 7*7 }}"
 MODELS = ["rvae", "jrvae"]
@@ -168,7 +170,7 @@ def test_what_has_no_room_is_linked_to_where_it_lies(tmp_path):
 def test_quality_comes_first_and_says_what_matters(page):
     for told in ("sites found", "members kept", "4 of 4", "sites explained", "99 %", "90°"):
         assert told in page.text
-    assert "One class of three stayed empty." in page.text
+    assert "Class 2 is (nearly) empty" in page.text
     assert page.text.index("Quality first") < page.text.index("Detected sites.")
     assert "precision of detection" in page.text
 
@@ -209,38 +211,47 @@ def test_the_index_shows_a_finished_dataset_with_its_picture_and_numbers(results
         assert told in page.text
 
 
+def _rewrite(folder: Path, **changed) -> None:
+    """Change the facts of a dataset."""
+    known = replace(Results(folder).facts, **changed)
+    (folder / "facts.json").write_text(known.text(), encoding="utf-8")
+
+
 def test_numbers_come_from_the_facts_unless_a_store_is_newer_or_broken(tmp_path):
     folder = fake_results.make(tmp_path, "one", shape=(70, 80), models=("vae",))
     (folder / "report.html").write_text("…")
-    latest = folder / "figures" / "latest"
-    latest.mkdir(parents=True)
-    known = facts.gather(Results(tmp_path / "one"), fake_results.RECIPE, ["vae"])
-    for number in known["numbers"]:
-        number["value"] = 4321 if number["name"] == "sites_found" else number["value"]
-    (latest / facts.FILE).write_text(json.dumps(known))
+    scores = Results(folder).facts.scores
+    _rewrite(
+        folder,
+        scores=[replace(s, value=4321) if s.name == "sites_found" else s for s in scores],
+    )
     row = [{"dataset": "one", "models": ["vae"]}]
     assert "4\u202f321" in index(tmp_path, row).text
-    later = (latest / facts.FILE).stat().st_mtime + 10
+    later = (folder / "facts.json").stat().st_mtime + 10
     os.utime(folder / "vae/latents.zarr/zarr.json", (later, later))
-    assert "4\u202f321" not in index(tmp_path, row).text
+    text = index(tmp_path, row).text
+    assert "4\u202f321" not in text and "older than its stores" in text
     (folder / "vae/latents.zarr/zarr.json").write_text("{")
     page = index(tmp_path, row)
     assert "the store cannot be read" in page.text and "1 incomplete" in page.text
 
 
+@pytest.mark.parametrize("old", [None, '{"layout": 1, "numbers": [], "findings": []}'])
+def test_results_of_an_earlier_version_say_what_to_run(tmp_path, old):
+    folder = fake_results.make(tmp_path, "one", shape=(70, 80), models=("vae",))
+    (folder / "report.html").write_text("…")
+    (folder / "facts.json").unlink()
+    if old:
+        (folder / "facts.json").write_text(old)
+    page = index(tmp_path, [{"dataset": "one", "models": ["vae"]}])
+    assert "1 finished" in page.text and "Run the workflow again" in page.text
+
+
 def test_a_card_tells_what_is_serious_and_counts_what_needs_care(tmp_path):
     folder = fake_results.make(tmp_path, "one", shape=(70, 80), models=("vae",))
     (folder / "report.html").write_text("…")
-    latest = folder / "figures" / "latest"
-    latest.mkdir(parents=True)
-    known = facts.gather(Results(tmp_path / "one"), fake_results.RECIPE, ["vae"])
-    one = {"about": "vae", "kind": "k", "means": "", "remedy": ""}
-    known["findings"] = [
-        {**one, "severity": "serious", "says": f"It burns {EVIL}"},
-        {**one, "severity": "care", "says": "It smokes."},
-        {**one, "severity": "care", "says": "It smells."},
-    ]
-    (latest / facts.FILE).write_text(json.dumps(known))
+    said = [("serious", f"It burns {EVIL}"), ("care", "It smokes."), ("care", "It smells.")]
+    _rewrite(folder, findings=[Finding("k", how, "vae", says, "", "") for how, says in said])
     page = index(tmp_path, [{"dataset": "one", "models": ["vae"]}])
     assert "vae: It burns" in page.text and "2 things to" in page.text
     assert "It smokes." not in page.text
@@ -332,13 +343,16 @@ def test_hundreds_of_datasets_make_an_index(tmp_path):
         ("explained_fraction", 0.9876, "98.8 %"),
         ("class_accuracy", 0.9997, "99.97 %"),
         ("angle_median_error_deg", 0.9, "0.9°"),
-        ("position_rmse", 0.0512, "0.0512 px"),
+        ("position_rmse", 0.0512, "0.0512\u00a0px"),
+        ("strain_error_median", 0.00123, "0.123 %"),
+        ("angle_period_deg", 360.0, "the full circle"),
         ("n_truth", 12345, "12\u202f345"),
-        ("anything_new", float("nan"), "–"),
+        ("spacing_px", float("nan"), "–"),
     ],
 )
 def test_scores_are_told_with_their_units(name, value, told):
-    assert prose.score(name, value)[1] == told
+    score = Score(**asdict(measures()[name]), value=value)
+    assert prose.measure(score, {})[1] == told
 
 
 def test_a_negative_share_has_a_minus_sign_and_nothing_none():

@@ -7,7 +7,7 @@ from pictures import as_patches
 from vaescope import simulate, train
 from vaescope.ensemble import map_latents
 from vaescope.models.settings import ModelSettings
-from vaescope.scores import restoration
+from vaescope.scores import of_model, restoration
 from vaescope.simulate import pairs
 from vaescope.train.data import gather
 
@@ -71,9 +71,7 @@ def test_a_denoiser_beats_the_classical_methods_on_patches_it_never_saw(tmp_path
         log=lambda text: None,
     )
     latents = map_latents(tmp_path / "members", patches)
-    import json
-
-    found = json.loads(latents.attrs["scores"])
+    found = of_model.score(latents, patches, tmp_path / "members")
     assert found["restored_patches"] == 40 and found["restored_held_out"]
     classical = max(found[f"{name}_psnr"] for name in restoration.CLASSICAL)
     assert found["model_psnr"] > classical > found["input_psnr"]

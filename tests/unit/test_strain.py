@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -263,7 +261,7 @@ def uniform() -> tuple[xr.Dataset, xr.Dataset]:
 
 def test_neighbours_and_phases_find_the_strain_that_was_simulated(uniform):
     _, result = uniform
-    scores = json.loads(result.attrs["scores"])
+    scores = truth.scores(result)
     assert list(scores) == ["neighbours", "GPA"]
     true = result["truth_strain"].values
     assert np.nanstd(true[:, 0]) > 0.01  # there is something to find

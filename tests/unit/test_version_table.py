@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaescope.figures import versions
-from vaescope.judge import facts
 from vaescope.report import version_table
+from vaescope.results import facts, layout
 
 KNOWN = {
     "layout": facts.LAYOUT,
@@ -29,7 +29,9 @@ KNOWN = {
         "pixel_size": 0.1,
         "pixel_unit": "nm",
     },
-    "numbers": [{"about": "sites", "name": "spacing_px", "value": 12.0}],
+    "scores": [
+        {"about": "sites", "name": "spacing_px", "words": "spacing", "unit": "px", "value": 12.0}
+    ],
     "findings": [],
 }
 
@@ -41,7 +43,7 @@ def version(results: Path, dataset: str, name: str, drawn: str, known=KNOWN, lat
         folder.mkdir(parents=True, exist_ok=True)
         (folder / versions.MANIFEST).write_text(json.dumps(manifest))
         if known:
-            (folder / facts.FILE).write_text(json.dumps(known))
+            (folder / layout.FACTS).write_text(json.dumps(known))
 
 
 def test_the_latest_version_comes_first_and_then_the_newest(tmp_path):
@@ -80,8 +82,11 @@ def test_only_so_many_versions_are_kept_as_there_is_room_for(tmp_path, monkeypat
 def test_facts_of_a_thousand_datasets_stay_small(tmp_path):
     names = [f"set-{k}" for k in range(200)]
     for k, name in enumerate(names):
-        numbers = [{"about": "sites", "name": f"n{j}", "value": k + j / 7} for j in range(60)]
-        known = KNOWN | {"numbers": numbers}
+        numbers = [
+            {"about": "sites", "name": f"n{j}", "words": f"n {j}", "value": k + j / 7}
+            for j in range(60)
+        ]
+        known = KNOWN | {"scores": numbers}
         version(tmp_path, name, "aaa", "2026", known, latest=True)
     text, _ = version_table.packed(tmp_path, names)
     assert 5 * len(text) < version_table.MOST_BYTES
@@ -99,10 +104,12 @@ def test_odd_manifests_cost_nothing(tmp_path, content):
     assert "two" in names
 
 
-@pytest.mark.parametrize("content", ['{"layout": 1}', '{"layout": 1, "data": 3, "recipe": []}'])
+@pytest.mark.parametrize(
+    "content", ['{"layout": 1}', '{"layout": 2}', '{"layout": 2, "data": 3, "recipe": []}']
+)
 def test_odd_facts_leave_the_figures_to_be_compared(tmp_path, content):
     version(tmp_path, "one", "aaa", "", latest=True)
-    (tmp_path / "one/figures/aaa" / facts.FILE).write_text(content)
+    (tmp_path / "one/figures/aaa" / layout.FACTS).write_text(content)
     (found,) = version_table.collect(tmp_path, ["one"], 12)["datasets"]
     assert found["versions"][0]["id"] == "aaa" and "numbers" not in found["versions"][0]
 

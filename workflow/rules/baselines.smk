@@ -4,10 +4,10 @@
 rule run_baselines:
     """Fit PCA, NMF, clusterings and embeddings to the patches that the models see."""
     input:
-        patches="<results>/{dataset}/patches.zarr",
+        patches=here(layout.PATCHES),
     output:
-        baselines=directory("<results>/{dataset}/baselines.zarr"),
-        seconds="<results>/{dataset}/baselines-seconds.csv",
+        baselines=directory(here(layout.BASELINES)),
+        seconds=here(layout.BASELINES_SECONDS),
     log:
         "<results>/{dataset}/logs/run_baselines.log",
     benchmark:
@@ -16,10 +16,12 @@ rule run_baselines:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("run_baselines"),
+        # The libraries themselves, and distances of all fitted sites.
+        mem_mb=memory_for(2000, 8.0),
         runtime=minutes(20, 60),
     params:
         settings=of_dataset(PLAN.baselines),
+        disc=of_dataset(PLAN.disc),
         seed=recipe("seed"),
     message:
         "{wildcards.dataset}: classical methods"

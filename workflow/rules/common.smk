@@ -20,6 +20,8 @@ if (ROOT / "src" / "vaescope").is_dir():
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from vaescope.errors import UserError
+from vaescope.results import layout
+from vaescope.results.layout import pattern as here
 from vaescope.workflow import make_plan, resources, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
 
@@ -70,15 +72,20 @@ def recipe(*keys):
     def part(wildcards):
         value = ask(PLAN.recipe, wildcards.dataset)
         for key in keys:
-            value = value[key]
-        return value
+            value = getattr(value, key)
+        return plain(value)
 
     return part
 
 
+def plain(value):
+    """Settings as plain values, which Snakemake compares with those of the last run."""
+    return value.as_dict() if hasattr(value, "as_dict") else value
+
+
 def of_dataset(question):
     """A param with an answer about the dataset."""
-    return lambda wildcards: ask(question, wildcards.dataset)
+    return lambda wildcards: plain(ask(question, wildcards.dataset))
 
 
 def models(wildcards):
@@ -97,7 +104,7 @@ def if_baselines(*paths):
     """An input that exists only where the recipe asks for classical methods."""
 
     def wanted(wildcards):
-        if not ask(PLAN.recipe, wildcards.dataset)["baselines"]["methods"]:
+        if not ask(PLAN.recipe, wildcards.dataset).baselines.methods:
             return []
         return expand(list(paths), dataset=wildcards.dataset)
 
@@ -116,13 +123,13 @@ def strained_models(pattern):
 def strain_store(wildcards):
     """The map of strain, where sites are atoms."""
     mapped = ask(PLAN.maps_strain, wildcards.dataset)
-    return [f"<results>/{wildcards.dataset}/strain.zarr"] if mapped else []
+    return expand(here(layout.STRAIN), dataset=wildcards.dataset) if mapped else []
 
 
 def parts(wildcards):
     """The parts of an ensemble: folders of members trained by one job each."""
     return expand(
-        "<results>/{dataset}/{model}/parts/{part}",
+        here(layout.PARTS),
         dataset=wildcards.dataset,
         model=wildcards.model,
         part=range(ask(PLAN.jobs, wildcards.dataset)),
@@ -132,7 +139,7 @@ def parts(wildcards):
 def detector(wildcards):
     """The learned detector of a dataset, or no input where its sites are found without."""
     name = ask(PLAN.detector, wildcards.dataset)
-    return [f"<results>/.detectors/{name}/members"] if name else []
+    return [f"<results>/{layout.DETECTORS}/{name}/members"] if name else []
 
 
 def members(wildcards):
@@ -142,7 +149,7 @@ def members(wildcards):
 
 def model_settings(wildcards):
     """Settings of one model."""
-    return ask(PLAN.model, wildcards.dataset, wildcards.model)
+    return plain(ask(PLAN.model, wildcards.dataset, wildcards.model))
 
 
 def physics(wildcards):
@@ -150,11 +157,11 @@ def physics(wildcards):
     return ask(PLAN.physics, wildcards.dataset, wildcards.model)
 
 
-def memory_for(rule):
-    """Memory in MB, from the inputs on disk or else from the source."""
+def memory_for(base, per_input):
+    """Memory in MB: with a small input, and for each MB of input on disk or else of the source."""
 
     def memory(wildcards, input, attempt):
-        return resources.memory_mb(rule, input_mb(wildcards, input), attempt)
+        return resources.memory_mb(base, per_input, input_mb(wildcards, input), attempt)
 
     return memory
 
@@ -196,7 +203,7 @@ def refusals():
 
 def reports(wildcards):
     """The reports of all datasets."""
-    return [f"<results>/{dataset}/report.html" for dataset in PLAN.rows]
+    return expand(here(layout.REPORT), dataset=PLAN.rows)
 
 
 def exports_of(*formats):

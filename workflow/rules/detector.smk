@@ -15,14 +15,14 @@ rule train_detector:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, attempt: resources.memory_mb(
-            "train_detector", 0, attempt
-        ),
+        mem_mb=lambda wildcards, attempt: resources.memory_mb(3000, 0, 0, attempt),
         runtime=lambda wildcards, attempt: resources.detector_minutes(
             ask(PLAN.detector_settings, wildcards.detector), attempt
         ),
     params:
-        settings=lambda wildcards: ask(PLAN.detector_settings, wildcards.detector),
+        settings=lambda wildcards: plain(
+            ask(PLAN.detector_settings, wildcards.detector)
+        ),
     message:
         "training the detector {wildcards.detector}"
     script:

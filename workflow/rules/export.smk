@@ -4,13 +4,13 @@
 rule export_table:
     """One table of all that is known of every site, and a table of what its columns mean."""
     input:
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
-        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
+        latents=each_model(here(layout.LATENTS)),
         strain=strain_store,
     output:
-        table="<results>/{dataset}/export/sites.csv",
-        columns="<results>/{dataset}/export/columns.csv",
+        table=here(layout.EXPORTS["table"][0]),
+        columns=here(layout.EXPORTS["table"][1]),
     log:
         "<results>/{dataset}/logs/export_table.log",
     benchmark:
@@ -19,7 +19,7 @@ rule export_table:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("export_table"),
+        mem_mb=memory_for(1000, 1.0),
         runtime=minutes(10, 20),
     params:
         models=models,
@@ -32,13 +32,13 @@ rule export_table:
 rule export_napari:
     """Image (OME-Zarr) and sites (points) in the same physical coordinates, for napari."""
     input:
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
-        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
+        latents=each_model(here(layout.LATENTS)),
         strain=strain_store,
     output:
-        image=directory("<results>/{dataset}/export/image.ome.zarr"),
-        points="<results>/{dataset}/export/points.csv",
+        image=directory(here(layout.EXPORTS["napari"][0])),
+        points=here(layout.EXPORTS["napari"][1]),
     log:
         "<results>/{dataset}/logs/export_napari.log",
     benchmark:
@@ -47,7 +47,7 @@ rule export_napari:
         "../envs/vaescope.yaml"
     threads: 2
     resources:
-        mem_mb=memory_for("export_napari"),
+        mem_mb=memory_for(1000, 0.5),
         runtime=minutes(10, 20),
     params:
         models=models,
@@ -61,10 +61,10 @@ rule export_napari:
 rule export_hyperspy:
     """Image with calibrated axes and metadata, and sites as its markers, for HyperSpy."""
     input:
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
     output:
-        signal="<results>/{dataset}/export/image.hspy",
+        signal=here(layout.EXPORTS["hyperspy"][0]),
     log:
         "<results>/{dataset}/logs/export_hyperspy.log",
     benchmark:
@@ -73,7 +73,7 @@ rule export_hyperspy:
         "../envs/vaescope.yaml"
     threads: 2
     resources:
-        mem_mb=memory_for("export_hyperspy"),
+        mem_mb=memory_for(1000, 0.5),
         runtime=minutes(10, 40),
     params:
         row=lambda wildcards: ask(PLAN.row, wildcards.dataset).as_dict(),
@@ -86,12 +86,12 @@ rule export_hyperspy:
 rule write_crate:
     """Describe all of a dataset's results as a Workflow Run RO-Crate."""
     input:
-        report="<results>/{dataset}/report.html",
+        report=here(layout.REPORT),
         exports=exports_of("table", "napari", "hyperspy"),
     output:
-        crate="<results>/{dataset}/ro-crate-metadata.json",
-        workflow=directory("<results>/{dataset}/export/workflow"),
-        recipe="<results>/{dataset}/export/recipe.yaml",
+        crate=here(layout.CRATE),
+        workflow=directory(here(layout.WORKFLOW)),
+        recipe=here(layout.RECIPE),
     log:
         "<results>/{dataset}/logs/write_crate.log",
     benchmark:
@@ -100,7 +100,7 @@ rule write_crate:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("write_crate"),
+        mem_mb=memory_for(1000, 0.0),
         runtime=minutes(10, 10),
     params:
         recipe=recipe(),

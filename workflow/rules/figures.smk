@@ -4,18 +4,19 @@
 rule draw_figures:
     """Draw all figures of a dataset; each version of them stays beside the next."""
     input:
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
-        patches="<results>/{dataset}/patches.zarr",
-        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
-        movies=each_model("<results>/{dataset}/{model}/movie"),
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
+        patches=here(layout.PATCHES),
+        latents=each_model(here(layout.LATENTS)),
+        movies=each_model(here(layout.MOVIE)),
         strain=strain_store,
-        history=each_model("<results>/{dataset}/{model}/history.csv"),
-        baselines=if_baselines("<results>/{dataset}/baselines.zarr"),
+        history=each_model(here(layout.HISTORY)),
+        facts=here(layout.FACTS),
+        baselines=if_baselines(here(layout.BASELINES)),
     output:
         # The folders of versions beside it are no outputs: Snakemake must never delete them.
         latest=report(
-            directory("<results>/{dataset}/figures/latest"),
+            directory(here(layout.LATEST)),
             patterns=["{name}.png"],
             caption="../report/figures.rst",
             category="{dataset}",
@@ -29,7 +30,7 @@ rule draw_figures:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("draw_figures"),
+        mem_mb=memory_for(1500, 3.0),
         runtime=minutes(30, 60),
     params:
         recipe=recipe(),

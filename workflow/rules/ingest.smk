@@ -4,7 +4,7 @@
 rule ingest:
     """Read the source of a dataset, whatever its format, into an image store."""
     output:
-        image=directory("<results>/{dataset}/image.zarr"),
+        image=directory(here(layout.IMAGE)),
     log:
         "<results>/{dataset}/logs/ingest.log",
     benchmark:
@@ -13,7 +13,7 @@ rule ingest:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
     resources:
-        mem_mb=memory_for("ingest"),
+        mem_mb=memory_for(1000, 3.0),
         runtime=minutes(20, 20),
     params:
         source=lambda wildcards: ask(PLAN.row, wildcards.dataset).source,

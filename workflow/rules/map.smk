@@ -4,15 +4,15 @@
 rule map_latents:
     """Encode all sites with every member, align the members, agree, criticise, and follow."""
     input:
-        members="<results>/{dataset}/{model}/members",
-        patches="<results>/{dataset}/patches.zarr",
-        sites="<results>/{dataset}/sites.zarr",
+        members=here(layout.MEMBERS),
+        patches=here(layout.PATCHES),
+        sites=here(layout.SITES),
     output:
-        latents=directory("<results>/{dataset}/{model}/latents.zarr"),
-        table="<results>/{dataset}/{model}/latents.csv",
-        scores="<results>/{dataset}/{model}/scores.json",
+        latents=directory(here(layout.LATENTS)),
+        table=here(layout.LATENTS_TABLE),
+        scores=here(layout.SCORES),
         # Of a movie, what became of its atoms; of an image, a store that says it is none.
-        movie=directory("<results>/{dataset}/{model}/movie"),
+        movie=directory(here(layout.MOVIE)),
     log:
         "<results>/{dataset}/logs/map_latents-{model}.log",
     benchmark:
@@ -21,7 +21,7 @@ rule map_latents:
         "../envs/vaescope.yaml"
     threads: threads_of(4)
     resources:
-        mem_mb=memory_for("map_latents"),
+        mem_mb=memory_for(2500, 6.0),
         runtime=minutes(30, 60),
     params:
         settings=model_settings,

@@ -4,11 +4,11 @@
 rule extract_patches:
     """Cut a patch around every site that lies far enough from the edge."""
     input:
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
     output:
-        patches=directory("<results>/{dataset}/patches.zarr"),
-        table="<results>/{dataset}/sites.csv",
+        patches=directory(here(layout.PATCHES)),
+        table=here(layout.SITES_TABLE),
     log:
         "<results>/{dataset}/logs/extract_patches.log",
     benchmark:
@@ -17,7 +17,7 @@ rule extract_patches:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
     resources:
-        mem_mb=memory_for("extract_patches"),
+        mem_mb=memory_for(1000, 2.0),
         runtime=minutes(20, 30),
     params:
         settings=recipe("patches"),

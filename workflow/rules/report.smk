@@ -4,17 +4,18 @@
 rule write_report:
     """Write the self-contained report of a dataset."""
     input:
-        figures="<results>/{dataset}/figures/latest",
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
-        patches="<results>/{dataset}/patches.zarr",
-        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
-        movies=each_model("<results>/{dataset}/{model}/movie"),
-        history=each_model("<results>/{dataset}/{model}/history.csv"),
+        figures=here(layout.LATEST),
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
+        patches=here(layout.PATCHES),
+        latents=each_model(here(layout.LATENTS)),
+        movies=each_model(here(layout.MOVIE)),
+        history=each_model(here(layout.HISTORY)),
         strain=strain_store,
-        comparison=if_baselines("<results>/{dataset}/comparison.html"),
+        facts=here(layout.FACTS),
+        comparison=if_baselines(here(layout.COMPARISON)),
     output:
-        report="<results>/{dataset}/report.html",
+        report=here(layout.REPORT),
     log:
         "<results>/{dataset}/logs/write_report.log",
     benchmark:
@@ -23,7 +24,7 @@ rule write_report:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("write_report"),
+        mem_mb=memory_for(1000, 1.0),
         runtime=minutes(10, 10),
     params:
         recipe=recipe(),
@@ -38,15 +39,15 @@ rule write_report:
 rule write_comparison:
     """Compare the classical methods with the models, on a page beside the report."""
     input:
-        figures="<results>/{dataset}/figures/latest",
-        patches="<results>/{dataset}/patches.zarr",
-        latents=each_model("<results>/{dataset}/{model}/latents.zarr"),
-        history=each_model("<results>/{dataset}/{model}/history.csv"),
-        baselines="<results>/{dataset}/baselines.zarr",
-        seconds="<results>/{dataset}/baselines-seconds.csv",
+        figures=here(layout.LATEST),
+        patches=here(layout.PATCHES),
+        latents=each_model(here(layout.LATENTS)),
+        history=each_model(here(layout.HISTORY)),
+        baselines=here(layout.BASELINES),
+        seconds=here(layout.BASELINES_SECONDS),
     output:
-        page="<results>/{dataset}/comparison.html",
-        table="<results>/{dataset}/comparison.csv",
+        page=here(layout.COMPARISON),
+        table=here(layout.COMPARISON_TABLE),
     log:
         "<results>/{dataset}/logs/write_comparison.log",
     benchmark:
@@ -55,7 +56,7 @@ rule write_comparison:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("write_comparison"),
+        mem_mb=memory_for(1500, 6.0),
         runtime=minutes(10, 30),
     params:
         models=models,

@@ -4,10 +4,10 @@
 rule find_sites:
     """Find the sites of a dataset, as its recipe says, and refine their positions."""
     input:
-        image="<results>/{dataset}/image.zarr",
+        image=here(layout.IMAGE),
         detector=detector,
     output:
-        sites=directory("<results>/{dataset}/sites.zarr"),
+        sites=directory(here(layout.SITES)),
     log:
         "<results>/{dataset}/logs/find_sites.log",
     benchmark:
@@ -17,7 +17,8 @@ rule find_sites:
     threads: threads_of(4)
     resources:
         mem_mb=lambda wildcards, input, attempt: resources.memory_mb(
-            "find_sites_learned" if input.detector else "find_sites",
+            2500 if input.detector else 1000,
+            2.0,
             input_mb(wildcards, input),
             attempt,
         ),

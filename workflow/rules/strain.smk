@@ -4,12 +4,12 @@
 rule map_strain:
     """Strain and rotation of every site: neighbours' vectors, geometric phases, models' poses."""
     input:
-        image="<results>/{dataset}/image.zarr",
-        sites="<results>/{dataset}/sites.zarr",
-        latents=strained_models("<results>/{dataset}/{model}/latents.zarr"),
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
+        latents=strained_models(here(layout.LATENTS)),
     output:
-        strain=directory("<results>/{dataset}/strain.zarr"),
-        table="<results>/{dataset}/strain.csv",
+        strain=directory(here(layout.STRAIN)),
+        table=here(layout.STRAIN_TABLE),
     log:
         "<results>/{dataset}/logs/map_strain.log",
     benchmark:
@@ -18,7 +18,7 @@ rule map_strain:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("map_strain"),
+        mem_mb=memory_for(1500, 8.0),
         runtime=minutes(20, 60),
     params:
         models=of_dataset(PLAN.strained),

@@ -4,9 +4,9 @@
 rule train:
     """Train the members of an ensemble, or one part of them; goes on from its checkpoints."""
     input:
-        patches="<results>/{dataset}/patches.zarr",
+        patches=here(layout.PATCHES),
     output:
-        part=directory("<results>/{dataset}/{model}/parts/{part}"),
+        part=directory(here(layout.PARTS)),
     log:
         "<results>/{dataset}/logs/train-{model}-{part}.log",
     benchmark:
@@ -19,7 +19,8 @@ rule train:
     resources:
         # A wish: without a GPU the CPU is used. Without `--resources gpu=N` it limits nothing.
         gpu=1,
-        mem_mb=memory_for("train"),
+        # 0.5 GB for each of up to 8 processes, up to 1 GB for turned copies of patches.
+        mem_mb=memory_for(5000, 6.0),
         runtime=minutes(120, 240),
     params:
         settings=model_settings,
@@ -37,8 +38,8 @@ rule combine_members:
     input:
         parts=parts,
     output:
-        members=directory("<results>/{dataset}/{model}/members"),
-        history="<results>/{dataset}/{model}/history.csv",
+        members=directory(here(layout.MEMBERS)),
+        history=here(layout.HISTORY),
     log:
         "<results>/{dataset}/logs/combine_members-{model}.log",
     benchmark:
@@ -47,7 +48,7 @@ rule combine_members:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for("combine_members"),
+        mem_mb=memory_for(500, 1.0),
         runtime=minutes(10, 5),
     message:
         "{wildcards.dataset}: gathering the members of {wildcards.model}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -21,19 +21,16 @@ from vaescope.ensemble import align, decoded, gauge, orientation, predictive_che
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, Member, encode_all, load_members
-from vaescope.ensemble.residual import residuals
+from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
-from vaescope.ensemble.spool import Scratch, Spool
-from vaescope.judge import findings, scan
+from vaescope.ensemble.spool import Scratch
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
-from vaescope.scores import labelled, restoration, truth
 from vaescope.structure import class_numbers, modes
 from vaescope.traits import traits_of
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
-RESTORED = 20_000  # patches among which restoration is scored
 
 
 def map_latents(
@@ -70,7 +67,8 @@ def map_latents(
     threads = max(threads, 1)
     with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool, threads)
-        return _mapped(ensemble, encodings, source, name, pool)
+        agreed = agree(ensemble, encodings, source, pool)
+        return _dataset(agreed, describe(agreed, source), source, name)
 
 
 def _encoded(
@@ -83,15 +81,32 @@ def _encoded(
     return encode_all(ensemble, data, len(source), share, Scratch().empty)
 
 
-def _mapped(
+@dataclass(frozen=True)
+class Agreement:
+    """What the members agree on: who has a vote, in which frame all are, what is left over."""
+
+    ensemble: Sequence[Member]
+    encodings: Sequence[Encoding]
+    gauges: Sequence[gauge.Gauge | None]
+    kept: np.ndarray  # (member,) whether it has a vote
+    order: int  # angles are modulo 360° divided by this
+    aligned: AlignedMembers
+    residual: Residuals
+
+    @property
+    def told(self) -> np.ndarray:
+        """(site, condition) what a conditional model is given beside the patch."""
+        assert self.encodings[0].conditions is not None
+        return self.encodings[0].conditions[:]
+
+
+def agree(
     ensemble: Sequence[Member],
     encodings: Sequence[Encoding],
     source: PatchSource,
-    name: str,
     pool: ThreadPoolExecutor,
-) -> xr.Dataset:
-    from vaescope.models import zoo
-
+) -> Agreement:
+    """Leave out members whose training failed, find the symmetry, and align all others."""
     own, patches = source.settings, source.patches
     kept = align.sound(np.array([e.elbo[:].mean() for e in encodings]))
     traits = traits_of(patches.attrs)
@@ -106,14 +121,22 @@ def _mapped(
     half = patches.sizes["px"] / 2 * float(patches.attrs.get("pitch", 1.0))
     voting = [e for e, vote in zip(encodings, kept, strict=True) if vote]
     left = residuals(source, voting, ensemble[0].model.mask.numpy(), pool.map)
-    explained, noise = left.explained, left.noise
-    p_value = predictive_checks.predictive_p_value(left.residual, noise)
-    named = bool(own.labels)
-    stack = Scratch().stack
-    view = gather(encodings, gauges, kept, n, half, noise.inflation, named, stack)
+    aligned = gather(
+        encodings, gauges, kept, n, half, left.noise.inflation, bool(own.labels), Scratch().stack
+    )
+    return Agreement(ensemble, encodings, gauges, kept, n, aligned, left)
+
+
+def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
+    """Draw what latents and classes look like, find modes, and say what no member explains.
+
+    Returns
+    -------
+    Variables of ``latents.zarr``: name -> (dims, values, attributes).
+    """
+    own, view, told = source.settings, agreed.aligned, agreed.told
+    ensemble, gauges, left = agreed.ensemble, agreed.gauges, agreed.residual
     variables = view.variables()
-    assert encodings[0].conditions is not None
-    told = encodings[0].conditions[:]
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(
@@ -126,82 +149,57 @@ def _mapped(
     variables.update(found.variables(decoded.axes(own)))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
+    p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
     checks: tuple[tuple[str, str, np.ndarray, Scale], ...] = (
         ("residual", "residual over noise", left.residual, "sequential"),
-        ("explained", "explained by the model", explained, "categorical"),
+        ("explained", "explained by the model", left.explained, "categorical"),
         ("predictive_p", "posterior predictive p-value", p_value, "sequential"),
     )
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
+    if "class_entropy" in variables and not own.labels:
+        compared = class_numbers.compare(view.consensus_content, own.classes)
+        variables.update(compared.variables())
+    return variables
+
+
+def _dataset(
+    agreed: Agreement, variables: dict[str, Any], source: PatchSource, name: str
+) -> xr.Dataset:
+    """Join maps, places and truth of the sites, with attributes of the model and its ensemble."""
+    from vaescope.models import zoo
+
+    own, patches, view = source.settings, source.patches, agreed.aligned
     latents = xr.Dataset(variables, coords=_coordinates(view, patches, variables))
     for key in patches.variables:
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
     latents.attrs = carried(patches.attrs)
-    if named:
-        latents.attrs["class_labels"] = list(ensemble[0].codec.levels)
-    of_labels = labelled.score(latents, source.shown)
-    agreement = view.agreement
-    numbers: dict[str, Any] = {
-        "n_sites": len(source),
-        "explained_fraction": float(explained.mean()),
-        "predictive_p_below_0.05": float((p_value < 0.05).mean()),
-        "content_agreement": float(np.median(agreement[kept])),
-        "members_kept": int(kept.sum()),
-        "noise_inflation": noise.inflation,
-        "mean_elbo": float(np.mean([e.elbo[:].mean() for e in encodings])),
-        **truth.scores(latents, n),
-        **of_labels,
-        **(_restored(source, left.reconstruction, ensemble[0]) if own.target else {}),
-    }
-    if "angle_spread" in latents:
-        numbers["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
-    if "class_entropy" in latents:
-        numbers["classes_dissolved"] = view.dissolved
-        if not named:
-            compared = class_numbers.compare(view.consensus_content, own.classes)
-            latents = latents.assign(compared.variables())
-            numbers |= compared.scores()
-        numbers["class_entropy_mean"] = float(latents["class_entropy"].mean())
-    told_of = findings.of_model(
-        name,
-        kept=kept,
-        content=latents["consensus_content"].values,
-        content_spread=latents["content_spread"].values,
-        agreement=float(np.median(agreement[kept])) if kept.any() else 0.0,
-        class_count=view.class_count,
-        dissolved=view.dissolved,
-        explained_fraction=numbers["explained_fraction"],
-    )
-    words = [finding.says for finding in told_of]
-    variant = own.variant
-    latents.attrs["symmetry"] = n
-    shares = scan.of_latents(latents) if traits.placed else {}
-    words += scan.in_words(shares)
+    if own.labels:
+        latents.attrs["class_labels"] = list(agreed.ensemble[0].codec.levels)
+    voting = zip(agreed.ensemble, agreed.kept, strict=True)
     latents.attrs |= {
-        "scan_shares": json.dumps(scan.as_attribute(shares)),
+        "symmetry": agreed.order,
         "model": name,
-        "variant": variant,
+        "variant": own.variant,
         "label": zoo.label(own.as_dict()),
         "angle_zero": "strongest Fourier direction of the local lattice along x"
-        if traits.lattice
+        if traits_of(patches.attrs).lattice
         else "arbitrary, one for each kind of structure",
         "target": own.target or "",
-        **({"classes_asked": own.classes, **_agreement(encodings, kept)} if own.classes else {}),
-        "reference_member": int(ensemble[view.reference].number),
-        "members_kept": [m.number for m, k in zip(ensemble, kept, strict=True) if k],
-        "scores": json.dumps(numbers),
-        "warnings": json.dumps(words),
+        "reference_member": int(agreed.ensemble[view.reference].number),
+        "members_kept": [m.number for m, k in voting if k],
+        "noise_inflation": agreed.residual.noise.inflation,
+        "mean_elbo": float(np.mean([e.elbo[:].mean() for e in agreed.encodings])),
     }
+    if own.classes:
+        latents.attrs |= {
+            "classes_asked": own.classes,
+            "classes_dissolved": view.dissolved,
+            **_agreement(agreed.encodings, agreed.kept),
+        }
     return latents
-
-
-def _restored(source: PatchSource, reconstruction: Spool, member: Member) -> dict[str, Any]:
-    """Scores of restoration, of so many patches as fit into memory."""
-    rows = np.unique(np.linspace(0, len(source) - 1, min(len(source), RESTORED)).astype(int))
-    mask = member.model.mask.numpy()
-    return restoration.score(source.data(rows), reconstruction[rows], mask)
 
 
 def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:

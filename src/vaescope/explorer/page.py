@@ -183,7 +183,7 @@ def _spacing(scene: Scene, behind: Backdrop) -> float:
 
 
 def _packed(columns: list[Column], blocks: Blocks) -> list[dict[str, Any]]:
-    """Facts of some columns, their numbers in one block."""
+    """Judgement of some columns, their numbers in one block."""
     places = blocks.add([narrow(column.values) for column in columns])
     return [
         column.facts() | {"place": place} for column, place in zip(columns, places, strict=True)

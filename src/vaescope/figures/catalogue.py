@@ -7,6 +7,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ from vaescope.figures.scene import Scene, load
 from vaescope.figures.settings import Look
 from vaescope.figures.sheet import FinishedFigure
 from vaescope.figures.style import house
-from vaescope.judge import facts
 from vaescope.results import ModelResults, Results, layout
+from vaescope.results.facts import Judgement
 
 _PACKED = {"compress_level": 3}  # of PNG: 7 % larger than at 6, in half of the time
 
@@ -80,7 +81,7 @@ def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[st
     """Draw every figure of a dataset.
 
     Writes ``figures/VERSION/`` in the dataset's folder with the figures, tables of the values drawn
-    (CSV), ``facts.json`` (see ``judge.facts``) and ``figures.json``, the manifest, and
+    (CSV), ``facts.json`` (see ``results.facts``) and ``figures.json``, the manifest, and
     ``figures/latest/``, a copy of it under a stable name. An older version stays as it is; should
     the same version have been drawn with another outcome (on another machine, say), the new one is
     filed as ``VERSION-2``.
@@ -100,7 +101,7 @@ def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[st
 
     Raises
     ------
-    UserError : a store is missing or half-written, or the recipe asks for an unknown look.
+    UserError : a store or the facts are missing, or the recipe asks for an unknown look.
     """
     look = Look.of(recipe.get("figures"))
     root = results.path(layout.FIGURES)
@@ -111,7 +112,7 @@ def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[st
     with house():
         classical = bool((recipe.get("baselines") or {}).get("methods"))
         scene = load(results, list(models), look, base, baselines=classical)
-        known = facts.gather(results, recipe, list(models))
+        known = replace(results.facts, recipe=recipe)
         for version in versions.candidates(base):
             scene.version = version
             target, beside = root / version, root / f".drawing-{version}"
@@ -156,7 +157,7 @@ def clips(scene: Scene) -> Iterator[Clip]:
             yield made
 
 
-def _write(scene: Scene, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
+def _write(scene: Scene, folder: Path, known: Judgement) -> dict[str, Any]:
     """Draw all figures into a folder, with the data behind them, the facts of the result, and the
     manifest, which is returned."""
     listed = []
@@ -191,8 +192,7 @@ def _write(scene: Scene, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
         )
     small = stack.thumbnail(scene) if scene.stack else of_dataset.thumbnail(scene)
     thumbnail = _save(small, folder, "png", 100)
-    text = json.dumps(known, indent=1, ensure_ascii=False)
-    (folder / facts.FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / layout.FACTS).write_text(known.text(), encoding="utf-8")
     manifest = {
         "version": scene.version,
         "dataset": scene.dataset,

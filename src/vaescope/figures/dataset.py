@@ -20,7 +20,6 @@ from vaescope.figures.sheet import FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours
 from vaescope.quantities import TRUTH, robust_limits, with_errors
 from vaescope.results import ModelResults
-from vaescope.store import json_attribute
 from vaescope.text import percent
 
 
@@ -112,15 +111,17 @@ def position_error(scene: Scene) -> FinishedFigure | None:
     if matched.sum() < 3:
         return None
     error = error[:, matched]
-    scores = json_attribute(found, "truth_scores", {})
-    bound = float(scores.get("bound") or np.nan)
+    scores = scene.results.facts.of("sites")
+    bound = scores["bound"].value if "bound" in scores else np.nan
     sheet = Sheet(
         scene,
         "Found against true positions",
         3.2,
         sites=int(matched.sum()),
         notes=tuple(
-            f"{key} {percent(scores[key])}" for key in ("precision", "recall") if key in scores
+            f"{key} {percent(scores[key].value)}"
+            for key in ("precision", "recall")
+            if key in scores
         ),
     )
     left = sheet.axes(0.75, 0.3, 3.7, 2.35)

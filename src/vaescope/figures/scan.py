@@ -11,7 +11,6 @@ from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK
 from vaescope.judge.scan import COLUMN, ROW, Shares, from_attribute
 from vaescope.quantities import robust_limits
-from vaescope.store import json_attribute
 
 _MAPS = ("strain xx", "strain yy", "x along y", "y along x")
 _WORDS = {"x along y": "slant of rows, ∂x/∂y", "y along x": "slant of columns, ∂y/∂x"}
@@ -23,7 +22,7 @@ def profiles(scene: Scene) -> FinishedFigure | None:
     """Strain by the neighbours' vectors against row and column, with their running medians."""
     if scene.strain is None:
         return None
-    stored = json_attribute(scene.strain, "scan_shares", {}).get("neighbours")
+    stored = scene.results.facts.scan.get("strain: neighbours")
     if not stored:
         return None
     own = scene.strain.isel(method=0, site=scene.on_frame)

@@ -1,100 +1,105 @@
-"""The facts of one dataset as plain numbers and words: what went in, what came out, what to doubt.
-
-They are kept beside every version of the figures, so that an old result can be compared with a new
-one after its stores are gone, and the pages are made from them.
-"""
+"""The judgement of one dataset: its scores with their meaning, and what is to be doubted."""
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vaescope import store
-from vaescope.judge import findings
-from vaescope.judge.findings import Finding
+from vaescope.judge import findings, scan
 from vaescope.results import Results, layout
+from vaescope.results.facts import Judgement, Measure, Score, ordered
 from vaescope.store import json_attribute
 from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
-FILE = "facts.json"
-LAYOUT = 1
-"""Of the file; a reader that knows another one does not compare."""
+MEASURES = (
+    Measure("sites_found", "sites found", place="quality", card=1, sort="sites"),
+    Measure("atoms_followed", "atoms followed", place="quality"),
+    Measure("patches", "with a patch", place="quality", card=2),
+    Measure("patch_samples", "samples across a patch", place="quality"),
+    Measure("spacing_px", "spacing", "px", place="quality", card=3, sort="spacing (px)"),
+    Measure("patch_size_px", "side of a patch", "px", place="quality"),
+    Measure("fit_quality_median", "quality of the fits (median)", "", "more", "quality"),
+    Measure(
+        "coordinate_error_px",
+        "standard error of a coordinate",
+        "px",
+        "less",
+        "quality",
+        sort="error of positions (px)",
+    ),
+    Measure("strain_known_share", "sites with strain", "share", "more"),
+    Measure("strain_error_median", "standard error of a strain (median)", "strain", "less"),
+    Measure("rotation_error_median_deg", "standard error of a rotation (median)", "°", "less"),
+    Measure("members_trained", "members trained", place="details"),
+    Measure("latents", "latents", place="details"),
+    Measure("classes_used", "classes", place="details", card=10, sort="classes"),
+    Measure("training_steps", "steps of training", place="details"),
+    Measure("training_epochs", "epochs of training"),
+    Measure("angle_period_deg", "angles known modulo", "turn"),
+    Measure("latent_spread_median", "latent spread (median)", "", "less"),
+    Measure("class_entropy_median", "class entropy (median)", "nats", "less"),
+)
+"""Of sites, strain and models, from their stores alone."""
+_LEFT_OUT = frozenset({"n_sites", "n_found"})  # counts that other scores say
 _MOST_DIGESTS = 50  # of the files of a movie; the rest is one digest over all
 
 
-def gather(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[str, Any]:
-    """The facts of a finished dataset, in types that JSON has.
+def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
+    """Judge a finished dataset.
 
     Parameters
     ----------
     results : of the dataset.
-    recipe : the resolved recipe.
     models : names of the models.
-
-    Returns
-    -------
-    ``layout``, ``dataset``, ``code_version``, ``packages``, ``recipe``, ``data`` (files and their
-    SHA-256, reader, size, pixel), ``stores`` (which code made each), ``numbers`` (a list of
-    ``about``, ``name`` and ``value``; lengths in pixels, angles in degrees, shares from 0 to 1) and
-    ``findings``, the worst first.
+    trained : members that the recipe asks for.
 
     Raises
     ------
     UserError : a store is missing or half-written.
     """
     image, sites, patches, strain = results.image, results.sites, results.patches, results.strain
-    latents = {name: results.latents(name) for name in models}
-    histories = {name: results.history(name) for name in models}
-    found = findings.of_sites(image, sites, patches)
-    numbers = _numbers("sites", of_sites(sites, patches))
+    truth = json_attribute(sites, "truth_scores", {})
+    found = findings.of_sites(image, sites, patches, truth)
+    scores = _scores("sites", of_sites(sites, patches) | truth)
+    shares: dict[str, dict[str, scan.Shares]] = {}
     if strain is not None:
-        found += findings.of_strain(strain)
-        for name, values in of_strain(strain).items():
-            numbers += _numbers(f"strain: {name}", values)
+        by_method = scan.of_strain(strain)
+        shares |= {f"strain: {method}": each for method, each in by_method.items()}
+        found += findings.of_strain(strain, by_method)
+        for method, values in of_strain(strain).items():
+            scores += _scores(f"strain: {method}", values)
+    of_models = {}
     for name in models:
-        own = [*findings.of_latents(latents[name]), *findings.of_history(name, histories[name])]
-        found += own
-        trained = int((recipe.get("ensemble") or {}).get("members", 1))
-        numbers += _numbers(name, of_model(latents[name], histories[name], trained))
-    found += findings.of_maps(latents)
-    facts = {
-        "layout": LAYOUT,
-        "dataset": results.dataset,
-        "code_version": store.code_version(),
-        "packages": store.provenance(sites).get("packages") or {},
-        "recipe": recipe,
-        "data": of_data(image) | {"site_channel": sites.attrs.get("channel")},
-        "stores": _stores(results, models),
-        "numbers": numbers,
-        "findings": [asdict(finding) for finding in findings.ordered(found)],
-    }
-    return json.loads(json.dumps(facts, default=str))
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The facts kept in a folder; empty if there are none that can be read."""
-    try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and found.get("layout") == LAYOUT else {}
-
-
-def findings_of(facts: dict[str, Any]) -> list[Finding]:
-    """The findings of kept facts."""
-    return [Finding(**each) for each in facts.get("findings", [])]
+        latents, history, own = results.latents(name), results.history(name), results.scores(name)
+        of_models[name] = {} if results.stack else scan.of_latents(latents)
+        found += findings.of_latents(name, latents, own)
+        found += findings.of_history(name, history)
+        scores += _scores(name, of_model(latents, history, trained, own))
+    found += findings.of_maps(of_models)
+    shares |= of_models
+    return Judgement(
+        dataset=results.dataset,
+        code_version=store.code_version(),
+        packages=store.provenance(sites).get("packages") or {},
+        data=of_data(image) | {"site_channel": sites.attrs.get("channel")},
+        stores=_stores(results, of_models),
+        scores=scores,
+        findings=ordered(found),
+        scan={about: scan.as_attribute(each) for about, each in shares.items() if each},
+    )
 
 
 def of_data(image: xr.Dataset) -> dict[str, Any]:
-    """What the image was made from (``image.zarr``)."""
+    """Say what the image was made from (``image.zarr``)."""
     attrs = image.attrs
     digests = [str(value) for value in attrs.get("source_sha256") or []]
     if len(digests) > _MOST_DIGESTS:
@@ -115,7 +120,7 @@ def of_data(image: xr.Dataset) -> dict[str, Any]:
 
 
 def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
-    """Numbers of detection, fits and patches, and their scores against truth."""
+    """Count sites and patches, and measure how well the fits succeeded."""
     numbers: dict[str, float] = {}
     if traits_of(sites.attrs).placed:
         numbers["sites_found"] = int(sites.sizes["site"])
@@ -131,13 +136,14 @@ def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
             "fit_quality_median": median(sites["fit_quality"].values),
             "coordinate_error_px": median(error),
         }
-    scores = json_attribute(sites, "truth_scores", {})
-    return numbers | {name: v for name, v in scores.items() if name != "n_found"}
+    return numbers
 
 
 def of_strain(strain: xr.Dataset) -> dict[str, dict[str, float]]:
-    """Numbers of each method of strain, and its scores against truth."""
-    scored = json_attribute(strain, "scores", {})
+    """Measure the errors of each method of strain, against the truth too where it is known."""
+    from vaescope.strain import truth
+
+    scored = truth.scores(strain) if "truth_strain" in strain else {}
     found = {}
     for k, name in enumerate(str(method) for method in strain["method"].values):
         own = strain.isel(method=k)
@@ -150,15 +156,18 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, float]]:
     return found
 
 
-def of_model(latents: xr.Dataset, history: Any, trained: int) -> dict[str, float]:
-    """Numbers of one model: members, training, scores, spreads.
+def of_model(
+    latents: xr.Dataset, history: pd.DataFrame, trained: int, scores: Mapping[str, Any]
+) -> dict[str, float]:
+    """Count members, classes and steps of a model, beside its scores and its typical spreads.
 
-    history : the table of ``history.csv``. trained : members that the recipe asks for.
+    history : of the training; trained : members that the recipe asks for; scores : of
+    ``scores.json``.
     """
     attrs = latents.attrs
     kept = attrs.get("members_kept")
-    numbers: dict[str, float] = {
-        "members_kept": int(latents.sizes.get("member", 1)) if kept is None else len(kept),
+    numbers: dict[str, Any] = {
+        "members_kept": int(latents.sizes.get("member", 1)) if kept is None else np.size(kept),
         "members_trained": max(trained, int(latents.sizes.get("member", 1))),
         "latents": int(latents.sizes.get("latent", 0)),
     }
@@ -166,9 +175,9 @@ def of_model(latents: xr.Dataset, history: Any, trained: int) -> dict[str, float
         numbers["classes_used"] = len(set(latents["consensus_class"].values.tolist()) - {-1})
     for name in ("step", "epoch"):
         if name in history and len(history):
-            numbers[f"training_{name}s"] = float(np.nanmax(history[name].to_numpy(float)))
-    scores = json_attribute(latents, "scores", {})
-    numbers |= {name: v for name, v in scores.items() if name not in {"n_sites", "members_kept"}}
+            last = float(np.nanmax(history[name].to_numpy(float)))
+            numbers[f"training_{name}s"] = round(last) if math.isfinite(last) else last
+    numbers |= {name: value for name, value in scores.items() if name != "members_kept"}
     if "consensus_angle" in latents:
         numbers["angle_period_deg"] = 360 / max(int(attrs.get("symmetry", 1)), 1)
     if "angle_spread" in latents:
@@ -182,23 +191,38 @@ def of_model(latents: xr.Dataset, history: Any, trained: int) -> dict[str, float
 
 
 def median(values: np.ndarray) -> float:
-    """Median of what is finite; NaN where nothing is."""
+    """Take the median of what is finite; NaN where nothing is."""
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     return float(np.median(finite)) if finite.size else math.nan
 
 
-def _numbers(about: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Finite numbers in a list; JSON has no others."""
-    return [
-        {"about": about, "name": name, "value": value}
-        for name, value in values.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    ]
+def measures() -> dict[str, Measure]:
+    """Gather what every score means from the modules that compute them."""
+    from vaescope.scores import labelled, of_model, restoration
+    from vaescope.scores import truth as of_truth
+    from vaescope.sites import matching
+    from vaescope.strain import truth as of_strains
+    from vaescope.structure import movie
+
+    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, movie)
+    every = [*MEASURES, *(measure for table in tables for measure in table.MEASURES)]
+    return {measure.name: measure for measure in every}
 
 
-def _stores(results: Results, models: list[str]) -> dict[str, str]:
-    """Which code made each store."""
+def _scores(about: str, values: Mapping[str, Any]) -> list[Score]:
+    """Give finite numbers their meaning; JSON has no others."""
+    known = measures()
+    found = []
+    for name, value in values.items():
+        if isinstance(value, int | float) and math.isfinite(value) and name not in _LEFT_OUT:
+            measure = known.get(name) or Measure(name, name.replace("_", " "))
+            found.append(Score(**asdict(measure), value=value, about=about))
+    return found
+
+
+def _stores(results: Results, models: Iterable[str]) -> dict[str, str]:
+    """Say which code made each store."""
     names = [layout.IMAGE, layout.SITES, layout.PATCHES]
     names += [layout.LATENTS.format(model=name) for name in models]
     if results.has(layout.STRAIN):

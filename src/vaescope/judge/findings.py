@@ -4,9 +4,9 @@ Everything here is read from what the stages have left behind (tables of sites, 
 of training, shares of the scan), so that old results are judged as new ones are.
 """
 
-from vaescope.judge.finding import SEVERITIES, Finding, Severity, ordered
 from vaescope.judge.of_data import of_scan, of_sites, of_strain
 from vaescope.judge.of_models import of_history, of_latents, of_maps, of_model
+from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
 
 __all__ = [
     "SEVERITIES",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vaescope.judge import scan
-from vaescope.judge.finding import Finding, Severity
-from vaescope.store import json_attribute
+from vaescope.results.facts import Finding, Severity
 from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
@@ -20,10 +20,13 @@ _NOTABLE = 0.1  # share of the sites from which something concerns the whole
 _BLURRED = 0.1  # of the spacing: positions that are less sure tell no strain and no class
 
 
-def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[Finding]:
+def of_sites(
+    image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset, scores: Mapping[str, float]
+) -> list[Finding]:
     """Findings about detection and fits.
 
-    image, sites, patches : the Datasets of ``image.zarr``, ``sites.zarr`` and ``patches.zarr``.
+    image, sites, patches : the Datasets of ``image.zarr``, ``sites.zarr`` and ``patches.zarr``;
+    scores : of the detection against the truth, where it is known.
     """
     said: list[Finding] = []
 
@@ -104,7 +107,6 @@ def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
             "They are in the table of sites, but no map shows them.",
             "Smaller patches (`patches: size`) reach further out.",
         )
-    scores = json_attribute(sites, "truth_scores", {})
     for name, word in (("recall", "true sites were found"), ("precision", "found sites are true")):
         share = float(scores.get(name, 1.0))
         if share < 0.9:
@@ -119,10 +121,11 @@ def of_sites(image: xr.Dataset, sites: xr.Dataset, patches: xr.Dataset) -> list[
     return said
 
 
-def of_strain(strain: xr.Dataset) -> list[Finding]:
-    """Findings about strain and rotation of the lattice (``strain.zarr``)."""
-    if not strain.attrs.get("ordered"):
-        return []
+def of_strain(strain: xr.Dataset, shares: Mapping[str, Mapping[str, scan.Shares]]) -> list[Finding]:
+    """Judge strain and rotation of the lattice (``strain.zarr``).
+
+    shares : of the variance along rows and columns of the image, by method and map.
+    """
     said = []
     widened = float(np.max(np.atleast_1d(strain.attrs.get("position_errors_widened", 1.0))))
     if widened > 1.5:
@@ -138,9 +141,7 @@ def of_strain(strain: xr.Dataset) -> list[Finding]:
                 "Trust the errors of the strain, which have grown, not those of positions.",
             )
         )
-    stored = json_attribute(strain, "scan_shares", {})
-    by_method = {name: scan.from_attribute(shares) for name, shares in stored.items()}
-    return said + of_scan("strain", scan.together(by_method))
+    return said + of_scan("strain", scan.together(shares))
 
 
 def of_scan(about: str, changes: list[scan.Change]) -> list[Finding]:

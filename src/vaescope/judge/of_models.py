@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vaescope.judge import scan
-from vaescope.judge.finding import Finding, Severity
 from vaescope.judge.of_data import of_scan
-from vaescope.store import json_attribute
+from vaescope.results.facts import Finding, Severity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +22,8 @@ _LATE = 0.25  # last share of the training in which nothing much should happen a
 _STILL = 0.2  # of the rise since the start; the rate falls to nothing, so a tenth always comes late
 
 
-def of_latents(latents: xr.Dataset) -> list[Finding]:
-    """Findings about one model's maps (``latents.zarr``)."""
-    name = str(latents.attrs.get("model") or "model")
-    scores = json_attribute(latents, "scores", {})
+def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> list[Finding]:
+    """Judge the maps of one model (``latents.zarr``), with its scores (``scores.json``)."""
     members = int(latents.sizes.get("member", 1))
     numbers = [int(k) for k in np.atleast_1d(latents.attrs.get("members_kept", range(members)))]
     count = latents["class_count"].values if "class_count" in latents else None
@@ -88,27 +86,16 @@ def of_latents(latents: xr.Dataset) -> list[Finding]:
             "Stated uncertainties of angles are too " + ("small." if coverage < 0.68 else "large."),
             "Read spreads as relative: where it is large, angles are less sure.",
         )
-    known = {finding.says for finding in said} | set(scan.in_words(_shares(latents)))
-    for text in json_attribute(
-        latents, "warnings", []
-    ):  # said when the maps were made, by older code
-        if text not in known:
-            say("noted", "care", str(text), "It was noted when the maps were made.", "")
     return said
 
 
-def of_maps(models: dict[str, xr.Dataset]) -> list[Finding]:
-    """Findings about what the scan may have made of the maps of all models together.
+def of_maps(models: Mapping[str, Mapping[str, scan.Shares]]) -> list[Finding]:
+    """Judge what the scan may have made of the maps of all models together.
 
-    models : the Dataset of ``latents.zarr`` by name of the model.
+    models : shares of the variance along rows and columns of the image, by model and map.
     """
     about = next(iter(models)) if len(models) == 1 else "all models"
-    changes = scan.together({name: _shares(latents) for name, latents in models.items()})
-    return of_scan(about, changes)
-
-
-def _shares(latents: xr.Dataset) -> dict[str, scan.Shares]:
-    return scan.from_attribute(json_attribute(latents, "scan_shares", {}))
+    return of_scan(about, scan.together(models))
 
 
 def of_model(

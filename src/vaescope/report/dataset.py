@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,38 +14,19 @@ from vaescope import explorer, store
 from vaescope.figures import versions
 from vaescope.figures.settings import Look
 from vaescope.figures.style import category_colours
-from vaescope.judge import facts as of_facts
 from vaescope.judge import scan
+from vaescope.judge.facts import median
 from vaescope.report import embedded, prose
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
 from vaescope.results import Results, layout
-from vaescope.store import json_attribute
+from vaescope.results.facts import Finding, Judgement, Place
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_SITES = (
-    "sites_found",
-    "atoms_followed",
-    "patches",
-    "patch_samples",
-    "spacing_px",
-    "patch_size_px",
-    "fit_quality_median",
-    "coordinate_error_px",
-)
-_SAID_ELSEWHERE = (
-    "members_kept",
-    "members_trained",
-    "latents",
-    "classes_used",
-    "mean_elbo",
-    "angle_median_spread_deg",
-    "class_entropy_mean",
-    "training_steps",
-)
+_STRAIN = "strain: "  # before the method, in what a score is about
 _SEVERITY = {"serious": "Serious", "care": "Read with care", "note": "Good to know"}
 _WORDS = 500_000  # letters of a page that are no picture, file or explorer, about
 _LONGEST_METADATA = 20_000  # letters of the vendor's metadata on the page; the store has all
@@ -67,12 +49,12 @@ def write_report(
 
     Raises
     ------
-    UserError : a store is missing or half-written.
+    UserError : a store or the facts are missing or half-written.
     """
     import yaml
 
     folder, sites = results.folder, results.sites
-    known = of_facts.gather(results, recipe, models)
+    known = results.facts
     latents = {name: results.latents(name) for name in models}
     manifest = versions.read_manifest(results.path(layout.LATEST))
     own = [figure for figure in manifest.get("figures", []) if figure["model"] in (None, *models)]
@@ -83,22 +65,22 @@ def write_report(
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
-    text = methods(known, labels)
+    text = methods(known, recipe, labels)
     facts = {
         "dataset": results.dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
         "version": manifest.get("version", "–"),
         "drawn": str(manifest.get("drawn", "")),
         "description": str(recipe.get("description") or ""),
-        "data": _data(known["data"], row),
+        "data": _data(known.data, row),
         "findings": [
-            {**each, "word": _SEVERITY[each["severity"]], "where": _where(each["about"], models)}
-            for each in known["findings"]
+            {**asdict(each), "word": _SEVERITY[each.severity], "where": _where(each.about, models)}
+            for each in known.findings
         ],
-        "severities": _severities(known["findings"]),
-        "quality": _numbers(known, "sites", only=_SITES),
-        "truth": _numbers(known, "sites", leave_out=_SITES),
-        "strain": _strain(results.strain, known),
+        "severities": _severities(known.findings),
+        "quality": _numbers(known, "sites", "quality"),
+        "truth": _numbers(known, "sites"),
+        "strain": _strain(known),
         "models": [_model(name, latents[name], labels[name], known, sites) for name in models],
         "figures": [figure for figure in figures if figure["model"] is None],
         "figures_of": {
@@ -107,8 +89,8 @@ def write_report(
         "files": files,
         "recipe_words": prose.recipe(recipe),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),
-        "provenance": _provenance(folder, list(known["stores"])),
-        "packages": known["packages"],
+        "provenance": _provenance(folder, list(known.stores)),
+        "packages": known.packages,
         "seed": recipe.get("seed", 0),
         "vendor": _vendor(results.image),
         "explorer": explored,
@@ -151,15 +133,10 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _numbers(
-    known: dict[str, Any], about: str, *, only: tuple[str, ...] = (), leave_out: tuple = ()
-) -> list[tuple[str, str]]:
-    """Numbers of the facts in words."""
-    values = {each["name"]: each["value"] for each in known["numbers"] if each["about"] == about}
-    names = [name for name in only if name in values] if only else values
-    return [
-        prose.measure(name, values[name], known["data"]) for name in names if name not in leave_out
-    ]
+def _numbers(known: Judgement, about: str, place: Place = "table") -> list[tuple[str, str]]:
+    """Say the scores of one part that belong into a table of the report."""
+    scores = known.of(about).values()
+    return [prose.measure(score, known.data) for score in scores if score.place == place]
 
 
 def _where(about: str, models: list[str]) -> str:
@@ -169,49 +146,41 @@ def _where(about: str, models: list[str]) -> str:
     return "#data"
 
 
-def _severities(found: list[dict[str, Any]]) -> str:
+def _severities(found: list[Finding]) -> str:
     """How many findings of which severity, in words."""
-    counts = [(word, sum(f["severity"] == key for f in found)) for key, word in _SEVERITY.items()]
+    counts = [(word, sum(f.severity == key for f in found)) for key, word in _SEVERITY.items()]
     return ", ".join(f"{count} × {word.lower()}" for word, count in counts if count)
 
 
-def _strain(strain: xr.Dataset | None, known: dict[str, Any]) -> list[dict[str, Any]]:
+def _strain(known: Judgement) -> list[dict[str, Any]]:
     """What the report says of each method of strain in numbers."""
-    if strain is None:
-        return []
-    shares = json_attribute(strain, "scan_shares", {})
-    found = []
-    for name in (str(method) for method in strain["method"].values):
-        wanted = (f"strain: {name}",)
-        numbers = _numbers(known, *wanted, only=("strain_known_share", *_STRAIN_NUMBERS))
-        of_scan = prose.scan_shares(scan.from_attribute(shares.get(name, {})))
-        found.append({"name": prose.strain_method(name), "numbers": numbers, "scan": of_scan})
-    return found
+    parts = dict.fromkeys(score.about for score in known.scores)
+    return [
+        {
+            "name": prose.strain_method(about.removeprefix(_STRAIN)),
+            "numbers": _numbers(known, about),
+            "scan": _scan(known, about),
+        }
+        for about in parts
+        if about.startswith(_STRAIN)
+    ]
 
 
-_STRAIN_NUMBERS = (
-    "strain_error_median",
-    "rotation_error_median_deg",
-    "rmse_strain",
-    "coverage_strain",
-    "rmse_rotation",
-    "coverage_rotation",
-)
+def _scan(known: Judgement, about: str) -> list[dict[str, Any]]:
+    return prose.scan_shares(scan.from_attribute(known.scan.get(about, {})))
 
 
 def _model(
-    name: str, latents: xr.Dataset, label: str, known: dict[str, Any], sites: xr.Dataset
+    name: str, latents: xr.Dataset, label: str, known: Judgement, sites: xr.Dataset
 ) -> dict[str, Any]:
     """What the report says of one model in numbers and plain language."""
-    own = {each["name"]: each["value"] for each in known["numbers"] if each["about"] == name}
-    numbers = [("members kept", f"{own['members_kept']} of {own['members_trained']}")]
-    numbers += _numbers(known, name, leave_out=_SAID_ELSEWHERE)
-    shares = scan.from_attribute(json_attribute(latents, "scan_shares", {}))
+    kept, trained = (known.value(name, f"members_{which}") for which in ("kept", "trained"))
+    numbers = [("members kept", f"{kept:g} of {trained:g}"), *_numbers(known, name)]
     return {
         "name": name,
         "label": label,
         "numbers": numbers,
-        "scan": prose.scan_shares(shares),
+        "scan": _scan(known, name),
         "classes": _classes(latents, sites),
     }
 
@@ -237,8 +206,8 @@ def _classes(latents: xr.Dataset, sites: xr.Dataset) -> list[dict[str, str]]:
                 "colour": colour,
                 "count": prose.number(int(chosen.sum())),
                 "share": prose.percent(float(np.mean(chosen))) if len(chosen) else "–",
-                "entropy": prose.number(round(of_facts.median(entropy[chosen]), 6)),
-                "amplitude": prose.number(of_facts.median(amplitude[chosen])),
+                "entropy": prose.number(round(median(entropy[chosen]), 6)),
+                "amplitude": prose.number(median(amplitude[chosen])),
             }
         )
     return rows

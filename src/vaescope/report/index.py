@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from vaescope import store
+from vaescope.errors import UserError
 from vaescope.figures import versions
-from vaescope.judge import facts as of_facts
 from vaescope.report import prose, version_table
 from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_thumbnail, write_page
-from vaescope.results.layout import DETECTORS
-from vaescope.store import json_attribute
+from vaescope.results import Results, facts, layout
 
 STATES = {
     "failed": "failed",
@@ -25,23 +22,10 @@ STATES = {
     "finished": "finished",
 }
 _ORDER = ("finished", "failed", "incomplete", "waiting")  # in words
-_OF_SITES = ("sites_found", "patches", "spacing_px", "recall", "precision", "rmse_over_bound")
-_OF_MODELS = (
-    "classes_used",
-    "explained_fraction",
-    "class_accuracy",
-    "defect_macro_f1",
-    "angle_median_error_deg",
+_UNJUDGED = (
+    "Its scores and findings are missing, older than its stores, or of an earlier version. Run the"
+    " workflow again; its rule `judge` writes them."
 )
-_SORTED = {  # name of a number, how to join those of several models, what people read
-    "sites_found": (max, "sites"),
-    "spacing_px": (max, "spacing (px)"),
-    "explained_fraction": (min, "sites explained"),
-    "classes_used": (max, "classes"),
-    "angle_median_error_deg": (min, "angle error"),
-    "recall": (min, "recall"),
-    "coordinate_error_px": (max, "error of positions (px)"),
-}
 _MANY = 150  # datasets from which thumbnails are small, so that the page stays so
 _SMALL = 240  # pixels across
 
@@ -79,9 +63,7 @@ def write_index(
         "summary": _summary(counts, len(wrong)),
         "states": STATES,
         "recipes": sorted({c["recipe"] for c in cards if c["recipe"]}),
-        "sortable": [
-            label for _, label in _SORTED.values() if any(label in c["sort"] for c in cards)
-        ],
+        "sortable": list(dict.fromkeys(label for card in cards for label in card["sort"])),
         "facts": packed,
         "most_versions": most,
     }
@@ -129,9 +111,9 @@ def card(results: Path, row: dict[str, Any], widest: int | None = None) -> dict[
 
 def _of_detector(results: Path, detector: str) -> list[dict[str, str]]:
     """Failures of the learned detector that a dataset needs; links start at the dataset."""
-    failures = read_failures(results / DETECTORS / detector)
+    failures = read_failures(results / layout.DETECTORS / detector)
     return [
-        failure | {"link": f"../{DETECTORS}/{quote(detector)}/{failure['link']}"}
+        failure | {"link": f"../{layout.DETECTORS}/{quote(detector)}/{failure['link']}"}
         if failure["link"]
         else failure
         for failure in failures
@@ -161,13 +143,16 @@ def _look_into(
     made["thumbnail"] = embedded_thumbnail(picture, widest)
     if models is None:
         models = sorted(path.parent.name for path in folder.glob("*/latents.zarr"))
-    stores = [folder / "sites.zarr", *(folder / name / "latents.zarr" for name in models)]
-    stores = [path for path in stores if path.is_dir()]
-    broken = [] if _from_facts(folder, stores, made) else _from_stores(folder, stores, made)
+    results = Results(folder)
+    stores = [results.path(layout.SITES), *(results.path(layout.LATENTS, m) for m in models)]
+    broken, newest = _state([path for path in stores if path.is_dir()])
+    made["doubts"] += broken
     report = folder / "report.html"
     if report.is_file():
         made["link"] = f"{quote(folder.name)}/report.html"
         made["when"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.stat().st_mtime))
+    if results.has(layout.FACTS) or made["link"]:
+        _tell(results, newest, made)
     done = [name for name in ("image", "sites", "patches") if (folder / f"{name}.zarr").is_dir()]
     if made["failures"]:
         made["state"] = "failed"
@@ -178,93 +163,39 @@ def _look_into(
         made["stages"] = ", ".join(done)
 
 
-def _from_facts(folder: Path, stores: list[Path], made: dict[str, Any]) -> bool:
-    """Take numbers and findings from the facts kept with the figures, which costs little.
+def _state(stores: list[Path]) -> tuple[list[str], float]:
+    """Find stores that are broken, in words, and when the newest was written (epoch seconds)."""
+    broken, newest = [], 0.0
+    for path in stores:
+        try:
+            store.attributes(path)
+            newest = max(newest, (path / "zarr.json").stat().st_mtime)
+        except (UserError, OSError) as error:
+            broken.append(str(error)[:300])
+    return broken, newest
 
-    False where there are none, or where a store is newer or does not look whole: then the stores
-    are to be asked themselves.
-    """
-    file = folder / "figures" / versions.LATEST / of_facts.FILE
-    known = of_facts.read(file.parent)
-    if not known or not all(_whole(path, file.stat().st_mtime) for path in stores):
-        return False
-    values = [(each["about"], each["name"], each["value"]) for each in known["numbers"]]
-    _tell(values, known["data"], made)
-    for finding in of_facts.findings_of(known):
+
+def _tell(results: Results, newest: float, made: dict[str, Any]) -> None:
+    """Put scores and findings on the card, unless a store is newer than they are."""
+    file = results.path(layout.FACTS)
+    known = facts.read(file)
+    if known is None or file.stat().st_mtime < newest:
+        made["doubts"].append(_UNJUDGED)
+        return
+    for about in dict.fromkeys(score.about for score in known.scores):
+        own = sorted(known.of(about).values(), key=lambda score: score.card or len(known.scores))
+        for score in own:
+            if score.card:
+                label, text = prose.measure(score, known.data)
+                made["numbers"].append((label if about == "sites" else f"{about}: {label}", text))
+            if score.sort:
+                worst = min if score.better == "more" else max
+                values = [score.value, made["sort"].get(score.sort, score.value)]
+                made["sort"][score.sort] = worst(map(float, values))
+    for finding in known.findings:
         if finding.severity == "serious":
             made["doubts"].append(f"{finding.about}: {finding.says}")
         made["care"] += finding.severity == "care"
-    return True
-
-
-def _whole(path: Path, before: float) -> bool:
-    """Whether a store is marked as complete and not newer than a time (epoch seconds)."""
-    file = path / "zarr.json"
-    try:
-        attributes = json.loads(file.read_text(encoding="utf-8"))["attributes"]
-        return bool(attributes[store.COMPLETE]) and file.stat().st_mtime <= before
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _from_stores(folder: Path, stores: list[Path], made: dict[str, Any]) -> list[str]:
-    """Take numbers and warnings from the stores; what cannot be read is given back, and told."""
-    values: list[tuple[str, str, Any]] = []
-    data: dict[str, Any] = {}
-    broken: list[str] = []
-    for path in stores:
-        try:
-            opened = store.open(path)
-            if path.name == "sites.zarr":
-                data = opened.attrs
-                values += [("sites", name, value) for name, value in _of_sites(opened).items()]
-            else:
-                model = path.parent.name
-                values += [(model, name, value) for name, value in _of_model(opened).items()]
-                texts = json_attribute(opened, "warnings", [])
-                made["doubts"] += [f"{model}: {text}" for text in texts]
-        except Exception as error:
-            broken.append(f"{path.relative_to(folder)}: {error}"[:300])
-    _tell(values, data, made)
-    made["doubts"] += broken
-    return broken
-
-
-def _of_sites(sites) -> dict[str, Any]:
-    spacing = float(sites.attrs.get("spacing") or math.nan)
-    return {
-        "sites_found": int(sites.sizes["site"]),
-        **({"spacing_px": spacing} if math.isfinite(spacing) else {}),
-        **json_attribute(sites, "truth_scores", {}),
-    }
-
-
-def _of_model(latents) -> dict[str, Any]:
-    found: dict[str, Any] = json_attribute(latents, "scores", {})
-    if "consensus_class" in latents and "class" in latents.sizes:
-        found["classes_used"] = len(set(latents["consensus_class"].values.tolist()))
-    return found
-
-
-def _tell(values: list[tuple[str, str, Any]], data: dict[str, Any], made: dict[str, Any]) -> None:
-    """Put the numbers that a card shows, and those it can be sorted by, on the card."""
-    of_sites = {name: value for about, name, value in values if about == "sites"}
-    if "sites_found" in of_sites:  # otherwise a stack of pictures, which are patches already
-        of_sites.pop("patches", None)
-    for name in (*_OF_SITES, "link_recall"):
-        if name in of_sites:
-            label, text = prose.measure(name, of_sites[name], data)
-            made["numbers"].append(({"sites_found": "sites"}.get(name, label), text))
-    for wanted_of in dict.fromkeys(about for about, _, _ in values):
-        own = {name: value for about, name, value in values if about == wanted_of != "sites"}
-        for name in _OF_MODELS:
-            if name in own:
-                label, text = prose.measure(name, own[name], data)
-                made["numbers"].append((f"{wanted_of}: {label}", text))
-    for name, (join, label) in _SORTED.items():
-        found = [float(value) for _, other, value in values if other == name]
-        if found:
-            made["sort"][label] = join(found)
 
 
 def _others(results: Path, named: set[str]) -> list[dict[str, str]]:

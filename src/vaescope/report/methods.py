@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaescope.models import zoo
+from vaescope.models.zoo import POSE
 from vaescope.report import prose
 from vaescope.report.cite import citation
 from vaescope.report.references import Reference, chosen
+from vaescope.results.facts import Judgement
 from vaescope.sites.kinds import Numbers, kind_of
 
 Cite = Callable[..., str]
@@ -38,12 +40,15 @@ class Methods:
         return "\n\n".join([citation().bibtex, *(each.bibtex for each in self.references)])
 
 
-def methods(facts: dict[str, Any], labels: dict[str, str] | None = None) -> Methods:
+def methods(
+    facts: Judgement, recipe: dict[str, Any], labels: dict[str, str] | None = None
+) -> Methods:
     """The text for one run.
 
     Parameters
     ----------
-    facts : of ``judge.facts.gather``.
+    facts : of the dataset.
+    recipe : the resolved recipe.
     labels : each model in words (``label`` of its latents), by name.
     """
     keys: list[str] = []
@@ -53,9 +58,9 @@ def methods(facts: dict[str, Any], labels: dict[str, str] | None = None) -> Meth
         return " [" + ", ".join(str(keys.index(name) + 1) for name in named) + "]"
 
     numbers: dict[str, dict[str, float]] = {}
-    for each in facts["numbers"]:
-        numbers.setdefault(each["about"], {})[each["name"]] = each["value"]
-    recipe, data = facts["recipe"], facts["data"]
+    for score in facts.scores:
+        numbers.setdefault(score.about, {})[score.name] = score.value
+    data = facts.data
     found = numbers.get("sites", {})
     paragraphs = [
         _data(data, recipe),
@@ -137,7 +142,7 @@ def _model(
     kind = label or zoo.label({"variant": variant, **settings})
     article = "an" if kind[0].lower() in "aeiou" else "a"
     text = f"Model `{name}` is {article} {kind}{cite('kingma2014')}"
-    if any(settings.get(part) for part in ("rotation", "offsets", "scale", "shear", "strain")):
+    if any(settings.get(part) for part in POSE):
         text += f", in which the pose of a patch is kept apart from its content{cite('bepler2019')}"
     latents = int(found.get("latents") or settings.get("latent", 2))
     text += f". It has {latents} continuous latent{'s' if latents != 1 else ''}"
@@ -232,15 +237,15 @@ def _criticism(recipe: dict[str, Any], numbers: dict[str, dict[str, float]], cit
     )
 
 
-def _software(facts: dict[str, Any], cite: Cite) -> str:
-    packages = facts.get("packages") or {}
+def _software(facts: Judgement, cite: Cite) -> str:
+    packages = facts.packages
     versions = ", ".join(
         f"{name} {packages[name]}"
         for name in ("torch", "numpy", "scipy", "scikit-image", "scikit-learn", "rosettasciio")
         if name in packages
     )
-    codes = list(dict.fromkeys(code for code in facts.get("stores", {}).values() if code))
+    codes = list(dict.fromkeys(code for code in facts.stores.values() if code))
     return (
-        f"All stages were run by the workflow vaescope {', '.join(codes) or facts['code_version']}"
+        f"All stages were run by the workflow vaescope {', '.join(codes) or facts.code_version}"
         f" on Snakemake{cite('molder2021')}" + (f", with {versions}." if versions else ".")
     )

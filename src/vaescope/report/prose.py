@@ -10,99 +10,9 @@ from typing import Any
 from vaescope.judge.scan import Shares
 from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
+from vaescope.results.facts import Score
 from vaescope.sites.kinds import kind_of
 from vaescope.text import readable_unit
-
-_SCORES = {
-    "explained_fraction": "sites explained",
-    "class_accuracy": "class accuracy",
-    "class_ami": "classes against truth (AMI)",
-    "phase_accuracy": "phase accuracy",
-    "defect_macro_f1": "defects against truth (macro F1)",
-    "defect_ami": "defects against truth (AMI)",
-    "link_recall": "true links found",
-    "link_precision": "links that are true",
-    "track_purity": "sites on the track of their atom",
-    "identity_switches": "atoms that change their track",
-    "n_true_links": "true links off the edge",
-    "content_agreement": "agreement of the members",
-    "predictive_p_below_0.05": "sites with predictive p < 0.05",
-    "mean_elbo": "mean ELBO (nats)",
-    "noise_inflation": "errors widened for correlated noise",
-    "model_psnr": "restored by the model, PSNR (dB)",
-    "model_ssim": "restored by the model, SSIM",
-    "input_psnr": "as recorded, PSNR (dB)",
-    "input_ssim": "as recorded, SSIM",
-    "gaussian_psnr": "Gaussian filter, PSNR (dB)",
-    "gaussian_ssim": "Gaussian filter, SSIM",
-    "nl_means_psnr": "non-local means, PSNR (dB)",
-    "nl_means_ssim": "non-local means, SSIM",
-    "total_variation_psnr": "total variation, PSNR (dB)",
-    "total_variation_ssim": "total variation, SSIM",
-    "linear_psnr": "linear regression, PSNR (dB)",
-    "linear_ssim": "linear regression, SSIM",
-    "polynomial_psnr": "colour by a cubic of gray, PSNR (dB)",
-    "polynomial_ssim": "colour by a cubic of gray, SSIM",
-    "neighbours_psnr": "colour of the nearest patches, PSNR (dB)",
-    "neighbours_ssim": "colour of the nearest patches, SSIM",
-    "restored_patches": "restored patches scored",
-    "restored_held_out": "these were kept from training",
-    "label_by_neighbours_accuracy": "labels by 15 neighbours in the latents",
-    "label_accuracy": "classes against labels",
-    "held_out_label_accuracy": "classes against labels, held-out patches",
-    "shear_correlation_worst_label": "shear against truth, worst label (|r|)",
-    "angle_share_within_3_deg": "angles within 3°",
-    "angle_median_spread_deg": "angle spread (median)",
-    "angle_coverage_68": "angle errors below their spread",
-    "angle_median_error_deg": "median angle error",
-    "angle_within_10_deg": "angles within 10°",
-    "defect_macro_f1_of_modes": "modes against true defects (macro F1)",
-    "modes_found": "modes",
-    "classes_dissolved": "classes dissolved",
-    "classes_by_bic": "classes by BIC on the latents",
-    "classes_by_stability": "classes that survive resampling",
-    "precision": "precision of detection",
-    "recall": "recall of detection",
-    "position_rmse": "position error (rms)",
-    "bound": "Cramér–Rao bound",
-    "rmse_over_bound": "error ÷ bound",
-    "n_truth": "true sites off the edge",
-    "n_found": "sites found",
-    "sites_found": "sites found",
-    "atoms_followed": "atoms followed",
-    "patches": "with a patch",
-    "patch_samples": "samples across a patch",
-    "patch_size_px": "side of a patch",
-    "spacing_px": "spacing",
-    "fit_quality_median": "quality of the fits (median)",
-    "coordinate_error_px": "standard error of a coordinate",
-    "strain_known_share": "sites with strain",
-    "strain_error_median": "standard error of a strain (median)",
-    "rotation_error_median_deg": "standard error of a rotation (median)",
-    "members_kept": "members kept",
-    "members_trained": "members trained",
-    "classes_used": "classes",
-    "training_steps": "steps of training",
-    "training_epochs": "epochs of training",
-    "angle_period_deg": "angles known modulo",
-    "angle_spread_median_deg": "angle spread (median)",
-    "latent_spread_median": "latent spread (median)",
-    "class_entropy_median": "class entropy (median)",
-    "class_entropy_mean": "class entropy (mean)",
-    "n_sites": "sites mapped",
-}
-_SHARES = (
-    "fraction",
-    "accuracy",
-    "precision",
-    "recall",
-    "share",
-    "within_10_deg",
-    "within_3_deg",
-    "coverage_68",
-    "below_0.05",
-    "purity",
-)
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -126,75 +36,33 @@ def percent(share: float, digits: int | None = None) -> str:
     return f"{value:.15g} %".replace("-", "−")
 
 
-def score(name: str, value: Any) -> tuple[str, str]:
-    """Name and value of a score in words and with its unit."""
-    label = _SCORES.get(name)
-    if label is None:
-        label = name.removesuffix("_deg").removesuffix("_px").replace("_", " ")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return label, number(value)
-    if any(name.endswith(kind) for kind in _SHARES) and 0 <= value <= 1:
-        return label, percent(value)
-    if name.endswith("_deg"):
-        return label, f"{number(value)}°"
-    if name.endswith("_px") or name in {"position_rmse", "bound"}:
-        return label, f"{number(value)} px"
-    return label, number(value)
+def measure(score: Score, data: dict[str, Any]) -> tuple[str, str]:
+    """Say name and value of a score, lengths also in the units of the image.
 
-
-def scores(found: dict[str, Any], *, leave_out: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    """All scores that are plain numbers or words."""
-    return [
-        score(name, value)
-        for name, value in found.items()
-        if name not in leave_out and isinstance(value, int | float | str)
-    ]
-
-
-def measure(name: str, value: Any, data: dict[str, Any]) -> tuple[str, str]:
-    """Name and value of a number of the facts, lengths also in the units of the image.
-
-    data : the part ``data`` of the facts.
+    data : what the image was made from (``data`` of the facts).
     """
-    if name in _STRAIN:
-        return strain_scores({name: value})[0]
-    label, text = score(name, value)
-    if name in {"spacing_px", "patch_size_px", "coordinate_error_px"}:
-        text = size_in_words(data, float(value))
-    elif name == "strain_error_median":
-        text = percent(float(value), 3)
-    elif name.startswith("class_entropy"):
-        text += " nats"
-    elif name == "angle_period_deg" and value >= 360:
-        text = "the full circle"
-    elif name == "training_epochs":
-        text = number(round(float(value)))
-    return label, text
-
-
-_STRAIN = {
-    "rmse_strain": ("strain against truth (rms error)", "%"),
-    "coverage_strain": ("strain errors below the stated one", ""),
-    "rmse_rotation": ("rotation against truth (rms error)", "°"),
-    "coverage_rotation": ("rotation errors below the stated one", ""),
-}
+    value = score.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return score.words, number(value)
+    if score.unit == "share":
+        return score.words, percent(value) if 0 <= value <= 1 else number(value)
+    if score.unit == "strain":
+        return score.words, percent(value, 3)
+    if score.unit == "px":
+        return score.words, size_in_words(data, value)
+    if score.unit == "turn" and value >= 360:
+        return score.words, "the full circle"
+    if score.unit in ("°", "turn"):
+        return score.words, f"{number(value)}°"
+    if score.unit == "%":
+        return score.words, f"{number(value)}\u202f%"
+    return score.words, f"{number(value)} {score.unit}".strip()
 
 
 def strain_method(name: str) -> str:
     """A method of measuring strain in words."""
     known = {"neighbours": "Strain by neighbours' vectors", "GPA": "Strain by geometric phases"}
     return known.get(name, f"Strain by the poses of {name}")
-
-
-def strain_scores(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Scores of strain against truth: errors in per cent and degrees, and coverages."""
-    said = []
-    for name, (label, unit) in _STRAIN.items():
-        if name in found:
-            value = float(found[name])
-            gap = "" if unit == "°" else "\u202f"
-            said.append((label, f"{number(value)}{gap}{unit}" if unit else percent(value)))
-    return said
 
 
 def scan_shares(found: Mapping[str, Shares]) -> list[dict[str, Any]]:
@@ -267,7 +135,9 @@ def preprocessing(steps: dict[str, Any]) -> str:
     if steps.get("flat_field"):
         done.append("it is divided by the flat field")
     if steps.get("detrend_lines"):
-        done.append("scan lines are detrended")
+        linear = steps["detrend_lines"] == "linear"
+        what = "a straight line fitted to it" if linear else "its median"
+        done.append(f"{what} is subtracted from every scan line")
     if steps.get("hot_pixels"):
         done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
     if steps.get("turn_frames"):

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import quote
 
 from vaescope.figures import versions
-from vaescope.judge import facts
 from vaescope.report import prose
+from vaescope.results import facts, layout
+from vaescope.results.facts import Judgement
 
 MOST_BYTES = 6_000_000
 """Of the packed facts: beyond that older versions are left out."""
@@ -105,7 +106,7 @@ def _folders(root: Path) -> list[Path]:
 def _version(
     folder: Path, manifest: dict[str, Any], latest: str, recipes: _Once, listed: _Once
 ) -> dict[str, Any]:
-    known = facts.read(folder)
+    known = facts.read(folder / layout.FACTS)
     figures: list[list[str]] = []
     with suppress(*_ODD):
         figures = _figures(manifest)
@@ -117,7 +118,7 @@ def _version(
         "figures": listed.place(figures),
     }
     with suppress(*_ODD):
-        made |= _told(known, recipes)
+        made |= _told(known, recipes) if known else {}
     return made
 
 
@@ -131,18 +132,17 @@ def _figures(manifest: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _told(known: dict[str, Any], recipes: _Once) -> dict[str, Any]:
+def _told(known: Judgement, recipes: _Once) -> dict[str, Any]:
     """What is compared of the facts of a version."""
-    data = known["data"]
+    data = known.data
     return {
-        "recipe": recipes.place(flat(known["recipe"])),
+        "recipe": recipes.place(flat(known.recipe)),
         "data": {**data, "channels": ", ".join(data["channels"])},
-        "packages": known["packages"],
+        "packages": known.packages,
         "numbers": [
-            [each["about"], *prose.measure(each["name"], each["value"], data), each["value"]]
-            for each in known["numbers"]
+            [score.about, *prose.measure(score, data), score.value] for score in known.scores
         ],
-        "findings": [[one["severity"], one["about"], one["says"]] for one in known["findings"]],
+        "findings": [[one.severity, one.about, one.says] for one in known.findings],
     }
 
 

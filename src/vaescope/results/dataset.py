@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from functools import cached_property
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from vaescope import store
 from vaescope.columns import with_edge
-from vaescope.results import layout
+from vaescope.errors import UserError
+from vaescope.results import facts, layout
+from vaescope.results.facts import Judgement
 from vaescope.results.model import ModelResults
 from vaescope.traits import traits_of
 
@@ -96,6 +99,13 @@ class Results:
         except (OSError, ValueError):
             return pd.DataFrame()
 
+    def scores(self, model: str) -> dict[str, float]:
+        """Read the scores of a model as they were computed; of old results, from its store."""
+        try:
+            return json.loads(self._allowed(self.path(layout.SCORES, model)).read_text("utf-8"))
+        except (OSError, ValueError):
+            return store.json_attribute(self._open(layout.LATENTS, model), "scores", {})
+
     def movie(self, model: str) -> xr.Dataset | None:
         """Load what became of the atoms of a movie; None where none were tracked."""
         if not (self.has(layout.MOVIE, model) and self.path(layout.MOVIE_STORE, model).is_dir()):
@@ -124,6 +134,23 @@ class Results:
         """The classical methods, where they were asked for."""
         return self._open(layout.BASELINES).load() if self.has(layout.BASELINES) else None
 
+    @cached_property
+    def facts(self) -> Judgement:
+        """The judgement of the dataset.
+
+        Raises
+        ------
+        UserError : it was not judged, or by an earlier version of vaescope.
+        """
+        found = facts.read(self._allowed(self.path(layout.FACTS)))
+        if found is None:
+            raise UserError(
+                "the scores and findings of this dataset are missing or of an earlier version",
+                file=self.path(layout.FACTS),
+                remedy="Run the workflow again; its rule `judge` writes them",
+            )
+        return found
+
     def _open(self, name: str, model: str = "") -> xr.Dataset:
         return store.open(self._allowed(self.path(name, model)))
 
@@ -132,5 +159,7 @@ class Results:
 
     def _allowed(self, path: Path) -> Path:
         if not self._may_read(path):
-            raise ValueError(f"{path} is read by a job whose rule does not declare it as an input")
+            raise AssertionError(
+                f"{path} is read by a job whose rule does not declare it as an input"
+            )
         return path

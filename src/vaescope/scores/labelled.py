@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.circular import wrap
+from vaescope.results.facts import Measure
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,6 +25,18 @@ _TRIED = 360  # constants tried before the best one is refined
 _COMPARED = 1000  # angles for which they are tried
 HALF_TURN = 0.97  # correlation of a mean picture with its half-turn above which they are the same
 MOST_LABELS = 64
+
+
+MEASURES = (
+    Measure(
+        "label_by_neighbours_accuracy", "labels by 15 neighbours in the latents", "share", "more"
+    ),
+    Measure("label_accuracy", "classes against labels", "share", "more"),
+    Measure("held_out_label_accuracy", "classes against labels, held-out patches", "share", "more"),
+    Measure("angle_within_10_deg", "angles within 10°", "share", "more"),
+    Measure("shear_correlation_worst_label", "shear against truth, worst label (|r|)", "", "more"),
+)
+"""Of a model against labels; errors of angles are named in ``scores.truth``."""
 
 
 def after_constant(apart: np.ndarray, period: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vaescope.results.facts import Measure
 from vaescope.train.data import Data
 
 CHOSEN_ON = 60  # patches on which a method's number is chosen
@@ -18,6 +19,25 @@ SCORED = 300  # held-out patches that are scored
 _NEAREST = 3  # patches whose colours are averaged
 
 Method = Callable[[np.ndarray, float], np.ndarray]
+
+
+_WAYS = {
+    "model": "restored by the model",
+    "input": "as recorded",
+    "gaussian": "Gaussian filter",
+    "nl_means": "non-local means",
+    "total_variation": "total variation",
+    "linear": "linear regression",
+    "polynomial": "colour by a cubic of gray",
+    "neighbours": "colour of the nearest patches",
+}
+MEASURES = (
+    *(Measure(f"{way}_psnr", f"{words}, PSNR", "dB", "more") for way, words in _WAYS.items()),
+    *(Measure(f"{way}_ssim", f"{words}, SSIM", "", "more") for way, words in _WAYS.items()),
+    Measure("restored_patches", "restored patches scored"),
+    Measure("restored_held_out", "these were kept from training"),
+)
+"""Of restored patches."""
 
 
 def score(data: Data, reconstruction: np.ndarray, mask: np.ndarray) -> dict[str, Any]:

@@ -9,8 +9,27 @@ import numpy as np
 import xarray as xr
 
 from vaescope import circular
+from vaescope.results.facts import Measure
 
 FEWEST = 10  # sites with known truth from which a score says anything
+
+
+MEASURES = (
+    Measure("class_accuracy", "class accuracy", "share", "more", card=12),
+    Measure("class_ami", "classes against truth (AMI)", "", "more"),
+    Measure("phase_accuracy", "phase accuracy", "share", "more"),
+    Measure("defect_macro_f1", "defects against truth (macro F1)", "", "more", card=13),
+    Measure("defect_ami", "defects against truth (AMI)", "", "more"),
+    Measure("defect_macro_f1_of_modes", "modes against true defects (macro F1)", "", "more"),
+    Measure("modes_found", "modes"),
+    Measure(
+        "angle_median_error_deg", "median angle error", "°", "less", card=14, sort="angle error"
+    ),
+    Measure("angle_share_within_3_deg", "angles within 3°", "share", "more"),
+    Measure("angle_median_spread_deg", "angle spread (median)", "°", "less", "details"),
+    Measure("angle_coverage_68", "angle errors below their spread", "share"),
+)
+"""Of a model against the truth of a simulation."""
 
 
 def matched_accuracy(found: np.ndarray, truth: np.ndarray) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
+from vaescope.results.facts import Measure
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -40,6 +42,22 @@ def match_frames(
         matched = partner >= 0
         index[here[matched]] = there[partner[matched]]
     return index
+
+
+MEASURES = (
+    Measure("precision", "precision of detection", "share", "more", card=5),
+    Measure("recall", "recall of detection", "share", "more", card=4, sort="recall"),
+    Measure("position_rmse", "position error (rms)", "px", "less"),
+    Measure("bound", "Cramér–Rao bound", "px"),
+    Measure("rmse_over_bound", "error ÷ bound", "", "less", card=6),
+    Measure("n_truth", "true sites off the edge"),
+    Measure("link_recall", "true links found", "share", "more", card=7),
+    Measure("link_precision", "links that are true", "share", "more"),
+    Measure("track_purity", "sites on the track of their atom", "share", "more"),
+    Measure("identity_switches", "atoms that change their track", "", "less"),
+    Measure("n_true_links", "true links off the edge"),
+)
+"""Of found sites and tracks against the truth of a simulation."""
 
 
 def score_against_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:

@@ -22,7 +22,6 @@ from vaescope.strain import gpa, neighbours, of_model, scatter
 from vaescope.strain.lattice import Lattice, find_lattice
 from vaescope.strain.neighbours import RESOLUTION
 from vaescope.strain.reference import Map, of_covariance, reference_region, relative
-from vaescope.strain.truth import scores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -177,7 +176,7 @@ def _dataset(
 
 
 def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
-    """The truth with the zero of the others, and scores against it (JSON in ``scores``)."""
+    """Add the truth, with the zero of the other maps."""
     strain = np.stack([sites[f"truth_strain_{name}"].values for name in COMPONENTS], 1)
     carried = deformation.join(strain, sites["truth_angle"].values.astype(float))
     true, turn = relative(carried, dataset["reference"].values)
@@ -185,7 +184,6 @@ def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
     dataset["truth_strain"] = (("site", "component"), true, about)
     about = attributes("true rotation", "rad", "diverging", group=TRUTH)
     dataset["truth_rotation"] = ("site", turn, about)
-    dataset.attrs["scores"] = json.dumps(scores(dataset))
 
 
 def _facts(sites: xr.Dataset) -> dict[str, Any]:

@@ -9,9 +9,24 @@ import numpy as np
 
 from vaescope import circular
 from vaescope.deformation import COMPONENTS
+from vaescope.results.facts import Measure
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+MEASURES = (
+    Measure("rmse_strain", "strain against truth (rms error)", "%", "less"),
+    Measure("coverage_strain", "strain errors below the stated one", "share"),
+    Measure("rmse_rotation", "rotation against truth (rms error)", "°", "less"),
+    Measure("coverage_rotation", "rotation errors below the stated one", "share"),
+    *(
+        Measure(f"rmse_{name}", f"{name} (rms error)", "%", "less", "details")
+        for name in COMPONENTS
+    ),
+    Measure("sites", "sites compared", place="details"),
+)
+"""Of each method of strain against the truth."""
 
 
 def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

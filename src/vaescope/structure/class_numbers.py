@@ -56,10 +56,6 @@ class ClassNumbers:
             ),
         }
 
-    def scores(self) -> dict[str, Any]:
-        """The numbers that each criterion chooses."""
-        return {"classes_by_bic": self.by_bic, "classes_by_stability": self.by_stability}
-
 
 def compare(content: np.ndarray, asked: int, seed: int = 0) -> ClassNumbers:
     """Fit mixtures of every number of components up to a few more than were asked for.

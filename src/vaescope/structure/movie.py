@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from vaescope.results.facts import Measure
 from vaescope.scores import truth
 from vaescope.structure import categories
 from vaescope.structure.settings import MovieSettings
@@ -260,6 +261,15 @@ def unwrapped(angle: np.ndarray, track: np.ndarray, frame: np.ndarray, n: int) -
     before = np.maximum.accumulate(np.where(begin, np.arange(len(out)), 0))
     out[order] += total - total[before]
     return out
+
+
+MEASURES = (
+    Measure("defect_macro_f1_of_movie", "categories against true defects (macro F1)", "", "more"),
+    Measure("n_true_changes", "true changes of defects"),
+    Measure("change_recall", "true changes found", "share", "more"),
+    Measure("change_precision", "changes that are true", "share", "more"),
+)
+"""Of a movie against its truth."""
 
 
 def scores(label: np.ndarray, latents: xr.Dataset) -> dict[str, float]:

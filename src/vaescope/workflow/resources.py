@@ -6,48 +6,10 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-BASE_MB = {
-    "ingest": 1000,
-    "find_sites": 1000,
-    "find_sites_learned": 2500,
-    "train_detector": 3000,
-    "extract_patches": 1000,
-    "train": 5000,  # 0.5 GB for each of up to 8 processes, up to 1 GB for turned copies of patches
-    "combine_members": 500,
-    "map_latents": 2500,
-    "run_baselines": 2000,  # the libraries themselves, and distances of all fitted sites
-    "map_strain": 1500,
-    "draw_figures": 1500,
-    "write_comparison": 1500,
-    "write_report": 1000,
-    "export_table": 1000,
-    "export_napari": 1000,
-    "export_hyperspy": 1000,
-    "write_crate": 1000,
-}
-"""Memory that a job of a rule takes with a small input, in MB."""
-PER_INPUT = {
-    "ingest": 3.0,
-    "find_sites": 2.0,
-    "find_sites_learned": 2.0,
-    "train_detector": 0.0,
-    "extract_patches": 2.0,
-    "train": 6.0,
-    "combine_members": 1.0,
-    "map_latents": 6.0,
-    "run_baselines": 8.0,
-    "map_strain": 8.0,
-    "draw_figures": 3.0,
-    "write_comparison": 6.0,
-    "write_report": 1.0,
-    "export_table": 1.0,
-    "export_napari": 0.5,  # chunk by chunk; the table of sites is whole
-    "export_hyperspy": 0.5,
-    "write_crate": 0.0,
-}
-"""Memory in MB for each MB of input on disk (stores are compressed about twofold)."""
+if TYPE_CHECKING:
+    from vaescope.sites.learned.settings import DetectorSettings
 
 _OF_TRAINING = {"members": 1, "steps": 1, "batch": 1, "channels": 2}
 """Settings of a detector by which its training grows, and to which power."""
@@ -70,9 +32,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def memory_mb(rule: str, mb: float, attempt: int = 1) -> int:
-    """Memory for a job with ``mb`` of input; doubled by every further attempt."""
-    return math.ceil((BASE_MB[rule] + PER_INPUT[rule] * mb) * 2 ** (attempt - 1))
+def memory_mb(base: float, per_input: float, mb: float, attempt: int = 1) -> int:
+    """Ask for memory in MB for a job with ``mb`` of input; doubled by every further attempt.
+
+    ``base`` : MB that the job takes with a small input; ``per_input`` : MB for each MB of input on
+    disk, where stores are compressed about twofold.
+    """
+    return math.ceil((base + per_input * mb) * 2 ** (attempt - 1))
 
 
 def threads(most: int, cores: int | None, side_by_side: int) -> int:
@@ -91,14 +57,14 @@ def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
     return math.ceil((base + per_gb * mb / 1000) * 2 ** (attempt - 1))
 
 
-def detector_minutes(settings: dict[str, Any], attempt: int = 1) -> int:
+def detector_minutes(settings: DetectorSettings, attempt: int = 1) -> int:
     """Run time in minutes for the training of a learned detector with these settings.
 
     An hour for the default ones, which take minutes on a core, and more in proportion to the work.
     """
-    from vaescope.sites.learned import DetectorSettings
-
-    usual = DetectorSettings()
-    more = {name: settings[name] / getattr(usual, name) for name in ("images", *_OF_TRAINING)}
+    more = {
+        name: getattr(settings, name) / getattr(type(settings), name)
+        for name in ("images", *_OF_TRAINING)
+    }
     training = math.prod(more[name] ** power for name, power in _OF_TRAINING.items())
     return math.ceil((30 + 10 * more["images"] + 20 * training) * 2 ** (attempt - 1))

@@ -1,0 +1,12 @@
+"""Judge the results of one dataset (rule judge): stores, scores, histories -> facts.json."""
+
+from vaescope import store
+from vaescope.judge.facts import judge
+from vaescope.results import Results
+from vaescope.workflow import job
+
+with job(snakemake) as task:
+    facts = judge(Results(task.folder, task.input), task.params.models, task.params.members)
+    store.write_text(facts.text(), task.output.facts)
+    for finding in facts.findings:
+        task.say(f"{finding.about}: {finding.says}")

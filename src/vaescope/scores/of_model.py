@@ -1,0 +1,92 @@
+"""All scores of one model: how far its members agree, what they explain, truth where known."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.results.facts import Measure
+from vaescope.scores import labelled, truth
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+RESTORED = 20_000  # patches among which restoration is scored
+OF_ENSEMBLE = ("noise_inflation", "mean_elbo", "classes_dissolved")
+"""Attributes of ``latents.zarr`` that are scores."""
+MEASURES = (
+    Measure("members_kept", "members kept", "", "more", "details"),
+    Measure(
+        "explained_fraction", "sites explained", "share", "more", card=11, sort="sites explained"
+    ),
+    Measure("predictive_p_below_0.05", "sites with predictive p < 0.05", "share", "less"),
+    Measure("content_agreement", "agreement of the members", "", "more"),
+    Measure("noise_inflation", "errors widened for correlated noise"),
+    Measure("mean_elbo", "mean ELBO", "nats", "more", "details"),
+    Measure("angle_spread_median_deg", "angle spread (median)", "°", "less"),
+    Measure("class_entropy_mean", "class entropy (mean)", "nats", "less", "details"),
+    Measure("classes_dissolved", "classes dissolved", "", "less"),
+    Measure("classes_by_bic", "classes by BIC on the latents"),
+    Measure("classes_by_stability", "classes that survive resampling"),
+)
+"""Of an ensemble."""
+
+
+def score(latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike) -> dict[str, Any]:
+    """Score a model on all sites.
+
+    Parameters
+    ----------
+    latents : the Dataset of ``latents.zarr``; errors of angles against labels are added to it.
+    patches : the Dataset of ``patches.zarr``.
+    members : folder of the members, by which restored patches are scored.
+
+    Returns
+    -------
+    Name -> value; ``judge`` knows what the names mean.
+    """
+
+    def take(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(patches["patch"].isel(site=rows).values, np.float32)
+
+    agreement = latents["content_agreement"].values
+    found: dict[str, Any] = {
+        "n_sites": int(latents.sizes["site"]),
+        "explained_fraction": float(latents["explained"].values.mean()),
+        "predictive_p_below_0.05": float((latents["predictive_p"].values < 0.05).mean()),
+        "members_kept": len(np.atleast_1d(latents.attrs["members_kept"])),
+        "content_agreement": float(np.median(agreement[latents["member_kept"].values])),
+        **{name: latents.attrs[name] for name in OF_ENSEMBLE if name in latents.attrs},
+        **truth.scores(latents, int(latents.attrs["symmetry"])),
+        **labelled.score(latents, take),
+    }
+    if latents.attrs["target"]:
+        found |= _restored(latents, patches, members)
+    if "angle_spread" in latents:
+        found["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
+    if "class_entropy" in latents:
+        found["class_entropy_mean"] = float(latents["class_entropy"].mean())
+    if "class_number_stability" in latents:
+        least = latents["class_number_bic"].values.argmin()
+        found["classes_by_bic"] = int(latents["class_number"].values[least])
+        found["classes_by_stability"] = int(latents["class_number_stability"].attrs["chosen"])
+    return found
+
+
+def _restored(
+    latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike
+) -> dict[str, Any]:
+    """Score restoration on as many patches as fit into memory."""
+    from vaescope.ensemble.encode import load_members
+    from vaescope.ensemble.source import PatchSource
+    from vaescope.scores import restoration
+
+    first = load_members(Path(members))[0]
+    count = latents.sizes["site"]
+    rows = np.unique(np.linspace(0, count - 1, min(count, RESTORED)).astype(int))
+    made = np.asarray(latents["reconstruction"].isel(site=rows).values)
+    data = PatchSource(patches, first.settings, first.codec).data(rows)
+    return restoration.score(data, made, first.model.mask.numpy())

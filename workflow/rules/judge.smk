@@ -1,0 +1,32 @@
+"""What a careful reader should know of the results."""
+
+
+rule judge:
+    """Say what each score means, and what is to be doubted; figures and pages read it."""
+    input:
+        image=here(layout.IMAGE),
+        sites=here(layout.SITES),
+        patches=here(layout.PATCHES),
+        latents=each_model(here(layout.LATENTS)),
+        scores=each_model(here(layout.SCORES)),
+        history=each_model(here(layout.HISTORY)),
+        strain=strain_store,
+    output:
+        facts=here(layout.FACTS),
+    log:
+        "<results>/{dataset}/logs/judge.log",
+    benchmark:
+        "<results>/{dataset}/benchmarks/judge.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(1000, 3.0),
+        runtime=minutes(10, 10),
+    params:
+        models=models,
+        members=recipe("ensemble", "members"),
+    message:
+        "{wildcards.dataset}: judging the results"
+    script:
+        "../../scripts/judge.py"
