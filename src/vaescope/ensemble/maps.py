@@ -20,10 +20,12 @@ from vaescope.columns import carried
 from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
-from vaescope.ensemble.encode import Encoding, Member, encode_all, load_members
+from vaescope.ensemble.encode import Encoding, encode_all
+from vaescope.ensemble.members import Member, load_members
 from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
+from vaescope.ensemble.variables import of_members
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
@@ -136,7 +138,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     """
     own, view, told = source.settings, agreed.aligned, agreed.told
     ensemble, gauges, left = agreed.ensemble, agreed.gauges, agreed.residual
-    variables = view.variables()
+    variables = of_members(view)
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(
