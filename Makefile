@@ -1,6 +1,7 @@
 # make          set up .venv and run the workflow on the bundled micrographs
 # make test     set up and run the whole test suite
 # make lint     formatters, linters, type checker
+# make docs     the JSON schemas and the tables of config/README.md, from the settings of the library
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
 # make bench    the benchmarks: cards and digits over five seeds, STEM systems, movies, strain and
 #               detection over three, the table of the main job, and speed beside the peers; with PEER_PYTHON=…, the Python
@@ -11,7 +12,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: all test lint lock bench clean
+.PHONY: all test lint docs lock bench clean
 
 all: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -32,6 +33,9 @@ lint: .venv/ready
 	$(BIN)/pip install --quiet --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
+
+docs: .venv/ready
+	$(BIN)/python -m vaescope.workflow.reference
 
 lock:
 	$(PYTHON) -m venv --clear build/lock

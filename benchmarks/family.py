@@ -19,28 +19,29 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cases import CASES, SEEDS, Case
 from rows import replace
 
+if TYPE_CHECKING:
+    from vaescope.recipes import Recipe
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "benchmarks" / "results"
 
 
-def recipe_of(case: Case) -> dict[str, Any]:
+def recipe_of(case: Case) -> Recipe:
     """The resolved recipe of a case."""
     from vaescope import recipes
-    from vaescope.settings import read_yaml
 
-    schema = read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    return recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
+    return recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"])
 
 
 def settings_of(case: Case) -> dict[str, Any]:
     """The settings of a case's model."""
-    return recipe_of(case)["models"][case.model] | case.changes
+    return recipe_of(case).models[case.model].as_dict() | case.changes
 
 
 def prepared(
@@ -51,15 +52,15 @@ def prepared(
 
     recipe = recipe_of(case)
     if case.data == "mnist":
-        image = read.load([mnist_file(mnist)], recipe["ingest"])
+        image = read.load([mnist_file(mnist)], recipe.ingest)
         image = image.isel(time=slice(count))
     else:
         name = case.data.removeprefix("simulate:")
         if count:
             name += ("&" if "?" in name else "?") + f"count={count}"
         image = simulate.make(name, seed)
-    asked = recipe["patches"] | ({"pixels": pixels} if pixels else {})
-    return samples.extract(image, sites.find(image, recipe["sites"]), asked).load()
+    asked = recipe.patches.as_dict() | ({"pixels": pixels} if pixels else {})
+    return samples.extract(image, sites.find(image, recipe.sites), asked).load()
 
 
 def trained(case: Case, cut: Any, seed: int) -> tuple[Any, float]:

@@ -20,7 +20,6 @@ import numpy as np
 
 from vaescope import ensemble, recipes, samples, simulate, sites, structure, train
 from vaescope.scores import of_model
-from vaescope.settings import read_yaml
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -48,13 +47,12 @@ class Case:
 def measure(case: Case, seed: int, members: int) -> dict[str, float]:
     """All scores of one case with one seed: of sites, latents and, of a movie, of what became of
     its atoms; and the seconds that it took."""
-    schema = read_yaml(ROOT / "workflow" / "schemas" / "recipe.schema.yaml")
-    recipe = recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"], schema)
-    settings = recipe["models"][case.model] | case.settings
+    recipe = recipes.resolve_recipe(case.recipe, [ROOT / "config" / "recipes"])
+    settings = recipe.models[case.model].as_dict() | case.settings
     start = time.monotonic()
     image = simulate.make(case.source, seed)
-    found = sites.find(image, recipe["sites"])
-    cut = samples.extract(image, found, recipe["patches"]).load()
+    found = sites.find(image, recipe.sites)
+    cut = samples.extract(image, found, recipe.patches).load()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         train.fit(
@@ -68,9 +66,7 @@ def measure(case: Case, seed: int, members: int) -> dict[str, float]:
         )
         latents = ensemble.map_latents(out / "members", cut, name=case.model)
         scores = of_model.score(latents, cut, out / "members")
-    followed = structure.follow(
-        latents, found, recipe["movie"] if case.movie is None else case.movie
-    )
+    followed = structure.follow(latents, found, recipe.movie if case.movie is None else case.movie)
     scores = json.loads(found.attrs.get("truth_scores", "{}")) | scores
     scores |= json.loads(followed.attrs.get("scores", "{}"))
     return scores | {"patches": cut.sizes["site"], "seconds": time.monotonic() - start}

@@ -7,7 +7,11 @@ from vaescope.workflow.tables import write_rows
 with job(snakemake) as task:
     settings, seed = task.params.settings, task.params.seed
     found, seconds = baselines.run(
-        store.open(task.input.patches), settings, seed=seed, say=task.say
+        store.open(task.input.patches),
+        settings,
+        disc=task.params.disc,
+        seed=seed,
+        say=task.say,
     )
     store.write(found, task.output.baselines, provenance={"settings": settings, "seed": seed})
     write_rows(

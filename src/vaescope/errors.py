@@ -40,14 +40,16 @@ class UserError(Exception):
             text += f" {self.remedy.rstrip('.')}."
         return text
 
-    def within(self, *, file: object = None, more: int = 0) -> Self:
-        """The same error, told of a file, and of how many more are wrong after it."""
-        remedy = self.remedy
+    def within(self, *, file: object = None, part: str | None = None, more: int = 0) -> Self:
+        """The error with its file, the part of it concerned, and how many more are wrong."""
+        problem, remedy = self.problem, self.remedy
+        if part and f"`{part}" not in problem:
+            problem = f"`{part}`: {problem}"
         if more:
             count = "One more is" if more == 1 else f"{more} more are"
             remedy = f"{(remedy or 'Correct it').rstrip('.')}. {count} wrong after it"
         return type(self)(
-            self.problem,
+            problem,
             file=file if self.file is None else self.file,
             found=self.found,
             expected=self.expected,
@@ -59,15 +61,3 @@ def suggestion(word: object, known: Iterable[str]) -> str | None:
     """'Did you mean `x`' for a misspelt word, if anything known is near."""
     close = get_close_matches(str(word).lower(), [str(k) for k in known], n=1)
     return f"Did you mean `{close[0]}`" if close else None
-
-
-def refuse_unknown(given: Iterable[str], known: Iterable[str], part: str) -> None:
-    """Raise a UserError if some given settings are not among those known of a part of a recipe."""
-    known = list(known)
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise UserError(
-            f"unknown setting of `{part}`",
-            found=", ".join(unknown),
-            expected="some of " + ", ".join(known),
-        )

@@ -1,119 +1,71 @@
-"""Recipes: find them, lay them on what they extend, check them against a schema."""
+"""Recipes: found, laid on what they extend, and resolved to the settings of every room."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import fields
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from vaescope.baselines.settings import BaselineSettings
+from vaescope.ensemble.settings import EnsembleSettings
 from vaescope.errors import UserError, suggestion
+from vaescope.figures.settings import Look
+from vaescope.models.settings import ModelSettings
+from vaescope.models.zoo import VARIANTS
+from vaescope.read.settings import IngestSettings
 from vaescope.results import layout
 from vaescope.samples.settings import Patches
-from vaescope.settings import NAME, merge, read_yaml
-from vaescope.sites.kinds import kind_of
+from vaescope.settings import NAME, Settings, check, merge, read_yaml, setting
+from vaescope.settings.fields import part_of_settings, settings_of
+from vaescope.sites.kinds import all_settings, kind_of
+from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.settings import Windows
+from vaescope.structure.settings import MovieSettings
 
-PREPROCESSING_FILES = ("flat_field",)
-"""Settings of ``ingest.preprocess`` that name a file, relative to the recipe."""
-
-
-def check(value: Any, schema: dict[str, Any], *, file: object) -> None:
-    """Check a value against a JSON schema.
-
-    Raises
-    ------
-    UserError : the first mismatch, with the place, what was found and what the schema expects.
-    """
-    from jsonschema import Draft202012Validator
-
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(value),
-        key=lambda error: [str(part) for part in error.absolute_path],
-    )
-    if errors:
-        raise _in_words(errors[0], file, more=len(errors) - 1)
+if TYPE_CHECKING:
+    Sites = Any
+    """Settings of the kind of site that a recipe asks for."""
+else:
+    Sites = all_settings()
 
 
-def _in_words(error: Any, file: object, more: int) -> UserError:
-    """A schema error as a sentence."""
-    path = ".".join(str(part) for part in error.absolute_path)
-    place = f"`{path}`" if path else "the file"
-    remedy = error.schema.get("description")
-    found: object = repr(error.instance)
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [str(key) for key in error.instance if key not in known]
-        problem = f"unknown setting `{f'{path}.' if path else ''}{unknown[0]}`"
-        found, expected = None, "one of " + ", ".join(known)
-        remedy = suggestion(unknown[0], known) or "Take the line out, or correct its name"
-    elif error.validator == "propertyNames":
-        problem, expected = f"a name in {place} cannot be used", error.schema.get("description")
-        remedy = "Use letters, digits, `.`, `_` and `-`"
-    elif error.validator == "required":
-        problem, found = f"{place} lacks a setting", None
-        expected = ", ".join(f"`{key}`" for key in error.validator_value)
-    elif error.validator == "enum":
-        problem = f"{place} is not known"
-        expected = "one of " + ", ".join(str(item) for item in error.validator_value)
-        remedy = suggestion(error.instance, map(str, error.validator_value)) or remedy
-    elif error.validator == "anyOf":
-        kinds = [str(part.get("type")) for part in error.validator_value]
-        problem = f"{place} cannot be used"
-        expected = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
-        remedy = remedy or "config/README.md says what it may be"
-    else:
-        problem, expected = f"{place} cannot be used", _expected(error)
-    if more:
-        remedy = f"{(remedy or 'Correct it').rstrip('.')}. {more} more are wrong after it"
-    return UserError(problem, file=file, found=found, expected=expected, remedy=remedy)
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """A recipe: what is done with a dataset, from its source to its report."""
 
+    description: str = setting("", help="what the recipe is for, in words for the report")
+    extends: str | None = setting(None, help="name of the recipe to build on")
+    seed: int = setting(0, limits=(0, 2**32 - 1), help="seed of the random number generators")
+    ingest: IngestSettings = setting(IngestSettings, help="how the source is read and corrected")
+    sites: Sites = setting(Sites, help="where the image is analysed")
+    patches: Patches = setting(Patches, help="what is cut out around every site")
+    models: dict[str, ModelSettings] = setting({}, help="one entry for each model, `NAME:` lines")
+    ensemble: EnsembleSettings = setting(EnsembleSettings, help="how many models are trained")
+    movie: MovieSettings = setting(MovieSettings, help="how atoms are followed through a movie")
+    baselines: BaselineSettings = setting(BaselineSettings, help="classical methods to compare")
+    figures: Look = setting(Look, help="how figures look")
 
-_KINDS = {
-    "object": "`key: value` lines",
-    "array": "a list",
-    "null": "null",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "string": "text",
-}
+    def refuse_contradictions(self) -> None:
+        """Refuse likelihoods that the normalised patches cannot have."""
+        normalise = self.patches.normalise
+        for name, model in self.models.items():
+            kind, fits = model.likelihood, None
+            if kind == "poisson" and normalise != "none":
+                fits = "`patches: {normalise: none}`, which keeps counts"
+            elif kind in ("bernoulli", "continuous-bernoulli") and normalise == "patch":
+                fits = "`patches: {normalise: unit}`, which gives values from 0 to 1"
+            if fits and model.target is None:
+                raise UserError(
+                    f"model `{name}`: normalised patches do not suit its likelihood",
+                    found=f"likelihood: {kind} with patches.normalise: {normalise}",
+                    expected=fits,
+                )
 
-
-def _expected(error: Any) -> str:
-    """What a schema wanted, in words."""
-    wanted = error.validator_value
-    if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        return " or ".join(_KINDS.get(kind, kind) for kind in kinds)
-    words = {
-        "minimum": "at least",
-        "maximum": "at most",
-        "exclusiveMinimum": "more than",
-        "exclusiveMaximum": "less than",
-        "minItems": "so many items or more:",
-        "minProperties": "so many entries or more:",
-        "pattern": "text of the form",
-    }
-    if error.validator == "uniqueItems":
-        return "every entry only once"
-    return f"{words.get(error.validator, error.validator)} {wanted}"
-
-
-def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
-    """A copy of a value with the schema's defaults filled in, at every level."""
-    if schema.get("type") == "object" and isinstance(value, dict):
-        filled = {}
-        for key, part in schema.get("properties", {}).items():
-            if key in value:
-                filled[key] = with_defaults(value[key], part)
-            elif "default" in part:
-                filled[key] = with_defaults(part["default"], part)
-        return {**filled, **{key: value[key] for key in value if key not in filled}}
-    return value
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values by name, as a recipe would give them that extends no other."""
+        return {key: value for key, value in super().as_dict().items() if key != "extends"}
 
 
 def find_recipe(name: str, folders: Sequence[Path]) -> Path:
@@ -138,24 +90,22 @@ def find_recipe(name: str, folders: Sequence[Path]) -> Path:
     )
 
 
-def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -> dict[str, Any]:
+def resolve_recipe(name: str, folders: Sequence[Path]) -> Recipe:
     """A recipe with everything that it extends and every default filled in.
 
     Parameters
     ----------
     name : name of the recipe.
     folders : where to look for ``NAME.yaml``; the first that has it wins.
-    schema : JSON schema of recipes, with defaults.
 
     Returns
     -------
-    The resolved recipe. ``models`` holds every setting of each model; a model that a recipe sets to
-    null is left out. ``sites`` holds a ``detector``, with every setting, only if its method is
-    ``model``. Files named in it are absolute paths.
+    The resolved recipe, with the settings of its kind of site alone. A model that a recipe sets to
+    null is left out. Files named in it are absolute paths.
 
     Raises
     ------
-    UserError : the recipe is unknown, misspelt, out of range, or extends itself.
+    UserError : the recipe is unknown, misspelt, out of range, extends itself, or cannot work.
     """
     given: dict[str, Any] = {}
     chain: list[Path] = []
@@ -170,125 +120,65 @@ def resolve_recipe(name: str, folders: Sequence[Path], schema: dict[str, Any]) -
                 remedy="Take one `extends` out",
             )
         chain.append(path)
-        layer = read_yaml(path)
-        check(layer, schema, file=path)
-        given = merge(_anchored(layer, path.parent), given)
-        wanted = layer.get("extends")
-    given.pop("extends", None)
-    recipe = with_defaults(given, schema)
-    models = {key: value for key, value in recipe.get("models", {}).items() if value is not None}
-    if not models:
-        raise UserError(
-            "the recipe trains no model", file=chain[0], expected="`models:` with at least one name"
-        )
-    recipe["models"] = {key: model_settings(key, models[key], chain[0]) for key in models}
-    detector = recipe["sites"].pop("detector", None)
-    if recipe["sites"].get("method") == "model":
-        recipe["sites"]["detector"] = detector_settings(detector or {}, chain[0])
-    patches = Patches.of(recipe.get("patches"), file=chain[0])
-    kind, own = kind_of(recipe["sites"], file=chain[0])
-    if kind.settings is Windows and own.window is None:
-        # A window is what its patch shows: who gives the size of patches alone means both.
-        recipe["sites"]["window"] = patches.size
-    return recipe
+        layer = check(Recipe, read_yaml(path), file=path)
+        wanted = layer.pop("extends", None)
+        given = merge(_anchored(Recipe, layer, path.parent), given)
+    given["models"] = _models(given.get("models", {}), chain[0])
+    recipe = Recipe.of(given, file=chain[0])
+    return replace(recipe, sites=_sites(recipe, chain[0]))
 
 
-def _anchored(layer: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A recipe's files as absolute paths: they are given relative to the recipe."""
-    preprocess = layer.get("ingest", {}).get("preprocess", {})
-    files = {
-        key: _absolute(preprocess[key], folder)
-        for key in PREPROCESSING_FILES
-        if isinstance(preprocess.get(key), str)
-    }
-    models = {
-        name: {"physics_loss": _absolute(given["physics_loss"], folder)}
-        for name, given in (layer.get("models") or {}).items()
-        if isinstance(given, dict) and isinstance(given.get("physics_loss"), str)
-    }
-    layer = merge(layer, {"ingest": {"preprocess": files}}) if files else layer
-    return merge(layer, {"models": models}) if models else layer
-
-
-def _absolute(given: str, folder: Path) -> str:
-    return str((folder / Path(given).expanduser()).resolve())
-
-
-@cache
-def _model_schema() -> dict[str, Any]:
-    """JSON schema of one model's settings, from the data class that defines them."""
-    from vaescope.models.settings import ModelSettings
-
-    hints = get_type_hints(ModelSettings)
-    properties = {field.name: _schema_of(hints[field.name]) for field in fields(ModelSettings)}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _schema_of(hint: Any) -> dict[str, Any]:
-    """JSON schema of a type hint of ``ModelSettings``: plain types, literals, lists and unions."""
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
-    if hint in kinds:
-        return {"type": kinds[hint]}
-    if get_origin(hint) is Literal:
-        return {"enum": list(get_args(hint))}
-    if get_origin(hint) is list:
-        return {"type": "array", "items": _schema_of(get_args(hint)[0]), "minItems": 1}
-    parts = [_schema_of(part) for part in get_args(hint)]
-    if all(set(part) == {"type"} for part in parts):
-        return {"type": [part["type"] for part in parts]}
-    return {"anyOf": parts}
-
-
-def detector_settings(given: dict[str, Any], file: object) -> dict[str, Any]:
-    """Every setting of a learned detector.
-
-    Raises
-    ------
-    UserError : an unknown setting or simulation, or a value out of range.
-    """
-    from vaescope.sites.learned import DetectorSettings
-
-    try:
-        return DetectorSettings.of(given).as_dict()
-    except UserError as error:
-        raise UserError(
-            error.problem,
-            file=file,
-            found=error.found,
-            expected=error.expected,
-            remedy=error.remedy,
-        ) from error
-
-
-def model_settings(name: str, given: dict[str, Any], file: object) -> dict[str, Any]:
-    """Every setting of one model of a recipe; its variant is its name unless it says otherwise.
-
-    Raises
-    ------
-    UserError : an unknown setting or variant, a wrong type, or a value out of range.
-    """
-    from vaescope.models.settings import ModelSettings
-    from vaescope.models.zoo import VARIANTS
-
-    if name.lower() in layout.RESERVED_MODELS or name.lower().endswith(layout.STORED):
-        raise UserError(
-            f"a model cannot be called `{name}`", file=file, remedy="Call it something else"
-        )
-    try:
-        check(given, _model_schema(), file=None)
-        variant = given.get("variant", name if name in VARIANTS else None)
-        if variant is None:
+def _models(given: Mapping[str, Any], file: Path) -> dict[str, ModelSettings]:
+    """Settings of each model; its variant is its name unless it says otherwise."""
+    models = {}
+    for name, settings in given.items():
+        if settings is None:
+            continue
+        if name.lower() in layout.RESERVED_MODELS or name.lower().endswith(layout.STORED):
             raise UserError(
-                "no variant is given",
+                f"a model cannot be called `{name}`", file=file, remedy="Call it something else"
+            )
+        if "variant" not in settings and name not in VARIANTS:
+            raise UserError(
+                f"model `{name}`: no variant is given",
+                file=file,
                 expected=f"`variant:` with one of {', '.join(sorted(VARIANTS))}",
                 remedy=suggestion(name, VARIANTS),
             )
-        return ModelSettings.from_recipe({**given, "variant": variant}).as_dict()
-    except UserError as error:
+        full = {"variant": name, **settings}
+        models[name] = ModelSettings.from_recipe(full, part=f"models.{name}", file=file)
+    if not models:
         raise UserError(
-            f"model `{name}`: {error.problem}",
-            file=file,
-            found=error.found,
-            expected=error.expected,
-            remedy=error.remedy,
-        ) from error
+            "the recipe trains no model", file=file, expected="`models:` with at least one name"
+        )
+    return models
+
+
+def _sites(recipe: Recipe, file: Path) -> Settings:
+    """Settings of the kind of site alone, with what they need of other parts."""
+    kind, own = kind_of(recipe.sites, file=file)
+    if kind.settings is Windows and own.window is None:
+        # A window is what its patch shows: who gives the size of patches alone means both.
+        return replace(own, window=recipe.patches.size)
+    if kind.needs_detector:
+        return replace(own, detector=own.detector or DetectorSettings())
+    return replace(own, detector=None) if hasattr(own, "detector") else own
+
+
+def _anchored(kind: type[Settings], given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Settings with the files that they name as absolute paths: they are given relative to the
+    recipe."""
+    known, anchored = settings_of(kind), dict(given)
+    for key, value in given.items():
+        each = known[key]
+        if each.facts.path and isinstance(value, str):
+            anchored[key] = str((folder / Path(value).expanduser()).resolve())
+        elif isinstance(value, Mapping) and get_origin(each.hint) is dict:
+            inner = get_args(each.hint)[1]
+            anchored[key] = {
+                name: one if one is None else _anchored(inner, one, folder)
+                for name, one in value.items()
+            }
+        elif isinstance(value, Mapping) and (part := part_of_settings(each.hint)) is not None:
+            anchored[key] = _anchored(part, value, folder)
+    return anchored

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaescope import recipes, simulate, sites
+from vaescope import simulate, sites
 from vaescope.errors import UserError
 from vaescope.report import write_index
 from vaescope.results import layout
@@ -133,8 +133,6 @@ def test_settings_that_cannot_be_are_refused(given_, words):
     with pytest.raises(UserError) as told:
         learned.DetectorSettings.of(given_)
     assert words in str(told.value)
-    with pytest.raises(UserError):
-        recipes.detector_settings(given_, "recipe.yaml")
 
 
 def test_the_name_of_a_detector_follows_its_settings():

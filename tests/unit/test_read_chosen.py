@@ -89,10 +89,17 @@ def test_every_name_and_number_that_a_file_lists_may_stand_in_the_recipe(tmp_pat
             wanted = "Measurement_000/Channel_001/Raw_Data"
         image = read.load([path], {"array": wanted})["image"]
         np.testing.assert_array_equal(image[0, 0], SECOND.astype(np.float32))
-    for wanted in ("nothing", 99, -1, 0.5, True):
+    for wanted in ("nothing", 99, -1):
         with pytest.raises(UserError, match=f"names {wanted!r}, which is") as refused:
             read.load([path], {"array": wanted})
         assert "0: " in refused.value.found
+
+
+@pytest.mark.parametrize("wanted", [0.5, True, [0]])
+def test_what_is_neither_a_name_nor_a_number_is_refused(tmp_path, wanted):
+    npz(tmp_path / "a.npz")
+    with pytest.raises(UserError, match="array"):
+        read.load([tmp_path / "a.npz"], {"array": wanted})
 
 
 def test_numbers_of_a_tiff_count_its_previews_too(tmp_path):

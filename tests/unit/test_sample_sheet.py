@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -13,25 +14,10 @@ from hypothesis import strategies as st
 from vaescope import recipes, store
 from vaescope.errors import UserError
 from vaescope.read import physical
+from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.workflow import resources
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import read_sheet
-
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "description": {"type": "string", "default": ""},
-        "extends": {"type": "string"},
-        "sites": {
-            "type": "object",
-            "additionalProperties": False,
-            "default": {},
-            "properties": {"threshold": {"type": ["number", "null"], "default": None}},
-        },
-        "models": {"type": "object", "default": {}},
-    },
-}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -159,10 +145,10 @@ def test_a_recipe_says_only_what_differs(tmp_path):
         base={"sites": {"threshold": 0.3}, "models": {"rvae": {"latent": 2}}},
         mine={"extends": "base", "models": {"rvae": {"steps": 50}}},
     )
-    found = recipes.resolve_recipe("mine", folders, SCHEMA)
-    assert found["sites"]["threshold"] == 0.3
-    assert found["models"]["rvae"]["latent"] == 2
-    assert found["models"]["rvae"]["steps"] == 50
+    found = recipes.resolve_recipe("mine", folders)
+    assert found.sites.threshold == 0.3
+    assert found.models["rvae"].latent == 2
+    assert found.models["rvae"].steps == 50
 
 
 @pytest.mark.parametrize(
@@ -171,32 +157,26 @@ def test_a_recipe_says_only_what_differs(tmp_path):
 def test_no_model_takes_the_name_of_what_lies_beside_it(tmp_path, name):
     (tmp_path / "mine.yaml").write_text(f"models: {{{name}: {{variant: rvae}}}}\n")
     with pytest.raises(UserError, match="cannot be called"):
-        recipes.resolve_recipe("mine", [tmp_path], SCHEMA)
-
-
-def test_what_is_given_twice_is_refused_in_words():
-    schema = {"properties": {"methods": {"type": "array", "uniqueItems": True}}}
-    with pytest.raises(UserError, match="every entry only once"):
-        recipes.check({"methods": ["pca", "pca"]}, schema, file="mine.yaml")
+        recipes.resolve_recipe("mine", [tmp_path])
 
 
 def test_recipes_that_extend_each_other_in_a_ring_are_refused(tmp_path):
     folders = write_recipes(tmp_path, a={"extends": "b"}, b={"extends": "a"})
     with pytest.raises(UserError):
-        recipes.resolve_recipe("a", folders, SCHEMA)
+        recipes.resolve_recipe("a", folders)
 
 
 def test_a_misspelt_key_names_its_file_and_the_nearest_key(tmp_path):
     folders = write_recipes(tmp_path, a={"sites": {"treshold": 0.3}})
     with pytest.raises(UserError, match=r"a\.yaml.*Did you mean `threshold`"):
-        recipes.resolve_recipe("a", folders, SCHEMA)
+        recipes.resolve_recipe("a", folders)
 
 
 def test_a_detector_of_more_steps_is_given_more_time():
-    usual = recipes.detector_settings({}, "mine.yaml")
+    usual = DetectorSettings()
     assert resources.detector_minutes(usual) == 60
-    assert resources.detector_minutes(usual | {"steps": 10 * usual["steps"]}) == 240
-    assert resources.detector_minutes(usual | {"images": 10 * usual["images"]}) == 150
+    assert resources.detector_minutes(replace(usual, steps=10 * usual.steps)) == 240
+    assert resources.detector_minutes(replace(usual, images=10 * usual.images)) == 150
     assert resources.detector_minutes(usual, attempt=2) == 120
 
 

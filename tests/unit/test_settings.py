@@ -73,7 +73,7 @@ def test_a_number_without_a_fraction_is_a_whole_number(value):
         ({"weight": [[1]]}, ["`coffee.weight` is no schedule"]),
         ({"weight": []}, ["`coffee.weight`"]),
         ({"serving": 3}, ["unknown setting `coffee.serving`", "Did you mean `servings`"]),
-        ({"cups": 3}, ["`coffee.cups` has a new name, `servings`", "Write `servings: 3`"]),
+        ({"cups": 3}, ["`coffee.cups` is now called `servings`", "Write `servings: 3`"]),
         ({"inner": {"depth": 9}}, ["`coffee.inner.depth` is out of range", "1 to 4. `depth`: lay"]),
         ({"inner": 3}, ["`coffee.inner`", "`key: value` lines"]),
         ({"inner": None}, ["`coffee.inner`", "`key: value` lines"]),
@@ -120,7 +120,7 @@ def test_the_schema_accepts_what_the_library_does(given_):
 
 def test_the_table_says_all_of_a_setting():
     rows = table_of(Coffee).splitlines()
-    assert "| `size` | null | a number from 0.5 to 9 px, or null | side of a cup |" in rows
+    assert "| `size` | null | 0.5 to 9 px or null | side of a cup |" in rows
     assert "| `kind` | `log` | `log`, `maxima` | how it is made |" in rows
-    assert "| `inner.depth` | 2 | a whole number from 1 to 4 | layers. They are hidden |" in rows
+    assert "| `inner.depth` | 2 | whole, 1 to 4 | layers. They are hidden |" in rows
     assert len(rows) == 2 + len(fields(Coffee))

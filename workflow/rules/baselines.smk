@@ -21,6 +21,7 @@ rule run_baselines:
         runtime=minutes(20, 60),
     params:
         settings=of_dataset(PLAN.baselines),
+        disc=of_dataset(PLAN.disc),
         seed=recipe("seed"),
     message:
         "{wildcards.dataset}: classical methods"

@@ -75,15 +75,20 @@ def recipe(*keys):
     def part(wildcards):
         value = ask(PLAN.recipe, wildcards.dataset)
         for key in keys:
-            value = value[key]
-        return value
+            value = getattr(value, key)
+        return plain(value)
 
     return part
 
 
+def plain(value):
+    """Settings as plain values, which Snakemake compares with those of the last run."""
+    return value.as_dict() if hasattr(value, "as_dict") else value
+
+
 def of_dataset(question):
     """A param with an answer about the dataset."""
-    return lambda wildcards: ask(question, wildcards.dataset)
+    return lambda wildcards: plain(ask(question, wildcards.dataset))
 
 
 def models(wildcards):
@@ -102,7 +107,7 @@ def if_baselines(*paths):
     """An input that exists only where the recipe asks for classical methods."""
 
     def wanted(wildcards):
-        if not ask(PLAN.recipe, wildcards.dataset)["baselines"]["methods"]:
+        if not ask(PLAN.recipe, wildcards.dataset).baselines.methods:
             return []
         return expand(list(paths), dataset=wildcards.dataset)
 
@@ -147,7 +152,7 @@ def members(wildcards):
 
 def model_settings(wildcards):
     """Settings of one model."""
-    return ask(PLAN.model, wildcards.dataset, wildcards.model)
+    return plain(ask(PLAN.model, wildcards.dataset, wildcards.model))
 
 
 def physics(wildcards):

@@ -20,7 +20,9 @@ rule train_detector:
             ask(PLAN.detector_settings, wildcards.detector), attempt
         ),
     params:
-        settings=lambda wildcards: ask(PLAN.detector_settings, wildcards.detector),
+        settings=lambda wildcards: plain(
+            ask(PLAN.detector_settings, wildcards.detector)
+        ),
     message:
         "training the detector {wildcards.detector}"
     script:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from vaescope.errors import UserError
-from vaescope.models.zoo import NEEDS, VARIANTS
+from vaescope.models.zoo import NEEDS, POSE, VARIANTS
 from vaescope.settings import Schedule, Settings, setting
 
 
@@ -343,8 +343,7 @@ class ModelSettings(Settings):
     @property
     def pose_parts(self) -> list[str]:
         """The parts of the pose that are switched on."""
-        names = ("rotation", "offsets", "scale", "shear", "strain")
-        return [name for name in names if getattr(self, name)]
+        return [name for name in POSE if getattr(self, name)]
 
     @classmethod
     def from_recipe(
@@ -369,10 +368,9 @@ class ModelSettings(Settings):
             if not getattr(settings, key):
                 raise UserError(
                     f"`{variant}` needs {key}",
-                    file=file,
                     found=f"{key}: {getattr(settings, key)}",
                     expected=WANTED[key],
-                )
+                ).within(file=file, part=part)
         return settings
 
 

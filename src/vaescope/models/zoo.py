@@ -26,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "skip-rvae": {"rotation": True, "offsets": True, "skip": True, "decoder": "coordinate"},
     "multichannel-rvae": {"rotation": True, "offsets": True},
 }
-"""name -> the settings in which it differs from the defaults of ``Settings``.
+"""name -> the settings in which it differs from the defaults of ``ModelSettings``.
 
 Structures in micrographs are never quite centred, so the ``r`` variants follow offsets as well;
 ``rtvae`` and ``jrtvae`` are their names in the literature for that. ``offsets: false`` takes them
@@ -69,20 +69,21 @@ LABELS = {
 }
 """name -> the same in words, for figures and reports."""
 
-_PARTS = {
+POSE = {
     "rotation": "rotation",
     "offsets": "shifts",
     "scale": "scale",
     "shear": "shear",
     "strain": "strain",
 }
+"""Settings that switch on a part of the pose (``models.pose_parts``), and the part in words."""
 
 
 def label(settings: dict[str, Any]) -> str:
     """A model in words: its kind, and what it is invariant to as it was set."""
     variant = str(settings["variant"])
     kind = LABELS.get(variant, variant).partition(" invariant to ")[0].rstrip(",")
-    parts = [word for name, word in _PARTS.items() if settings.get(name)]
+    parts = [word for name, word in POSE.items() if settings.get(name)]
     if not parts:
         return kind
     together = ", ".join(parts[:-1]) + (" and " if parts[:-1] else "") + parts[-1]

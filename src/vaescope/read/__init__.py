@@ -88,7 +88,7 @@ def load(
 
 
 def fingerprint(path: str | os.PathLike) -> str:
-    """SHA-256 of a file, read in pieces; of a folder (zspy), over its files and their names."""
+    """Compute the SHA-256 of a file, in pieces; of a folder (zspy), over files and names."""
     path = Path(path)
     if path.is_dir():
         total = hashlib.sha256()
@@ -107,13 +107,13 @@ def _paths(source: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path
     if not many:
         raise UserError(
             "no file matches the source of this dataset",
-            remedy="Mend the column `source`: paths count from the folder of the sample sheet",
+            remedy="Correct the column `source`: paths count from the folder of the sample sheet",
         )
     return sorted(map(Path, many), key=lambda path: natural(str(path)))
 
 
 def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
-    """The pixel size: by the sample sheet, else by the file, else by a JSON file beside it."""
+    """Set the pixel size: from the sample sheet, else the file, else its sidecar."""
     from vaescope.read import formats, sidecar
 
     raw = replace(raw, calibration="the file" if raw.pixel else "none in the file")

@@ -18,7 +18,7 @@ UPSAMPLING = 20  # shifts to a twentieth of a pixel; finer is below the noise of
 
 
 def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
-    """Shift every frame back onto the first; the shifts are added to the dataset.
+    """Register every frame to the first, and add the shifts to the dataset.
 
     Shifts from frame to frame are found by cross-correlation of the first channel and summed up.
     On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
@@ -49,7 +49,7 @@ def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
 
 
 def drift(frames: da.Array) -> np.ndarray:
-    """(frame, 2) shifts in pixels (y, x) that bring each frame of (frame, y, x) onto the first."""
+    """Estimate the drift of (frame, y, x): (frame, 2) shifts in px (y, x) onto the first frame."""
     shifts = np.cumsum(np.concatenate([np.zeros((1, 2)), steps(frames)]), axis=0)
     if not np.isfinite(shifts).all():
         raise UserError(

@@ -21,7 +21,7 @@ _REMEDY = "Save it with `numpy.save` as a plain array of numbers"
 
 @dataclass(frozen=True)
 class Header:
-    """What an npy file says of its array; ``start`` is where the numbers begin, in bytes."""
+    """The header of an npy file; ``start`` is the offset of the numbers in bytes."""
 
     shape: tuple[int, ...]
     order: str
@@ -30,7 +30,7 @@ class Header:
 
 
 def read_npy(path: Path, extension: str, wanted: Any) -> Raw:
-    """The one array of an npy file."""
+    """Read the array of an npy file."""
     chosen.refuse_other(wanted, path)
     with path.open("rb") as file:
         header = _header(file, path)
@@ -48,7 +48,7 @@ def read_npy(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def read_npz(path: Path, extension: str, wanted: Any) -> Raw:
-    """One array of an npz file: the one named, ``image``, ``images``, or the only possible one."""
+    """Read one array of an npz file: that named, ``image``, ``images``, or the only candidate."""
     with zipfile.ZipFile(path) as archive:
         entries = {e.filename.removesuffix(".npy"): e for e in archive.infolist()}
         headers = {}
@@ -68,7 +68,7 @@ def read_npz(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da.Array:
-    """One array of an archive: mapped if it is stored plainly, else decoded when asked for."""
+    """Open one array of an archive: memory-mapped if uncompressed, else decoded on demand."""
     if entry.compress_type == zipfile.ZIP_STORED:
         start = _start_of(path, entry) + header.start
         return lazy.array(lazy.Mapped(str(path), start, header.dtype, header.shape, header.order))
@@ -80,7 +80,7 @@ def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da
 def choose(
     arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]], wanted: Any, *, path: object
 ) -> str:
-    """Name of the array to read: the one named, ``image``, ``images``, or the only possible one.
+    """Choose the array to read: the one named, ``image``, ``images``, or the only possible one.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def choose(
 
 
 def can_be_image(shape: tuple[int, ...], dtype: np.dtype) -> bool:
-    """Whether an array of numbers has two or three axes long enough for a picture."""
+    """Tell whether an array of numbers has two or three axes long enough for an image."""
     if dtype.kind not in "buifc" or not 2 <= len(shape) <= 4:
         return False
     sides = shape[-2:]
@@ -133,7 +133,7 @@ def can_be_image(shape: tuple[int, ...], dtype: np.dtype) -> bool:
 
 
 def listing(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> str:
-    """The arrays of a file in words: number, name, shape and type."""
+    """List the arrays of a file in words: number, name, shape and type."""
     words = [
         f"{k}: {name} ({show(shape)}, {dtype})"
         for k, (name, (shape, dtype)) in enumerate(arrays.items())
@@ -180,7 +180,7 @@ def _count(shape: tuple[int, ...]) -> int:
 
 
 def _start_of(path: Path, entry: zipfile.ZipInfo) -> int:
-    """Where the bytes of a stored (uncompressed) member begin in its archive."""
+    """Find the offset at which the bytes of an uncompressed member begin in its archive."""
     with path.open("rb") as file:
         file.seek(entry.header_offset + 26)  # lengths of name and extra field, PKWARE appnote 4.3.7
         name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))

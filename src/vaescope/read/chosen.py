@@ -11,7 +11,7 @@ from vaescope.errors import UserError
 
 
 def numbers(wanted: Any, names: Sequence[str | Sequence[str]]) -> list[int]:
-    """Numbers, from 0, of what a recipe names.
+    """Find the numbers, counted from 0, of what a recipe names.
 
     Parameters
     ----------
@@ -47,5 +47,5 @@ def refuse_other(wanted: Any, path: Path) -> None:
 
 
 def told_apart(names: Sequence[str]) -> list[str]:
-    """Names with their number behind each that is there more than once."""
+    """Append its number to every name that occurs more than once."""
     return [n if names.count(n) == 1 else f"{n} {k}" for k, n in enumerate(names)]

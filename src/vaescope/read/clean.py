@@ -31,7 +31,7 @@ class Statistics:
 
 
 def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, object]]:
-    """Check an image and make it float32 without gaps, lazily.
+    """Check an image and convert it to float32 without gaps, lazily.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, obje
 
 
 def statistics(data: da.Array) -> Statistics:
-    """Reductions over (time, channel, y, x) to one number per channel, each chunk read once."""
+    """Compute statistics per channel of (time, channel, y, x), reading each chunk once."""
     ones = [tuple(1 for _ in sizes) for sizes in data.chunks]
     parts = da.map_blocks(
         _facts,
@@ -96,7 +96,7 @@ def statistics(data: da.Array) -> Statistics:
         chunks=(ones[0], data.chunks[1], ones[2], tuple(_FACTS for _ in ones[3])),
         meta=np.empty((0, 0, 0, 0)),
     )
-    with progress.chunks("looking at every pixel"):
+    with progress.chunks("checking every pixel"):
         parts = parts.compute()
     # (chunk in time, channel, chunk in y, chunk in x, number)
     parts = parts.reshape(*parts.shape[:3], -1, _FACTS)
@@ -134,7 +134,7 @@ def _facts(block: np.ndarray) -> np.ndarray:
 def _varying(
     raw: Raw, facts: Statistics, path: object, chosen: bool
 ) -> tuple[list[int], list[str]]:
-    """Channels with something in them, and the names of those without."""
+    """Find the channels with contrast, and the names of those without."""
     problems = {}
     for k, name in enumerate(raw.channels):
         if facts.finite[k] == 0:
@@ -167,7 +167,7 @@ def _offsets(facts: Statistics) -> np.ndarray:
 
 
 def _fill(layer: da.Array, mean: float) -> da.Array:
-    """Replace what is not finite in (time, y, x) by its neighbours, the same at every seam."""
+    """Fill what is not finite in (time, y, x) from its neighbours, independently of the chunks."""
     kind = np.float64 if layer.dtype == np.float64 else np.float32
     depth = (0, *(min(REACH, n - 1) for n in layer.shape[1:]))
     return da.map_overlap(
@@ -182,7 +182,7 @@ def _fill(layer: da.Array, mean: float) -> da.Array:
 
 
 def fill_gaps(block: np.ndarray, mean: float) -> np.ndarray:
-    """(frame, y, x) with gaps filled by the mean of their 3 × 3 neighbours, ring after ring."""
+    """Fill gaps in (frame, y, x) with the mean of their 3 × 3 neighbours, from the rim inwards."""
     from scipy.ndimage import uniform_filter
 
     block = np.where(np.isfinite(block), block, np.nan)

@@ -41,7 +41,7 @@ COMMON = "dm3, dm4, emd, hspy, zspy, ser, mrc, blo, tif, png, jpg, bmp, npy, npz
 
 
 def extension_of(path: Path) -> str:
-    """The format of a file as one of the known extensions.
+    """Determine the format of a file, as one of the known extensions.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def extension_of(path: Path) -> str:
 
 
 def read(path: Path, wanted: Any) -> Raw:
-    """The image of any file; ``wanted`` names one of several arrays.
+    """Read the image of any file; ``wanted`` names one of several arrays.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _refuse_absent(path: Path) -> None:
             "there is no such file",
             file=path,
             found=found,
-            remedy="Mend the column `source`: paths count from the folder of the sample sheet",
+            remedy="Correct the column `source`: paths count from the folder of the sample sheet",
         )
     if path.is_file() and path.stat().st_size == 0:
         raise UserError("the file is empty (0 bytes)", file=path, remedy="Copy it again")

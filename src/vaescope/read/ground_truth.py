@@ -16,7 +16,7 @@ Variable = tuple[tuple[str, ...], da.Array | np.ndarray, dict[str, str]]
 
 
 def per_frame(arrays: dict[str, da.Array]) -> dict[str, Variable]:
-    """Variables ``truth_NAME`` of an image store: name -> (dims, values, attributes).
+    """Make the variables ``truth_NAME`` of an image store: name -> (dims, values, attributes).
 
     Numbers (frame,) stay numbers; those called ``angle`` or ``shear`` become radians if they must
     be degrees. (frame, y, x[, colour]) become pictures (time, NAME_channel, NAME_y, NAME_x),
@@ -47,7 +47,7 @@ def _radians(values: np.ndarray) -> np.ndarray:
 
 
 def _pictures(array: da.Array) -> da.Array:
-    """(frame, y, x) or (frame, y, x, colour) as (frame, channel, y, x) float32."""
+    """Convert (frame, y, x) or (frame, y, x, colour) to (frame, channel, y, x) float32."""
     if array.ndim == 4 and array.shape[-1] < SMALLEST_SIDE <= min(array.shape[1:3]):
         array = da.moveaxis(array, -1, 1)
     elif array.ndim == 3:

@@ -21,7 +21,7 @@ _TRIED_UNITS = ("units", "unit", "pixel_unit", "pixel_units", "pixel_size_units"
 
 
 def read(path: Path, extension: str, wanted: Any) -> Raw:
-    """The image of an HDF5 file; the images of a pyNSID measurement as channels."""
+    """Read the image of an HDF5 file; the images of a pyNSID measurement become channels."""
     with h5py.File(path, "r") as file:
         if str(text(file.attrs.get("file_format", ""))) == "HyperSpy":
             from vaescope.read import rosetta
@@ -56,7 +56,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """All datasets by path, in the order of their names with numbers counted (2 before 10)."""
+    """List all datasets by path, in natural order (2 before 10)."""
     found: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, node: Any) -> None:
@@ -70,11 +70,12 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 
 def as_array(path: Path, dataset: h5py.Dataset) -> da.Array:
+    """Open a dataset as a Dask array that reopens the file for each chunk."""
     return lazy.array(lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape))
 
 
 def text(value: Any) -> Any:
-    """An attribute as Python text where it is one."""
+    """Decode an attribute that is text."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, np.ndarray) and value.size == 1:
@@ -83,7 +84,7 @@ def text(value: Any) -> Any:
 
 
 def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
-    """pyNSID: every dataset names its dimensions; images of one shape are channels.
+    """Read pyNSID datasets, which name their dimensions; images of one shape become channels.
 
     The dimensions are in the order of measurement, (x, y) for most scanning probes: they are put
     into the order (y, x).
@@ -123,7 +124,7 @@ def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
 
 
 def _nsid_image(path: Path, dataset: h5py.Dataset) -> tuple[da.Array, Pixel | None] | None:
-    """((time, y, x), pixel) of a pyNSID dataset that is an image or a stack, else None."""
+    """Read ((time, y, x), pixel) of a pyNSID dataset; None unless it is an image or a stack."""
     if dataset.dtype.kind not in "buifc":
         return None
     labels = [dimension.label for dimension in dataset.dims]
@@ -165,7 +166,7 @@ def _is_scale(dataset: h5py.Dataset) -> bool:
 
 
 def _pixel_from_attributes(dataset: h5py.Dataset, shape: tuple[int, ...]) -> Pixel | None:
-    """``pixel_size`` with a unit beside it, or ``element_size_um`` as ImageJ writes it."""
+    """Read ``pixel_size`` and its unit, or ``element_size_um`` as ImageJ writes it."""
     um = np.atleast_1d(dataset.attrs.get("element_size_um", []))
     if um.size >= 2:
         y, x = (length(value, "um") for value in um[-2:])
@@ -179,7 +180,7 @@ def _pixel_from_attributes(dataset: h5py.Dataset, shape: tuple[int, ...]) -> Pix
 
 
 def _attributes(file: h5py.File, dataset: h5py.Dataset) -> dict[str, Any]:
-    """Attributes of the file, of the dataset and of a group of metadata beside it."""
+    """Collect the attributes of the file, the dataset, and groups of metadata next to it."""
     found = {"file": dict(file.attrs), "dataset": dict(dataset.attrs)}
     for name, node in dataset.parent.items():
         if isinstance(node, h5py.Group) and "metadata" in name:

@@ -23,7 +23,7 @@ _UNITS |= {"userin": "V", "frequency": "Hz", "current": "A"}
 
 
 def read(path: Path, extension: str, wanted: Any) -> Raw:
-    """The channels of an Igor wave; a wave of one layer, or of unnamed ones, as a series."""
+    """Read an Igor wave: named layers become channels, unnamed ones a series in time."""
     wave = load(path)
     data = lazy.array(wave["wData"])
     if data.ndim < 2 or min(data.shape[:2]) < SMALLEST_SIDE or data.ndim > 3:
@@ -55,7 +55,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The wave as igor2 reads it; the whole of it, since Igor files are small."""
+    """Load the whole wave with igor2; Igor files are small."""
     from igor2 import binarywave
 
     _refuse_short(path)
@@ -81,7 +81,7 @@ def _refuse_short(path: Path) -> None:
 
 
 def notes(wave: dict[str, Any]) -> dict[str, str]:
-    """The wave's note, lines ``key: value``; the first of equal keys counts."""
+    """Parse the wave's note, lines ``key: value``; the first of equal keys counts."""
     found: dict[str, str] = {}
     for line in re.split(r"[\r\n]+", _text(wave.get("note", b""))):
         key, colon, value = line.partition(":")
@@ -91,7 +91,7 @@ def notes(wave: dict[str, Any]) -> dict[str, str]:
 
 
 def labels(path: Path, wave: dict[str, Any], count: int) -> list[str] | None:
-    """Names of the layers, from the file itself: igor2 joins to each what an older name left.
+    """Read the names of the layers from the file: igor2 appends remains of older names.
 
     Every label is a field of 32 bytes ended by a zero; after the zero stands whatever was in
     memory. The first label belongs to the dimension, the others to its layers.
@@ -120,7 +120,7 @@ def labels(path: Path, wave: dict[str, Any], count: int) -> list[str] | None:
 
 
 def _pixel(wave: dict[str, Any], note: dict[str, str], shape: tuple[int, ...]) -> Pixel | None:
-    """From the wave's own scaling, else from the scan size of the note (metres, edge to edge)."""
+    """Read the pixel size from the wave's scaling, else from the scan size in its note (m)."""
     head = wave["wave_header"]
     units = np.asarray(head.get("dimUnits", []))
     if units.ndim == 2 and len(units) >= 2:

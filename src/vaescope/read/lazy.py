@@ -20,7 +20,7 @@ SIDE = 1024  # pixels per side of a chunk: 4 MiB of float32, a few hundred sites
 
 @dataclass(frozen=True)
 class Mapped:
-    """Plain numbers in a file, from ``offset`` bytes on, read through a memory map."""
+    """Uncompressed numbers in a file, from ``offset`` bytes on, read through a memory map."""
 
     path: str
     offset: int
@@ -66,7 +66,7 @@ class InHdf5:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Something that can only be decoded as a whole, such as a PNG: the last few are remembered."""
+    """Data that can only be decoded as a whole, such as a PNG; the last few are cached."""
 
     decode: Any  # a module-level function (path, part) -> array
     path: str
@@ -89,7 +89,7 @@ def _decoded(decode: Any, path: str, part: Any, _stamp: int) -> np.ndarray:
 
 
 def array(source: Any) -> da.Array:
-    """A Dask array over a source, in chunks of at most 1024 × 1024 pixels."""
+    """Make a Dask array over a source, in chunks of at most 1024 × 1024 pixels."""
     shape = tuple(int(n) for n in source.shape)
     return da.from_array(
         source,
@@ -101,7 +101,7 @@ def array(source: Any) -> da.Array:
 
 
 def chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Chunk sides for an image array: many small frames or a part of a large one.
+    """Choose the chunks of an image array: many small frames, or a part of a large one.
 
     A short last axis (channels) stays whole.
     """

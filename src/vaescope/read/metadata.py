@@ -14,7 +14,7 @@ _TEXT, _ITEMS, _DEPTH = 2000, 200, 12
 
 
 def to_json(metadata: Any) -> str:
-    """JSON of at most 256 Ki characters; what is too long is cut with a mark."""
+    """Write metadata as JSON of at most 256 Ki characters; what is too long is cut with a mark."""
     for text, items, depth in ((_TEXT, _ITEMS, _DEPTH), (200, 50, 6), (80, 20, 4), (40, 8, 3)):
         found = json.dumps(_safe(metadata, text, items, depth), ensure_ascii=False)
         if len(found) <= LONGEST:

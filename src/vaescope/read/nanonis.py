@@ -24,7 +24,7 @@ _LONGEST_HEADER = 1 << 20  # bytes; real ones have a few thousand
 
 
 def read_sxm(path: Path, extension: str, wanted: Any) -> Raw:
-    """The channels of a scan, as seen on the instrument's screen, forward and backward."""
+    """Read the channels of a scan, forward and backward, as displayed by the instrument."""
     text, start = _header(path, b":SCANIT_END:")
     start = path.read_bytes()[: start + 64].index(b"\x1a\x04", start) + 2
     facts = _blocks(text)
@@ -55,7 +55,7 @@ def read_sxm(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
-    """The images that come with a grid of spectra: parameters that vary from point to point.
+    """Read the images in a grid of spectra: parameters that vary from point to point.
 
     The height of the tip (Z) unless the recipe names others. The first point of the grid lies
     in its lower left corner.
@@ -109,13 +109,13 @@ def _header(path: Path, end: bytes) -> tuple[str, int]:
 
 
 def _blocks(text: str) -> dict[str, str]:
-    """``:KEY:`` followed by lines, as in an sxm header."""
+    """Parse an sxm header: ``:KEY:`` followed by lines."""
     parts = re.split(r"^:([^:\n]+(?:>[^:\n]+)*):[ \t]*$", text, flags=re.MULTILINE)
     return {key: value.strip("\r\n") for key, value in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _sweeps(table: str) -> Any:
-    """(name, unit) of every picture in the order of the file, from the table DATA_INFO."""
+    """List (name, unit) of every image in the order of the file, from the table DATA_INFO."""
     rows = [re.split(r"\s+", line.strip()) for line in table.splitlines() if line.strip()]
     head = [word.casefold() for word in rows[0]]
     name, unit, direction = (head.index(word) for word in ("name", "unit", "direction"))
@@ -137,7 +137,7 @@ def _refuse_short(path: Path, announced: int) -> None:
 
 
 def _pixel(ranges: list[float], shape: tuple[int, int]) -> Pixel | None:
-    """Sides from the (x, y) size of the scan in metres and its (height, width) in points."""
+    """Compute the pixel from the (x, y) size of the scan in m and its (height, width) in points."""
     if len(ranges) < 2:
         return None
     y, x = length(ranges[1] / shape[0], "m"), length(ranges[0] / shape[1], "m")

@@ -20,7 +20,7 @@ _GUARD = Lock()  # the limit is a global of Pillow, and Dask decodes in threads
 
 
 def read(path: Path, extension: str, wanted: Any) -> Raw:
-    """A picture; an animated one as a series in time. Transparency is left out."""
+    """Read a picture; an animated one becomes a series in time. Transparency is ignored."""
     from PIL import Image
 
     chosen.refuse_other(wanted, path)
@@ -57,7 +57,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def decode(path: str, frame: int) -> np.ndarray:
-    """One frame as (height, width) gray or (height, width, 3) colour."""
+    """Decode one frame as (height, width) grey or (height, width, 3) colour."""
     with _open(Path(path)) as picture:
         picture.seek(frame)
         if picture.mode in ("LA", "La"):
@@ -69,7 +69,7 @@ def decode(path: str, frame: int) -> np.ndarray:
 
 
 def _open(path: Path) -> Any:
-    """Open a picture; Pillow's guard against huge pictures would refuse a common micrograph."""
+    """Open a picture without Pillow's size limit, which would refuse a common micrograph."""
     from PIL import Image
 
     with _GUARD:

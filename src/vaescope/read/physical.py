@@ -50,7 +50,7 @@ class Pixel(NamedTuple):
 
 
 def metres_per(unit: object) -> float | None:
-    """Length of one ``unit`` in metres; None when it is no known unit of length.
+    """Convert one ``unit`` to metres; None if it is no known unit of length.
 
     ``nm/px`` and ``nm per pixel`` count as nm: the size of a pixel is what is asked for.
     """
@@ -68,7 +68,7 @@ def metres_per(unit: object) -> float | None:
 
 
 def length(value: object, unit: object) -> float | None:
-    """``value`` in ``unit`` as metres, or None unless it is a plausible side of a pixel."""
+    """Convert ``value`` in ``unit`` to metres; None unless it is a plausible side of a pixel."""
     per = metres_per(unit)
     try:
         number = abs(float(value))  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def thousands(text: str) -> bool:
 
 
 def from_sheet(value: object) -> Pixel | None:
-    """The pixel size that a person wrote into the sample sheet, such as ``0.0078 nm``.
+    """Read the pixel size in a cell of the sample sheet, such as ``0.0078 nm``.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def from_sheet(value: object) -> Pixel | None:
 
 
 def display(pixel: Pixel) -> tuple[float, float, str]:
-    """Sides (y, x) of a pixel in the unit in which people would say them: mm, um, nm or pm.
+    """Express the sides (y, x) of a pixel in a convenient unit: mm, um, nm or pm.
 
     Nanometres from 0.001 nm to 1 um, the range in which atoms and domains are imaged.
     """

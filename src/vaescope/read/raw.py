@@ -21,7 +21,7 @@ _COLOURS = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}
 
 @dataclass(frozen=True)
 class Raw:
-    """An image as its file has it.
+    """An image as stored in its file.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Raw:
 
 
 def unlabelled(array: da.Array, reader: str, *, path: object, name: str = PLAIN) -> Raw:
-    """An array without named axes as an image, by the lengths of its axes.
+    """Interpret an array without named axes as an image, by the lengths of its axes.
 
     (y, x); (time, y, x); (y, x, colour), known by a last axis too short for an image;
     (time, channel, y, x) or (time, y, x, colour).
@@ -86,7 +86,7 @@ def unlabelled(array: da.Array, reader: str, *, path: object, name: str = PLAIN)
 
 
 def real(raw: Raw) -> Raw:
-    """Complex channels as magnitude and phase (rad); other channels as they are."""
+    """Split complex channels into magnitude and phase (rad); leave other channels unchanged."""
     if raw.data.dtype.kind != "c":
         return raw
     data = da.concatenate([abs(raw.data), da.angle(raw.data)], axis=1)
@@ -100,13 +100,13 @@ def real(raw: Raw) -> Raw:
 
 
 def without_fields(array: da.Array) -> da.Array:
-    """A record per pixel, as HyperSpy writes colours, as a plain array with a last axis more."""
+    """Convert a record per pixel, as HyperSpy writes colours, to one more last axis."""
     names = array.dtype.names
     return da.stack([array[name] for name in names], axis=-1) if names else array
 
 
 def tidy(raw: Raw) -> Raw:
-    """Gray stored as colour becomes one channel; a constant alpha channel goes.
+    """Reduce grey stored as colour to one channel, and drop a constant alpha channel.
 
     Compared chunk by chunk, so that the picture is never held as a whole. JPEG rounds gray by
     a level or two on its way through luminance and chrominance: that still counts as gray.
@@ -129,7 +129,7 @@ def tidy(raw: Raw) -> Raw:
 
 
 def stack(raws: list[Raw], paths: list[str]) -> Raw:
-    """Several files as one series in time, in the order given."""
+    """Join several files into one series in time, in the order given."""
     first = raws[0]
     for other, path in zip(raws[1:], paths[1:], strict=True):
         if other.data.shape[1:] != first.data.shape[1:] or other.channels != first.channels:
@@ -170,11 +170,12 @@ def stack(raws: list[Raw], paths: list[str]) -> Raw:
 
 
 def describe_pixel(pixel: Pixel | None) -> str:
+    """Say the size of a pixel in words."""
     return "no pixel size" if pixel is None else f"{pixel.y * 1e9:g} × {pixel.x * 1e9:g} nm"
 
 
 def pick_channels(raw: Raw, wanted: Any, *, path: object) -> Raw:
-    """The channels that the recipe names: a name, a number, or a list of these; None for all."""
+    """Select the channels that the recipe names: a name, a number, or a list; None for all."""
     if wanted is None:
         return raw
     chosen = [_channel(raw, one, path) for one in (wanted if _is_list(wanted) else [wanted])]
@@ -206,7 +207,7 @@ def _is_list(value: Any) -> bool:
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Key by which ``frame2`` comes before ``frame10``."""
+    """Make the sort key by which ``frame2`` comes before ``frame10``."""
     return [
         (0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
         for part in re.split(r"([0-9]+)", name)
@@ -214,6 +215,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def show(shape: tuple[int, ...]) -> str:
+    """Write a shape as ``48 × 64``."""
     return " × ".join(str(int(n)) for n in shape) if shape else "a single number"
 
 
@@ -225,7 +227,7 @@ def in_chunks(data: da.Array) -> da.Array:
 
 
 def beside(arrays: dict[str, da.Array], name: str, frames: int) -> dict[str, da.Array]:
-    """Of the arrays of a file, those with one entry per frame of the stack ``name``.
+    """Select the arrays of a file that have one entry per frame of the stack ``name``.
 
     They tell what is known of each frame: a label, an angle, a clean twin.
     """
@@ -244,6 +246,6 @@ def beside(arrays: dict[str, da.Array], name: str, frames: int) -> dict[str, da.
 
 
 def in_work_chunks(data: da.Array) -> da.Array:
-    """The same with many small frames together, for work that passes over the whole image."""
+    """Rechunk (time, channel, y, x) with many small frames together, to pass over all of it."""
     frames = lazy.chunks((data.shape[0], *data.shape[2:]))[0]
     return data.rechunk((frames, 1, lazy.SIDE, lazy.SIDE))

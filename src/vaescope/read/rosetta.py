@@ -23,7 +23,7 @@ _NOT_THESE |= {"Impulse", "Protochips", "MSA", "Quadstar", "Renishaw", "TriVista
 
 @cache
 def readers() -> dict[str, list[str]]:
-    """Modules that may know an extension (without its dot, in small letters)."""
+    """List the modules that may know each extension (lower case, without its dot)."""
     import rsciio
 
     found: dict[str, list[str]] = {}
@@ -36,7 +36,7 @@ def readers() -> dict[str, list[str]]:
 
 
 def read(path: Path, extension: str, wanted: Any) -> Raw:
-    """The image of a vendor file, lazily where its reader can.
+    """Read the image of a vendor file, lazily if its reader can.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def load(module: str, path: Path) -> list[dict[str, Any]]:
-    """Signals of a file, with Dask arrays unless the reader cannot be lazy for this file."""
+    """Load the signals of a file, as Dask arrays unless the reader cannot be lazy for it."""
     reader = importlib.import_module(module)
     options: dict[str, Any] = {}
     if module == "rsciio.zspy":

@@ -41,7 +41,7 @@ class PreprocessSettings(Settings):
         None,
         limits=(1e-3, 180),
         unit="degrees",
-        help="rotate every frame by a random angle up to this, either way, recorded as"
+        help="rotate every frame by a random angle between minus and plus this, recorded as"
         " `truth_angle`: for studies",
     )
 

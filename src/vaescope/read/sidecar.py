@@ -45,7 +45,7 @@ class Clue:
 
 
 def beside(path: Path) -> Path | None:
-    """The JSON file of the same name: ``scan.json`` or ``scan.npy.json`` beside ``scan.npy``."""
+    """Find the JSON file of the same name: ``scan.json`` or ``scan.npy.json`` for ``scan.npy``."""
     for candidate in (path.with_suffix(".json"), path.with_name(path.name + ".json")):
         if candidate != path and candidate.is_file():
             return candidate
@@ -53,7 +53,7 @@ def beside(path: Path) -> Path | None:
 
 
 def read(sidecar: Path) -> dict[str, Any]:
-    """The sidecar's content; anything but an object is kept under the key ``content``."""
+    """Read a sidecar; anything but a JSON object is put under the key ``content``."""
     try:
         found = json.loads(sidecar.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -61,7 +61,7 @@ def read(sidecar: Path) -> dict[str, Any]:
             "the sidecar is not valid JSON",
             file=sidecar,
             found=str(error)[:200],
-            remedy="Mend it, or move it away to read the image without a pixel size",
+            remedy="Correct it, or move it away to read the image without a pixel size",
         ) from error
     return found if isinstance(found, dict) else {"content": found}
 
@@ -69,7 +69,7 @@ def read(sidecar: Path) -> dict[str, Any]:
 def pixel(
     content: dict[str, Any], shape: tuple[int, int], *, file: Path
 ) -> tuple[Pixel | None, str]:
-    """Sides of a pixel by a sidecar, and where they come from in words.
+    """Determine the sides of a pixel from a sidecar, and say in words where they come from.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def pixel(
                     f"{clue.key} is no possible length",
                     file=file,
                     found=f"{clue.value:g} {clue.unit}",
-                    remedy="Mend the sidecar, or fill in the column `pixel_size`",
+                    remedy="Correct the sidecar, or fill in the column `pixel_size`",
                 )
             if axis in sides and not math.isclose(sides[axis][0], side, rel_tol=0.01):
                 raise UserError(
@@ -105,7 +105,7 @@ def pixel(
                     file=file,
                     found=f"{sides[axis][1].key} and {clue.key} give pixels of "
                     f"{sides[axis][0] * 1e9:g} and {side * 1e9:g} nm along {axis}",
-                    remedy="Mend the sidecar, or fill in the column `pixel_size`",
+                    remedy="Correct the sidecar, or fill in the column `pixel_size`",
                 )
             sides.setdefault(axis, (side, clue))
     given = sides.get("x") or sides["y"]
@@ -140,7 +140,7 @@ def _clues(node: Any) -> Iterator[Clue]:
 
 
 def _values(key: str, field: bool, axis: str, value: Any, unit: str) -> Iterator[Clue]:
-    """Clues in one value: a number, ``"9 nm"``, [9, 9], or {"x": 9, "y": 9, "unit": "nm"}."""
+    """Parse one value: a number, ``"9 nm"``, [9, 9], or {"x": 9, "y": 9, "unit": "nm"}."""
     if isinstance(value, bool):
         return
     if isinstance(value, int | float):
@@ -176,6 +176,6 @@ def _first_text(plain: dict[str, Any], names: tuple[str, ...]) -> str:
 
 
 def _plain(key: object) -> str:
-    """``FieldOfView (nm)`` as ``field_of_view_nm``."""
+    """Normalise a key: ``FieldOfView (nm)`` becomes ``field_of_view_nm``."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", str(key))
     return re.sub(r"[^0-9a-zµμå]+", "_", words.lower()).strip("_")

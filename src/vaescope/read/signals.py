@@ -110,7 +110,7 @@ def to_raw(
 
 
 def titles(signals: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """Of each signal what it is called best, its title and its detector; "" where there is none.
+    """List for each signal its best name, its title and its detector; "" where there is none.
 
     The detector is the better name where several signals have one title, or none.
     """
@@ -126,7 +126,7 @@ def titles(signals: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 def _detector(signal: dict[str, Any]) -> str:
-    """Name of the detector that recorded a signal, where its vendor has said."""
+    """Find the name of the detector that recorded a signal, if its metadata state it."""
     for path in _DETECTORS:
         node: Any = signal.get("original_metadata", {})
         for key in path:
@@ -137,7 +137,7 @@ def _detector(signal: dict[str, Any]) -> str:
 
 
 def as_image(signal: dict[str, Any], title: str) -> Image | None:
-    """One signal as an image, or None where it is a spectrum, a table or too small to be one."""
+    """Interpret a signal as an image; None if it is a spectrum, a table or too small."""
     data = signal["data"]
     if not isinstance(data, da.Array):
         data = da.from_array(np.asarray(data), name=False)
@@ -180,7 +180,7 @@ def as_image(signal: dict[str, Any], title: str) -> Image | None:
 
 
 def listing(signals: list[dict[str, Any]]) -> str:
-    """The signals of a file in words: number, title, shape and axes."""
+    """List the signals of a file in words: number, title, shape and axes."""
     words = []
     for k, (signal, called) in enumerate(zip(signals[:20], titles(signals), strict=False)):
         title = called[0] or "untitled"
@@ -190,7 +190,7 @@ def listing(signals: list[dict[str, Any]]) -> str:
 
 
 def _space(axes: list[dict[str, Any]]) -> tuple[int, int] | None:
-    """Positions of y and x among the axes: by name, else the two axes of the signal, else last."""
+    """Find y and x among the axes: by name, else the two axes of the signal, else the last two."""
     names = [str(axis.get("name", "")).casefold() for axis in axes]
     for pair in (("y", "x"), ("height", "width")):
         if all(names.count(name) == 1 for name in pair):
@@ -244,7 +244,7 @@ def _joined(images: list[Image], reader: str) -> Raw:
 
 
 def pixel_of(y: dict[str, Any], x: dict[str, Any]) -> Pixel | None:
-    """Sides of a pixel from two axes; None unless both have a unit of length and a scale."""
+    """Compute the pixel from two axes; None unless both have a unit of length and a scale."""
     sides = [length(axis.get("scale"), axis.get("units")) for axis in (y, x)]
     return Pixel(*sides) if None not in sides else None  # type: ignore[arg-type]
 

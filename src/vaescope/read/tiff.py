@@ -20,7 +20,7 @@ _OF_PAPER = {"inch", "in", '"', "inches", "cm", "centimeter", "centimetre"}
 
 
 def read(path: Path, extension: str, wanted: Any) -> Raw:
-    """The image or stack of a TIFF file; pages are read one by one, plain ones by pieces."""
+    """Read the image or stack of a TIFF file; pages one by one, uncompressed ones in pieces."""
     import tifffile
 
     signals = load("rsciio.tiff", path)
@@ -39,7 +39,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
 
 
 def _stated(file: Any, page: Any, name: str) -> dict[str, Any]:
-    """Scale and unit of an axis as ImageJ or OME-TIFF state them, which RosettaSciIO leaves out.
+    """Read scale and unit of an axis from ImageJ or OME-TIFF, which RosettaSciIO ignores.
 
     ImageJ: its unit with the resolution of the page (pixels per unit), and the frame interval.
     OME: ``PhysicalSizeX`` of the first image, in micrometres where no unit is named.

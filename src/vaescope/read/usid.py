@@ -24,14 +24,14 @@ _LINKS = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spect
 
 
 def is_main(dataset: h5py.Dataset) -> bool:
-    """Whether a dataset is a main one: two axes, and links to what they stand for."""
+    """Tell whether a dataset is a main one: two axes, with links to their meaning."""
     return dataset.ndim == 2 and all(
         isinstance(dataset.attrs.get(name), h5py.Reference) for name in _LINKS
     )
 
 
 def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any) -> Raw:
-    """Datasets with one value per position as channels of one image."""
+    """Read datasets with one value per position as channels of one image."""
     there = listing({n: (d.shape, d.dtype) for n, d in main.items()})
     if wanted is not None:
         called = [(n, _quantity(n, d), *n.split("/")[::-1]) for n, d in main.items()]
@@ -80,7 +80,7 @@ def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any
 def _image(
     path: Path, file: h5py.File, dataset: h5py.Dataset
 ) -> tuple[da.Array, Pixel | None] | None:
-    """((y, x), pixel) of a dataset whose positions are a full grid, one value each; else None."""
+    """Read ((y, x), pixel) of a dataset whose positions are a full grid; None for others."""
     if dataset.dtype.kind not in "buifc" or dataset.shape[1] != 1:
         return None
     indices = file[dataset.attrs["Position_Indices"]]
@@ -117,7 +117,7 @@ def _image(
 
 
 def _quantity(name: str, dataset: h5py.Dataset) -> str:
-    """``Raw_Data`` in ``Channel_001`` is named by its channel: all are Raw_Data."""
+    """Name a dataset by its quantity; ``Raw_Data`` without one by its channel, since all are."""
     quantity = _text(dataset.attrs.get("quantity", ""))
     last = name.split("/")
     return quantity or (last[-2] if len(last) > 1 and last[-1] == "Raw_Data" else last[-1])

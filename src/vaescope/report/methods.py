@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaescope.models import zoo
+from vaescope.models.zoo import POSE
 from vaescope.report import prose
 from vaescope.report.cite import citation
 from vaescope.report.references import Reference, chosen
@@ -141,7 +142,7 @@ def _model(
     kind = label or zoo.label({"variant": variant, **settings})
     article = "an" if kind[0].lower() in "aeiou" else "a"
     text = f"Model `{name}` is {article} {kind}{cite('kingma2014')}"
-    if any(settings.get(part) for part in ("rotation", "offsets", "scale", "shear", "strain")):
+    if any(settings.get(part) for part in POSE):
         text += f", in which the pose of a patch is kept apart from its content{cite('bepler2019')}"
     latents = int(found.get("latents") or settings.get("latent", 2))
     text += f". It has {latents} continuous latent{'s' if latents != 1 else ''}"

@@ -135,7 +135,9 @@ def preprocessing(steps: dict[str, Any]) -> str:
     if steps.get("flat_field"):
         done.append("it is divided by the flat field")
     if steps.get("detrend_lines"):
-        done.append("scan lines are detrended")
+        linear = steps["detrend_lines"] == "linear"
+        what = "a straight line fitted to it" if linear else "its median"
+        done.append(f"{what} is subtracted from every scan line")
     if steps.get("hot_pixels"):
         done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
     if steps.get("turn_frames"):

@@ -1,6 +1,24 @@
 """The results of one dataset: what lies in its folder, and how it is opened."""
 
-from vaescope.results.dataset import Results
-from vaescope.results.model import ModelResults
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaescope.results.dataset import Results
+    from vaescope.results.model import ModelResults
 
 __all__ = ["ModelResults", "Results"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what opens stores only when it is asked for: a plan needs their names alone."""
+    if name == "Results":
+        from vaescope.results.dataset import Results
+
+        return Results
+    if name == "ModelResults":
+        from vaescope.results.model import ModelResults
+
+        return ModelResults
+    raise AttributeError(f"module `vaescope.results` has no `{name}`")

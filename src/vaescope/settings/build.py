@@ -8,15 +8,13 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, get_args, get_origin
 
-from vaescope.errors import UserError, suggestion
+from vaescope.errors import UserError
+from vaescope.settings import refusals
 from vaescope.settings.fields import (
     NAME,
     UNSUITED,
-    Schedule,
     Setting,
-    choices_of,
     convert,
-    numbers_in,
     part_of_settings,
     parts_of,
     settings_of,
@@ -71,12 +69,17 @@ class Settings:
         try:
             return cls(**values)
         except UserError as error:
-            raise error.within(file=file) from error
+            raise error.within(file=file, part=part) from error
 
     @classmethod
     def of_older(cls, given: Mapping[str, Any]) -> Self:
         """Settings from a file that an earlier version wrote, under their names of then."""
         return cls.of({cls.RENAMED.get(key, key): value for key, value in given.items()})
+
+    def files(self) -> dict[str, str]:
+        """The files that settings name, by setting."""
+        named = [name for name, each in settings_of(type(self)).items() if each.facts.path]
+        return {name: str(getattr(self, name)) for name in named if getattr(self, name)}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, as a recipe would give them."""
@@ -118,42 +121,30 @@ def _checked(kind: type[Settings], given: Any, part: str, wrong: list[UserError]
             )
         )
         return {}
-    known, values = settings_of(kind), {}
+    known = settings_of(kind)
+    values: dict[str, Any] = {}
     for key, value in given.items():
         place = f"{part}.{key}" if part else str(key)
         if key in known:
             values[key] = _value(known[key], value, place, wrong)
         else:
-            wrong.append(_unknown(kind, key, value, place))
+            wrong.append(refusals.unknown(kind.RENAMED, list(known), key, value, place))
     return values
-
-
-def _unknown(kind: type[Settings], key: Any, value: Any, place: str) -> UserError:
-    if key in kind.RENAMED:
-        new = kind.RENAMED[key]
-        return UserError(
-            f"`{place}` has a new name, `{new}`", remedy=f"Write `{new}: {_yaml(value)}` instead"
-        )
-    known = list(settings_of(kind))
-    return UserError(
-        f"unknown setting `{place}`",
-        expected="one of " + ", ".join(known),
-        remedy=suggestion(key, known) or "Take the line out, or correct its name",
-    )
 
 
 def _value(each: Setting, value: Any, place: str, wrong: list[UserError]) -> Any:
     """One value in its declared type; what is wrong with it is added to the list."""
     inner = part_of_settings(each.hint)
     if inner is not None:
-        if isinstance(value, inner) or (value is None and type(None) in parts_of(each.hint)):
+        if isinstance(value, Settings) or (value is None and type(None) in parts_of(each.hint)):
             return value
         return _checked(inner, value, place, wrong)
     if get_origin(each.hint) is dict:
         return _mapping(each, value, place, wrong)
     found = convert(value, each.hint)
-    error = _not_suited(each, value, place) if found is UNSUITED else _refused(each, found, place)
-    if error is not None:
+    if found is UNSUITED:
+        wrong.append(refusals.not_suited(each, value, place))
+    elif error := refusals.refused(each, found, place):
         wrong.append(error)
     return found
 
@@ -161,11 +152,11 @@ def _value(each: Setting, value: Any, place: str, wrong: list[UserError]) -> Any
 def _mapping(each: Setting, value: Any, place: str, wrong: list[UserError]) -> Any:
     """Settings under names that people choose; null takes out what an extended recipe has."""
     if not isinstance(value, Mapping):
-        wrong.append(_not_suited(each, value, place))
+        wrong.append(refusals.not_suited(each, value, place))
         return {}
     inner = part_of_settings(get_args(each.hint)[1])
     assert inner is not None, "a mapping of names holds settings"
-    values = {}
+    values: dict[str, Any] = {}
     for name, one in value.items():
         if not re.fullmatch(NAME, str(name)):
             wrong.append(
@@ -176,66 +167,11 @@ def _mapping(each: Setting, value: Any, place: str, wrong: list[UserError]) -> A
                     remedy="Use letters, digits, `.`, `_` and `-`",
                 )
             )
-        elif one is None or isinstance(one, inner):
+        elif one is None or isinstance(one, Settings):
             values[str(name)] = one
         else:
             values[str(name)] = _checked(inner, one, f"{place}.{name}", wrong)
     return values
-
-
-def _not_suited(each: Setting, value: Any, place: str) -> UserError:
-    choices = choices_of(each.hint)
-    if choices and isinstance(value, str):
-        problem = f"`{place}` is not known"
-    elif int in parts_of(each.hint) and isinstance(value, float):
-        problem = f"a whole number is wanted for `{place}`"
-    else:
-        problem = f"`{place}` cannot be used"
-    return UserError(
-        problem,
-        found=repr(value),
-        expected=each.expected(),
-        remedy=suggestion(value, map(str, choices)) or _help(each),
-    )
-
-
-def _refused(each: Setting, value: Any, place: str) -> UserError | None:
-    """What is wrong with a value of the right type: out of limits, empty, twice, unknown."""
-    facts = each.facts
-    expected, problem, remedy = each.expected(), None, _help(each)
-    found: Any = value
-    if facts.limits is not None:
-        low, high = facts.limits
-        outside = [number for number in numbers_in(value) if not low <= number <= high]
-        if outside:
-            problem, found = f"`{place}` is out of range", outside[0]
-    if isinstance(value, list | tuple) and problem is None:
-        if not value and not facts.empty:
-            problem = f"`{place}` is empty"
-        elif Schedule == each.hint:
-            times = [one[0] for one in value if len(one) == 2]
-            if len(times) != len(value) or times != sorted(times) or times[0] < 0:
-                problem = f"`{place}` is no schedule"
-        elif len(set(value)) < len(value):
-            problem, expected = f"`{place}` cannot be used", "every entry only once"
-    for text in [value] if isinstance(value, str) else value if _is_list(value) else []:
-        if facts.known and text not in facts.known:
-            problem, found = f"`{place}` is not known", text
-            remedy = suggestion(text, facts.known) or remedy
-        elif facts.pattern and isinstance(text, str) and not re.fullmatch(facts.pattern, text):
-            problem = f"`{place}` cannot be used"
-    if problem is None:
-        return None
-    return UserError(problem, found=repr(found), expected=expected, remedy=remedy)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple)
-
-
-def _help(each: Setting) -> str:
-    """The first sentence of a setting's help, as what a message ends with."""
-    return f"`{each.name}`: {each.facts.help.split('. ')[0]}"
 
 
 def _built(value: Any, hint: Any) -> Any:
@@ -250,11 +186,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _yaml(value: Any) -> str:
-    """A value as YAML would write it in a line."""
-    import yaml
-
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from vaescope.settings.build import Settings
-from vaescope.settings.fields import Setting, choices_of, part_of_settings, parts_of, plain
+from vaescope.settings.fields import Facts, Setting, part_of_settings, parts_of, plain
 from vaescope.settings.fields import settings_of as _settings_of
 
 _HEAD = ["| key | default | values | meaning |", "| --- | --- | --- | --- |"]
@@ -50,11 +51,33 @@ def _said(value: Any) -> str:
 
 
 def _values(each: Setting) -> str:
-    """What is allowed: the choices, the limits with their unit, or the type."""
-    choices = choices_of(each.hint) or list(each.facts.known)
-    if choices and bool not in parts_of(each.hint):
-        return ", ".join(_said(one) for one in choices)
-    return _escaped(each.expected())
+    """What is allowed: choices, limits with their unit, or the type."""
+    words = [_allowed(part, each.facts) for part in parts_of(each.hint)]
+    return _escaped(" or ".join(dict.fromkeys(words)))
+
+
+def _allowed(hint: Any, facts: Facts) -> str:
+    inner = get_args(hint)
+    if get_origin(hint) is Literal:
+        return ", ".join(_said(one) for one in inner)
+    if get_origin(hint) in (list, tuple):
+        if get_origin(inner[0]) is list:
+            return "a schedule"
+        return f"list of {_values_of_items(inner[0], facts)}"
+    if hint is str and not facts.path:
+        return ", ".join(_said(one) for one in facts.known) or "text"
+    if hint in (int, float):
+        if facts.limits is not None:
+            low, high = map(plain, facts.limits)
+            return " ".join(filter(None, ["whole," * (hint is int), low, "to", high, facts.unit]))
+        return "whole number" if hint is int else "number"
+    return {bool: "true, false", NoneType: "null", str: "file"}[hint]
+
+
+def _values_of_items(hint: Any, facts: Facts) -> str:
+    if hint is str and not facts.known:
+        return "names"
+    return " or ".join(_allowed(part, facts) for part in parts_of(hint))
 
 
 def _escaped(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
@@ -17,9 +18,31 @@ Asked = TypeVar("Asked")
 MOST_CELLS = 10**6  # unit cells of all frames: an hour of work for their bounds
 
 
-def within(default: float, low: float, high: float) -> Any:
-    """A field of a parameters' dataclass, with its default and the range of what can be asked."""
-    return field(default=default, metadata={"limits": (low, high)})
+@dataclass(frozen=True)
+class Spread:
+    """The values of a parameter in images at random, from which detectors learn: uniform between
+    two numbers, and in half of the images zero instead if ``or_none``."""
+
+    low: float
+    high: float
+    or_none: bool = False
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One value at random."""
+        value = rng.uniform(self.low, self.high)
+        return float(rng.choice([0.0, value])) if self.or_none else value
+
+
+def within(default: float, low: float, high: float, random: Spread | None = None) -> Any:
+    """A field of a parameters' dataclass, with its default, the range of what can be asked, and
+    its values in images at random (None: the default, in all of them)."""
+    return field(default=default, metadata={"limits": (low, high), "random": random})
+
+
+ANY_ANGLE = Spread(-180, 180)
+BENT = Spread(-8, 8, or_none=True)
+GRAINS = Spread(5, 45, or_none=True)
+WEAKER = Spread(0.15, 1.0)
 
 
 @dataclass(frozen=True)
@@ -33,8 +56,8 @@ class Parameters:
     spacing: float = within(24.0, 4.0, 200.0)  # px, lattice parameter
     width: float = within(3.0, 0.6, 50.0)  # px, standard deviation of a column's image
     background: float = within(0.1, 0.001, 100.0)  # share of the strongest sublattice's peak
-    angle: float = within(8.0, -360.0, 360.0)  # degrees, rotation of the (first) crystal
-    bend: float = within(0.0, -20.0, 20.0)  # degrees of rotation from left to right
+    angle: float = within(8.0, -360.0, 360.0, ANY_ANGLE)  # degrees, rotation of the (first) crystal
+    bend: float = within(0.0, -20.0, 20.0, BENT)  # degrees of rotation from left to right
     # What the microscope does, see `microscope`; nothing of it by default.
     scan_noise: float = within(0.0, 0.0, 10.0)  # px rms by which a row is shifted along x
     drift: float = within(0.0, 0.0, 40.0)  # px by which the specimen moves during one frame
@@ -68,6 +91,23 @@ def refuse_crowd(parameters: Parameters, side: float, frames: int = 1) -> None:
             remedy="Ask for a smaller `size` or a larger `spacing`; of a movie, for fewer `frames` "
             "or less `shift`",
         )
+
+
+def recorded(name: str, parameters: Any, seed: int) -> dict[str, Any]:
+    """What a simulated image says of its making, in place of a file."""
+    facts = {"system": name.partition("?")[0], "seed": int(seed), **asdict(parameters)}
+    return {
+        "vendor_metadata": json.dumps(facts),
+        "source_files": [],
+        "source_sha256": [],
+        "reader": f"simulate:{name}",
+    }
+
+
+def spreads(parameters: Any) -> dict[str, Spread]:
+    """Name of each parameter that differs in images at random -> its values there."""
+    found = {each.name: each.metadata["random"] for each in fields(parameters)}
+    return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def limits(parameters: Any) -> dict[str, tuple[float, float]]:
@@ -106,7 +146,7 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
                 expected="one of " + ", ".join(kinds),
                 remedy=suggestion(key, kinds),
             )
-        given[key] = _number(key, text, ranges[key], whole=kinds[key] == "int")
+        given[key] = _number(key, text, ranges[key], whole=kinds[key] in (int, "int"))
     return system, replace(start, **given)
 
 

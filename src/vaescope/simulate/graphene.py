@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
-from vaescope.simulate.arguments import Parameters, within
+from vaescope.simulate.arguments import GRAINS, Parameters, within
 from vaescope.simulate.lattice import Columns, crystal, first_grain, place
 from vaescope.simulate.rings import bonds_between, relax, settle, turn
 from vaescope.simulate.structure import scattering
@@ -31,7 +31,9 @@ class Graphene(Parameters):
 
     CELL: ClassVar[float] = 0.246  # nm, the value of ASE
 
-    grain: float = within(22.0, -180.0, 180.0)  # degrees to the second grain (0: one crystal)
+    grain: float = within(
+        22.0, -180.0, 180.0, GRAINS
+    )  # degrees to the second grain (0: one crystal)
     stone_wales: float = within(0.002, 0.0, 0.05)  # turned bonds per bond
     holes: int = within(1, 0, 50)
     hole: float = within(2.5, 0.5, 20.0)  # lattice parameters, radius of a hole

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.simulate.arguments import Parameters, within
+from vaescope.simulate.crystals import truth
 from vaescope.simulate.lattice import Columns, join, place
 from vaescope.simulate.structure import project, scattering, tile
 
@@ -21,6 +22,9 @@ DEFECTS = ("pristine", "dopant", "single vacancy", "beside a double vacancy")
 METAL, PAIR = 0, 1  # species
 # Å, from the bond of 2.526 Å and the distance of 3.34 Å between the two Se of a pair.
 _WSE2, _SE_SE = 3.283, 3.34
+
+
+TRUTHS = {"defect": truth("true kind of defect", "1", "categorical")}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from vaescope.simulate.arguments import Parameters, within
+from vaescope.simulate.crystals import truth
 from vaescope.simulate.lattice import Columns, interface, join, place, thin
 from vaescope.simulate.structure import Projection, project, tile
 
@@ -21,6 +22,10 @@ _CLOSEST = 0.45  # lattice parameters: nearer columns at an interface are not bo
 
 # The four directions in projection, (right, up) along the axes of the cell.
 _VARIANTS = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+BIFEO3_TRUTHS = {
+    f"polar_{axis}": truth(f"true displacement of Fe against Bi along {axis}", "px", "diverging")
+    for axis in ("y", "x")
+}
 BIFEO3_NAMES = {"phase": ("+a +b", "-a +b", "-a -b", "+a -b"), "species": ("Bi", "Fe")}
 NIO_LSMO_NAMES = {"phase": ("LSMO", "NiO"), "species": ("La/Sr", "Mn", "Ni")}
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.simulate import graphene, layers
-from vaescope.simulate.arguments import Parameters, refuse_crowd, within
+from vaescope.simulate.arguments import GRAINS, Parameters, refuse_crowd, within
+from vaescope.simulate.crystals import truth
 from vaescope.simulate.graphene import SILICON3, Graphene, GrapheneSheet
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.layers import MoS2
@@ -17,6 +18,9 @@ _SHELTERED = 0.01  # loss of an atom with three neighbours beside that of one at
 _UNSTEADY = 0.5  # random part of a frame's drift beside its steady part
 _LIT = 0.75  # sides of what is seen: beyond its corners, within the sheet
 _PIXELS = 2**28  # of a whole movie, at most
+
+
+TRUTHS = {**layers.TRUTHS, "track": truth("which atom it is, in all frames", "1")}
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ class Movie(Parameters):
 class GrapheneMovie(Movie, Graphene):
     """What can be asked of `graphene-movie`."""
 
-    grain: float = within(0.0, -180.0, 180.0)  # degrees to the second grain (0: one crystal)
+    grain: float = within(
+        0.0, -180.0, 180.0, GRAINS
+    )  # degrees to the second grain (0: one crystal)
     loss: float = within(0.03, 0.0, 1.0)  # probability that an atom at an edge goes, per frame
     hops: float = within(0.3, 0.0, 1.0)  # probability that silicon hops, per frame
 

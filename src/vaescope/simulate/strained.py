@@ -14,19 +14,27 @@ from typing import Any
 import numpy as np
 
 from vaescope import deformation
-from vaescope.simulate.arguments import Parameters, within
+from vaescope.simulate.arguments import ANY_ANGLE, WEAKER, Parameters, within
+from vaescope.simulate.crystals import truth
 from vaescope.simulate.lattice import Columns, crystal, thin
 
 _MARGIN = 1.3  # of the image's side: deformations move columns in from outside
 _FLIP = np.diag([1.0, -1.0])  # from (right, up) to (right, down), and back
 
 
+TRUTHS = {
+    "strain_xx": truth("true strain along x", "1", "diverging"),
+    "strain_yy": truth("true strain along y", "1", "diverging"),
+    "strain_xy": truth("true strain between x and y (down)", "1", "diverging"),
+}
+
+
 @dataclass(frozen=True)
 class Crystal(Parameters):
     """What can be asked of every strained crystal, which has A and B columns."""
 
-    ratio: float = within(0.55, 0.0, 5.0)  # counts of B over A in phase 0
-    ratio1: float = within(0.85, 0.0, 5.0)  # the same in phase 1
+    ratio: float = within(0.55, 0.0, 5.0, WEAKER)  # counts of B over A in phase 0
+    ratio1: float = within(0.85, 0.0, 5.0, WEAKER)  # the same in phase 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Strained(Crystal):
 class Dislocation(Crystal):
     """What can be asked of `dislocation`."""
 
-    angle: float = within(0.0, -360.0, 360.0)  # degrees, rotation of the crystal
+    angle: float = within(0.0, -360.0, 360.0, ANY_ANGLE)  # degrees, rotation of the crystal
     poisson: float = within(0.3, 0.0, 0.49)  # Poisson's ratio
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from vaescope.simulate import graphene, layers, materials, movies, scattered, strained
-from vaescope.simulate.arguments import Parameters, within
+from vaescope.simulate.arguments import BENT, GRAINS, WEAKER, Parameters, Spread, within
+from vaescope.simulate.crystals import System
 from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
 
 
@@ -17,11 +16,14 @@ from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, 
 class Perovskite(Parameters):
     """What can be asked of `perovskite`."""
 
-    bend: float = within(4.0, -20.0, 20.0)  # degrees of rotation from left to right
-    grain: float = within(27.0, -180.0, 180.0)  # degrees to the second grain (0: one crystal)
-    polar: float = within(0.1, 0.0, 0.25)  # displacement of B in phase 1, in lattice parameters
-    ratio: float = within(0.55, 0.0, 5.0)  # counts of B over A in phase 0
-    ratio1: float = within(0.85, 0.0, 5.0)  # the same in phase 1
+    bend: float = within(4.0, -20.0, 20.0, BENT)  # degrees of rotation from left to right
+    grain: float = within(
+        27.0, -180.0, 180.0, GRAINS
+    )  # degrees to the second grain (0: one crystal)
+    # displacement of B in phase 1, in lattice parameters
+    polar: float = within(0.1, 0.0, 0.25, Spread(0, 0.15, or_none=True))
+    ratio: float = within(0.55, 0.0, 5.0, WEAKER)  # counts of B over A in phase 0
+    ratio1: float = within(0.85, 0.0, 5.0, WEAKER)  # the same in phase 1
 
 
 def perovskite(p: Perovskite, rng: np.random.Generator) -> Columns:
@@ -73,29 +75,35 @@ def _simple(p: Parameters, rng: np.random.Generator, b: np.ndarray) -> Columns:
     return Columns(y, x, local, none, none, np.ones(len(y)))
 
 
-@dataclass(frozen=True)
-class System:
-    """A crystal that can be simulated."""
-
-    build: Callable[[Any, np.random.Generator], Columns | list[Columns]]  # an image or a movie
-    parameters: Parameters  # with their defaults
-    symmetry: int  # turns by 360/symmetry degrees leave its lattice the same
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of the values of a truth
-
-
 SYSTEMS: dict[str, System] = {
     "perovskite": System(perovskite, Perovskite(), 4),
     "square": System(square, Parameters(), 4),
     "hexagonal": System(hexagonal, Parameters(), 6),
-    "bifeo3": System(materials.bifeo3, materials.BiFeO3(), 4, materials.BIFEO3_NAMES),
+    "bifeo3": System(
+        materials.bifeo3, materials.BiFeO3(), 4, materials.BIFEO3_NAMES, materials.BIFEO3_TRUTHS
+    ),
     "nio-lsmo": System(materials.nio_lsmo, materials.NioLsmo(), 4, materials.NIO_LSMO_NAMES),
-    "mos2": System(layers.mos2, layers.MoS2(), 3, layers.names("Mo", "S2")),
-    "wse2": System(layers.wse2, layers.WSe2(), 3, layers.names("W", "Se2")),
-    "graphene": System(graphene.graphene, graphene.Graphene(), 6, graphene.NAMES),
-    "graphene-movie": System(movies.graphene_movie, movies.GrapheneMovie(), 6, graphene.NAMES),
-    "mos2-movie": System(movies.mos2_movie, movies.MoS2Movie(), 3, layers.names("Mo", "S2")),
-    "strained": System(strained.strained, strained.Strained(), 4),
-    "dislocation": System(strained.dislocation, strained.Dislocation(), 4),
-    "misfit": System(strained.misfit, strained.Misfit(), 4),
+    "mos2": System(layers.mos2, layers.MoS2(), 3, layers.names("Mo", "S2"), layers.TRUTHS),
+    "wse2": System(layers.wse2, layers.WSe2(), 3, layers.names("W", "Se2"), layers.TRUTHS),
+    "graphene": System(graphene.graphene, graphene.Graphene(), 6, graphene.NAMES, layers.TRUTHS),
+    "graphene-movie": System(
+        movies.graphene_movie,
+        movies.GrapheneMovie(),
+        6,
+        graphene.NAMES,
+        movies.TRUTHS,
+        movie=True,
+    ),
+    "mos2-movie": System(
+        movies.mos2_movie,
+        movies.MoS2Movie(),
+        3,
+        layers.names("Mo", "S2"),
+        movies.TRUTHS,
+        movie=True,
+    ),
+    "strained": System(strained.strained, strained.Strained(), 4, truths=strained.TRUTHS),
+    "dislocation": System(strained.dislocation, strained.Dislocation(), 4, truths=strained.TRUTHS),
+    "misfit": System(strained.misfit, strained.Misfit(), 4, truths=strained.TRUTHS),
     "single-atoms": System(scattered.single_atoms, scattered.SingleAtoms(), 1),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from vaescope import traits
 from vaescope.errors import UserError
-from vaescope.settings import Settings
+from vaescope.settings import Settings, setting
 from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.settings import Atoms, Frames, OfSites, Windows
 from vaescope.traits import Traits
@@ -45,7 +45,8 @@ class Kind:
     them. ``traits`` : what they are; an attribute of that name which ``find`` gives wins.
     ``plan(settings)`` : what a recipe asks for, in a sentence. ``methods(settings, numbers)`` :
     what was done, in sentences for a paper, empty if the patches say all; works are cited as
-    ``[@key]`` with the keys of ``report.references``.
+    ``[@key]`` with the keys of ``report.references``. ``needs_detector`` : ``find`` takes a trained
+    detector.
     """
 
     find: Finder
@@ -53,6 +54,7 @@ class Kind:
     traits: Traits
     plan: Callable[[Any], str]
     methods: Callable[[Any, Numbers], str]
+    needs_detector: bool = False
 
 
 def _atoms(
@@ -174,7 +176,7 @@ def _methods_of_frames(settings: Frames, numbers: Numbers) -> str:
 KINDS: dict[str, Kind] = {
     "log": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
-    "model": Kind(_learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
+    "model": Kind(_learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms, True),
     "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
     "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),
 }
@@ -192,7 +194,10 @@ def all_settings() -> type[Settings]:
                 default=each.default, default_factory=each.default_factory, metadata=each.metadata
             )
             found.setdefault(each.name, (each.name, hints[each.name], again))
-    found["method"] = ("method", Literal[tuple(KINDS)], found["method"][2])
+    said = setting(
+        found["method"][2].default, help="how sites are found; explained below the table"
+    )
+    found["method"] = ("method", Literal[tuple(KINDS)], said)
     return make_dataclass("Sites", found.values(), bases=(OfSites,), frozen=True)
 
 

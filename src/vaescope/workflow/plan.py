@@ -5,20 +5,21 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vaescope import recipes as recipes_of
+from vaescope.baselines.settings import BaselineSettings
 from vaescope.errors import UserError, suggestion
+from vaescope.models.settings import ModelSettings
+from vaescope.recipes import Recipe, resolve_recipe
 from vaescope.results import layout
-from vaescope.settings import merge, read_yaml
+from vaescope.settings import merge
 from vaescope.sites.kinds import KINDS
+from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.workflow.fingerprints import Fingerprints
+from vaescope.workflow.settings import Configuration
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
-
-CLUSTERS = 4
-"""That classical methods are told where neither the recipe nor a model of it says how many."""
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Plan:
     sheet: Path
     results: Path
     rows: dict[str, Row]
-    recipes: dict[str, dict[str, Any]]
+    recipes: dict[str, Recipe]
     problems: list[Problem]
     fingerprints: Fingerprints = field(repr=False)
     exports: list[str] = field(default_factory=list)
@@ -50,26 +51,26 @@ class Plan:
             )
         return self.rows[dataset]
 
-    def recipe(self, dataset: str) -> dict[str, Any]:
+    def recipe(self, dataset: str) -> Recipe:
         """The resolved recipe of a dataset."""
         return self.recipes[self.row(dataset).recipe]
 
     def models(self, dataset: str) -> list[str]:
         """Names of the models of a dataset."""
-        return list(self.recipe(dataset)["models"])
+        return list(self.recipe(dataset).models)
 
     def maps_strain(self, dataset: str) -> bool:
         """Whether the sites of a dataset are atoms, between which strain can be measured."""
-        return KINDS[self.recipe(dataset)["sites"]["method"]].traits.atoms
+        return KINDS[self.recipe(dataset).sites.method].traits.atoms
 
     def strained(self, dataset: str) -> list[str]:
         """Names of the models of a dataset that have strain."""
-        models = self.recipe(dataset)["models"]
-        return [name for name, settings in models.items() if settings["strain"]]
+        models = self.recipe(dataset).models
+        return [name for name, settings in models.items() if settings.strain]
 
-    def model(self, dataset: str, model: str) -> dict[str, Any]:
+    def model(self, dataset: str, model: str) -> ModelSettings:
         """Settings of one model of a dataset."""
-        models = self.recipe(dataset)["models"]
+        models = self.recipe(dataset).models
         if model not in models:
             raise UserError(
                 f"dataset `{dataset}` has no model `{model}`",
@@ -79,41 +80,42 @@ class Plan:
 
     def physics(self, dataset: str, model: str) -> str:
         """What changes when the user's own term of a model does; empty where there is none."""
-        given = self.model(dataset, model).get("physics_loss")
+        given = self.model(dataset, model).physics_loss
         if not given:
             return ""
         return self.fingerprints.of([Path(given.rpartition(":")[0])], given)
 
-    def baselines(self, dataset: str) -> dict[str, Any]:
-        """Settings of the classical methods: told as many clusters as the models are of classes,
-        and shown the pixels that the models are."""
+    def baselines(self, dataset: str) -> BaselineSettings:
+        """Settings of the classical methods, with as many clusters as the models have classes."""
         recipe = self.recipe(dataset)
-        models = recipe["models"].values()
-        classes = max(int(model["classes"]) for model in models)
-        clusters = recipe["baselines"]["clusters"] or classes or CLUSTERS
-        return {
-            **recipe["baselines"],
-            "clusters": clusters,
-            "disc": any(bool(model["rotation"]) for model in models),
-        }
+        classes = max(model.classes for model in recipe.models.values())
+        clusters = recipe.baselines.clusters_for(classes)
+        return replace(recipe.baselines, clusters=clusters)
+
+    def disc(self, dataset: str) -> bool:
+        """Whether models of a dataset see only the pixels inside the circle, for its rotation."""
+        return any(model.rotation for model in self.recipe(dataset).models.values())
 
     def detector(self, dataset: str) -> str | None:
         """Name of the learned detector that a dataset needs; None if it needs none."""
-        given = self.recipe(dataset)["sites"].get("detector")
-        return _digest(given) if given else None
+        settings = self._detector(self.recipe(dataset))
+        return settings.digest() if settings else None
 
-    def detector_settings(self, detector: str) -> dict[str, Any]:
+    def detector_settings(self, detector: str) -> DetectorSettings:
         """Settings of a learned detector that some dataset needs."""
         for recipe in self.recipes.values():
-            given = recipe["sites"].get("detector")
-            if given and _digest(given) == detector:
-                return given
+            settings = self._detector(recipe)
+            if settings and settings.digest() == detector:
+                return settings
         raise UserError("no dataset needs this detector", found=repr(detector))
 
+    def _detector(self, recipe: Recipe) -> DetectorSettings | None:
+        return getattr(recipe.sites, "detector", None)
+
     def jobs(self, dataset: str) -> int:
-        """Number of jobs over which the members of an ensemble are spread."""
-        ensemble = self.recipe(dataset)["ensemble"]
-        return max(1, min(ensemble["jobs"], ensemble["members"]))
+        """Number of jobs over which the members of an ensemble are distributed."""
+        ensemble = self.recipe(dataset).ensemble
+        return min(ensemble.jobs, ensemble.members)
 
     def trainings(self) -> int:
         """Number of training jobs of all datasets."""
@@ -121,7 +123,7 @@ class Plan:
 
     def members(self, dataset: str, part: int) -> list[int]:
         """Members that one of these jobs trains."""
-        count, jobs = self.recipe(dataset)["ensemble"]["members"], self.jobs(dataset)
+        count, jobs = self.recipe(dataset).ensemble.members, self.jobs(dataset)
         return list(range(count * part // jobs, count * (part + 1) // jobs))
 
     def exported(self, formats: Sequence[str] = tuple(layout.EXPORTS)) -> list[str]:
@@ -131,7 +133,7 @@ class Plan:
 
     def seed(self, dataset: str) -> int:
         """Seed of a dataset's random numbers."""
-        return self.recipe(dataset)["seed"]
+        return self.recipe(dataset).seed
 
     def files(self, dataset: str) -> list[Path]:
         """Source files of a dataset, sorted; a plain name is given back even if it is missing."""
@@ -145,10 +147,7 @@ class Plan:
 
     def preprocessing_files(self, dataset: str) -> dict[str, str]:
         """Files that the recipe's preprocessing reads, by setting."""
-        preprocess = self.recipe(dataset)["ingest"]["preprocess"]
-        return {
-            key: preprocess[key] for key in recipes_of.PREPROCESSING_FILES if preprocess.get(key)
-        }
+        return self.recipe(dataset).ingest.preprocess.files()
 
     def fingerprint(self, dataset: str) -> list[str]:
         """What changes when the source does, or a file that its preprocessing reads."""
@@ -162,7 +161,7 @@ class Plan:
 
     def ingest_settings(self, dataset: str) -> dict[str, Any]:
         """Settings of ``ingest`` without the places of files: their fingerprints stand for them."""
-        ingest = self.recipe(dataset)["ingest"]
+        ingest = self.recipe(dataset).ingest.as_dict()
         names = {key: Path(file).name for key, file in self.preprocessing_files(dataset).items()}
         return merge(ingest, {"preprocess": names})
 
@@ -184,20 +183,13 @@ class Plan:
         return [problem.as_dict() for problem in self.problems]
 
 
-def _digest(detector: dict[str, Any]) -> str:
-    """Name of a learned detector; what it needs is imported only where there is one."""
-    from vaescope.sites.learned import DetectorSettings
-
-    return DetectorSettings.of(detector).digest()
-
-
 def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
     """Read sample sheet and recipes.
 
     Parameters
     ----------
     config : the workflow's configuration (see ``config/README.md``).
-    root : folder of the workflow, with ``config/recipes`` and ``workflow/schemas``.
+    root : folder of the workflow, with ``config/recipes``.
     here : working folder; relative paths of the configuration start here. A sample sheet that is
         not there is looked for in ``root``.
 
@@ -205,24 +197,23 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
     ------
     UserError : the configuration or the sample sheet as a whole cannot be used.
     """
-    config = _checked(config, root)
-    sheet = here / Path(config["datasets"]).expanduser()
-    if not sheet.exists() and (root / config["datasets"]).exists():
-        sheet = root / config["datasets"]
+    chosen = Configuration.of_workflow(config)
+    sheet = here / Path(chosen.datasets).expanduser()
+    if not sheet.exists() and (root / chosen.datasets).exists():
+        sheet = root / chosen.datasets
     folders = [sheet.parent / "recipes", root / "config" / "recipes"]
-    if config.get("recipes"):
-        folders.insert(1, here / Path(config["recipes"]).expanduser())
+    if chosen.recipes:
+        folders.insert(1, here / Path(chosen.recipes).expanduser())
         if not folders[1].is_dir():
-            raise UserError("the folder of recipes is missing", file=config["recipes"])
-    schema = read_yaml(root / "workflow" / "schemas" / "recipe.schema.yaml")
+            raise UserError("the folder of recipes is missing", file=chosen.recipes)
     rows, problems = read_sheet(sheet)
-    recipes: dict[str, dict[str, Any]] = {}
+    recipes: dict[str, Recipe] = {}
     failed: dict[str, UserError] = {}
     usable = {}
     for row in rows:
         if row.recipe not in recipes and row.recipe not in failed:
             try:
-                recipes[row.recipe] = recipes_of.resolve_recipe(row.recipe, folders, schema)
+                recipes[row.recipe] = resolve_recipe(row.recipe, folders)
             except UserError as error:
                 failed[row.recipe] = error
         if row.recipe in failed:
@@ -230,7 +221,7 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
             problems.append(Problem(row.line, row.dataset, text))
         else:
             usable[row.dataset] = row
-    results = Path(config["results"])
+    results = Path(chosen.results)
     return Plan(
         sheet=sheet,
         results=results,
@@ -238,25 +229,5 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         recipes=recipes,
         problems=sorted(problems, key=lambda problem: problem.line),
         fingerprints=Fingerprints(here / results / ".fingerprints"),
-        exports=_formats(config["export"]),
+        exports=chosen.formats(),
     )
-
-
-def _formats(given: str | list[str]) -> list[str]:
-    """The formats of ``export``, in the order of ``layout.EXPORTS``."""
-    wanted = (
-        list(layout.EXPORTS) if given == "all" else [given] if isinstance(given, str) else given
-    )
-    return [name for name in layout.EXPORTS if name in wanted]
-
-
-def _checked(config: dict[str, Any], root: Path) -> dict[str, Any]:
-    """The configuration with its defaults; other keys than ours may belong to other workflows."""
-    schema = read_yaml(root / "workflow" / "schemas" / "config.schema.yaml")
-    known = schema["properties"]
-    for key in config:
-        if key not in known and (hint := suggestion(key, known)):
-            raise UserError(f"unknown key `{key}` in the configuration", remedy=hint)
-    own = {key: value for key, value in config.items() if key in known}
-    recipes_of.check(own, schema, file="config")
-    return recipes_of.with_defaults(own, schema)

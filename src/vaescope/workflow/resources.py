@@ -6,7 +6,10 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vaescope.sites.learned.settings import DetectorSettings
 
 _OF_TRAINING = {"members": 1, "steps": 1, "batch": 1, "channels": 2}
 """Settings of a detector by which its training grows, and to which power."""
@@ -54,14 +57,14 @@ def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
     return math.ceil((base + per_gb * mb / 1000) * 2 ** (attempt - 1))
 
 
-def detector_minutes(settings: dict[str, Any], attempt: int = 1) -> int:
+def detector_minutes(settings: DetectorSettings, attempt: int = 1) -> int:
     """Run time in minutes for the training of a learned detector with these settings.
 
     An hour for the default ones, which take minutes on a core, and more in proportion to the work.
     """
-    from vaescope.sites.learned import DetectorSettings
-
-    usual = DetectorSettings()
-    more = {name: settings[name] / getattr(usual, name) for name in ("images", *_OF_TRAINING)}
+    more = {
+        name: getattr(settings, name) / getattr(type(settings), name)
+        for name in ("images", *_OF_TRAINING)
+    }
     training = math.prod(more[name] ** power for name, power in _OF_TRAINING.items())
     return math.ceil((30 + 10 * more["images"] + 20 * training) * 2 ** (attempt - 1))

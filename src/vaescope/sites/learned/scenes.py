@@ -7,7 +7,7 @@ IROS 2017, arXiv:1703.06907).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -15,10 +15,11 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from vaescope import simulate
-from vaescope.simulate import lattice
+from vaescope.simulate import lattice, systems
+from vaescope.simulate.arguments import spreads
+from vaescope.simulate.crystals import System
 from vaescope.simulate.render import expected_counts
 from vaescope.simulate.scattered import field, support
-from vaescope.simulate.systems import System
 from vaescope.sites.learned.maxima import HEAT
 from vaescope.sites.learned.picture import SPACING
 
@@ -65,20 +66,14 @@ def scene(name: str, rng: np.random.Generator) -> TrainingScene:
     name : of a simulation, such as `hexagonal` or `perovskite?ratio=0.3`.
     """
     system, given = simulate.parse(name)
-    assert isinstance(given, simulate.Parameters)  # `Settings` takes nothing else
     made = simulate.SYSTEMS[system]
     ordered = made.symmetry > 1
     fixed = {key for key, _ in parse_qsl(name.partition("?")[2], keep_blank_values=True)}
-    own = {each.name for each in fields(given)}
-    drawn = {
-        "angle": rng.uniform(-180, 180),
-        "bend": rng.choice([0.0, rng.uniform(-8, 8)]),
-        "grain": rng.choice([0.0, rng.uniform(5, 45)]),
-        "polar": rng.choice([0.0, rng.uniform(0, 0.15)]),
-        "ratio": rng.uniform(0.15, 1.0),
-        "ratio1": rng.uniform(0.15, 1.0),
-    }
-    chosen = replace(given, **{key: value for key, value in drawn.items() if key in own - fixed})
+    own = spreads(given)
+    # Those of a perovskite are drawn for every system: the numbers that follow depend on how many
+    # were drawn before, and a detector must not change with what is simulated beside.
+    drawn = {key: each.draw(rng) for key, each in (spreads(systems.Perovskite()) | own).items()}
+    chosen = replace(given, **{key: drawn[key] for key in own if key not in fixed})
     decoy = False
     if ordered:
         nearest = _log_uniform(rng, _NEAREST)

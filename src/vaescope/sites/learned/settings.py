@@ -44,13 +44,8 @@ class DetectorSettings(Settings):
         if self.simulate == type(self).simulate:
             return
         from vaescope import simulate
-        from vaescope.simulate.movies import Movie
 
-        images = [
-            name
-            for name, system in simulate.SYSTEMS.items()
-            if not isinstance(system.parameters, Movie)
-        ]
+        images = [name for name, system in simulate.SYSTEMS.items() if not system.movie]
         for name in self.simulate:
             system, _ = simulate.parse(name)
             if system not in images:
