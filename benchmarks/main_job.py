@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 from skimage.filters import threshold_multiotsu
 from sklearn.metrics import adjusted_mutual_info_score
 
-from vaescope import store
+from vaescope import columns, store
 from vaescope.results import Results
 from vaescope.scores import truth
 
@@ -176,7 +176,9 @@ def main() -> None:
     rows: list[tuple[str, str, str, str]] = []
     for folder in sorted(p.parent for p in results.glob("*/sites.zarr")):
         name = folder.name
-        sites = store.open(folder / "sites.zarr")
+        sites = columns.with_edge(
+            store.open(folder / "sites.zarr"), store.open(folder / "patches.zarr")
+        )
         edge = int(sites["near_edge"].sum())
         rows.append(
             (name, "sites found (too near the edge)", f"{sites.sizes['site']} ({edge})", "")

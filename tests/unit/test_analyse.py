@@ -11,7 +11,9 @@ from vaescope.ensemble import align, orientation, predictive_checks, stability
 from vaescope.ensemble.consensus import gather
 from vaescope.ensemble.encode import Encoding, Estimate
 from vaescope.ensemble.gauge import Gauge, direction
+from vaescope.ensemble.variables import of_members
 from vaescope.models.likelihoods import mean_square_over_noise
+from vaescope.models.pose_parts import ANGLE, PARTS
 from vaescope.scores import truth
 
 
@@ -161,7 +163,7 @@ def test_shears_of_pictures_that_lie_across_count_the_other_way():
         encoding.parts["shear"] = Estimate(shear * across * sign, np.full(80, 0.01))
     gauges = [upright(80, across) for _ in seen]
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
-    found = view.variables()["consensus_shear"][1]
+    found = of_members(view)["consensus_shear"][1]
     assert abs(np.corrcoef(found, shear)[0, 1]) > 0.999
 
 
@@ -169,7 +171,7 @@ def test_members_with_frames_of_their_own_agree_after_alignment():
     seen, angle, kind, content = encodings()
     gauges = [upright(80)] * 4
     view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
-    variables = view.variables()
+    variables = of_members(view)
     error = circular.wrap(view.consensus_angle - angle, 2 * np.pi)
     assert circular.spread(error, 2 * np.pi, 0) < 0.05
     assert np.abs(np.corrcoef(view.consensus_content[:, 0], content[:, 0])[0, 1]) > 0.99
@@ -178,6 +180,30 @@ def test_members_with_frames_of_their_own_agree_after_alignment():
     # The spread holds the jitter between members and each one's own standard deviation.
     assert np.median(variables["angle_spread"][1]) == pytest.approx(np.hypot(0.05, 0.02), rel=0.3)
     assert np.median(variables["content_spread"][1]) == pytest.approx(np.hypot(0.05, 0.1), rel=0.3)
+
+
+def test_every_part_of_the_pose_comes_with_its_unit_and_its_error():
+    # Of members that agree: half a patch side is 10 px, and errors grow by 1.5 for shared noise.
+    seen, *_ = encodings(members=3)
+    random = np.random.default_rng(3)
+    for part in PARTS:
+        shape = (80, part.size) if part.dims else (80,)
+        value = random.normal(0, 0.1, shape)
+        for encoding in seen if part is not ANGLE else []:
+            encoding.parts[part.name] = Estimate(value, np.full(shape, 0.01))
+    view = gather(seen, [upright(80)] * 3, np.ones(3, bool), 4, 10.0, inflation=1.5)
+    variables = of_members(view)
+    for part in PARTS:
+        _, value, about = variables[f"consensus_{part.name}"]
+        assert (about["units"], about["scale"]) == (part.units, part.scale)
+        assert about["ancillary_variables"] == f"{part.name}_spread"
+        assert variables[f"{part.name}_spread"][2]["units"] == part.units
+        if part is ANGLE:
+            assert about["period"] == pytest.approx(np.pi / 2)
+            continue
+        unit = 10.0 if part.units == "px" else 1.0
+        np.testing.assert_allclose(variables[f"{part.name}_spread"][1], 0.015 * unit)
+        assert np.std(value) == pytest.approx(0.1 * unit, rel=0.2)
 
 
 def surplus(members=6, seed=0):

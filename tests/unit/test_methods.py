@@ -48,6 +48,15 @@ def test_every_number_in_brackets_is_a_reference_and_every_reference_is_named(to
     assert named == set(range(1, len(told.references) + 1))
 
 
+def test_a_file_named_like_a_citation_cites_nothing(tmp_path):
+    fake_results.make(tmp_path, "crystal", shape=(90, 120))
+    facts = Results(tmp_path / "crystal").facts
+    facts.data["files"] = ["my [@notes].tif"]
+    written = methods(facts, fake_results.RECIPE)
+    assert "`my [@notes].tif` (SHA-256" in written.paragraphs[0]
+    assert "[@" not in " ".join(written.paragraphs[1:])
+
+
 def test_only_what_was_used_is_cited(told):
     keys = {reference.key for reference in told.references}
     assert {"kingma2014", "bepler2019", "jiang2017", "dendekker2005"} <= keys

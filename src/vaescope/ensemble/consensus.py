@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from dask.array import from_array
 
 from vaescope import circular
 from vaescope.ensemble import align
@@ -17,13 +16,10 @@ from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.gauge import Gauge
 from vaescope.ensemble.spool import Stacked
 from vaescope.ensemble.stability import dissolve
-from vaescope.models.pose_parts import ANGLE, NAMED, PARTS, PosePart
-from vaescope.quantities import Scale, attributes
+from vaescope.models.pose_parts import ANGLE, NAMED
 
 OfMembers = np.ndarray | Stacked
 """An array over the member and the site, perhaps one on disk."""
-
-CHUNK = 16384  # sites of what is read from disk at once, when it is stored
 
 
 @dataclass
@@ -70,6 +66,17 @@ class AlignedMembers:
             for name, part in self.parts.items()
         }
 
+    @cached_property
+    def errors(self) -> dict[str, np.ndarray]:
+        """Standard error (site, …) of the consensus on content and on each part of the pose: how
+        far the members with a vote disagree, and how unsure each of them is."""
+        cyclic = partial(_circular_spread, period=self.period)
+        out = {"content": self._voted(_spread, self.content, self.content_sd)}
+        for name, part in self.parts.items():
+            spread = cyclic if NAMED[name].scale == "cyclic" else _spread
+            out[name] = self._voted(spread, part.value, part.sd)
+        return out
+
     @property
     def period(self) -> float:
         """After which angles repeat, rad."""
@@ -102,13 +109,6 @@ class AlignedMembers:
             return 0
         return len(self.asked_stability) - len(self.asked_left)
 
-    def _error(self, part: PosePart) -> np.ndarray:
-        """Standard error (site, …) of the consensus: between the members, and each one's own."""
-        spread = (
-            partial(_circular_spread, period=self.period) if part.scale == "cyclic" else _spread
-        )
-        return self._voted(spread, self.parts[part.name].value, self.parts[part.name].sd)
-
     def _voted(self, of: Callable[..., np.ndarray], *values: OfMembers) -> np.ndarray:
         """What ``of`` says of values (member, site, …) of the members with a vote: (site, …)."""
 
@@ -116,119 +116,6 @@ class AlignedMembers:
             return of(*(value[self.retained, rows] for value in values))
 
         return by_blocks(some, values[0].shape[1])
-
-    def variables(self) -> dict[str, Any]:
-        """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
-        member, site = "member", "site"
-        out: dict[str, Any] = {
-            "elbo": ((member, site), _lazy(self.elbo), attributes("evidence lower bound", "nats")),
-            "member_kept": (
-                (member,),
-                self.retained,
-                attributes("member has a vote in the consensus", "1"),
-            ),
-            "content_agreement": (
-                (member,),
-                self.agreement,
-                attributes("share of the reference member's content explained", "1"),
-            ),
-        }
-        content = Aligned(self.content, self.content_sd)
-        spread = self._voted(_spread, content.value, content.sd)
-        consensus = self.consensus_content
-        out |= _quantity("content", ("latent",), content, consensus, spread, "1", "sequential")
-        for part in PARTS:
-            if part.name not in self.parts:
-                continue
-            period = self.period if part.scale == "cyclic" else None
-            out |= _quantity(
-                part.name,
-                part.dims,
-                self.parts[part.name],
-                self.consensus_parts[part.name],
-                self._error(part),
-                part.units,
-                part.scale,
-                period,
-            )
-        mean = self.mean_probability
-        if mean is not None:
-            entropy = -(mean * np.log(np.maximum(mean, 1e-12))).sum(1)
-            out["class_probability"] = (
-                (member, site, "class"),
-                self.class_probability,
-                attributes("class probability", "1"),
-            )
-            out["consensus_class_probability"] = (
-                (site, "class"),
-                mean,
-                attributes("class probability", "1", "sequential", valid=(0, 1)),
-            )
-            names = [f"class {k}" for k in range(mean.shape[1])]
-            about = attributes("class", "1", "categorical", error="class_entropy", meanings=names)
-            out["consensus_class"] = ((site,), self.consensus_class, about)
-            most = float(np.log(max(mean.shape[1], 2)))
-            about = attributes("entropy of the class", "nats", valid=(0, most))
-            out["class_entropy"] = ((site,), entropy, about)
-            out["class_count"] = (
-                ("class",),
-                self.class_count,
-                attributes("sites of the class", "1"),
-            )
-        if self.asked_probability is not None:
-            asked = "asked_class"
-            out["asked_class_probability"] = (
-                (site, asked),
-                self.asked_probability,
-                attributes("probability of the class before unstable ones were dissolved", "1"),
-            )
-            out["asked_class_stability"] = (
-                (asked,),
-                self.asked_stability,
-                attributes("Jaccard similarity of the class between two members", "1"),
-            )
-            out["class_asked"] = (
-                ("class",),
-                self.asked_left,
-                attributes("number of the class among those asked for", "1"),
-            )
-        return out
-
-
-def _quantity(
-    name: str,
-    dims: tuple[str, ...],
-    members: Aligned,
-    consensus: np.ndarray,
-    error: np.ndarray,
-    units: str,
-    scale: Scale,
-    period: float | None = None,
-) -> dict[str, Any]:
-    """The variables of a quantity: by every member with its standard deviation, the consensus
-    ``consensus_NAME`` and its standard error ``NAME_spread``."""
-    note = {} if period is None else {"period": period, "modulo_degrees": np.degrees(period)}
-    return {
-        name: (("member", "site", *dims), _lazy(members.value), attributes(name, units) | note),
-        f"{name}_sd": (
-            ("member", "site", *dims),
-            _lazy(members.sd),
-            attributes(f"standard deviation of {name}", units),
-        ),
-        f"consensus_{name}": (
-            ("site", *dims),
-            consensus,
-            attributes(name, units, scale, error=f"{name}_spread", period=period) | note,
-        ),
-        f"{name}_spread": (("site", *dims), error, attributes(f"uncertainty of {name}", units)),
-    }
-
-
-def _lazy(values: OfMembers) -> Any:
-    """Values as a variable of a Dataset, read from disk when they are asked for."""
-    if isinstance(values, np.ndarray):
-        return values
-    return from_array(values, chunks=(-1, CHUNK, *(-1,) * (values.ndim - 2)))
 
 
 def _in_memory(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -24,6 +24,7 @@ from vaescope.ensemble.encode import Encoding, Member, encode_all, load_members
 from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
+from vaescope.ensemble.variables import of_members
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
@@ -136,7 +137,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     """
     own, view, told = source.settings, agreed.aligned, agreed.told
     ensemble, gauges, left = agreed.ensemble, agreed.gauges, agreed.residual
-    variables = view.variables()
+    variables = of_members(view)
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
     found = modes.find(

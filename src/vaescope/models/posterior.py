@@ -37,8 +37,3 @@ def kl_to_full(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, whitening: Tens
 def kl_categorical(log_q: Tensor, log_p: Tensor) -> Tensor:
     """KL(q ‖ p) of categorical distributions given by logarithms, summed over the last axis."""
     return (log_q.exp() * (log_q - log_p)).sum(-1)
-
-
-def log_normal(x: Tensor, mean: Tensor, log_sd: Tensor) -> Tensor:
-    """Logarithm of the normal density, element by element."""
-    return -0.5 * ((x - mean) * (-log_sd).exp()) ** 2 - log_sd - 0.5 * math.log(2 * math.pi)

@@ -59,7 +59,9 @@ class IngestSettings(Settings):
     )
     channel: str | int | list[str | int] | None = setting(
         None,
-        help="name or number (from 0) of the channel to keep, or a list of them; all by default",
+        help="name or number (from 0) of the channel to keep, or a list of them; all by default. A"
+        " phase (complex numbers, degrees or radians) becomes two channels, `NAME cos` and"
+        " `NAME sin`",
     )
     preprocess: PreprocessSettings = setting(
         PreprocessSettings, help="corrections of the image, in the order in which they are done"

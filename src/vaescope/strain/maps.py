@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import deformation
+from vaescope import columns, deformation
 from vaescope.deformation import COMPONENTS
 from vaescope.quantities import FIT, STRAIN, TRUTH, attributes
 from vaescope.strain import gpa, neighbours, of_model, scatter
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NEIGHBOURS, GPA = "neighbours", "GPA"
-CARRIED = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
 
 
@@ -172,7 +171,9 @@ def _dataset(
     coords |= {
         name: ("site", sites[name].values, sites[name].attrs) for name in ("frame", "y", "x")
     }
-    return xr.Dataset(variables, coords | {"site": sites["site"].values}, attrs=_facts(sites))
+    return xr.Dataset(
+        variables, coords | {"site": sites["site"].values}, attrs=columns.carried(sites.attrs)
+    )
 
 
 def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
@@ -186,14 +187,10 @@ def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
     dataset["truth_rotation"] = ("site", turn, about)
 
 
-def _facts(sites: xr.Dataset) -> dict[str, Any]:
-    return {key: sites.attrs[key] for key in CARRIED if key in sites.attrs}
-
-
 def _nothing(sites: xr.Dataset, why: str) -> xr.Dataset:
     import xarray as xr
 
     return xr.Dataset(
         coords={"site": sites["site"].values},
-        attrs={**_facts(sites), "ordered": False, "why": why},
+        attrs={**columns.carried(sites.attrs), "ordered": False, "why": why},
     )
