@@ -55,7 +55,7 @@ def jobs_of(folder: Path) -> list[dict]:
         table = folder / "benchmarks" / f"{rule}{rest and '-' + rest}.tsv"
         paths = {"reads": reads, "writes": writes}
         paths = {kind: [str(folder / path) for path in several] for kind, several in paths.items()}
-        return {"rule": rule, "words": f"{{wildcards.dataset}}: {words}", "table": table, **paths}
+        return {"rule": rule, "words": f"crystal: {words}", "table": table, **paths}
 
     image, sites, patches = "image.zarr", "sites.zarr", "patches.zarr"
     found = [
@@ -67,7 +67,7 @@ def jobs_of(folder: Path) -> list[dict]:
         job("map_strain", "mapping strain", [image, sites], ["strain.zarr"]),
     ]
     for model in ("rvae", "jrvae"):
-        words = "training {wildcards.model}, part {wildcards.part}"
+        words = f"training {model}"
         parts = [f"{model}/parts/{k}" for k in range(2)]
         own = [f"{model}/{name}" for name in ("latents.zarr", "latents.csv", "movie")]
         found += [

@@ -256,7 +256,8 @@ def jobs_of(wildcards):
         if "/{dataset}/" not in table:
             continue
         for chosen in choices(rule, wildcards.dataset):
-            job = {"rule": rule.name, "words": rule.message, "table": table.format(**chosen)}
+            words = rule.message.format(wildcards=SimpleNamespace(**chosen))
+            job = {"rule": rule.name, "words": words, "table": table.format(**chosen)}
             for kind, files in (("reads", rule.input), ("writes", rule.output)):
                 job[kind] = [path for item in files for path in paths(item, chosen)]
             found.append(job)

@@ -117,7 +117,7 @@ def _steps(folder: Path, jobs: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
             found.append(
                 Step(
                     name=table.stem,
-                    description=_description(job["words"], table.stem.partition("-")[2]),
+                    description=_description(job["words"]),
                     script=f"{layout.WORKFLOW}/scripts/{rule}.py",
                     started=ended - timedelta(seconds=round(seconds)),
                     ended=ended,
@@ -128,10 +128,10 @@ def _steps(folder: Path, jobs: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
     return sorted(found, key=lambda step: (step.started, step.ended, step.name))
 
 
-def _description(message: str, job: str) -> str:
-    """What a rule says while it works, without the name of the dataset."""
-    words = message.partition(": ")[2].partition(" {")[0].rstrip(", ")
-    return f"{words[0].upper()}{words[1:]}" + (f", {job}" if job else "")
+def _description(message: str) -> str:
+    """Turn what a job says while it works into a description, without the name of the dataset."""
+    words = message.partition(": ")[2]
+    return words[:1].upper() + words[1:]
 
 
 def _inside(folder: Path, path: str) -> str:
