@@ -1,5 +1,7 @@
 # make          set up .venv and run the workflow on the bundled micrographs
 # make test     set up and run the whole test suite
+# make quick    the tests that take less than ten seconds each
+# make coverage which lines of the library the quick tests reach (they take a quarter longer)
 # make lint     formatters, linters, type checker
 # make docs     the JSON schemas and the tables of config/README.md, from the settings of the library
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
@@ -12,13 +14,19 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: all test lint docs lock bench clean
+.PHONY: all test quick coverage lint docs lock bench clean
 
 all: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/ready
 	$(BIN)/pytest
+
+quick: .venv/ready
+	$(BIN)/pytest -m "not slow"
+
+coverage: .venv/ready
+	$(BIN)/pytest -m "not slow" --cov --cov-report=term:skip-covered
 
 lint: .venv/ready
 	$(BIN)/ruff format --check

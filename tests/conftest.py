@@ -1,7 +1,21 @@
 """Settings of all tests."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes says nothing of the software on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+SLOW = ("workflow", "browser")
+"""Folders whose tests run the workflow or open pages in a browser."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what lies in a folder of slow tests; others are marked where they stand."""
+    for item in items:
+        if Path(item.path).parent.name in SLOW:
+            item.add_marker("slow")

@@ -42,7 +42,7 @@ def as_patches(folder: Path) -> Any:
 def train(folder: Path, options: dict[str, Any]) -> Numbers:
     """Train members with the settings given; how long an epoch took, and the bound at the end."""
     from vaescope import train as training
-    from vaescope.ensemble.encode import load_members
+    from vaescope.ensemble.members import load_members
     from vaescope.models.settings import ModelSettings
     from vaescope.numerics import one_thread
 
@@ -117,7 +117,8 @@ def peak() -> float:
 
 def _judged(members: Path, cut: Any, settings: dict[str, Any], judge: str) -> Numbers:
     """The bound of the patches, and what was found of the truth."""
-    from vaescope.ensemble.encode import encode, load_members
+    from vaescope.ensemble.encode import encode
+    from vaescope.ensemble.members import load_members
     from vaescope.scores import labelled, truth
     from vaescope.train.data import gather
 
@@ -223,7 +224,8 @@ def map_(folder: Path, options: dict[str, Any]) -> Numbers:
 def encode(folder: Path, options: dict[str, Any]) -> Numbers:
     """Encode the patches that ``lay_map`` laid by its members, and nothing else."""
     from vaescope import store
-    from vaescope.ensemble.encode import encode_all, load_members
+    from vaescope.ensemble.encode import encode_all
+    from vaescope.ensemble.members import load_members
     from vaescope.numerics import one_thread
     from vaescope.train.data import gather
 

@@ -25,6 +25,7 @@ from vaescope import deformation, ensemble, read, samples, sites, store, structu
 from vaescope.ensemble import gauge, maps
 from vaescope.ensemble.encode import Estimate
 from vaescope.judge import facts
+from vaescope.judge.facts import judge
 from vaescope.results import Results
 from vaescope.scores import of_model
 from vaescope.strain.maps import map_strain
@@ -258,11 +259,14 @@ def make(results: Path, *, known: bool = True) -> Film:
         scores = of_model.score(latents, patches, own / "members")
         (own / "scores.json").write_text(json.dumps(scores))
         store.write(latents, own / "latents.zarr")
+        scores = of_model.score(latents, patches, own / "members")
+        (own / "scores.json").write_text(json.dumps(scores))
         movie = structure.follow(latents, found, {})
         write_movie(movie, own / "movie", {})
         write_table(store.open(own / "latents.zarr"), own / "latents.csv")
     latents_of = {model: store.open(folder / model / "latents.zarr") for model in MODELS}
     store.write(map_strain(opened, found, latents_of), folder / "strain.zarr")
+    (folder / "facts.json").write_text(judge(Results(folder), MODELS, MEMBERS).text())
     judged = facts.judge(Results(folder), MODELS, MEMBERS)
     (folder / "facts.json").write_text(judged.text(), encoding="utf-8")
     return film

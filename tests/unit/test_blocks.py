@@ -15,8 +15,9 @@ from pictures import turned_commas
 from vaescope import store, train
 from vaescope.ensemble import map_latents
 from vaescope.ensemble.blocks import BLOCK, by_blocks, in_turn
-from vaescope.ensemble.encode import encode, encode_all, load_members
+from vaescope.ensemble.encode import encode, encode_all
 from vaescope.ensemble.lazy_pictures import LazyPictures
+from vaescope.ensemble.members import load_members
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.train.data import gather

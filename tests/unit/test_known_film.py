@@ -17,15 +17,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import contract
+import fake_results
 import known_film
 import numpy as np
 import pandas as pd
 import pytest
+from contract import CONTRACT
 from known_film import MODELS, PIXEL, RECIPE, ROW, Film
 from matplotlib.figure import Figure
 from test_explorer import unpacked
 
-from vaescope import figures, report, store
+from vaescope import figures, quantities, report, store
 from vaescope.exchange import points, table
 from vaescope.explorer.pack import Blocks
 from vaescope.results import Results
@@ -35,6 +38,8 @@ DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
 """A picture of one pixel."""
+pytestmark = pytest.mark.slow
+
 # What a number in the unit of the truth (px, rad, shares) is in the unit that a column states.
 FACTORS = {"": 1.0, "1": 1.0, "px": 1.0, "%": 100.0, "percent": 100.0, "nats": 1.0, "rad": 1.0}
 FACTORS |= {"°": np.degrees(1), "deg": np.degrees(1), "degree": np.degrees(1)}
@@ -161,7 +166,7 @@ def outputs(tmp_path_factory) -> Outputs:
             column
             for path in drawn
             for column in read_csv(path, model if path.name.startswith(f"{model}-") else "")
-            if not path.name.startswith(tuple(f"{name[:-1]}-" for name in others))
+            if path.name.startswith((f"{model}-", "strain-"))
         ]
         found.columns[f"{model}: figures"] = of_figures
         found.columns[f"{model}: explorer"] = of_explorer(page, model, sites["site"].values)
@@ -427,3 +432,60 @@ def test_the_report_tells_which_maps_follow_scan_lines_and_which_the_place_along
         row, _, column, _ = (int(share) for share in shares.replace("%", "").split())
         much, little = (row, column) if along == "row" else (column, row)
         assert much > 80 and little < 20
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_store_of_a_real_run_has_the_variables_that_later_stages_need(outputs, name):
+    made = store.open(outputs.film.folder / name)
+    found = {contract.line(made, str(variable)) for variable in made.variables}
+    wanted = contract.lines(CONTRACT[name])
+    names = {each.partition(" ")[0] for each in wanted}
+    given = sorted(each for each in found if each.partition(" ")[0] in names)
+    assert wanted <= found, f"missing: {sorted(wanted - found)}; there is {given}"
+
+
+@pytest.fixture(scope="module")
+def invented_folder(tmp_path_factory) -> Path:
+    return fake_results.make(tmp_path_factory.mktemp("invented"), shape=(90, 120))
+
+
+SIMULATED = {"truth_phase", "truth_species", "near_edge"}
+"""What invented results have beside: truth of another crystal, and what stores of older versions
+had."""
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("image.zarr", ["image.zarr"]),
+        ("sites.zarr", ["sites.zarr"]),
+        ("patches.zarr", ["patches.zarr"]),
+        ("rvae/latents.zarr", ["sheared/latents.zarr", "whole/latents.zarr"]),
+        ("jrvae/latents.zarr", ["whole/latents.zarr"]),
+    ],
+)
+def test_invented_results_have_nothing_that_a_real_run_has_not(
+    outputs, invented_folder, name, like
+):
+    """Tests of figures and pages run on invented results, which must not keep what was renamed."""
+    invented = store.open(invented_folder / name)
+    real = [store.open(outputs.film.folder / each) for each in like]
+    known = {
+        str(v): {one[v].dims for one in real if v in one} for one in real for v in one.variables
+    }
+    for variable in map(str, invented.variables):
+        if variable not in SIMULATED:
+            assert variable in known, f"no store of a real run has {variable}"
+            assert invented[variable].dims in known[variable], variable
+            given = invented[variable].attrs.get("units")
+            assert given in (None, *(one[variable].attrs.get("units") for one in real)), variable
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_quantity_that_is_mapped_is_held_against_its_truth(outputs, model):
+    """A quantity that a model has and this file has not is one whose axis and unit nobody tests."""
+    known = [quantity.words for quantity in QUANTITIES if quantity.model == model]
+    latents = store.open(outputs.film.folder / model / "latents.zarr").load()
+    mapped = [words(quantity.key) for quantity in quantities.of(latents) if quantity.mapped]
+    assert len(mapped) > 5
+    assert not [key for key in mapped if key not in known and key != {"mode"}]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope.ensemble.encode import encode, load_member
+from vaescope.ensemble.encode import encode
 from vaescope.ensemble.maps import map_latents
+from vaescope.ensemble.members import load_member
 from vaescope.train.data import gather
 
 FOLDER = Path(__file__).parent / "data" / "old_weights"

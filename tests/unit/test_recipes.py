@@ -18,6 +18,7 @@ from vaescope.recipes import Recipe, resolve_recipe
 from vaescope.settings import check
 from vaescope.settings.fields import Setting, part_of_settings, settings_of
 from vaescope.workflow import make_plan, reference
+from vaescope.workflow.settings import Configuration
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "config" / "recipes"
@@ -187,3 +188,26 @@ def test_only_the_chosen_kind_of_site_has_its_settings(tmp_path):
     made = resolved(tmp_path, MODEL | {"sites": {"method": "frames", "spacing": 5}})
     assert made.sites.as_dict() == {"method": "frames"}
     assert resolved(tmp_path, {"extends": "atoms"}).as_dict()["sites"]["detector"] is None
+
+
+@pytest.mark.parametrize(
+    ("given_", "words"),
+    [
+        ({"dataset": "a.tsv"}, ["`dataset`", "Did you mean `datasets`"]),
+        ({"export": "tabel"}, ["`export` is not known", "Did you mean `table`"]),
+        ({"export": ["table", "table"]}, ["`export`", "every entry only once"]),
+        ({"results": "a{b}"}, ["`results`", "no braces"]),
+        ({"recipes": 3}, ["`recipes`", "text, or null"]),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused_in_words(given_, words):
+    with pytest.raises(UserError) as error:
+        Configuration.of_workflow(given_)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_the_configuration_names_what_is_exported():
+    assert Configuration.of_workflow({"somebody_elses": 1}).formats() == ["table", "crate"]
+    assert Configuration(export="all").formats() == ["table", "napari", "hyperspy", "crate"]
+    assert Configuration(export="napari").formats() == ["napari"]
+    assert Configuration(export=[]).formats() == []

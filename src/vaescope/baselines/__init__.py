@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "BaselineSettings", "run"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what fits only when it is asked for: a plan of a run needs the names alone."""
-    if name == "run":
-        from vaescope.baselines.fit import run
+if not TYPE_CHECKING:  # a type checker is to see what there is not
 
-        return run
-    raise AttributeError(f"module `vaescope.baselines` has no `{name}`")
+    def __getattr__(name: str) -> Any:
+        """Import what fits only when it is asked for: a plan of a run needs the names alone."""
+        if name == "run":
+            from vaescope.baselines.fit import run
+
+            return run
+        raise AttributeError(f"module `vaescope.baselines` has no `{name}`")

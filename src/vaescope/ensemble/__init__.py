@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 __all__ = ["map_latents"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what needs torch only when it is asked for: figures and reports do not."""
-    if name == "map_latents":
-        from vaescope.ensemble.maps import map_latents
+if not TYPE_CHECKING:  # a type checker is to see what there is not
 
-        return map_latents
-    raise AttributeError(f"module `vaescope.ensemble` has no `{name}`")
+    def __getattr__(name: str) -> Any:
+        """Import what needs torch only when it is asked for: figures and reports do not."""
+        if name == "map_latents":
+            from vaescope.ensemble.maps import map_latents
+
+            return map_latents
+        raise AttributeError(f"module `vaescope.ensemble` has no `{name}`")

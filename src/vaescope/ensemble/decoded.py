@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from vaescope.ensemble.consensus import AlignedMembers
-from vaescope.ensemble.encode import Member, decode, turned_upright
+from vaescope.ensemble.encode import decode, turned_upright
 from vaescope.ensemble.gauge import Gauge
+from vaescope.ensemble.members import Member
 from vaescope.ensemble.planes import decode_planes
 from vaescope.ensemble.source import PatchSource
 from vaescope.models.settings import ModelSettings

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,43 +13,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaescope.ensemble.lazy_pictures import LazyPictures
+from vaescope.ensemble.members import Member
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.spool import Spool
-from vaescope.errors import UserError
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family, Side
 from vaescope.models.pose_parts import ANGLE, NAMED
-from vaescope.models.settings import ModelSettings
-from vaescope.train import checkpoint
-from vaescope.train.data import Codec, Data
+from vaescope.train.data import Data
 
 ROWS = 256  # sites encoded at once, at most: bounds memory to some tens of megabytes
 COPIES = 1536  # of their turned copies: enough for a good product, and still near a cache's size
 
 OfSites = np.ndarray | Spool
 """An array over the site, perhaps one on disk: ``[:]`` reads it as a whole, a slice in part."""
-
-
-@dataclass
-class Member:
-    """A trained member and what its file says of it.
-
-    ``seed`` of the training; ``spread`` of an autoencoder's content over the training sites, as
-    ``mean`` (latent) and ``covariance`` (latent, latent); None where a prior tells it, or where the
-    file is older.
-    """
-
-    model: Family
-    number: int
-    elbo: float
-    codec: Codec
-    seed: int = 0
-    spread: dict[str, Any] | None = None
-
-    @property
-    def settings(self) -> ModelSettings:
-        return self.model.settings
 
 
 @dataclass
@@ -99,64 +75,6 @@ class Encoding:
         if part not in self.parts:
             return None
         return self.parts[part].value if name == part else self.parts[part].sd
-
-
-def load_members(folder: Path) -> list[Member]:
-    """All members of an ensemble, in the order of their numbers.
-
-    Raises
-    ------
-    UserError : there are none, or a file cannot be read.
-    """
-    found = [load_member(file) for file in sorted(folder.glob("member-*.safetensors"))]
-    if not found:
-        raise UserError("no trained members here", file=folder, remedy="Run the training again")
-    return sorted(found, key=lambda member: member.number)
-
-
-def load_member(file: Path) -> Member:
-    """One member from its file.
-
-    Raises
-    ------
-    UserError : the file is missing, or holds no weights of a model.
-    """
-    loaded = checkpoint.load(file)
-    try:
-        assert loaded is not None
-        tensors, facts = loaded
-        codec = Codec.from_dict(facts["codec"])
-        shapes = (tuple(facts["shape"]), tuple(facts["target"]))
-        model = Family(
-            1, shapes[0], ModelSettings.of_older(facts["settings"]), shapes[1], codec.size
-        )
-        model.load_state_dict(tensors)
-    except (AssertionError, KeyError, TypeError, RuntimeError) as error:
-        raise UserError(
-            "the weights cannot be read",
-            file=file,
-            found="no such file" if not file.exists() else None,
-            remedy="Train the model again",
-        ) from error
-    model.eval()
-    return Member(
-        model, facts["member"], facts["elbo"], codec, facts.get("seed", 0), facts.get("spread")
-    )
-
-
-def save_member(member: Member, file: Path) -> None:
-    """Write one member so that ``load_member`` reads it: weights, and the rest as a JSON header."""
-    facts = {
-        "settings": member.settings.as_dict(),
-        "shape": list(member.model.shape),
-        "target": list(member.model.target),
-        "codec": member.codec.as_dict(),
-        "member": member.number,
-        "seed": member.seed,
-        "elbo": member.elbo,
-        "spread": member.spread,
-    }
-    checkpoint.save(file, member.model.state_dict(), facts)
 
 
 def encode(member: Member, data: Data) -> Encoding:

@@ -20,7 +20,8 @@ from vaescope.columns import carried
 from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
-from vaescope.ensemble.encode import Encoding, Member, encode_all, load_members
+from vaescope.ensemble.encode import Encoding, encode_all
+from vaescope.ensemble.members import Member, load_members
 from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch

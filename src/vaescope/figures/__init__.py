@@ -31,8 +31,10 @@ _FROM = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import what draws only when it is asked for: a plan of a run needs the settings alone."""
-    if name in _FROM:
-        return getattr(import_module(f"vaescope.{_FROM[name]}"), name)
-    raise AttributeError(f"module `vaescope.figures` has no `{name}`")
+if not TYPE_CHECKING:  # a type checker is to see what there is not
+
+    def __getattr__(name: str) -> Any:
+        """Import what draws only when it is asked for: a plan of a run needs the settings alone."""
+        if name in _FROM:
+            return getattr(import_module(f"vaescope.{_FROM[name]}"), name)
+        raise AttributeError(f"module `vaescope.figures` has no `{name}`")

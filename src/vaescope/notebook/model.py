@@ -14,7 +14,8 @@ from vaescope.errors import UserError
 from vaescope.notebook.arrays import as_columns, as_numbers, as_patches, refuse_uncounted
 
 if TYPE_CHECKING:
-    from vaescope.ensemble.encode import Encoding, Member
+    from vaescope.ensemble.encode import Encoding
+    from vaescope.ensemble.members import Member
     from vaescope.models.family import PhysicsLoss
 
 
@@ -86,7 +87,7 @@ class Model:
         import csv
 
         from vaescope import train
-        from vaescope.ensemble.encode import load_members
+        from vaescope.ensemble.members import load_members
 
         patches = as_patches(images, known, self.channel_axis)
         with tempfile.TemporaryDirectory() as folder:
@@ -241,7 +242,7 @@ class Model:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the best member as one safetensors file, its architecture in the header."""
-        from vaescope.ensemble.encode import save_member
+        from vaescope.ensemble.members import save_member
 
         save_member(self.best, Path(path))
 
@@ -279,7 +280,7 @@ def load(path: str | os.PathLike) -> Model:
     ------
     UserError : there is no such file, or it is no file of weights.
     """
-    from vaescope.ensemble.encode import load_member
+    from vaescope.ensemble.members import load_member
 
     member = load_member(Path(path))
     settings = member.settings.as_dict()

@@ -10,20 +10,13 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import chosen
+from vaescope.read import chosen, titles
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, show, without_fields
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, without_fields
 
 _SPECTRAL_UNITS = {"ev", "kev", "mev", "v", "mv", "hz", "khz", "mhz", "cm-1", "1/cm", "cm^-1"}
 _SPECTRAL_NAMES = ("energy", "wavelength", "wavenumber", "raman", "bias", "mass", "m/z", "channels")
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "µs": 1e-6}
-_NO_TITLE = "Unrecognized_image_signal"  # RosettaSciIO's, of a Velox file without operations
-# Where vendors keep the name of a detector: Velox of old and of late, DigitalMicrograph.
-_DETECTORS = (
-    ("BinaryResult", "Detector"),
-    ("DetectorMetadata", "DetectorName"),
-    ("ImageList", "TagGroup0", "ImageTags", "DataBar", "Signal Name"),
-)
 LATER = (
     "This version reads images; spectra come in a later one. Export the image as its own file, or "
     "take this row out of the sample sheet"
@@ -69,7 +62,7 @@ def to_raw(
     UserError : no signal is an image, several of unlike shapes are and none is named, or the one
         named is not there.
     """
-    called = titles(signals)
+    called = titles.of(signals)
     images = [
         (k, image)
         for k, signal in enumerate(signals)
@@ -82,7 +75,7 @@ def to_raw(
             raise UserError(
                 f"`ingest: array` names {wanted!r}, which is not exactly one image of this file",
                 file=path,
-                found=listing(signals),
+                found=titles.listing(signals),
                 remedy="Set it to one of these titles or numbers",
             )
     elif previews:
@@ -92,7 +85,7 @@ def to_raw(
         raise UserError(
             "there is no image in this file",
             file=path,
-            found=listing(signals) or "nothing",
+            found=titles.listing(signals) or "nothing",
             expected=f"a signal with two axes in space, each at least {SMALLEST_SIDE} pixels",
             remedy=LATER,
         )
@@ -103,37 +96,10 @@ def to_raw(
         raise UserError(
             "several images of unlike shapes are in this file",
             file=path,
-            found=listing(signals),
+            found=titles.listing(signals),
             remedy="Say which by `ingest: array` in the recipe, by title or number",
         )
     return real(_joined([image for _, image in images], reader))
-
-
-def titles(signals: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """List for each signal its best name, its title and its detector; "" where there is none.
-
-    The detector is the better name where several signals have one title, or none.
-    """
-    given = [
-        str(signal.get("metadata", {}).get("General", {}).get("title") or "") for signal in signals
-    ]
-    given = ["" if title == _NO_TITLE else title for title in given]
-    detectors = [_detector(signal) for signal in signals]
-    return [
-        (title if title and given.count(title) == 1 else detector or title, title, detector)
-        for title, detector in zip(given, detectors, strict=True)
-    ]
-
-
-def _detector(signal: dict[str, Any]) -> str:
-    """Find the name of the detector that recorded a signal, if its metadata state it."""
-    for path in _DETECTORS:
-        node: Any = signal.get("original_metadata", {})
-        for key in path:
-            node = node.get(key) if hasattr(node, "get") else None
-        if isinstance(node, str) and node.strip():
-            return node.strip()
-    return ""
 
 
 def as_image(signal: dict[str, Any], title: str) -> Image | None:
@@ -177,16 +143,6 @@ def as_image(signal: dict[str, Any], title: str) -> Image | None:
             "original_metadata": signal.get("original_metadata", {}),
         },
     )
-
-
-def listing(signals: list[dict[str, Any]]) -> str:
-    """List the signals of a file in words: number, title, shape and axes."""
-    words = []
-    for k, (signal, called) in enumerate(zip(signals[:20], titles(signals), strict=False)):
-        title = called[0] or "untitled"
-        axes = ", ".join(str(axis.get("name") or "?") for axis in signal["axes"])
-        words.append(f"{k}: {title} ({show(np.shape(signal['data']))}; {axes})")
-    return "; ".join(words) + ("; …" if len(signals) > 20 else "")
 
 
 def _space(axes: list[dict[str, Any]]) -> tuple[int, int] | None:

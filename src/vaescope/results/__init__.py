@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["ModelResults", "Results"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what opens stores only when it is asked for: a plan needs their names alone."""
-    if name == "Results":
-        from vaescope.results.dataset import Results
+if not TYPE_CHECKING:  # a type checker is to see what there is not
 
-        return Results
-    if name == "ModelResults":
-        from vaescope.results.model import ModelResults
+    def __getattr__(name: str) -> Any:
+        """Import what opens stores only when it is asked for: a plan needs their names alone."""
+        if name == "Results":
+            from vaescope.results.dataset import Results
 
-        return ModelResults
-    raise AttributeError(f"module `vaescope.results` has no `{name}`")
+            return Results
+        if name == "ModelResults":
+            from vaescope.results.model import ModelResults
+
+            return ModelResults
+        raise AttributeError(f"module `vaescope.results` has no `{name}`")

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from vaescope import baselines
+from vaescope.baselines.fit import MOST
 from vaescope.baselines.pixels import explained, mask
 from vaescope.scores.ground_truth import Angle, angle_of, main_truth, truths
 from vaescope.scores.labelled import FOLDS, by_neighbours
@@ -114,7 +115,7 @@ def _clustered(content: np.ndarray, count: int, seed: int) -> np.ndarray:
     """K-means on the latents, as on the embeddings of the classical methods."""
     from sklearn.cluster import KMeans
 
-    fitted = _some(content, baselines.MOST, seed)
+    fitted = _some(content, MOST, seed)
     count = min(count, len(np.unique(fitted.round(9), axis=0)))
     return KMeans(count, n_init=_RESTARTS, random_state=seed).fit(fitted).predict(content)
 

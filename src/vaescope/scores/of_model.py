@@ -80,7 +80,7 @@ def _restored(
     latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike
 ) -> dict[str, Any]:
     """Score restoration on as many patches as fit into memory."""
-    from vaescope.ensemble.encode import load_members
+    from vaescope.ensemble.members import load_members
     from vaescope.ensemble.source import PatchSource
     from vaescope.scores import restoration
 

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 __all__ = ["follow"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what needs torch only when it is asked for: figures and reports do not."""
-    if name == "follow":
-        from vaescope.structure.movie import follow
+if not TYPE_CHECKING:  # a type checker is to see what there is not
 
-        return follow
-    raise AttributeError(f"module `vaescope.structure` has no `{name}`")
+    def __getattr__(name: str) -> Any:
+        """Import what needs torch only when it is asked for: figures and reports do not."""
+        if name == "follow":
+            from vaescope.structure.movie import follow
+
+            return follow
+        raise AttributeError(f"module `vaescope.structure` has no `{name}`")
