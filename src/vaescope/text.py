@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
+
+# Prefixes by which lengths are told in readable numbers, in metres.
+_LENGTHS = {"m": 1.0, "mm": 1e-3, "µm": 1e-6, "nm": 1e-9, "pm": 1e-12}
+_SPELLINGS = {"um": "µm", "μm": "µm", "micron": "µm", "microns": "µm"}
 
 
 def plain(text: object, longest: int = 80) -> str:
@@ -39,3 +44,19 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def readable_unit(
+    pixels: float, pixel_size: float, unit: str, smallest: float = 1.0
+) -> tuple[float, str]:
+    """Choose factor and unit in which a length of so many pixels is ``smallest`` or more.
+
+    Units that are no lengths in metres are kept.
+    """
+    unit = _SPELLINGS.get(unit, unit)
+    if unit not in _LENGTHS or not math.isfinite(pixels) or pixels <= 0:
+        return pixel_size, unit
+    metres = pixels * pixel_size * _LENGTHS[unit]
+    fitting = [name for name, size in _LENGTHS.items() if metres >= size * smallest * 0.999]
+    best = fitting[0] if fitting else "pm"
+    return pixel_size * _LENGTHS[unit] / _LENGTHS[best], best

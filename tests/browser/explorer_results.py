@@ -44,8 +44,9 @@ def with_members(latents: xr.Dataset) -> xr.Dataset:
         if f"consensus_{name}" not in latents:
             continue
         values = around(name, 0.05)
-        latents[name] = (("member", "site", *axes), values)
-        latents[f"{name}_sd"] = (("member", "site", *axes), np.abs(values) * 0.1)
+        units = {"units": latents[f"consensus_{name}"].attrs.get("units", "1")}
+        latents[name] = (("member", "site", *axes), values, units)
+        latents[f"{name}_sd"] = (("member", "site", *axes), np.abs(values) * 0.1, units)
     if "consensus_class_probability" in latents:
         chances = np.abs(around("class_probability", 0.1))
         chances /= chances.sum(-1, keepdims=True)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from explorer_page import Explorer, write
 
-from vaescope import store
+from vaescope import quantities, store
+from vaescope.quantities import with_errors
 
 MODELS = ["rvae", "jrvae"]
 
@@ -164,32 +165,17 @@ def test_the_table_of_the_selection_is_what_the_stores_say(explorer, results):
     numbers = [int(row["site"]) for row in rows]
     assert len(numbers) > 0.9 * held.sizes["site"]
     compared = 0
-    for name, values in held.variables.items():
-        if values.dims != ("site",) or name == "site":
-            continue
-        _same(rows, name, values.values[numbers])
+    for quantity in with_errors(quantities.of(held)):
+        _same(rows, quantity.column, quantity.values[numbers])
         compared += 1
     for model in MODELS:
         stored = latents(results, model)
         at = {int(site): k for k, site in enumerate(stored["site"].values)}
-        for name, values in stored.variables.items():
-            if values.dims[:1] != ("site",) or len(values.dims) > 2 or name in held:
-                continue
-            if name == "site" or name.startswith("asked_"):
-                continue
-            labels = [None] if len(values.dims) == 1 else _labels(values.dims[1], values.shape[1])
-            for k, label in enumerate(labels):
-                column = values.values if label is None else values.values[:, k]
-                header = f"{model}.{name}" + ("" if label is None else f"_{label}")
-                expected = [column[at[n]] if n in at else np.nan for n in numbers]
-                _same(rows, header, np.array(expected))
-                compared += 1
+        for quantity in with_errors(q for q in quantities.of(stored) if q.name not in held):
+            expected = [quantity.values[at[n]] if n in at else np.nan for n in numbers]
+            _same(rows, quantity.column, np.array(expected))
+            compared += 1
     assert compared > 50
-
-
-def _labels(axis: str, count: int) -> list:
-    named = {"axis": ["y", "x"], "component": ["xx", "yy", "xy"]}
-    return named.get(axis, [k + (axis == "latent") for k in range(count)])
 
 
 def _same(rows: list[dict[str, str]], header: str, expected: np.ndarray) -> None:
@@ -213,15 +199,16 @@ def test_each_member_with_a_vote_shows_its_own_numbers(explorer, results):
     explorer.drag(explorer.share("latent", 0.3, 0.1), explorer.share("latent", 0.95, 0.9))
     rows = explorer.export()
     at = {int(site): k for k, site in enumerate(held["site"].values)}
-    for name in ("content_1", "content_sd_2", "angle", "offset_x", "strain_sd_xy"):
-        part, _, label = name.rpartition("_")
-        if name == "angle":
-            values = held["angle"].values[2]
-        else:
-            axis = {"1": 0, "2": 1, "x": 1, "xy": 2}[label]
-            values = held[part].values[2][:, axis]
+    said = {
+        "latent_1": held["content"].values[2][:, 0],
+        "latent_2_sd": held["content_sd"].values[2][:, 1],
+        "angle_deg": np.degrees(held["angle"].values[2]),
+        "offset_x_px": held["offset"].values[2][:, 1],
+        "strain_xy_sd_percent": 100 * held["strain_sd"].values[2][:, 2],
+    }
+    for name, values in said.items():
         expected = np.array([values[at[int(row["site"])]] for row in rows])
-        _same(rows, f"rvae.member-2.{name}", expected)
+        _same(rows, f"rvae_member_2_{name}", expected)
 
 
 def test_the_other_model_brings_its_own_latents_and_classes(explorer, results):
@@ -239,8 +226,8 @@ def test_the_other_model_brings_its_own_latents_and_classes(explorer, results):
 def test_sites_can_be_coloured_by_everything_and_say_so(explorer):
     explorer.choose("model", "jrvae")
     labels = explorer.options("colour")
-    wanted = ("class", "latent 2", "angle (mod 90°)", "spread of latent 1", "class entropy")
-    for told in (*wanted, "quality of the fit", "mode", "true phase", "residual over noise"):
+    wanted = ("class", "latent 2", "angle (mod 90°)", "latent 1 spread", "class entropy")
+    for told in (*wanted, "fit quality", "mode", "true phase", "residual over noise"):
         assert told in labels
     seen = set()
     for label in labels:

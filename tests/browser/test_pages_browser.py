@@ -86,8 +86,8 @@ def test_the_table_of_a_map_has_a_row_for_each_site_and_names_with_units(seen, r
     _, data = taken(seen, 'a[download="rvae-maps-points.csv"]')
     rows = list(csv.DictReader(io.StringIO(data.decode())))
     manifest = json.loads((results / "crystal/figures/latest/figures.json").read_text())
-    assert len(rows) > 20 and {"site", "x (px)", "y (px)", "latent 1"} <= set(rows[0])
-    assert any(name.startswith("angle") and "°" in name for name in rows[0])
+    assert len(rows) > 20 and {"site", "x_px", "y_px", "rvae_latent_1"} <= set(rows[0])
+    assert "rvae_angle_deg" in rows[0]
     named = {f["name"]: f["stores"] for f in manifest["figures"]}
     assert "consensus_content" in named["rvae-maps-points"]["rvae/latents.zarr"]
 

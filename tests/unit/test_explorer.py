@@ -128,7 +128,7 @@ def test_pictures_take_no_more_room_than_the_page_has(tmp_path, monkeypatch):
 
 def test_numbers_of_members_beyond_the_budget_are_rounded_then_left_out():
     made = [column.Column(f"m/{n}", n, n, "g", np.zeros(9), member_header=n) for n in
-            ("content_1", "content_sd_1", "offset_y")]  # fmt: skip
+            ("latent_1", "latent_1_sd", "offset_y")]  # fmt: skip
     for one in made:
         one.members = [np.zeros(9)] * 8
     ways = [page._Members.of([made], sites) for sites in (9, 100_000, 400_000, 10**7)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,11 @@ import xarray as xr
 from vaescope import figures, store, text
 from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
-from vaescope.figures import accuracy, panels, quantities, style, versions
+from vaescope.figures import accuracy, colours, panels, style, versions
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
 from vaescope.figures.voronoi import cells, squares
+from vaescope.quantities import robust_limits
 from vaescope.results import Results
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,16 +61,19 @@ def test_every_figure_of_the_lecture_is_drawn(manifest):
     assert drawn == wanted
 
 
-def test_every_figure_has_a_caption_of_its_own_in_the_report_of_snakemake(manifest):
+def test_the_figures_in_the_report_of_snakemake_have_captions(manifest):
     from types import SimpleNamespace
 
     from jinja2 import Template
+    from snakemake.io import glob_wildcards
 
+    rule = (REPOSITORY / "workflow" / "rules" / "figures.smk").read_text("utf-8")
+    pattern = "".join(re.findall(r'"(.*?)"', rule.partition("patterns=[")[2].partition("],")[0]))
+    files = [f"{figure['name']}.png" for figure in manifest["figures"]]
+    names = glob_wildcards(pattern, files=[*files, "strain-maps.png"]).name
+    assert {"sites", "patches", "strain-maps", "jrvae-maps-cells"} <= set(names)
+    assert len(names) == 8 < len(files)
     template = Template((REPOSITORY / "workflow" / "report" / "figures.rst").read_text("utf-8"))
-    names = {figure["name"] for figure in manifest["figures"]}
-    names |= {"class-numbers", "strain-maps", "strain-errors", "strain-truth", "baselines-maps"}
-    names |= {f"jrvae-{name}" for name in ("populations", "transitions", "trajectories")}
-    names |= {"jrvae-frames-angle", "baselines-components", "baselines-angles"}
     for name in names:
         wildcards = SimpleNamespace(name=name, dataset="gold")
         caption = template.render(snakemake=SimpleNamespace(wildcards=wildcards)).strip()
@@ -253,9 +258,9 @@ def test_colours_of_classes_differ_from_each_other():
 
 def test_limits_ignore_single_outliers_and_survive_nothing():
     values = np.r_[np.linspace(0, 1, 1000), 1e9, np.nan]
-    assert style.robust_limits(values)[1] < 2
-    assert style.robust_limits(np.array([np.nan])) == (0.0, 1.0)
-    low, high = style.robust_limits(np.full(5, 3.0))
+    assert robust_limits(values)[1] < 2
+    assert robust_limits(np.array([np.nan])) == (0.0, 1.0)
+    low, high = robust_limits(np.full(5, 3.0))
     assert low < 3 < high
 
 
@@ -267,10 +272,11 @@ def test_names_are_one_printable_line_of_bounded_length():
 def test_angles_that_fill_little_of_the_circle_are_drawn_about_their_mean():
     rng = np.random.default_rng(0)
     view = _view(np.deg2rad(44.9 + rng.normal(0, 0.5, 200)), symmetry=4)
-    quantity = quantities.angle(_scene(), view)
+    quantity = colours.one_of(_scene(), view, "consensus_angle")
     assert quantity.cmap == "RdBu_r"
     assert abs(quantity.values).max() < 3  # about the mean, across the seam at 45°
-    full = quantities.angle(_scene(), _view(rng.uniform(-0.7, 0.7, 200), symmetry=4))
+    wide = _view(rng.uniform(-0.7, 0.7, 200), symmetry=4)
+    full = colours.one_of(_scene(), wide, "consensus_angle")
     assert (full.cmap, full.low, full.high) == ("twilight", -45.0, 45.0)
 
 
@@ -333,8 +339,8 @@ def test_the_table_of_a_map_has_the_values_of_the_store(results, manifest):
     table = pd.read_csv(results / "crystal/figures/latest/jrvae-maps-cells.csv")
     assert table["site"].tolist() == latents["site"].values.tolist()
     drawn = latents["consensus_content"].values[:, 0]
-    assert np.allclose(table["latent 1"], drawn, rtol=1e-5)
-    assert np.allclose(table["x (px)"], latents["x"].values, rtol=1e-5)
+    assert np.allclose(table["jrvae_latent_1"], drawn, rtol=1e-5)
+    assert np.allclose(table["x_px"], latents["x"].values, rtol=1e-5)
 
 
 def test_tables_and_facts_belong_to_what_a_version_holds(results, manifest):

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from vaescope.judge import scan
+from vaescope.quantities import CRITICISM, attributes
 from vaescope.strain.maps import map_strain
 
 STEP, SIDE = 12.0, 320
@@ -146,3 +147,30 @@ def test_nothing_is_said_of_maps_that_do_not_vary_or_are_not_known(values):
     assert scan.shares(points, values, 1.0) is None
     assert scan.shares(points[:10], np.arange(10.0), 1.0) is None
     assert scan.of_latents(xr.Dataset()) == {}
+
+
+def test_a_quantity_that_nobody_has_listed_is_tested_by_itself():
+    """Scale and shear follow from their attributes; so does what a later version will find."""
+    rng = np.random.default_rng(1)
+    points = np.stack(np.meshgrid(np.arange(30), np.arange(30)), -1).reshape(-1, 2).astype(float)
+    line = rng.normal(size=30)[points[:, 1].astype(int)]
+    about = attributes("bending", "1/nm", "diverging")
+    doubt = attributes("residual", "1", "sequential", group=CRITICISM)
+    place = {"x": points[:, 0], "y": points[:, 1], "frame": 0 * line}
+    latents = xr.Dataset(
+        {
+            "consensus_shear": ("site", line, attributes("shear", "rad", "diverging")),
+            "consensus_scale": (
+                "site",
+                rng.normal(size=900),
+                attributes("scale", "1", "sequential"),
+            ),
+            "bending": ("site", line, about),
+            "residual": ("site", line, doubt),
+        },
+        coords={name: ("site", values) for name, values in place.items()},
+        attrs={"spacing": 1.0, "model": "svae"},
+    )
+    found = scan.of_latents(latents)
+    assert set(found) == {"shear", "scale", "bending"}
+    assert found["shear"].row > 0.8 and found["bending"].row > 0.8 and found["scale"].row < 0.2

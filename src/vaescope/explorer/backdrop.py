@@ -12,7 +12,7 @@ import numpy as np
 from vaescope.explorer.pictures import Small, evenly
 from vaescope.explorer.sites import scale
 from vaescope.figures.scene import Scene
-from vaescope.figures.style import robust_limits
+from vaescope.quantities import robust_limits
 from vaescope.text import plain
 
 MOST_SIDE = 1024  # pixels of a shown frame

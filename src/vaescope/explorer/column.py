@@ -1,4 +1,4 @@
-"""One quantity of the explorer: its values, and how they are shown, coloured and exported."""
+"""A quantity of a site as the page shows it: values, colours, name in the exported table."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vaescope import circular
 from vaescope.figures.scene import Scene
-from vaescope.figures.style import category_colours, robust_limits
+from vaescope.figures.style import category_colours
+from vaescope.quantities import Quantity
 from vaescope.text import plain
 
 Kind = Literal["number", "angle", "category"]
 
-MOST_CATEGORIES = 16  # of whole numbers; more are a scale
 LONGEST = 60  # letters of a name on the page
+_LONGEST_UNIT = 12
 
 
 @dataclass
 class Column:
-    """Values of all sites in the unit of their store, NaN where there is none.
+    """Values of all sites in the unit of the tables, NaN where there is none.
 
     What is shown is ``values * factor``, in ``unit``; of an angle modulo ``period``, about
     ``centre``. Where the values differ between the members of an ensemble, ``members`` holds those
@@ -56,95 +56,71 @@ class Column:
         return {name: value for name, value in vars(self).items() if name not in left_out}
 
 
-def number(key: str, label: str, group: str, values: np.ndarray, **more: Any) -> Column:
-    """A quantity on a scale from low to high, its limits robust; ``more`` as of ``Column``."""
-    made = Column(key, more.pop("header", key), label, group, np.asarray(values), **more)
-    made.low, made.high = robust_limits(made.values.astype(float) * made.factor)
-    return made
-
-
-def signed(key: str, label: str, group: str, values: np.ndarray, **more: Any) -> Column:
-    """A quantity with a zero, which lies in the middle of the colours."""
-    made = number(key, label, group, values, **more)
-    reach = robust_limits(np.abs(made.values.astype(float) * made.factor))[1]
-    made.low, made.high = -(reach or 1.0), reach or 1.0
-    return made
-
-
-def spread(key: str, label: str, group: str, values: np.ndarray, **more: Any) -> Column:
-    """An uncertainty: its colours begin at zero."""
-    made = number(key, label, group, values, **more)
-    made.low, made.high = 0.0, max(made.high, 1e-12)
-    return made
-
-
-def angle(
-    key: str, label: str, group: str, values: np.ndarray, scene: Scene, period: float, **more: Any
-) -> Column:
-    """An angle in rad, shown in degrees modulo ``period``: in cyclic colours where angles fill the
-    period, else about their mean, or nothing would be seen."""
-    made = Column(key, more.pop("header", key), label, group, np.asarray(values), **more)
-    made.kind, made.unit, made.factor, made.period = "angle", "°", float(np.degrees(1)), period
-    degrees = np.degrees(made.values.astype(float))
-    middle = float(circular.mean(degrees, period))
-    reach = robust_limits(np.abs(circular.wrap(degrees - middle, period)), 2.0)[1]
-    if np.isfinite(degrees).any() and reach < period / 10:
-        made.centre, made.cmap = middle, scene.look.diverging
-        made.low, made.high = middle - reach, middle + reach
-    else:
-        made.cmap, made.low, made.high = scene.look.cyclic, -period / 2, period / 2
-    return made
-
-
-def category(
-    key: str,
-    label: str,
-    group: str,
-    values: np.ndarray,
-    levels: Sequence[float],
-    names: Sequence[str],
-    **more: Any,
-) -> Column:
-    """One of several kinds; values that are none of the ``levels`` have no colour."""
-    made = Column(key, more.pop("header", key), label, group, np.asarray(values), **more)
-    made.kind = "category"
-    made.levels = [float(level) for level in levels]
-    made.names = [plain(name, LONGEST) for name in names]
-    made.colours = category_colours(len(made.levels))
-    return made
-
-
-def flag(key: str, label: str, group: str, values: np.ndarray, **more: Any) -> Column:
-    """Yes or no."""
-    return category(key, label, group, values, [1, 0], ["yes", "no"], truth_value=True, **more)
-
-
-def guessed(
-    key: str,
-    label: str,
-    group: str,
-    values: np.ndarray,
+def column_of(
+    quantity: Quantity,
     scene: Scene,
+    group: str = "",
     names: Sequence[str] | None = None,
-    **more: Any,
+    length: tuple[float, str] | None = None,
 ) -> Column:
-    """A quantity of which only its numbers are known: few whole numbers are kinds, with ``names``
-    from 0 if there are any; words are kinds by themselves; everything else is a scale."""
-    values = np.asarray(values)
-    if values.dtype.kind == "b":
-        return flag(key, label, group, values, **more)
-    if values.dtype.kind not in "iuf":
-        words, codes = np.unique(values.astype(str), return_inverse=True)
-        given = [str(word) for word in words]
-        return category(key, label, group, codes, range(len(given)), given, words=given, **more)
-    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    levels = np.unique(known)
-    whole = levels.size > 0 and bool((levels == np.round(levels)).all())
-    if whole and len(levels) <= MOST_CATEGORIES and values.dtype.kind != "f":
-        given = list(names or [])
-        said = [str(given[int(v)]) if 0 <= v < len(given) else f"{label} {int(v)}" for v in levels]
-        return category(key, label, group, values, levels.tolist(), said, **more)
-    return number(key, label, group, values, cmap=scene.look.colormap, **more)
+    """Show a quantity in the colours of its scale.
+
+    Parameters
+    ----------
+    quantity : of all sites.
+    scene : whose look it has.
+    group : among what it is offered; empty: its own group.
+    names : of its categories, if they have better ones than in the store.
+    length : factor to, and name of, the unit in which a length in pixels is shown.
+    """
+    look, limits = scene.look, quantity.limits
+    factor, unit = length if length and quantity.unit == "px" else (1.0, quantity.unit)
+    unit = plain(unit, _LONGEST_UNIT)
+    way = " ".join(filter(None, (quantity.modulo, quantity.way)))
+    label = plain(quantity.label, LONGEST) + (f" ({way})" if way else "")
+    made = Column(
+        f"{quantity.owner}/{quantity.key}" if quantity.owner else quantity.key,
+        quantity.column,
+        label,
+        group or quantity.group,
+        quantity.values,
+        unit,
+        cmap=look.spread if quantity.is_error else look.colormap,
+        low=limits.low * factor,
+        high=limits.high * factor,
+        factor=factor,
+    )
+    if quantity.scale == "categorical":
+        made.kind = "category"
+        made.levels = [float(level) for level in quantity.levels]
+        made.names = [plain(name, LONGEST) for name in names or quantity.meanings]
+        made.colours = category_colours(len(made.levels))
+        made.truth_value = quantity.values.dtype.kind == "b"
+        made.words = list(quantity.meanings) if quantity.worded else []
+    elif quantity.scale == "cyclic":
+        made.kind, made.period, made.cmap = "angle", quantity.period or 360.0, look.cyclic
+        if limits.centre is not None:
+            made.centre, made.cmap = limits.centre, look.diverging
+            made.low, made.high = limits.centre + limits.low, limits.centre + limits.high
+    elif quantity.scale == "diverging":
+        made.cmap = look.diverging
+    return made
+
+
+def columns_of(
+    found: Sequence[Quantity], scene: Scene, errors: str = "", **more: Any
+) -> list[Column]:
+    """Every quantity and its error; ``errors`` is the group of these, ``more`` as of
+    ``column_of``."""
+    columns = []
+    for quantity in found:
+        made = column_of(quantity, scene, **more)
+        columns.append(made)
+        if quantity.error is not None:
+            beside = column_of(quantity.error, scene, errors, length=more.get("length"))
+            made.error = beside.key
+            columns.append(beside)
+    return columns
 
 
 def narrow(values: np.ndarray) -> np.ndarray:

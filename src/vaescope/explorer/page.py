@@ -86,12 +86,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
     kinds = _small(scene, latents)
     behind = backdrop(scene, kinds[0] if kinds else None, rows)
     notes = list(behind.notes)
-    columns = [
-        *sites.place_columns(scene),
-        *sites.site_columns(scene),
-        *sites.patch_truth(scene, rows),
-        *sites.strain_columns(scene),
-    ]
+    columns = sites.columns(scene, rows)
     numbers = scene.sites["site"].values
     held = [ModelColumns(scene, v, _rows(numbers, v.latents["site"].values)) for v in scene.views]
     of_models = [model.columns() for model in held]
@@ -224,7 +219,7 @@ class _Members:
         note = "numbers of single members are rounded to a 65 000th of their range"
         if 2 * numbers <= ROUNDED:
             return cls(False, (), True, note)
-        few = ("content_", "angle", "class")
+        few = ("latent_", "angle", "class")
         chosen = [c for own in of_models for c in own if _begins(c, few)]
         if 2 * sites * sum(len(column.members) for column in chosen) <= 2 * ROUNDED:
             note += "; of members there are only latents, angle and class"

@@ -16,7 +16,7 @@ import xarray as xr
 from vaescope.explorer.pack import Blocks
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.scene import Scene
-from vaescope.figures.style import robust_limits
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 from vaescope.text import plain
 

@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from vaescope import circular
+from vaescope.figures.colours import signed
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.quantities import signed
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours, robust_limits
+from vaescope.figures.style import CATEGORIES, FAINT, INK, category_colours
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 from vaescope.text import percent, plain
 

@@ -8,7 +8,8 @@ from vaescope.figures.accuracy import label_name
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import INK, category_colours, robust_limits
+from vaescope.figures.style import INK, category_colours
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 from vaescope.text import percent
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from vaescope.figures import planes
 from vaescope.figures.accuracy import label_name
+from vaescope.figures.colours import Coloured
 from vaescope.figures.compared import (
     GAP,
     GROUP,
@@ -22,10 +23,10 @@ from vaescope.figures.compared import (
     name_of,
 )
 from vaescope.figures.panels import bare, micrograph, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, category_colours, robust_limits
+from vaescope.figures.style import FAINT, category_colours
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
@@ -138,7 +139,7 @@ def _cells(axes, cells: list[np.ndarray | None], label: np.ndarray, colours: lis
     from matplotlib.colors import ListedColormap
 
     values = np.where(label >= 0, label, np.nan).astype(float)
-    quantity = Quantity("label", values, ListedColormap(colours), -0.5, len(colours) - 0.5)
+    quantity = Coloured("label", values, ListedColormap(colours), -0.5, len(colours) - 0.5)
     polygons(axes, cells, quantity)
 
 

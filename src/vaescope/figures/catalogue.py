@@ -47,6 +47,7 @@ OfAModel = Callable[[Scene, ModelResults], FinishedFigure | None]
 
 OF_THE_DATA = (
     of_dataset.sites,
+    maps.of_sites,
     montage.patches,
     of_dataset.position_error,
     ensembles.class_numbers,

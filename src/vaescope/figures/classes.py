@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope.figures.colours import Coloured, of_model
 from vaescope.figures.montage import patch_bar, within_circle
 from vaescope.figures.panels import NARROWEST, RASTER_FROM, bare, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import category_colours, robust_limits
+from vaescope.figures.style import category_colours
+from vaescope.quantities import robust_limits, with_errors
 from vaescope.results import ModelResults
 
 
@@ -44,7 +45,7 @@ def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     axes.set_title("class of every site")
     bare(axes, scene)
     labels = view.values("consensus_class").astype(float)
-    quantity = Quantity("class", labels, ListedColormap(colours), -0.5, count - 0.5)
+    quantity = Coloured("class", labels, ListedColormap(colours), -0.5, count - 0.5)
     few = len(labels) < RASTER_FROM
     polygons(axes, scene.cells_of(view), quantity, edges="white" if few else None)
     scale_bar(axes, scene, wide)
@@ -84,9 +85,8 @@ def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + "; the number and share of its sites."
         + (f" {empty} of {count} classes stayed empty." if empty else "")
     )
-    sheet.behind.of_view(view, "class", view.values("consensus_class"))
-    if view.has("class_entropy"):
-        sheet.behind.of_view(view, "class entropy (nats)", view.values("class_entropy"))
+    for written in with_errors(q for q in of_model(view) if q.name == "consensus_class"):
+        sheet.behind.of_view(view, written.column, written.values)
     sheet.behind.view(view, "consensus_class", "class_patch", "class_decoded", "class_count")
     return sheet.drawn("classes", caption, view)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope.figures.colours import Coloured, of_model
 from vaescope.figures.montage import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, WARNING, robust_limits
+from vaescope.figures.style import CATEGORIES, FAINT, WARNING
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 
 _EXAMPLES = 7
@@ -41,9 +42,10 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sites=len(residual),
         notes=(f"{share:.1f} % explained", scene.frame_words),
     )
-    _keep(sheet, view, residual, explained)
-    quantity = quantities.sequential("residual (mean square ÷ noise)", residual, "cividis")
-    quantity.low = max(0.0, min(quantity.low, 1.0))
+    _keep(sheet, view)
+    low, top = robust_limits(residual)
+    low = max(0.0, min(low, 1.0))
+    quantity = Coloured("residual (mean square ÷ noise)", residual, "cividis", low, top)
     axes = sheet.axes(MARGIN, 0.27, wide, high)
     axes.set_title(quantity.label)
     bare(axes, scene)
@@ -89,7 +91,7 @@ def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sites=len(residual),
         notes=(f"{100 * float(np.mean(explained)):.1f} % explained",),
     )
-    _keep(sheet, view, residual, explained)
+    _keep(sheet, view)
     _distribution(sheet, residual, explained, MARGIN + 0.6)
     _worst(sheet, view, residual, MARGIN + 0.6)
     caption = (
@@ -100,10 +102,11 @@ def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     return sheet.drawn("criticism", caption, view)
 
 
-def _keep(sheet: Sheet, view: ModelResults, residual: np.ndarray, explained: np.ndarray) -> None:
+def _keep(sheet: Sheet, view: ModelResults) -> None:
     """The values drawn, for their table."""
-    sheet.behind.of_view(view, "residual", residual)
-    sheet.behind.of_view(view, "explained", explained.astype(int))
+    for quantity in of_model(view):
+        if quantity.name in ("residual", "explained"):
+            sheet.behind.of_view(view, quantity.column, quantity.values.astype(float))
     sheet.behind.view(view, "residual", "explained", "reconstruction")
     sheet.behind.store("patches.zarr", "patch")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope import quantities
+from vaescope.figures.colours import Coloured, length_scale, one_of
 from vaescope.figures.panels import (
     enlarge_marks,
     grid,
@@ -13,10 +15,10 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity, angle, content, length_scale
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, INK, category_colours, robust_limits
+from vaescope.figures.style import CATEGORIES, INK, category_colours
+from vaescope.quantities import TRUTH, robust_limits, with_errors
 from vaescope.results import ModelResults
 from vaescope.text import percent
 
@@ -69,12 +71,9 @@ def sites(scene: Scene) -> FinishedFigure:
         columnspacing=1.2,
     )
     enlarge_marks(legend)
-    for name in ("amplitude", "fit_quality", "score", "y_error", "x_error"):
-        if name in scene.sites:
-            unit = " (px)" if name.endswith("_error") else ""
-            values = scene.sites[name].values[scene.on_frame]
-            sheet.behind.of_scene(scene, name.replace("_", " ") + unit, values)
-    sheet.behind.of_scene(scene, "near the edge", edge)
+    for quantity in with_errors(quantities.of(scene.sites, scene.on_frame)):
+        if quantity.group != TRUTH:
+            sheet.behind.of_scene(scene, quantity.column, quantity.written)
     sheet.behind.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
         side = float(scene.patches.attrs["size"])
@@ -211,7 +210,7 @@ def thumbnail(scene: Scene) -> FinishedFigure:
     return FinishedFigure("thumbnail", "Thumbnail", "", figure)
 
 
-def _telling(scene: Scene) -> tuple[ModelResults, Quantity] | None:
+def _telling(scene: Scene) -> tuple[ModelResults, Coloured] | None:
     """The map that says most at a glance: classes, else angle, else the first latent."""
     for view in reversed(scene.views):
         if view.classes:
@@ -219,11 +218,9 @@ def _telling(scene: Scene) -> tuple[ModelResults, Quantity] | None:
 
             labels = view.values("consensus_class").astype(float)
             colours = ListedColormap(category_colours(view.classes))
-            return view, Quantity("class", labels, colours, -0.5, view.classes - 0.5)
-    for view in scene.views:
-        if view.has("consensus_angle"):
-            return view, angle(scene, view)
-    for view in scene.views:
-        if view.has("consensus_content"):
-            return view, content(scene, view, 0)
+            return view, Coloured("class", labels, colours, -0.5, view.classes - 0.5)
+    for name in ("consensus_angle", "consensus_content"):
+        for view in scene.views:
+            if (quantity := one_of(scene, view, name)) is not None:
+                return view, quantity
     return None

@@ -10,7 +10,8 @@ from vaescope.figures.accuracy import label_name
 from vaescope.figures.agreement import labels_of
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, INK, robust_limits
+from vaescope.figures.style import CATEGORIES, INK
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 
 _FEWEST_MODELS = 3

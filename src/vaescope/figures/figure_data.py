@@ -73,7 +73,7 @@ class Behind:
         self._of_sites(place, name, values)
 
     def _of_sites(self, place: Mapping[str, np.ndarray], name: str, values: np.ndarray):
-        named = {{"y": "y (px)", "x": "x (px)"}.get(k, k): v for k, v in place.items()}
+        named = {{"y": "y_px", "x": "x_px"}.get(k, k): v for k, v in place.items()}
         table = self.tables.setdefault("", Table(dict(named)))
         if table.rows != len(values):
             raise ValueError(f"{len(values)} values of {name} for {table.rows} sites")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.accuracy import contingency, matched, true_kinds
+from vaescope.figures.colours import Coloured
 from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import EMPTY, category_colours
@@ -50,9 +50,9 @@ def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     difference = ListedColormap([EMPTY, "#c1272d"])
     panels = (
-        (word, Quantity(word, true, colours, -0.5, count - 0.5)),
-        ("class, in the colour of its kind", Quantity("class", found, colours, -0.5, count - 0.5)),
-        ("where they differ", Quantity("differ", wrong, difference, -0.5, 1.5)),
+        (word, Coloured(word, true, colours, -0.5, count - 0.5)),
+        ("class, in the colour of its kind", Coloured("class", found, colours, -0.5, count - 0.5)),
+        ("where they differ", Coloured("differ", wrong, difference, -0.5, 1.5)),
     )
     cells = scene.cells_of(view)
     for column, (title, quantity) in enumerate(panels):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.figures.accuracy import label_name
+from vaescope.figures.colours import one_of
 from vaescope.figures.montage import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.quantities import angle
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
-from vaescope.figures.style import INK, OUTLINE, category_colours, robust_limits
+from vaescope.figures.style import INK, OUTLINE, category_colours
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
@@ -262,9 +263,8 @@ def _cross(axes, view: ModelResults, content: np.ndarray) -> None:
 def _by_angle(
     sheet: Sheet, axes, view: ModelResults, plane: np.ndarray, x: float, y: float
 ) -> None:
-    everywhere = ModelResults(view.name, view.latents, view.history, view.frame)
-    everywhere.on_frame = np.arange(view.latents.sizes["site"])
-    quantity = angle(sheet.scene, everywhere)
+    quantity = one_of(sheet.scene, view, "consensus_angle", everywhere=True)
+    assert quantity is not None
     marks = axes.scatter(
         *plane.T,
         c=quantity.values,

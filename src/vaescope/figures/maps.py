@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope import quantities
+from vaescope.figures.colours import Coloured, coloured, of_model, side
 from vaescope.figures.panels import Way, grid, image_panel, panel
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
+from vaescope.quantities import Quantity
 from vaescope.results import ModelResults
 
-_LATENTS = 4  # more panels than that would be too small to read
+_PARTS = 4  # of one variable: more panels than that would be too small to read
+_TENSOR = "component"  # the axis of strains
 
 _WAYS = {
     "points": "Each mark is a site, drawn on the image.",
@@ -24,25 +28,41 @@ _WAYS = {
 _TITLES = {"points": "sites on the image", "cells": "Voronoi cells", "windows": "window by window"}
 
 
-def parts(scene: Scene, view: ModelResults) -> list[Quantity]:
-    """Angle, x offset, y offset and latents: those that the model has."""
-    found = []
-    if view.has("consensus_angle"):
-        found.append(quantities.angle(scene, view))
-    if view.has("consensus_offset"):
-        found += [quantities.offset(scene, view, axis) for axis in (1, 0)]
-    if view.has("consensus_content"):
-        for latent in range(min(view.latents.sizes["latent"], _LATENTS)):
-            found.append(quantities.content(scene, view, latent))
-    return found
+def mapped(scene: Scene, view: ModelResults) -> list[Coloured]:
+    """What a model says there is at the sites, but for strain and classes, which have figures of
+    their own."""
+    own = [q for q in of_model(view) if q.mapped and q.name not in scene.sites.variables]
+    own = [q for q in own if q.dim != _TENSOR and q.scale != "categorical"]
+    few = [q for k, q in enumerate(own) if sum(p.name == q.name for p in own[:k]) < _PARTS]
+    return coloured(scene, few)
+
+
+def of_sites(scene: Scene) -> FinishedFigure | None:
+    """What is known of the sites themselves before any model, if that is more than their fit."""
+    found = [q for q in quantities.of(scene.sites, scene.on_frame) if q.mapped]
+    if not found:
+        return None
+    where = grid(scene, len(found))
+    sheet = Sheet(
+        scene,
+        "Quantities of the sites",
+        where.height,
+        width=where.width,
+        sites=len(scene.on_frame),
+        notes=(scene.frame_words,),
+    )
+    for index, quantity in enumerate(coloured(scene, found)):
+        panel(sheet, where, index, None, quantity, "cells")
+    sheet.behind.store("sites.zarr", *dict.fromkeys(q.name for q in found))
+    return sheet.drawn("site-maps", "; ".join(q.meaning for q in found) + ".")
 
 
 def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
-    """The image and, on its sites, angle, offsets and latents."""
-    mapped = parts(scene, view)
-    if not mapped or (way == "points" and scene.windows):
+    """The image and, on its sites, all that the model says there is."""
+    shown = mapped(scene, view)
+    if not shown or (way == "points" and scene.windows):
         return None  # windows lie side by side: marks would show gaps that there are not
-    where = grid(scene, 1 + len(mapped))
+    where = grid(scene, 1 + len(shown))
     sheet = Sheet(
         scene,
         "What varies where: " + _TITLES["windows" if scene.windows else way],
@@ -53,7 +73,7 @@ def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
         notes=(angle_note(view), scene.frame_words),
     )
     image_panel(sheet, where, 0)
-    for index, quantity in enumerate(mapped, start=1):
+    for index, quantity in enumerate(shown, start=1):
         panel(sheet, where, index, view, quantity, way)
     caption = (
         "Consensus of the ensemble at every site: the turn of the local unit (counter-clockwise),"
@@ -69,17 +89,17 @@ def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
     caption += (
         _WAYS["windows" if scene.windows else way] + " Colours stop at the outermost 1 % of sites."
     )
-    sheet.behind.view(view, "consensus_angle", "consensus_offset", "consensus_content")
+    sheet.behind.view(view, *_names(shown))
     name = "maps-points" if way == "points" else "maps-cells"
     return sheet.drawn(name, caption, view)
 
 
 def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Local strain of the units, component by component."""
-    if not view.has("consensus_strain"):
+    shown = coloured(scene, [q for q in of_model(view) if q.mapped and q.dim == _TENSOR])
+    if not shown:
         return None
-    mapped = [quantities.strain(scene, view, component) for component in range(3)]
-    where = grid(scene, len(mapped))
+    where = grid(scene, len(shown))
     sheet = Sheet(
         scene,
         "Local strain of the units",
@@ -89,23 +109,23 @@ def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sites=len(view.on_frame),
         notes=(scene.frame_words,),
     )
-    for index, quantity in enumerate(mapped):
+    for index, quantity in enumerate(shown):
         panel(sheet, where, index, view, quantity, "cells")
     caption = (
         "Symmetric part of the deformation that carries the model's unit onto the patch, relative"
         " to the model's own unit, in per cent; xx along the rows of the image, yy along its"
         " columns."
     )
-    sheet.behind.view(view, "consensus_strain")
+    sheet.behind.view(view, *_names(shown))
     return sheet.drawn("strain", caption, view)
 
 
 def uncertainty(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Where the members of the ensemble disagree."""
-    mapped = [q for q in quantities.spreads(scene, view) if np.isfinite(q.values).any()]
-    if not mapped:
+    shown = [c for c in spreads(scene, view) if np.isfinite(c.values).any()]
+    if not shown:
         return None
-    where = grid(scene, len(mapped))
+    where = grid(scene, len(shown))
     sheet = Sheet(
         scene,
         "How sure it is: disagreement between the members",
@@ -115,21 +135,54 @@ def uncertainty(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sites=len(view.on_frame),
         notes=(angle_note(view), scene.frame_words),
     )
-    for index, quantity in enumerate(mapped):
+    for index, quantity in enumerate(shown):
         panel(sheet, where, index, view, quantity, "cells")
-    medians = ", ".join(_median(quantity) for quantity in mapped)
+    medians = ", ".join(_median(quantity) for quantity in shown)
     caption = (
         f"Spread of the {view.members} members, trained from different seeds, about their"
         f" consensus at each site. Medians: {medians}. Bright sites depend on the seed and should"
         " not be read as structure."
     )
-    sheet.behind.view(
-        view, "angle_spread", "content_spread", "offset_spread", "strain_spread", "class_entropy"
-    )
+    sheet.behind.view(view, *_names(shown))
     return sheet.drawn("uncertainty", caption, view)
 
 
-def _median(quantity: Quantity) -> str:
+def _median(quantity: Coloured) -> str:
     name, _, unit = quantity.label.rstrip(")").partition(" (")
     gap = "" if unit == "°" else " "
     return f"{name} {np.nanmedian(quantity.values):.3g}{gap}{unit}".strip()
+
+
+def spreads(scene: Scene, view: ModelResults) -> list[Coloured]:
+    """How far the members of the ensemble disagree at each site: of every variable, all parts
+    together."""
+    of_variable: dict[str, list[Quantity]] = {}
+    for quantity in of_model(view):
+        if quantity.error is not None and quantity.owner:
+            of_variable.setdefault(quantity.name, []).append(quantity)
+    found = []
+    for parts in of_variable.values():
+        errors = [q.error for q in parts if q.error is not None]
+        even = [
+            replace(q, values=q.values * side(scene, q)) if q.unit == "px" else q for q in errors
+        ]
+        (drawn,) = coloured(scene, [_together(parts, even)])
+        found.append(replace(drawn, quantity=_together(parts, errors)))
+    return found
+
+
+def _together(parts: list[Quantity], errors: list[Quantity]) -> Quantity:
+    """The error of a variable: that of its one part, or the root of the sum of all squares."""
+    if len(errors) == 1:
+        return errors[0]
+    part = f"_{errors[0].part}_"
+    values = np.sqrt(np.sum([np.square(error.values) for error in errors], axis=0))
+    words = " ".join(errors[0].label.replace(parts[0].part, "", 1).split())
+    return replace(
+        errors[0], key=errors[0].key.replace(part, "_", 1), label=words, values=values, part=""
+    )
+
+
+def _names(shown: list[Coloured]) -> list[str]:
+    """The variables behind what is drawn."""
+    return list(dict.fromkeys(c.quantity.name for c in shown if c.quantity is not None))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope.figures.colours import Coloured
 from vaescope.figures.montage import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, INK, MISSING, category_colours, robust_limits
+from vaescope.figures.style import FAINT, INK, MISSING, category_colours
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 
 _SIDE = 0.62  # inches of a picture
@@ -55,7 +56,7 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         bare(place, scene)
         own = view.values("mode").astype(float)
         own[(own < 0) | (own >= count)] = np.nan
-        quantity = Quantity("mode", own, ListedColormap(colours), -0.5, count - 0.5)
+        quantity = Coloured("mode", own, ListedColormap(colours), -0.5, count - 0.5)
         polygons(place, scene.cells_of(view), quantity)
         scale_bar(place, scene, wide)
     limits = robust_limits(patches, 0.5)
@@ -168,7 +169,7 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         x, y = MARGIN + column * pitch_x, 0.42 + row * pitch_y
         axes = sheet.axes(x, y, wide, high)
         bare(axes, scene)
-        shown = Quantity("share of the members", probability[:, k], "viridis", 0, 1)
+        shown = Coloured("share of the members", probability[:, k], "viridis", 0, 1)
         marks = polygons(axes, scene.cells_of(view), shown)
         kept = k in left
         told = f"stability {stability[k]:.2f}" if used[k] else "used by no member"

@@ -8,7 +8,8 @@ from vaescope.figures import accuracy
 from vaescope.figures.panels import round_length
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, INK, robust_limits
+from vaescope.figures.style import FAINT, INK
+from vaescope.quantities import robust_limits
 
 _ACROSS = 12
 _ROWS = 6

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vaescope.figures import quantities
+from vaescope.figures.colours import Coloured, one_of
 from vaescope.figures.panels import (
     COLOUR,
     RASTER_FROM,
@@ -18,7 +18,6 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import MISSING, category_colours
@@ -52,13 +51,13 @@ class CategoryColours:
         """Those of the other figures of the model."""
         return category_colours(self.shown)
 
-    def quantity(self, view: ModelResults) -> Quantity:
+    def quantity(self, view: ModelResults) -> Coloured:
         """The kind of every site of the drawn frame, or of all; of what has no colour, NaN."""
         from matplotlib.colors import ListedColormap
 
         label = self.label[view.on_frame].astype(float)
         label[label >= self.shown] = np.nan
-        return Quantity(self.what, label, ListedColormap(self.colours), -0.5, self.shown - 0.5)
+        return Coloured(self.what, label, ListedColormap(self.colours), -0.5, self.shown - 0.5)
 
 
 def kinds_of(view: ModelResults) -> CategoryColours | None:
@@ -102,7 +101,7 @@ def frames_angle(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         view,
         "frames-angle",
         "Angle over time",
-        quantities.angle,
+        lambda s, v: one_of(s, v, "consensus_angle"),
         "The turn of every site's surroundings, counter-clockwise, at five times of the movie; all"
         " share one scale of colours.",
     )
@@ -117,7 +116,7 @@ def frames_latent(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         view,
         "frames-latent-1",
         "Latent 1 over time",
-        lambda s, v: quantities.content(s, v, 0),
+        lambda s, v: one_of(s, v, "consensus_content"),
         "Latent 1 of every site at five times of the movie; all share one scale of colours.",
     )
 
@@ -127,7 +126,7 @@ def _frames(
     view: ModelResults,
     name: str,
     title: str,
-    of: Callable[[Scene, ModelResults], Quantity],
+    of: Callable[[Scene, ModelResults], Coloured | None],
     caption: str,
     kinds: CategoryColours | None = None,
 ) -> FinishedFigure | None:
@@ -135,6 +134,7 @@ def _frames(
     if not scene.moving:
         return None
     whole = of(scene, replace(view, frame=None))
+    assert whole is not None
     frame = view.latents["frame"].values
     shown = np.unique(np.linspace(0, scene.frames - 1, _SHOWN).round().astype(int))
     where = _closer(grid(scene, len(shown) + 1))
@@ -171,8 +171,10 @@ def _frames(
         " patch."
     )
     every = replace(view, frame=None)
-    in_shown = np.where(np.isin(frame, shown), whole.values, np.nan)
-    sheet.behind.of_view(every, whole.label, in_shown)
+    written = whole.quantity
+    header, values = (written.column, written.values) if written else (whole.label, whole.values)
+    in_shown = np.where(np.isin(frame, shown), values, np.nan)
+    sheet.behind.of_view(every, header, in_shown)
     parts = {"frames-angle": "consensus_angle", "frames-latent-1": "consensus_content"}
     sheet.behind.view(view, parts.get(name, "consensus_class"))
     if kinds is not None and view.movie is not None and "kind" in view.movie:

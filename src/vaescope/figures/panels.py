@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vaescope.figures.quantities import Quantity, length_scale
+from vaescope.figures.colours import Coloured, length_scale
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Sheet
-from vaescope.figures.style import EMPTY, INK, MISSING, robust_limits
+from vaescope.figures.style import EMPTY, INK, MISSING
+from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
@@ -92,22 +93,29 @@ def micrograph(axes: Axes, scene: Scene, *, faint: bool = False) -> None:
 
 
 def panel(
-    sheet: Sheet, where: Grid, index: int, view: ModelResults, quantity: Quantity, way: Way
+    sheet: Sheet, where: Grid, index: int, view: ModelResults | None, quantity: Coloured, way: Way
 ) -> Axes:
-    """Map one quantity on the sites of a model."""
+    """Map one quantity on the sites of a model, or on all sites."""
     scene = sheet.scene
     x, y, width, height = where.place(index)
     axes = sheet.axes(x, y, width, height)
     axes.set_title(quantity.label)
     if way == "points":
         micrograph(axes, scene, faint=True)
-        marks = points(axes, scene, view.positions, quantity, width)
+        positions = scene.positions if view is None else view.positions
+        marks = points(axes, scene, positions, quantity, width)
     else:
         bare(axes, scene)
-        marks = polygons(axes, scene.cells_of(view), quantity)
+        cells = scene.cells if view is None else scene.cells_of(view)
+        marks = polygons(axes, cells, quantity)
     colour_bar(sheet, marks, quantity, x + width + 0.08, y, height)
     scale_bar(axes, scene, width)
-    sheet.behind.of_view(view, quantity.label, quantity.values)
+    written = quantity.quantity
+    assert written is not None
+    if view is None:
+        sheet.behind.of_scene(scene, written.column, written.written)
+    else:
+        sheet.behind.of_view(view, written.column, written.written)
     return axes
 
 
@@ -128,7 +136,7 @@ def mark_size(scene: Scene, panel_width: float) -> float:
     return float(np.clip(diameter, 1.0, 11.0) ** 2)
 
 
-def points(axes: Axes, scene: Scene, positions: np.ndarray, quantity: Quantity, panel_width: float):
+def points(axes: Axes, scene: Scene, positions: np.ndarray, quantity: Coloured, panel_width: float):
     """Sites as points coloured by a quantity; grey where it is not known."""
     values, known = quantity.values, np.isfinite(quantity.values)
     many = len(values) > RASTER_FROM
@@ -146,7 +154,7 @@ def points(axes: Axes, scene: Scene, positions: np.ndarray, quantity: Quantity, 
 
 
 def polygons(
-    axes: Axes, cells: list[np.ndarray | None], quantity: Quantity, edges: str | None = None
+    axes: Axes, cells: list[np.ndarray | None], quantity: Coloured, edges: str | None = None
 ):
     """Voronoi cells coloured by a quantity; grey where it is not known."""
     from matplotlib.collections import PolyCollection
@@ -180,7 +188,7 @@ def enlarge_marks(legend: Legend) -> None:
             handle.set_sizes([27])  # type: ignore[attr-defined]
 
 
-def colour_bar(sheet: Sheet, marks, quantity: Quantity, x: float, y: float, height: float) -> None:
+def colour_bar(sheet: Sheet, marks, quantity: Coloured, x: float, y: float, height: float) -> None:
     """A slim colour bar beside a panel; its unit stands in the panel's title."""
     tall = min(height, 2.6)
     bar = sheet.axes(x, y, 0.1, tall)

@@ -22,7 +22,8 @@ from vaescope.figures.compared import (
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import MISSING, OUTLINE, robust_limits
+from vaescope.figures.style import MISSING, OUTLINE
+from vaescope.quantities import robust_limits
 from vaescope.scores import comparison
 from vaescope.scores.ground_truth import Angle
 

@@ -8,8 +8,9 @@ from vaescope import circular
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
+from vaescope.figures.style import CATEGORIES, FAINT, INK
 from vaescope.judge.scan import COLUMN, ROW, Shares, from_attribute
+from vaescope.quantities import robust_limits
 
 _MAPS = ("strain xx", "strain yy", "x along y", "y along x")
 _WORDS = {"x along y": "slant of rows, ∂x/∂y", "y along x": "slant of columns, ∂y/∂x"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope import circular
-from vaescope.figures import quantities
+from vaescope import circular, quantities
+from vaescope.figures.colours import Coloured
 from vaescope.figures.panels import (
     BAR,
     RASTER_FROM,
@@ -15,10 +15,10 @@ from vaescope.figures.panels import (
     polygons,
     scale_bar,
 )
-from vaescope.figures.quantities import Quantity
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, INK, robust_limits
+from vaescope.figures.style import CATEGORIES, FAINT, INK
+from vaescope.quantities import STRAIN, Quantity, robust_limits
 from vaescope.text import plain
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
@@ -34,12 +34,10 @@ def maps(scene: Scene) -> FinishedFigure | None:
     turn = np.rad2deg(_values(scene, "rotation"))
     turn = circular.wrap(turn, 360 / int(scene.strain.attrs["fold"]))
     look = scene.look.diverging
-    shared = quantities.diverging("strain (%)", strain.ravel(), look)
-    turned = quantities.diverging("rotation (°)", turn.ravel(), look)
-    for quantity, values in ((shared, strain), (turned, turn)):
-        # An interface or a distorted edge of the scan must not pale all the rest.
-        reach = robust_limits(np.abs(values), _OUTERMOST)[1] or 1.0
-        quantity.low, quantity.high = -reach, reach
+    # An interface or a distorted edge of the scan must not pale all the rest.
+    most, far = (robust_limits(np.abs(v), _OUTERMOST)[1] or 1.0 for v in (strain, turn))
+    shared = Coloured("strain (%)", strain.ravel(), look, -most, most)
+    turned = Coloured("rotation (°)", turn.ravel(), look, -far, far)
     sheet = _sheet(scene, "Strain and rotation of the lattice", strain, turn, shared, turned)
     sizes = [int(scene.strain["reference"].values.sum()), scene.strain.sizes["site"]]
     caption = (
@@ -51,7 +49,7 @@ def maps(scene: Scene) -> FinishedFigure | None:
         + _methods_in_words(scene)
         + f" Grey: not known. Colours stop at the outermost {_OUTERMOST:g} % of sites."
     )
-    _keep(sheet, strain, turn, "", ("strain", "rotation"))
+    _keep(sheet, _drawn(scene))
     return sheet.drawn("strain-maps", caption)
 
 
@@ -61,11 +59,9 @@ def errors(scene: Scene) -> FinishedFigure | None:
         return None
     strain = 100 * _values(scene, "strain_error")
     turn = np.rad2deg(_values(scene, "rotation_error"))
-    shared = quantities.sequential("%", strain.ravel(), scene.look.spread, from_zero=True)
-    turned = quantities.sequential("°", turn.ravel(), scene.look.spread, from_zero=True)
-    shared.high, turned.high = (
-        robust_limits(values, 5.0)[1] * 1.15 or 1.0 for values in (strain, turn)
-    )
+    most, far = (robust_limits(values, 5.0)[1] * 1.15 or 1.0 for values in (strain, turn))
+    shared = Coloured("%", strain.ravel(), scene.look.spread, 0.0, most)
+    turned = Coloured("°", turn.ravel(), scene.look.spread, 0.0, far)
     sheet = _sheet(scene, "Standard errors of strain and rotation", strain, turn, shared, turned)
     widened = float(np.max(scene.strain.attrs["position_errors_widened"]))
     rows = float(np.max(scene.strain.attrs["scan_noise"]))
@@ -82,22 +78,21 @@ def errors(scene: Scene) -> FinishedFigure | None:
         " floor of the spectrum, those of a model from"
         " its posterior and the spread of its members."
     )
-    _keep(sheet, strain, turn, "error of ", ("strain_error", "rotation_error"))
+    _keep(sheet, [q.error for q in _drawn(scene) if q.error is not None])
     return sheet.drawn("strain-errors", caption)
 
 
-def _keep(
-    sheet: Sheet, strain: np.ndarray, turn: np.ndarray, what: str, variables: tuple[str, str]
-) -> None:
-    """The values drawn, (method, site, component) and (method, site), for their table."""
-    scene = sheet.scene
+def _drawn(scene: Scene) -> list[Quantity]:
+    """Strain and rotation of the drawn frame, by every method."""
     assert scene.strain is not None
-    for k, name in enumerate(str(method) for method in scene.strain["method"].values):
-        for part, component in enumerate(_COMPONENTS):
-            label = f"{name}: {what}strain {component} (%)"
-            sheet.behind.of_scene(scene, label, strain[k][:, part])
-        sheet.behind.of_scene(scene, f"{name}: {what}rotation (°)", turn[k])
-    sheet.behind.store("strain.zarr", *variables)
+    return [q for q in quantities.of(scene.strain, scene.on_frame) if q.group == STRAIN]
+
+
+def _keep(sheet: Sheet, drawn: list[Quantity]) -> None:
+    """The values drawn, for their table."""
+    for quantity in drawn:
+        sheet.behind.of_scene(sheet.scene, quantity.column, quantity.values)
+    sheet.behind.store("strain.zarr", *dict.fromkeys(quantity.name for quantity in drawn))
 
 
 def truth(scene: Scene) -> FinishedFigure | None:
@@ -189,8 +184,8 @@ def _sheet(
     title: str,
     strain: np.ndarray,
     turn: np.ndarray,
-    shared: Quantity,
-    turned: Quantity,
+    shared: Coloured,
+    turned: Coloured,
 ) -> Sheet:
     """One row for each method: xx, yy, xy with one colour bar, rotation with its own."""
     assert scene.strain is not None
@@ -216,7 +211,7 @@ def _sheet(
         for part in range(4):
             quantity = turned if part == 3 else shared
             values = turn[k] if part == 3 else strain[k][:, part]
-            drawn = Quantity(quantity.label, values, quantity.cmap, quantity.low, quantity.high)
+            drawn = Coloured(quantity.label, values, quantity.cmap, quantity.low, quantity.high)
             axes = sheet.axes(x, y, wide, high)
             label = "rotation (°)" if part == 3 else f"strain {_COMPONENTS[part]} (%)"
             axes.set_title(label, size=8.5, pad=3)

@@ -1,4 +1,4 @@
-"""The look of the figures: style sheet, colour maps, robust colour limits."""
+"""The look of the figures: style sheet, colour maps."""
 
 from __future__ import annotations
 
@@ -49,16 +49,3 @@ def category_colours(count: int) -> list[str]:
         lightening = 1 - 0.55 ** (index // len(CATEGORIES))
         colours.append(to_hex(tuple(base + (1 - base) * lightening)))
     return colours
-
-
-def robust_limits(values: np.ndarray, percent: float = 1.0) -> tuple[float, float]:
-    """Limits leaving out ``percent`` % of the values on each side; finite and never equal."""
-    finite = np.asarray(values, dtype=float)
-    finite = finite[np.isfinite(finite)]
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(finite, [percent, 100 - percent]))
-    smallest = max(abs(low), abs(high), 1e-12) * 1e-6
-    if high - low < smallest:
-        low, high = low - max(smallest, 1e-9), high + max(smallest, 1e-9)
-    return low, high

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import circular
+from vaescope import circular, quantities
+from vaescope.quantities import Quantity
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -167,27 +168,28 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
 
 
 def of_latents(latents: xr.Dataset) -> dict[str, Shares]:
-    """Shares of angle, offsets, latents and classes of a model (``latents.zarr``).
+    """Shares of every quantity that is mapped on the sites of a model (``latents.zarr``), by label.
 
     Empty where sites are no places of an image.
     """
     if not {"x", "y", "frame"} <= set(map(str, latents.variables)):
         return {}
     position = np.stack([latents["x"].values, latents["y"].values], 1).astype(float)
-    maps: dict[str, np.ndarray] = {}
-    if "consensus_angle" in latents:
-        phase = latents["consensus_angle"].values * int(latents.attrs.get("symmetry", 1))
-        maps["angle"] = np.stack([np.cos(phase), np.sin(phase)], 1)
-    if "consensus_offset" in latents:
-        offset = latents["consensus_offset"].values
-        maps |= {"x offset": offset[:, 1], "y offset": offset[:, 0]}
-    content = latents["consensus_content"].values
-    maps |= {f"latent {k + 1}": content[:, k] for k in range(content.shape[1])}
-    if "consensus_class" in latents:
-        label = latents["consensus_class"].values.astype(int)
-        maps["class"] = np.eye(label.max(initial=0) + 1)[label]
     spacing = float(latents.attrs.get("spacing", np.nan))
+    maps = {q.label: _parts(q) for q in quantities.of(latents) if q.mapped}
     return _all(maps, position, spacing, latents["frame"].values.astype(int))
+
+
+def _parts(quantity: Quantity) -> np.ndarray:
+    """A quantity as numbers whose variance counts: of what repeats, cosine and sine; of categories,
+    whether it is each of them."""
+    if quantity.scale == "cyclic":
+        assert quantity.period is not None
+        phase = 2 * np.pi / quantity.period * quantity.values
+        return np.stack([np.cos(phase), np.sin(phase)], 1)
+    if quantity.scale == "categorical":
+        return (quantity.values[:, None] == np.array(quantity.levels)).astype(float)
+    return quantity.values
 
 
 def as_attribute(found: Mapping[str, Shares]) -> dict[str, dict[str, float]]:

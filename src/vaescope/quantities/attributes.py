@@ -18,7 +18,7 @@ SCALES: tuple[Scale, ...] = ("sequential", "diverging", "cyclic", "categorical")
 
 POSE, LATENTS, CLASSES, OTHER = "Pose", "Latents", "Classes and modes", "Other quantities"
 SITE, STRAIN = "Site", "Strain of the lattice"
-FIT, CRITICISM, TRUTH = "Fit of the site", "How well it is explained", "Truth"
+FIT, CRITICISM, TRUTH = "How it was found", "How well it is explained", "Truth"
 GROUPS = (SITE, POSE, LATENTS, CLASSES, OTHER, STRAIN, FIT, CRITICISM, TRUTH)
 """What quantities are about, in the order in which they are offered."""
 DIAGNOSTIC = (FIT, CRITICISM, TRUTH)

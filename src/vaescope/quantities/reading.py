@@ -101,13 +101,14 @@ class _Reader:
             return TRUTH
         if dims & set(_BY):
             return STRAIN if "method" in dims else OTHER
-        if "model" not in self.dataset.attrs or name in self.dataset.coords:
+        agreed = name.startswith(_AGREED)
+        if not agreed and ("model" not in self.dataset.attrs or name in self.dataset.coords):
             return SITE
         if "latent" in dims:
             return LATENTS
         if "class" in dims or values.dtype.kind in "iu":
             return CLASSES
-        return POSE if name.startswith(_AGREED) else OTHER
+        return POSE if agreed else OTHER
 
     def _places(self, name: str) -> list[dict[str, int]]:
         """Indices along all axes but that of the sites; x comes before y."""
@@ -122,7 +123,7 @@ class _Reader:
         array = self.dataset[name]
         attrs = array.attrs
         dim = next((d for d in place if d in _PARTS), "")
-        part = str(self.dataset[dim].values[place[dim]]) if dim else ""
+        part = self._part(dim, place[dim]) if dim else ""
         by = next((str(self.dataset[d].values[place[d]]) for d in place if d in _BY), "")
         values, words = _codes(np.asarray(array.isel(place).values))
         values = values if self.rows is None else values[self.rows]
@@ -157,13 +158,18 @@ class _Reader:
             valid=(attrs["valid_min"], attrs["valid_max"]) if "valid_max" in attrs else None,
         )
 
+    def _part(self, dim: str, index: int) -> str:
+        if dim in self.dataset.coords:
+            return str(self.dataset[dim].values[index])
+        return str(index + 1 if dim == "latent" else index)
+
     def _error(self, quantity: Quantity, name: str, place: dict[str, int]) -> Quantity:
         made = self._quantity(
             name, {d: k for d, k in place.items() if d in self.dataset[name].dims}
         )
         bare = _bare(quantity.name)
         made = replace(
-            made, scale="sequential", is_error=True, declared=False, period=None, levels=(),
+            made, scale="sequential", is_error=True, way="", declared=False, period=None, levels=(),
             owner=quantity.owner, group=quantity.group,
         )  # fmt: skip
         kind = name.removeprefix(f"{bare}_")

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from vaescope.figures.quantities import readable_unit
 from vaescope.judge.scan import Shares
 from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
 from vaescope.results.facts import Score
 from vaescope.sites.kinds import kind_of
+from vaescope.text import readable_unit
 
 
 def number(value: Any, digits: int = 3) -> str:

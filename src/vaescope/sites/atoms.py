@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.quantities import attributes
+from vaescope.quantities import FIT, Scale, attributes
 from vaescope.read import chosen
 from vaescope.sites.matching import score_against_truth
 from vaescope.sites.search import Detection, find_atoms
@@ -72,19 +72,31 @@ def every_atom(
 
 def _columns(found: Detection, signal: str) -> dict[str, Column]:
     """The columns of found atoms; ``signal`` is the unit of the image."""
-    about = attributes
+
+    def of_fit(words: str, units: str, scale: Scale = "sequential") -> dict[str, Any]:
+        return attributes(words, units, scale, group=FIT)
+
     return {
-        "frame": (found.frame, about("frame", "1")),
-        "y": (found.y, about("row", "px", error="y_error")),
-        "x": (found.x, about("column", "px", error="x_error")),
-        "amplitude": (found.amplitude, about("height of the site over its background", signal)),
-        "width": (found.width, about("standard deviation of the site's image", "px")),
-        "background": (found.background, about("background of the site", signal)),
-        "y_error": (found.y_error, about("standard error of y", "px")),
-        "x_error": (found.x_error, about("standard error of x", "px")),
-        "fit_quality": (found.quality, about("1 - residual variance / variance", "1")),
-        "score": (found.score, about("score of the detector (a strong site has about 1)", "1")),
-        **{name: (values, about(_MORE[name], "1")) for name, values in found.more.items()},
+        "frame": (found.frame, attributes("frame", "1")),
+        "y": (found.y, attributes("row", "px", error="y_error")),
+        "x": (found.x, attributes("column", "px", error="x_error")),
+        "amplitude": (found.amplitude, of_fit("amplitude over the background", signal)),
+        "width": (found.width, of_fit("width (standard deviation) of the image of the site", "px")),
+        "background": (found.background, of_fit("background of the site", signal)),
+        "y_error": (found.y_error, attributes("standard error of y", "px")),
+        "x_error": (found.x_error, attributes("standard error of x", "px")),
+        "fit_quality": (
+            found.quality,
+            of_fit("fit quality (1 - residual variance / variance)", "1"),
+        ),
+        "score": (found.score, of_fit("score of the detector (a strong site has about 1)", "1")),
+        **{
+            name: (
+                values,
+                of_fit(_MORE[name], "1", "categorical" if name == "species" else "sequential"),
+            )
+            for name, values in found.more.items()
+        },
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
-from vaescope.quantities import attributes
+from vaescope.quantities import FIT, attributes
 from vaescope.sites.settings import GAP, STEP
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def add_tracks(
     length = np.bincount(track)[track]
     about = attributes("track: the same atom in several frames", "1")
     found["track"] = ("site", track, about)
-    found["track_length"] = ("site", length, attributes("sites of the track", "1"))
+    about = attributes("sites of the track", "1", "sequential", group=FIT)
+    found["track_length"] = ("site", length, about)
     about = attributes("drift of the whole frame since the first", "px")
     found["drift"] = (("time", "axis"), moved, about)
     found = found.assign_coords(axis=["y", "x"], time=image["time"])

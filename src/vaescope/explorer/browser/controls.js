@@ -45,7 +45,7 @@ function axisColumns(model) {
 
 /** What stands beside the first latent: the second, or else what tells most of a site. */
 function secondAxis(axes) {
-  const latent = axes.find((column) => /\/content_[2-9]$/.test(column.key));
+  const latent = axes.find((column) => /\/latent_[2-9]$/.test(column.key));
   const telling = ["angle", "residual", "fit_quality", "amplitude"];
   const other = telling.map((name) => axes.find((column) => column.key.split("/").pop() === name));
   return latent ?? other.find(Boolean) ?? axes[axes.length - 1];
@@ -66,7 +66,7 @@ function firstColour(model) {
   const columns = colourable(model);
   return (
     columns.find((column) => /\/class$/.test(column.key))
-    ?? columns.find((column) => /\/content_1$/.test(column.key))
+    ?? columns.find((column) => /\/latent_1$/.test(column.key))
     ?? columns.find((column) => column.key === "fit_quality")
     ?? columns[0]
   );

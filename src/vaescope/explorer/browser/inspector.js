@@ -55,7 +55,7 @@ function isTold(column, errors) {
   if (errors.has(column.key) || column.key === "site") return false;
   if (column.key === "frame" && facts.backdrop.picture_of.length < 2) return false;
   if (/class_probability_|_physical$/.test(column.key)) return false;
-  return column.group !== "Strain of the lattice" || column.key.startsWith("neighbours");
+  return column.group !== "Strain of the lattice" || /_neighbours(_|$)/.test(column.key);
 }
 
 async function valueWords(column, site, model, member) {

@@ -85,7 +85,7 @@ async function selectedTable(chosen, model, member) {
   if (model && member >= 0) {
     for (const entry of model.of_members[member]) {
       const column = model.columns.find((found) => found.key === entry.key);
-      const header = `${model.name}.member-${model.members[member]}.${column.member_header}`;
+      const header = `${model.name}_member_${model.members[member]}_${column.member_header}`;
       columns.push({ column, header, values: openColumn(column, model, member) });
     }
   }

@@ -1,0 +1,143 @@
+"""How a quantity of a site is coloured: values, unit and limits as they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope import circular, quantities
+from vaescope.figures.scene import Scene
+from vaescope.figures.style import category_colours
+from vaescope.quantities import Quantity, robust_limits
+from vaescope.results import ModelResults
+from vaescope.text import readable_unit
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap, Normalize
+
+
+@dataclass
+class Coloured:
+    """One value per site, ready to be drawn.
+
+    ``label`` has the unit in it; ``quantity`` is what is written beside the figure, if that is one.
+    """
+
+    label: str
+    values: np.ndarray  # (site,)
+    cmap: str | Colormap
+    low: float
+    high: float
+    ticks: list[float] | None = None
+    quantity: Quantity | None = None
+
+    @property
+    def norm(self) -> Normalize:
+        """Colour limits as matplotlib takes them."""
+        from matplotlib.colors import Normalize
+
+        return Normalize(self.low, self.high)
+
+    @property
+    def extend(self) -> str:
+        """Which ends of the colour bar stand for values beyond it."""
+        finite = self.values[np.isfinite(self.values)]
+        if finite.size == 0:
+            return "neither"
+        slack = 1e-6 * (self.high - self.low)
+        below = bool(finite.min() < self.low - slack)
+        above = bool(finite.max() > self.high + slack)
+        return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
+
+
+def of_model(view: ModelResults, *, everywhere: bool = False) -> list[Quantity]:
+    """The quantities that a model says of the sites of the drawn frame, or of all frames."""
+    return quantities.of(view.latents, None if everywhere else view.on_frame)
+
+
+def one_of(
+    scene: Scene, view: ModelResults, name: str, part: str = "", *, everywhere: bool = False
+) -> Coloured | None:
+    """A variable of a model in colours, or the part of it that is named; None if it lacks that."""
+    found = [q for q in of_model(view, everywhere=everywhere) if q.name == name]
+    chosen = [c for c in coloured(scene, found) if c.quantity and part in ("", c.quantity.part)]
+    return chosen[0] if chosen else None
+
+
+def coloured(scene: Scene, found: Iterable[Quantity]) -> list[Coloured]:
+    """Quantities in the colours of a look; all parts of a length in one readable unit."""
+    listed = list(found)
+    reach = {q.name: [other for other in listed if other.name == q.name] for q in listed}
+    return [_coloured(scene, _in_length(scene, q, reach[q.name]), q) for q in listed]
+
+
+def _coloured(scene: Scene, shown: Quantity, written: Quantity) -> Coloured:
+    look, limits = scene.look, shown.limits
+    label, values = title(shown), np.asarray(shown.values, float)
+    cmap: str | Colormap = look.colormap
+    ticks = None
+    if shown.is_error:
+        cmap = look.spread
+    elif shown.scale == "categorical":
+        return category(shown, written)
+    elif shown.scale == "diverging":
+        cmap = look.diverging
+    elif shown.scale == "cyclic" and limits.centre is None:
+        cmap, ticks = look.cyclic, [k * limits.high / 2 for k in (-2, -1, 0, 1, 2)]
+        assert shown.period is not None
+        values = circular.wrap(values, shown.period)
+    elif shown.scale == "cyclic":
+        assert shown.period is not None and limits.centre is not None
+        cmap = look.diverging
+        label = title(replace(shown, label=f"{shown.label} from {signed(limits.centre)}°"))
+        values = circular.wrap(values - limits.centre, shown.period)
+    return Coloured(label, values, cmap, limits.low, limits.high, ticks, written)
+
+
+def category(shown: Quantity, written: Quantity | None = None) -> Coloured:
+    """Sites in the colours of their categories; of what is none of them, no colour."""
+    from matplotlib.colors import ListedColormap
+
+    place = np.full(len(shown.values), np.nan)
+    for index, level in enumerate(shown.levels):
+        place[shown.values == level] = index
+    cmap = ListedColormap(category_colours(len(shown.levels)))
+    high = len(shown.levels) - 0.5
+    return Coloured(shown.label, place, cmap, -0.5, high, None, written or shown)
+
+
+def title(quantity: Quantity) -> str:
+    """What a quantity is called above a map, with its unit and the way in which it is positive."""
+    unit = ", ".join(filter(None, (quantity.unit, quantity.modulo, quantity.way)))
+    return f"{quantity.label} ({unit})" if unit else quantity.label
+
+
+def signed(value: float) -> str:
+    """A number with one decimal and a true minus sign."""
+    return f"{value:.1f}".replace("-", "−")
+
+
+def length_scale(scene: Scene, pixels: float, smallest: float = 1.0) -> tuple[float, str]:
+    """Factor and unit in which a length of so many pixels is a number of ``smallest`` or more."""
+    if not scene.calibrated:
+        return 1.0, "px"
+    return readable_unit(pixels, scene.pixel_size, scene.unit, smallest)
+
+
+def side(scene: Scene, quantity: Quantity) -> float:
+    """Length of a pixel along the axis of a quantity, in units of the pixel size: those of few
+    images are oblong."""
+    along = {"y": 0, "x": 1}.get(quantity.part) if quantity.dim == "axis" else None
+    return 1.0 if along is None else float(scene.aspect[along])
+
+
+def _in_length(scene: Scene, quantity: Quantity, parts: list[Quantity]) -> Quantity:
+    """A length in the unit that suits the size of all its parts; anything else as it is."""
+    if quantity.unit != "px":
+        return quantity
+    every = np.concatenate([np.abs(q.values) * side(scene, q) for q in parts])
+    factor, unit = length_scale(scene, robust_limits(every)[1])
+    return replace(quantity, values=quantity.values * side(scene, quantity) * factor, unit=unit)
