@@ -258,7 +258,7 @@ CLASSES = [
 ]
 QUANTITIES = [*map(turned, MODELS), *OFFSETS, *STRAIN, *SHAPES, *OTHERS, *CLASSES]
 PLACES = ("figures", "explorer", "sites.csv", "points.csv", "latents.csv")
-NOT_DRAWN = {("class probability 1", "figures"), ("scale", "figures"), ("shear", "figures")}
+NOT_DRAWN = {("class probability 1", "figures")}
 """Of which there is no map."""
 
 
