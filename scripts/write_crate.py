@@ -10,7 +10,7 @@ with job(snakemake) as task:
     record.copy_workflow(Path(params.root), task.folder)
     record.write_recipe(params.recipe, task.folder)
     run, outputs = record.of_dataset(
-        task.folder, task.dataset, params.recipe, params.row, params.models
+        task.folder, params.recipe, params.row, params.models, params.jobs
     )
     crate.write(task.folder, run, outputs)
     task.say(f"{len(outputs)} results of {len(run.steps)} jobs")

@@ -29,6 +29,9 @@ def finished(results: Path) -> Path:
         (folder / model / "movie").mkdir()
         for name in ("latents.csv", "scores.json"):
             (folder / model / name).write_text("{}")
+        for part in "01":
+            (folder / model / "parts" / part).mkdir(parents=True)
+            (folder / model / "parts" / part / "member-0.safetensors").write_bytes(b"weights")
     (folder / "figures" / "latest").mkdir(parents=True)
     for name in ("sites.csv", "report.html"):
         (folder / name).write_text(name)
@@ -45,13 +48,43 @@ def finished(results: Path) -> Path:
     return folder
 
 
+def jobs_of(folder: Path) -> list[dict]:
+    """Jobs as the rules declare them, one of them never run."""
+
+    def job(rule: str, words: str, reads: list[str], writes: list[str], rest: str = "") -> dict:
+        table = folder / "benchmarks" / f"{rule}{rest and '-' + rest}.tsv"
+        paths = {"reads": reads, "writes": writes}
+        paths = {kind: [str(folder / path) for path in several] for kind, several in paths.items()}
+        return {"rule": rule, "words": f"crystal: {words}", "table": table, **paths}
+
+    image, sites, patches = "image.zarr", "sites.zarr", "patches.zarr"
+    found = [
+        job("ingest", "reading the source", [], [image]),
+        job("find_sites", "finding sites", [image], [sites]),
+        job("extract_patches", "cutting patches", [image, sites], [patches, "sites.csv"]),
+        job("draw_figures", "drawing figures", [image, sites], ["figures/latest"]),
+        job("write_report", "writing the report", ["figures/latest"], ["report.html"]),
+        job("map_strain", "mapping strain", [image, sites], ["strain.zarr"]),
+    ]
+    for model in ("rvae", "jrvae"):
+        words = f"training {model}"
+        parts = [f"{model}/parts/{k}" for k in range(2)]
+        own = [f"{model}/{name}" for name in ("latents.zarr", "latents.csv", "movie")]
+        found += [
+            *(job("train", words, [patches], [parts[k]], f"{model}-{k}") for k in range(2)),
+            job("combine_members", "gathering", parts, [f"{model}/members"], model),
+            job("map_latents", "mapping", [f"{model}/members", sites], own, model),
+        ]
+    return found
+
+
 def described(folder: Path, row: dict | None = None) -> dict[str, dict]:
     """Write the crate; entities by their names."""
     record.copy_workflow(ROOT, folder)
     record.write_recipe(fake_results.RECIPE, folder)
     given = {"source": "/home/someone/secret/crystal.dm3", "notes": "grown at 650 °C"} | (row or {})
     models = ["rvae", "jrvae"]
-    run, outputs = record.of_dataset(folder, "crystal", fake_results.RECIPE, given, models)
+    run, outputs = record.of_dataset(folder, fake_results.RECIPE, given, models, jobs_of(folder))
     crate.write(folder, run, outputs)
     document = json.loads((folder / crate.METADATA).read_text(encoding="utf-8"))
     return {entity["@id"]: entity for entity in document["@graph"]}
@@ -111,16 +144,10 @@ def test_a_crate_tells_what_went_in_what_came_out_and_when(tmp_path: Path):
     assert "someone" not in (folder / crate.METADATA).read_text(encoding="utf-8")
 
 
-def test_every_rule_that_makes_results_is_told_of():
-    """A new rule needs its line in the record."""
-    rules = set()
+def test_every_rule_has_its_script():
     for file in (ROOT / "workflow" / "rules").glob("*.smk"):
         for block in file.read_text().split("\nrule ")[1:]:
-            if "{dataset}/logs/" in block:
-                rules.add(block.partition(":")[0])
-    assert rules - {"write_crate"} == set(record.JOBS)
-    for rule in record.JOBS:
-        assert (ROOT / "scripts" / f"{rule}.py").is_file()
+            assert (ROOT / "scripts" / f"{block.partition(':')[0]}.py").is_file()
 
 
 def test_a_crate_without_the_times_of_its_jobs_says_what_to_do(tmp_path: Path):

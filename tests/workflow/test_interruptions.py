@@ -18,6 +18,7 @@ STAGES = (
     "combine_members-rvae",
     "map_latents-rvae",
     "run_baselines",
+    "judge",
     "draw_figures",
     "write_comparison",
     "write_report",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -84,8 +83,9 @@ def test_another_workflow_takes_it_as_a_module(fresh: Lab):
 def test_snakemake_makes_its_own_report_offline(lab: Lab):
     lab.run("--report", "report.html").must_succeed()
     page = (lab.folder / "report.html").read_text(encoding="utf-8")
-    figures = json.loads(next(lab.results.glob("one/figures/latest/figures.json")).read_text())
-    assert all(figure["name"] in page for figure in figures["figures"])
+    for name in ("sites", "patches", "rvae-maps-cells", "jrvae-classes", "rvae-decoded-grid"):
+        assert f"{name}.png" in page
+    assert "rvae-training.png" not in page
 
 
 def test_the_slurm_profile_asks_for_a_gpu_for_training_only(fresh: Lab):

@@ -5,7 +5,9 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 # The folder of the workflow, wherever it was started from or included by.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -18,6 +20,7 @@ if (ROOT / "src" / "vaescope").is_dir():
     )
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from vaescope.errors import UserError
 from vaescope.results import layout
@@ -243,3 +246,37 @@ def end_run():
     summary.tidy(PLAN)
     summary.refresh_index(PLAN, since=STARTED)
     print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)
+
+
+def jobs_of(wildcards):
+    """Every job that a dataset may have: its table of times, in words, what it reads and writes."""
+    found = []
+    for rule in workflow.rules:
+        table = strip_wildcard_constraints(str(rule.benchmark or ""))
+        if "/{dataset}/" not in table:
+            continue
+        for chosen in choices(rule, wildcards.dataset):
+            words = rule.message.format(wildcards=SimpleNamespace(**chosen))
+            job = {"rule": rule.name, "words": words, "table": table.format(**chosen)}
+            for kind, files in (("reads", rule.input), ("writes", rule.output)):
+                job[kind] = [path for item in files for path in paths(item, chosen)]
+            found.append(job)
+    return found
+
+
+def paths(item, chosen):
+    """The paths for which an input or output of a rule stands, with these wildcards."""
+    if callable(item):
+        found = item(SimpleNamespace(**chosen))
+        return [path.replace("<results>", str(PLAN.results)) for path in found]
+    return [strip_wildcard_constraints(str(item)).format(**chosen)]
+
+
+def choices(rule, dataset):
+    """The wildcards of all jobs of a rule that belong to a dataset."""
+    values = {"dataset": [dataset]}
+    if "model" in rule.wildcard_names:
+        values["model"] = ask(PLAN.models, dataset)
+    if "part" in rule.wildcard_names:
+        values["part"] = range(ask(PLAN.jobs, dataset))
+    return [dict(zip(values, each)) for each in product(*values.values())]

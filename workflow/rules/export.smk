@@ -107,6 +107,7 @@ rule write_crate:
         models=models,
         row=lambda wildcards: ask(PLAN.row, wildcards.dataset).as_dict(),
         root=lambda wildcards, output: str(ROOT),
+        jobs=lambda wildcards, output: jobs_of(wildcards),
     message:
         "{wildcards.dataset}: describing the results as an RO-Crate"
     script:

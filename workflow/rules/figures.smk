@@ -17,7 +17,11 @@ rule draw_figures:
         # The folders of versions beside it are no outputs: Snakemake must never delete them.
         latest=report(
             directory(here(layout.LATEST)),
-            patterns=["{name}.png"],
+            # Those that tell most: the dataset's own report has all.
+            patterns=[
+                "{name,sites|patches|strain-maps|.+-(maps-cells|classes|uncertainty|criticism"
+                "|decoded-grid)}.png"
+            ],
             caption="../report/figures.rst",
             category="{dataset}",
             labels={"figure": "{name}"},

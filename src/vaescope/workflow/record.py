@@ -6,9 +6,10 @@ is not.
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib import metadata
@@ -17,11 +18,8 @@ from typing import Any
 
 from vaescope import store
 from vaescope.exchange.crate import Run, SourceFile, Step
+from vaescope.results import layout
 
-EXPORT = "export"
-WORKFLOW = f"{EXPORT}/workflow"
-"""Where the copy of the workflow lies in a dataset's folder."""
-RECIPE = f"{EXPORT}/recipe.yaml"
 _PARTS = (
     "workflow/Snakefile",
     "workflow/rules/*.smk",
@@ -32,71 +30,19 @@ _PARTS = (
 )
 _RUNNERS = ("snakemake", "rocrate")
 
-# Of each rule: in words, from what, to what. {model} and {part} come from the name of the job.
-JOBS: dict[str, tuple[str, Sequence[str], Sequence[str]]] = {
-    "ingest": ("reading the source", (), ("image.zarr/",)),
-    "find_sites": ("finding sites", ("image.zarr/",), ("sites.zarr/",)),
-    "extract_patches": (
-        "cutting patches",
-        ("image.zarr/", "sites.zarr/"),
-        ("patches.zarr/", "sites.csv"),
-    ),
-    "train": ("training members", ("patches.zarr/",), ("{model}/members/",)),
-    "combine_members": (
-        "gathering the members",
-        ("patches.zarr/",),
-        ("{model}/members/", "{model}/history.csv"),
-    ),
-    "map_latents": (
-        "mapping the latents",
-        ("{model}/members/", "patches.zarr/", "sites.zarr/"),
-        ("{model}/latents.zarr/", "{model}/latents.csv", "{model}/scores.json", "{model}/movie/"),
-    ),
-    "run_baselines": (
-        "classical methods",
-        ("patches.zarr/",),
-        ("baselines.zarr/", "baselines-seconds.csv"),
-    ),
-    "map_strain": (
-        "mapping strain",
-        ("image.zarr/", "sites.zarr/"),
-        ("strain.zarr/", "strain.csv"),
-    ),
-    "draw_figures": ("drawing figures", ("image.zarr/", "sites.zarr/"), ("figures/latest/",)),
-    "write_comparison": (
-        "comparing methods",
-        ("baselines.zarr/",),
-        ("comparison.html", "comparison.csv"),
-    ),
-    "write_report": ("writing the report", ("figures/latest/",), ("report.html",)),
-    "export_table": (
-        "one table of all sites",
-        ("sites.zarr/",),
-        (f"{EXPORT}/sites.csv", f"{EXPORT}/columns.csv"),
-    ),
-    "export_napari": (
-        "image and sites for napari",
-        ("image.zarr/", "sites.zarr/"),
-        (f"{EXPORT}/image.ome.zarr/", f"{EXPORT}/points.csv"),
-    ),
-    "export_hyperspy": (
-        "image and sites for HyperSpy",
-        ("image.zarr/", "sites.zarr/"),
-        (f"{EXPORT}/image.hspy",),
-    ),
-}
-"""The rules whose jobs a crate tells of."""
+_DESCRIBING = "write_crate"
+"""The rule that describes all others: its own job has not ended yet."""
 
 
 def copy_workflow(root: Path, folder: Path) -> list[str]:
     """Copy the workflow's own files into a dataset's folder; returns their paths in it."""
-    with store.replace_atomically(folder / WORKFLOW) as beside:
+    with store.replace_atomically(folder / layout.WORKFLOW) as beside:
         files = [file for pattern in _PARTS for file in sorted(root.glob(pattern))]
         for file in files:
             target = beside / file.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
-    return [f"{WORKFLOW}/{file.relative_to(root).as_posix()}" for file in files]
+    return [f"{layout.WORKFLOW}/{file.relative_to(root).as_posix()}" for file in files]
 
 
 def write_recipe(recipe: dict[str, Any], folder: Path) -> None:
@@ -104,37 +50,43 @@ def write_recipe(recipe: dict[str, Any], folder: Path) -> None:
     import yaml
 
     text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
-    store.write_text(text, folder / RECIPE)
+    store.write_text(text, folder / layout.RECIPE)
 
 
 def of_dataset(
-    folder: Path, dataset: str, recipe: dict[str, Any], row: dict[str, Any], models: Sequence[str]
+    folder: Path,
+    recipe: dict[str, Any],
+    row: dict[str, Any],
+    models: Sequence[str],
+    jobs: Iterable[Mapping[str, Any]],
 ) -> tuple[Run, list[str]]:
     """What a crate says of a dataset, and the paths of all results that it describes.
 
     Parameters
     ----------
     folder : the dataset's results, with the copy of the workflow.
-    dataset, recipe, row : its name, its resolved recipe, and its row of the sample sheet.
+    recipe, row : its resolved recipe, and its row of the sample sheet.
     models : names of its models.
+    jobs : that it may have, as the rules declare them: ``rule``, ``words``, ``table`` of its times,
+        and the paths that it ``reads`` and ``writes``.
 
     Raises
     ------
     UserError : the image store is missing or half-written.
     """
-    image = store.attributes(folder / "image.zarr")
+    image = store.attributes(folder / layout.IMAGE)
     names, digests = (image.get(f"source_{kind}", []) for kind in ("files", "sha256"))
-    steps = list(_steps(folder, models))
+    steps = list(_steps(folder, jobs))
     results = [path for step in steps for path in step.results]
     more = [row.get("notes"), recipe.get("description")]
     run = Run(
-        dataset=dataset,
+        dataset=folder.name,
         description=" ".join(str(text).strip() for text in more if text),
-        workflow=f"{WORKFLOW}/workflow/Snakefile",
+        workflow=f"{layout.WORKFLOW}/workflow/Snakefile",
         version=store.code_version(),
         sources=[SourceFile(str(n), str(d)) for n, d in zip(names, digests, strict=True)],
         parameters={"source": _source(row), **_shown(row), **recipe},
-        recipe=RECIPE,
+        recipe=layout.RECIPE,
         steps=steps,
         software=_software(folder, models),
         snakemake=_version("snakemake"),
@@ -152,19 +104,12 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {key: row[key] for key in ("pixel_size", "labels", "notes") if row.get(key)}
 
 
-def _steps(folder: Path, models: Sequence[str]) -> Iterable[Step]:
+def _steps(folder: Path, jobs: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
     """The jobs that made the dataset, by the tables that Snakemake leaves of them."""
     found = []
-    for table in sorted((folder / "benchmarks").glob("*.tsv")):
-        rule, _, rest = table.stem.partition("-")
-        model = rest.rpartition("-")[0] if rule == "train" else rest
-        if rule not in JOBS or (model and model not in models):
-            continue  # of a model that the recipe no longer has
-        words, objects, results = JOBS[rule]
-        objects, results = (
-            [path.format(model=model) for path in paths] for paths in (objects, results)
-        )
-        if not all((folder / path).exists() for path in (*objects, *results)):
+    for job in jobs:
+        table, rule = Path(job["table"]), job["rule"].rpartition("vaescope_")[2]
+        if rule == _DESCRIBING or not all(map(os.path.exists, (*job["reads"], *job["writes"]))):
             continue  # of an export that was taken away
         with suppress(OSError, ValueError, IndexError):
             seconds = float(table.read_text().splitlines()[1].split("\t")[0])
@@ -172,20 +117,32 @@ def _steps(folder: Path, models: Sequence[str]) -> Iterable[Step]:
             found.append(
                 Step(
                     name=table.stem,
-                    description=f"{words[0].upper()}{words[1:]}" + (f", {rest}" if rest else ""),
-                    script=f"{WORKFLOW}/scripts/{rule}.py",
+                    description=_description(job["words"]),
+                    script=f"{layout.WORKFLOW}/scripts/{rule}.py",
                     started=ended - timedelta(seconds=round(seconds)),
                     ended=ended,
-                    objects=objects,
-                    results=results,
+                    objects=[_inside(folder, path) for path in job["reads"]],
+                    results=[_inside(folder, path) for path in job["writes"]],
                 )
             )
     return sorted(found, key=lambda step: (step.started, step.ended, step.name))
 
 
+def _description(message: str) -> str:
+    """Turn what a job says while it works into a description, without the name of the dataset."""
+    words = message.partition(": ")[2]
+    return words[:1].upper() + words[1:]
+
+
+def _inside(folder: Path, path: str) -> str:
+    """A path in the dataset's folder; folders end in a slash."""
+    return Path(path).relative_to(folder).as_posix() + ("/" if os.path.isdir(path) else "")
+
+
 def _software(folder: Path, models: Sequence[str]) -> dict[str, str]:
     """Versions of the packages that made the stores, and of what ran them."""
-    names = ["image.zarr", "sites.zarr", *(f"{model}/latents.zarr" for model in models)]
+    names = [layout.IMAGE, layout.SITES]
+    names += [layout.LATENTS.format(model=model) for model in models]
     found = {"python": platform.python_version()}
     for name in names:
         packages = store.provenance(folder / name).get("packages") or {}
