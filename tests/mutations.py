@@ -42,25 +42,25 @@ _SWAPPED = (
     'array.isel({d: 1 - k if d == "axis" else k for d, k in place.items()}).values',
 )
 MISTAKES = (
-    Mistake("x and y offset swapped on maps", *_SWAPPED, "says_on_its_axis and offset and figures"),
+    Mistake("x and y offset swapped on maps", *_SWAPPED, "say_on_its_axis and offset and figures"),
     Mistake(
         "x and y offset swapped in the explorer",
         *_SWAPPED,
-        "says_on_its_axis and offset and explorer",
+        "say_on_its_axis and offset and explorer",
     ),
     Mistake(
         "strain not in per cent on maps",
         "quantities/reading.py",
         r"return factor \* values\.astype\(float\)",
         "return values.astype(float)",
-        "says_on_its_axis and strain and figures",
+        "say_on_its_axis and strain and figures",
     ),
     Mistake(
         "consensus offset in half patch sides",
         "ensemble/consensus.py",
         r"stack\(value \* unit for value in values\)",
         "stack(value for value in values)",
-        "says_on_its_axis and offset and latents",
+        "say_on_its_axis and offset and latents",
     ),
     Mistake(
         "sd of the strain not widened for correlated noise",
