@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope import circular
+from vaescope import circular, quantities
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -64,8 +64,12 @@ def profiles(scene: Scene) -> FinishedFigure | None:
         " varies slowly, over more than three spacings. Bands that follow the lines alone are"
         " suspect of being the scan's."
     )
-    for name, values in maps.items():
-        sheet.behind.of_scene(scene, f"{_WORDS.get(name, name)} (%)", values)
+    by_neighbours = scene.strain.isel(method=[0])
+    for quantity in quantities.of(by_neighbours, scene.on_frame):
+        if quantity.name == "strain":
+            sheet.behind.of_scene(scene, quantity.column, quantity.values)
+    for name, words in _WORDS.items():
+        sheet.behind.of_scene(scene, f"{words} (%)", maps[name])
     sheet.behind.store("strain.zarr", "strain", "rotation")
     return sheet.drawn("scan-profiles", caption)
 
