@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 
 from vaescope.structure.settings import MovieSettings
 
-ALONE = "on its own"
-"""Name of what the modes leave out: a few sites far from all others."""
+ALONE = "no mode"
+"""Name of the category of sites in no mode: a few sites far from all others."""
 
 
 @dataclass
