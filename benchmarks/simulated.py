@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from vaescope import ensemble, recipes, samples, simulate, sites, structure, train
-from vaescope.scores import of_model
+from vaescope.scores import of_model, of_movie
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -68,7 +68,7 @@ def measure(case: Case, seed: int, members: int) -> dict[str, float]:
         scores = of_model.score(latents, cut, out / "members")
     followed = structure.follow(latents, found, recipe.movie if case.movie is None else case.movie)
     scores = json.loads(found.attrs.get("truth_scores", "{}")) | scores
-    scores |= json.loads(followed.attrs.get("scores", "{}"))
+    scores |= of_movie.score(followed, latents)
     return scores | {"patches": cut.sizes["site"], "seconds": time.monotonic() - start}
 
 

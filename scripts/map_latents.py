@@ -1,9 +1,9 @@
-"""Map what one ensemble found (rule map_latents): members, patches -> latents, scores, movie."""
+"""Encode all sites with one ensemble (rule map_latents): members, patches -> latents, movie."""
 
 import json
 
 from vaescope import ensemble, store, structure
-from vaescope.scores import of_model
+from vaescope.scores import of_model, of_movie
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_movie, write_table
 
@@ -12,10 +12,10 @@ with job(snakemake) as task:
     latents = ensemble.map_latents(
         task.input.members, patches, name=task.wildcards.model, threads=task.threads
     )
-    found = of_model.score(latents, patches, task.input.members)
+    scores = of_model.score(latents, patches, task.input.members)
     store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
     write_table(latents, task.output.table)
     movie = structure.follow(latents, sites, task.params.followed)
     write_movie(movie, task.output.movie, task.params.settings | {"movie": task.params.followed})
-    found |= json.loads(movie.attrs.get("scores", "{}"))
-    store.write_text(json.dumps(found, indent=1) + "\n", task.output.scores)
+    scores |= of_movie.score(movie, latents)
+    store.write_text(json.dumps(scores, indent=1) + "\n", task.output.scores)

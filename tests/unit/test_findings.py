@@ -16,11 +16,10 @@ from vaescope.errors import UserError
 from vaescope.judge import facts, findings, scan
 from vaescope.judge.findings import SEVERITIES, Finding
 from vaescope.results import Results
-from vaescope.scores import labelled, of_model, restoration
+from vaescope.scores import labelled, of_model, of_movie, restoration
 from vaescope.scores import truth as of_truth
 from vaescope.sites import matching
 from vaescope.strain import truth as of_strain
-from vaescope.structure import movie
 
 RNG = np.random.default_rng(0)
 HEALTHY = {
@@ -164,7 +163,7 @@ def test_no_finding_is_told_twice(judged):
 
 
 def test_every_score_has_one_meaning():
-    tables = [facts, of_model, of_truth, labelled, restoration, matching, of_strain, movie]
+    tables = [facts, of_model, of_truth, labelled, restoration, matching, of_strain, of_movie]
     names = [measure.name for table in tables for measure in table.MEASURES]
     assert len(names) == len(set(names)) == len(facts.measures())
 

@@ -17,7 +17,7 @@ from vaescope import figures, report, store
 from vaescope.errors import UserError
 from vaescope.figures import animation
 from vaescope.results import Results
-from vaescope.scores import truth
+from vaescope.scores import of_movie, truth
 from vaescope.structure import categories, follow, movie
 from vaescope.workflow.tables import write_movie
 
@@ -217,16 +217,20 @@ def test_changes_are_scored_between_true_atoms():
             "frame": ("site", frame),
         }
     )
-    perfect = movie.scores(defect, latents)
+
+    def score(label: np.ndarray, latents: xr.Dataset = latents) -> dict[str, float]:
+        return of_movie.score(xr.Dataset({"kind": ("site", label)}), latents)
+
+    perfect = score(defect)
     assert perfect["change_recall"] == perfect["change_precision"] == 1
     assert perfect["n_true_changes"] == 2 and perfect["defect_macro_f1_of_movie"] == 1
     late = defect.copy()
     late[2] = 0  # the first change is seen a frame too late
-    found = movie.scores(late, latents)
+    found = score(late)
     assert found["change_recall"] == found["change_precision"] == 0.5
     still = np.repeat([0, 0, 1], 4)
-    assert movie.scores(still, latents)["change_recall"] == 0
-    assert movie.scores(defect, latents.drop_vars("truth_defect")) == {}
+    assert score(still)["change_recall"] == 0
+    assert score(defect, latents.drop_vars("truth_defect")) == {}
 
 
 def test_of_one_frame_there_is_nothing_to_follow(tmp_path: Path):

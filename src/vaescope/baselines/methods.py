@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Method:
-    """A method in words, and the function of a module of this room that fits it."""
+    """A method in words, and the function of a module of this room that fits it.
+
+    ``own_labels``: it sorts sites into groups by itself; otherwise k-means sorts its coordinates.
+    ``pictures`` says what the pictures are that stand for it.
+    """
 
     words: str
     module: str
     function: str
+    own_labels: bool = False
+    pictures: str = "mean patches of its labels"
 
     def fit(self, pixels: Pixels) -> MethodResult:
         """Fit the method to pixels; what it needs is imported now."""
@@ -27,14 +33,16 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "pca": Method("PCA", "factors", "pca"),
-    "nmf": Method("NMF", "factors", "nmf"),
-    "unmixing": Method("linear unmixing", "factors", "endmembers"),
-    "kmeans": Method("k-means", "clusters", "kmeans"),
-    "gmm": Method("GMM", "clusters", "gmm"),
-    "dbscan": Method("DBSCAN", "clusters", "dbscan"),
-    "hdbscan": Method("HDBSCAN", "clusters", "hdbscan"),
-    "som": Method("self-organising map", "clusters", "som"),
+    "pca": Method("PCA", "factors", "pca", pictures="components"),
+    "nmf": Method("NMF", "factors", "nmf", own_labels=True, pictures="components"),
+    "unmixing": Method(
+        "linear unmixing", "factors", "endmembers", own_labels=True, pictures="end members"
+    ),
+    "kmeans": Method("k-means", "clusters", "kmeans", own_labels=True, pictures="centres"),
+    "gmm": Method("GMM", "clusters", "gmm", own_labels=True, pictures="means"),
+    "dbscan": Method("DBSCAN", "clusters", "dbscan", own_labels=True),
+    "hdbscan": Method("HDBSCAN", "clusters", "hdbscan", own_labels=True),
+    "som": Method("self-organising map", "clusters", "som", own_labels=True),
     "isomap": Method("Isomap", "embeddings", "isomap"),
     "umap": Method("UMAP", "embeddings", "umap"),
     "tsne": Method("t-SNE", "embeddings", "tsne"),

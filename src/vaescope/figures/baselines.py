@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vaescope.baselines.methods import METHODS
 from vaescope.figures import planes
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.colours import Coloured
@@ -228,17 +229,8 @@ def _pictures(scene: Scene, entry: Entry) -> np.ndarray:
     return np.asarray(pictures[np.isfinite(pictures).any((1, 2))], dtype=float)
 
 
-_WORDS = {
-    "pca": "components",
-    "nmf": "components",
-    "unmixing": "end members",
-    "kmeans": "centres",
-    "gmm": "means",
-}
-
-
 def _drawn_words(entry: Entry) -> str:
     """What the pictures of a method are."""
     if entry.is_model:
         return "decoded classes" if entry.own_labels else "decoded along latent 1"
-    return _WORDS.get(entry.name, "mean patches of its labels")
+    return METHODS[entry.name].pictures

@@ -199,13 +199,12 @@ def median(values: np.ndarray) -> float:
 
 def measures() -> dict[str, Measure]:
     """Gather what every score means from the modules that compute them."""
-    from vaescope.scores import labelled, of_model, restoration
+    from vaescope.scores import labelled, of_model, of_movie, restoration
     from vaescope.scores import truth as of_truth
     from vaescope.sites import matching
     from vaescope.strain import truth as of_strains
-    from vaescope.structure import movie
 
-    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, movie)
+    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_movie)
     every = [*MEASURES, *(measure for table in tables for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 

@@ -47,9 +47,6 @@ class Entry:
     failed: bool = False
 
 
-OWN_LABELS = ("kmeans", "gmm", "dbscan", "hdbscan", "som", "nmf", "unmixing")
-
-
 def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
     """Models first, then the classical methods in their order.
 
@@ -61,17 +58,17 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
     made = [_model(name, latents, found) for name, latents in models.items()]
     failed, notes = json.loads(found.attrs["failed"]), json.loads(found.attrs["notes"])
     for name in map(str, found["baseline"].values):
-        one = found.sel(baseline=name)
+        one, method = found.sel(baseline=name), baselines.METHODS[name]
         place = one["embedding"].values
         place = place[:, np.isfinite(place).all(0)] if len(place) else place
         made.append(
             Entry(
                 name,
-                baselines.METHODS[name].words,
+                method.words,
                 False,
                 one["label"].values,
                 place if place.shape[1] else None,
-                name in OWN_LABELS,
+                method.own_labels,
                 float(one["stability"]),
                 float(one["explained"]),
                 notes.get(name, ""),

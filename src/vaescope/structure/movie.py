@@ -1,11 +1,10 @@
-"""What becomes of the atoms of a movie: populations of kinds, changes between them, stays.
+"""Follow the atoms of a movie: populations of categories, transitions between them, dwell times.
 
-Kinds are a model's classes, or the modes of its latents.
+Categories are a model's classes, or the modes of its latents.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +12,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vaescope.results.facts import Measure
-from vaescope.scores import truth
 from vaescope.structure import categories
 from vaescope.structure.settings import MovieSettings
 
 REPLICATES = 400  # of the bootstrap: its standard errors are then known to some 4 %
 _AT_ONCE = 50  # replicates drawn together: bounds memory for many tracks
 NOTHING = "nothing_to_follow"
-"""Attribute of the movie store of what is no movie: why there is nothing in it."""
+"""Attribute of the movie store of a dataset without a movie: why the store is empty."""
 
 
 def follow(
@@ -31,7 +28,7 @@ def follow(
     *,
     seed: int = 0,
 ) -> xr.Dataset:
-    """What one model says of the atoms of a movie over time.
+    """Follow the categories, latents and angles of the atoms of a movie over time, by one model.
 
     Parameters
     ----------
@@ -42,16 +39,16 @@ def follow(
 
     Returns
     -------
-    Dataset over `time`, `class`, `next_class` and `track`, of what there is: `class_name`, the
-    kind that each class is; over `site` its `kind`; `class_count`,
+    Dataset over `time`, `class`, `next_class` and `track`, with what the model allows:
+    `class_name`, the name of each category; over `site` its category `kind`; `class_count`,
     `population` (share of the sites of a frame), its standard error `population_error` and the
     spread of the members `population_spread`; `change_count`, `transition` (probability per
     frame that a site of a class is of the next class in the following frame) and
     `transition_error`; `dwell` and `dwell_error` (frames that a site stays in its class on
     average); per track its first and last frame, its length, how often its class changes, and
     means and standard deviations of its latents; and over `site` the `followed_angle` (rad),
-    continuous along each track. Of what is no movie: no variables, and the attribute
-    ``nothing_to_follow``. Where the truth is known, the attribute `scores` (JSON) has it.
+    continuous along each track. Without a movie: no variables, and the attribute
+    ``nothing_to_follow``.
     """
     if "track" not in latents.variables:
         frames = len(np.unique(sites["frame"].values))
@@ -60,18 +57,18 @@ def follow(
     frame, track = (latents[name].values.astype(int) for name in ("frame", "track"))
     frames = sites.sizes["time"]
     pairs = successive(track, frame)
-    shown = categories.of(latents, settings)
-    found = _of_tracks(latents, frame, track, pairs, None if shown is None else shown.label)
-    if shown is not None:
-        label, classes = shown.label, len(shown.names)
-        found["kind"] = (("site",), label, _about(f"{shown.what} of the site, by number"))
+    counted = categories.of(latents, settings)
+    found = _of_tracks(latents, frame, track, pairs, None if counted is None else counted.label)
+    if counted is not None:
+        label, classes = counted.label, len(counted.names)
+        found["kind"] = (("site",), label, _about(f"{counted.what} of the site, by number"))
         rng = np.random.default_rng(seed)
         of_frame = populations(label, frame, track, frames, classes, rng)
         found["class_count"] = (("time", "class"), of_frame.count, _about("sites of the class"))
         found["population"] = (("time", "class"), of_frame.share, _about("share of the sites"))
         about = _about("standard error of the share")
         found["population_error"] = (("time", "class"), of_frame.error, about)
-        spread = _between_members(shown.of_members, classes, frame, frames)
+        spread = _between_members(counted.of_members, classes, frame, frames)
         about = _about("spread of the share between members")
         found["population_spread"] = (("time", "class"), spread, about)
         change = transitions(label, track, pairs, classes, rng)
@@ -91,23 +88,22 @@ def follow(
     count = latents.sizes["latent"]
     numbers = latents["latent"].values if "latent" in latents.coords else np.arange(1, count + 1)
     result = result.assign_coords(site=latents["site"].values, latent=numbers)
-    if shown is not None:
-        result = result.assign_coords({"class_name": ("class", shown.names)})
+    if counted is not None:
+        result = result.assign_coords({"class_name": ("class", counted.names)})
     result.attrs = {
         "model": latents.attrs.get("model", ""),
         "frames": frames,
         "tracks": int(result.sizes["track"]),
         "links": len(pairs),
         "replicates": REPLICATES,
-        "kinds": "" if shown is None else shown.what,
-        "scores": json.dumps({} if shown is None else scores(shown.label, latents)),
+        "kinds": "" if counted is None else counted.what,
     }
     return result
 
 
 def successive(track: np.ndarray, frame: np.ndarray, *, adjacent: bool = True) -> np.ndarray:
-    """Indices (pair, 2) of one atom in a frame and in the next one (or, if not ``adjacent``, in
-    the next that shows it)."""
+    """Pair the sites of one atom in successive frames: indices (pair, 2), from each frame to the
+    next one (or, if not ``adjacent``, to the next in which the atom was found)."""
     order = np.lexsort((frame, track))
     pairs = np.stack([order[:-1], order[1:]], axis=1)
     keep = track[pairs[:, 0]] == track[pairs[:, 1]]
@@ -133,7 +129,7 @@ def populations(
     classes: int,
     rng: np.random.Generator,
 ) -> Populations:
-    """Classes of every frame, from the class, frame and track of every site (site,)."""
+    """Count the categories of every frame, from label, frame and track of each site (site,)."""
     shape = (frames, classes)
     count = np.bincount(frame * classes + label, minlength=frames * classes).reshape(shape)
     share = _shares(count.astype(float))
@@ -144,7 +140,8 @@ def populations(
 @dataclass
 class Transitions:
     """``count``, ``probability`` and its standard ``error``, (class, next class); ``dwell`` and
-    ``dwell_error`` (class,) in frames. NaN where a class is never left behind a frame."""
+    ``dwell_error`` (class,) in frames. NaN for a class that is never followed to another
+    frame."""
 
     count: np.ndarray
     probability: np.ndarray
@@ -160,11 +157,11 @@ def transitions(
     classes: int,
     rng: np.random.Generator,
 ) -> Transitions:
-    """How classes change from a frame to the next.
+    """Estimate the transitions between classes from a frame to the next.
 
-    Errors are those of a bootstrap over tracks, but never below what a Dirichlet posterior says
-    under Jeffreys' prior: a change that was not seen in n chances may still have a probability of
-    the order of 1/n.
+    Errors are those of a bootstrap over tracks, but never below those of a Dirichlet posterior
+    under Jeffreys' prior: a change that was not observed in n chances may still have a
+    probability of the order of 1/n.
 
     Parameters
     ----------
@@ -189,7 +186,7 @@ def transitions(
 
 
 def _stay(probability: np.ndarray) -> np.ndarray:
-    """Frames that a class lasts on average, (class,); infinite where it was never left."""
+    """Compute the mean dwell time (class,) in frames; infinite for a class that no site left."""
     with np.errstate(divide="ignore"):
         return 1 / (1 - np.diag(probability))
 
@@ -263,45 +260,6 @@ def unwrapped(angle: np.ndarray, track: np.ndarray, frame: np.ndarray, n: int) -
     return out
 
 
-MEASURES = (
-    Measure("defect_macro_f1_of_movie", "categories against true defects (macro F1)", "", "more"),
-    Measure("n_true_changes", "true changes of defects"),
-    Measure("change_recall", "true changes found", "share", "more"),
-    Measure("change_precision", "changes that are true", "share", "more"),
-)
-"""Of a movie against its truth."""
-
-
-def scores(label: np.ndarray, latents: xr.Dataset) -> dict[str, float]:
-    """How well kinds (site,) tell true defects and their changes; nothing without truth.
-
-    Every kind is named after the defect that most of its sites have (``defect_macro_f1_of_movie``).
-    Changes are those of true atoms between successive frames: ``change_recall`` is the share of
-    the true ones that have the right names before and after, ``change_precision`` the share of
-    those found that are such; ``n_true_changes`` is how many there are.
-    """
-    if "truth_defect" not in latents:
-        return {}
-    of_sites = truth.of_defects(label, latents)
-    if not of_sites:
-        return {}
-    out = {"defect_macro_f1_of_movie": of_sites["defect_macro_f1"]}
-    if "truth_track" not in latents:
-        return out
-    defect, atom = latents["truth_defect"].values, latents["truth_track"].values
-    known = np.flatnonzero((defect >= 0) & (atom >= 0))
-    defect, name = defect[known], truth.named(label[known], defect[known])
-    one, following = successive(atom[known], latents["frame"].values[known].astype(int)).T
-    changed, seen = defect[one] != defect[following], name[one] != name[following]
-    right = changed & (name[one] == defect[one]) & (name[following] == defect[following])
-    out["n_true_changes"] = float(changed.sum())
-    if changed.any():
-        out["change_recall"] = float(right.sum() / changed.sum())
-    if seen.any():
-        out["change_precision"] = float(right.sum() / seen.sum())
-    return out
-
-
 def _of_tracks(
     latents: xr.Dataset,
     frame: np.ndarray,
@@ -309,7 +267,7 @@ def _of_tracks(
     pairs: np.ndarray,
     label: np.ndarray | None,
 ) -> dict[str, Any]:
-    """What is known of every track as a whole."""
+    """Summarise every track: first and last frame, length, changes of class, latents."""
     _, row = np.unique(track, return_inverse=True)
     tracks = int(row.max(initial=-1)) + 1
     first, last = np.full(tracks, frame.max(initial=0)), np.zeros(tracks, int)
