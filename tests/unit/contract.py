@@ -65,7 +65,7 @@ CONTRACT = {
         strain [method site component] 1 · strain_error [method site component] 1
         rotation [method site] rad · rotation_error [method site] rad · reference [site] 1
         neighbours [site] 1 · misfit [site] 1 · frame [site] 1 · y [site] px · x [site] px
-        truth_strain [site component] 1 · truth_rotation [site] rad
+        truth_strain_from_reference [site component] 1 · truth_rotation_from_reference [site] rad
     """,
     "whole/latents.zarr": _MODEL + _CLASSES,
     "sheared/latents.zarr": _MODEL + _SHAPE,

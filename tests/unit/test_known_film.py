@@ -397,13 +397,57 @@ def test_populations_are_the_shares_of_sites_in_each_frame(outputs):
     share = next(name for name in drawn if name.startswith("share"))
     factor = FACTORS[unit_of(share) or "1"]
     for number in range(known_film.FRAMES):
-        own = drawn[drawn["frame from 1"] == number + 1][share].to_numpy()
+        own = drawn[drawn["frame_from_1"] == number + 1][share].to_numpy()
         wanted = np.bincount(film.label[frame == number], minlength=2) / (frame == number).sum()
         np.testing.assert_allclose(np.sort(own), np.sort(wanted * factor), rtol=1e-3)
     written = pd.read_csv(film.folder / "whole" / "movie" / "populations.csv")
     own = written.sort_values(["frame", "class"])["population"].to_numpy().reshape(-1, 2)[:, 1]
     wanted = [film.label[frame == number].mean() for number in range(known_film.FRAMES)]
     np.testing.assert_allclose(own, wanted, rtol=1e-3)
+
+
+def test_true_strains_with_unlike_zeros_have_unlike_headers(outputs):
+    folder = outputs.film.folder
+    simulated, mapped = (pd.read_csv(folder / f"{name}.csv") for name in ("sites", "strain"))
+    both = {name for name in set(simulated) & set(mapped) if name.startswith("truth_")}
+    assert not both
+    strain = mapped["truth_strain_from_reference_xx_percent"][mapped["reference"]]
+    assert abs(strain.median()) < 1e-6
+
+
+OF_NO_SITE = {
+    "site", "near_edge", "track", "frame", "frame_from_1", "class", "mode", "method", "from", "to",
+    "true_angle_deg", "encoded_angle_less_constant_deg", "error_deg", "y_found_minus_true_px",
+    "x_found_minus_true_px", "slant_of_rows_percent", "slant_of_columns_percent", "share_percent",
+    "share_error_percent", "probability_per_frame", "probability_per_frame_error", "seen_count",
+    "mean_stay_frames", "mean_stay_error_frames", "number_of_classes", "bic_per_site_nats",
+    "agreement_ari", "asked_class", "stability", "retained", "whole_asked_class_0_probability",
+    "whole_asked_class_1_probability", "member", "step", "epoch", "phase", "elbo",
+    "reconstruction", "kl_content", "kl_turns", "kl_offset", "kl_scale", "kl_shear", "kl_strain",
+    "kl_class", "found_strain_xx_percent", "found_strain_xx_error_percent",
+    "found_strain_yy_percent", "found_strain_yy_error_percent", "found_strain_xy_percent",
+    "found_strain_xy_error_percent",
+}  # fmt: skip
+"""Headers beside figures that are no quantity of a site in a store."""
+
+
+def test_every_column_beside_a_figure_has_the_header_of_its_quantity(outputs):
+    folder, known = outputs.film.folder, set(OF_NO_SITE)
+    stores = ["sites.zarr", "patches.zarr", "strain.zarr"]
+    stores += [f"{m}/{name}" for m in MODELS for name in ("latents.zarr", "movie/movie.zarr")]
+    for name in stores:
+        for one in quantities.with_errors(quantities.of(store.open(folder / name).load())):
+            known.add(one.column)
+            whole = one.key.replace(f"_{one.part}", "") if one.part else one.key
+            known.add(quantities.header(whole, one.unit, one.owner))  # all parts together
+    headers = {
+        name
+        for path in (folder / "figures" / "latest").glob("*.csv")
+        for name in path.read_text(encoding="utf-8").splitlines()[0].split(",")
+    }
+    assert len(headers) > 80 and headers <= known, sorted(headers - known)
+    assert headers >= OF_NO_SITE, "a header of the list is beside no figure"
+    assert not [name for name in headers if not re.fullmatch(r"\w+", name) or "_rad" in name]
 
 
 def test_the_report_states_uncertainties_in_degrees_and_lengths_in_both_units(outputs):

@@ -263,7 +263,7 @@ def test_neighbours_and_phases_find_the_strain_that_was_simulated(uniform):
     _, result = uniform
     scores = truth.scores(result)
     assert list(scores) == ["neighbours", "GPA"]
-    true = result["truth_strain"].values
+    true = result["truth_strain_from_reference"].values
     assert np.nanstd(true[:, 0]) > 0.01  # there is something to find
     for method in scores:
         off, _, known = truth.pulls(result, method)

@@ -101,9 +101,9 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     sheet.behind.rows(
         {
             "site": view.latents["site"].values[known],
-            "true angle (°)": true,
-            "encoded angle − constant (°)": found,
-            "error (°)": error,
+            "true_angle_deg": true,
+            "encoded_angle_less_constant_deg": found,
+            "error_deg": error,
         }
     )
     sheet.behind.view(view, "consensus_angle", "truth_angle")
@@ -165,7 +165,7 @@ def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " Classes come in the order that fits the truth best; each true kind is given to one"
         f" class at most, which makes {percent(accuracy)} of the sites right."
     )
-    sheet.behind.matrix(table, names, [f"class {k}" for k in range(view.classes)], row=word)
+    sheet.behind.matrix(table, names, [f"class_{k}" for k in range(view.classes)], row="true_kind")
     sheet.behind.view(view, "consensus_class")
     return sheet.drawn("confusion", caption, view)
 

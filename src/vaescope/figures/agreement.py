@@ -47,8 +47,7 @@ def angle_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (f" Modulo 180°, since they look the same after a half-turn: {half}." if half else "")
         + " The line is equality."
     )
-    title, axis = "Encoded against true angle", ("true angle (°)", "encoded angle (°)")
-    return _panels(scene, view, "angle-truth", title, axis, panels, caption)
+    return _panels(scene, view, "angle", panels, caption)
 
 
 def shear_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
@@ -70,8 +69,7 @@ def shear_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "Shear by the model against the true one, as the angle by which a right angle closes. The"
         " sign is free for each label; the line is equality."
     )
-    title, axis = "Encoded against true shear", ("true shear (°)", "encoded shear (°)")
-    return _panels(scene, view, "shear-truth", title, axis, panels, caption)
+    return _panels(scene, view, "shear", panels, caption)
 
 
 def _name(scene: Scene, view: ModelResults, label: float) -> str:
@@ -81,9 +79,7 @@ def _name(scene: Scene, view: ModelResults, label: float) -> str:
 def _panels(
     scene: Scene,
     view: ModelResults,
-    name: str,
-    title: str,
-    words: tuple[str, str],
+    what: str,
     panels: list[tuple[str, str, np.ndarray, np.ndarray]],
     caption: str,
 ) -> FinishedFigure:
@@ -92,7 +88,7 @@ def _panels(
     rows = -(-len(panels) // across)
     sheet = Sheet(
         scene,
-        title,
+        f"Encoded against true {what}",
         rows * _STEP_Y + 0.1,
         width=max(2 * MARGIN + 0.3 + across * _STEP_X, 7.2),
         view=view,
@@ -115,13 +111,14 @@ def _panels(
             alpha=0.6,
             rasterized=len(true) > RASTER_FROM,
         )
-        axes.set(xlim=(low, high), ylim=(low, high), xlabel=words[0])
+        axes.set(xlim=(low, high), ylim=(low, high), xlabel=f"true {what} (°)")
         if column == 0:
-            axes.set_ylabel(words[1])
+            axes.set_ylabel(f"encoded {what} (°)")
         x, y = MARGIN + 0.5 + column * _STEP_X, row * _STEP_Y
         sheet.text(x, y + 0.18, label, size=9.5)
         sheet.text(x, y + 0.35, numbers, size=8)
     for label, _, true, found in panels:
-        sheet.behind.rows({"label": label, words[0]: true, words[1]: found})
+        columns = {f"true_{what}_deg": true, f"encoded_{what}_deg": found}
+        sheet.behind.rows({"label": label} | columns)
     sheet.behind.view(view, "consensus_angle", "consensus_shear", "truth_angle", "truth_shear")
-    return sheet.drawn(name, caption, view)
+    return sheet.drawn(f"{what}-truth", caption, view)

@@ -128,10 +128,11 @@ def maps(scene: Scene, what: Compared) -> FinishedFigure:
         )
     )
     for k in shown:
-        named = name_of(what.entries[k])
-        sheet.behind.of_view(of_sites, f"label by {named}", what.labels[k][of_sites.on_frame])
+        entry, label = what.entries[k], what.labels[k][of_sites.on_frame]
+        name = f"{entry.name}_matched_label" if entry.is_model else f"matched_label_{entry.name}"
+        sheet.behind.of_view(of_sites, name, label)
     if what.kind is not None:
-        sheet.behind.of_view(of_sites, "true kind", what.kind[of_sites.on_frame])
+        sheet.behind.of_view(of_sites, "true_kind", what.kind[of_sites.on_frame])
     sheet.behind.store("baselines.zarr", "label")
     return finished(sheet, "baselines-maps", caption)
 

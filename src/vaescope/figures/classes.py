@@ -85,8 +85,8 @@ def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + "; the number and share of its sites."
         + (f" {empty} of {count} classes stayed empty." if empty else "")
     )
-    for written in with_errors(q for q in of_model(view) if q.name == "consensus_class"):
-        sheet.behind.of_view(view, written.column, written.values)
+    found = (q for q in of_model(view) if q.name == "consensus_class")
+    sheet.behind.quantities(view, with_errors(found))
     sheet.behind.view(view, "consensus_class", "class_patch", "class_decoded", "class_count")
     return sheet.drawn("classes", caption, view)
 

@@ -18,7 +18,7 @@ from vaescope.figures.panels import (
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours
-from vaescope.quantities import TRUTH, robust_limits, with_errors
+from vaescope.quantities import TRUTH, header, robust_limits, with_errors
 from vaescope.results import ModelResults
 from vaescope.text import percent
 
@@ -164,10 +164,10 @@ def position_error(scene: Scene) -> FinishedFigure | None:
     sheet.behind.rows(
         {
             "site": found["site"].values[matched],
-            "y found − true (px)": error[0],
-            "x found − true (px)": error[1],
+            "y_found_minus_true_px": error[0],
+            "x_found_minus_true_px": error[1],
             **{
-                f"stated error of {k[0]} (px)": found[k].values[matched]
+                header(k, "px"): found[k].values[matched]
                 for k in ("y_error", "x_error")
                 if k in found.variables
             },

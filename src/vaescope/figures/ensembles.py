@@ -75,7 +75,7 @@ def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " line where the class is entirely unknown."
     )
     sheet.behind.matrix(
-        matrix, names, [f"probability of class {k}" for k in range(view.classes)], row=word
+        matrix, names, [f"class_{k}_probability" for k in range(view.classes)], row=word
     )
     sheet.behind.view(view, "consensus_class_probability", "class_entropy")
     return sheet.drawn("dispersion", caption, view)
@@ -118,7 +118,7 @@ def class_numbers(scene: Scene) -> FinishedFigure | None:
             axes.set_ylim(0, max(asked) + 1)
     for word, values in panels:
         for k, some in zip(asked, values, strict=True):
-            sheet.behind.rows({"number": word, "classes asked for": k, "value": some})
+            sheet.behind.rows({"measure": word, "classes_asked": k, "value": some})
     for view in views:
         sheet.behind.view(view, "elbo", "class_probability")
     caption = (
@@ -165,7 +165,7 @@ def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " the dotted line the number that the ensemble retained."
     )
     sheet.behind.rows(
-        {"number of classes": number, "BIC per site (nats)": bic, "agreement (ARI)": steady}
+        {"number_of_classes": number, "bic_per_site_nats": bic, "agreement_ari": steady}
     )
     sheet.behind.view(view, "class_number", "class_number_bic", "class_number_stability")
     return sheet.drawn("class-number", caption, view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from vaescope.figures.scene import Scene
+    from vaescope.quantities import Quantity
     from vaescope.results import ModelResults
 
 MOST_ROWS = 100_000
@@ -63,6 +64,13 @@ class Behind:
             if key in view.latents.variables
         }
         self._of_sites(place, name, values)
+
+    def quantities(
+        self, view: ModelResults, found: Iterable[Quantity], *, everywhere: bool = False
+    ):
+        """Quantities of a model's sites, each under the header that it has in every table."""
+        for one in found:
+            self.of_view(view, one.column, one.written, everywhere=everywhere)
 
     def of_scene(self, scene: Scene, name: str, values: np.ndarray):
         """A column of values (site,) of all sites of the drawn frame."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.accuracy import contingency, matched, true_kinds
-from vaescope.figures.colours import Coloured
+from vaescope.figures.colours import Coloured, of_model
 from vaescope.figures.panels import BAR, TITLE, bare, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -75,9 +75,10 @@ def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " any label; classes have the colours of the true categories, matched one to one."
         " Right: sites where the two differ (red)."
     )
-    for title, quantity in panels:
-        sheet.behind.of_view(view, title, quantity.values)
-    sheet.behind.of_view(view, "class", labels[own])
+    names_drawn = ("true_kind", "kind_of_class", "differs")
+    for name, (_, quantity) in zip(names_drawn, panels, strict=True):
+        sheet.behind.of_view(view, name, quantity.values)
+    sheet.behind.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
     sheet.behind.view(view, "consensus_class", "truth_phase", "truth_species", "truth_defect")
     return sheet.drawn("labelled-image", caption, view)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.figures.accuracy import label_name
-from vaescope.figures.colours import one_of
+from vaescope.figures.colours import of_model, one_of
 from vaescope.figures.montage import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.scene import Scene
@@ -177,17 +177,11 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
         + ". The cross is the median spread between ensemble members: structure smaller than it"
         " is not sure. A few beyond the axes are left out."
     )
-    for k in range(content.shape[1]):
-        sheet.behind.of_view(view, f"latent {k + 1}", content[:, k], everywhere=True)
-    drawn = {"class": "consensus_class", "angle": "consensus_angle"}
-    for kind in kinds[1:]:
-        name = drawn.get(kind, kind)
-        values = view.values(name, everywhere=True)
-        turns = view.latents[name].attrs.get("units") == "rad" or kind == "angle"
-        word = kind.replace("_", " ") + (" (°)" if turns else "")
-        values = np.degrees(values) if turns else values
-        sheet.behind.of_view(view, word, values, everywhere=True)
-    sheet.behind.view(view, "consensus_content", "content_spread", *map(drawn.get, kinds, kinds))
+    called = {"class": "consensus_class", "angle": "consensus_angle"}
+    drawn = ["consensus_content", *(called.get(kind, kind) for kind in kinds[1:])]
+    found = (q for q in of_model(view, everywhere=True) if q.name in drawn)
+    sheet.behind.quantities(view, found, everywhere=True)
+    sheet.behind.view(view, "content_spread", *drawn)
     return sheet.drawn("latent-distribution", caption, view)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures.colours import Coloured
+from vaescope.figures.colours import Coloured, of_model
 from vaescope.figures.montage import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK, MISSING, category_colours
-from vaescope.quantities import robust_limits
+from vaescope.quantities import header, robust_limits
 from vaescope.results import ModelResults
 
 _SIDE = 0.62  # inches of a picture
@@ -89,10 +89,9 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         )
         + (f" {thin} sites (grey) belong to no mode." if thin else "")
     )
-    sheet.behind.of_view(view, "mode (0: none)", label + 1, everywhere=True)
-    content = view.values("consensus_content", everywhere=True)
-    for k in range(min(content.shape[1], 2)):
-        sheet.behind.of_view(view, f"latent {k + 1}", content[:, k], everywhere=True)
+    every = of_model(view, everywhere=True)
+    drawn = (q for q in every if q.name in ("mode", "consensus_content"))
+    sheet.behind.quantities(view, drawn, everywhere=True)
     sheet.behind.view(view, "mode", "mode_content", "mode_decoded", "mode_patch")
     return sheet.drawn("modes", caption, view)
 
@@ -191,11 +190,11 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " members give them."
     )
     for k in order:
-        sheet.behind.of_view(view, f"share of members, asked class {k}", probability[:, k])
-    sheet.behind.rows(
-        {"asked class": order, "stability": stability[order], "kept": [k in left for k in order]},
-        "stability",
-    )
+        name = header(f"asked_class_{k}_probability", owner=view.name)
+        sheet.behind.of_view(view, name, probability[:, k])
+    retained = [k in left for k in order]
+    shares = {"asked_class": order, "stability": stability[order], "retained": retained}
+    sheet.behind.rows(shares, "stability")
     sheet.behind.view(view, "asked_class_probability", "asked_class_stability")
     return sheet.drawn("class-stability", caption, view)
 

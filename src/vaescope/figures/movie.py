@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope import quantities
+from vaescope.figures.colours import of_model
 from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import FAINT, INK, category_colours
+from vaescope.quantities import as_columns, with_errors
 from vaescope.results import ModelResults
 
 if TYPE_CHECKING:
@@ -73,10 +76,10 @@ def populations(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sheet.behind.rows(
             {
                 "frame": np.arange(scene.frames),
-                scene.time_label if scene.time_unit else "frame from 1": times,
+                _time_header(scene): times,
                 kinds.what: kinds.names[index],
-                "share (%)": share[:, index],
-                "standard error (%)": error[:, index],
+                "share_percent": share[:, index],
+                "share_error_percent": error[:, index],
             }
         )
     sheet.behind.store(
@@ -167,13 +170,14 @@ def transitions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             {
                 "from": names[row],
                 "to": names[column],
-                "probability per frame": float(probability[row, column]),
-                "standard error": float(error[row, column]),
-                "seen": int(count[row, column]),
+                "probability_per_frame": float(probability[row, column]),
+                "probability_per_frame_error": float(error[row, column]),
+                "seen_count": int(count[row, column]),
             }
         )
-    stay = {"mean stay (frames)": movie["dwell"].values, "error": movie["dwell_error"].values}
-    sheet.behind.rows({kinds.what: np.asarray(names, dtype=object), **stay}, "stay")
+    stay = {"mean_stay_frames": "dwell", "mean_stay_error_frames": "dwell_error"}
+    columns = {header: movie[name].values for header, name in stay.items()}
+    sheet.behind.rows({kinds.what: np.asarray(names, dtype=object), **columns}, "stay")
     sheet.behind.store(f"{view.name}/movie/movie.zarr", "transition", "transition_error", "dwell")
     return sheet.drawn("transitions", caption, view)
 
@@ -309,14 +313,31 @@ def trajectories(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             else "."
         )
     )
+    columns = _of_tracks(view, angle=len(panels) > min(2, content.shape[1]))
     for mine, number in zip(rows, chosen, strict=True):
-        own = {"track": int(number), "frame": frame[mine], "time": scene.times[frame[mine]]}
-        for label, values, error in panels:
-            own |= {label: values[mine], f"{label}: spread": error[mine]}
-        sheet.behind.rows(own)
+        own = {"track": int(number), "frame": frame[mine]}
+        own[_time_header(scene)] = scene.times[frame[mine]]
+        sheet.behind.rows(own | {header: values[mine] for header, values in columns.items()})
     sheet.behind.view(view, "consensus_content", "content_spread")
     sheet.behind.store(f"{view.name}/movie/movie.zarr", "followed_angle")
     return sheet.drawn("trajectories", caption, view)
+
+
+def _of_tracks(view: ModelResults, *, angle: bool) -> dict[str, np.ndarray]:
+    """Latents drawn over time with their spreads and, where it is drawn, the angle, by header."""
+    assert view.movie is not None
+    of_sites = of_model(view, everywhere=True)
+    columns = as_columns(with_errors([q for q in of_sites if q.name == "consensus_content"][:2]))
+    if angle:
+        followed = [q for q in quantities.of(view.movie) if q.name == "followed_angle"]
+        error = [q.error for q in of_sites if q.name == "consensus_angle" and q.error is not None]
+        columns |= as_columns([*followed, *error])
+    return columns
+
+
+def _time_header(scene: Scene) -> str:
+    """Header of the column with the time of a frame, or its number from 1."""
+    return quantities.header("time", scene.time_unit) if scene.time_unit else "frame_from_1"
 
 
 def long_tracks(view: ModelResults, most: int = 5) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vaescope import quantities
 from vaescope.figures.colours import Coloured, one_of
 from vaescope.figures.panels import (
     COLOUR,
@@ -172,9 +173,9 @@ def _frames(
     )
     every = replace(view, frame=None)
     written = whole.quantity
-    header, values = (written.column, written.values) if written else (whole.label, whole.values)
-    in_shown = np.where(np.isin(frame, shown), values, np.nan)
-    sheet.behind.of_view(every, header, in_shown)
+    column = written.column if written else quantities.header(whole.label, owner=view.name)
+    values = written.values if written else whole.values
+    sheet.behind.of_view(every, column, np.where(np.isin(frame, shown), values, np.nan))
     parts = {"frames-angle": "consensus_angle", "frames-latent-1": "consensus_content"}
     sheet.behind.view(view, parts.get(name, "consensus_class"))
     if kinds is not None and view.movie is not None and "kind" in view.movie:

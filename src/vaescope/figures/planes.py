@@ -152,8 +152,8 @@ def _planes(
             {
                 "method": named,
                 "site": scene.patches["site"].values,
-                "component 1": points[:, 0],
-                "component 2": points[:, 1],
+                "component_1": points[:, 0],
+                "component_2": points[:, 1],
                 "label": what.labels[index],
             }
         )

@@ -14,6 +14,7 @@ from vaescope.quantities import robust_limits
 
 _MAPS = ("strain xx", "strain yy", "x along y", "y along x")
 _WORDS = {"x along y": "slant of rows, ∂x/∂y", "y along x": "slant of columns, ∂y/∂x"}
+_SLANTS = {"slant_of_rows_percent": "x along y", "slant_of_columns_percent": "y along x"}
 _HIGH, _BETWEEN = 1.45, 0.62  # inches of a panel, and between two rows of them
 _SHOWN = 6000  # sites drawn at most
 
@@ -68,8 +69,8 @@ def profiles(scene: Scene) -> FinishedFigure | None:
     for quantity in quantities.of(by_neighbours, scene.on_frame):
         if quantity.name == "strain":
             sheet.behind.of_scene(scene, quantity.column, quantity.values)
-    for name, words in _WORDS.items():
-        sheet.behind.of_scene(scene, f"{words} (%)", maps[name])
+    for header, name in _SLANTS.items():
+        sheet.behind.of_scene(scene, header, maps[name])
     sheet.behind.store("strain.zarr", "strain", "rotation")
     return sheet.drawn("scan-profiles", caption)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures import accuracy, agreement, criticism, ensembles, latent, modes, training
+from vaescope.figures.colours import of_model
 from vaescope.figures.montage import even, patches, pictures_of, show
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -121,7 +122,7 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (", what the model draws at the mean of its latents" if drawn else "")
         + ", and patches of it at even intervals, as they were given."
     )
-    sheet.behind.of_view(view, "class", labels)
+    sheet.behind.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
     sheet.behind.view(view, "consensus_class", "class_decoded")
     sheet.behind.store("patches.zarr", "patch")
     return sheet.drawn("classes", caption, view)

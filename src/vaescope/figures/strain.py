@@ -97,7 +97,7 @@ def _keep(sheet: Sheet, drawn: list[Quantity]) -> None:
 
 def truth(scene: Scene) -> FinishedFigure | None:
     """Found against true strain, and errors over stated errors, for every method."""
-    if scene.strain is None or "truth_strain" not in scene.strain:
+    if scene.strain is None or "truth_strain_from_reference" not in scene.strain:
         return None
     from vaescope.strain.truth import pulls
 
@@ -112,7 +112,7 @@ def truth(scene: Scene) -> FinishedFigure | None:
         notes=("sites that all methods measure",),
     )
     found = [pulls(scene.strain, name) for name in methods]
-    true = 100 * scene.strain["truth_strain"].values
+    true = 100 * scene.strain["truth_strain_from_reference"].values
     everything = np.concatenate([(true + 100 * off[:, :3])[known] for off, _, known in found])
     low, high = robust_limits(np.concatenate([everything, true[found[0][2]]]), 0.3)
     pad = 0.06 * (high - low)
@@ -151,11 +151,11 @@ def truth(scene: Scene) -> FinishedFigure | None:
     for name, (off, error, known) in zip(methods, found, strict=True):
         own = {"method": name, "site": scene.strain["site"].values[known]}
         for part, component in enumerate(_COMPONENTS):
-            own[f"true {component} (%)"] = true[known, part]
-            own[f"found {component} (%)"] = true[known, part] + 100 * off[known, part]
-            own[f"stated error {component} (%)"] = 100 * error[known, part]
+            own[f"truth_strain_from_reference_{component}_percent"] = true[known, part]
+            own[f"found_strain_{component}_percent"] = true[known, part] + 100 * off[known, part]
+            own[f"found_strain_{component}_error_percent"] = 100 * error[known, part]
         sheet.behind.rows(own)
-    sheet.behind.store("strain.zarr", "strain", "strain_error", "truth_strain")
+    sheet.behind.store("strain.zarr", "strain", "strain_error", "truth_strain_from_reference")
     return sheet.drawn("strain-truth", caption)
 
 

@@ -143,7 +143,7 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, float]]:
     """Measure the errors of each method of strain, against the truth too where it is known."""
     from vaescope.strain import truth
 
-    scored = truth.scores(strain) if "truth_strain" in strain else {}
+    scored = truth.scores(strain) if "truth_strain_from_reference" in strain else {}
     found = {}
     for k, name in enumerate(str(method) for method in strain["method"].values):
         own = strain.isel(method=k)

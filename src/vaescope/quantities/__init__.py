@@ -19,7 +19,14 @@ from vaescope.quantities.attributes import (
     Scale,
     attributes,
 )
-from vaescope.quantities.quantity import Limits, Quantity, as_columns, robust_limits, with_errors
+from vaescope.quantities.quantity import (
+    Limits,
+    Quantity,
+    as_columns,
+    header,
+    robust_limits,
+    with_errors,
+)
 from vaescope.quantities.reading import of
 
 __all__ = [
@@ -39,6 +46,7 @@ __all__ = [
     "Scale",
     "as_columns",
     "attributes",
+    "header",
     "of",
     "robust_limits",
     "with_errors",

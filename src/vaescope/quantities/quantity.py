@@ -72,8 +72,7 @@ class Quantity:
     @property
     def column(self) -> str:
         """Header of its column in every table, with its unit."""
-        unit = re.sub(r"\W+", "_", _SUFFIXES.get(self.unit, self.unit))
-        return "_".join(filter(None, (self.owner, self.key.removesuffix("_physical"), unit)))
+        return header(self.key.removesuffix("_physical"), self.unit, self.owner)
 
     @property
     def written(self) -> np.ndarray:
@@ -116,6 +115,12 @@ class Quantity:
         reach = robust_limits(np.abs(values))[1]
         reach = reach if reach > 0 else 1.0
         return Limits(-reach, reach)
+
+
+def header(key: str, unit: str = "", owner: str = "") -> str:
+    """Header of a column of a table: whose it is, what it is, and its unit in letters."""
+    letters = re.sub(r"\W+", "_", _SUFFIXES.get(unit, unit))
+    return "_".join(filter(None, (owner, key, letters)))
 
 
 def with_errors(found: Iterable[Quantity]) -> list[Quantity]:

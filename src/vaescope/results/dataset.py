@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _LARGE = frozenset({"reconstruction"})
 """Variables of ``latents.zarr`` that stay on disk until they are drawn."""
+_RENAMED = {
+    f"truth_{name}": f"truth_{name}_from_reference" for name in ("strain", "rotation")
+}  # of ``strain.zarr``, as versions before 0.1.0 wrote them
 
 
 class Results:
@@ -126,6 +129,7 @@ class Results:
         if not self.has(layout.STRAIN):
             return None
         strain = self._open(layout.STRAIN).load()
+        strain = strain.rename({old: new for old, new in _RENAMED.items() if old in strain})
         same = strain.sizes.get("site") == self.sites.sizes["site"]
         return strain if strain.attrs.get("ordered") and same else None
 

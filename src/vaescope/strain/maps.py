@@ -181,10 +181,10 @@ def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
     strain = np.stack([sites[f"truth_strain_{name}"].values for name in COMPONENTS], 1)
     carried = deformation.join(strain, sites["truth_angle"].values.astype(float))
     true, turn = relative(carried, dataset["reference"].values)
-    about = attributes("true strain", "1", "diverging", group=TRUTH)
-    dataset["truth_strain"] = (("site", "component"), true, about)
-    about = attributes("true rotation", "rad", "diverging", group=TRUTH)
-    dataset["truth_rotation"] = ("site", turn, about)
+    about = attributes("true strain from that of the reference", "1", "diverging", group=TRUTH)
+    dataset["truth_strain_from_reference"] = (("site", "component"), true, about)
+    about = attributes("true rotation from that of the reference", "rad", "diverging", group=TRUTH)
+    dataset["truth_rotation_from_reference"] = ("site", turn, about)
 
 
 def _nothing(sites: xr.Dataset, why: str) -> xr.Dataset:

@@ -32,14 +32,15 @@ MEASURES = (
 def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Errors against truth (site, 4) of xx, yy, xy and rotation, their stated standard errors, and
     the sites (site,) that all methods measure."""
-    known = np.isfinite(dataset["truth_strain"].values).all(1)
+    known = np.isfinite(dataset["truth_strain_from_reference"].values).all(1)
     for name in dataset["method"].values:
         known &= np.isfinite(dataset["strain_error"].sel({"method": name}).values).all(1)
         known &= np.isfinite(dataset["strain"].sel({"method": name}).values).all(1)
     own = dataset.sel({"method": method})
-    strain = own["strain"].values - dataset["truth_strain"].values
+    strain = own["strain"].values - dataset["truth_strain_from_reference"].values
     period = 2 * np.pi / int(dataset.attrs["fold"])
-    turn = circular.wrap(own["rotation"].values - dataset["truth_rotation"].values, period)
+    true_turn = dataset["truth_rotation_from_reference"].values
+    turn = circular.wrap(own["rotation"].values - true_turn, period)
     error = np.column_stack([own["strain_error"].values, own["rotation_error"].values])
     return np.column_stack([strain, turn]), error, known
 
