@@ -1,4 +1,4 @@
-"""Say why a row of the sample sheet cannot be used (rule refuse_row), and fail."""
+"""Report why a row of the sample sheet is refused (rule refuse_row), and fail."""
 
 import sys
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Classical methods beside the models."""
+"""Fit classical methods, for comparison with the models."""
 
 
 rule run_baselines:
-    """Fit PCA, NMF, clusterings and embeddings to the patches that the models see."""
+    """Fit PCA, NMF, clusterings and embeddings to the patches that the models are trained on."""
     input:
         patches=here(layout.PATCHES),
     output:

@@ -1,4 +1,4 @@
-"""The plan of the run, and the functions by which rules ask it."""
+"""Make the plan of the run, and define the functions by which rules query it."""
 
 import os
 import signal
@@ -62,7 +62,7 @@ wildcard_constraints:
 
 
 def ask(question, *arguments):
-    """An answer of the plan; what it refuses becomes an error that Snakemake shows as one line."""
+    """Query the plan; a refusal becomes an error that Snakemake shows as one line."""
     try:
         return question(*arguments)
     except UserError as error:
@@ -87,7 +87,7 @@ def plain(value):
 
 
 def of_dataset(question):
-    """A param with an answer about the dataset."""
+    """Make a param from a property of the dataset."""
     return lambda wildcards: plain(ask(question, wildcards.dataset))
 
 
@@ -104,7 +104,7 @@ def each_model(pattern):
 
 
 def if_baselines(*paths):
-    """An input that exists only where the recipe asks for classical methods."""
+    """An input that exists only where the recipe has classical methods."""
 
     def wanted(wildcards):
         if not ask(PLAN.recipe, wildcards.dataset).baselines.methods:
@@ -156,7 +156,7 @@ def model_settings(wildcards):
 
 
 def physics(wildcards):
-    """What changes when the user's own term of a model does."""
+    """Fingerprint the user's own loss term of a model."""
     return ask(PLAN.physics, wildcards.dataset, wildcards.model)
 
 
@@ -185,7 +185,7 @@ def threads_of(most):
 
 
 def minutes(base, per_gb):
-    """Run time in minutes: a base, and so many for each GB of input."""
+    """Compute the run time in minutes: a base, and a rate for each GB of input."""
 
     def runtime(wildcards, input, attempt):
         return resources.minutes(base, per_gb, input_mb(wildcards, input), attempt)
@@ -210,7 +210,7 @@ def reports(wildcards):
 
 
 def exports_of(*formats):
-    """An input with what some formats of `export` make of a dataset, where they are wanted."""
+    """Make an input of the exports of a dataset in some formats, where they are requested."""
 
     def wanted(wildcards):
         return expand(PLAN.exported(formats), dataset=wildcards.dataset)
@@ -219,7 +219,7 @@ def exports_of(*formats):
 
 
 def exports(wildcards):
-    """What is exported of all datasets."""
+    """List the exports of all datasets."""
     return expand(PLAN.exported(), dataset=PLAN.rows)
 
 
@@ -230,7 +230,7 @@ def problem_of(wildcards):
 
 
 def start_run():
-    """Refuse to work in a results folder in which another run is at work."""
+    """Refuse a results folder in which another run is active."""
     # Not before: Snakemake has just set its own, which would wait for the end of every job.
     stopping.stop_run_once(signal.SIGINT, signal.SIGTERM)
     if not HELD.enter_context(alone(PLAN.results / ".lock", wait=False)):
@@ -242,14 +242,14 @@ def start_run():
 
 
 def end_run():
-    """Show what there is, failures included."""
+    """Show the results so far, failures included."""
     summary.tidy(PLAN)
     summary.refresh_index(PLAN, since=STARTED)
     print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)
 
 
 def jobs_of(wildcards):
-    """Every job that a dataset may have: its table of times, in words, what it reads and writes."""
+    """List every job that a dataset may have: table of times, description, inputs and outputs."""
     found = []
     for rule in workflow.rules:
         table = strip_wildcard_constraints(str(rule.benchmark or ""))
@@ -265,7 +265,7 @@ def jobs_of(wildcards):
 
 
 def paths(item, chosen):
-    """The paths for which an input or output of a rule stands, with these wildcards."""
+    """Expand an input or output of a rule to paths, with these wildcards."""
     if callable(item):
         found = item(SimpleNamespace(**chosen))
         return [path.replace("<results>", str(PLAN.results)) for path in found]
@@ -273,7 +273,7 @@ def paths(item, chosen):
 
 
 def choices(rule, dataset):
-    """The wildcards of all jobs of a rule that belong to a dataset."""
+    """List the wildcards of all jobs of a rule that belong to a dataset."""
     values = {"dataset": [dataset]}
     if "model" in rule.wildcard_names:
         values["model"] = ask(PLAN.models, dataset)

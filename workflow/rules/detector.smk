@@ -1,4 +1,4 @@
-"""Learning what sites look like, for all datasets that ask for the same."""
+"""Train detectors of sites; datasets with the same settings share one."""
 
 
 rule train_detector:

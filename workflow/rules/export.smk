@@ -1,8 +1,8 @@
-"""Results where other tools look for them; `export` in the configuration says which are made."""
+"""Export results for other tools, in the formats of `export` in the configuration."""
 
 
 rule export_table:
-    """One table of all that is known of every site, and a table of what its columns mean."""
+    """Write one table of all quantities of every site, and a table that explains its columns."""
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
@@ -30,7 +30,7 @@ rule export_table:
 
 
 rule export_napari:
-    """Image (OME-Zarr) and sites (points) in the same physical coordinates, for napari."""
+    """Write image (OME-Zarr) and sites (points) in the same physical coordinates, for napari."""
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
@@ -59,7 +59,7 @@ rule export_napari:
 
 
 rule export_hyperspy:
-    """Image with calibrated axes and metadata, and sites as its markers, for HyperSpy."""
+    """Write the image with calibrated axes and metadata, and sites as its markers, for HyperSpy."""
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),

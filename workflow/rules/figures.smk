@@ -1,4 +1,4 @@
-"""Figures."""
+"""Draw figures."""
 
 
 rule draw_figures:

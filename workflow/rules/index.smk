@@ -1,4 +1,4 @@
-"""The front page, and the rows of the sample sheet that got no further than it."""
+"""Write the index of all datasets, and report refused rows of the sample sheet."""
 
 
 rule write_index:
@@ -31,7 +31,7 @@ rule write_index:
 
 
 rule refuse_row:
-    """Say what is wrong with a row of the sample sheet; it always fails, and only by itself."""
+    """Report the fault of a refused row of the sample sheet; fails without stopping other jobs."""
     output:
         "<results>/.problems/{line}",
     log:

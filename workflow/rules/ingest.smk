@@ -1,4 +1,4 @@
-"""From a vendor's file, or a simulation, to one form of image."""
+"""Convert vendors' files, or simulations, to one form of image."""
 
 
 rule ingest:

@@ -1,8 +1,8 @@
-"""What a careful reader should know of the results."""
+"""Judge the results: scores and findings."""
 
 
 rule judge:
-    """Say what each score means, and what is to be doubted; figures and pages read it."""
+    """Collect scores with their meaning, and findings; figures and pages read them."""
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),

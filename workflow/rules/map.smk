@@ -1,8 +1,8 @@
-"""From trained members to maps with error bars."""
+"""Map latents, classes and poses with error bars, from trained members."""
 
 
 rule map_latents:
-    """Encode all sites with every member, align the members, agree, criticise, and follow."""
+    """Encode all sites with every member, align members, form the consensus, check predictions."""
     input:
         members=here(layout.MEMBERS),
         patches=here(layout.PATCHES),

@@ -1,4 +1,4 @@
-"""What is around the sites."""
+"""Extract the surroundings of sites."""
 
 
 rule extract_patches:

@@ -1,4 +1,4 @@
-"""What a person reads."""
+"""Write the pages of a dataset."""
 
 
 rule write_report:

@@ -1,4 +1,4 @@
-"""Where to look."""
+"""Find sites."""
 
 
 rule find_sites:

@@ -1,8 +1,8 @@
-"""Strain of the lattice, beside the models' own."""
+"""Measure the strain of the lattice."""
 
 
 rule map_strain:
-    """Strain and rotation of every site: neighbours' vectors, geometric phases, models' poses."""
+    """Map strain and rotation of every site: neighbours' vectors, geometric phases, models' poses."""
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),

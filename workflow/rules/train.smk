@@ -1,8 +1,8 @@
-"""Fitting the ensembles."""
+"""Train ensembles."""
 
 
 rule train:
-    """Train the members of an ensemble, or one part of them; goes on from its checkpoints."""
+    """Train the members of an ensemble, or one part of them; resumes from its checkpoints."""
     input:
         patches=here(layout.PATCHES),
     output:

@@ -1,4 +1,4 @@
-"""Results where other tools look for them: napari, HyperSpy, a spreadsheet, an RO-Crate.
+"""Export results for other tools: napari, HyperSpy, a spreadsheet, an RO-Crate.
 
 Each module writes one form from the stores of a finished dataset, chunk by chunk where it is large:
 ``ome`` (OME-Zarr) and ``points`` (napari), ``signals`` (HyperSpy), ``table`` (one table of all

@@ -1,4 +1,4 @@
-"""The axes of an array in physical coordinates, as other tools want them: step, start and unit."""
+"""Describe the axes of an array in physical coordinates: step, start and unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished dataset as a Workflow Run RO-Crate: what was run on what, when, with which result.
+"""Describe a finished dataset as a Workflow Run RO-Crate: inputs, jobs, times, results.
 
 The crate is the dataset's folder itself: its ``ro-crate-metadata.json`` describes what lies there.
 Sources stay where they are; each is named by its SHA-256 (``ni:///sha-256;…``, RFC 6920), which
@@ -48,7 +48,7 @@ _FORMATS = {
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file that went in; ``sha256`` in hexadecimal."""
+    """One input file; ``sha256`` in hexadecimal."""
 
     name: str
     sha256: str
@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """What the crate says of a run beside what lies in the folder."""
+    """Facts of a run that do not lie in the folder."""
 
     dataset: str
     description: str
@@ -100,7 +100,7 @@ def write(folder: Path, run: Run, outputs: Iterable[str]) -> None:
 
     if not run.steps:
         raise UserError(
-            f"dataset `{run.dataset}`: nothing tells when its jobs ran",
+            f"dataset `{run.dataset}`: the times of its jobs are missing",
             file=folder / "benchmarks",
             expected="a table of each job, as the workflow leaves it",
             remedy="Run the workflow again with `--forcerun`, or do without `crate` in `export`",
@@ -207,7 +207,7 @@ class _Writer:
         return self.thing(f"#setting-{name}", "PropertyValue", name=name, value=written)
 
     def source(self, source: SourceFile) -> Any:
-        """A file that went in, by what is in it."""
+        """An input file, identified by its content."""
         digest = base64.urlsafe_b64encode(bytes.fromhex(source.sha256)).decode().rstrip("=")
         found = self.crate.add_file(f"ni:///sha-256;{digest}", properties={"name": source.name})
         found["sha256"] = source.sha256

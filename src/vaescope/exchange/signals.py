@@ -119,7 +119,7 @@ def vendor(image: xr.Dataset) -> dict[str, Any]:
 
 
 def facts(image: xr.Dataset) -> dict[str, Any]:
-    """What an image store says of itself in plain numbers and words."""
+    """Read the plain numbers and words among the attributes of an image store."""
     entries = {
         k: v for k, v in image.attrs.items() if k not in ("vendor_metadata", store.PROVENANCE)
     }

@@ -1,4 +1,4 @@
-"""One table of all that is known of every site, for spreadsheets and for napari's points.
+"""Make one table of all quantities of every site, for spreadsheets and for napari's points.
 
 Every column says its unit in its name, and a second table says what each column means.
 """
@@ -61,7 +61,7 @@ def as_frame(columns: list[Quantity]) -> pd.DataFrame:
 
 
 def write(columns: list[Quantity], path: str | Path, meanings: str | Path) -> None:
-    """Write the table as CSV, and a table of what its columns mean; both atomically."""
+    """Write the table as CSV, and a table that explains its columns; both atomically."""
     import pandas as pd
 
     table = as_frame(columns)

@@ -25,7 +25,7 @@ SHEET_TILE = 32  # pixels of one of them
 
 @dataclass
 class Backdrop:
-    """What the sites are drawn on.
+    """The background on which sites are drawn.
 
     ``pictures``: addresses of data. ``picture_of`` (frame,): which of them a frame shows, −1 where
     it was left out. ``width``, ``height``: of the image in ``unit``; ``covers``: how much of both
@@ -46,7 +46,7 @@ class Backdrop:
     sheet: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """What the browser is told of it, but for its pictures and places."""
+        """Metadata for the browser, without pictures and positions."""
         fields = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet")
         return {name: getattr(self, name) for name in fields}
 
@@ -90,7 +90,7 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
 
 
 def shown_frames(frames: int, height: int, width: int) -> tuple[np.ndarray, list[str]]:
-    """Which frames have a picture, and what the page says of it."""
+    """Choose the frames with a picture, and describe the choice."""
     least = min(LEAST_SIDE, height, width) ** 2
     shown = evenly(frames, max(1, ALL_FRAMES // least))
     left_out = frames - len(shown)

@@ -51,7 +51,7 @@ class Column:
     member_header: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """What the browser is told of it, but for its numbers."""
+        """Metadata for the browser, without the values."""
         left_out = ("values", "members")
         return {name: value for name, value in vars(self).items() if name not in left_out}
 
@@ -124,7 +124,7 @@ def columns_of(
 
 
 def narrow(values: np.ndarray) -> np.ndarray:
-    """The same values in the smallest type that browsers have and that keeps them: whole numbers
+    """Convert values to the smallest type of browsers that preserves them: whole numbers
     exactly, others to seven digits, as the tables beside the stores."""
     values = np.asarray(values)
     if values.dtype.kind == "b":

@@ -1,4 +1,4 @@
-"""What one model says of every site, as columns: consensus, and each member with a vote."""
+"""Columns of one model: the consensus, and each retained member."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ModelColumns:
         self.retained = self._retained()
 
     def _retained(self) -> np.ndarray:
-        """Indices along ``member`` of those with a vote."""
+        """Indices along ``member`` of the retained members."""
         latents = self.view.latents
         if "content" not in latents.variables or "member" not in latents.sizes:
             return np.array([], int)
@@ -81,7 +81,7 @@ class ModelColumns:
         return length_scale(self.scene, robust_limits(reach)[1])
 
     def _lay_out(self, column: Column, quantity: Quantity, suffix: str) -> None:
-        """Lay a column, and what each member says of it, on the table of all sites."""
+        """Lay a column, and its values by each member, on the table of all sites."""
         column.values = aligned(column.values, self.rows, self.count)
         bare = quantity.name.removeprefix("consensus_")
         own = [member.get((bare + suffix, quantity.part)) for member in self._of_members]
@@ -94,7 +94,7 @@ class ModelColumns:
 
     @cached_property
     def _of_members(self) -> list[dict[tuple[str, str], Quantity]]:
-        """What each member with a vote says, by variable and part."""
+        """Quantities of each retained member, by variable and part."""
         latents = self.view.latents
         names = [
             n for n, values in latents.data_vars.items() if {"member", "site"} <= set(values.dims)
@@ -111,7 +111,7 @@ class ModelColumns:
         return found
 
     def class_names(self) -> list[str]:
-        """Names of the classes: of those that a model was told, what the data call them."""
+        """Names of the classes; those given to a model as labels have the names of the data."""
         named = self.view.latents.attrs.get("class_labels")
         names = [f"class {k}" for k in range(self.view.classes)]
         for k, label in enumerate(np.atleast_1d(named)[: len(names)] if named is not None else []):

@@ -1,4 +1,4 @@
-"""Numbers and words on their way into a page: packed tightly, and inert whatever they hold."""
+"""Pack numbers and text for a page: compact, and inert whatever they contain."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Blocks:
 
     @property
     def bytes(self) -> int:
-        """Letters of all blocks together: what they add to the page."""
+        """Count the characters that all blocks add to the page."""
         return sum(map(len, self.texts))
 
 

@@ -1,4 +1,4 @@
-"""Everything that the page needs of the explorer, assembled from the stores of a dataset."""
+"""Assemble the explorer of a page from the stores of a dataset."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Explorer:
 
     @property
     def bytes(self) -> int:
-        """Letters that the explorer adds to the page."""
+        """Count the characters that the explorer adds to the page."""
         parts = (self.facts, self.library, self.code, self.style, *self.blocks, *self.frames)
         return sum(map(len, parts))
 
@@ -145,13 +145,13 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
 
 
 def _rows(all_sites: np.ndarray, some: np.ndarray) -> np.ndarray:
-    """Place of each of some sites in the table of sites."""
+    """Find the rows of some sites in the table of sites."""
     order = np.argsort(all_sites, kind="stable")
     return order[np.searchsorted(all_sites, some, sorter=order)]
 
 
 def _small(scene: Scene, stores: dict[str, xr.Dataset]) -> list[pictures.Small]:
-    """The patches, and what each model makes of them; pictures alone, no curves."""
+    """The patches, and their reconstruction by each model; pictures alone, no curves."""
     if "patch" not in scene.patches.variables or scene.patches["patch"].ndim != 4:
         return []
     if not scene.patches.sizes["site"]:
@@ -204,7 +204,7 @@ def _palettes(columns: list[Column]) -> dict[str, list[int]]:
 
 @dataclass
 class _Members:
-    """How the numbers of single members are kept: exactly, rounded, or in part."""
+    """Storage of the numbers of single members: exact, rounded, or in part."""
 
     exact: bool
     parts: tuple[str, ...]  # beginnings of the names that are kept; empty: all

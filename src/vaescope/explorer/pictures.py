@@ -1,4 +1,4 @@
-"""Small pictures for the explorer: patches, reconstructions, decoded planes; grey levels in blocks.
+"""Pack small pictures for the explorer: patches, reconstructions, decoded planes.
 
 Every picture is a few hundred numbers from 0 to ``LEVELS`` − 1, between limits that all pictures of
 one kind share, so that brightness can be compared.
@@ -121,10 +121,10 @@ def _facts(
 def pack_planes(view: ModelResults, scene: Scene, blocks: Blocks) -> list[dict[str, Any]]:
     """The decoded planes of a model, from its store; of an older store the one that its figure
     shows. Each with the numbers of its ``latents`` (from 0; −1 for none), the values ``x`` and
-    ``y`` decoded, and the ``told`` for which it was drawn, if the model is told anything."""
+    ``y`` decoded, and the conditions (``told``) for which it was decoded, if the model has any."""
     found, conditions = [], condition_names(view, scene)
     for latents, x, y, drawn in _planes(view):
-        # (told, y, x, channel, height, width)
+        # (condition, y, x, channel, height, width)
         drawn = drawn[..., :MOST_CHANNELS, :, :]
         step = -(-max(drawn.shape[-2:]) // MOST_PIXELS)
         shown = coarse(drawn, step)
@@ -174,7 +174,7 @@ def _planes(view: ModelResults) -> list[tuple[list[int], np.ndarray, np.ndarray,
 
 
 def condition_names(view: ModelResults, scene: Scene) -> dict[str, Any] | None:
-    """What a conditional model was told, in words; None for a model that was told nothing."""
+    """Name the conditions for which a model was decoded; None for an unconditional model."""
     if not view.has("told"):
         return None
     conditions = view.latents["told"]

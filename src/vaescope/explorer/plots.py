@@ -16,7 +16,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif
 
 @cache
 def library() -> str:
-    """BokehJS, as the package has it: no other part of it is needed."""
+    """Read BokehJS from the package; no other part of it is needed."""
     from bokeh.util.paths import bokehjs_path
 
     return (Path(bokehjs_path()) / "js" / "bokeh.min.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is known of every site before any model, as columns: position, fit, truth, strain."""
+"""Columns of every site that do not come from a model: position, fit, truth, strain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How vaescope itself is cited, from CITATION.cff."""
+"""Cite vaescope itself, from CITATION.cff."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = Path(vaescope.__file__).parents[2] / "CITATION.cff"
 
 @dataclass(frozen=True)
 class Citation:
-    """Words for a list of references, and the same as BibTeX."""
+    """An entry of a list of references, as text and as BibTeX."""
 
     text: str
     bibtex: str
@@ -25,7 +25,7 @@ class Citation:
 
 @cache
 def citation(file: Path = FILE) -> Citation:
-    """The entry of the version at work, with the digest of its source files."""
+    """Make the entry of the running version, with the digest of its source files."""
     facts = _read(file)
     version = str(facts.get("version") or vaescope.__version__)
     authors = [_name(person) for person in facts.get("authors") or []] or ["vaescope developers"]

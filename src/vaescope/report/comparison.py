@@ -1,4 +1,4 @@
-"""The page on which classical methods stand beside the models."""
+"""Write the page that compares classical methods with the models."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _LESS_IS_BETTER = ("angle_share",)
 
 
 def write_comparison(results: Results, models: list[str]) -> list[dict[str, Any]]:
-    """Write ``comparison.html`` of a dataset and give the scores, one row per method.
+    """Write ``comparison.html`` of a dataset and return the scores, one row per method.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def _two(value: float) -> str:
 
 
 def _findings(entries: list[Entry], rows: list[dict[str, Any]], kinds: list[str]) -> list[str]:
-    """What the table says, in sentences."""
+    """Summarise the table in sentences."""
     names = [entry.name if entry.is_model else entry.title for entry in entries]
     said = []
     for kind in sorted(kinds, key=lambda kind: kind != TOGETHER):

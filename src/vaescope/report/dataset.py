@@ -1,4 +1,4 @@
-"""The report of one dataset."""
+"""Write the report of one dataset."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ def write_report(
 
 
 def _plain(value: Any) -> Any:
-    """The same value in types that YAML writes without tags."""
+    """Convert a value to types that YAML writes without tags."""
     return json.loads(json.dumps(value, default=str))
 
 
 def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the page says of the data, in rows."""
+    """Describe the data in rows of a table."""
     size = f"{known['width_px']} × {known['height_px']} pixels"
     if known["frames"] > 1:
         size += f", {prose.number(known['frames'])} frames"
@@ -134,26 +134,26 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _numbers(known: Judgement, about: str, place: Place = "table") -> list[tuple[str, str]]:
-    """Say the scores of one part that belong into a table of the report."""
+    """Format the scores of one part for a table of the report."""
     scores = known.of(about).values()
     return [prose.measure(score, known.data) for score in scores if score.place == place]
 
 
 def _where(about: str, models: list[str]) -> str:
-    """The part of the page to which a finding belongs."""
+    """Choose the part of the page to which a finding belongs."""
     if about in models:
         return f"#model-{models.index(about) + 1}"
     return "#data"
 
 
 def _severities(found: list[Finding]) -> str:
-    """How many findings of which severity, in words."""
+    """Count the findings of each severity, in words."""
     counts = [(word, sum(f.severity == key for f in found)) for key, word in _SEVERITY.items()]
     return ", ".join(f"{count} × {word.lower()}" for word, count in counts if count)
 
 
 def _strain(known: Judgement) -> list[dict[str, Any]]:
-    """What the report says of each method of strain in numbers."""
+    """Collect the numbers of each method of strain."""
     parts = dict.fromkeys(score.about for score in known.scores)
     return [
         {
@@ -222,7 +222,7 @@ def _of_sites(latents: xr.Dataset, sites: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _provenance(folder: Path, names: list[str]) -> list[dict[str, str]]:
-    """One row per store: which code made it."""
+    """List the code version that made each store."""
     rows = []
     for name in names:
         facts = store.provenance(folder / name)

@@ -1,4 +1,4 @@
-"""Figures on a page: embedded, with their files and the data behind them to be taken away.
+"""Embed figures in a page, with their files and figure data to download.
 
 A report is one file that may be mailed alone. So the picture is in it, and with it, as far as there
 is room, its vector file and the table of the values drawn; what has no room is linked to where it
@@ -24,7 +24,7 @@ _WORDS = {"png": "PNG", "svg": "SVG", "pdf": "PDF", "gif": "GIF", "csv": "data (
 
 @dataclass
 class Room:
-    """Files embedded in one page, and how many letters more of it they may be."""
+    """Budget of the files embedded in one page, in characters."""
 
     left: int = _ROOM
     files: dict[str, str] = field(default_factory=dict)  # packed, in base64, by name
@@ -76,14 +76,14 @@ def embedded(folder: Path, manifest: dict[str, Any]) -> list[EmbeddedFigure]:
 
 
 def letters(figures: list[EmbeddedFigure]) -> int:
-    """What the pictures add to the page."""
+    """Count the characters that the pictures add to the page."""
     return sum(len(figure.picture["data"]) for figure in figures)
 
 
 def linked(
     figures: list[EmbeddedFigure], folder: Path, version: str, taken: int
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Figures as a page shows them, and the files for which it has room.
+    """Prepare figures for a page, with the files that fit its budget.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What failed, as the workflow noted it."""
+"""Read the failures that the workflow noted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of all datasets: what is finished, what failed and why, what is still to come."""
+"""Write the index of all datasets: finished, failed and why, still to come."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def write_index(
 
 
 def card(results: Path, row: dict[str, Any], widest: int | None = None) -> dict[str, Any]:
-    """What the index says of one dataset; never raises for what it meets in the folder.
+    """Collect what the index shows of one dataset; never raises for the contents of its folder.
 
     widest : pixels across its thumbnail; None: as it was drawn.
     """
@@ -121,7 +121,7 @@ def _of_detector(results: Path, detector: str) -> list[dict[str, str]]:
 
 
 def _summary(counts: dict[str, int], wrong: int) -> str:
-    """How many datasets are in which state, in words."""
+    """Count the datasets in each state, in words."""
     parts = [f"{count} {STATES[state]}" for state, count in counts.items() if count]
     text = ", ".join(parts) or "nothing to show"
     if wrong:

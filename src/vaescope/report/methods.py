@@ -1,4 +1,4 @@
-"""The methods of one run in words that a paper can use, with its numbers and its references."""
+"""Write the methods of one run for a paper, with its numbers and references."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Methods:
 
     @property
     def plain(self) -> str:
-        """All of it as one text."""
+        """Join paragraphs and references to one text."""
         listed = "\n".join(f"[{k}] {each.text}." for k, each in enumerate(self.references, 1))
         return "\n\n".join([*self.paragraphs, "References\n" + listed])
 
@@ -111,7 +111,7 @@ def _template(data: dict[str, Any]) -> Template:
 def _model(
     name: str, settings: dict[str, Any] | None, found: dict[str, float], label: str | None
 ) -> dict[str, Any]:
-    """Take together what the text says of one model: its settings and the numbers of its run."""
+    """Collect the settings of one model and the numbers of its run."""
     given = _given(settings)
     variant = str(given.get("variant", "rvae"))
     whole = asdict(ModelSettings()) | zoo.VARIANTS.get(variant, {}) | given | {"variant": variant}

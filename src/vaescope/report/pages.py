@@ -1,4 +1,4 @@
-"""Rendering: templates with escaping always on, pictures embedded in the page.
+"""Render templates with escaping always on, and pictures embedded in the page.
 
 A page runs only the scripts of this package that it holds: its policy names their digests, and
 nothing else is run, whatever stands in names and notes. It asks nothing of any server.
@@ -69,7 +69,7 @@ def write_page(
 
 
 def ticked(text: object) -> Markup:
-    """Escaped text in which what stands between backticks is set as code."""
+    """Escape text, and set what stands between backticks as code."""
     from markupsafe import Markup, escape
 
     pieces = str(text).split("`")

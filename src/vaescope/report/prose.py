@@ -1,4 +1,4 @@
-"""Numbers and settings in words."""
+"""Write numbers and settings in words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def percent(share: float, digits: int | None = None) -> str:
-    """A share from 0 to 1 in per cent, to so many significant digits if asked."""
+    """Write a share from 0 to 1 in per cent, to ``digits`` significant digits if given."""
     if not math.isfinite(share):
         return "–"
     if digits is not None:
@@ -37,7 +37,7 @@ def percent(share: float, digits: int | None = None) -> str:
 
 
 def measure(score: Score, data: dict[str, Any]) -> tuple[str, str]:
-    """Say name and value of a score, lengths also in the units of the image.
+    """Write name and value of a score, lengths also in the units of the image.
 
     data : what the image was made from (``data`` of the facts).
     """
@@ -66,7 +66,7 @@ def strain_method(name: str) -> str:
 
 
 def scan_shares(found: Mapping[str, Shares]) -> list[dict[str, Any]]:
-    """Rows of the table of what rows and columns of the image alone tell of each map."""
+    """Tabulate the shares of each map that rows and columns of the image explain alone."""
     return [
         {
             "name": name,
@@ -110,7 +110,7 @@ def pixel_size(attrs: dict[str, Any]) -> str:
 
 
 def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a resolved recipe does, stage by stage."""
+    """Describe a resolved recipe, stage by stage."""
     return [
         ("Reading", _ingest(settings.get("ingest") or {})),
         ("Sites", _sites(settings.get("sites") or {})),
@@ -128,7 +128,7 @@ def _is_stack(settings: dict[str, Any]) -> bool:
 
 
 def preprocessing(steps: dict[str, Any]) -> str:
-    """What is done to an image before anything else, as a part of a sentence; may be empty."""
+    """Describe the preprocessing as a part of a sentence; may be empty."""
     done = []
     if steps.get("background"):
         done.append(f"the background is removed over {steps['background']} px")

@@ -1,4 +1,4 @@
-"""The literature behind the methods, read from ``references.bib``."""
+"""References of the methods, read from ``references.bib``."""
 
 from __future__ import annotations
 

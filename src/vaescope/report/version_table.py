@@ -1,4 +1,4 @@
-"""What the versions of all datasets are known by, packed for the comparison on the index.
+"""Pack the facts of all versions of all datasets, for the comparison on the index.
 
 The page compares by itself, in the browser. It holds facts of every version, not pictures: these
 are shown from where they lie beside the page.
@@ -78,7 +78,7 @@ def collect(results: Path, datasets: Iterable[str], most: int) -> dict[str, Any]
 
 
 class _Once:
-    """Values that are alike, held once."""
+    """A list of distinct values."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -118,7 +118,7 @@ def _version(
         "figures": listed.place(figures),
     }
     with suppress(*_ODD):
-        made |= _told(known, recipes) if known else {}
+        made |= _compared_facts(known, recipes) if known else {}
     return made
 
 
@@ -132,8 +132,8 @@ def _figures(manifest: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _told(known: Judgement, recipes: _Once) -> dict[str, Any]:
-    """What is compared of the facts of a version."""
+def _compared_facts(known: Judgement, recipes: _Once) -> dict[str, Any]:
+    """Select the facts of a version that are compared."""
     data = known.data
     return {
         "recipe": recipes.place(flat(known.recipe)),

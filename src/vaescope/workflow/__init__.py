@@ -1,4 +1,4 @@
-"""What the workflow needs around the library: the plan of a run, and the frame of one job.
+"""Support the workflow: the plan of a run, and the frame of one job.
 
 Nothing here imports Snakemake, and nothing is imported here that takes long: the plan is read anew
 by every job.

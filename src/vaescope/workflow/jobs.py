@@ -1,4 +1,4 @@
-"""The frame of one job: its log, its threads, its lock, and what becomes of an error."""
+"""Run one job: its log, its threads, its lock, and the report of an error."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _ASKED = (
 
 @dataclass
 class Task:
-    """What a script works with: Snakemake's input, output, params and wildcards, and a voice."""
+    """The environment of a script: Snakemake's input, output, params and wildcards, and a voice."""
 
     input: Any
     output: Any

@@ -24,7 +24,7 @@ from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
 @dataclass
 class Plan:
-    """Everything that the rules ask about; made once per process, without opening any store."""
+    """Datasets, recipes and settings of a run; made once per process, without opening stores."""
 
     sheet: Path
     results: Path
@@ -79,7 +79,7 @@ class Plan:
         return models[model]
 
     def physics(self, dataset: str, model: str) -> str:
-        """What changes when the user's own term of a model does; empty where there is none."""
+        """Fingerprint the user's own loss term of a model; empty where there is none."""
         given = self.model(dataset, model).physics_loss
         if not given:
             return ""
@@ -150,7 +150,7 @@ class Plan:
         return self.recipe(dataset).ingest.preprocess.files()
 
     def fingerprint(self, dataset: str) -> list[str]:
-        """What changes when the source does, or a file that its preprocessing reads."""
+        """Fingerprint the source, and the files that its preprocessing reads."""
         row = self.row(dataset)
         if row.simulation is not None:
             source = f"{row.source}, seed {self.seed(dataset)}"

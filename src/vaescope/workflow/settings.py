@@ -1,4 +1,4 @@
-"""The configuration of a run: what `config/config.yaml` and `--config` say."""
+"""The configuration of a run, from `config/config.yaml` and `--config`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says at its end: where the index lies, what failed and why."""
+"""Summarise a run at its end: where the index lies, what failed and why."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _read(note: Path, dataset: str) -> Failure:
 
 
 def forget_unwanted(plan: Plan) -> None:
-    """Remove the notes of failed exports that are no longer asked for."""
+    """Remove the notes of failed exports that are no longer requested."""
     wanted = {"write_crate" if name == "crate" else f"export_{name}" for name in plan.exports}
     for dataset in plan.rows:
         for note in (plan.results / dataset).glob(_NOTES):

@@ -1,4 +1,4 @@
-"""Tables that people open elsewhere."""
+"""Write tables for spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str, Any]) -> None:
-    """Write what became of the atoms of a movie into a folder: ``movie.zarr`` and its tables.
+    """Write the history of the atoms of a movie into a folder: ``movie.zarr`` and its tables.
 
     ``populations.csv`` has a row for each frame and class, ``transitions.csv`` for each class and
     next class, ``tracks.csv`` for each track. Of what is no movie there is the store alone, which
@@ -43,7 +43,7 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
 
 
 def write_table(dataset: xr.Dataset, path: str | os.PathLike) -> None:
-    """Write what a Dataset knows of each site as CSV, one row per site.
+    """Write the quantities of each site in a Dataset as CSV, one row per site.
 
     Every quantity of a site is a column, one with a short axis (``latent``, ``axis``, ``class``, …)
     a column for each place along it. Everything larger stays in the store.

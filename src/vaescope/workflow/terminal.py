@@ -1,4 +1,4 @@
-"""What a job shows of its progress: plain lines in its log, and one live line on a terminal.
+"""Show the progress of a job: plain lines in its log, and one live line on a terminal.
 
 Several jobs share a terminal with Snakemake. One of them at a time shows its bar, on a line that it
 leaves empty behind it; Snakemake wipes that line before it writes (``share_with``).

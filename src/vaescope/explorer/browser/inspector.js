@@ -1,4 +1,4 @@
-// What is told of one site, and the picture that the model draws at a place of the latent plane.
+// The quantities of one site, and the decoded picture at a point of the latent plane.
 
 const inspector = {
   site: document.getElementById("explorer-site-title"),
