@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vaescope import baselines, samples, simulate, sites
+from vaescope import baselines, samples, simulate, sites, store
 from vaescope.baselines import fit, unmixing
 from vaescope.baselines.outcome import NOISE
 from vaescope.errors import UserError
+from vaescope.results import Results
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
 from vaescope.scores.ground_truth import TOGETHER, Angle, angle_of, category_names, truths
@@ -51,6 +50,10 @@ def kinds_of_patches(count: int = 150, seed: int = 0) -> tuple[np.ndarray, np.nd
     kind = rng.integers(0, 3, count)
     pictures = rng.uniform(0, 1, (3, 1, 8, 8))
     return pictures[kind] + rng.normal(0, 0.05, (count, 1, 8, 8)), kind
+
+
+def failed_methods(fitted: xr.Dataset) -> list[str]:
+    return fitted["baseline"].values[fitted["failed"].values == 1].tolist()
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +140,7 @@ def test_sites_that_are_not_fitted_get_the_labels_of_their_like(monkeypatch):
     pictures, kind = kinds_of_patches(240)
     monkeypatch.setattr(fit, "MOST", 60)
     found, _ = baselines.run(patches_of(pictures), {"clusters": 3, "components": 3})
-    assert found.attrs["fitted_sites"] == 60 and json.loads(found.attrs["failed"]) == []
+    assert found.attrs["fitted_sites"] == 60 and not found["failed"].any()
     for name in ("pca", "kmeans", "gmm", "hdbscan", "som", "isomap", "umap", "tsne"):
         label = found["label"].sel(baseline=name).values
         entry = Entry(name, name, False, label, None, True, np.nan, np.nan)
@@ -186,8 +189,8 @@ def test_too_few_or_equal_patches_are_told_and_fail_nothing():
         (np.ones((40, 1, 8, 8)), "do not differ"),
     ):
         found, seconds = baselines.run(patches_of(pictures), {"methods": ["pca", "kmeans"]})
-        assert json.loads(found.attrs["failed"]) == ["pca", "kmeans"] and seconds == {}
-        assert words in json.loads(found.attrs["notes"])["kmeans"]
+        assert failed_methods(found) == ["pca", "kmeans"] and seconds == {}
+        assert words in str(found["note"].sel(baseline="kmeans").values)
         assert (found["label"] == NOISE).all()
         entries = comparison.entries(found, {})
         assert all(entry.failed and entry.note for entry in entries)
@@ -200,8 +203,8 @@ def test_one_method_that_fails_costs_no_other(monkeypatch):
     monkeypatch.setattr("vaescope.baselines.factors.nmf", unlucky)
     pictures, _ = kinds_of_patches(60)
     found, _ = baselines.run(patches_of(pictures), {"methods": ["nmf", "pca"]})
-    assert json.loads(found.attrs["failed"]) == ["nmf"]
-    assert "no luck today" in json.loads(found.attrs["notes"])["nmf"]
+    assert failed_methods(found) == ["nmf"]
+    assert "no luck today" in str(found["note"].sel(baseline="nmf").values)
     assert np.isfinite(found["embedding"].sel(baseline="pca").values).all()
 
 
@@ -231,19 +234,34 @@ def test_results_have_their_shapes_and_no_value_that_is_no_number(
         pictures[0] += 1
     asked = {"methods": QUICK, "clusters": clusters, "components": components}
     found, _ = baselines.run(patches_of(pictures), asked, disc=True, seed=seed)
-    failed = json.loads(found.attrs["failed"])
+    failed = failed_methods(found)
     for name in QUICK:
         one = found.sel(baseline=name)
         label = one["label"].values
         assert label.shape == (count,) and label.min() >= NOISE
         if name in failed:
-            assert json.loads(found.attrs["notes"])[name]
+            assert str(found["note"].sel(baseline=name).values)
             continue
         whole = np.isfinite(one["embedding"].values)
         assert (whole.all(0) | ~whole.any(0)).all()
         if name in ("pca", "kmeans", "gmm", "som"):
             assert set(np.unique(label)) <= set(range(clusters))
-    assert not failed, json.loads(found.attrs["notes"])
+    assert not failed, found["note"].values
+
+
+def test_failures_and_notes_are_read_from_stores_of_this_and_of_earlier_versions(
+    tmp_path, separable
+):
+    fitted = separable[1]
+    old = fitted.drop_vars(["failed", "note"])
+    old.attrs |= {"failed": '["nmf"]', "notes": '{"nmf": "failed: no luck"}'}
+    for name, held in (("new", fitted), ("old", old)):
+        store.write(held, tmp_path / name / "baselines.zarr", provenance={})
+    opened = Results(tmp_path / "new").baselines
+    xr.testing.assert_equal(opened[["failed", "note"]], fitted[["failed", "note"]])
+    entries = comparison.entries(Results(tmp_path / "old").baselines, {})
+    notes = {entry.name: entry.note for entry in entries if entry.failed}
+    assert notes == {"nmf": "failed: no luck"}
 
 
 def test_an_embedding_that_is_the_angle_is_told_from_one_that_does_not_know_it():

@@ -154,5 +154,5 @@ def test_a_crate_without_the_times_of_its_jobs_says_what_to_do(tmp_path: Path):
     folder = finished(tmp_path)
     for table in (folder / "benchmarks").iterdir():
         table.unlink()
-    with pytest.raises(UserError, match="nothing tells when its jobs ran"):
+    with pytest.raises(UserError, match="the times of its jobs are missing"):
         described(folder)

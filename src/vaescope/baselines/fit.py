@@ -5,7 +5,6 @@ A method that fails is noted in it and costs nothing else.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -25,9 +24,15 @@ from vaescope.progress import track
 if TYPE_CHECKING:
     import xarray as xr
 
-MOST = 4000  # sites that are fitted; others are placed by what was learned of these
+MOST = 4000  # sites that are fitted; others are assigned by the fitted method
 REFITS = 2  # to half of the sites each, to see which labels come back
 _MOST_AGAIN = 1000  # sites of a refit
+_FAILED = {
+    "long_name": "whether the method failed",
+    "flag_values": [0, 1],
+    "flag_meanings": "fitted failed",
+}
+_NOTE = {"long_name": "what the method warned of, or why it failed"}
 
 
 def run(
@@ -38,7 +43,7 @@ def run(
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[xr.Dataset, dict[str, float]]:
-    """Fit every method that is asked for.
+    """Fit every requested method.
 
     Parameters
     ----------
@@ -52,8 +57,8 @@ def run(
     -------
     The Dataset over ``baseline`` and ``site``: ``label`` (``NOISE``: in no cluster), ``embedding``
     (…, component) and ``pictures`` (baseline, picture, channel, py, px), NaN where there is none;
-    ``explained`` and ``stability`` (baseline). And the seconds that each method took, which are no
-    part of the result.
+    ``explained``, ``stability``, ``failed`` (0 or 1) and ``note``, in words, (baseline). And the
+    seconds that each method took, which are no part of the result.
 
     Raises
     ------
@@ -99,14 +104,14 @@ def run(
         "clusters": clusters,
         "disc": int(disc),
         "seed": seed,
-        "failed": json.dumps(failed),
-        "notes": json.dumps({name: note for name, note in notes.items() if note}),
     }
+    dataset["failed"] = ("baseline", [int(name in failed) for name in asked.methods], _FAILED)
+    dataset["note"] = ("baseline", [notes.get(name, "") for name in asked.methods], _NOTE)
     return dataset, seconds
 
 
 def _fit(name: str, seen: Pixels) -> tuple[MethodResult, str]:
-    """One method's answer, and what it warns of in words."""
+    """Fit one method, and collect its warnings in words."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         found = _answer(name, seen)
@@ -120,7 +125,7 @@ def _fit(name: str, seen: Pixels) -> tuple[MethodResult, str]:
 
 
 def _answer(name: str, seen: Pixels) -> MethodResult:
-    """What a method finds on one thread: more of them would change sums, and wait for each other.
+    """Fit a method on one thread: more of them would change sums, and wait for each other.
 
     UMAP's library sets the number of threads of all others, so it is set anew for every method.
     """
@@ -170,7 +175,7 @@ def _dataset(
     found: dict[str, MethodResult],
     stability: dict[str, float],
 ) -> xr.Dataset:
-    """All answers as one Dataset, padded to the largest."""
+    """Put all results into one Dataset, padded to the largest."""
     import xarray as xr
 
     sites = patches.sizes["site"]

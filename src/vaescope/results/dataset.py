@@ -135,8 +135,20 @@ class Results:
 
     @cached_property
     def baselines(self) -> xr.Dataset | None:
-        """The classical methods, where they were asked for."""
-        return self._open(layout.BASELINES).load() if self.has(layout.BASELINES) else None
+        """The classical methods, where the recipe has them."""
+        if not self.has(layout.BASELINES):
+            return None
+        fitted = self._open(layout.BASELINES).load()
+        if "note" in fitted:
+            return fitted
+        # Earlier versions held these as JSON.
+        failed = store.json_attribute(fitted, "failed", [])
+        notes = store.json_attribute(fitted, "notes", {})
+        names = fitted["baseline"].values.astype(str).tolist()
+        return fitted.assign(
+            failed=("baseline", [int(name in failed) for name in names]),
+            note=("baseline", [str(notes.get(name, "")) for name in names]),
+        )
 
     @cached_property
     def facts(self) -> Judgement:

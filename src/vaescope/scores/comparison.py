@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -52,11 +51,10 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
 
     Parameters
     ----------
-    found : the Dataset of ``baselines.zarr``.
+    found : the Dataset of ``baselines.zarr``, as ``Results.baselines`` opens it.
     models : the Dataset of ``latents.zarr`` by name of the model.
     """
     made = [_model(name, latents, found) for name, latents in models.items()]
-    failed, notes = json.loads(found.attrs["failed"]), json.loads(found.attrs["notes"])
     for name in map(str, found["baseline"].values):
         one, method = found.sel(baseline=name), baselines.METHODS[name]
         place = one["embedding"].values
@@ -71,8 +69,8 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
                 method.own_labels,
                 float(one["stability"]),
                 float(one["explained"]),
-                notes.get(name, ""),
-                name in failed,
+                str(one["note"].values),
+                bool(one["failed"]),
             )
         )
     return made
