@@ -87,7 +87,7 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
 
 def _method(name: str, one: xr.Dataset) -> Method:
     """A method as its results say what it is; those of earlier versions have its name alone."""
-    said = {trait: bool(one[trait]) for trait in TRAITS if trait in one.coords}
+    said: dict[str, Any] = {trait: bool(one[trait]) for trait in TRAITS if trait in one.coords}
     return replace(baselines.METHODS[name], **said)
 
 
