@@ -113,7 +113,7 @@ def test_two_versions_of_a_dataset_differ_in_what_was_changed_alone(seen):
     numbers = {row[0]: row[1:] for row in rows(seen, "Numbers")}
     before, after, difference = numbers["sites: sites found"]
     assert difference.startswith("+") and int(after) - int(before) == int(difference.split()[0])
-    assert "rvae: members kept" not in numbers
+    assert "rvae: members retained" not in numbers
     seen.page.check("#compare-all")
     assert len(rows(seen, "Recipe")) > 10
 

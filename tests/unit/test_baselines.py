@@ -16,7 +16,7 @@ from vaescope.baselines.outcome import NOISE
 from vaescope.errors import UserError
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
-from vaescope.scores.ground_truth import TOGETHER, Angle, angle_of, kind_names, truths
+from vaescope.scores.ground_truth import TOGETHER, Angle, angle_of, category_names, truths
 
 QUICK = [name for name in baselines.METHODS if name not in ("umap", "tsne")]
 """All but those that take seconds."""
@@ -340,7 +340,7 @@ def test_kinds_are_whole_numbers_that_are_known_and_differ():
     kinds = truths(patches)
     assert set(kinds) == {"phase", "species", TOGETHER}
     assert (kinds["species"][:5] == -1).all() and (kinds[TOGETHER][:5] == -1).all()
-    assert kind_names(patches)[-1] == "phase 1 · species 2"
+    assert category_names(patches)[-1] == "phase 1 · species 2"
 
 
 def test_the_true_angle_of_an_unturned_crystal_is_none_to_hold_embeddings_against():
@@ -352,7 +352,7 @@ def test_the_true_angle_of_an_unturned_crystal_is_none_to_hold_embeddings_agains
 def test_kinds_of_a_simulation_keep_their_names_on_the_way_to_the_comparison():
     image = simulate.make("nio-lsmo?size=128&spacing=16&width=2", 0)
     cut = samples.extract(image, sites.find(image, {"refine": False}), {})
-    names = kind_names(cut)
+    names = category_names(cut)
     assert "LSMO · La/Sr" in names and "NiO · Ni" in names
 
 

@@ -23,12 +23,12 @@ from vaescope.strain import truth as of_strain
 
 RNG = np.random.default_rng(0)
 HEALTHY = {
-    "kept": np.ones(4, bool),
+    "retained": np.ones(4, bool),
     "content": RNG.normal(size=(300, 2)),
     "content_spread": np.full((300, 2), 0.05),
     "agreement": 0.95,
     "class_count": np.array([150, 100, 50]),
-    "dissolved": 0,
+    "unstable": 0,
     "explained_fraction": 0.99,
 }
 
@@ -49,7 +49,7 @@ def test_of_a_sound_model_nothing_is_said():
 
 def test_a_latent_in_which_sites_differ_less_than_it_is_uncertain_has_collapsed():
     found = of(content=HEALTHY["content"] * [1, 0.01])["collapsed latent"]
-    assert "Latent 2 says nothing" in found.says and found.severity == "care"
+    assert "Latent 2 carries no information" in found.says and found.severity == "care"
     assert "`models: rvae: latent: 1`" in found.remedy
 
 
@@ -65,8 +65,8 @@ def test_members_that_disagree_are_told_by_how_much(agreement, severity):
 
 
 def test_members_left_out_are_serious_once_they_are_half():
-    assert of(kept=np.array([1, 1, 1, 0], bool))["members left out"].severity == "care"
-    found = of(kept=np.array([0, 1, 1, 0], bool))["members left out"]
+    assert of(retained=np.array([1, 1, 1, 0], bool))["members left out"].severity == "care"
+    found = of(retained=np.array([0, 1, 1, 0], bool))["members left out"]
     assert found.severity == "serious" and "0, 3" in found.says
 
 
@@ -75,8 +75,8 @@ def test_sites_that_are_not_explained_are_counted(share, severity):
     assert of(explained_fraction=share)["not explained"].severity == severity
 
 
-def test_dissolved_classes_are_no_reason_to_worry():
-    assert of(dissolved=2)["classes dissolved"].severity == "note"
+def test_unstable_classes_are_no_reason_to_worry():
+    assert of(unstable=2)["unstable classes"].severity == "note"
 
 
 def test_training_that_is_over_needs_no_word_and_one_that_still_rises_does():

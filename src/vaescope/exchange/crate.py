@@ -203,8 +203,8 @@ class _Writer:
     def setting(self, name: str, value: Any) -> Any:
         """A setting and its value."""
         plain = isinstance(value, bool | int | float | str)
-        told = value if plain else json.dumps(value)
-        return self.thing(f"#setting-{name}", "PropertyValue", name=name, value=told)
+        written = value if plain else json.dumps(value)
+        return self.thing(f"#setting-{name}", "PropertyValue", name=name, value=written)
 
     def source(self, source: SourceFile) -> Any:
         """A file that went in, by what is in it."""

@@ -63,7 +63,7 @@ def write(
     navigation = [str(dim) for dim in signal.dims if dim not in of_signal]
     signal = signal.transpose(*navigation, *of_signal)
     axes = axes_of(signal)
-    told: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "General": {"title": title},
         "Signal": {"signal_type": "", "quantity": _quantity(signal)},
         "_HyperSpy": {
@@ -73,16 +73,16 @@ def write(
         "vaescope": clean(metadata or {}) | {"code_version": store.code_version()},
     }
     if "channel" in signal.coords:
-        told["vaescope"]["channels"] = [str(c) for c in np.atleast_1d(signal["channel"].values)]
+        entries["vaescope"]["channels"] = [str(c) for c in np.atleast_1d(signal["channel"].values)]
     if sites is not None and not spectral:
-        told["Markers"] = {"sites": _marker(sites, axes, signal)}
+        entries["Markers"] = {"sites": _marker(sites, axes, signal)}
     with store.replace_atomically(path) as beside, progress.chunks("writing the signal"):
         rsciio.hspy.file_writer(
             str(beside),
             {
                 "data": signal.data,
                 "axes": [_described(axis, axis.name in navigation, signal) for axis in axes],
-                "metadata": told,
+                "metadata": entries,
                 "original_metadata": clean(original or {}),
                 "learning_results": {},
                 "attributes": {"_lazy": True, "ragged": False},
@@ -120,9 +120,11 @@ def vendor(image: xr.Dataset) -> dict[str, Any]:
 
 def facts(image: xr.Dataset) -> dict[str, Any]:
     """What an image store says of itself in plain numbers and words."""
-    told = {k: v for k, v in image.attrs.items() if k not in ("vendor_metadata", store.PROVENANCE)}
+    entries = {
+        k: v for k, v in image.attrs.items() if k not in ("vendor_metadata", store.PROVENANCE)
+    }
     return {
-        key: value for key, value in told.items() if isinstance(value, str | int | float | list)
+        key: value for key, value in entries.items() if isinstance(value, str | int | float | list)
     }
 
 

@@ -47,8 +47,8 @@ class Backdrop:
 
     def facts(self) -> dict[str, Any]:
         """What the browser is told of it, but for its pictures and places."""
-        told = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet")
-        return {name: getattr(self, name) for name in told}
+        fields = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet")
+        return {name: getattr(self, name) for name in fields}
 
 
 def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Backdrop:

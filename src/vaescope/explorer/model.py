@@ -30,9 +30,9 @@ class ModelColumns:
         self.scene, self.view, self.rows = scene, replace(view, frame=None), rows
         self.name = view.name
         self.count = scene.sites.sizes["site"]
-        self.kept = self._kept()
+        self.retained = self._retained()
 
-    def _kept(self) -> np.ndarray:
+    def _retained(self) -> np.ndarray:
         """Indices along ``member`` of those with a vote."""
         latents = self.view.latents
         if "content" not in latents.variables or "member" not in latents.sizes:
@@ -44,8 +44,12 @@ class ModelColumns:
     @property
     def members(self) -> list[int]:
         """Numbers of the members, as their files have them."""
-        told = np.atleast_1d(self.view.latents.attrs.get("members_kept", self.kept)).tolist()
-        return [int(n) for n in told] if len(told) == len(self.kept) else self.kept.tolist()
+        numbers = np.atleast_1d(self.view.latents.attrs.get("members_kept", self.retained)).tolist()
+        return (
+            [int(n) for n in numbers]
+            if len(numbers) == len(self.retained)
+            else self.retained.tolist()
+        )
 
     def columns(self) -> list[Column]:
         """All columns of the model, each quantity followed by its dispersion."""
@@ -96,7 +100,7 @@ class ModelColumns:
             n for n, values in latents.data_vars.items() if {"member", "site"} <= set(values.dims)
         ]
         found = []
-        for k in self.kept:
+        for k in self.retained:
             said = {(q.name, q.part): q for q in quantities.of(latents[names].isel(member=k))}
             if "class_probability" in names:
                 chances = latents["class_probability"].isel(member=k).transpose("site", "class")

@@ -109,7 +109,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         {
             "name": plain(model.name, 64),
             "label": model.view.label,
-            "members": model.members if way.keeps_any and model.kept.size else [],
+            "members": model.members if way.keeps_any and model.retained.size else [],
             "columns": _packed(own, blocks),
             "of_members": way.pack(own, blocks),
             "planes": pictures.pack_planes(model.view, scene, blocks),

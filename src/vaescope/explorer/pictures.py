@@ -122,7 +122,7 @@ def pack_planes(view: ModelResults, scene: Scene, blocks: Blocks) -> list[dict[s
     """The decoded planes of a model, from its store; of an older store the one that its figure
     shows. Each with the numbers of its ``latents`` (from 0; −1 for none), the values ``x`` and
     ``y`` decoded, and the ``told`` for which it was drawn, if the model is told anything."""
-    found, told = [], told_names(view, scene)
+    found, conditions = [], condition_names(view, scene)
     for latents, x, y, drawn in _planes(view):
         # (told, y, x, channel, height, width)
         drawn = drawn[..., :MOST_CHANNELS, :, :]
@@ -131,7 +131,9 @@ def pack_planes(view: ModelResults, scene: Scene, blocks: Blocks) -> list[dict[s
         limits = [robust_limits(shown[..., c, :, :], 0.0) for c in range(shown.shape[-3])]
         places = blocks.add(list(levels(shown, limits, PLANE_LEVELS)))
         facts = _facts(shown.shape[-3:], limits, PLANE_LEVELS, shown.shape[-3] == 3)
-        names = told["names"] if told and len(told["names"]) == len(places) else []
+        names = (
+            conditions["names"] if conditions and len(conditions["names"]) == len(places) else []
+        )
         found.append(
             facts
             | {
@@ -140,7 +142,7 @@ def pack_planes(view: ModelResults, scene: Scene, blocks: Blocks) -> list[dict[s
                 "y": y.tolist(),
                 "pictures": places,
                 "told": names,
-                "told_name": told["name"] if names and told else "",
+                "told_name": conditions["name"] if names and conditions else "",
             }
         )
     return found
@@ -171,14 +173,14 @@ def _planes(view: ModelResults) -> list[tuple[list[int], np.ndarray, np.ndarray,
     return [(pair, grid["grid_column"].values, grid["grid_row"].values, grid.values[None])]
 
 
-def told_names(view: ModelResults, scene: Scene) -> dict[str, Any] | None:
+def condition_names(view: ModelResults, scene: Scene) -> dict[str, Any] | None:
     """What a conditional model was told, in words; None for a model that was told nothing."""
     if not view.has("told"):
         return None
-    told = view.latents["told"]
-    name = plain(told.attrs.get("long_name") or "told", 40)
-    if told.attrs.get("classes"):
-        names = [plain(label_name(scene, float(value)), 40) for value in told.values]
+    conditions = view.latents["told"]
+    name = plain(conditions.attrs.get("long_name") or "told", 40)
+    if conditions.attrs.get("classes"):
+        names = [plain(label_name(scene, float(value)), 40) for value in conditions.values]
     else:
-        names = [f"{value:.3g}" for value in told.values]
+        names = [f"{value:.3g}" for value in conditions.values]
     return {"name": name, "names": names}

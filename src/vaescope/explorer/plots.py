@@ -150,13 +150,13 @@ def _item(plot: Any, target: str) -> dict[str, Any]:
     document = Document()
     document.add_root(plot)
     # Once through JSON: what Bokeh gives has objects of its own in it.
-    told = json.loads(serialize_json(document.to_json()))
+    contents = json.loads(serialize_json(document.to_json()))
     names: dict[str, str] = {}
-    _collect(told, names, target)
+    _collect(contents, names, target)
     return {
         "target_id": target,
         "root_id": names[plot.id],
-        "doc": _renamed(told, names),
+        "doc": _renamed(contents, names),
         "version": bokeh.__version__,
     }
 

@@ -1,4 +1,4 @@
-"""What a model found of each patch against what is known of it, label by label."""
+"""Encoded angle and shear of each patch against their true values, label by label."""
 
 from __future__ import annotations
 

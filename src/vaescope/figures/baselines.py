@@ -31,7 +31,7 @@ from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 from vaescope.scores import comparison
 from vaescope.scores.comparison import Entry
-from vaescope.scores.ground_truth import angle_of, kind_names, main_truth, truths
+from vaescope.scores.ground_truth import angle_of, category_names, main_truth, truths
 from vaescope.text import plain
 
 _PICTURES = 8  # of a method; a map of units shows all
@@ -71,7 +71,7 @@ def figures(scene: Scene) -> Iterator[FinishedFigure]:
 
 def _kind_names(scene: Scene) -> list[str]:
     """Names of the kinds of the truth; labels by the names that the data give them."""
-    names = kind_names(scene.patches)
+    names = category_names(scene.patches)
     if any(" · " in name or not name.startswith("label ") for name in names):
         return names
     return [label_name(scene, float(name.removeprefix("label "))) for name in names]

@@ -79,9 +79,9 @@ def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     patch_bar(sheet, left, 0.36 + rows * down + 0.02, means.shape[-1] * pitch, side)
     empty = int((counts == 0).sum())
     caption = (
-        "Left: the class that the ensemble gives to every site. Right: mean of the patches of"
-        " each class, turned upright"
-        + (", and what the model draws for it" if drawn else "")
+        "Left: the class that the ensemble assigns to every site. Right: mean of the patches of"
+        " each class, aligned"
+        + (", and its decoded picture" if drawn else "")
         + "; the number and share of its sites."
         + (f" {empty} of {count} classes stayed empty." if empty else "")
     )

@@ -1,4 +1,4 @@
-"""What the model cannot explain: shown, not hidden."""
+"""Figures of predictive checks: the residual of every site, and the patches explained worst."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """The same for patches without a place in an image: residuals, and the worst explained."""
+    """Draw the residuals of patches without a place in an image, and the worst explained ones."""
     if not (view.has("residual") and view.has("reconstruction")):
         return None
     residual = view.values("residual")
@@ -103,7 +103,7 @@ def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def _keep(sheet: Sheet, view: ModelResults) -> None:
-    """The values drawn, for their table."""
+    """Collect the values drawn, for the figure data."""
     for quantity in of_model(view):
         if quantity.name in ("residual", "explained"):
             sheet.behind.of_view(view, quantity.column, quantity.values.astype(float))

@@ -83,8 +83,8 @@ def sites(scene: Scene) -> FinishedFigure:
     caption = (
         f"All {count} sites found"
         + (f" by the method “{method}”" if method else "")
-        + " and refined below the pixel. Sites whose patch would leave the image are kept in the"
-        " table, but no model sees them."
+        + " and refined to a fraction of a pixel. Sites whose patch would extend beyond the image"
+        " stay in the table, but models do not use them."
     )
     return sheet.drawn("sites", caption)
 
@@ -211,7 +211,7 @@ def thumbnail(scene: Scene) -> FinishedFigure:
 
 
 def _telling(scene: Scene) -> tuple[ModelResults, Coloured] | None:
-    """The map that says most at a glance: classes, else angle, else the first latent."""
+    """Choose the map for the thumbnail: classes, else angle, else the first latent."""
     for view in reversed(scene.views):
         if view.classes:
             from matplotlib.colors import ListedColormap

@@ -72,7 +72,7 @@ def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         f"Left: the members' class probabilities, averaged over members and over the patches of"
         f" each {word}. Right: entropy of each patch's averaged prediction (box: quartiles,"
         " whiskers: 1.5 times their distance); 0 where all members are sure and agree, the dotted"
-        " line where nothing is known."
+        " line where the class is entirely unknown."
     )
     sheet.behind.matrix(
         matrix, names, [f"class_{k}_probability" for k in range(view.classes)], row=word
@@ -101,7 +101,7 @@ def class_numbers(scene: Scene) -> FinishedFigure | None:
     panels = (
         ("agreement of two members (AMI)", agreement),
         ("ELBO of a patch (nats)", elbo),
-        ("classes found again", [np.array([v.classes], float) for v in views]),
+        ("stable classes", [np.array([v.classes], float) for v in views]),
     )
     for column, (word, values) in enumerate(panels):
         axes = sheet.axes(MARGIN + 0.65 + column * 3.4, 0.3, 2.5, 2.0)
@@ -111,7 +111,7 @@ def class_numbers(scene: Scene) -> FinishedFigure | None:
         axes.plot(asked, middle, "o-", color=CATEGORIES[1], ms=4, lw=1.2)
         low, high = robust_limits(np.concatenate(values), 0)
         pad = 0.1 * max(high - low, 1e-3)
-        axes.set(ylim=(low - pad, high + pad), xlabel="classes asked for", title=word)
+        axes.set(ylim=(low - pad, high + pad), xlabel="requested classes", title=word)
         axes.set_xticks(asked)
         if column == 2:
             axes.plot(asked, asked, color=INK, lw=0.8, ls="--")
@@ -125,14 +125,14 @@ def class_numbers(scene: Scene) -> FinishedFigure | None:
         "Models that differ in the number of classes they may use. Left: adjusted mutual"
         " information between the classes of every two members; a number of classes that the data"
         " do not have is found differently each time. Middle: mean evidence lower bound of every"
-        " member. Right: classes that the members find again; the others are dissolved. The line"
+        " member. Right: classes that are stable between members; the others are removed. The line"
         " is equality."
     )
     return sheet.drawn("class-numbers", caption)
 
 
 def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """How many classes one model's content asks for: by evidence and by stability."""
+    """Draw how many classes one model's content supports, by evidence and by stability."""
     if not view.has("class_number"):
         return None
     number = view.latents["class_number"].values
@@ -142,7 +142,7 @@ def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     steady = view.latents["class_number_stability"].values
     about = view.latents["class_number_stability"].attrs
     stable = float(about["stable_from"])
-    sheet = Sheet(scene, "How many classes the latents ask for", 2.75, width=8.2, view=view)
+    sheet = Sheet(scene, "How many classes the latents support", 2.75, width=8.2, view=view)
     panels = (
         ("BIC per site, above the least (nats)", bic - bic.min(), int(number[bic.argmin()])),
         ("agreement of subsamples (ARI)", steady, int(about["chosen"])),
@@ -160,9 +160,9 @@ def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     caption = (
         "Mixtures of normals on the consensus latents. Left: Bayesian information criterion, less"
         " is better. Right: adjusted Rand index between mixtures fitted without a fifth of the"
-        " sites; a number of classes that the data do not have falls apart. The orange dot is what"
-        f" each criterion chooses (the least; the steadiest, if its index is at least {stable:g}),"
-        " the dotted line what the ensemble kept."
+        " sites; a number of classes that the data do not support is unstable. The orange dot is"
+        f" the choice of each criterion (the least; the most stable, if at least {stable:g}),"
+        " the dotted line the number that the ensemble retained."
     )
     sheet.behind.rows(
         {"number_of_classes": number, "bic_per_site_nats": bic, "agreement_ari": steady}

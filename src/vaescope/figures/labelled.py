@@ -51,7 +51,7 @@ def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     difference = ListedColormap([EMPTY, "#c1272d"])
     panels = (
         (word, Coloured(word, true, colours, -0.5, count - 0.5)),
-        ("class, in the colour of its kind", Coloured("class", found, colours, -0.5, count - 0.5)),
+        ("class, in the colour of its match", Coloured("class", found, colours, -0.5, count - 0.5)),
         ("where they differ", Coloured("differ", wrong, difference, -0.5, 1.5)),
     )
     cells = scene.cells_of(view)
@@ -68,11 +68,11 @@ def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         mark.set_facecolor(colours(k))
         mark.set(xticks=[], yticks=[])
         mark.spines[:].set_visible(False)
-        name = names[k] if k < len(names) else "a class without a kind of its own"
+        name = names[k] if k < len(names) else "a class matched with no true category"
         sheet.text(x + 0.18, y, name, size=8.5)
     caption = (
-        f"Left: the {word} of every site. Middle: the class that the ensemble gives it, without"
-        " having seen a label; each class has the colour of the kind it fits best, one to one."
+        f"Left: the {word} of every site. Middle: the class that the ensemble assigns to it without"
+        " any label; classes have the colours of the true categories, matched one to one."
         " Right: sites where the two differ (red)."
     )
     names_drawn = ("true_kind", "kind_of_class", "differs")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """The canonical patch that the model draws at every place of its latent plane."""
+    """Draw the canonical patch decoded at every place of the latent plane."""
     if not view.has("decoded_grid"):
         return None
     pictures = view.latents["decoded_grid"]
@@ -33,7 +33,7 @@ def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " first two latents. Read it as the legend of the latent maps."
     )
     if "decoded_conditions" in view.latents:
-        caption += " What the model is told is at its mean here."
+        caption += " The model's conditions are held at their means."
     return _plane_of_pictures(
         scene,
         view,
@@ -46,7 +46,7 @@ def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def decoded_conditions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """What a conditional model draws for each value of what it is told."""
+    """Draw the pictures that a conditional model decodes for each value of its condition."""
     if not view.has("decoded_conditions"):
         return None
     pictures = view.latents["decoded_conditions"]
@@ -57,14 +57,14 @@ def decoded_conditions(scene: Scene, view: ModelResults) -> FinishedFigure | Non
     else:
         rows = [_short(v) for v in values]
     caption = (
-        f"One row for each value of “{name}” that the model is told, with the other latents at"
-        " their medians: what stays the same down a column is what latent 1 holds."
+        f"One row for each value of the condition “{name}”, with the other latents at their"
+        " medians: what stays the same down a column is what latent 1 encodes."
     )
     return _plane_of_pictures(
         scene,
         view,
         pictures.rename(told="row"),
-        f"What the model draws when it is told the {name}",
+        f"Decoded pictures, conditional on {name}",
         (name, rows),
         caption,
         "decoded-conditions",
@@ -281,7 +281,7 @@ def _short3(value: float) -> str:
 
 
 def known_kinds(view: ModelResults) -> list[str]:
-    """Variables known of the sites that vary, the label first; not how a model was told of them."""
+    """List the ground-truth variables that vary between sites, the label first."""
     hidden = {"truth_held_out", "truth_known_label", "truth_y", "truth_x", "truth_bound"}
     found = [
         str(name)

@@ -29,7 +29,7 @@ _TITLES = {"points": "sites on the image", "cells": "Voronoi cells", "windows": 
 
 
 def mapped(scene: Scene, view: ModelResults) -> list[Coloured]:
-    """What a model says there is at the sites, but for strain and classes, which have figures of
+    """List the quantities that a model gives for each site; strain and classes have figures of
     their own."""
     own = [q for q in of_model(view) if q.mapped and q.name not in scene.sites.variables]
     own = [q for q in own if q.dim != _TENSOR and q.scale != "categorical"]
@@ -38,7 +38,7 @@ def mapped(scene: Scene, view: ModelResults) -> list[Coloured]:
 
 
 def of_sites(scene: Scene) -> FinishedFigure | None:
-    """What is known of the sites themselves before any model, if that is more than their fit."""
+    """List the quantities of the sites themselves, where there are others than those of the fit."""
     found = [q for q in quantities.of(scene.sites, scene.on_frame) if q.mapped]
     if not found:
         return None

@@ -79,15 +79,15 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         show(shown, patches[k], examples, limits)
     thin = int((label < 0).sum())
     caption = (
-        "Peaks of the density of sites in the space of all latents, largest first; those that show"
-        " one structure, turned, are one. For each: what the model draws in its middle, and the"
-        " real patches nearest to it, turned upright."
+        "Peaks of the density of sites in the space of all latents, largest first; peaks that"
+        " differ only by a rotation are merged. For each: the picture decoded at its centre, and"
+        " the real patches nearest to it, aligned."
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
             if found > count
             else ""
         )
-        + (f" {thin} sites (grey) are on their own." if thin else "")
+        + (f" {thin} sites (grey) belong to no mode." if thin else "")
     )
     every = of_model(view, everywhere=True)
     drawn = (q for q in every if q.name in ("mode", "consensus_content"))
@@ -131,16 +131,16 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     pitch = float(scene.patches.attrs.get("pitch", 1.0))
     patch_bar(sheet, left, count * block + 0.02, patches.shape[-1] * pitch, side)
     caption = (
-        "The shortest ways through sites that exist (geodesics on the graph of neighbours in the"
-        " latent space), in steps of equal length. Above: what the model draws there. Below: the"
-        " real patch that lies nearest, turned upright; where the two differ, the model invents."
+        "The shortest paths through observed sites (geodesics on the graph of neighbours in the"
+        " latent space), in steps of equal length. Above: the decoded picture. Below: the nearest"
+        " real patch, aligned; where the two differ, the model extrapolates."
     )
     sheet.behind.view(view, "path_content", "path_decoded", "path_patch", "path_ends", "path_site")
     return sheet.drawn("paths", caption, view)
 
 
 def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """Every class that was asked for: where members put it, and whether they find it again."""
+    """Draw every requested class: where members place it, and whether it is stable between them."""
     if not view.has("asked_class_stability") or view.members < 2:
         return None
     stability = view.values("asked_class_stability")
@@ -156,12 +156,12 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     rows = -(-len(order) // columns)
     sheet = Sheet(
         scene,
-        "Which classes the members find again",
+        "Which classes are stable between members",
         rows * pitch_y + 0.1,
         width=max(2 * MARGIN + columns * pitch_x + 0.55, 7.2),
         view=view,
         sites=len(probability),
-        notes=(f"{len(stability)} classes asked for, {len(left)} kept",),
+        notes=(f"{len(stability)} classes requested, {len(left)} retained",),
     )
     for place, k in enumerate(order):
         row, column = divmod(place, columns)
@@ -173,7 +173,7 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         kept = k in left
         told = f"stability {stability[k]:.2f}" if used[k] else "used by no member"
         sheet.text(x, y - 0.22, told, size=9.5, color=INK if kept else FAINT)
-        word = "kept as class " if kept else "dissolved" if used[k] else "holds no site"
+        word = "class " if kept else "removed as unstable" if used[k] else "no site"
         if kept:
             word += str(int(np.flatnonzero(view.values("class_asked") == k)[0]))
         sheet.text(x, y - 0.07, word, size=8, color=FAINT)
@@ -183,10 +183,11 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             bar.tick_params(length=2, pad=2, labelsize=8)
     scale_bar(axes, scene, wide)
     caption = (
-        "Share of the ensemble's members that put a site into each class asked for, before any is"
-        " dissolved; bright and dark are agreement, what lies between is not. Stability is the"
-        " Jaccard similarity of the class between two members: up to 0.5 it is dissolved, and its"
-        " sites go where the other members see them."
+        "Share of the ensemble's members that assign a site to each requested class, before"
+        " unstable classes are removed; bright and dark mean agreement, intermediate shades"
+        " disagreement. Stability is the Jaccard similarity of the class between two members: a"
+        " class of 0.5 or less is removed, and its sites are reassigned to the classes that other"
+        " members give them."
     )
     for k in order:
         name = header(f"asked_class_{k}_probability", owner=view.name)
@@ -199,8 +200,10 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def used_classes(stability: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Which classes (class,) any member puts sites into: one of no member has a stability of 1, for
-    members cannot disagree of it, and is the likeliest nowhere.
+    """Mark the classes (class,) to which any member assigns sites.
+
+    A class that no member uses has a stability of 1, since members cannot disagree about it, and
+    is the most probable one nowhere.
 
     Parameters
     ----------
@@ -211,7 +214,7 @@ def used_classes(stability: np.ndarray, probability: np.ndarray) -> np.ndarray:
 
 
 def _plane(axes, view: ModelResults, label: np.ndarray, colours: list[str]) -> None:
-    """The sites in the plane of the first two latents, coloured by mode, modes numbered."""
+    """Draw the sites in the plane of the first two latents, coloured by mode, modes numbered."""
     content = view.values("consensus_content", everywhere=True)
     middle = view.latents["mode_content"].values[: len(colours)]
     if content.shape[1] == 1:
@@ -255,9 +258,9 @@ def _plane(axes, view: ModelResults, label: np.ndarray, colours: list[str]) -> N
 
 
 def _pictures(view: ModelResults, name: str, *first: str) -> np.ndarray:
-    """A variable with its pictures last: (…, channel, height, width).
+    """Read a variable with its pictures last: (…, channel, height, width).
 
-    What was turned upright is shown within the circle that every turn fills.
+    Aligned pictures are shown within the circle that a rotation leaves filled.
     """
     array = view.latents[name]
     picture = [dim for dim in array.dims if dim not in first]

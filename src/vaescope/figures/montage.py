@@ -33,7 +33,7 @@ def patches(scene: Scene) -> FinishedFigure:
     samples = f"{scene.patches.sizes['py']} × {scene.patches.sizes['px']} samples"
     sheet = Sheet(
         scene,
-        "Patches as the models see them",
+        "Patches as the models receive them",
         sum(high) + (0.0 if scene.stack else 0.27),
         sites=total,
         notes=(*notes, samples),
@@ -56,8 +56,8 @@ def patches(scene: Scene) -> FinishedFigure:
     caption += ", all on one scale"
     if labelled:
         caption += (
-            ", with their labels: these are for comparison only, no model sees them unless its"
-            " recipe says so"
+            ", with their labels: for comparison only, since no model uses them unless its recipe"
+            " asks it to"
         )
     channels = scene.patches.sizes["channel"]
     shown_alone = f" First of {channels} channels." if channels not in (1, 3) else ""

@@ -159,10 +159,10 @@ def transitions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     _dwell(sheet, scene, movie, kinds, right, side)
     caption = (
         f"Left: probability that a site of a {kinds.what} (row) is of another (column) in the next"
-        " frame; ± is the standard error by a bootstrap over tracks, or what so few chances leave"
-        " open; grey numbers were never seen. Shades leave the diagonal out. Doubt between two"
-        f" {kinds.plural} shows as changes to and fro. Right: how long a site stays in its"
-        f" {kinds.what} on average, which follows from the diagonal." + _left_out(kinds)
+        " frame; ± is the standard error by a bootstrap over tracks, but no less than the counts"
+        " allow; changes in grey were never observed. The diagonal is not shaded. A site that is"
+        f" ambiguous between two {kinds.plural} appears to switch back and forth. Right: mean dwell"
+        f" time of a site in its {kinds.what}, from the diagonal." + _left_out(kinds)
     )
     names = kinds.names[:classes]
     for row, column in np.ndindex(classes, classes):

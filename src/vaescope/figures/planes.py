@@ -102,10 +102,10 @@ def by_angle(scene: Scene, what: Compared, angle: Angle) -> FinishedFigure:
         f"The same planes, coloured by {angle.source} (cyclic, modulo {period:g}°). The number is"
         " the share of the variance of all components that follows the angle"
         + (", within each kind of the truth" if what.kind is not None else "")
-        + ". Where colours run smoothly, what the method calls structure is how the patch is"
-        " turned; a model that keeps turns apart mixes them."
+        + ". Where colours vary smoothly, the method encodes the orientation of the patch as"
+        " structure; in a model that separates rotation from content they mix."
     )
-    title = "Structure, or only how it is turned"
+    title = "Structure, or only orientation"
     return _planes(scene, what, title, "baselines-angles", caption, look, own_plane=True)
 
 

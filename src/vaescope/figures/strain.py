@@ -109,7 +109,7 @@ def truth(scene: Scene) -> FinishedFigure | None:
         1.8 * wide + 0.35,
         width=max(2 * MARGIN + len(methods) * wide, 7.2),
         sites=int(pulls(scene.strain, methods[0])[2].sum()),
-        notes=("sites that all methods know",),
+        notes=("sites that all methods measure",),
     )
     found = [pulls(scene.strain, name) for name in methods]
     true = 100 * scene.strain["truth_strain_from_reference"].values

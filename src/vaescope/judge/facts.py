@@ -1,4 +1,4 @@
-"""The judgement of one dataset: its scores with their meaning, and what is to be doubted."""
+"""The judgement of one dataset: its scores with their meaning, and its findings."""
 
 from __future__ import annotations
 

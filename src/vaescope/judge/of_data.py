@@ -1,4 +1,4 @@
-"""Findings about what the models are given: detection, fits, strain of the lattice, the scan."""
+"""Findings about the data: detection, fits, strain of the lattice, the scan."""
 
 from __future__ import annotations
 
@@ -40,15 +40,14 @@ def of_sites(
             "few patches",
             "care",
             f"Only {count} patches could be cut.",
-            "Networks that see so few patches learn their noise by heart; rare structures are not"
-            " found.",
+            "Networks trained on so few patches overfit their noise; rare structures are missed.",
             "Take a larger image or more frames, or smaller patches (`patches: size`).",
         )
     if not stack and not image.attrs.get("calibrated"):
         say(
             "not calibrated",
             "note",
-            "The image tells no pixel size.",
+            "The image gives no pixel size.",
             "Lengths are in pixels; strain, angles and classes do not need it.",
             "Give `pixel_size` in the sample sheet.",
         )
@@ -57,7 +56,7 @@ def of_sites(
             "no period",
             "care",
             "The image has no clear period from which a spacing could be taken.",
-            "Patch sizes and the scale at which sites are looked for are guesses.",
+            "Patch sizes and the scale at which sites are searched for are guesses.",
             "Look at the figure of the sites; give `sites: spacing` if they are not the atoms.",
         )
     if "fit_quality" in sites and total:
@@ -67,11 +66,11 @@ def of_sites(
                 "poor fits",
                 "care",
                 f"{100 * poor:.0f} % of the sites are fitted badly (quality below {_POOR_FIT:g}):"
-                " a Gaussian tells less than half of what is seen there.",
-                "There is much noise, or some are no atoms, or two for one; look at the standard"
-                " error of their coordinates.",
+                " a Gaussian explains less than half of the variance there.",
+                "The image is noisy, or some sites are not atoms, or two atoms share a site; look"
+                " at the standard errors of the coordinates.",
                 "Look at the figure of the sites; change `sites: threshold`, `spacing` or"
-                " `polarity`, or let a detector look (`extends: atoms-learned`).",
+                " `polarity`, or use a trained detector (`extends: atoms-learned`).",
             )
     if "y_error" in sites and total:
         spacing = float(sites.attrs.get("spacing", np.nan))
@@ -83,7 +82,7 @@ def of_sites(
                 "blurred positions",
                 "serious",
                 f"Positions are unsure by {100 * blurred:.0f} % of the spacing (median).",
-                "Offsets, strain and neighbours say little.",
+                "Offsets, strain and neighbours carry little information.",
                 "Average frames, or bin the image; noise alone makes positions so unsure.",
             )
     if "score_spread" in sites and total:
@@ -114,8 +113,7 @@ def of_sites(
                 f"low {name}",
                 "serious" if share < 0.7 else "care",
                 f"Only {100 * share:.1f} % of the {word}.",
-                "The truth is known here: this is how far the detection can be trusted on images"
-                " like this one.",
+                "The ground truth is available: so reliable is detection on images like this.",
                 "Try another `sites: method`, `threshold` or `spacing`.",
             )
     return said

@@ -29,12 +29,12 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
     count = latents["class_count"].values if "class_count" in latents else None
     said = of_model(
         name,
-        kept=np.isin(np.arange(members), numbers),
+        retained=np.isin(np.arange(members), numbers),
         content=latents["consensus_content"].values,
         content_spread=latents["content_spread"].values,
         agreement=float(scores.get("content_agreement", 1.0)),
         class_count=count,
-        dissolved=int(scores.get("classes_dissolved", 0)),
+        unstable=int(scores.get("classes_dissolved", 0)),
         explained_fraction=float(scores.get("explained_fraction", 1.0)),
     )
 
@@ -48,10 +48,9 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
             say(
                 "unsure angles",
                 "serious" if spread > period / 6 else "care",
-                f"Angles are unsure by {spread:.1f}° (median), of {period:g}° in which they are"
-                " known.",
-                "The local structure looks much the same from other sides, or is too noisy to tell"
-                " how it is turned.",
+                f"Angles are unsure by {spread:.1f}° (median), modulo {period:g}°.",
+                "The local structure looks much the same when rotated, or is too noisy for its"
+                " orientation to be determined.",
                 "Larger patches, or a higher dose; where only one orientation exists, `rotation:"
                 " false`.",
             )
@@ -61,8 +60,7 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
             say(
                 "unsure classes",
                 "care",
-                f"Classes are unsure: their mean entropy is {100 * unsure:.0f} % of knowing"
-                " nothing.",
+                f"Classes are unsure: their mean entropy is {100 * unsure:.0f} % of its maximum.",
                 "The members put the same site into different classes; borders between classes are"
                 " arbitrary.",
                 "Ask for fewer `classes`, or read the latents, which need no borders.",
@@ -101,30 +99,30 @@ def of_maps(models: Mapping[str, Mapping[str, scan.Shares]]) -> list[Finding]:
 def of_model(
     name: str,
     *,
-    kept: np.ndarray,
+    retained: np.ndarray,
     content: np.ndarray,
     content_spread: np.ndarray,
     agreement: float,
     class_count: np.ndarray | None,
-    dissolved: int,
+    unstable: int,
     explained_fraction: float,
 ) -> list[Finding]:
     """Findings about members, latents and classes of an ensemble.
 
-    kept (member,) bool; content, content_spread (site, latent) consensus; agreement the median
+    retained (member,) bool; content, content_spread (site, latent) consensus; agreement the median
     share of the reference's content that members explain; class_count (class,) sites per class or
-    None; dissolved classes, which the members did not find again.
+    None; unstable classes, which were removed because members do not agree on them.
     """
     said: list[Finding] = []
 
     def say(kind: str, severity: Severity, says: str, means: str, remedy: str) -> None:
         said.append(Finding(kind, severity, name, says, means, remedy))
 
-    if not kept.all():
-        out = ", ".join(str(k) for k in np.flatnonzero(~kept))
+    if not retained.all():
+        out = ", ".join(str(k) for k in np.flatnonzero(~retained))
         say(
             "members left out",
-            "serious" if kept.mean() <= 0.5 else "care",
+            "serious" if retained.mean() <= 0.5 else "care",
             f"Member(s) {out} ended with a clearly worse bound than the others and were left out.",
             "Their training got stuck; the maps rest on the other members alone.",
             "A few are no harm. If it is many: more `steps`, or `prototypes`.",
@@ -135,7 +133,8 @@ def of_model(
             say(
                 "collapsed latent",
                 "care",
-                f"Latent {k + 1} says nothing: the sites differ in it less than it is uncertain.",
+                f"Latent {k + 1} carries no information: it varies less between sites than it is"
+                " uncertain.",
                 "The structures need fewer latents than the model has; its map is noise.",
                 f"Ask for fewer latents (`models: {name}: latent: {max(content.shape[1] - 1, 1)}`),"
                 " or leave it: the other latents are not harmed.",
@@ -150,15 +149,15 @@ def of_model(
             "Look at the figure of the uncertainty; fewer latents or more `steps` bring members"
             " together.",
         )
-    if dissolved and class_count is not None:
-        asked = len(class_count) + dissolved
+    if unstable and class_count is not None:
+        requested = len(class_count) + unstable
         say(
-            "classes dissolved",
+            "unstable classes",
             "note",
-            f"{dissolved} of {asked} classes were not found again by the members of the ensemble"
-            f" and were dissolved; {len(class_count)} are left.",
-            "More classes were asked for than the members agree on; their sites went where the"
-            " other members see them.",
+            f"{unstable} of {requested} classes differed between the members of the ensemble and"
+            f" were removed as unstable; {len(class_count)} are left.",
+            "More classes were requested than the members agree on; their sites were reassigned to"
+            " the classes that other members give them.",
             f"Nothing, or `models: {name}: classes: {len(class_count)}`.",
         )
     if class_count is not None:
@@ -179,8 +178,8 @@ def of_model(
             "not explained",
             "serious" if explained_fraction < 0.7 else "care",
             f"{share:.1f} % of the sites are not explained by the model; they are marked.",
-            "Their patches hold something that the model does not draw; angle, latents and class"
-            " mean little there.",
+            "Their patches contain something that the model does not reproduce; angle, latents and"
+            " class mean little there.",
             "Look at the worst patches; more latents, classes or `steps` if they are structure,"
             " nothing if they are dirt.",
         )
@@ -216,7 +215,7 @@ def of_history(name: str, history: pd.DataFrame) -> list[Finding]:
             "serious",
             f"The training of member(s) {numbers} diverged: the bound is no number.",
             "These members learned nothing.",
-            f"Halve `models: {name}: learning_rate`, and look for strange values in the image.",
+            f"Halve `models: {name}: learning_rate`, and check the image for outliers.",
         )
     if gains and float(np.median(gains)) > _STILL:
         say(
@@ -229,12 +228,12 @@ def of_history(name: str, history: pd.DataFrame) -> list[Finding]:
         )
     if "kl_content" in history:
         last = history.groupby("member").tail(1)["kl_content"].to_numpy(float)
-        told = float(np.median(last[np.isfinite(last)])) if np.isfinite(last).any() else np.inf
-        if 0 <= told < _COLLAPSED and bool((history["kl_content"] > 0).any()):
+        nats = float(np.median(last[np.isfinite(last)])) if np.isfinite(last).any() else np.inf
+        if 0 <= nats < _COLLAPSED and bool((history["kl_content"] > 0).any()):
             say(
                 "collapsed latents",
                 "serious",
-                f"The latents have collapsed: all of them together hold {told:.2g} nats.",
+                f"The latents have collapsed: all of them together carry {nats:.2g} nats.",
                 "Every site has the same content for this model; the latent maps are noise.",
                 f"A smaller `models: {name}: beta`, or more latents; or there is nothing that"
                 " varies but the pose.",
@@ -243,7 +242,7 @@ def of_history(name: str, history: pd.DataFrame) -> list[Finding]:
 
 
 def _late_gain(bound: np.ndarray) -> tuple[float, float]:
-    """The bound at its end, and which share of the rise since the first tenth came late.
+    """Compute the final bound, and the share of its rise since the first tenth that came late.
 
     The end and the start of the last quarter are medians over a tenth of the records each.
     """

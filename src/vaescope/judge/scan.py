@@ -1,4 +1,4 @@
-"""How much of a map is a function of the scan line alone, or of the place along the line alone.
+"""Measure how much of a map depends on the scan line alone, or on the place along it alone.
 
 A scanned probe is pushed about while it moves. What happens from line to line (hum, drift, a jump)
 shifts all that lies on a line alike; what happens at one place of every line (the flyback, a lag of
@@ -69,7 +69,7 @@ class Shares:
     start: float
 
     def notable(self, axis: str) -> bool:
-        """Whether a share is clearly more than other directions of the image have."""
+        """Whether a share clearly exceeds that of other directions of the image."""
         return bool(getattr(self, axis) > max(_NOTABLE, _TIMES * self.elsewhere))
 
     def abrupt(self, axis: str) -> bool:
@@ -80,7 +80,7 @@ class Shares:
 def shares(
     position: np.ndarray, values: np.ndarray, spacing: float, frame: np.ndarray | None = None
 ) -> Shares | None:
-    """What rows and columns of the image alone tell of a map.
+    """Compute the shares of a map's variance that rows and columns of the image explain alone.
 
     Parameters
     ----------
@@ -193,18 +193,18 @@ def _parts(quantity: Quantity) -> np.ndarray:
 
 
 def as_attribute(found: Mapping[str, Shares]) -> dict[str, dict[str, float]]:
-    """Shares as numbers that a store can hold as JSON."""
+    """Write shares as numbers that a store can hold."""
     return {name: {k: round(v, 4) for k, v in asdict(each).items()} for name, each in found.items()}
 
 
 def from_attribute(stored: Mapping[str, Mapping[str, float]]) -> dict[str, Shares]:
-    """The shares that ``as_attribute`` gave away."""
+    """Read the shares that ``as_attribute`` wrote."""
     return {name: Shares(**each) for name, each in stored.items()}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One way in which some maps follow the scan.
+    """A pattern along the scan that some maps share.
 
     ``shares`` : least and greatest share of the variance, by map; ``by`` : methods that agree.
     """
@@ -217,7 +217,7 @@ class Change:
 
     @property
     def says(self) -> str:
-        """The same as a sentence."""
+        """Describe the pattern in a sentence."""
         words = next(text for axis, abrupt, text in _WAYS if (axis, abrupt) == self.way)
         listed = ", ".join(
             f"{name} ({_range(*share)} % of the variance)" for name, share in self.shares.items()
@@ -233,7 +233,7 @@ class Change:
 
 ALIKE = (
     "Layers, or rows of a crystal that differ by turns, along just that axis look the same"
-    " as a distorted scan; an image with the scan turned by 90° tells them apart."
+    " as a distorted scan; an image with the scan turned by 90° distinguishes them."
 )
 
 
@@ -243,7 +243,7 @@ def _range(low: float, high: float) -> str:
 
 
 def changes(found: Mapping[str, Shares]) -> list[Change]:
-    """Which maps follow rows or columns; empty where these tell little.
+    """Find the maps that follow rows or columns; empty where these explain little.
 
     What changes slowly may as well be the specimen's, and so may what changes abruptly where thin
     layers lie along the lines (``ALIKE``).
@@ -268,7 +268,7 @@ def changes(found: Mapping[str, Shares]) -> list[Change]:
 
 
 def together(by_method: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
-    """The changes that several methods see in the same maps, said once."""
+    """Merge the patterns that several methods find in the same maps."""
     joined: dict[tuple[str, bool, bool], dict[str, list[float]]] = {}
     seen: dict[tuple[str, bool, bool], list[str]] = {}
     for method, found in by_method.items():
@@ -288,7 +288,7 @@ def together(by_method: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
 
 
 def in_words(found: Mapping[str, Shares]) -> list[str]:
-    """The same as sentences, the last of which says what else looks alike."""
+    """Describe the patterns in sentences; the last one says what else looks alike."""
     said = [change.says for change in changes(found)]
     return [*said, ALIKE] if said else []
 

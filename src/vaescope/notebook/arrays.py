@@ -103,12 +103,12 @@ def as_pictures(
 
 
 def _channel_axis(
-    shape: tuple[int, ...], told: int | None, shapes: Sequence[tuple[int, ...]]
+    shape: tuple[int, ...], axis: int | None, shapes: Sequence[tuple[int, ...]]
 ) -> int:
-    if told is not None:
-        if told not in (1, 3, -1):
-            raise UserError("`channel_axis` is not known", found=repr(told), expected="1 or -1")
-        return told
+    if axis is not None:
+        if axis not in (1, 3, -1):
+            raise UserError("`channel_axis` is not known", found=repr(axis), expected="1 or -1")
+        return axis
     _, first, second, last = shape
     if (last, first, second) in shapes:
         return -1

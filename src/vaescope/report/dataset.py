@@ -173,9 +173,9 @@ def _scan(known: Judgement, about: str) -> list[dict[str, Any]]:
 def _model(
     name: str, latents: xr.Dataset, label: str, known: Judgement, sites: xr.Dataset
 ) -> dict[str, Any]:
-    """What the report says of one model in numbers and plain language."""
+    """Collect the numbers and words of the report about one model."""
     kept, trained = (known.value(name, f"members_{which}") for which in ("kept", "trained"))
-    numbers = [("members kept", f"{kept:g} of {trained:g}"), *_numbers(known, name)]
+    numbers = [("members retained", f"{kept:g} of {trained:g}"), *_numbers(known, name)]
     return {
         "name": name,
         "label": label,

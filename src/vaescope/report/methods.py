@@ -112,9 +112,9 @@ def _model(
     name: str, settings: dict[str, Any] | None, found: dict[str, float], label: str | None
 ) -> dict[str, Any]:
     """Take together what the text says of one model: its settings and the numbers of its run."""
-    told = _given(settings)
-    variant = str(told.get("variant", "rvae"))
-    whole = asdict(ModelSettings()) | zoo.VARIANTS.get(variant, {}) | told | {"variant": variant}
+    given = _given(settings)
+    variant = str(given.get("variant", "rvae"))
+    whole = asdict(ModelSettings()) | zoo.VARIANTS.get(variant, {}) | given | {"variant": variant}
     return {
         **whole,
         "name": name,

@@ -1,4 +1,4 @@
-"""What is around sites: square patches, or whole frames that are patches already."""
+"""Extract the surroundings of sites: square patches, or whole frames that are patches already."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def extract(
 
 
 def pixels(patches: xr.Dataset) -> np.ndarray:
-    """The samples of all patches in memory, (site, channel, height, width) float32."""
+    """Load the samples of all patches, (site, channel, height, width) float32."""
     import numpy as np
 
     return np.ascontiguousarray(patches["patch"].values, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Frames of a stack that are patches already, with what is known of each."""
+"""Use the frames of a stack as patches, with the truth of each."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: Patches) -> x
 def _twin(
     known: xr.DataArray, pixels: int, kind: str, offset: np.ndarray, scale: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Pictures that belong to the frames: on their scale if they have the same channels."""
+    """Load the target pictures of the frames: on their scale if they have the same channels."""
     raw = _sampled(known, pixels)
     if raw.shape[1] != offset.shape[1] or kind == "patch":
         low, size = (

@@ -1,4 +1,4 @@
-"""Offset and scale by which raw signal becomes the numbers that models see."""
+"""Normalise the signal of patches by an offset and a scale."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def per_site(
 
 
 def normalise(raw: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> None:
-    """Turn raw samples (site, channel, py, px), float32, into normalised ones in their place.
+    """Turn raw samples (site, channel, py, px), float32, into normalised ones, in place.
 
     ``offset``, ``scale`` : (site, channel), as ``per_site`` gives them.
     """

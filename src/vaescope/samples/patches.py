@@ -1,4 +1,4 @@
-"""Cutting square patches around sites, on a grid of samples centred to a fraction of a pixel."""
+"""Cut square patches around sites, on a grid of samples centred to a fraction of a pixel."""
 
 from __future__ import annotations
 

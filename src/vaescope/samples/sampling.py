@@ -1,4 +1,4 @@
-"""Sampling an image around positions, tile by tile."""
+"""Sample an image around positions, tile by tile."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ def cut(
     pixels: int,
     threads: int,
 ) -> np.ndarray:
-    """Raw samples (site, channel, py, px), tile by tile, so that neither a whole frame nor the
-    samples twice are held; ``threads`` tiles at once, on which the samples do not depend."""
+    """Sample all patches (site, channel, py, px), tile by tile.
+
+    Neither a whole frame nor a second copy of the samples is in memory. ``threads`` tiles are
+    sampled at once; the samples do not depend on their number.
+    """
     pitch = size / pixels
     sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
     margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter

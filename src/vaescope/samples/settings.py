@@ -1,4 +1,4 @@
-"""What a recipe says of patches."""
+"""Settings of the part `patches` of a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large patches are, and which sites are too near the edge for one."""
+"""Choose the size of patches, and the sites that are far enough from the edge for one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
 
 
 def size_of(sites: xr.Dataset, shape: tuple[int, int], wanted: float | None) -> float:
-    """Side of the patches around sites, in px.
+    """Choose the side of the patches around sites, in px.
 
     Parameters
     ----------

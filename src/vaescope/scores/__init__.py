@@ -1,1 +1,1 @@
-"""Scores against what is known: truth of simulations, labels, clean twins, other methods."""
+"""Score results against ground truth, labels, clean pictures, and other methods."""

@@ -1,4 +1,4 @@
-"""One comparison of all methods, classical ones and models, against truth and by themselves."""
+"""Compare all methods, classical ones and models, with and without ground truth."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Entry:
 
 
 def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
-    """Models first, then the classical methods in their order.
+    """List the models first, then the classical methods in their order.
 
     Parameters
     ----------
@@ -95,18 +95,18 @@ def _model(name: str, latents: xr.Dataset, found: xr.Dataset) -> Entry:
     from sklearn.metrics import adjusted_rand_score
 
     content = latents["consensus_content"].transpose("site", "latent").values
-    kept = [int(k) for k in latents.attrs.get("members_kept", [])]
-    kept = kept or latents["member"].values.tolist()
+    retained = [int(k) for k in latents.attrs.get("members_kept", [])]
+    retained = retained or latents["member"].values.tolist()
     own = "consensus_class" in latents
     if own:
         label = latents["consensus_class"].values.astype(int)
         voted = latents.get("class_probability")
-        members = [] if voted is None else [voted.sel(member=k).values.argmax(1) for k in kept]
+        members = [] if voted is None else [voted.sel(member=k).values.argmax(1) for k in retained]
     else:
         count, seed = int(found.attrs["clusters"]), int(found.attrs["seed"])
         label = _clustered(content, count, seed)
         seen = latents["content"].transpose("member", "site", "latent")
-        members = [_clustered(seen.sel(member=k).values, count, seed) for k in kept]
+        members = [_clustered(seen.sel(member=k).values, count, seed) for k in retained]
     pairs = list(combinations(members, 2))
     stable = np.mean([adjusted_rand_score(*pair) for pair in pairs]) if pairs else np.nan
     return Entry(
@@ -131,14 +131,17 @@ def _clustered(content: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most so many rows, by chance, in their order."""
+    """Choose at most ``most`` rows at random, in their order."""
     if len(rows) <= most:
         return rows
     return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]
 
 
 def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float:
-    """Share of the pixels' variance that a model's reconstruction holds; NaN for other targets."""
+    """Compute the share of the pixels' variance that a reconstruction explains.
+
+    NaN where the target of the model is not the patch itself.
+    """
     made = latents.get("reconstruction")
     if made is None or latents.attrs.get("target") or made.shape != patches["patch"].shape:
         return float("nan")
@@ -161,24 +164,26 @@ def neighbours_of(patches: xr.Dataset) -> np.ndarray | None:
 
 def scores(
     entry: Entry,
-    kinds: Mapping[str, np.ndarray],
+    categories: Mapping[str, np.ndarray],
     neighbours: np.ndarray | None,
     angle: Angle | None,
 ) -> dict[str, float]:
-    """The numbers of one row of the comparison; NaN where one cannot be told.
+    """Compute one row of the comparison; NaN where a score is undefined.
 
-    ``ari_KIND`` and ``accuracy`` of labels, ``knn_KIND`` of the embedding, ``stability``,
+    ``ari_TRUTH`` and ``accuracy`` of labels, ``knn_TRUTH`` of the embedding, ``stability``,
     ``coherence``, ``moran``, ``angle_share``, ``explained``.
     """
     nothing = float("nan")
     out: dict[str, float] = {}
-    for name, kind in kinds.items():
-        out[f"knn_{name}"] = knn(entry, kind)
-        out[f"ari_{name}"] = ari(entry, kind)
-    main = main_truth(kinds)
+    for name, category in categories.items():
+        out[f"knn_{name}"] = knn(entry, category)
+        out[f"ari_{name}"] = ari(entry, category)
+    main = main_truth(categories)
     if main is not None:
-        known = main >= 0
-        out["accuracy"] = nothing if entry.failed else accuracy(entry.label[known], main[known])
+        has_truth = main >= 0
+        out["accuracy"] = (
+            nothing if entry.failed else accuracy(entry.label[has_truth], main[has_truth])
+        )
     out["stability"] = entry.stability
     if neighbours is not None:
         out["coherence"] = nothing if entry.failed else coherence(entry.label, neighbours)
@@ -191,42 +196,44 @@ def scores(
     return out
 
 
-def accuracy(label: np.ndarray, kind: np.ndarray) -> float:
+def accuracy(label: np.ndarray, category: np.ndarray) -> float:
     """Share of sites whose label is right after the best one-to-one naming of labels; those in no
     cluster are wrong."""
     inside = label >= 0
     if not inside.any():
         return 0.0
-    return matched_accuracy(label[inside], kind[inside]) * float(inside.mean())
+    return matched_accuracy(label[inside], category[inside]) * float(inside.mean())
 
 
-def ari(entry: Entry, kind: np.ndarray) -> float:
-    """Adjusted Rand index of the labels against kinds, -1 where not known."""
+def ari(entry: Entry, category: np.ndarray) -> float:
+    """Adjusted Rand index of the labels against true categories, -1 where unknown."""
     from sklearn.metrics import adjusted_rand_score
 
-    known = kind >= 0
+    has_truth = category >= 0
     return (
         float("nan")
         if entry.failed
-        else float(adjusted_rand_score(kind[known], entry.label[known]))
+        else float(adjusted_rand_score(category[has_truth], entry.label[has_truth]))
     )
 
 
-def knn(entry: Entry, kind: np.ndarray) -> float:
-    """Share of kinds right by a vote of neighbours in the embedding, of at most ``MOST_VOTED``
-    sites; NaN without one."""
+def knn(entry: Entry, category: np.ndarray) -> float:
+    """Classify sites by a vote of their neighbours in the embedding: the share that is right.
+
+    At most ``MOST_VOTED`` sites vote; NaN without an embedding.
+    """
     if entry.embedding is None:
         return float("nan")
-    used = _some(np.flatnonzero(kind >= 0), MOST_VOTED, 0)
+    used = _some(np.flatnonzero(category >= 0), MOST_VOTED, 0)
     # Kinds too rare for cross-validation are left out.
-    used = used[np.bincount(kind[used])[kind[used]] >= FOLDS]
-    if len(np.unique(kind[used])) < 2:
+    used = used[np.bincount(category[used])[category[used]] >= FOLDS]
+    if len(np.unique(category[used])) < 2:
         return float("nan")
-    return by_neighbours(entry.embedding[used], kind[used])
+    return by_neighbours(entry.embedding[used], category[used])
 
 
 def coherence(label: np.ndarray, neighbours: np.ndarray) -> float:
-    """How far neighbouring sites have the same label: 0 as by chance, 1 always.
+    """Measure how often neighbouring sites share a label: 0 as by chance, 1 always.
 
     Parameters
     ----------
@@ -251,7 +258,7 @@ def moran(embedding: np.ndarray, neighbours: np.ndarray) -> float:
     return float((centred * centred[neighbours].mean(1)).sum()) / total if total > 0 else 0.0
 
 
-def angle_share(embedding: np.ndarray, angle: Angle, kind: np.ndarray | None = None) -> float:
+def angle_share(embedding: np.ndarray, angle: Angle, category: np.ndarray | None = None) -> float:
     """Share of an embedding's variance that follows the angle.
 
     Every component is fitted by the first harmonics of the angle, within each kind where kinds are
@@ -266,12 +273,12 @@ def angle_share(embedding: np.ndarray, angle: Angle, kind: np.ndarray | None = N
     section 11.2.
     """
     use = np.isfinite(angle.value)
-    if kind is not None:
-        use &= kind >= 0
+    if category is not None:
+        use &= category >= 0
     if use.sum() < 2:
         return float("nan")
     place, turn = embedding[use].astype(float), angle.value[use] * angle.symmetry
-    group = np.zeros(len(place), int) if kind is None else kind[use]
+    group = np.zeros(len(place), int) if category is None else category[use]
     order = np.arange(1, _HARMONICS + 1)
     terms = np.concatenate([np.cos(turn[:, None] * order), np.sin(turn[:, None] * order)], axis=1)
     total = float(((place - place.mean(0)) ** 2).sum())
@@ -315,9 +322,9 @@ def matched_labels(label: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return out
 
 
-def reference(found: list[Entry], kinds: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The labels by which all others are coloured: truth, or else a model's, or the first."""
-    main = main_truth(kinds)
+def reference(found: list[Entry], categories: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Choose the labels by which others are coloured: truth, or else a model's, or the first."""
+    main = main_truth(categories)
     if main is not None:
         return main
     ranked = sorted(found, key=lambda e: (e.failed, not e.own_labels, not e.is_model))
@@ -327,14 +334,14 @@ def reference(found: list[Entry], kinds: Mapping[str, np.ndarray]) -> np.ndarray
 def table(
     found: list[Entry], patches: xr.Dataset, models: Mapping[str, xr.Dataset], *, disc: bool
 ) -> list[dict[str, Any]]:
-    """The scores of every entry, one row each, with its ``method``.
+    """Score every entry, one row each, with its ``method``.
 
     ``disc`` : whether reconstructions count inside the circle only.
     """
-    kinds, angle, near = truths(patches), angle_of(patches, models), neighbours_of(patches)
+    categories, angle, near = truths(patches), angle_of(patches, models), neighbours_of(patches)
     rows = []
     for entry in found:
-        row = {"method": entry.name, **scores(entry, kinds, near, angle)}
+        row = {"method": entry.name, **scores(entry, categories, near, angle)}
         if entry.is_model:
             row["explained"] = reconstructed(models[entry.name], patches, disc)
         rows.append(row)

@@ -1,4 +1,4 @@
-"""Scores against labels and angles known of each patch (cards, digits).
+"""Score models against the labels and angles of patches (cards, digits).
 
 No model knows which way up a structure lies, so angles are compared after one constant for each
 label, and one sign for all.
@@ -69,7 +69,7 @@ def angle_errors(
 
 
 def half_turn_labels(take: Take, angle: np.ndarray, label: np.ndarray) -> list[float]:
-    """Labels whose mean picture looks the same after a half-turn.
+    """Find the labels whose mean picture looks the same after a half-turn.
 
     ``take`` gives patches (row, channel, side, side) of some rows; true angle (patch,) rad, label
     (patch,).
@@ -106,10 +106,10 @@ def shear_correlations(found: np.ndarray, shear: np.ndarray, label: np.ndarray) 
 
 
 def score(latents: xr.Dataset, take: Take) -> dict[str, Any]:
-    """Numbers for the report; nothing where there are no labels.
+    """Score a model against labels; empty without labels.
 
     ``latents`` is given ``angle_error`` (site) in rad and the attribute ``half_turn_labels``.
-    Held-out patches count apart where labels were told.
+    Held-out patches are scored separately where the model was given labels.
     """
     from vaescope.scores.truth import matched_accuracy
 
@@ -123,9 +123,9 @@ def score(latents: xr.Dataset, take: Take) -> dict[str, Any]:
     out["label_by_neighbours_accuracy"] = by_neighbours(latents["consensus_content"].values, label)
     if "consensus_class" in latents:
         found = latents["consensus_class"].values
-        told = latents.attrs.get("class_labels")
-        if told:
-            right = np.asarray(told)[np.minimum(found, len(told) - 1)] == label
+        class_labels = latents.attrs.get("class_labels")
+        if class_labels:
+            right = np.asarray(class_labels)[np.minimum(found, len(class_labels) - 1)] == label
             out["label_accuracy"] = float(right.mean())
             held = latents.get("truth_held_out")
             if held is not None and (held.values > 0).any():

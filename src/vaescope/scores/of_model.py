@@ -1,4 +1,4 @@
-"""All scores of one model: how far its members agree, what they explain, truth where known."""
+"""All scores of one model: agreement of its members, sites explained, accuracy against truth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESTORED = 20_000  # patches among which restoration is scored
 OF_ENSEMBLE = ("noise_inflation", "mean_elbo", "classes_dissolved")
 """Attributes of ``latents.zarr`` that are scores."""
 MEASURES = (
-    Measure("members_kept", "members kept", "", "more", "details"),
+    Measure("members_kept", "members retained", "", "more", "details"),
     Measure(
         "explained_fraction", "sites explained", "share", "more", card=11, sort="sites explained"
     ),
@@ -28,7 +28,7 @@ MEASURES = (
     Measure("mean_elbo", "mean ELBO", "nats", "more", "details"),
     Measure("angle_spread_median_deg", "angle spread (median)", "°", "less"),
     Measure("class_entropy_mean", "class entropy (mean)", "nats", "less", "details"),
-    Measure("classes_dissolved", "classes dissolved", "", "less"),
+    Measure("classes_dissolved", "classes removed as unstable", "", "less"),
     Measure("classes_by_bic", "classes by BIC on the latents"),
     Measure("classes_by_stability", "classes that survive resampling"),
 )

@@ -1,4 +1,4 @@
-"""How well a model restores pictures it was not trained on, beside methods that learn little.
+"""Score how well a model restores pictures, beside simple methods.
 
 Every classical method has one number to choose; it is chosen on patches that the model was trained
 on, and all are scored on the patches held out.
@@ -35,7 +35,7 @@ MEASURES = (
     *(Measure(f"{way}_psnr", f"{words}, PSNR", "dB", "more") for way, words in _WAYS.items()),
     *(Measure(f"{way}_ssim", f"{words}, SSIM", "", "more") for way, words in _WAYS.items()),
     Measure("restored_patches", "restored patches scored"),
-    Measure("restored_held_out", "these were kept from training"),
+    Measure("restored_held_out", "patches held out from training"),
 )
 """Of restored patches."""
 
@@ -94,7 +94,7 @@ def _chosen(
     span: float,
     mask: np.ndarray,
 ) -> float:
-    """The number with which a method restores the training patches best."""
+    """Choose the parameter with which a method restores the training patches best."""
     patches, target = data.patches[training], data.target[training]
     scores = [similarity(each(method, patches, n, span), target, span, mask)[0] for n in numbers]
     return numbers[int(np.argmax(scores))]
@@ -179,7 +179,7 @@ def polynomial(data: Data, training: np.ndarray, judged: np.ndarray) -> np.ndarr
 
 
 def neighbours(data: Data, training: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """The mean target of the most alike training patches."""
+    """Average the targets of the most similar training patches."""
     from sklearn.neighbors import KNeighborsRegressor
 
     model = KNeighborsRegressor(_NEAREST)

@@ -11,7 +11,7 @@ import xarray as xr
 from vaescope import circular
 from vaescope.results.facts import Measure
 
-FEWEST = 10  # sites with known truth from which a score says anything
+FEWEST = 10  # sites with known truth below which no score is computed
 
 
 MEASURES = (
@@ -68,13 +68,13 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
     of_atoms = "truth_phase" in latents or "truth_track" in latents  # not of stacks of pictures
     if of_atoms and "consensus_angle" in latents and "truth_angle" in latents:
         truth = latents["truth_angle"].values
-        known = np.isfinite(truth)
+        has_truth = np.isfinite(truth)
         if "truth_phase" in latents:
-            known &= latents["truth_phase"].values >= 0
-        if known.sum() >= FEWEST:
-            # Two sublattices may be alike but for a turn: the lattice's own angle cannot tell.
+            has_truth &= latents["truth_phase"].values >= 0
+        if has_truth.sum() >= FEWEST:
+            # Two sublattices may differ by a rotation alone: the lattice angle is then ambiguous.
             n = math.lcm(n, int(latents.attrs.get("truth_symmetry", 1)))
-            out |= _of_angles(latents, truth, known, n)
+            out |= _of_angles(latents, truth, has_truth, n)
     return out
 
 
@@ -83,46 +83,50 @@ def _of_phases(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
 
     if "truth_phase" not in latents:
         return {}
-    known = np.asarray(latents["truth_phase"].values >= 0)
-    if known.sum() < FEWEST:
+    has_truth = np.asarray(latents["truth_phase"].values >= 0)
+    if has_truth.sum() < FEWEST:
         return {}
-    found, phase = found[known], latents["truth_phase"].values[known]
-    kind = phase * 1000
+    found, phase = found[has_truth], latents["truth_phase"].values[has_truth]
+    category = phase * 1000
     if "truth_species" in latents:
-        kind = kind + latents["truth_species"].values[known]
+        category = category + latents["truth_species"].values[has_truth]
     return {
-        "class_accuracy": matched_accuracy(found, kind),
-        "class_ami": float(adjusted_mutual_info_score(kind, found)),
+        "class_accuracy": matched_accuracy(found, category),
+        "class_ami": float(adjusted_mutual_info_score(category, found)),
         "phase_accuracy": majority_accuracy(found, phase),
     }
 
 
 def of_defects(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:
-    """Every class is named after the defect that most of its sites have."""
+    """Score classes against defects; each class is named after the defect of most of its sites."""
     from sklearn.metrics import adjusted_mutual_info_score, f1_score
 
     if "truth_defect" not in latents:
         return {}
-    known = np.asarray(latents["truth_defect"].values >= 0)
-    if known.sum() < FEWEST:
+    has_truth = np.asarray(latents["truth_defect"].values >= 0)
+    if has_truth.sum() < FEWEST:
         return {}
-    found, truth = found[known], latents["truth_defect"].values[known]
-    kinds = np.unique(truth)
-    each = f1_score(truth, named(found, truth), labels=kinds, average=None, zero_division=0)
+    found, truth = found[has_truth], latents["truth_defect"].values[has_truth]
+    categories = np.unique(truth)
+    each = f1_score(truth, named(found, truth), labels=categories, average=None, zero_division=0)
     out = {
         "defect_macro_f1": float(each.mean()),
         "defect_ami": float(adjusted_mutual_info_score(truth, found)),
     }
     names = [str(name) for name in latents.attrs.get("truth_defect_names") or []]
-    for kind, value in zip(kinds.tolist(), each, strict=True):
-        name = names[kind] if kind < len(names) else str(kind)
+    for category, value in zip(categories.tolist(), each, strict=True):
+        name = names[category] if category < len(names) else str(category)
         out[f"defect_f1_{name.replace(' ', '_')}"] = float(value)
     return out
 
 
-def _of_angles(latents: xr.Dataset, truth: np.ndarray, known: np.ndarray, n: int) -> dict[str, Any]:
-    error = np.degrees(angle_error(latents["consensus_angle"].values[known], truth[known], n))
-    spread = np.degrees(latents["angle_spread"].values[known])
+def _of_angles(
+    latents: xr.Dataset, truth: np.ndarray, has_truth: np.ndarray, n: int
+) -> dict[str, Any]:
+    error = np.degrees(
+        angle_error(latents["consensus_angle"].values[has_truth], truth[has_truth], n)
+    )
+    spread = np.degrees(latents["angle_spread"].values[has_truth])
     return {
         "angle_median_error_deg": float(np.median(error)),
         "angle_share_within_3_deg": float((error <= 3).mean()),
@@ -132,11 +136,11 @@ def _of_angles(latents: xr.Dataset, truth: np.ndarray, known: np.ndarray, n: int
 
 
 def named(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The truth (site,) that most sites of each one's class have."""
+    """Name each site after the truth (site,) of most sites of its class."""
     out = np.empty_like(truth)
     for k in np.unique(found):
-        kinds, counts = np.unique(truth[found == k], return_counts=True)
-        out[found == k] = kinds[counts.argmax()]
+        categories, counts = np.unique(truth[found == k], return_counts=True)
+        out[found == k] = categories[counts.argmax()]
     return out
 
 

@@ -1,4 +1,4 @@
-"""Where to look in an image: sites of some kind, found and judged."""
+"""Find the sites of an image: atoms, windows, or the frames of a stack."""
 
 from __future__ import annotations
 

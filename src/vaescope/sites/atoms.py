@@ -1,4 +1,4 @@
-"""Atoms: found, refined, followed from frame to frame, and compared with a known truth."""
+"""Find atoms, refine them, link them from frame to frame, and compare them with the truth."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def every_atom(
     Raises
     ------
     UserError : an image that is constant, or one in which no site stands out of the noise; no such
-        channel; tracks are asked for where there can be none.
+        channel; tracks are requested where there can be none.
     """
     channel = channel_number(image, settings.channel)
     frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
@@ -71,7 +71,7 @@ def every_atom(
 
 
 def _columns(found: Detection, signal: str) -> dict[str, Column]:
-    """The columns of found atoms; ``signal`` is the unit of the image."""
+    """Make the columns of a table of atoms; ``signal`` is the unit of the image."""
 
     def of_fit(words: str, units: str, scale: Scale = "sequential") -> dict[str, Any]:
         return attributes(words, units, scale, group=FIT)

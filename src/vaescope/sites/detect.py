@@ -1,4 +1,4 @@
-"""Finding blobs: local maxima of a filtered image, tile by tile.
+"""Detect blobs: local maxima of a filtered image, tile by tile.
 
 A tile is computed with a margin as wide as every filter in it reaches, and keeps only the maxima
 of its own area, so the result does not depend on the tiles: no atom is lost or doubled at a seam.
@@ -35,13 +35,13 @@ class Candidates:
     noise: np.ndarray  # what white noise alone gives, standard deviation of the filtered image
 
     def where(self, keep: np.ndarray) -> Candidates:
-        """Only the candidates chosen by a mask or by indices."""
+        """Select candidates by a mask or by indices."""
         return Candidates(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What turns an image into a map whose maxima are sites."""
+    """A filter that turns an image into a map whose maxima are sites."""
 
     apply: Callable[[np.ndarray], np.ndarray]
     reach: int  # px
@@ -83,7 +83,7 @@ def smoothed(scale: Scale, width: float | None = None) -> Filter:
 def candidates(
     frame: da.Array, scale: Scale, filter_: Filter, *, threads: int = 1, tile: int = TILE
 ) -> tuple[Candidates, np.ndarray]:
-    """All local maxima of the filtered frame, and the depths of its minima.
+    """Find all local maxima of the filtered frame, and the depths of its minima.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Every frame of a stack is one site: pictures that are already patches."""
+"""Make each frame of a stack one site: pictures that are already patches."""
 
 from __future__ import annotations
 

@@ -200,9 +200,9 @@ class PixelWindows:
     def _correlation(
         self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray
     ) -> tuple[np.ndarray, float]:
-        """How much correlated noise raises the variance of (y, x), (2,), 1 for white noise.
+        """Estimate the factor (2,) by which correlated noise raises the variance of y and x.
 
-        Also the pixels per independent one.
+        1 for white noise. Also the pixels per independent one.
 
         What the fit leaves is correlated from pixel to pixel in smoothed images, in scan lines and
         where the atoms are not quite Gaussian. A coordinate is measured with the derivative of

@@ -1,7 +1,7 @@
-"""Kinds of sites: how they are found, by which settings, with which traits, and in words.
+"""Kinds of sites: the function that finds them, its settings, their traits and their prose.
 
 A new kind is a finder in a module of its own and a row of ``KINDS``. Nothing here imports what
-finds sites before sites are to be found: a workflow is planned from these rows.
+computes sites before it is needed: a workflow is planned from these rows.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ KINDS: dict[str, Kind] = {
 
 
 def all_settings() -> type[Settings]:
-    """The class of what the part ``sites`` of a recipe may say: the settings of all kinds, and
+    """Make the class of all settings that the part ``sites`` of a recipe accepts, of all kinds, and
     their names for ``method``."""
     found: dict[str, tuple[str, Any, Any]] = {}
     for kind in KINDS.values():

@@ -1,4 +1,4 @@
-"""How well the sites found agree with the truth of a simulated image."""
+"""Compare sites with the truth of a simulated image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EDGE = 0.5  # of the spacing: nearer to the edge, half-seen columns count neith
 
 
 def match(found: np.ndarray, truth: np.ndarray, largest: float) -> np.ndarray:
-    """Index of the true column that each site stands for, (site,), -1 where there is none.
+    """Assign true columns to sites: their index (site,), -1 where there is none.
 
     A site and a column belong together if each is the other's nearest and they are at most
     ``largest`` px apart.
@@ -34,7 +34,7 @@ def match(found: np.ndarray, truth: np.ndarray, largest: float) -> np.ndarray:
 def match_frames(
     found: np.ndarray, truth: np.ndarray, frames: tuple[np.ndarray, np.ndarray], largest: float
 ) -> np.ndarray:
-    """The same within every frame; ``frames`` are those of the sites and of the columns."""
+    """Assign true columns to sites frame by frame; ``frames`` of the sites and of the columns."""
     index = np.full(len(found), -1)
     for one in np.unique(frames[0]):
         here, there = (np.flatnonzero(frame == one) for frame in frames)
@@ -122,7 +122,7 @@ def links(
     truth: tuple[np.ndarray, np.ndarray],
     inner: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, float]:
-    """How well tracks agree with the truth.
+    """Score tracks against the truth.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which sites lie beside each other in the image."""
+"""Find neighbouring sites in the image."""
 
 from __future__ import annotations
 

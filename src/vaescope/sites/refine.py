@@ -1,4 +1,4 @@
-"""Positions to a fraction of a pixel: 2-D Gaussians fitted to all sites at once."""
+"""Refine positions to a fraction of a pixel: 2-D Gaussians fitted to all sites at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Fit:
     quality: np.ndarray  # 1 - residual variance / variance within the window
 
     def where(self, keep: np.ndarray) -> Fit:
-        """Only the sites chosen by a mask."""
+        """Select sites by a mask."""
         return Fit(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 

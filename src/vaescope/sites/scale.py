@@ -1,4 +1,4 @@
-"""How far apart the atoms of an image stand and how wide they are, from the image itself."""
+"""Estimate the spacing and the width of the atoms from the image itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scale:
 
 
 def crops(height: int, width: int) -> list[tuple[slice, slice]]:
-    """Parts of an image from which global quantities are estimated.
+    """Choose parts of an image from which global quantities are estimated.
 
     They depend on the image's shape only, never on chunks: the whole image if its sides
     are at most 1024 px, else its middle and the middles of its quarters.
@@ -148,7 +148,7 @@ def _by_lag(power: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _overlap(shape: tuple[int, ...]) -> np.ndarray:
-    """How much of the window overlaps itself at each lag, as ``_by_lag`` orders them."""
+    """Compute the overlap of the window with itself at each lag, as ``_by_lag`` orders them."""
     power = np.abs(fft.rfft2(_window(shape), _padded(shape))) ** 2
     overlap = _by_lag(power, shape)
     return np.maximum(overlap, 1e-3 * overlap.max())

@@ -52,7 +52,7 @@ class Detection:
 
 
 @dataclass
-class _Seen:
+class _Unrefined:
     """Sites of a frame before refinement; ``position`` (site, 2), the others (site,)."""
 
     position: np.ndarray
@@ -73,7 +73,7 @@ def find_atoms(
     # Missing pixels look like the usual background: no filter can bear a NaN.
     frames = [da.where(da.isfinite(frame), frame, usual) for frame in frames]
 
-    def seen(lengths: Scale) -> list[_Seen]:
+    def seen(lengths: Scale) -> list[_Unrefined]:
         if detector is None:
             found = (_filtered(frame, lengths, settings, threads) for frame in frames)
             return list(track("looking for sites in frames", found, len(frames)))
@@ -126,13 +126,13 @@ def find_atoms(
     )
 
 
-def _filtered(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) -> _Seen:
+def _filtered(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) -> _Unrefined:
     """Sites of a frame by the maxima of a filter."""
     filter_ = FILTERS[settings.method](lengths, settings.width)
     maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
     area = frame.size / filter_.blob**2
     sites, score = select(maxima, depths, lengths, area=area, threshold=settings.threshold)
-    return _Seen(np.stack([sites.y, sites.x], axis=1), score)
+    return _Unrefined(np.stack([sites.y, sites.x], axis=1), score)
 
 
 def _learned(
@@ -142,7 +142,7 @@ def _learned(
     spread: float,
     threshold: float | None,
     threads: int,
-) -> _Seen:
+) -> _Unrefined:
     """Sites of a frame by a learned detector."""
     from vaescope.sites.learned.detector import alike, look
 
@@ -155,10 +155,10 @@ def _learned(
     if detector.species > 1:
         more["species"] = seen.species[keep].argmax(axis=1)
         more["species_probability"] = seen.species[keep].max(axis=1)
-    return _Seen(seen.position[keep], seen.score[keep], more)
+    return _Unrefined(seen.position[keep], seen.score[keep], more)
 
 
-def _nearest(chosen: list[_Seen]) -> float:
+def _nearest(chosen: list[_Unrefined]) -> float:
     """Median distance (px) of a site to its nearest one in the same frame; 0 if there is none."""
     distances = [
         cKDTree(seen.position).query(seen.position, k=2)[0][:, 1]
@@ -171,7 +171,7 @@ def _nearest(chosen: list[_Seen]) -> float:
 def _scale(
     frames: list[da.Array], settings: Atoms, detector: Detector | None, threads: int
 ) -> tuple[Scale, float, float]:
-    """Spacing and width from the recipe, or else from the image.
+    """Take spacing and width from the recipe, or else estimate them from the image.
 
     And the median of its pixels, and their standard deviation.
     """
@@ -214,7 +214,7 @@ def _scale(
 def _fitted(
     number: int,
     frame: da.Array,
-    seen: _Seen,
+    seen: _Unrefined,
     lengths: Scale,
     wanted: bool,
     sign: float,
@@ -265,7 +265,7 @@ def _fitted(
 def _tile(
     frame: da.Array, corner: np.ndarray, start: np.ndarray, lengths: Scale
 ) -> tuple[np.ndarray, np.ndarray, da.Array, np.ndarray, np.ndarray] | None:
-    """What the sites of a tile are fitted in; None if there are none.
+    """Cut the windows in which the sites of a tile are fitted; None if there are none.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which of the maxima of a filtered image are sites: one threshold for a whole frame."""
+"""Choose which maxima of a filtered image are sites: one threshold for a whole frame."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def select(
 
 
 def _noise_factor(ratio: np.ndarray, area: float) -> float:
-    """How many standard deviations above white noise a site of a crystal has to be.
+    """Compute by how many standard deviations a site of a crystal must exceed white noise.
 
     The expected number of maxima of filtered white noise above u deviations is
     area × 1.5 / (2 pi)^1.5 × u exp(-u^2 / 2), the second spectral moment of a Laplacian
@@ -84,7 +84,7 @@ def _noise_factor(ratio: np.ndarray, area: float) -> float:
 
 
 def _valley(score: np.ndarray) -> float:
-    """Emptiest place of the scores between noise and strong sites."""
+    """Find the emptiest interval of scores between noise and strong sites."""
     grid = np.linspace(np.log(_VALLEY[0]), np.log(_VALLEY[1]), 51)
     logs = np.log(np.maximum(score, 1e-6))
     density = np.exp(-0.5 * ((grid[:, None] - logs[None, :]) / 0.1) ** 2).sum(axis=1)
@@ -94,7 +94,7 @@ def _valley(score: np.ndarray) -> float:
 
 
 def _decoy(score: np.ndarray, depth: np.ndarray) -> float:
-    """Lowest threshold at which the minima, as decoys, say that few of the sites are noise.
+    """Find the lowest threshold at which, judged by minima as decoys, few of the sites are noise.
 
     One more decoy than there are is counted, so that chance alone makes no sites; a few lonely
     atoms are found by being twice as high as the deepest minimum.
@@ -111,7 +111,7 @@ def _decoy(score: np.ndarray, depth: np.ndarray) -> float:
 
 
 def apart(position: np.ndarray, score: np.ndarray, closest: float) -> np.ndarray:
-    """Mask of the sites left when of two that are too close the weaker goes; strongest first."""
+    """Remove the weaker of any two sites that are too close: a mask of the others."""
     keep = np.ones(len(position), bool)
     if len(position) < 2:
         return keep

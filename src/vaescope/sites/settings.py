@@ -1,4 +1,4 @@
-"""What a recipe says of sites: the settings of each kind."""
+"""Settings of the part `sites` of a recipe, for each kind of site."""
 
 from __future__ import annotations
 

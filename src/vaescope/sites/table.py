@@ -1,4 +1,4 @@
-"""The form that sites take on, however they were chosen."""
+"""Make the table of sites, whatever method found them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Column = tuple[np.ndarray, dict[str, Any]]  # values (site,), and what `quantiti
 def tabulate(
     image: xr.Dataset, columns: dict[str, Column], attrs: dict[str, Any], *, physical: bool = True
 ) -> xr.Dataset:
-    """Sites of an image as a Dataset over `site`, in the form of a sites store.
+    """Make a Dataset over `site` of the sites of an image, as ``sites.zarr`` holds it.
 
     Parameters
     ----------

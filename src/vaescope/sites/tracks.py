@@ -1,4 +1,4 @@
-"""Sites of successive frames that are one and the same atom: tracks."""
+"""Link the sites of successive frames that are one atom: tracks."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def _impossible(why: str) -> UserError:
 
 
 def wanted(image: xr.Dataset, sites: xr.Dataset, track: bool | None) -> bool:
-    """Whether the recipe's ``track``, or else the image, asks for tracks.
+    """Decide whether sites are linked to tracks: by the recipe's ``track``, or else by the image.
 
     Raises
     ------
-    UserError : tracks are asked for of one frame, or of more sites than can be linked.
+    UserError : tracks are requested for one frame, or of more sites than can be linked.
     """
     frames = image.sizes["time"]
     most = int(np.bincount(sites["frame"].values).max(initial=0))
@@ -51,7 +51,7 @@ def wanted(image: xr.Dataset, sites: xr.Dataset, track: bool | None) -> bool:
 def add_tracks(
     sites: xr.Dataset, image: xr.Dataset, step: float = STEP, gap: int = GAP, channel: int = 0
 ) -> xr.Dataset:
-    """Sites with their tracks.
+    """Add tracks to sites.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def correlated(image: xr.Dataset, channel: int = 0) -> np.ndarray:
 def drift(
     frame: np.ndarray, place: np.ndarray, largest: float, guess: np.ndarray, frames: int
 ) -> np.ndarray:
-    """Drift of every frame since the first, (frames, 2) px.
+    """Measure the drift of every frame since the first, (frames, 2) px.
 
     From frame to frame it is the median displacement of sites that are each other's nearest, once
     the guess (frames - 1, 2) is taken out. The guess counts only if it brings more sites together
@@ -139,7 +139,7 @@ def _median_step(
 
 
 def link(frame: np.ndarray, place: np.ndarray, largest: float, gap: int = GAP) -> np.ndarray:
-    """Track of every site, (site,), from places (site, 2) px in which nothing drifts.
+    """Assign a track to every site, (site,), from places (site, 2) px in which nothing drifts.
 
     Sites of two frames are linked so that the sum of squared steps is least, where ending or
     beginning a track has its own cost; then ends are linked to later beginnings in the same way.

@@ -18,7 +18,7 @@ def smooth(values: np.ndarray, sigma: float, coarse: int, truncate: float = 4.0)
 
 
 def at(smoothed: np.ndarray, places: np.ndarray, coarse: int) -> np.ndarray:
-    """What ``smooth`` gave about places (2, place) as (y, x) in pixels: (place,)."""
+    """Interpolate the values of ``smooth`` at places (2, place), (y, x) in pixels: (place,)."""
     middle = (places + 0.5) / coarse - 0.5
     return ndimage.map_coordinates(smoothed, middle, order=1, mode="nearest")
 

@@ -1,4 +1,4 @@
-"""Windows instead of atoms: places on a grid, or at random, wherever the atoms may be.
+"""Lay windows on a grid, or at random, wherever the atoms are.
 
 For images in which atoms cannot be told apart, and for structures that are larger than an atom and
 its neighbours.
@@ -88,7 +88,7 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
 
 
 def _side(frame: Any, height: int, width: int) -> int:
-    """A few spacings of a periodic image, a fixed share of another."""
+    """Choose the side of windows: a few spacings of a periodic image, a fixed share of another."""
 
     parts = [np.asarray(frame[part], float) for part in scale.crops(height, width)]
     side = SHARE * min(height, width)
@@ -122,7 +122,7 @@ def _apart(places: list[np.ndarray], alone: float) -> float:
 
 
 def _with_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
-    """Each window with the truth of the column that is nearest to its middle."""
+    """Give each window the truth of the column nearest to its centre."""
     if "truth_y" not in image or image.sizes["time"] > 1 or not image.sizes["truth_site"]:
         return sites
     truth = np.stack([image["truth_y"].values, image["truth_x"].values], axis=1)

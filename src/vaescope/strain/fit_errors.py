@@ -1,4 +1,4 @@
-"""How large the errors of strain by neighbours' vectors are, from what their fits leave over."""
+"""Estimate the errors of strain by neighbours' vectors from the residuals of their fits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FitNoise:
         return covariance, misfit, float(np.sqrt(factor)), float(np.sqrt(rows))
 
     def _moments(self, left: np.ndarray, rows: slice) -> tuple[np.ndarray, ...]:
-        """Of each site: two quadratic forms of what is left over (site, 2), what the stated errors
+        """Of each site: two quadratic forms of the residuals (site, 2), what the stated errors
         (site, 2) and a shared error of 1 px (site, 2) make of them, the variance of the first by
         the former, both and the latter (site, 3), and what they make of the readings."""
         weight = self.weight[rows]
@@ -82,15 +82,15 @@ class FitNoise:
                 one, other = middle * variance[:, None], middle @ alike
                 products = ((one, one), (one, other), (other, other))
                 spread = np.stack([2 * np.einsum("nkl,nlk->n", a, b) for a, b in products], 1)
-        told = self.read @ back
-        own_cov = (told * variance[:, None]) @ told.swapaxes(1, 2)
-        shared_cov = told @ alike @ told.swapaxes(1, 2)
+        operator = self.read @ back
+        own_cov = (operator * variance[:, None]) @ operator.swapaxes(1, 2)
+        shared_cov = operator @ alike @ operator.swapaxes(1, 2)
         squares, own, shared = (np.stack([f[k] for f in forms], 1) for k in range(3))
         return squares, own, shared, spread, own_cov, shared_cov
 
 
 def _limit(factor: float, rows: float, expected: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Squares (site,) beyond which noise does not explain what a fit leaves over."""
+    """Squares (site,) beyond which noise does not explain the residual of a fit."""
     variance = spread @ np.array([factor**2, 2 * factor * rows, rows**2])
     return expected + _STANDS_OUT * np.sqrt(np.maximum(variance, 0.0))
 

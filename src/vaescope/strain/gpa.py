@@ -29,7 +29,7 @@ class Phases:
 def analyse(
     image: np.ndarray, position: np.ndarray, vectors: np.ndarray, resolution: float
 ) -> Phases | None:
-    """Deformations at places of an image from the gradients of two geometric phases.
+    """Compute deformations at places of an image from the gradients of two geometric phases.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def analyse(
     good = inside.all(1) & np.isfinite(local).all((1, 2)) & (np.abs(np.linalg.det(local)) > 1e-12)
     inverse = np.linalg.inv(np.where(good[:, None, None], local, np.eye(2)))
     found = inverse @ g
-    # d F = - G^-1 dG F, and F is near a turn: its rows are told from the columns of dG F.
+    # d F = - G^-1 dG F, and F is near a turn: its rows follow from the columns of dG F.
     turned = np.einsum("niq,nqj->nij", variance, found**2)
     both = np.einsum("npi,nij->npj", inverse**2, turned)
     covariance = both[..., None] * np.eye(2)

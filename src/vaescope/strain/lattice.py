@@ -1,4 +1,4 @@
-"""The lattice of found sites: its vectors, and how it is turned at every site; all from the data.
+"""Find the lattice of sites: its vectors, and its orientation at every site.
 
 Vectors are (x right, y down) in pixels, angles counter-clockwise as seen, in radians.
 """
@@ -48,7 +48,7 @@ class Lattice:
         return float(np.hypot(*self.vectors.T).mean())
 
     def shells(self, reach: float = REACH) -> np.ndarray:
-        """Whole numbers (vector, 2) of a and b of the lattice vectors within so many spacings."""
+        """List the lattice vectors within ``reach`` spacings: integers (vector, 2) of a and b."""
         counts = np.arange(-4, 5)
         index = np.stack(np.meshgrid(counts, counts, indexing="ij"), -1).reshape(-1, 2)
         length = np.hypot(*(index @ self.vectors).T)
@@ -56,7 +56,7 @@ class Lattice:
 
 
 def find_lattice(position: np.ndarray, frame: np.ndarray) -> Lattice | None:
-    """The lattice on which sites stand; None where there is none.
+    """Find the lattice of sites; None where there is none.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def find_lattice(position: np.ndarray, frame: np.ndarray) -> Lattice | None:
     if majority.sum() < _FEWEST:
         return None
     chosen = majority[start]
-    upright = np.einsum("nij,nj->ni", turning(-turn[start[chosen]]), difference[chosen])
-    vectors = _basis(upright, int(majority.sum()), nearest)
+    aligned = np.einsum("nij,nj->ni", turning(-turn[start[chosen]]), difference[chosen])
+    vectors = _basis(aligned, int(majority.sum()), nearest)
     if vectors is None:
         return None
     return Lattice(vectors, turn, fold, majority, start, stop, difference)
@@ -130,7 +130,7 @@ def _place_in_order(start: np.ndarray, length: np.ndarray, count: int) -> np.nda
 
 
 def _filled(turn: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Turns (site,) where those not known are taken from the first neighbour that knows its own."""
+    """Fill in unknown turns (site,) from the first neighbour with a turn."""
     filled = turn.copy()
     lacking = np.isnan(turn[start]) & np.isfinite(turn[stop])
     sites, first = np.unique(start[lacking], return_index=True)
@@ -157,7 +157,7 @@ def _mode(turn: np.ndarray, fold: int) -> float:
 
 
 def _basis(difference: np.ndarray, sites: int, nearest: float) -> np.ndarray | None:
-    """The two shortest lattice vectors (2, 2) from differences (pair, 2) of upright sites."""
+    """Find the two shortest lattice vectors (2, 2) from aligned differences (pair, 2)."""
     fine = 24  # bins of the nearest distance
     bins = np.arange(-int(_FAR * fine), int(_FAR * fine) + 2) - 0.5
     counts, _ = np.histogramdd(difference / nearest * fine, bins=[bins, bins])

@@ -1,4 +1,4 @@
-"""Strain and rotation of every site by three methods, in one frame and with one zero.
+"""Map strain and rotation of every site by three methods, in one frame and with one zero.
 
 The methods: vectors to the neighbours (``neighbours``), geometric phase analysis (``gpa``), and the
 pose of a model that has strain. All give the deformation that carries an unstrained lattice onto
@@ -33,7 +33,7 @@ _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is ou
 def map_strain(
     image: xr.Dataset, sites: xr.Dataset, models: Mapping[str, xr.Dataset] | None = None
 ) -> xr.Dataset:
-    """Strain and rotation of every site.
+    """Map strain and rotation of every site.
 
     Parameters
     ----------

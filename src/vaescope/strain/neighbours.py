@@ -23,7 +23,7 @@ _HUBER = 2.5  # standard errors beyond which a neighbour counts less
 # Spacings, standard deviation of the terms of second and third order before anything is measured:
 # strain may change by 6 % from one site to the next.
 _BENT = 0.03
-_WHOLE = 0.79  # share of the neighbours without which, at an edge, bends cannot be told from noise
+_WHOLE = 0.79  # share of the neighbours below which, at an edge, bends cannot be resolved
 _STIFF = 9.0  # and their variance is so much smaller
 _AT_ONCE = 8_000  # sites whose matrices are in memory
 
@@ -54,7 +54,7 @@ def fit(
     width: float,
     usable: np.ndarray | None = None,
 ) -> Deformed:
-    """Deformation of every site by weighted least squares on its neighbours, at one resolution.
+    """Fit the deformation of every site to its neighbours, at one resolution, by least squares.
 
     A neighbour at the lattice vector r of a site stands at t + F r + terms of second and third
     order in r. The shift t is one for the neighbours that an even number of steps along a and b
@@ -185,7 +185,7 @@ def _enough(seen: np.ndarray, odd: np.ndarray, vectors: np.ndarray, spacing: flo
 def _solve(
     design: np.ndarray, target: np.ndarray, weight: np.ndarray, prior: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares of every site and coordinate: solution (site, 2, term) and what is left over
+    """Solve least squares for every site and coordinate: solution (site, 2, term) and residuals
     (site, vector, 2)."""
     parts = []
     for start in range(0, len(target), _AT_ONCE):

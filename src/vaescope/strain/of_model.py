@@ -1,4 +1,4 @@
-"""Strain and rotation from the poses of a model, in the frame of the image."""
+"""Compute strain and rotation from the poses of a model, in the frame of the image."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def of_model(
 
 
 def _alike(content: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Of every site the sites (site, number) with a measured strain that are nearest in content."""
+    """Find for every site the sites (site, number) with a measured strain nearest in content."""
     place = content / np.maximum(content.std(0), 1e-9)
     rows = np.flatnonzero(known)
     number = int(min(np.clip(_SHARE * len(rows), *_ALIKE), len(rows)))

@@ -1,4 +1,4 @@
-"""Maps of deformations, and the one zero that all of them take."""
+"""Refer maps of deformations to one common zero."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Map:
 def of_covariance(found: np.ndarray, covariance: np.ndarray) -> Map:
     """Standard errors of strain and rotation from those of a deformation's rows (site, 2, 2, 2)."""
     _, turn = deformation.split(found)
-    upright = deformation.turning(np.nan_to_num(turn))
-    rows = upright[:, None] @ covariance @ upright[:, None].swapaxes(-1, -2)
+    rotation = deformation.turning(np.nan_to_num(turn))
+    rows = rotation[:, None] @ covariance @ rotation[:, None].swapaxes(-1, -2)
     mixed = np.sqrt(rows[:, 0, 1, 1] + rows[:, 1, 0, 0]) / 2
     error = np.stack([np.sqrt(rows[:, 0, 0, 0]), np.sqrt(rows[:, 1, 1, 1]), mixed], 1)
     return Map(found, error, mixed)
 
 
 def reference_region(found: Map, fitted: Deformed, lattice: Lattice) -> np.ndarray:
-    """Sites (site,) bool of the densest cluster of strain and rotation.
+    """Select the sites (site,) of the densest cluster of strain and rotation.
 
     Only sites that are like their neighbours and have all of them count, not those at interfaces.
     The cluster is as wide as the errors make it, and wider where strain varies so much that few

@@ -1,4 +1,4 @@
-"""How large the errors of a map of strain really are, from the map itself."""
+"""Calibrate the errors of a map of strain by its own scatter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps of strain against the truth, where it is known."""
+"""Score maps of strain against ground truth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEASURES = (
 
 def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Errors against truth (site, 4) of xx, yy, xy and rotation, their stated standard errors, and
-    the sites (site,) that all methods know."""
+    the sites (site,) that all methods measure."""
     known = np.isfinite(dataset["truth_strain_from_reference"].values).all(1)
     for name in dataset["method"].values:
         known &= np.isfinite(dataset["strain_error"].sel({"method": name}).values).all(1)

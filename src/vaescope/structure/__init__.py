@@ -1,4 +1,4 @@
-"""Which structures there are: classes and their number, modes, categories, a movie's history."""
+"""Analyse structure: classes and their number, modes, categories, a movie's history."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["follow"]
 if not TYPE_CHECKING:  # a type checker is to see what there is not
 
     def __getattr__(name: str) -> Any:
-        """Import what needs torch only when it is asked for: figures and reports do not."""
+        """Import what needs torch only on first use: figures and reports do not."""
         if name == "follow":
             from vaescope.structure.movie import follow
 

@@ -12,13 +12,13 @@ from scipy.spatial import cKDTree
 
 from vaescope.structure.settings import MovieSettings
 
-ALONE = "on its own"
-"""Name of what the modes leave out: a few sites far from all others."""
+ALONE = "no mode"
+"""Name of the category of sites in no mode: a few sites far from all others."""
 
 
 @dataclass
 class Categories:
-    """``label`` (site,) counts from 0; ``names`` are those that figures and tables show;
+    """``label`` (site,) counts from 0; ``names`` are those in figures and tables;
     ``what`` they are, `class` or `mode`; ``of_members`` has the labels (site,) that each member
     with a vote would give."""
 
@@ -31,7 +31,7 @@ class Categories:
 def of(
     latents: xr.Dataset, settings: Mapping[str, Any] | MovieSettings | None = None
 ) -> Categories | None:
-    """The categories that a recipe asks for; None where a model has none, or a single mode.
+    """Sort sites into the categories of a recipe; None without classes and several modes.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def of(
 
 
 def _classes(latents: xr.Dataset) -> Categories:
-    kept = latents["member_kept"].values.astype(bool)
-    votes = latents["class_probability"].values[kept]
+    retained = latents["member_kept"].values.astype(bool)
+    votes = latents["class_probability"].values[retained]
     return Categories(
         label=latents["consensus_class"].values.astype(int),
         names=[f"class {k}" for k in range(latents.sizes["class"])],
@@ -60,13 +60,13 @@ def _classes(latents: xr.Dataset) -> Categories:
 
 
 def _modes(latents: xr.Dataset) -> Categories:
-    """Modes; those of a member are the modes of the consensus nearest to its own content."""
+    """Sort sites by mode; a member's are the modes of the consensus nearest to its content."""
     mode = latents["mode"].values.astype(int)
     names = [f"mode {k + 1}" for k in range(int(mode.max(initial=0)) + 1)]
     if (mode < 0).any():
         mode = np.where(mode < 0, len(names), mode)
         names.append(ALONE)
-    kept = latents["member_kept"].values.astype(bool)
+    retained = latents["member_kept"].values.astype(bool)
     tree = cKDTree(latents["consensus_content"].values)
-    votes = [mode[tree.query(content)[1]] for content in latents["content"].values[kept]]
+    votes = [mode[tree.query(content)[1]] for content in latents["content"].values[retained]]
     return Categories(label=mode, names=names, what="mode", of_members=votes)

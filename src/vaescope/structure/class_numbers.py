@@ -1,4 +1,4 @@
-"""How many classes the content of a model asks for: by evidence, and by what resampling leaves."""
+"""Estimate how many classes the content of a model supports, by evidence and by resampling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vaescope.train.grouping import STEADY, steadiness
 
-BEYOND = 3  # numbers of classes tried beyond the one that was asked for
+BEYOND = 3  # numbers of classes tried beyond the requested one
 LOOKED_AT = 2000  # sites on which mixtures are fitted
 STARTS = 3
 ALIKE = 0.02  # adjusted Rand indices that differ by no more are equal
@@ -26,7 +26,7 @@ class ClassNumbers:
 
     @property
     def by_bic(self) -> int:
-        """The number with the least criterion."""
+        """Number of components with the least criterion."""
         return int(self.number[self.bic.argmin()])
 
     @property
@@ -57,8 +57,8 @@ class ClassNumbers:
         }
 
 
-def compare(content: np.ndarray, asked: int, seed: int = 0) -> ClassNumbers:
-    """Fit mixtures of every number of components up to a few more than were asked for.
+def compare(content: np.ndarray, requested: int, seed: int = 0) -> ClassNumbers:
+    """Fit mixtures of every number of components up to a few more than requested.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def compare(content: np.ndarray, asked: int, seed: int = 0) -> ClassNumbers:
     """
     rows = np.unique(np.linspace(0, len(content) - 1, min(len(content), LOOKED_AT)).round())
     some = content[rows.astype(int)]
-    most = min(asked + BEYOND, max(len(some) // 10, 1))
+    most = min(requested + BEYOND, max(len(some) // 10, 1))
     numbers = np.arange(1, most + 1)
     bic, steady = [], []
     for number in numbers.tolist():
@@ -88,7 +88,7 @@ def _mixture(content: np.ndarray, number: int, seed: int) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    # The width below which no crowd is told from a point: a thousandth of the content's variance.
+    # Narrower clusters count as points: a thousandth of the content's variance.
     floor = 1e-3 * float(content.var(0).mean()) + 1e-9
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,4 +1,4 @@
-"""Where sites crowd in the latent space, and the ways from one crowd to the next.
+"""Find modes of the density of sites in the latent space, and the paths between them.
 
 What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), apart from
 others by more than content is uncertain. What a path shows: how one structure turns into another
@@ -20,7 +20,7 @@ from vaescope.quantities import CLASSES, attributes
 
 MOST_MODES = 60
 SMALLEST = 5  # sites that make a mode, at least, and this share of all of them
-CORE = 4  # neighbours by whose distance the density is told; half the least mode if that is more
+CORE = 4  # neighbours whose distance gives the density; half the least mode if that is more
 BLUR = 0.5  # of the uncertainty of the content, within which no distance means anything
 PASS = 1.35  # times as far apart as at a peak sites lie at the pass to a higher one
 EXACT = 1e-3  # of the spread of the sites: content is known no better
@@ -38,7 +38,7 @@ Pictures = Callable[[np.ndarray], np.ndarray]
 
 @dataclass
 class Modes:
-    """Modes of the content and paths between them; pictures are upright, in normalised units."""
+    """Modes of the content and paths between them; pictures are aligned, in normalised units."""
 
     label: np.ndarray  # (site,) mode of each site, −1 for none, largest mode first
     content: np.ndarray  # (mode, latent) of the site in the middle of each
@@ -84,7 +84,7 @@ def find(
     Parameters
     ----------
     content : (site, latent), consensus content. spread : its uncertainty, the same shape.
-    take : gives the patches of some sites, turned upright.
+    take : gives the patches of some sites, aligned.
     draw : decodes content.
     turnable : whether patches have an angle of their own.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
@@ -100,17 +100,17 @@ def find(
     ways, ends = paths(content, middle, seed)
     flat = ways.reshape(-1, content.shape[1])
     shape = ways.shape[:2]
-    drawn = draw(np.concatenate([content[middle], flat]))
+    decoded_pictures = draw(np.concatenate([content[middle], flat]))
     near = take(cKDTree(content).query(flat)[1]).astype(np.float32)
     return Modes(
         label=label,
         content=content[middle],
-        decoded=drawn[: len(middle)],
+        decoded=decoded_pictures[: len(middle)],
         example=example,
         example_patch=shown,
         path=ways,
         path_ends=ends,
-        path_decoded=drawn[len(middle) :].reshape(*shape, *drawn.shape[1:]),
+        path_decoded=decoded_pictures[len(middle) :].reshape(*shape, *decoded_pictures.shape[1:]),
         path_patch=near.reshape(*shape, *near.shape[1:]),
     )
 
@@ -130,9 +130,9 @@ def _merged(
     middle: np.ndarray,
     example: np.ndarray,
     take: Pictures,
-    drawn: np.ndarray,
+    decoded_pictures: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and middles after modes that show one structure, turned, were made one.
+    """Merge modes of one structure that differ by a rotation: labels and centres.
 
     A patch loses by another mode's picture what its squared distance grows by. Two modes are apart
     if either's patches lose on average ``APART`` times as much as the loss scatters among them.
@@ -147,7 +147,7 @@ def _merged(
     count = len(middle)
     held = example >= 0
     # Together, so that all have one zero of brightness.
-    every = orbit.harmonics(np.concatenate([drawn, take(example[held])]))
+    every = orbit.harmonics(np.concatenate([decoded_pictures, take(example[held])]))
     pictures, patches = every.rows(np.arange(count)), every.rows(np.arange(count, len(every)))
     of_mode = np.repeat(np.arange(count), held.sum(1))
     power = pictures.norm**2
@@ -176,11 +176,11 @@ def _merged(
 def density_modes(
     content: np.ndarray, spread: np.ndarray, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Peaks of the density of sites that stand out from the passes between them.
+    """Find the peaks of the density of sites that stand out from the passes between them.
 
-    Density is told by the distance to the ``CORE``-th neighbour or one beyond, in units of the
-    content's uncertainty, below which no distance means anything: its square is added to that of
-    every distance. A peak is a mode of its own if at the highest pass to a higher one sites lie
+    Density is estimated from the distance to the ``CORE``-th neighbour or one beyond, in units of
+    the content's uncertainty, below which no distance means anything: its square is added to that
+    of every distance. A peak is a mode of its own if at the highest pass to a higher one sites lie
     ``PASS`` times as far apart as at the peak.
 
     Parameters
@@ -196,8 +196,8 @@ def density_modes(
     Source: F. Chazal, L. J. Guibas, S. Y. Oudot & P. Skraba, J. ACM 60 (2013) 41.
     """
     rows = _some(len(content), seed)
-    known = np.maximum(np.median(spread, axis=0), EXACT * content.std(axis=0) + 1e-12)
-    content = content / known
+    resolution = np.maximum(np.median(spread, axis=0), EXACT * content.std(axis=0) + 1e-12)
+    content = content / resolution
     some = content[rows]
     smallest = max(SMALLEST, round(SMALLEST_SHARE * len(rows)))
     peak = _climb(some, max(CORE, smallest // 2))
@@ -250,7 +250,7 @@ def _climb(content: np.ndarray, core: int) -> np.ndarray:
 
 
 def paths(content: np.ndarray, middle: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Shortest ways through the sites between neighbouring modes.
+    """Find the shortest paths through the sites between neighbouring modes.
 
     Parameters
     ----------

@@ -220,17 +220,17 @@ def _bootstrap(
     tracks = int(column.max(initial=-1)) + 1
     size = shape[0] * shape[1]
     table = coo_array((np.ones(len(cell)), (cell, column)), shape=(size, max(tracks, 1))).tocsr()
-    total, square, seen = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    total, square, defined = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     middle = of(np.asarray(table.sum(1)).reshape(shape))
     for _ in range(REPLICATES // _AT_ONCE):
         weight = rng.poisson(1.0, (max(tracks, 1), _AT_ONCE)).astype(float)
-        drawn = of((table @ weight).T.reshape(_AT_ONCE, *shape)) - middle
-        known = np.isfinite(drawn)
-        total += np.where(known, drawn, 0).sum(0)
-        square += np.where(known, drawn**2, 0).sum(0)
-        seen += known.sum(0)
+        difference = of((table @ weight).T.reshape(_AT_ONCE, *shape)) - middle
+        finite = np.isfinite(difference)
+        total += np.where(finite, difference, 0).sum(0)
+        square += np.where(finite, difference**2, 0).sum(0)
+        defined += finite.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.sqrt(np.maximum(square / seen - (total / seen) ** 2, 0))
+        return np.sqrt(np.maximum(square / defined - (total / defined) ** 2, 0))
 
 
 def _between_members(

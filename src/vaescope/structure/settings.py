@@ -1,4 +1,4 @@
-"""What a recipe says of movies."""
+"""Settings of the part `movie` of a recipe."""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ def job(snakemake: Any) -> Iterator[Task]:
             _fail(note, facts, f"{kind} `{dataset}`: {error}", log)
         except Exception as error:
             log.write(traceback.format_exc())
-            told = str(error).strip().splitlines()
-            reason = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+            lines = str(error).strip().splitlines()
+            reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
             text = f"{kind} `{dataset}`: {name} failed unexpectedly ({reason}). "
             _fail(note, facts, f"{text}The details are in `{log_file}`.", log)
         except KeyboardInterrupt:

@@ -45,8 +45,8 @@ def _read(note: Path, dataset: str) -> Failure:
     """A note of a failed job; one that cannot be read is a failure too."""
     folder = note.parent.parent
     try:
-        told = json.loads(note.read_text(encoding="utf-8"))
-        text, log = " ".join(str(told["message"]).split()), folder / str(told.get("log") or "")
+        fields = json.loads(note.read_text(encoding="utf-8"))
+        text, log = " ".join(str(fields["message"]).split()), folder / str(fields.get("log") or "")
     except (OSError, ValueError, KeyError, TypeError):
         text, log = f"dataset `{dataset}`: a job failed; see its log.", folder / "logs"
     if f"dataset `{dataset}`" not in text:

@@ -1,4 +1,4 @@
-"""A detector that has learned from simulated images what a site looks like (needs torch)."""
+"""Detectors of sites that are trained on simulated images (needs torch)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def train(
     ----------
     settings : the part ``sites: detector`` of a recipe; what is missing has its default.
     threads : members trained at once on a CPU; the result does not depend on it.
-    log : told of the progress.
+    log : called with lines about the progress.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def save(detector: Detector, folder: str | Path) -> None:
 
 
 def load(folder: str | Path) -> Detector:
-    """A detector from the folder that ``save`` or the rule ``train_detector`` wrote.
+    """Load a detector from the folder that ``save`` or the rule ``train_detector`` wrote.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A trained detector: its files, and what it finds in a frame, tile by tile."""
+"""A trained detector: its files, and detection of sites in a frame, tile by tile."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FACTS = "detector.json"
 
 @dataclass
 class Detector:
-    """Members of an ensemble, how to read their scores, and how well they did in simulation."""
+    """An ensemble of networks, the calibration of its scores, and its accuracy in simulation."""
 
     members: list[UNet]
     settings: DetectorSettings
@@ -45,17 +45,17 @@ class Detector:
 
     @property
     def species(self) -> int:
-        """Kinds of sites that it tells apart."""
+        """Number of species of sites that the detector distinguishes."""
         return int(self.facts["species"])
 
     @property
     def ordered(self) -> bool:
-        """Whether it knows crystals, whose spacing an image tells."""
+        """Whether it was trained on crystals, whose spacing follows from an image."""
         systems = [simulate.parse(name)[0] for name in self.settings.simulate]
         return any(simulate.SYSTEMS[system].symmetry > 1 for system in systems)
 
     def probability(self, score: np.ndarray) -> np.ndarray:
-        """How likely a maximum with a score is a site, by the simulated images."""
+        """Compute the probability that a maximum is a site from its score, by simulations."""
         slope, offset = self.facts["calibration"]
         share = np.clip(score, 1e-4, 1 - 1e-4)
         return 1 / (1 + np.exp(-(slope * np.log(share / (1 - share)) + offset)))
@@ -63,7 +63,7 @@ class Detector:
 
 @dataclass
 class Maxima:
-    """What a detector sees in a frame; arrays over maxima, sorted by row and column."""
+    """Maxima of a detector's map of one frame; arrays over maxima, sorted by row and column."""
 
     position: np.ndarray  # (maximum, 2) px of the frame
     score: np.ndarray  # probability of a site, mean over the members
@@ -73,23 +73,23 @@ class Maxima:
 
 
 def load(folder: Path) -> Detector:
-    """A detector from its folder, as ``save`` wrote it.
+    """Load a detector from its folder, as ``save`` wrote it.
 
     Raises
     ------
     UserError : the folder is missing, or a file in it is no part of a detector.
     """
     try:
-        told = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        settings = DetectorSettings.of(told["settings"])
+        stored = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        settings = DetectorSettings.of(stored["settings"])
         members = []
         for number in range(settings.members):
             loaded = weights.load(folder / f"member-{number}.safetensors")
             assert loaded is not None
-            model = UNet(settings.channels, int(told["facts"]["species"]))
+            model = UNet(settings.channels, int(stored["facts"]["species"]))
             model.load_state_dict(loaded[0])
             members.append(model.eval())
-        return Detector(members, settings, told["facts"])
+        return Detector(members, settings, stored["facts"])
     except (AssertionError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             "no trained detector here", file=folder, remedy="Train it again (rule train_detector)"
@@ -98,12 +98,12 @@ def load(folder: Path) -> Detector:
 
 def save(detector: Detector, folder: Path) -> None:
     """Write a detector: one safetensors file for each member, and ``detector.json``."""
-    told = {"settings": detector.settings.as_dict(), "facts": detector.facts}
+    stored = {"settings": detector.settings.as_dict(), "facts": detector.facts}
     with store.replace_atomically(folder) as beside:
         for number, member in enumerate(detector.members):
-            facts = {"kind": "detector", "member": number, **told}
+            facts = {"kind": "detector", "member": number, **stored}
             weights.save(beside / f"member-{number}.safetensors", member.state_dict(), facts)
-        store.write_text(json.dumps(told, indent=1) + "\n", beside / _FACTS)
+        store.write_text(json.dumps(stored, indent=1) + "\n", beside / _FACTS)
 
 
 def look(
@@ -115,7 +115,7 @@ def look(
     threads: int = 1,
     tile: int = TILE,
 ) -> Maxima:
-    """Everything in a frame that may be a site.
+    """Find everything in a frame that may be a site.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def look(
 
 
 def rescale(detector: Detector, part: np.ndarray, guess: Scale) -> Scale:
-    """The scale at which a detector sees most in a part of an image.
+    """Choose the scale at which a detector finds most sites in a part of an image.
 
     A ladder of scales is tried, and the sites counted of which the detector is sure. For atoms
     without order nothing but their width tells the scale, and noise hides that. The spacing of a
@@ -243,7 +243,7 @@ def _judged(
 
 
 def alike(height: np.ndarray) -> np.ndarray:
-    """Mask of the sites that are not much weaker than the others.
+    """Select the sites that are not much weaker than the others: a mask (site,).
 
     Where atoms are few, most of what a detector sees around a place is its support, the speckle of
     which may look like atoms; but atoms of one element are about equally strong.

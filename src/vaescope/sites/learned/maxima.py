@@ -1,4 +1,4 @@
-"""From a map of heat to sites."""
+"""Find sites in a detector's map."""
 
 from __future__ import annotations
 

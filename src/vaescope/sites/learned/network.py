@@ -13,7 +13,7 @@ REACH = 56
 
 
 class UNet(nn.Module):
-    """Heat of sites, and the kind of each where there are several.
+    """Predict a map of sites, and their species where there are several.
 
     Batch normalisation keeps running statistics: what the trained network says of a pixel does not
     depend on the size of the picture around it.

@@ -1,4 +1,4 @@
-"""The picture that a detector sees: one length scale, one contrast everywhere."""
+"""Prepare the input of a detector: one length scale, one contrast everywhere."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def normalised(picture: np.ndarray, spread: float) -> np.ndarray:
 
 
 def heights(picture: np.ndarray) -> np.ndarray:
-    """How much every pixel stands out of its surroundings, at the scale of a site."""
+    """Compute the contrast of every pixel with its surroundings, at the scale of a site."""
     return ndimage.gaussian_filter(picture, SPACING / 5) - ndimage.gaussian_filter(
         picture, SPACING / 2
     )

@@ -1,4 +1,4 @@
-"""Simulated images from which a detector learns, as different from each other as real ones.
+"""Simulate images for the training of a detector, as different from each other as real ones.
 
 A scene is what would be seen without noise; every time it is used it is recorded anew, with another
 dose, background, blur, drift of the scan and noise (domain randomisation: J. Tobin et al.,
@@ -38,7 +38,7 @@ _WAYS = 5  # kinds of disturbance of a crystal: vacancies, strength, place, an e
 
 @dataclass
 class TrainingScene:
-    """Columns without noise, and what a detector should say of them; pictures are (SIZE, SIZE)."""
+    """Columns without noise, and the target of a detector for them; pictures are (SIZE, SIZE)."""
 
     clean: np.ndarray  # in units of the strongest column's peak
     heat: np.ndarray  # a Gaussian of height 1 on every site
@@ -59,7 +59,7 @@ class Recorded:
 
 
 def scene(name: str, rng: np.random.Generator) -> TrainingScene:
-    """A scene of one system; parameters that its name gives are kept, all others are drawn.
+    """A scene of one system; parameters in its name are kept, all others are drawn at random.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _out_of_focus(
 def _disturbed(
     columns: lattice.Columns, spacing: float, rng: np.random.Generator
 ) -> lattice.Columns:
-    """A crystal that is not perfect, so that what is seen counts and not what would be expected."""
+    """Make a crystal imperfect, so that a detector relies on the image and not on periodicity."""
     count = len(columns)
     way = rng.integers(_WAYS, size=2)
     if 0 in way:

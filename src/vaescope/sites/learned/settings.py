@@ -1,4 +1,4 @@
-"""What a learned detector is made of: its settings, checked."""
+"""Settings of a learned detector."""
 
 from __future__ import annotations
 

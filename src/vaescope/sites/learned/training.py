@@ -1,4 +1,4 @@
-"""Training the members of a detector on simulated scenes, and asking them how sure to be."""
+"""Train the members of a detector on simulated scenes, and calibrate their scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.matching import match
 
 _SPECIES_WEIGHT = 0.1  # of the species' cross entropy beside the heat's
-_TOLD = 0.3  # heat above which the species of a pixel is asked for
+_ON_SITE = 0.3  # heat above which the species of a pixel enters the loss
 _WARM = 0.1  # share of the training during which the learning rate rises
 _JUDGED = 48  # images on which the finished members are calibrated
 _NEAR = 2.5  # px: a maximum so near to a column has found it
@@ -127,15 +127,15 @@ def _loss(logits: Tensor, heat: Tensor, kind: Tensor) -> Tensor:
     """Cross entropy of the heat, whose best answer is its expected value, and of the species."""
     loss = functional.binary_cross_entropy_with_logits(logits[:, 0], heat)
     if logits.shape[1] > 1:
-        told = heat > _TOLD
+        on_site = heat > _ON_SITE
         each = functional.cross_entropy(logits[:, 1:], kind, reduction="none")
-        loss = loss + _SPECIES_WEIGHT * (each * told).sum() / told.sum().clamp(min=1)
+        loss = loss + _SPECIES_WEIGHT * (each * on_site).sum() / on_site.sum().clamp(min=1)
     return loss
 
 
 @torch.no_grad()
 def judge(members: list[UNet], settings: DetectorSettings) -> dict[str, Any]:
-    """Calibrate the scores of trained members on images that they have not seen.
+    """Calibrate the scores of trained members on images that they were not trained on.
 
     A logistic curve through the logit of the score tells how likely a maximum is a site.
 
