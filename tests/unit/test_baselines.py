@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vaescope import baselines, samples, simulate, sites, store
+from vaescope import baselines, quantities, samples, simulate, sites, store
 from vaescope.baselines import fit, unmixing
 from vaescope.baselines.outcome import NOISE
 from vaescope.errors import UserError
@@ -262,6 +262,35 @@ def test_failures_and_notes_are_read_from_stores_of_this_and_of_earlier_versions
     entries = comparison.entries(Results(tmp_path / "old").baselines, {})
     notes = {entry.name: entry.note for entry in entries if entry.failed}
     assert notes == {"nmf": "failed: no luck"}
+
+
+def test_labels_and_embeddings_are_quantities_of_their_method():
+    pictures, _ = kinds_of_patches(60)
+    asked = {"methods": ["pca", "som", "dbscan"], "components": 3, "clusters": 3}
+    found, _ = baselines.run(patches_of(pictures), asked)
+    by_column = {one.column: one for one in quantities.of(found) if one.name != "frame"}
+    label = by_column["label_som"]
+    assert (label.scale, label.group) == ("categorical", quantities.CLASSES)
+    assert label.levels[:3] == (0, 1, 2) and label.meanings[2] == "cluster 2"
+    assert NOISE not in by_column["label_dbscan"].levels
+    place = by_column["embedding_pca_1"]
+    assert (place.scale, place.unit) == ("diverging", "")
+    np.testing.assert_array_equal(place.values, found["embedding"].values[0, :, 0])
+
+
+def test_what_a_method_is_stands_in_its_results_and_is_known_of_older_ones():
+    pictures, _ = kinds_of_patches(60)
+    asked = {"methods": ["pca", "som"], "components": 3, "clusters": 3}
+    found, _ = baselines.run(patches_of(pictures), asked)
+    assert found["on_grid"].values.tolist() == [False, True]
+    assert found["signed"].values.tolist() == [True, False]
+    older = found.drop_vars(["own_labels", "signed", "on_grid"])
+    for each in (found, older):
+        pca, som = comparison.entries(each, {})
+        assert (pca.on_grid, pca.signed, pca.own_labels) == (False, True, False)
+        assert (som.on_grid, som.signed, som.own_labels) == (True, False, True)
+    new = found.assign_coords(on_grid=("baseline", [False, False]))  # as the store says, not a name
+    assert not comparison.entries(new, {})[1].on_grid
 
 
 def test_an_embedding_that_is_the_angle_is_told_from_one_that_does_not_know_it():

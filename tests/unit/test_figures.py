@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import figures, store, text
+from vaescope import baselines, figures, store, text
 from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import accuracy, colours, panels, style, versions
+from vaescope.figures import baselines as of_methods
 from vaescope.figures.figure_data import Behind
 from vaescope.figures.modes import used_classes
+from vaescope.figures.scene import load
 from vaescope.figures.voronoi import cells, squares
 from vaescope.quantities import robust_limits
 from vaescope.results import Results
@@ -341,6 +343,21 @@ def test_the_table_of_a_map_has_the_values_of_the_store(results, manifest):
     drawn = latents["consensus_content"].values[:, 0]
     assert np.allclose(table["jrvae_latent_1"], drawn, rtol=1e-5)
     assert np.allclose(table["x_px"], latents["x"].values, rtol=1e-5)
+
+
+def test_tables_of_the_comparison_tell_methods_models_and_the_truth_apart(tmp_path):
+    folder = fake_results.make(tmp_path, shape=(90, 100), models=("jrvae",), step=15.0)
+    asked = {"methods": ["pca", "som"], "components": 3, "clusters": 3}
+    found, _ = baselines.run(store.open(folder / "patches.zarr"), asked)
+    store.write(found, folder / "baselines.zarr")
+    scene = load(Results(folder), ["jrvae"], figures.Look(), "v", baselines=True)
+    drawn = {one.name: one.behind.tables for one in of_methods.figures(scene)}
+    place = ["site", "frame", "y_px", "x_px"]
+    labels = ["jrvae_matched_label", "matched_label_pca", "matched_label_som", "true_kind"]
+    assert list(drawn["baselines-maps"][""].columns) == [*place, *labels]
+    table = drawn["baselines-embeddings"][""].columns
+    assert list(table) == ["method", "site", "component_1", "component_2", "label"]
+    assert set(table["method"]) == {"jrvae", "PCA", "self-organising map"}
 
 
 def test_tables_and_facts_belong_to_what_a_version_holds(results, manifest):

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import columns
-from vaescope.baselines.methods import METHODS
+from vaescope.baselines.methods import METHODS, TRAITS
 from vaescope.baselines.outcome import NOISE, MethodResult
 from vaescope.baselines.pixels import Pixels, look, mask
 from vaescope.baselines.settings import BaselineSettings
 from vaescope.columns import carried
 from vaescope.errors import UserError
 from vaescope.progress import track
+from vaescope.quantities import CLASSES, OTHER, attributes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -202,22 +203,26 @@ def _dataset(
     steady = [stability.get(name, np.nan) for name in names]
     dataset = xr.Dataset(
         {
-            "label": (("baseline", "site"), label, _about("cluster; −1: none")),
-            "embedding": (("baseline", "site", "component"), place, _about("place of a site")),
+            "label": (("baseline", "site"), label, _of_label(int(label.max(initial=0)))),
+            "embedding": (("baseline", "site", "component"), place, _PLACE),
             "pictures": (
                 ("baseline", "picture", "channel", "py", "px"),
                 picture,
-                _about("component, centre, unit or end member, normalised signal"),
+                attributes("component, centre, unit or end member, normalised signal", "1"),
             ),
-            "explained": ("baseline", explained, _about("share of the pixels' variance")),
+            "explained": ("baseline", explained, attributes("share of the pixels' variance", "1")),
             "stability": (
                 "baseline",
                 np.array(steady, float),
-                _about("adjusted Rand index of fits to half of the sites"),
+                attributes("adjusted Rand index of fits to half of the sites", "1"),
             ),
         },
         coords={
             "baseline": names,
+            **{
+                trait: ("baseline", np.array([getattr(METHODS[name], trait) for name in names]))
+                for trait in TRAITS
+            },
             "component": np.arange(1, wide + 1),
             "picture": np.arange(deep),
             **{axis: patches[axis].values for axis in ("site", "channel", "py", "px")},
@@ -229,5 +234,10 @@ def _dataset(
     return dataset
 
 
-def _about(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}
+_PLACE = attributes("place in the embedding", "1", "diverging", group=OTHER)
+
+
+def _of_label(most: int) -> dict[str, Any]:
+    """Attributes of labels from 0 to ``most``; ``NOISE`` is none of them."""
+    clusters = [f"cluster {k}" for k in range(most + 1)]
+    return attributes("cluster", "1", "categorical", meanings=clusters, group=CLASSES)

@@ -16,7 +16,8 @@ class Method:
     """A method in words, and the function of a module of this room that fits it.
 
     ``own_labels``: it sorts sites into groups by itself; otherwise k-means sorts its coordinates.
-    ``pictures`` says what the pictures are that stand for it.
+    ``pictures`` says what the pictures are that stand for it; ``signed``: they have both signs.
+    ``on_grid``: its embedding are units of a square map, its pictures these units, row by row.
     """
 
     words: str
@@ -24,6 +25,8 @@ class Method:
     function: str
     own_labels: bool = False
     pictures: str = "mean patches of its labels"
+    signed: bool = False
+    on_grid: bool = False
 
     def fit(self, pixels: Pixels) -> MethodResult:
         """Fit the method to pixels; what it needs is imported now."""
@@ -33,7 +36,7 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "pca": Method("PCA", "factors", "pca", pictures="components"),
+    "pca": Method("PCA", "factors", "pca", pictures="components", signed=True),
     "nmf": Method("NMF", "factors", "nmf", own_labels=True, pictures="components"),
     "unmixing": Method(
         "linear unmixing", "factors", "endmembers", own_labels=True, pictures="end members"
@@ -42,9 +45,13 @@ METHODS: dict[str, Method] = {
     "gmm": Method("GMM", "clusters", "gmm", own_labels=True, pictures="means"),
     "dbscan": Method("DBSCAN", "clusters", "dbscan", own_labels=True),
     "hdbscan": Method("HDBSCAN", "clusters", "hdbscan", own_labels=True),
-    "som": Method("self-organising map", "clusters", "som", own_labels=True),
+    "som": Method(
+        "self-organising map", "clusters", "som", own_labels=True, pictures="units", on_grid=True
+    ),
     "isomap": Method("Isomap", "embeddings", "isomap"),
     "umap": Method("UMAP", "embeddings", "umap"),
     "tsne": Method("t-SNE", "embeddings", "tsne"),
 }
 """Every method by its name in a recipe."""
+TRAITS = ("own_labels", "signed", "on_grid")
+"""What ``baselines.zarr`` says of each method."""

@@ -153,15 +153,15 @@ def components(scene: Scene, what: Compared) -> FinishedFigure | None:
     if not rows:
         return None
     # The map of units is a square of its own, at the end.
-    flat = [(e, p[:_PICTURES]) for e, p in rows if e.is_model or e.name != "som"]
-    units = [p for e, p in rows if not e.is_model and e.name == "som"]
+    flat = [(e, p[:_PICTURES]) for e, p in rows if not e.on_grid]
+    grids = [(entry, pictures) for entry, pictures in rows if entry.on_grid]
     step, block = _SIDE + 0.42, (WIDTH - 2 * MARGIN + 0.3) / 2
     body = -(-len(flat) // 2) * step
-    across = round(np.sqrt(len(units[0]))) if units else 0
+    across = round(np.sqrt(len(grids[0][1]))) if grids else 0
     sheet = Sheet(
         scene,
         "What every method draws",
-        body + (0.3 + across * (_SIDE + 0.04) if units else 0) + 0.05,
+        body + (0.3 + across * (_SIDE + 0.04) if grids else 0) + 0.05,
         notes=(f"{scene.patches.sizes['py']} × {scene.patches.sizes['px']} samples",),
     )
     for place, (entry, pictures) in enumerate(flat):
@@ -170,9 +170,9 @@ def components(scene: Scene, what: Compared) -> FinishedFigure | None:
         sheet.text(x, y + 0.2, plain(name_of(entry), 34), size=9.5, weight="bold")
         words = _drawn_words(entry)
         sheet.text(x + block - 0.3, y + 0.2, words, size=8, color=FAINT, ha="right")
-        _strip(sheet, x, y + 0.28, pictures, signed=entry.name == "pca" and not entry.is_model)
-    for pictures in units:
-        sheet.text(MARGIN, body + 0.2, "self-organising map", size=9.5, weight="bold")
+        _strip(sheet, x, y + 0.28, pictures, signed=entry.signed)
+    for entry, pictures in grids:
+        sheet.text(MARGIN, body + 0.2, name_of(entry), size=9.5, weight="bold")
         sheet.text(MARGIN + 1.75, body + 0.2, "its units, neighbours alike", size=8, color=FAINT)
         for row in range(across):
             line = pictures[row * across : (row + 1) * across]

@@ -125,7 +125,7 @@ def _planes(
     for index, entry in enumerate(what.entries):
         plane = entry.embedding if own_plane or entry.embedding is not None else pca
         if plane is not None and not entry.failed:
-            drawn.append((index, _plane(plane, entry.name == "som" and not entry.is_model)))
+            drawn.append((index, _plane(plane, entry.on_grid)))
     columns = max(columns_of(len(drawn), 1.0), 1)
     side = (WIDTH - 2 * MARGIN - 4 * GAP) / 5
     step = side + HEAD + 0.06

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -13,6 +13,7 @@ import xarray as xr
 
 from vaescope import baselines
 from vaescope.baselines.fit import MOST
+from vaescope.baselines.methods import TRAITS, Method
 from vaescope.baselines.pixels import explained, mask
 from vaescope.scores.ground_truth import Angle, angle_of, main_truth, truths
 from vaescope.scores.labelled import FOLDS, by_neighbours
@@ -31,7 +32,8 @@ class Entry:
     """One method or model in the comparison.
 
     ``label`` (site,), -1: none. ``embedding`` (site, component) or None. ``own_labels``: whether
-    the labels are the method's own, not k-means on its embedding.
+    the labels are the method's own, not k-means on its embedding. ``signed`` : its pictures have
+    both signs; ``on_grid`` : its embedding are units of a square map, its pictures these units.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Entry:
     explained: float
     note: str = ""
     failed: bool = False
+    signed: bool = False
+    on_grid: bool = False
 
 
 def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
@@ -56,7 +60,8 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
     """
     made = [_model(name, latents, found) for name, latents in models.items()]
     for name in map(str, found["baseline"].values):
-        one, method = found.sel(baseline=name), baselines.METHODS[name]
+        one = found.sel(baseline=name)
+        method = _method(name, one)
         place = one["embedding"].values
         place = place[:, np.isfinite(place).all(0)] if len(place) else place
         made.append(
@@ -71,9 +76,17 @@ def entries(found: xr.Dataset, models: Mapping[str, xr.Dataset]) -> list[Entry]:
                 float(one["explained"]),
                 str(one["note"].values),
                 bool(one["failed"]),
+                method.signed,
+                method.on_grid,
             )
         )
     return made
+
+
+def _method(name: str, one: xr.Dataset) -> Method:
+    """A method as its results say what it is; those of earlier versions have its name alone."""
+    said: dict[str, Any] = {trait: bool(one[trait]) for trait in TRAITS if trait in one.coords}
+    return replace(baselines.METHODS[name], **said)
 
 
 def _model(name: str, latents: xr.Dataset, found: xr.Dataset) -> Entry:
