@@ -18,25 +18,21 @@ from vaescope.quantities.attributes import (
     LATENTS,
     OTHER,
     POSE,
-    SCALES,
     SITE,
     STRAIN,
     TRUTH,
-    Scale,
 )
 from vaescope.quantities.quantity import Quantity
+from vaescope.quantities.values import AGREED, TRUE, as_shown, base_name, coded, scale_of, unit_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _OF_MODEL = (POSE, LATENTS, CLASSES, OTHER, CRITICISM)
-_AGREED = "consensus_"  # what the members of an ensemble agree on
-_TRUE = "truth_"
 _PARTS = ("latent", "axis", "component", "class")  # short axes: a quantity for each place along it
 _BY = ("method", "baseline")  # axes along which several methods answer the same question
 _CALLED = {"content": "latent"}
 _WAYS = {"x": "+ right", "y": "+ down"}
-_MOST = 16  # whole numbers that are taken for categories; more are a scale
 
 
 def of(
@@ -69,7 +65,7 @@ class _Reader:
         names = [str(n) for n in self.dataset.variables if self._is_per_site(str(n))]
         errors = {name: self._error_name(name) for name in names}
         left = [name for name in names if name not in errors.values()]
-        left.sort(key=lambda name: (GROUPS.index(self._group(name)), _bare(name)))
+        left.sort(key=lambda name: (GROUPS.index(self._group(name)), base_name(name)))
         return [(name, errors[name]) for name in left]
 
     def parts(self, name: str, error: str) -> list[Quantity]:
@@ -90,18 +86,18 @@ class _Reader:
 
     def _error_name(self, name: str) -> str:
         told = str(self.dataset[name].attrs.get("ancillary_variables", ""))
-        known = [told, f"{_bare(name)}_spread", f"{name}_error"]
+        known = [told, f"{base_name(name)}_spread", f"{name}_error"]
         return next((n for n in known if n in self.dataset.variables and n != name), "")
 
     def _group(self, name: str) -> str:
         values, dims = self.dataset[name], set(self.dataset[name].dims)
         if (told := values.attrs.get("group")) in GROUPS:
             return str(told)
-        if name.startswith(_TRUE):
+        if name.startswith(TRUE):
             return TRUTH
         if dims & set(_BY):
             return STRAIN if "method" in dims else OTHER
-        agreed = name.startswith(_AGREED)
+        agreed = name.startswith(AGREED)
         if not agreed and ("model" not in self.dataset.attrs or name in self.dataset.coords):
             return SITE
         if "latent" in dims:
@@ -125,13 +121,13 @@ class _Reader:
         dim = next((d for d in place if d in _PARTS), "")
         part = self._part(dim, place[dim]) if dim else ""
         by = next((str(self.dataset[d].values[place[d]]) for d in place if d in _BY), "")
-        values, words = _codes(np.asarray(array.isel(place).values))
+        values, words = coded(np.asarray(array.isel(place).values))
         values = values if self.rows is None else values[self.rows]
-        scale = _scale(array, name, values, words)
-        values, unit, factor = _shown(values, _unit(array, name, scale), name)
+        scale = scale_of(array, name, values, words)
+        values, unit, factor = as_shown(values, unit_of(array, name, scale), name)
         period = factor * self._period(name) if scale == "cyclic" else None
         categories = self._categories(name, values, words) if scale == "categorical" else ((), ())
-        called = self._in_words(name)
+        called, base = self._in_words(name), base_name(name)
         label = f"{part} {called}" if dim == "axis" else f"{called} {part}".strip()
         told = str(attrs.get("long_name", called))
         meaning = f"{told} {part}".strip() + (f" by {by}" if by else "")
@@ -139,7 +135,7 @@ class _Reader:
             meaning += f", known modulo {period:g} degrees"
         return Quantity(
             name=name,
-            key="_".join(filter(None, (_CALLED.get(_bare(name), _bare(name)), by.lower(), part))),
+            key="_".join(filter(None, (_CALLED.get(base, base), by.lower(), part))),
             label=f"{label}, {by}" if by else label,
             meaning=meaning,
             unit=unit,
@@ -150,7 +146,7 @@ class _Reader:
             part=part,
             owner=self._owner(name),
             way=_WAYS.get(part, "") if dim == "axis" else "",
-            declared="scale" in attrs or name.startswith(_AGREED),
+            declared="scale" in attrs or name.startswith(AGREED),
             period=period,
             levels=categories[0],
             worded=bool(words),
@@ -167,7 +163,7 @@ class _Reader:
         made = self._quantity(
             name, {d: k for d, k in place.items() if d in self.dataset[name].dims}
         )
-        bare = _bare(quantity.name)
+        bare = base_name(quantity.name)
         made = replace(
             made, scale="sequential", is_error=True, way="", declared=False, period=None, levels=(),
             owner=quantity.owner, group=quantity.group,
@@ -189,18 +185,18 @@ class _Reader:
 
     def _in_words(self, name: str) -> str:
         """What a variable is called: by its name where members agree on it, else as it says."""
-        if name.startswith(_AGREED):
-            bare = _bare(name)
+        if name.startswith(AGREED):
+            bare = base_name(name)
             return _CALLED.get(bare, bare).replace("_", " ")
-        bare = name.removeprefix(_TRUE).replace("_", " ")
+        bare = name.removeprefix(TRUE).replace("_", " ")
         told = str(self.dataset[name].attrs.get("long_name", bare))
-        true = name.startswith(_TRUE) and not told.startswith("true ")
+        true = name.startswith(TRUE) and not told.startswith("true ")
         return f"true {told}" if true else told
 
     def _period(self, name: str) -> float:
         if (told := self.dataset[name].attrs.get("period")) is not None:
             return float(told)
-        key = "truth_symmetry" if name.startswith(_TRUE) else "symmetry"
+        key = "truth_symmetry" if name.startswith(TRUE) else "symmetry"
         return 2 * np.pi / max(1, int(self.dataset.attrs.get(key) or 1))
 
     def _categories(
@@ -216,56 +212,10 @@ class _Reader:
             told = tuple(word.replace("_", " ") for word in str(attrs["flag_meanings"]).split())
             return tuple(int(value) for value in np.atleast_1d(attrs["flag_values"])), told
         known = np.unique(values[np.isfinite(values)]).astype(int).tolist()
-        if _bare(name) in self.dataset.sizes:  # some of the classes may be empty
-            known = list(range(self.dataset.sizes[_bare(name)]))
+        if base_name(name) in self.dataset.sizes:  # some of the classes may be empty
+            known = list(range(self.dataset.sizes[base_name(name)]))
         names: list[Any] = np.atleast_1d(self.dataset.attrs.get(f"{name}_names", [])).tolist()
         called = self._in_words(name)
         known = [k for k in known if k >= 0]
         said = (str(names[k]) if k < len(names) else f"{called} {k}" for k in known)
         return tuple(known), tuple(said)
-
-
-def _bare(name: str) -> str:
-    return name.removeprefix(_AGREED)
-
-
-def _is_strain(name: str) -> bool:
-    bare = _bare(name).removeprefix(_TRUE)
-    return bare == "strain" or bare.startswith("strain_")
-
-
-def _codes(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Words as numbers from 0, and the words; numbers as they are."""
-    if values.dtype.kind in "iufb":
-        return values, ()
-    words, codes = np.unique(values.astype(str), return_inverse=True)
-    return codes.reshape(values.shape), tuple(map(str, words))
-
-
-def _scale(array: xr.DataArray, name: str, values: np.ndarray, words: tuple[str, ...]) -> Scale:
-    """As its variable was born; of one that does not tell, by what its values are."""
-    told = array.attrs.get("scale")
-    if told in SCALES:
-        return next(scale for scale in SCALES if scale == told)
-    if words or values.dtype.kind == "b" or "flag_values" in array.attrs:
-        return "categorical"
-    if values.dtype.kind in "iu":
-        return "categorical" if len(np.unique(values)) <= _MOST else "sequential"
-    if _bare(name).removeprefix(_TRUE) in ("angle", "rotation"):
-        return "cyclic"
-    signed = array.attrs.get("units") == "rad" or "axis" in array.dims or _is_strain(name)
-    return "diverging" if signed else "sequential"
-
-
-def _unit(array: xr.DataArray, name: str, scale: Scale) -> str:
-    if scale == "categorical":
-        return "1"
-    return str(array.attrs.get("units") or ("rad" if _bare(name).startswith("angle") else "1"))
-
-
-def _shown(values: np.ndarray, unit: str, name: str) -> tuple[np.ndarray, str, float]:
-    """Values in the unit in which people read them, that unit, and the factor to it."""
-    factor = {"rad": float(np.degrees(1)), "1": 100.0 if _is_strain(name) else 1.0}.get(unit, 1.0)
-    if factor == 1.0:
-        return values, "" if unit == "1" else unit, factor
-    return factor * values.astype(float), "°" if unit == "rad" else "%", factor
