@@ -1,4 +1,4 @@
-"""Against the truth, where it is known."""
+"""Figures of a model against ground truth."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     right.set_title(f"error: median {median:.2g}°, within 10° {near}")
     caption = (
         "Angle by the model against the simulation's, after one constant offset common to all"
-        " sites, since no model knows which way up its unit lies."
+        " sites, since no model knows the absolute orientation of its unit."
         + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
@@ -161,9 +161,9 @@ def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     caption = (
-        f"Number of sites of each {word} that each class holds; shades are shares of the row."
-        " Classes come in the order that fits the truth best; each true kind is given to one"
-        f" class at most, which makes {percent(accuracy)} of the sites right."
+        f"Number of sites of each {word} in each class; shades are shares of the row. Classes are"
+        " ordered to match the truth best; with each true category matched to one class at most,"
+        f" {percent(accuracy)} of the sites are right."
     )
     sheet.behind.matrix(table, names, [f"class_{k}" for k in range(view.classes)], row="true_kind")
     sheet.behind.view(view, "consensus_class")
@@ -171,14 +171,14 @@ def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def label_name(scene: Scene, label: float) -> str:
-    """The name of a label, where the data give one."""
+    """Name a label, where the data give it a name."""
     known = [str(name) for name in scene.attrs.get("truth_classes") or []]
     index = int(label)
     return plain(known[index], 14) if 0 <= index < len(known) else f"{label:g}"
 
 
 def contingency(labels: np.ndarray, kinds: np.ndarray, classes: int, names: int) -> np.ndarray:
-    """Number of sites of each true kind in each class, (kind, class)."""
+    """Number of sites of each true category in each class, (category, class)."""
     table = np.zeros((names, classes), int)
     known = (kinds >= 0) & (labels >= 0)
     np.add.at(table, (kinds[known], labels[known]), 1)
@@ -186,7 +186,7 @@ def contingency(labels: np.ndarray, kinds: np.ndarray, classes: int, names: int)
 
 
 def true_kinds(scene: Scene, view: ModelResults) -> tuple[str, np.ndarray, list[str]]:
-    """What is truly there: its name in words, the kind of every site (−1 unknown), their names.
+    """Read the true category of every site (−1 unknown), what it is in words, and all names.
 
     Phase and species together make a kind where both vary; where defects are known, they do.
     """

@@ -43,7 +43,7 @@ def angle_by_label(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     half = ", ".join(label_name(scene, k) for k in halved)
     caption = (
         "Angle by the model against the true one, after one constant for each label: no model knows"
-        " which way up a structure lies."
+        " the absolute orientation of a structure."
         + (f" Modulo 180°, since they look the same after a half-turn: {half}." if half else "")
         + " The line is equality."
     )

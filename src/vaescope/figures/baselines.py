@@ -1,4 +1,4 @@
-"""Classical methods beside the models: maps, planes and pictures of all of them at once."""
+"""Compare classical methods with the models: maps, planes and pictures of all of them at once."""
 
 from __future__ import annotations
 
@@ -180,10 +180,10 @@ def components(scene: Scene, what: Compared) -> FinishedFigure | None:
             y = body + 0.28 + row * (_SIDE + 0.04)
             _strip(sheet, MARGIN, y, line, limits=(low, high))
     caption = (
-        "What each method takes patches to be made of, at most eight pictures of each, on a grey"
+        "Components, centres or units of each method, at most eight pictures of each, on a grey"
         " scale of its own; principal components may be negative (blue) and positive (red)."
-        " Pictures that differ by a turn only show that a method counts a turned structure as"
-        " another one."
+        " Pictures that differ only by a rotation show that a method treats a rotated structure as"
+        " a different one."
     )
     sheet.behind.store("baselines.zarr", "pictures")
     return finished(sheet, "baselines-components", caption)
@@ -230,7 +230,7 @@ def _pictures(scene: Scene, entry: Entry) -> np.ndarray:
 
 
 def _drawn_words(entry: Entry) -> str:
-    """What the pictures of a method are."""
+    """Describe the pictures of a method."""
     if entry.is_model:
         return "decoded classes" if entry.own_labels else "decoded along latent 1"
     return METHODS[entry.name].pictures

@@ -1,4 +1,4 @@
-"""Classes: where they are, what they look like, how many sites each has."""
+"""Map classes, and show their mean patches and populations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a quantity of a site is coloured: values, unit and limits as they are drawn."""
+"""Colour a quantity of a site: values, unit and limits as they are drawn."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Coloured:
 
 
 def of_model(view: ModelResults, *, everywhere: bool = False) -> list[Quantity]:
-    """The quantities that a model says of the sites of the drawn frame, or of all frames."""
+    """List the quantities of a model at the sites of the drawn frame, or of all frames."""
     return quantities.of(view.latents, None if everywhere else view.on_frame)
 
 

@@ -64,14 +64,10 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     if examples:
         _worst(sheet, view, residual, right)
     caption = (
-        "Posterior predictive check: what is left of every patch after the model, as its mean"
-        " square in units of the model's own noise, one level for all sites. Sites far above the"
-        " others are circled; look at them in the image before you believe their latents."
-        + (
-            " Below: the worst patches, what the model makes of them, and the rest."
-            if examples
-            else ""
-        )
+        "Posterior predictive check: the mean square residual of every patch, in units of the"
+        " model's own noise, one level for all sites. Sites far above the others are circled;"
+        " inspect them in the image before you trust their latents."
+        + (" Below: the worst patches, their reconstructions, and residuals." if examples else "")
     )
     return sheet.drawn("criticism", caption, view)
 
@@ -95,9 +91,8 @@ def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     _distribution(sheet, residual, explained, MARGIN + 0.6)
     _worst(sheet, view, residual, MARGIN + 0.6)
     caption = (
-        "Posterior predictive check: what is left of every patch after the model, as its mean"
-        " square in units of the model's own noise. Below: the worst patches, what the model makes"
-        " of them, and the rest."
+        "Posterior predictive check: the mean square residual of every patch, in units of the"
+        " model's own noise. Below: the worst patches, their reconstructions, and residuals."
     )
     return sheet.drawn("criticism", caption, view)
 

@@ -24,7 +24,7 @@ from vaescope.text import percent
 
 
 def sites(scene: Scene) -> FinishedFigure:
-    """Where the sites are: the image, and the image with every site marked."""
+    """Draw the positions of sites: the image, and the image with every site marked."""
     where = grid(scene, 2, largest=4.4)
     count = len(scene.on_frame)
     sheet = Sheet(
@@ -100,7 +100,7 @@ def _stated_spacing(scene: Scene) -> str:
 
 
 def position_error(scene: Scene) -> FinishedFigure | None:
-    """Found against true positions, and whether the stated errors are honest."""
+    """Draw measured against true positions, and check the stated errors."""
     found = scene.sites
     if "truth_y" not in found.variables:
         return None

@@ -1,4 +1,4 @@
-"""What the members of an ensemble say of the classes: where they differ, and how many there are."""
+"""Figures of classes between members: where members differ, and how many classes there are."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def class_numbers(scene: Scene) -> FinishedFigure | None:
-    """What models with different numbers of classes say about how many there are."""
+    """Compare models with different numbers of classes."""
     views = [v for v in scene.views if v.has("class_probability") and v.members > 1]
     views = [v for v in views if v.latents.attrs.get("classes_asked")]
     views.sort(key=lambda v: int(v.latents.attrs["classes_asked"]))

@@ -1,4 +1,4 @@
-"""The image labelled by what is truly there, beside the image labelled by the classes."""
+"""Map true categories beside classes, and where they differ."""
 
 from __future__ import annotations
 

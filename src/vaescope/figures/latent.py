@@ -1,4 +1,4 @@
-"""What the latents mean and how the sites lie in them."""
+"""Figures of the latent space: decoded pictures, and the distribution of sites."""
 
 from __future__ import annotations
 

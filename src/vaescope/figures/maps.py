@@ -1,4 +1,4 @@
-"""Maps on the sites: what varies where, how sure it is, and what is not explained."""
+"""Map quantities of sites, their spreads, and the sites that are not explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What occurs again and again, and how one structure turns into the next."""
+"""Figures of modes of the latent density, and of the paths between them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _FEW_LABELS, _MOST_LABELS = 6, 12
 
 
 def patches(scene: Scene) -> FinishedFigure:
-    """What the models see: patches at even intervals, label by label where there are labels."""
+    """Draw patches at even intervals, label by label where there are labels."""
     total = scene.patches.sizes["site"]
     groups = _by_label(scene)
     labelled = len(groups) > 1

@@ -112,7 +112,7 @@ def _whole_frames(axes, scene: Scene) -> None:
 
 
 def transitions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """How classes change from frame to frame, and how long a site stays in one."""
+    """Draw transitions between classes from frame to frame, and dwell times."""
     kinds = kinds_of(view)
     if view.movie is None or kinds is None or not view.movie.attrs["links"]:
         return None

@@ -1,4 +1,4 @@
-"""Movies: kind, angle and first latent of every site at chosen times."""
+"""Draw category, angle and first latent of every site at chosen times."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class CategoryColours:
 
 
 def kinds_of(view: ModelResults) -> CategoryColours | None:
-    """The kinds of a model's sites; None where it tells none."""
+    """Choose the categories of a model's sites; None where it has none."""
     if view.movie is not None and "kind" in view.movie:
         names = [str(name) for name in view.movie["class_name"].values]
         kind = view.movie["kind"].values.astype(int)

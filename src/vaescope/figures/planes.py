@@ -1,4 +1,4 @@
-"""How every method lays the patches out: a plane of each, by labels, by the truth, by the angle."""
+"""Draw the embeddings of all methods: a plane of each, by labels, by the truth, by the angle."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def by_kind(scene: Scene, what: Compared) -> FinishedFigure:
     caption = (
         "The first two components of every method. "
         + (
-            "Colours are the truth: where they lie apart, the method tells them apart. “Neighbours"
-            " right”: share of sites whose kind a vote of 15 neighbours in all components gives."
+            "Colours are the truth: where they separate, the method distinguishes them. “Neighbours"
+            " right”: share of sites whose class a vote of 15 neighbours in all components finds."
             if known
             else "Colours are its own labels."
         )
         + " Methods that only sort into clusters are drawn on the plane of PCA, in the colours of"
-        " their own labels. A place on a self-organising map is shaken a little to be seen."
+        " their own labels. Places on a self-organising map are jittered for visibility."
     )
-    title = f"How every method lays the {'patches' if scene.stack else 'sites'} out"
+    title = f"Embeddings of the {'patches' if scene.stack else 'sites'} by every method"
     return _planes(scene, what, title, "baselines-embeddings", caption, look)
 
 
@@ -76,7 +76,7 @@ def by_label(scene: Scene, what: Compared) -> FinishedFigure:
 
 
 def by_angle(scene: Scene, what: Compared, angle: Angle) -> FinishedFigure:
-    """The plane of every method, coloured by the angle that a good one does not know."""
+    """The plane of every method, coloured by the angle, which an invariant one ignores."""
     period = 360 / angle.symmetry
     degrees = circular.wrap(np.degrees(angle.value), period)
 
@@ -96,7 +96,7 @@ def by_angle(scene: Scene, what: Compared, angle: Angle) -> FinishedFigure:
         )
         assert entry.embedding is not None
         share = comparison.angle_share(entry.embedding, angle, what.kind)
-        return f"{percent(share)} of it is angle"
+        return f"{percent(share)} explained by angle"
 
     caption = (
         f"The same planes, coloured by {angle.source} (cyclic, modulo {period:g}°). The number is"

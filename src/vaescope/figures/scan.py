@@ -1,4 +1,4 @@
-"""Strain against the rows and the columns of the image: what the scan may have made of it."""
+"""Strain against the rows and the columns of the image, to reveal artefacts of the scan."""
 
 from __future__ import annotations
 

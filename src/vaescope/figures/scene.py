@@ -214,7 +214,7 @@ class Scene:
 def load(
     results: Results, models: list[str], look: Look, version: str, *, baselines: bool = False
 ) -> Scene:
-    """Read what is drawn of a dataset, its classical methods too if they are asked for.
+    """Read what is drawn of a dataset, its classical methods too if requested.
 
     Raises
     ------

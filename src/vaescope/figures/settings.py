@@ -1,4 +1,4 @@
-"""What a recipe says of figures."""
+"""Settings of the part `figures` of a recipe."""
 
 from __future__ import annotations
 

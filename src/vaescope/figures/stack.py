@@ -16,7 +16,7 @@ _ACROSS = 14
 
 
 def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """What was given, what the model made of it, and what it should have made."""
+    """Draw input, restoration and target."""
     name = f"truth_{view.latents.attrs.get('target') or ''}"
     if name not in scene.patches.variables or not view.has("reconstruction"):
         return None

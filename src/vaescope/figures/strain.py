@@ -54,7 +54,7 @@ def maps(scene: Scene) -> FinishedFigure | None:
 
 
 def errors(scene: Scene) -> FinishedFigure | None:
-    """Standard errors of the same."""
+    """Draw the standard errors of strain and rotation."""
     if scene.strain is None:
         return None
     strain = 100 * _values(scene, "strain_error")

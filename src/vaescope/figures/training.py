@@ -1,4 +1,4 @@
-"""How training went: every term of the objective, member by member."""
+"""Draw the course of training: every term of the objective, member by member."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ async function showGenerated(found, x, y, told, xColumn, yColumn, near) {
   }
   if (!Number.isFinite(x)) {
     drawPicture(inspector.drawn, null);
-    inspector.where.textContent = "Move over the latent plane: the model draws what lies there.";
+    inspector.where.textContent = "Move over the latent plane to decode a picture there.";
     return;
   }
   const picture = await generate(found, x, y, told);

@@ -110,7 +110,7 @@
     const paper = make("div", "", "paper");
     const lost = (text) => paper.replaceChildren(make("p", text, "lost"));
     if (!file) {
-      lost("This side has no such figure.");
+      lost("This version lacks the figure.");
       return paper;
     }
     const folder = known.datasets[Number(sides[side][0].value)].folder;
@@ -169,7 +169,7 @@
         table("Numbers", ["", ...heads, "right − left"], numbersOf(one, other, all),
               "All numbers are the same."),
         table("Findings", ["", ...heads], findingsOf(one, other, all),
-              "The same is to be doubted on both sides."));
+              "The findings are the same on both sides."));
     }
     made.push(figuresOf(one, other));
     at("compared").replaceChildren(...made);
