@@ -48,7 +48,7 @@ def by_kind(scene: Scene, what: Compared) -> FinishedFigure:
         "The first two components of every method. "
         + (
             "Colours are the truth: where they separate, the method distinguishes them. “Neighbours"
-            " right”: share of sites whose class a vote of 15 neighbours in all components finds."
+            " right”: share of sites whose true class a vote of 15 neighbours gives."
             if known
             else "Colours are its own labels."
         )
