@@ -54,4 +54,4 @@ METHODS: dict[str, Method] = {
 }
 """Every method by its name in a recipe."""
 TRAITS = ("own_labels", "signed", "on_grid")
-"""What ``baselines.zarr`` says of each method."""
+"""Traits of each method in ``baselines.zarr``."""

@@ -1,4 +1,4 @@
-"""What a classical method gives back, and the small steps that several of them share."""
+"""Results of classical methods, and the small steps that several of them share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the classical methods see: the pixels that the models see, of a bounded number of sites."""
+"""Input of the classical methods: the pixels of the models, of a bounded number of sites."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Pixels:
         return len(self.values)
 
     def only(self, rows: np.ndarray) -> Pixels:
-        """The same question about some sites alone, all of them fitted."""
+        """Restrict the input to some sites, all of them fitted."""
         return Pixels(
             np.ascontiguousarray(self.values[rows]),
             np.arange(len(rows)),
@@ -53,7 +53,7 @@ class Pixels:
         )
 
     def at_most(self, count: int) -> Pixels:
-        """The same, fitted to fewer sites; the principal components stay."""
+        """Restrict the fit to fewer sites; the principal components stay."""
         if count >= len(self.rows):
             return self
         rng = np.random.default_rng(self.seed)

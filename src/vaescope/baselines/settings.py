@@ -1,4 +1,4 @@
-"""What a recipe says of the classical methods."""
+"""Settings of the part `baselines` of a recipe."""
 
 from __future__ import annotations
 

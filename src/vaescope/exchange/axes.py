@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NO_UNITS = frozenset({"", "1", "px", "frame"})
-"""What stands as a unit where none is known."""
+"""Unit where none is known."""
 
 
 @dataclass(frozen=True)

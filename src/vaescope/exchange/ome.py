@@ -150,7 +150,7 @@ def _multiscale(axes: list[Axis], factors: list[int], name: str) -> dict[str, An
 
 
 def _channels(image: xr.DataArray, group: zarr.Group, levels: int, name: str) -> list[dict]:
-    """How viewers show each channel at first."""
+    """Initial display settings of each channel in viewers."""
     import dask.array as da
 
     names = [name]

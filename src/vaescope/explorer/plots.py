@@ -23,7 +23,7 @@ def library() -> str:
 
 
 def plot_items() -> list[dict[str, Any]]:
-    """What BokehJS needs to draw both plots, the same every time.
+    """Make the documents from which BokehJS draws both plots, the same every time.
 
     Each has, from the back: ``picture`` (the image), ``density`` (sites too many for
     marks), ``rest`` and ``points`` (sites outside and inside the selection), ``ring`` (the site

@@ -110,7 +110,7 @@ def category(shown: Quantity, written: Quantity | None = None) -> Coloured:
 
 
 def title(quantity: Quantity) -> str:
-    """What a quantity is called above a map, with its unit and the way in which it is positive."""
+    """Title of a quantity above a map, with its unit and positive direction."""
     unit = ", ".join(filter(None, (quantity.unit, quantity.modulo, quantity.way)))
     return f"{quantity.label} ({unit})" if unit else quantity.label
 

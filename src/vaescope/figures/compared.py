@@ -1,4 +1,4 @@
-"""What all figures of the comparison share: entries, their colours, and the words beside them."""
+"""Shared parts of the figures of the comparison: entries, their colours, and labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_NAMED = 10  # kinds in a legend
 
 @dataclass
 class Compared:
-    """What the three figures share.
+    """Data and look that the figures of the comparison share.
 
     ``labels`` : of every entry, named like those of the reference; ``kind`` : the truth, or None.
     """

@@ -18,7 +18,7 @@ _FEWEST_MODELS = 3
 
 
 def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """How the members' predictions spread, label by label and class by class."""
+    """Draw the spread of the members' predictions, label by label and class by class."""
     if not view.classes or view.members < 2:
         return None
     label, levels = labels_of(view)

@@ -41,7 +41,7 @@ class Table:
 
 @dataclass
 class Behind:
-    """What a figure was drawn from.
+    """The data from which a figure was drawn.
 
     ``tables`` : by what follows the figure's name in the name of the file, empty for the main one.
     ``stores`` : variables, by the name of their store in the dataset's folder.

@@ -131,7 +131,7 @@ def _short(value: float) -> str:
 
 
 def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """How the sites of all frames lie in the latent plane, coloured by what is known of them."""
+    """Draw the sites of all frames in the latent plane, coloured by ground truth."""
     if not view.has("consensus_content"):
         return None
     content = view.values("consensus_content", everywhere=True)

@@ -154,7 +154,7 @@ def _median(quantity: Coloured) -> str:
 
 
 def spreads(scene: Scene, view: ModelResults) -> list[Coloured]:
-    """How far the members of the ensemble disagree at each site: of every variable, all parts
+    """Spread between members at each site: of every variable, all parts
     together."""
     of_variable: dict[str, list[Quantity]] = {}
     for quantity in of_model(view):

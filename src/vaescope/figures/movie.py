@@ -89,7 +89,7 @@ def populations(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def _left_out(kinds: CategoryColours) -> str:
-    """What of the kinds a figure does not show, in words."""
+    """Describe the categories that a figure leaves out."""
     more = len(kinds.names) - kinds.shown
     return f" The {more} smallest {kinds.plural} are not shown." if more else ""
 
@@ -192,7 +192,7 @@ def _short(value: float) -> str:
 
 
 def _number(name: str) -> str:
-    """What is left of `class 3` or `mode 3` beside an axis that says the rest."""
+    """Shorten `class 3` or `mode 3` to its number, for an axis that names the rest."""
     return name.split()[-1] if name.split()[-1].isdigit() else "alone"
 
 

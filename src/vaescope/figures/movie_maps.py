@@ -43,7 +43,7 @@ class CategoryColours:
 
     @property
     def shown(self) -> int:
-        """How many have a colour of their own: of modes, which come largest first, a dozen."""
+        """Number of categories with a colour of their own: of modes, largest first, a dozen."""
         named = sum(name.startswith(self.what) for name in self.names)
         return min(named, _MOST) if self.what == "mode" else named
 

@@ -84,7 +84,7 @@ class Scene:
 
     @property
     def traits(self) -> Traits:
-        """What the sites are."""
+        """Traits of the sites."""
         return traits_of(self.sites.attrs)
 
     @property
@@ -119,7 +119,7 @@ class Scene:
 
     @property
     def time_label(self) -> str:
-        """What an axis of ``times`` is called."""
+        """Label of an axis of ``times``."""
         return f"time ({self.time_unit})" if self.time_unit else "frame"
 
     def when(self, frame: int) -> str:

@@ -118,7 +118,7 @@ class Sheet:
 
 
 def angle_note(view: ModelResults) -> str:
-    """How far angles are known, for the line under the title; empty over the full circle."""
+    """Describe the period of angles, for the line under the title; empty over the full circle."""
     if view.symmetry == 1 or not view.has("consensus_angle"):
         return ""
     return f"angles modulo {view.period:g}°"

@@ -1,1 +1,1 @@
-"""What a careful reader should know of a result: facts, findings, artefacts of the scan."""
+"""Judge results: facts, findings, artefacts of the scan."""

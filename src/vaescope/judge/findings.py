@@ -1,4 +1,4 @@
-"""What a careful reader should know of a result: found, how bad it is, what it means, what to do.
+"""Findings about a result: observation, severity, meaning, remedy.
 
 Everything here is read from what the stages have left behind (tables of sites, latents, histories
 of training, shares of the scan), so that old results are judged as new ones are.

@@ -136,7 +136,7 @@ class Model:
         return found
 
     def reconstruct(self, images: np.ndarray, **known: np.ndarray) -> np.ndarray:
-        """What the model makes of pictures: (n, channel, height, width) of its target."""
+        """Reconstruct pictures: (n, channel, height, width) of its target."""
         return np.asarray(self.encode(images, **known).reconstruction)
 
     def decode(self, content: np.ndarray, **conditions: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class Room:
 
     @classmethod
     def beside(cls, taken: int) -> Room:
-        """What a page has room for beside so many letters that must be on it."""
+        """Compute the budget that remains beside text that must be on the page."""
         return cls(min(_ROOM, max(PAGE - taken, 0)))
 
     def take(self, file: Path) -> bool:

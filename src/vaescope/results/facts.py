@@ -1,4 +1,4 @@
-"""What ``facts.json`` holds of a dataset: its scores, the findings about it, how it was made.
+"""The contents of ``facts.json``: scores, findings, and how the dataset was made.
 
 The rule ``judge`` writes it once; figures, report and index read it. A copy with the recipe stays
 beside every version of the figures, so that old results can be compared with new ones.
@@ -28,7 +28,7 @@ SEVERITIES: tuple[Severity, ...] = ("serious", "care", "note")
 
 @dataclass(frozen=True)
 class Measure:
-    """What a score means, declared beside the code that computes it.
+    """The meaning of a score, declared beside the code that computes it.
 
     ``words`` : its name for people; ``better`` : which way is better, empty where neither is;
     ``card`` : its place on the card of the dataset on the index, from 1; 0: not there;

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModelResults:
-    """What one model says about the sites of one frame, or of all of them.
+    """The results of one model at the sites of one frame, or of all frames.
 
     ``latents`` : Dataset of ``latents.zarr``; ``history`` : file with the course of the training;
     ``frame`` : the frame whose sites are asked for, ``None`` for all; ``movie`` : Dataset of
@@ -49,7 +49,7 @@ class ModelResults:
 
     @property
     def members(self) -> int:
-        """How many ensemble members the consensus rests on."""
+        """Number of ensemble members on which the consensus rests."""
         kept = self.latents.attrs.get("members_kept")
         if kept is not None:
             return len(kept)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vaescope.sites.learned.detector import Detector
 
 Finder = Callable[["xr.Dataset", Any, int, "Detector | None"], "xr.Dataset"]
-"""Of image, settings, threads and detector: sites, in the form of ``sites.table.tabulate``."""
+"""Finds sites, from image, settings, threads and detector, as ``sites.table.tabulate`` gives."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 NEIGHBOURS = 6
-"""How many sites count as the neighbours of one."""
+"""Number of nearest sites that count as neighbours."""
 
 
 def neighbours(frame: np.ndarray, position: np.ndarray) -> np.ndarray | None:

@@ -56,7 +56,7 @@ def crops(height: int, width: int) -> list[tuple[slice, slice]]:
 
 
 def _outlier_limit(apart: list[np.ndarray]) -> float:
-    """How far a pixel may leave the median of its surroundings, from how far those of parts of an
+    """Limit of a pixel's deviation from the median of its surroundings, from those of parts of an
     image do.
 
     Infinite where most pixels equal that median (few counts, saturation): nothing is known then.

@@ -24,7 +24,7 @@ State = tuple[int, int]  # size in bytes, and time of the last change in nanosec
 
 @dataclass
 class KnownSource:
-    """What is remembered of a source: its fingerprint, and the state and digest of each file."""
+    """Remembered facts of a source: its fingerprint, and the state and digest of each file."""
 
     fingerprint: str = MISSING
     files: dict[str, tuple[State, str]] = field(default_factory=dict)

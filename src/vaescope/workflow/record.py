@@ -60,7 +60,7 @@ def of_dataset(
     models: Sequence[str],
     jobs: Iterable[Mapping[str, Any]],
 ) -> tuple[Run, list[str]]:
-    """What a crate says of a dataset, and the paths of all results that it describes.
+    """Collect the facts of a dataset's crate, and the paths of all results that it describes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How much memory and time a job asks for, from the sizes of its inputs, without opening them."""
+"""Estimate the memory and time of a job from the sizes of its inputs, without opening them."""
 
 from __future__ import annotations
 
