@@ -22,7 +22,10 @@ import xarray as xr
 from scipy import ndimage
 
 from vaescope import deformation, ensemble, read, samples, sites, store, structure, train
-from vaescope.ensemble import gauge, maps
+from vaescope.ensemble import (
+    gauge,
+    mapping,
+)
 from vaescope.ensemble.encode import Estimate
 from vaescope.judge import facts
 from vaescope.judge.facts import judge
@@ -218,11 +221,13 @@ def said(film: Film, encodings: list[Any], patches: xr.Dataset) -> list[Any]:
 @contextmanager
 def laid_down(film: Film, patches: xr.Dataset) -> Iterator[None]:
     """While it lasts, members say what is laid down here; angles count from the x axis."""
-    real, count = maps.encode_all, len(film.angle)
+    real, count = mapping.encode_all, len(film.angle)
     sense = np.ones(count, np.int8)
     level = gauge.Gauge(np.zeros(count), 0.0, lambda pictures: np.zeros(len(pictures)), sense)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "encode_all", lambda *a, **more: said(film, real(*a, **more), patches))
+        patch.setattr(
+            mapping, "encode_all", lambda *a, **more: said(film, real(*a, **more), patches)
+        )
         patch.setattr(gauge, "of_lattice", lambda *_: level)
         yield
 

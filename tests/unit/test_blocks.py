@@ -44,8 +44,8 @@ def test_a_spool_gives_back_what_was_written(data, count, block):
     dtype = data.draw(st.sampled_from([np.float16, np.float32, np.float64]))
     whole = np.random.default_rng(count).random((count, 2, 3)).astype(dtype)
     scratch = Scratch()
-    before, spool, behind = (scratch.empty(whole.shape, whole.dtype) for _ in range(3))
-    before[:], behind[:] = 1, 2
+    before, spool, figure_data = (scratch.empty(whole.shape, whole.dtype) for _ in range(3))
+    before[:], figure_data[:] = 1, 2
     for start in range(0, count, block):
         spool[start : start + block] = whole[start : start + block]
     rows = np.array(data.draw(st.lists(st.integers(-count, count - 1))), int)

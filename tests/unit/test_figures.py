@@ -20,7 +20,7 @@ from vaescope.ensemble.stability import stability
 from vaescope.errors import UserError
 from vaescope.figures import accuracy, colours, panels, style, versions
 from vaescope.figures import baselines as of_methods
-from vaescope.figures.figure_data import Behind
+from vaescope.figures.figure_data import FigureData
 from vaescope.figures.modes import used_classes
 from vaescope.figures.scene import load
 from vaescope.figures.voronoi import cells, squares
@@ -351,7 +351,7 @@ def test_tables_of_the_comparison_tell_methods_models_and_the_truth_apart(tmp_pa
     found, _ = baselines.run(store.open(folder / "patches.zarr"), asked)
     store.write(found, folder / "baselines.zarr")
     scene = load(Results(folder), ["jrvae"], figures.Look(), "v", baselines=True)
-    drawn = {one.name: one.behind.tables for one in of_methods.figures(scene)}
+    drawn = {one.name: one.figure_data.tables for one in of_methods.figures(scene)}
     place = ["site", "frame", "y_px", "x_px"]
     labels = ["jrvae_matched_label", "matched_label_pca", "matched_label_som", "true_kind"]
     assert list(drawn["baselines-maps"][""].columns) == [*place, *labels]
@@ -369,15 +369,15 @@ def test_tables_and_facts_belong_to_what_a_version_holds(results, manifest):
 
 
 def test_rows_of_unlike_columns_stand_in_one_table():
-    behind = Behind()
-    behind.rows({"method": "a", "x": np.array([1.0, np.nan])})
-    behind.rows({"method": "b", "y": [3, 4]})
-    assert behind.files("f") == {"f.csv": "method,x,y\na,1,\na,,\nb,,3\nb,,4\n"}
+    figure_data = FigureData()
+    figure_data.rows({"method": "a", "x": np.array([1.0, np.nan])})
+    figure_data.rows({"method": "b", "y": [3, 4]})
+    assert figure_data.files("f") == {"f.csv": "method,x,y\na,1,\na,,\nb,,3\nb,,4\n"}
 
 
 def test_values_for_other_sites_than_the_table_has_are_refused():
-    behind = Behind()
+    figure_data = FigureData()
     place = {"site": np.arange(3)}
-    behind._of_sites(place, "one", np.zeros(3))
+    figure_data._of_sites(place, "one", np.zeros(3))
     with pytest.raises(ValueError, match="4 values of other for 3 sites"):
-        behind._of_sites(place, "other", np.zeros(4))
+        figure_data._of_sites(place, "other", np.zeros(4))

@@ -35,7 +35,7 @@ def test_what_is_no_model_needs_no_torch():
 
 
 def test_maps_begin_without_statistics_and_learners():
-    code = "import vaescope.ensemble.maps, vaescope.train.groups"
+    code = "import vaescope.ensemble.mapping, vaescope.train.groups"
     assert not imported(code, "sklearn", "scipy.stats", "scipy.optimize")
 
 

@@ -14,7 +14,7 @@ import pytest
 from vaescope import store
 from vaescope.exchange import table
 from vaescope.explorer import sites as explorer_sites
-from vaescope.explorer.model import ModelColumns
+from vaescope.explorer.model_columns import ModelColumns
 from vaescope.figures import Look, maps
 from vaescope.figures.scene import load
 from vaescope.quantities import attributes
@@ -66,7 +66,7 @@ def test_it_has_a_map_and_a_map_of_its_spread(folder):
     assert {c.quantity.column for c in maps.spreads(scene, view)} >= SPREADS
     figure = maps.of_sites(scene)
     assert figure is not None
-    columns = figure.behind.tables[""].columns
+    columns = figure.figure_data.tables[""].columns
     assert list(columns) == ["site", "frame", "y_px", "x_px", "curvature_1_nm"]
     np.testing.assert_array_equal(columns["curvature_1_nm"], scene.sites["curvature"])
 

@@ -146,11 +146,11 @@ def test_samples_of_classes_come_from_the_classes():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda: Model("rvea"), "unknown model variant"),
+        (lambda: Model("rvea"), "`variant` is not known"),
         (lambda: Model("rvae", latnt=3), "Did you mean `latent`"),
-        (lambda: Model("vae", steps="many"), "another kind"),
-        (lambda: Model("vae", latent=2.5), "another kind"),
-        (lambda: Model("cvae", condition="label"), "another kind"),
+        (lambda: Model("vae", steps="many"), "`steps` cannot be used"),
+        (lambda: Model("vae", latent=2.5), "a whole number is wanted for `latent`"),
+        (lambda: Model("cvae", condition="label"), "`condition` cannot be used"),
         (lambda: Model("vae").encode(HAND["images"]), "not trained"),
         (lambda: Model("vae").fit(np.zeros(9)), "no pictures"),
         (lambda: Model("vae").fit(np.full((30, 8, 8), np.nan)), "not numbers"),

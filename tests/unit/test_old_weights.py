@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from vaescope.ensemble.encode import encode
-from vaescope.ensemble.maps import map_latents
+from vaescope.ensemble.mapping import map_latents
 from vaescope.ensemble.members import load_member
 from vaescope.train.data import gather
 

@@ -10,7 +10,7 @@ import pytest
 
 from vaescope import ensemble, quantities, store, train
 from vaescope.exchange import table
-from vaescope.explorer.model import ModelColumns
+from vaescope.explorer.model_columns import ModelColumns
 from vaescope.figures import Look, maps
 from vaescope.figures.scene import load
 from vaescope.judge import scan

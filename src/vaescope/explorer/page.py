@@ -13,7 +13,7 @@ import xarray as xr
 from vaescope.explorer import pictures, plots, sites
 from vaescope.explorer.backdrop import Backdrop, backdrop
 from vaescope.explorer.column import Column, narrow
-from vaescope.explorer.model import ModelColumns
+from vaescope.explorer.model_columns import ModelColumns
 from vaescope.explorer.pack import Blocks, digest, script_json, script_source
 from vaescope.figures.scene import Scene, load
 from vaescope.figures.settings import Look

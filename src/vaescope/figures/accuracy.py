@@ -98,7 +98,7 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (f" Both are known modulo {period:g}°." if order > 1 else "")
         + f" Median error {median:.2g}°."
     )
-    sheet.behind.rows(
+    sheet.figure_data.rows(
         {
             "site": view.latents["site"].values[known],
             "true_angle_deg": true,
@@ -106,7 +106,7 @@ def angle_truth(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             "error_deg": error,
         }
     )
-    sheet.behind.view(view, "consensus_angle", "truth_angle")
+    sheet.figure_data.view(view, "consensus_angle", "truth_angle")
     return sheet.drawn("angle-truth", caption, view)
 
 
@@ -165,8 +165,10 @@ def confusion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " ordered to match the truth best; with each true category matched to one class at most,"
         f" {percent(accuracy)} of the sites are right."
     )
-    sheet.behind.matrix(table, names, [f"class_{k}" for k in range(view.classes)], row="true_kind")
-    sheet.behind.view(view, "consensus_class")
+    sheet.figure_data.matrix(
+        table, names, [f"class_{k}" for k in range(view.classes)], row="true_kind"
+    )
+    sheet.figure_data.view(view, "consensus_class")
     return sheet.drawn("confusion", caption, view)
 
 

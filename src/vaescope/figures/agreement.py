@@ -119,6 +119,6 @@ def _panels(
         sheet.text(x, y + 0.35, numbers, size=8)
     for label, _, true, found in panels:
         columns = {f"true_{what}_deg": true, f"encoded_{what}_deg": found}
-        sheet.behind.rows({"label": label} | columns)
-    sheet.behind.view(view, "consensus_angle", "consensus_shear", "truth_angle", "truth_shear")
+        sheet.figure_data.rows({"label": label} | columns)
+    sheet.figure_data.view(view, "consensus_angle", "consensus_shear", "truth_angle", "truth_shear")
     return sheet.drawn(f"{what}-truth", caption, view)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.figures.figure_data import Behind
+from vaescope.figures.figure_data import FigureData
 from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
 from vaescope.figures.scene import Scene
@@ -38,7 +38,7 @@ class Clip:
     caption: str
     data: bytes
     model: str
-    behind: Behind
+    figure_data: FigureData
 
 
 def class_clip(scene: Scene, view: ModelResults) -> Clip | None:
@@ -56,13 +56,13 @@ def class_clip(scene: Scene, view: ModelResults) -> Clip | None:
         + (f" Grey are all other {kinds.plural}." if kinds.shown < len(kinds.names) else "")
     )
     title = f"The {kinds.plural} as a movie"
-    behind = Behind()
-    behind.store("image.zarr", "image")
+    figure_data = FigureData()
+    figure_data.store("image.zarr", "image")
     if view.movie is not None and "kind" in view.movie:
-        behind.store(f"{view.name}/movie/movie.zarr", "kind")
+        figure_data.store(f"{view.name}/movie/movie.zarr", "kind")
     else:
-        behind.view(view, "consensus_class")
-    return Clip(f"{view.name}-movie", title, caption, data, view.name, behind)
+        figure_data.view(view, "consensus_class")
+    return Clip(f"{view.name}-movie", title, caption, data, view.name, figure_data)
 
 
 def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:

@@ -130,10 +130,10 @@ def maps(scene: Scene, what: Compared) -> FinishedFigure:
     for k in shown:
         entry, label = what.entries[k], what.labels[k][of_sites.on_frame]
         name = f"{entry.name}_matched_label" if entry.is_model else f"matched_label_{entry.name}"
-        sheet.behind.of_view(of_sites, name, label)
+        sheet.figure_data.of_view(of_sites, name, label)
     if what.kind is not None:
-        sheet.behind.of_view(of_sites, "true_kind", what.kind[of_sites.on_frame])
-    sheet.behind.store("baselines.zarr", "label")
+        sheet.figure_data.of_view(of_sites, "true_kind", what.kind[of_sites.on_frame])
+    sheet.figure_data.store("baselines.zarr", "label")
     return finished(sheet, "baselines-maps", caption)
 
 
@@ -185,7 +185,7 @@ def components(scene: Scene, what: Compared) -> FinishedFigure | None:
         " Pictures that differ only by a rotation show that a method treats a rotated structure as"
         " a different one."
     )
-    sheet.behind.store("baselines.zarr", "pictures")
+    sheet.figure_data.store("baselines.zarr", "pictures")
     return finished(sheet, "baselines-components", caption)
 
 

@@ -163,7 +163,7 @@ def _write(scene: Scene, folder: Path, known: Judgement) -> dict[str, Any]:
     listed = []
     for drawn in figures(scene):
         files = [_save(drawn, folder, kind, scene.look.dpi) for kind in scene.look.written]
-        tables = drawn.behind.files(drawn.name)
+        tables = drawn.figure_data.files(drawn.name)
         for name, text in tables.items():
             (folder / name).write_text(text, encoding="utf-8")
         listed.append(
@@ -174,7 +174,7 @@ def _write(scene: Scene, folder: Path, known: Judgement) -> dict[str, Any]:
                 "model": drawn.model,
                 "files": files,
                 "tables": list(tables),
-                "stores": drawn.behind.stores,
+                "stores": drawn.figure_data.stores,
             }
         )
     for clip in clips(scene):
@@ -187,7 +187,7 @@ def _write(scene: Scene, folder: Path, known: Judgement) -> dict[str, Any]:
                 "model": clip.model,
                 "files": [f"{clip.name}.gif"],
                 "tables": [],
-                "stores": clip.behind.stores,
+                "stores": clip.figure_data.stores,
             }
         )
     small = stack.thumbnail(scene) if scene.stack else of_dataset.thumbnail(scene)

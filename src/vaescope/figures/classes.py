@@ -86,8 +86,8 @@ def class_map(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (f" {empty} of {count} classes stayed empty." if empty else "")
     )
     found = (q for q in of_model(view) if q.name == "consensus_class")
-    sheet.behind.quantities(view, with_errors(found))
-    sheet.behind.view(view, "consensus_class", "class_patch", "class_decoded", "class_count")
+    sheet.figure_data.quantities(view, with_errors(found))
+    sheet.figure_data.view(view, "consensus_class", "class_patch", "class_decoded", "class_count")
     return sheet.drawn("classes", caption, view)
 
 

@@ -101,9 +101,9 @@ def _keep(sheet: Sheet, view: ModelResults) -> None:
     """Collect the values drawn, for the figure data."""
     for quantity in of_model(view):
         if quantity.name in ("residual", "explained"):
-            sheet.behind.of_view(view, quantity.column, quantity.values.astype(float))
-    sheet.behind.view(view, "residual", "explained", "reconstruction")
-    sheet.behind.store("patches.zarr", "patch")
+            sheet.figure_data.of_view(view, quantity.column, quantity.values.astype(float))
+    sheet.figure_data.view(view, "residual", "explained", "reconstruction")
+    sheet.figure_data.store("patches.zarr", "patch")
 
 
 def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: float) -> None:

@@ -73,8 +73,8 @@ def sites(scene: Scene) -> FinishedFigure:
     enlarge_marks(legend)
     for quantity in with_errors(quantities.of(scene.sites, scene.on_frame)):
         if quantity.group != TRUTH:
-            sheet.behind.of_scene(scene, quantity.column, quantity.written)
-    sheet.behind.store("sites.zarr", "y", "x", "near_edge")
+            sheet.figure_data.of_scene(scene, quantity.column, quantity.written)
+    sheet.figure_data.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
         side = float(scene.patches.attrs["size"])
         caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
@@ -161,7 +161,7 @@ def position_error(scene: Scene) -> FinishedFigure | None:
         " what the counts in the image allow at best. Right: the same differences divided by the"
         " standard error that the fit states; honest errors follow the line."
     )
-    sheet.behind.rows(
+    sheet.figure_data.rows(
         {
             "site": found["site"].values[matched],
             "y_found_minus_true_px": error[0],
@@ -173,7 +173,7 @@ def position_error(scene: Scene) -> FinishedFigure | None:
             },
         }
     )
-    sheet.behind.store("sites.zarr", "y", "x", "truth_y", "truth_x", "y_error", "x_error")
+    sheet.figure_data.store("sites.zarr", "y", "x", "truth_y", "truth_x", "y_error", "x_error")
     return sheet.drawn("position-error", caption)
 
 

@@ -74,10 +74,10 @@ def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " whiskers: 1.5 times their distance); 0 where all members are sure and agree, the dotted"
         " line where the class is entirely unknown."
     )
-    sheet.behind.matrix(
+    sheet.figure_data.matrix(
         matrix, names, [f"class_{k}_probability" for k in range(view.classes)], row=word
     )
-    sheet.behind.view(view, "consensus_class_probability", "class_entropy")
+    sheet.figure_data.view(view, "consensus_class_probability", "class_entropy")
     return sheet.drawn("dispersion", caption, view)
 
 
@@ -118,9 +118,9 @@ def class_numbers(scene: Scene) -> FinishedFigure | None:
             axes.set_ylim(0, max(asked) + 1)
     for word, values in panels:
         for k, some in zip(asked, values, strict=True):
-            sheet.behind.rows({"measure": word, "classes_asked": k, "value": some})
+            sheet.figure_data.rows({"measure": word, "classes_asked": k, "value": some})
     for view in views:
-        sheet.behind.view(view, "elbo", "class_probability")
+        sheet.figure_data.view(view, "elbo", "class_probability")
     caption = (
         "Models that differ in the number of classes they may use. Left: adjusted mutual"
         " information between the classes of every two members; a number of classes that the data"
@@ -164,10 +164,10 @@ def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         f" the choice of each criterion (the least; the most stable, if at least {stable:g}),"
         " the dotted line the number that the ensemble retained."
     )
-    sheet.behind.rows(
+    sheet.figure_data.rows(
         {"number_of_classes": number, "bic_per_site_nats": bic, "agreement_ari": steady}
     )
-    sheet.behind.view(view, "class_number", "class_number_bic", "class_number_stability")
+    sheet.figure_data.view(view, "class_number", "class_number_bic", "class_number_stability")
     return sheet.drawn("class-number", caption, view)
 
 

@@ -40,7 +40,7 @@ class Table:
 
 
 @dataclass
-class Behind:
+class FigureData:
     """The data from which a figure was drawn.
 
     ``tables`` : by what follows the figure's name in the name of the file, empty for the main one.

@@ -77,9 +77,9 @@ def labelled_image(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     names_drawn = ("true_kind", "kind_of_class", "differs")
     for name, (_, quantity) in zip(names_drawn, panels, strict=True):
-        sheet.behind.of_view(view, name, quantity.values)
-    sheet.behind.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
-    sheet.behind.view(view, "consensus_class", "truth_phase", "truth_species", "truth_defect")
+        sheet.figure_data.of_view(view, name, quantity.values)
+    sheet.figure_data.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
+    sheet.figure_data.view(view, "consensus_class", "truth_phase", "truth_species", "truth_defect")
     return sheet.drawn("labelled-image", caption, view)
 
 

@@ -115,7 +115,7 @@ def _plane_of_pictures(
     axes.tick_params(length=0)
     pitch = float(scene.patches.attrs.get("pitch", 1.0))
     patch_bar(sheet, left, height + 0.75, wide * pitch, side)
-    sheet.behind.view(view, name.replace("-", "_"))
+    sheet.figure_data.view(view, name.replace("-", "_"))
     return sheet.drawn(name, caption, view)
 
 
@@ -180,8 +180,8 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
     called = {"class": "consensus_class", "angle": "consensus_angle"}
     drawn = ["consensus_content", *(called.get(kind, kind) for kind in kinds[1:])]
     found = (q for q in of_model(view, everywhere=True) if q.name in drawn)
-    sheet.behind.quantities(view, found, everywhere=True)
-    sheet.behind.view(view, "content_spread", *drawn)
+    sheet.figure_data.quantities(view, found, everywhere=True)
+    sheet.figure_data.view(view, "content_spread", *drawn)
     return sheet.drawn("latent-distribution", caption, view)
 
 

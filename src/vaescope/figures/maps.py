@@ -53,7 +53,7 @@ def of_sites(scene: Scene) -> FinishedFigure | None:
     )
     for index, quantity in enumerate(coloured(scene, found)):
         panel(sheet, where, index, None, quantity, "cells")
-    sheet.behind.store("sites.zarr", *dict.fromkeys(q.name for q in found))
+    sheet.figure_data.store("sites.zarr", *dict.fromkeys(q.name for q in found))
     return sheet.drawn("site-maps", "; ".join(q.meaning for q in found) + ".")
 
 
@@ -89,7 +89,7 @@ def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
     caption += (
         _WAYS["windows" if scene.windows else way] + " Colours stop at the outermost 1 % of sites."
     )
-    sheet.behind.view(view, *_names(shown))
+    sheet.figure_data.view(view, *_names(shown))
     name = "maps-points" if way == "points" else "maps-cells"
     return sheet.drawn(name, caption, view)
 
@@ -116,7 +116,7 @@ def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " to the model's own unit, in per cent; xx along the rows of the image, yy along its"
         " columns."
     )
-    sheet.behind.view(view, *_names(shown))
+    sheet.figure_data.view(view, *_names(shown))
     return sheet.drawn("strain", caption, view)
 
 
@@ -143,7 +143,7 @@ def uncertainty(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         f" consensus at each site. Medians: {medians}. Bright sites depend on the seed and should"
         " not be read as structure."
     )
-    sheet.behind.view(view, *_names(shown))
+    sheet.figure_data.view(view, *_names(shown))
     return sheet.drawn("uncertainty", caption, view)
 
 

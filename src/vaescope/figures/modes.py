@@ -91,8 +91,8 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     every = of_model(view, everywhere=True)
     drawn = (q for q in every if q.name in ("mode", "consensus_content"))
-    sheet.behind.quantities(view, drawn, everywhere=True)
-    sheet.behind.view(view, "mode", "mode_content", "mode_decoded", "mode_patch")
+    sheet.figure_data.quantities(view, drawn, everywhere=True)
+    sheet.figure_data.view(view, "mode", "mode_content", "mode_decoded", "mode_patch")
     return sheet.drawn("modes", caption, view)
 
 
@@ -135,7 +135,9 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " latent space), in steps of equal length. Above: the decoded picture. Below: the nearest"
         " real patch, aligned; where the two differ, the model extrapolates."
     )
-    sheet.behind.view(view, "path_content", "path_decoded", "path_patch", "path_ends", "path_site")
+    sheet.figure_data.view(
+        view, "path_content", "path_decoded", "path_patch", "path_ends", "path_site"
+    )
     return sheet.drawn("paths", caption, view)
 
 
@@ -191,11 +193,11 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     for k in order:
         name = header(f"asked_class_{k}_probability", owner=view.name)
-        sheet.behind.of_view(view, name, probability[:, k])
+        sheet.figure_data.of_view(view, name, probability[:, k])
     retained = [k in left for k in order]
     shares = {"asked_class": order, "stability": stability[order], "retained": retained}
-    sheet.behind.rows(shares, "stability")
-    sheet.behind.view(view, "asked_class_probability", "asked_class_stability")
+    sheet.figure_data.rows(shares, "stability")
+    sheet.figure_data.view(view, "asked_class_probability", "asked_class_stability")
     return sheet.drawn("class-stability", caption, view)
 
 

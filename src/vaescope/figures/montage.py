@@ -61,7 +61,7 @@ def patches(scene: Scene) -> FinishedFigure:
         )
     channels = scene.patches.sizes["channel"]
     shown_alone = f" First of {channels} channels." if channels not in (1, 3) else ""
-    sheet.behind.store("patches.zarr", "patch")
+    sheet.figure_data.store("patches.zarr", "patch")
     return sheet.drawn("patches", f"{caption}.{shown_alone}")
 
 

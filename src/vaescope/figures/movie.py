@@ -73,7 +73,7 @@ def populations(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + _left_out(kinds)
     )
     for index in range(kinds.shown):
-        sheet.behind.rows(
+        sheet.figure_data.rows(
             {
                 "frame": np.arange(scene.frames),
                 _time_header(scene): times,
@@ -82,7 +82,7 @@ def populations(scene: Scene, view: ModelResults) -> FinishedFigure | None:
                 "share_error_percent": error[:, index],
             }
         )
-    sheet.behind.store(
+    sheet.figure_data.store(
         f"{view.name}/movie/movie.zarr", "population", "population_error", "population_spread"
     )
     return sheet.drawn("populations", caption, view)
@@ -166,7 +166,7 @@ def transitions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     names = kinds.names[:classes]
     for row, column in np.ndindex(classes, classes):
-        sheet.behind.rows(
+        sheet.figure_data.rows(
             {
                 "from": names[row],
                 "to": names[column],
@@ -177,8 +177,10 @@ def transitions(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         )
     stay = {"mean_stay_frames": "dwell", "mean_stay_error_frames": "dwell_error"}
     columns = {header: movie[name].values for header, name in stay.items()}
-    sheet.behind.rows({kinds.what: np.asarray(names, dtype=object), **columns}, "stay")
-    sheet.behind.store(f"{view.name}/movie/movie.zarr", "transition", "transition_error", "dwell")
+    sheet.figure_data.rows({kinds.what: np.asarray(names, dtype=object), **columns}, "stay")
+    sheet.figure_data.store(
+        f"{view.name}/movie/movie.zarr", "transition", "transition_error", "dwell"
+    )
     return sheet.drawn("transitions", caption, view)
 
 
@@ -317,9 +319,9 @@ def trajectories(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     for mine, number in zip(rows, chosen, strict=True):
         own = {"track": int(number), "frame": frame[mine]}
         own[_time_header(scene)] = scene.times[frame[mine]]
-        sheet.behind.rows(own | {header: values[mine] for header, values in columns.items()})
-    sheet.behind.view(view, "consensus_content", "content_spread")
-    sheet.behind.store(f"{view.name}/movie/movie.zarr", "followed_angle")
+        sheet.figure_data.rows(own | {header: values[mine] for header, values in columns.items()})
+    sheet.figure_data.view(view, "consensus_content", "content_spread")
+    sheet.figure_data.store(f"{view.name}/movie/movie.zarr", "followed_angle")
     return sheet.drawn("trajectories", caption, view)
 
 

@@ -175,11 +175,11 @@ def _frames(
     written = whole.quantity
     column = written.column if written else quantities.header(whole.label, owner=view.name)
     values = written.values if written else whole.values
-    sheet.behind.of_view(every, column, np.where(np.isin(frame, shown), values, np.nan))
+    sheet.figure_data.of_view(every, column, np.where(np.isin(frame, shown), values, np.nan))
     parts = {"frames-angle": "consensus_angle", "frames-latent-1": "consensus_content"}
-    sheet.behind.view(view, parts.get(name, "consensus_class"))
+    sheet.figure_data.view(view, parts.get(name, "consensus_class"))
     if kinds is not None and view.movie is not None and "kind" in view.movie:
-        sheet.behind.store(f"{view.name}/movie/movie.zarr", "kind")
+        sheet.figure_data.store(f"{view.name}/movie/movie.zarr", "kind")
     return sheet.drawn(name, caption, view)
 
 

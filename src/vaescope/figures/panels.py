@@ -113,9 +113,9 @@ def panel(
     written = quantity.quantity
     assert written is not None
     if view is None:
-        sheet.behind.of_scene(scene, written.column, written.written)
+        sheet.figure_data.of_scene(scene, written.column, written.written)
     else:
-        sheet.behind.of_view(view, written.column, written.written)
+        sheet.figure_data.of_view(view, written.column, written.written)
     return axes
 
 
@@ -126,7 +126,7 @@ def image_panel(sheet: Sheet, where: Grid, index: int, title: str = "image") -> 
     axes.set_title(title)
     micrograph(axes, sheet.scene)
     scale_bar(axes, sheet.scene, width)
-    sheet.behind.store("image.zarr", "image")
+    sheet.figure_data.store("image.zarr", "image")
     return axes
 
 

@@ -148,7 +148,7 @@ def _planes(
         _angle_bar(sheet, what.angle)
     for index, points in drawn:
         named = name_of(what.entries[index])
-        sheet.behind.rows(
+        sheet.figure_data.rows(
             {
                 "method": named,
                 "site": scene.patches["site"].values,
@@ -157,7 +157,7 @@ def _planes(
                 "label": what.labels[index],
             }
         )
-    sheet.behind.store("baselines.zarr", "embedding", "label")
+    sheet.figure_data.store("baselines.zarr", "embedding", "label")
     return finished(sheet, name, caption)
 
 

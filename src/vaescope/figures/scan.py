@@ -68,10 +68,10 @@ def profiles(scene: Scene) -> FinishedFigure | None:
     by_neighbours = scene.strain.isel(method=[0])
     for quantity in quantities.of(by_neighbours, scene.on_frame):
         if quantity.name == "strain":
-            sheet.behind.of_scene(scene, quantity.column, quantity.values)
+            sheet.figure_data.of_scene(scene, quantity.column, quantity.values)
     for header, name in _SLANTS.items():
-        sheet.behind.of_scene(scene, header, maps[name])
-    sheet.behind.store("strain.zarr", "strain", "rotation")
+        sheet.figure_data.of_scene(scene, header, maps[name])
+    sheet.figure_data.store("strain.zarr", "strain", "rotation")
     return sheet.drawn("scan-profiles", caption)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vaescope.figures.figure_data import Behind
+from vaescope.figures.figure_data import FigureData
 from vaescope.figures.scene import Scene
 from vaescope.figures.style import FAINT, INK
 from vaescope.results import ModelResults
@@ -35,7 +35,7 @@ class FinishedFigure:
     caption: str
     figure: Figure
     model: str | None = None
-    behind: Behind = field(default_factory=Behind)
+    figure_data: FigureData = field(default_factory=FigureData)
 
 
 class Sheet:
@@ -79,7 +79,7 @@ class Sheet:
             together = f"{view.label} · {lines[0]}"
             lines = [together] if len(together) <= letters else [view.label, *lines]
         self.scene, self.title, self.width = scene, title, width
-        self.behind = Behind()
+        self.figure_data = FigureData()
         self.head = HEAD + 0.2 * (len(lines) - 1)
         self.total = self.head + height + FOOT
         self.figure = Figure(figsize=(width, self.total))
@@ -114,7 +114,7 @@ class Sheet:
         """The finished figure under its stable name."""
         full = f"{view.name}-{name}" if view is not None else name
         model = view.name if view else None
-        return FinishedFigure(full, self.title, caption, self.figure, model, self.behind)
+        return FinishedFigure(full, self.title, caption, self.figure, model, self.figure_data)
 
 
 def angle_note(view: ModelResults) -> str:

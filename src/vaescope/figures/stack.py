@@ -46,8 +46,8 @@ def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (", none of which it was trained on" if len(rows) < scene.patches.sizes["site"] else "")
         + ". Second: what it made of them. Third: what it should have made."
     )
-    sheet.behind.store("patches.zarr", "patch", name)
-    sheet.behind.view(view, "reconstruction")
+    sheet.figure_data.store("patches.zarr", "patch", name)
+    sheet.figure_data.view(view, "reconstruction")
     return sheet.drawn("restored", caption, view)
 
 
@@ -122,9 +122,9 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (", what the model draws at the mean of its latents" if drawn else "")
         + ", and patches of it at even intervals, as they were given."
     )
-    sheet.behind.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
-    sheet.behind.view(view, "consensus_class", "class_decoded")
-    sheet.behind.store("patches.zarr", "patch")
+    sheet.figure_data.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
+    sheet.figure_data.view(view, "consensus_class", "class_decoded")
+    sheet.figure_data.store("patches.zarr", "patch")
     return sheet.drawn("classes", caption, view)
 
 

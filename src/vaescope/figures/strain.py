@@ -91,8 +91,8 @@ def _drawn(scene: Scene) -> list[Quantity]:
 def _keep(sheet: Sheet, drawn: list[Quantity]) -> None:
     """The values drawn, for their table."""
     for quantity in drawn:
-        sheet.behind.of_scene(sheet.scene, quantity.column, quantity.values)
-    sheet.behind.store("strain.zarr", *dict.fromkeys(quantity.name for quantity in drawn))
+        sheet.figure_data.of_scene(sheet.scene, quantity.column, quantity.values)
+    sheet.figure_data.store("strain.zarr", *dict.fromkeys(quantity.name for quantity in drawn))
 
 
 def truth(scene: Scene) -> FinishedFigure | None:
@@ -154,8 +154,8 @@ def truth(scene: Scene) -> FinishedFigure | None:
             own[f"truth_strain_from_reference_{component}_percent"] = true[known, part]
             own[f"found_strain_{component}_percent"] = true[known, part] + 100 * off[known, part]
             own[f"found_strain_{component}_error_percent"] = 100 * error[known, part]
-        sheet.behind.rows(own)
-    sheet.behind.store("strain.zarr", "strain", "strain_error", "truth_strain_from_reference")
+        sheet.figure_data.rows(own)
+    sheet.figure_data.store("strain.zarr", "strain", "strain_error", "truth_strain_from_reference")
     return sheet.drawn("strain-truth", caption)
 
 

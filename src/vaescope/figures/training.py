@@ -79,7 +79,7 @@ def training(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         _curves(axes, history, members, term)
         axes.set_xlabel("epoch")
     kept = [name for name in ("member", "step", "epoch", "phase", *terms) if name in history]
-    sheet.behind.rows({name: history[name] for name in kept})
+    sheet.figure_data.rows({name: history[name] for name in kept})
     caption = (
         f"Terms of the objective during training; thin lines are the {len(members)} members of the"
         " ensemble, the bold line is their median. Members that end apart from the others found"

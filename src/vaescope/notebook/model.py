@@ -54,7 +54,7 @@ class Model:
         refuse_uncounted("members", members, 1)
         refuse_uncounted("threads", threads, 1)
         refuse_uncounted("seed", seed, 0)
-        self.settings = ModelSettings.from_recipe({"variant": variant, **settings})
+        self.settings = ModelSettings.from_recipe({"variant": variant, **settings}, part="")
         self.count, self.seed, self.threads = members, seed, threads
         self.channel_axis = channel_axis
         self.members: list[Member] = []
