@@ -183,11 +183,11 @@ def test_structures_shear_along_axes_of_their_own():
     np.testing.assert_allclose(found.detach().numpy(), expected, atol=1e-6)
 
 
-def test_a_course_runs_straight_between_its_points():
-    course = [[0.0, 10.0], [0.5, 0.0]]
-    assert [at(course, t) for t in (0, 0.25, 0.5, 1)] == [10.0, 5.0, 0.0, 0.0]
-    assert Weights.of(ModelSettings(beta=course), 0.25).beta == 5.0
-    with pytest.raises(UserError, match="no course"):
+def test_a_schedule_runs_straight_between_its_points():
+    schedule = [[0.0, 10.0], [0.5, 0.0]]
+    assert [at(schedule, t) for t in (0, 0.25, 0.5, 1)] == [10.0, 5.0, 0.0, 0.0]
+    assert Weights.of(ModelSettings(beta=schedule), 0.25).beta == 5.0
+    with pytest.raises(UserError, match="no schedule"):
         ModelSettings(beta=[[0.5, 1.0], [0.2, 2.0]])
     with pytest.raises(UserError, match="out of range"):
         ModelSettings(beta=[[0.0, -1.0]])
