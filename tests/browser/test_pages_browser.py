@@ -96,7 +96,7 @@ def test_the_table_of_a_map_has_a_row_for_each_site_and_names_with_units(seen, r
     ("target", "words"),
     [
         ("methods-plain", "References\n[1] "),
-        ("methods-bibtex", "@misc{kingma2014,"),
+        ("methods-bibtex", "@inproceedings{kingma2014,"),
         ("citation", "vaescope developers"),
         ("citation-bibtex", "@software{vaescope-"),
     ],

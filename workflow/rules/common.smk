@@ -251,14 +251,14 @@ def end_run():
 def jobs_of(wildcards):
     """List every job that a dataset may have: table of times, description, inputs and outputs."""
     found = []
-    for rule in workflow.rules:
-        table = strip_wildcard_constraints(str(rule.benchmark or ""))
+    for each in workflow.rules:
+        table = strip_wildcard_constraints(str(each.benchmark or ""))
         if "/{dataset}/" not in table:
             continue
-        for chosen in choices(rule, wildcards.dataset):
-            words = rule.message.format(wildcards=SimpleNamespace(**chosen))
-            job = {"rule": rule.name, "words": words, "table": table.format(**chosen)}
-            for kind, files in (("reads", rule.input), ("writes", rule.output)):
+        for chosen in choices(each, wildcards.dataset):
+            words = each.message.format(wildcards=SimpleNamespace(**chosen))
+            job = {"rule": each.name, "words": words, "table": table.format(**chosen)}
+            for kind, files in (("reads", each.input), ("writes", each.output)):
                 job[kind] = [path for item in files for path in paths(item, chosen)]
             found.append(job)
     return found
