@@ -301,7 +301,7 @@ def test_a_site_under_the_cursor_shows_its_patch_and_its_numbers(explorer, resul
     assert explorer.canvas("rebuilt")[..., 0].std() > 5
     told = explorer.page.locator("#explorer-numbers").inner_text()
     assert re.search(r"latent 1\s+−?[\d.]+ ± [\d.]+", told)
-    assert re.search(r"y \(down\)\s+[\d.]+ ± [\d.]+ px", told)
+    assert re.search(r"row\s+[\d.]+ ± [\d.]+ px", told)
     assert re.search(r"angle \(mod 90°\)\s+−?[\d.]+ ± [\d.]+°", told)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import explorer_results
 import fake_results
 import numpy as np
@@ -76,7 +78,7 @@ def test_a_model_of_any_number_of_latents_has_its_plane(tmp_path, show, latent):
     explorer_results.make(tmp_path, members=1, **made)
     explorer = show(tmp_path, "crystal", ["vae"])
     axes = explorer.options("x")
-    assert [name for name in axes if name.startswith("latent ")] == [
+    assert [name for name in axes if re.fullmatch(r"latent \d+", name)] == [
         f"latent {k + 1}" for k in range(latent)
     ]
     explorer.page.mouse.move(*explorer.share("latent", 0.4, 0.6))
@@ -183,12 +185,13 @@ def test_hostile_words_are_words(tmp_path, show):
     latents = folder / "rvae/latents.zarr"
     explorer_results.change(latents, lambda held: held.assign_attrs(label=EVIL))
     image = store.open(folder / "image.zarr").load()
-    image.attrs |= {"truth_phase_names": [EVIL, "b"], "vendor_metadata": EVIL}
+    image.attrs["vendor_metadata"] = EVIL
     store.write(image.assign_coords(channel=[EVIL]), folder / "image.zarr")
 
     def words(held: xr.Dataset) -> xr.Dataset:
         told = np.where(np.arange(held.sizes["site"]) % 2, EVIL, '"=1+1"')
-        return held.assign(truth_word=("site", told))
+        named = held.assign_attrs(truth_phase_names=[EVIL, "b"])
+        return named.assign(truth_word=("site", told))
 
     explorer_results.change(folder / "sites.zarr", words)
     explorer = show(tmp_path, 'q"&<i>', ["rvae"], notes=EVIL, labels=EVIL)
