@@ -63,3 +63,20 @@ def test_an_interrupted_training_leaves_no_thread_behind():
     with pytest.raises(KeyboardInterrupt):
         list(train_all(Endless(), [[0], [1]], 1, print, progress))
     assert ended == [[0]]
+
+
+SPARED = """
+import signal
+from vaescope.train import groups
+
+with groups._processes(1, None) as others:
+    with groups._spared_interrupts():
+        future = others.submit(signal.pthread_sigmask, signal.SIG_BLOCK, [])
+    print(sorted(future.result()), sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+"""
+
+
+def test_a_process_that_trains_is_spared_interrupts_from_its_first_moment():
+    """In a fresh interpreter: the first process started through a helper of Python differs."""
+    run = subprocess.run([sys.executable, "-c", SPARED], capture_output=True, text=True, check=True)
+    assert run.stdout == f"{[signal.SIGINT]!r} []\n"

@@ -63,11 +63,11 @@ def test_only_its_own_settings_train_a_detector_again(learned: Lab):
     learned.recipe("learned", LEARNED)
 
 
-def test_a_detector_that_cannot_be_is_told_to_the_person(learned: Lab):
+def test_a_simulation_that_cannot_train_a_detector_is_refused_with_its_name(learned: Lab):
     learned.recipe("wrong", LEARNED.replace("[square]", "[cards1]"))
     learned.sheet(*learned.rows[:2], "four wrong ../data/one.npy")
     assert learned.run("results/.problems/4").code != 0
     page = (learned.results / "index.html").read_text()
-    assert "a detector cannot learn from this simulation" in page and "cards1" in page
+    assert "a detector cannot be trained on this simulation" in page and "cards1" in page
     settings = json.loads(next(learned.results.glob(".detectors/*/members/*.json")).read_text())
     assert settings["settings"]["simulate"] == ["square"]

@@ -37,7 +37,7 @@ def test_the_atoms_of_a_movie_are_followed_to_the_report(fresh: Lab):
     long = sites[sites["track_length"] == FRAMES].groupby("track")
     assert len(long) > 0.6 * (sites["frame"] == 0).sum()
     # The very same picture was moved by one pixel down and to the left in every frame.
-    first, last = long["y"].first(), long["y"].last()
+    first, last = long["y_px"].first(), long["y_px"].last()
     np.testing.assert_allclose(np.median(last - first), FRAMES - 1, atol=0.1)
     drift = store.open(folder / "sites.zarr")["drift"].values
     np.testing.assert_allclose(drift[-1], [FRAMES - 1, 1 - FRAMES], atol=0.2)

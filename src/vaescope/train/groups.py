@@ -201,6 +201,9 @@ def _spared_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # whose start would let interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -211,6 +214,7 @@ def _spared_interrupts() -> Iterator[None]:
 def _receive(work: Work) -> None:
     """Keep what groups are trained on, in another process: it is sent once."""
     global _received
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _received = work
 
 
