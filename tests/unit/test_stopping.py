@@ -44,7 +44,10 @@ def test_a_job_ends_soon_whatever_it_waits_for(number, waiting):
         assert job.stderr.read() == ""
 
 
-def test_an_interrupted_training_leaves_no_thread_behind():
+def test_an_interrupted_training_leaves_no_thread_behind(request):
+    # A shell starts what runs in its background with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     ended = []
 
     class Endless:
