@@ -5,7 +5,7 @@ import pytest
 from drawn_images import WHOLE, WITH_GAPS, crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from vaescope import read
 from vaescope.errors import UserError
@@ -134,3 +134,14 @@ def test_pixels_that_are_lines_are_refused(tmp_path):
     (tmp_path / "a.json").write_text('{"pixel_size_y": 0.9, "pixel_size_x": 0.02, "units": "nm"}')
     with pytest.raises(UserError, match=r"too oblong.*45 times as high as wide.*pixel_size"):
         load(tmp_path, crystal(np.random.default_rng(0)))
+
+
+def test_what_comes_in_beside_a_frame_that_is_aligned_was_not_measured(tmp_path):
+    still = gaussian_filter(np.random.default_rng(0).normal(size=(90, 100)), 2)
+    film = np.stack([still[10:74, 10:84], still[15:79, 4:78]])
+    image = load(tmp_path, film, preprocess={"align_frames": True})
+    measured = image["measured"].values
+    np.testing.assert_allclose(image["frame_shift"][1], [5, -6], atol=0.3)
+    assert measured[0].all()
+    assert not measured[1, :4].any() and not measured[1, :, -5:].any()
+    assert measured[1, 7:, :-8].all()

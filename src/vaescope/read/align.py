@@ -22,12 +22,13 @@ def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
 
     Shifts from frame to frame are found by cross-correlation of the first channel and summed up.
     On a perfect lattice a drift of more than half a lattice vector between two frames cannot be
-    told from a smaller one. What comes in from outside the frame repeats its edge.
+    told from a smaller one. What comes in from outside the frame repeats its edge and counts as
+    not measured.
 
     Returns
     -------
     The dataset with ``frame_shift`` (time, axis) in pixels, what was added to the position of each
-    frame, and the facts to be recorded.
+    frame, with ``measured`` moved along, and the facts to be recorded.
     """
     import xarray as xr
 
@@ -39,6 +40,9 @@ def apply(dataset: xr.Dataset) -> tuple[xr.Dataset, dict[str, Any]]:
     moved = da.map_blocks(_moved, whole, shifts=shifts, dtype=np.float32, meta=frames._meta)
     dataset = dataset.copy()
     dataset["image"] = dataset["image"].copy(data=in_chunks(moved))
+    if abs(shifts).max() >= 0.5 or "measured" in dataset:
+        about = {"long_name": "measured", "units": "1"}
+        dataset["measured"] = (("time", "y", "x"), _measured(dataset, shifts), about)
     dataset["frame_shift"] = xr.DataArray(
         shifts,
         dims=("time", "axis"),
@@ -80,6 +84,28 @@ def _shift(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     pair = [(frame - frame.mean()) * window for frame in (before, after)]
     # Not whitened: in blurred and noisy frames most frequencies hold nothing but noise.
     return phase_cross_correlation(*pair, upsample_factor=UPSAMPLING, normalization=None)[0]
+
+
+def _measured(dataset: xr.Dataset, shifts: np.ndarray) -> da.Array:
+    """What was measured of frames that were moved, (time, y, x)."""
+    shape = tuple(dataset.sizes[dim] for dim in ("time", "y", "x"))
+    if "measured" in dataset:
+        before = da.asarray(dataset["measured"].data)
+    else:
+        before = da.ones(shape, dtype=bool, chunks=(1, -1, -1))
+    whole = before.rechunk((1, -1, -1))
+    return da.map_blocks(_moved_mask, whole, shifts=shifts, dtype=bool, meta=before._meta)
+
+
+def _moved_mask(block: np.ndarray, shifts: np.ndarray, block_info: Any = None) -> np.ndarray:
+    from scipy.ndimage import shift
+
+    first = block_info[0]["array-location"][0][0] if block_info else 0
+    moved = [
+        shift(frame.astype(np.float32), shifts[first + k], order=1, cval=0)
+        for k, frame in enumerate(block)
+    ]
+    return np.reshape(moved, block.shape) > 1 - 1e-3
 
 
 def _moved(block: np.ndarray, shifts: np.ndarray, block_info: Any = None) -> np.ndarray:
