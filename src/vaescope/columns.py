@@ -66,5 +66,7 @@ def with_edge(sites: xr.Dataset, cut: xr.Dataset) -> xr.Dataset:
     if "near_edge" in sites:
         return sites
     near = ~np.isin(sites["site"].values, cut["site"].values)
-    about = attributes("a patch around the site would leave the image", "1")
+    about = attributes(
+        "a patch around the site would leave the image or what was measured of it", "1"
+    )
     return sites.assign(near_edge=("site", near, about))

@@ -1,10 +1,10 @@
 """A film of which everything is known, taken once through the stages of the workflow.
 
-The image is oblong and so are its pixels. Its columns stand on a lattice whose right and lower
-parts are strained. Of every column the members of two ensembles say what is laid down here, so that
-whatever a person reads later can be held against it. Reader, sites, patches, training, encoding,
-alignment, consensus, strain and movie are the real ones: only what the members say of a site is put
-in place of what a training of a second would make them say.
+The image is oblong and so are the pixels of its file. Its columns stand on a lattice whose right
+and lower parts are strained. Of every column the members of two ensembles say what is laid down
+here, so that whatever a person reads later can be held against it. Reader, sites, patches,
+training, encoding, alignment, consensus, strain and movie are the real ones: only what the members
+say of a site is put in place of what a training of a second would make them say.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ from vaescope.workflow.tables import write_movie, write_table
 
 DATASET = "film"
 FRAMES = 2
-SHAPE = (117, 159)  # height, width: neither can stand for the other
-PIXEL = {"y": 0.03, "x": 0.02}  # nm
+SHAPE = (116, 159)  # height, width: neither can stand for the other
+PIXEL = 0.02  # nm
+FACTOR = 1.5  # a pixel of the file is so many times higher than wide
 SPACING = 9.0
 MEMBERS = 3
 RIGHT, LOWER = 94.0, 68.0  # px from which on the lattice is stretched along x, along y
@@ -118,11 +119,11 @@ def image(folder: Path) -> xr.Dataset:
     """The film as its reader gives it, with the truth that a simulation brings."""
     rng = np.random.default_rng(0)
     place, strain, turn = columns()
-    grid = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    grid = np.meshgrid(np.arange(0, SHAPE[0], FACTOR), np.arange(SHAPE[1]), indexing="ij")
     one = sum(np.exp(-((grid[0] - y) ** 2 + (grid[1] - x) ** 2) / (2 * 1.9**2)) for y, x in place)
-    frames = one + rng.normal(0, 0.03, (FRAMES, *SHAPE))
+    frames = one + rng.normal(0, 0.03, (FRAMES, *one.shape))
     np.save(folder / "film.npy", frames.astype(np.float32))
-    sides = {f"pixel_size_{axis}": side for axis, side in PIXEL.items()}
+    sides = {"pixel_size_y": FACTOR * PIXEL, "pixel_size_x": PIXEL}
     (folder / "film.json").write_text(json.dumps(sides | {"units": "nm"}))
     found = read.load([folder / "film.npy"], RECIPE["ingest"])
     again = {"frame": np.repeat(np.arange(FRAMES), len(place))}

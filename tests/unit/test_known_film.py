@@ -185,13 +185,11 @@ def outputs(tmp_path_factory) -> Outputs:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity of a patch: the words of its name, its truth (patch,), and its axis if it is a
-    length."""
+    """A quantity of a patch: the words of its name, and its truth (patch,)."""
 
     name: str
     model: str
     truth: Callable[[Film], np.ndarray]
-    axis: str = ""
     spread: Callable[[Film], np.ndarray] | None = None
     period: Callable[[Film], float] | None = None  # in rad
 
@@ -215,10 +213,8 @@ def part(name: str, k: int | None = None, *, spread_of: str = "") -> Callable[[F
     return of
 
 
-def posed(
-    name: str, kind: str, model: str, k: int | None = None, axis: str = "", **more
-) -> Quantity:
-    return Quantity(name, model, part(kind, k), axis, part(kind, k, spread_of=model), **more)
+def posed(name: str, kind: str, model: str, k: int | None = None, **more) -> Quantity:
+    return Quantity(name, model, part(kind, k), part(kind, k, spread_of=model), **more)
 
 
 def turned(model: str) -> Quantity:
@@ -239,7 +235,7 @@ def of_class(film: Film) -> np.ndarray:
 
 STRAIN = [posed(f"strain {c}", "strain", "whole", k) for k, c in enumerate(("xx", "yy", "xy"))]
 OFFSETS = [
-    posed(f"offset {axis}", "offset", model, k, axis)
+    posed(f"offset {axis}", "offset", model, k)
     for model in MODELS
     for k, axis in enumerate(("y", "x"))
 ]
@@ -262,25 +258,23 @@ NOT_DRAWN = {("class probability 1", "figures")}
 """Of which there is no map."""
 
 
-def expected(truth: np.ndarray, unit: str, axis: str) -> np.ndarray:
+def expected(truth: np.ndarray, unit: str) -> np.ndarray:
     """The truth in the unit that a column states."""
     if unit in LENGTHS:
-        return truth * PIXEL[axis] * LENGTHS[unit]
+        return truth * PIXEL * LENGTHS[unit]
     return truth * FACTORS[unit]
 
 
-def agree(
-    column: Column, film: Film, truth: np.ndarray, axis: str = "", period: float | None = None
-) -> None:
+def agree(column: Column, film: Film, truth: np.ndarray, period: float | None = None) -> None:
     """Fail where a column does not say what is true of the sites that it has."""
     numbers = film.site
     place = np.searchsorted(numbers, column.site).clip(0, len(numbers) - 1)
     known = numbers[place] == column.site
     assert known.sum() > 50
-    wanted = expected(truth[place[known]], column.unit, axis)
+    wanted = expected(truth[place[known]], column.unit)
     apart = column.values[known].astype(float) - wanted
     if period is not None:
-        turn = float(expected(np.array(period), column.unit, ""))
+        turn = float(expected(np.array(period), column.unit))
         apart = np.mod(apart + turn / 2, turn) - turn / 2
     scale = np.abs(wanted).max()
     where = f"{column.name} ({column.unit or 'no unit'}) in {column.where}"
@@ -305,7 +299,7 @@ def test_a_quantity_is_what_the_members_say_on_its_axis_and_in_its_unit(outputs,
     assert columns, f"no column of {quantity.name} in {place}"
     period = None if quantity.period is None else quantity.period(film)
     for column in columns:
-        agree(column, film, quantity.truth(film), quantity.axis, period)
+        agree(column, film, quantity.truth(film), period)
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "figures"])
@@ -318,7 +312,7 @@ def test_an_uncertainty_joins_what_members_differ_by_and_their_own_widened_for_n
     columns = outputs.found(f"{quantity.model}: {place}", quantity.words | {"spread"})
     assert columns, f"no spread of {quantity.name} in {place}"
     for column in columns:
-        agree(column, film, quantity.spread(film), quantity.axis)
+        agree(column, film, quantity.spread(film))
 
 
 @pytest.mark.parametrize(
@@ -336,16 +330,16 @@ def test_the_uncertainty_on_a_map_is_that_of_all_parts_together(outputs, name, m
     columns = outputs.found(f"{model}: figures", {name, "spread"})
     assert columns
     for column in columns:
-        each = [expected(p.spread(film), column.unit, p.axis) for p in parts]
+        each = [expected(p.spread(film), column.unit) for p in parts]
         together = np.sqrt(np.sum(np.square(each), axis=0))
-        agree(column, film, *_plain(together, column))
+        agree(column, film, _plain(together, column))
 
 
-def _plain(values: np.ndarray, column: Column) -> tuple[np.ndarray, str]:
+def _plain(values: np.ndarray, column: Column) -> np.ndarray:
     """Values in the unit of a column as if in that of the truth."""
     if column.unit in LENGTHS:
-        return values / (PIXEL["x"] * LENGTHS[column.unit]), "x"
-    return values / FACTORS[column.unit], ""
+        return values / (PIXEL * LENGTHS[column.unit])
+    return values / FACTORS[column.unit]
 
 
 @pytest.mark.parametrize("place", ["whole: explorer", "whole: sites.csv", "sites: sites.csv"])
@@ -359,8 +353,8 @@ def test_a_site_is_where_its_column_of_atoms_is_in_pixels_and_on_the_specimen(ou
         rows = np.searchsorted(sites["site"].values, column.site)
         px = sites[f"truth_{axis}"].values[rows]
         assert np.isfinite(px).mean() > 0.9
-        apart = column.values - expected(px, column.unit, axis)
-        assert np.nanmax(np.abs(apart)) < 0.2 * expected(np.array(1.0), column.unit, axis)
+        apart = column.values - expected(px, column.unit)
+        assert np.nanmax(np.abs(apart)) < 0.2 * expected(np.array(1.0), column.unit)
     assert image.sizes["y"] != image.sizes["x"]
 
 
@@ -381,7 +375,7 @@ def test_strain_of_the_lattice_has_the_axis_sign_and_unit_of_the_stretched_part(
     for column in columns:
         unit = column.unit or ("rad" if part == "rotation" else "1")
         true = sites[name].values[np.searchsorted(sites["site"].values, column.site)]
-        wanted = expected(true, unit, "")
+        wanted = expected(true, unit)
         known = np.isfinite(column.values) & np.isfinite(wanted)
         assert known.sum() > 50
         seen, wanted = column.values[known], wanted[known]
@@ -457,7 +451,7 @@ def test_the_report_states_uncertainties_in_degrees_and_lengths_in_both_units(ou
     assert f"{0.05 * film.inflation['whole']:.3g} latent spread" in page
     entropy = -sum(p * np.log(p) for p in (known_film.SURE, 1 - known_film.SURE))
     assert f"{entropy:.3g} nats" in page
-    assert f"9 px ({9 * PIXEL['x']:g} nm)" in page
+    assert f"9 px ({9 * PIXEL:g} nm)" in page
     assert f"{100 * (1 - 1 / len(film.angle)):.1f} % sites explained" in page
 
 

@@ -53,7 +53,7 @@ def test_a_sidecar_gives_the_pixel_size_however_it_is_written(tmp_path, sidecar)
     assert image.attrs["calibrated"] is True
     assert image.attrs["pixel_size"] == pytest.approx(0.1)
     assert image.attrs["pixel_unit"] == "nm"
-    assert "pixel_size_y" not in image.attrs
+    assert "resampled_factor" not in image.attrs
     assert "scan.json" in image.attrs["calibration"]
     assert "scan.json" in json.loads(image.attrs["vendor_metadata"])
 

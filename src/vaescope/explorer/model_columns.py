@@ -10,7 +10,7 @@ import numpy as np
 from vaescope import quantities
 from vaescope.explorer.column import LONGEST, Column, aligned, columns_of
 from vaescope.figures.accuracy import label_name
-from vaescope.figures.colours import length_scale, side
+from vaescope.figures.colours import length_scale
 from vaescope.figures.scene import Scene
 from vaescope.quantities import Quantity, robust_limits
 from vaescope.results import ModelResults
@@ -57,8 +57,7 @@ class ModelColumns:
         made: list[Column] = []
         for quantity in found:
             names = self.class_names() if quantity.name == _CLASS else None
-            factor, unit = self._length([q for q in found if q.name == quantity.name])
-            length = factor * side(self.scene, quantity), unit
+            length = self._length([q for q in found if q.name == quantity.name])
             shown = columns_of(
                 [self._shown(quantity)], self.scene, DISPERSION, names=names, length=length
             )

@@ -127,17 +127,10 @@ def length_scale(scene: Scene, pixels: float, smallest: float = 1.0) -> tuple[fl
     return readable_unit(pixels, scene.pixel_size, scene.unit, smallest)
 
 
-def side(scene: Scene, quantity: Quantity) -> float:
-    """Length of a pixel along the axis of a quantity, in units of the pixel size: those of few
-    images are oblong."""
-    along = {"y": 0, "x": 1}.get(quantity.part) if quantity.dim == "axis" else None
-    return 1.0 if along is None else float(scene.aspect[along])
-
-
 def _in_length(scene: Scene, quantity: Quantity, parts: list[Quantity]) -> Quantity:
     """A length in the unit that suits the size of all its parts; anything else as it is."""
     if quantity.unit != "px":
         return quantity
-    every = np.concatenate([np.abs(q.values) * side(scene, q) for q in parts])
+    every = np.concatenate([np.abs(q.values) for q in parts])
     factor, unit = length_scale(scene, robust_limits(every)[1])
-    return replace(quantity, values=quantity.values * side(scene, quantity) * factor, unit=unit)
+    return replace(quantity, values=quantity.values * factor, unit=unit)

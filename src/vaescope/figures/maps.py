@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from vaescope import quantities
-from vaescope.figures.colours import Coloured, coloured, of_model, side
+from vaescope.figures.colours import Coloured, coloured, of_model
 from vaescope.figures.panels import Way, grid, image_panel, panel
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
@@ -163,11 +163,7 @@ def spreads(scene: Scene, view: ModelResults) -> list[Coloured]:
     found = []
     for parts in of_variable.values():
         errors = [q.error for q in parts if q.error is not None]
-        even = [
-            replace(q, values=q.values * side(scene, q)) if q.unit == "px" else q for q in errors
-        ]
-        (drawn,) = coloured(scene, [_together(parts, even)])
-        found.append(replace(drawn, quantity=_together(parts, errors)))
+        found += coloured(scene, [_together(parts, errors)])
     return found
 
 

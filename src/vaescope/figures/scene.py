@@ -146,12 +146,6 @@ class Scene:
         return float(self.attrs.get("pixel_size") or 1.0)
 
     @property
-    def aspect(self) -> np.ndarray:
-        """Sides (y, x) of a pixel in units of ``pixel_size``: those of the few that are oblong."""
-        size = float(self.attrs.get("pixel_size_y") or self.pixel_size)
-        return np.array([size / self.pixel_size, 1.0])
-
-    @property
     def unit(self) -> str:
         """Unit of ``pixel_size``; px where nothing is known."""
         return plain(self.attrs.get("pixel_unit") or "px", 12)

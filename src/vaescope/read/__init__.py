@@ -37,7 +37,7 @@ def load(
     source_paths : the files of one dataset; several become a series in time, in the order of
         their names (numbers in names counted: 2 before 10).
     settings : the part `ingest` of a recipe (see ``read.settings.IngestSettings``): ``array``,
-        ``channel`` and ``preprocess``; what is missing has its default.
+        ``channel``, ``unmeasured`` and ``preprocess``; what is missing has its default.
     pixel_size : side of a pixel from the sample sheet, with its unit, such as ``"0.0078 nm"``;
         goes before what the file says.
 
@@ -47,7 +47,11 @@ def load(
     1024 × 1024 pixels; coordinates ``y``, ``x`` in ``pixel_unit`` (pixels where no size is known);
     attributes ``pixel_size``, ``pixel_unit``, ``calibrated``, ``calibration`` (where the size comes
     from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
-    ``channel_units``, ``nan_filled``, ``source_dtype``; ``pixel_size_y`` of pixels not square.
+    ``channel_units``, ``source_dtype``; ``resampled_axis`` and ``resampled_factor`` where pixels
+    were not square and were resampled.
+
+    Where something is missing, ``measured`` (time, y, x) says what was measured; what was not is
+    filled in from its surroundings, so that filters do not ring at its border.
 
     A phase (a channel in degrees or radians) becomes two channels, its cosine and its sine, which
     can be sampled and smoothed without a step.
@@ -59,7 +63,16 @@ def load(
     ------
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
-    from vaescope.read import clean, cyclic, formats, ground_truth, physical, preprocess, raw
+    from vaescope.read import (
+        clean,
+        cyclic,
+        formats,
+        ground_truth,
+        physical,
+        preprocess,
+        raw,
+        square,
+    )
 
     chosen = IngestSettings.of(settings)
     sheet = physical.from_sheet(pixel_size)
@@ -74,17 +87,25 @@ def load(
     picked = raw.pick_channels(whole, wanted, path=paths[0])
     whole = cyclic.parted(picked)
     with formats.readable(paths[0], formats.extension_of(paths[0])):
-        whole, facts = clean.finish(
-            whole, path=paths[0], chosen=wanted is not None and whole is picked
+        whole, known, facts = clean.finish(
+            whole,
+            path=paths[0],
+            chosen=wanted is not None and whole is picked,
+            constant=chosen.unmeasured != "nan",
         )
     dataset = _dataset(whole)
+    if known is not None:
+        about = {"long_name": "measured", "units": "1"}
+        dataset["measured"] = (("time", "y", "x"), known, about)
     dataset.attrs |= {
         **facts,
         "source_files": [path.name for path in paths],
         "source_sha256": [fingerprint(path) for path in paths],
     }
     dataset = dataset.assign(ground_truth.per_frame(whole.beside))
-    return preprocess.apply(dataset, chosen.preprocess, folder=paths[0].parent)
+    dataset = preprocess.apply(dataset, chosen.preprocess, folder=paths[0].parent)
+    y, x, _ = _pitch(whole)
+    return square.pixels(dataset, y, x)
 
 
 def fingerprint(path: str | os.PathLike) -> str:
@@ -142,14 +163,21 @@ def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
     )
 
 
+def _pitch(raw: Raw) -> tuple[float, float, str]:
+    """Height and width of a pixel, and their unit; 1 px where they are not known."""
+    from vaescope.read import physical
+
+    return physical.display(raw.pixel) if raw.pixel else (1.0, 1.0, "px")
+
+
 def _dataset(raw: Raw) -> xr.Dataset:
     import numpy as np
     import xarray as xr
 
-    from vaescope.read import metadata, physical
+    from vaescope.read import metadata
 
     frames, _, height, width = raw.data.shape
-    y, x, unit = physical.display(raw.pixel) if raw.pixel else (1.0, 1.0, "px")
+    y, x, unit = _pitch(raw)
     attributes: dict[str, Any] = {
         "pixel_size": x,
         "pixel_unit": unit,
@@ -159,8 +187,6 @@ def _dataset(raw: Raw) -> xr.Dataset:
         "reader": raw.reader,
         "channel_units": list(raw.units),
     }
-    if not np.isclose(x, y, rtol=1e-6, atol=0):
-        attributes["pixel_size_y"] = y
     signal = raw.units[0] if len(set(raw.units)) == 1 else ""
     along = {"y": "downwards", "x": "to the right"}
     return xr.Dataset(

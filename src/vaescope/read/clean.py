@@ -9,10 +9,11 @@ import numpy as np
 
 from vaescope import progress
 from vaescope.errors import UserError
+from vaescope.read import measured
 from vaescope.read.raw import SMALLEST_SIDE, Raw, in_chunks, in_work_chunks, show
 
 REACH = 8  # pixels over which gaps are filled from their neighbours; wider ones get the mean
-MOST_MISSING = 0.5  # of a channel; more, and what is filled in would be most of the picture
+MOST_MISSING = 0.99  # of a channel; more, and no image is left
 # float32 has 24 bits. A signal that rides on an offset larger than its range by this factor would
 # be left with fewer than 8 of them, so its offset is taken off first.
 _RIDES = 2.0**16
@@ -30,7 +31,9 @@ class Statistics:
     total: np.ndarray
 
 
-def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, object]]:
+def finish(
+    raw: Raw, *, path: object, chosen: bool, constant: bool
+) -> tuple[Raw, da.Array | None, dict[str, object]]:
     """Check an image and convert it to float32 without gaps, lazily.
 
     Parameters
@@ -38,10 +41,12 @@ def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, obje
     raw : as its files have it.
     chosen : whether the recipe names its channels; a constant one is then an error, otherwise it
         is left out if there are others.
+    constant : whether lines and areas of one value count as gaps (see ``measured``).
 
     Returns
     -------
-    The image in store chunks, and attributes that say what was done to it.
+    The image in store chunks, what of it was measured, (time, y, x) bool, or None if nothing is
+    missing, and attributes that say what was done to it.
 
     Raises
     ------
@@ -61,18 +66,19 @@ def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, obje
     facts = statistics(raw.data)
     kept, dropped = _varying(raw, facts, path, chosen)
     offsets = _offsets(facts)
-    layers, filled = [], 0
+    gaps = measured.gaps(raw.data[:, kept], constant=constant)
+    missing = gaps.sum(axis=(1, 2)).compute()
+    measured.check(missing, height * width, path=path)
+    layers = []
     for k in kept:
         layer = raw.data[:, k]
-        missing = int(facts.count - facts.finite[k])
-        mean = facts.total[k] / facts.finite[k]
-        if missing:
-            layer = _fill(layer, float(mean))
-            filled += missing
+        if missing.any():
+            layer = da.where(gaps, np.nan, layer)
+            layer = _fill(layer, float(da.nanmean(layer).compute()))
         if offsets[k]:
             layer = layer.astype(np.float64) - offsets[k]
         layers.append(layer.astype(np.float32))
-    attributes: dict[str, object] = {"nan_filled": filled, "source_dtype": str(raw.data.dtype)}
+    attributes: dict[str, object] = {"source_dtype": str(raw.data.dtype)}
     if dropped:
         attributes["constant_channels_left_out"] = dropped
     if any(offsets[k] for k in kept):
@@ -83,7 +89,7 @@ def finish(raw: Raw, *, path: object, chosen: bool) -> tuple[Raw, dict[str, obje
         channels=[raw.channels[k] for k in kept],
         units=[raw.units[k] for k in kept],
     )
-    return done, attributes
+    return done, ~gaps if missing.any() else None, attributes
 
 
 def statistics(data: da.Array) -> Statistics:

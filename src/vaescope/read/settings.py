@@ -63,6 +63,12 @@ class IngestSettings(Settings):
         " phase (complex numbers, degrees or radians) becomes two channels, `NAME cos` and"
         " `NAME sin`",
     )
+    unmeasured: Literal["auto", "constant", "nan"] = setting(
+        "auto",
+        help="what was not measured: NaN alone (`nan`), or also lost lines and areas of one value"
+        " at the border, such as a black frame or the rest of a stopped scan (`constant`); `auto`"
+        " is `nan` where every frame is a sample, else `constant`",
+    )
     preprocess: PreprocessSettings = setting(
         PreprocessSettings, help="corrections of the image, in the order in which they are done"
     )

@@ -16,9 +16,14 @@ _ROUNDING = 1e-6  # what varies less than this share of the signal is rounding o
 
 
 def per_site(
-    stack: xr.DataArray, frame: np.ndarray, raw: np.ndarray, kind: str
+    image: xr.Dataset, frame: np.ndarray, raw: np.ndarray, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and scale of every patch and channel, (site, channel) each."""
+    """Offset and scale of every patch and channel, (site, channel) each.
+
+    ``image`` : Dataset with `image` (time, channel, y, x); where it has `measured` (time, y, x),
+    percentiles are of measured pixels.
+    """
+    stack = image["image"]
     offset, scale = np.zeros(raw.shape[:2]), np.ones(raw.shape[:2])
     if kind == "none":
         return offset, scale
@@ -27,6 +32,8 @@ def per_site(
         for channel in range(raw.shape[1]):
             here = frame == one
             thinned = np.asarray(stack[int(one), channel, :: step[0], :: step[1]], float)
+            if "measured" in image:
+                thinned[~image["measured"][int(one), :: step[0], :: step[1]].values] = np.nan
             if kind == "unit":
                 low, high = _extremes(stack[int(one), channel])
             else:

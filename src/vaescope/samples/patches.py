@@ -27,7 +27,7 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     import xarray as xr
 
     shape = (image.sizes["y"], image.sizes["x"])
-    size = size_of(sites, shape, asked.size)
+    size = size_of(image, sites, asked.size)
     # Samples closer than the image's own pixels would cost time and tell nothing.
     pixels = asked.pixels or max(min(_PIXELS, int(size)), 4)
     pitch = size / pixels
@@ -35,17 +35,17 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     if asked.centre == "pixel":
         position = np.rint(position)
     frame = sites["frame"].values.astype(int)
-    chosen = np.flatnonzero(inside(sites, shape, size, pitch))
+    chosen = np.flatnonzero(inside(image, sites, size, pitch))
     if not len(chosen):
         raise UserError(
             "no site can be cut out",
-            found=f"{sites.sizes['site']} sites, all nearer to the edge than half a patch of "
-            f"{size:.1f} px in an image of {shape[0]} × {shape[1]} px",
+            found=f"{sites.sizes['site']} sites, all nearer to the edge of what was measured than "
+            f"half a patch of {size:.1f} px, in an image of {shape[0]} × {shape[1]} px",
             expected="at least one site farther inside",
             remedy="Set a smaller `patches: size` in the recipe, or take a larger image",
         )
     patch = cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
-    offset, scale = per_site(image["image"], frame[chosen], patch, asked.normalise)
+    offset, scale = per_site(image, frame[chosen], patch, asked.normalise)
     normalise(patch, offset, scale)
     axis = (np.arange(pixels) + 0.5) * pitch - size / 2
     signal = image["image"].attrs.get("units", "1")

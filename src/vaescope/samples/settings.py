@@ -20,7 +20,7 @@ class Patches(Settings):
         unit="px",
         help="side of a patch in the image; by default 3.2 spacings of the sites, down to 1.6 in an"
         " image so small that most sites would be lost, or the side of a window. Sites whose patch"
-        " would leave the image are `near_edge` and get none",
+        " would leave the image, or what was measured of it, are `near_edge` and get none",
     )
     pixels: int | None = setting(
         None,

@@ -35,7 +35,8 @@ def every_atom(
 
     Parameters
     ----------
-    image : Dataset with `image` (time, channel, y, x), as in an image store.
+    image : Dataset with `image` (time, channel, y, x), as in an image store; where it has
+        `measured` (time, y, x), sites lie on measured pixels, and fits use these alone.
     threads : tiles worked on at once; the result does not depend on it.
     detector : for the method `model`.
 
@@ -51,7 +52,10 @@ def every_atom(
     """
     channel = channel_number(image, settings.channel)
     frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
-    found = find_atoms(frames, settings, threads, detector)
+    measured = None
+    if "measured" in image:
+        measured = [image["measured"][t].data for t in range(image.sizes["time"])]
+    found = find_atoms(frames, settings, threads, detector, measured)
     attrs: dict[str, Any] = {
         "spacing": found.spacing,
         "width": found.typical_width,

@@ -18,9 +18,15 @@ _FLOOR = np.finfo(float).tiny
 
 
 class PixelWindows:
-    """The pixels around every start: data, coordinates and which of them lie on the image."""
+    """The pixels around every start: data, coordinates and which of them were measured."""
 
-    def __init__(self, image: np.ndarray, start: np.ndarray, radius: float) -> None:
+    def __init__(
+        self,
+        image: np.ndarray,
+        start: np.ndarray,
+        radius: float,
+        measured: np.ndarray | None = None,
+    ) -> None:
         height, width = image.shape
         reach = int(np.ceil(radius))
         offset = np.arange(-reach, reach + 1)
@@ -32,15 +38,17 @@ class PixelWindows:
         self.x = centre[:, 1, None] + dx[disc][None, :]
         self.inside = (self.y >= 0) & (self.y < height) & (self.x >= 0) & (self.x < width)
         self.flat = np.clip(self.y, 0, height - 1) * width + np.clip(self.x, 0, width - 1)
+        if measured is not None:
+            self.inside &= measured.ravel()[self.flat]
         self.data = self.raw = image.ravel()[self.flat]
         self.start = start
         # No pixel is more certain than one at the dark end of the image.
-        self.low = float(np.percentile(self.data[self.inside], 2)) if len(start) else 0.0
+        self.low = float(np.percentile(self.data[self.inside], 2)) if self.inside.any() else 0.0
 
     def first_guess(self, width: float) -> np.ndarray:
         """Start of (y, x, amplitude, width, background), (site, 5)."""
         low, high = np.percentile(self.data, [15, 95], axis=1)
-        cut = ~self.inside.all(axis=1)  # by the edge of the image
+        cut = ~self.inside.all(axis=1)  # by the edge of the image or of what was measured
         if cut.any():
             seen = np.where(self.inside[cut], self.data[cut], np.nan)
             low[cut], high[cut] = np.nanpercentile(seen, [15, 95], axis=1)

@@ -29,7 +29,13 @@ class Fit:
         return Fit(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
-def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -> Fit:
+def refine(
+    image: np.ndarray,
+    start: np.ndarray,
+    width: float,
+    spacing: float,
+    measured: np.ndarray | None = None,
+) -> Fit:
     """Fit a round 2-D Gaussian on a constant background to every site, neighbours accounted for.
 
     Every round subtracts the Gaussians of all other sites from a site's window and takes one
@@ -43,6 +49,7 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     start : (site, 2) float, first guess of (y, x) in pixels.
     width : first guess of the standard deviation of a site in pixels.
     spacing : distance of nearest sites in pixels.
+    measured : (height, width) bool, the pixels that count; None: all.
 
     Returns
     -------
@@ -54,7 +61,9 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     if count == 0:
         none = np.zeros(0)
         return Fit(np.zeros((0, 2)), np.zeros((0, 2)), none, none, none, none)
-    windows = PixelWindows(image, start, radius=float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1)))
+    radius = float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1))
+    windows = PixelWindows(image, start, radius, measured)
+    nearest = None if measured is None else _nearest(measured)
     theta = windows.first_guess(width)
     # (y, x) stay near the start and the width within reason; a runaway is a failed fit.
     stray = 0.5 * spacing
@@ -65,7 +74,8 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     for round_ in range(_ROUNDS):
         model = render(image.shape, theta, 4.0)
         if round_ in (3, 6, 9):
-            windows.tilt(image - model, theta, spacing)
+            rest = image - model
+            windows.tilt(rest if nearest is None else rest[nearest], theta, spacing)
             variance = windows.noise(theta, model)
             typical = float(np.median(theta[:, 3]))
         theta, damping = windows.step(theta, model, variance, typical, damping)
@@ -82,3 +92,13 @@ def refine(image: np.ndarray, start: np.ndarray, width: float, spacing: float) -
     error[failed] = np.nan
     quality[failed] = np.nan
     return Fit(theta[:, :2], error, theta[:, 2], theta[:, 3], theta[:, 4], quality)
+
+
+def _nearest(measured: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """For every pixel (height, width) the row and column of the measured one next to it."""
+    from scipy.ndimage import distance_transform_edt
+
+    if measured.all() or not measured.any():
+        return None
+    rows, columns = distance_transform_edt(~measured, return_distances=False, return_indices=True)
+    return rows, columns

@@ -59,14 +59,26 @@ class _Unrefined:
     score: np.ndarray
     more: dict[str, np.ndarray] = field(default_factory=dict)
 
+    def on(self, measured: np.ndarray) -> _Unrefined:
+        """Select the sites on measured pixels, a mask (height, width)."""
+        last = np.array(measured.shape) - 1
+        row, column = np.clip(np.rint(self.position).astype(int), 0, last).T
+        keep = measured[row, column]
+        more = {name: values[keep] for name, values in self.more.items()}
+        return _Unrefined(self.position[keep], self.score[keep], more)
+
 
 def find_atoms(
     frames: list[da.Array],
     settings: Atoms,
     threads: int,
     detector: Detector | None = None,
+    measured: list[da.Array] | None = None,
 ) -> Detection:
-    """Find atoms in every frame, (height, width) each; settings and detector as in `sites.find`."""
+    """Find atoms in every frame, (height, width) each; settings and detector as in `sites.find`.
+
+    ``measured`` : bool of the same shape, the pixels in which sites may lie and which fits use.
+    """
     sign = 1.0 if settings.polarity == "bright" else -1.0
     frames = [sign * da.asarray(frame) for frame in frames]
     lengths, usual, spread = _scale(frames, settings, detector, threads)
@@ -76,10 +88,15 @@ def find_atoms(
     def seen(lengths: Scale) -> list[_Unrefined]:
         if detector is None:
             found = (_filtered(frame, lengths, settings, threads) for frame in frames)
-            return list(track("looking for sites in frames", found, len(frames)))
+            return on_measured(list(track("looking for sites in frames", found, len(frames))))
         wanted = settings.threshold
         found = (_learned(detector, frame, lengths, spread, wanted, threads) for frame in frames)
-        return list(track("asking the detector about frames", found, len(frames)))
+        return on_measured(list(track("asking the detector about frames", found, len(frames))))
+
+    def on_measured(chosen: list[_Unrefined]) -> list[_Unrefined]:
+        if measured is None:
+            return chosen
+        return [seen.on(np.asarray(known)) for seen, known in zip(chosen, measured, strict=True)]
 
     chosen = seen(lengths)
     if settings.spacing is None and lengths.periodic and any(len(s.position) for s in chosen):
@@ -94,7 +111,8 @@ def find_atoms(
     inner = max(threads, 1) if len(frames) == 1 else 1
 
     def fitted(number: int) -> Detection:
-        where = (number, frames[number], chosen[number])
+        known = None if measured is None else measured[number]
+        where = (number, frames[number], known, chosen[number])
         return _fitted(*where, lengths, settings.refine, sign, inner)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
@@ -214,6 +232,7 @@ def _scale(
 def _fitted(
     number: int,
     frame: da.Array,
+    known: da.Array | None,
     seen: _Unrefined,
     lengths: Scale,
     wanted: bool,
@@ -230,9 +249,9 @@ def _fitted(
             tile
             for top in range(0, frame.shape[0], _REFINE_TILE)
             for left in range(0, frame.shape[1], _REFINE_TILE)
-            if (tile := _tile(frame, np.array([top, left]), start, lengths)) is not None
+            if (tile := _tile(frame, known, np.array([top, left]), start, lengths)) is not None
         ]
-        jobs = [(block, near, origin, lengths) for _, _, block, near, origin in tiles]
+        jobs = [(*blocks, near, origin, lengths) for _, _, blocks, near, origin in tiles]
         fits = results("fitting sites in tiles", _fit, jobs, threads)
         for (own, among, *_), fit in zip(tiles, fits, strict=True):
             fit = fit.where(among)
@@ -263,15 +282,19 @@ def _fitted(
 
 
 def _tile(
-    frame: da.Array, corner: np.ndarray, start: np.ndarray, lengths: Scale
-) -> tuple[np.ndarray, np.ndarray, da.Array, np.ndarray, np.ndarray] | None:
+    frame: da.Array,
+    known: da.Array | None,
+    corner: np.ndarray,
+    start: np.ndarray,
+    lengths: Scale,
+) -> tuple[np.ndarray, np.ndarray, tuple[da.Array, da.Array | None], np.ndarray, np.ndarray] | None:
     """Cut the windows in which the sites of a tile are fitted; None if there are none.
 
     Returns
     -------
     own : (site,) mask of the sites in the tile. among : (near,) mask of these among the sites that
-    are fitted along. block : (height, width) of the frame. near : (near, 2) their positions in the
-    frame. origin : (2,) px, where the block begins.
+    are fitted along. blocks : (height, width) of the frame, and of what was measured. near :
+    (near, 2) their positions in the frame. origin : (2,) px, where the block begins.
     """
     own = _inside(start, corner, 0.0)
     if not own.any():
@@ -281,14 +304,22 @@ def _tile(
     near = _inside(start, corner, margin)
     origin = np.maximum(corner - pad, 0)
     stop = corner + _REFINE_TILE + pad
-    block = frame[origin[0] : stop[0], origin[1] : stop[1]]
-    return own, own[near], block, start[near], origin
+    part = (slice(origin[0], stop[0]), slice(origin[1], stop[1]))
+    blocks = (frame[part], None if known is None else known[part])
+    return own, own[near], blocks, start[near], origin
 
 
-def _fit(block: np.ndarray, near: np.ndarray, origin: np.ndarray, lengths: Scale) -> Fit:
+def _fit(
+    block: np.ndarray,
+    known: np.ndarray | None,
+    near: np.ndarray,
+    origin: np.ndarray,
+    lengths: Scale,
+) -> Fit:
     """Fits of the sites in and about a tile, in coordinates of the frame."""
     block = scale.without_outliers(np.asarray(block, float), lengths.outlier)
-    fit = refine(block, near - origin, lengths.width, lengths.spacing)
+    measured = None if known is None else np.asarray(known)
+    fit = refine(block, near - origin, lengths.width, lengths.spacing, measured)
     fit.position += origin
     return fit
 

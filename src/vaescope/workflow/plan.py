@@ -161,7 +161,11 @@ class Plan:
 
     def ingest_settings(self, dataset: str) -> dict[str, Any]:
         """Settings of ``ingest`` without the places of files: their fingerprints stand for them."""
-        ingest = self.recipe(dataset).ingest.as_dict()
+        recipe = self.recipe(dataset)
+        ingest = recipe.ingest.as_dict()
+        if ingest["unmeasured"] == "auto":
+            placed = KINDS[recipe.sites.method].traits.placed
+            ingest["unmeasured"] = "constant" if placed else "nan"
         names = {key: Path(file).name for key, file in self.preprocessing_files(dataset).items()}
         return merge(ingest, {"preprocess": names})
 
