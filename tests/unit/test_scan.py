@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope.judge import scan
+from vaescope.judge import along_scan, profiles, scan
 from vaescope.quantities import CRITICISM, attributes
 from vaescope.strain.maps import map_strain
 
@@ -23,6 +23,20 @@ def crystal(angle: float = 0.1, seed: int = 0, noise: float = 0.05) -> np.ndarra
     points = (index * STEP) @ turn.T + SIDE / 2
     points = points[((points > 3) & (points < SIDE - 4)).all(1)]
     return points + np.random.default_rng(seed).normal(0, noise, points.shape)
+
+
+def said_of(found: dict[str, scan.Shares]):
+    """The one finding about maps of one method, or None."""
+    said = along_scan.of_scan({"neighbours": found})
+    assert len(said) < 2
+    return said[0] if said else None
+
+
+def grid(columns: int = 20, rows: int = 24, jitter: float = 0.02, seed: int = 0):
+    """Points (site, 2) of a square lattice along the scan, and the number of each one's column."""
+    at = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), -1).reshape(-1, 2)
+    noise = np.random.default_rng(seed).normal(0, jitter, at.shape)
+    return (at + noise) * STEP, at[:, 0]
 
 
 def mapped(points: np.ndarray) -> dict[str, scan.Shares]:
@@ -51,7 +65,7 @@ def test_a_perfect_crystal_has_no_part_that_follows_the_scan(seed, angle):
     """Along the lattice's own rows too, where neighbours share the noise of their sites."""
     found = mapped(crystal(angle, seed))
     assert all(abs(each.row) < 0.2 and abs(each.column) < 0.2 for each in found.values())
-    assert scan.in_words(found) == []
+    assert said_of(found) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -62,9 +76,9 @@ def test_shifted_scan_lines_slant_rows_alone_and_are_called_noise(seed):
     found = mapped(points)
     assert found["x along y"].row > 0.7 and found["x along y"].abrupt("row")
     assert abs(found["y along x"].row) < 0.2 and abs(found["y along x"].column) < 0.2
-    said = scan.in_words(found)
-    assert "noise of the scan" in said[0] and "x along y" in said[0]
-    assert "turned by 90°" in said[-1]
+    said = said_of(found)
+    assert "Image rows are shifted" in said.says and "x along y" in said.says
+    assert said.severity == "care" and "turned by 90°" in said.remedy
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -73,7 +87,8 @@ def test_a_start_of_lines_after_the_flyback_is_told_as_such(seed):
     points[:, 0] += 3.0 * np.exp(-points[:, 0] / 25.0)
     found = mapped(points)
     assert found["strain xx"].column > 0.7 and found["strain xx"].start > 0.5
-    assert any("flyback" in words and "strain xx" in words for words in scan.in_words(found))
+    said = said_of(found)
+    assert "flyback" in said.says and "strain xx" in said.says and said.severity == "care"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -82,8 +97,8 @@ def test_a_true_gradient_is_slow_and_may_be_the_specimens(seed):
     points[:, 0] += 0.03 * (points[:, 0] - SIDE / 2) ** 2 / SIDE
     found = mapped(points)
     assert found["strain xx"].column > 0.7 and not found["strain xx"].abrupt("column")
-    said = scan.in_words(found)
-    assert len(said) == 2 and "or by the specimen" in said[0] and "strain xx" in said[0]
+    said = said_of(found)
+    assert said.severity == "note" and "or the specimen" in said.means and "strain xx" in said.says
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -93,7 +108,7 @@ def test_a_gradient_across_the_image_is_not_the_scans(seed):
     points += (0.03 * across**2 / SIDE)[:, None] * np.array([1.0, 1.0]) / np.sqrt(2)
     found = mapped(points)
     assert found["strain xx"].elsewhere > 0.2
-    assert scan.in_words(found) == []
+    assert said_of(found) is None
 
 
 def test_noise_of_the_scan_is_found_beside_another_grain():
@@ -138,7 +153,7 @@ def test_angles_and_classes_count_by_their_parts_and_sites_of_other_frames_do_no
     assert abs(found["latent 1"].row) < 0.1 and abs(found["latent 2"].column) < 0.1
     stored = json.loads(json.dumps(scan.as_attribute(found)))
     again = scan.from_attribute(stored)
-    assert scan.in_words(again) == scan.in_words(found)
+    assert said_of(again) == said_of(found)
 
 
 @pytest.mark.parametrize("values", [np.ones(400), np.full(400, np.nan)])
@@ -174,3 +189,59 @@ def test_a_quantity_that_nobody_has_listed_is_tested_by_itself():
     found = scan.of_latents(latents)
     assert set(found) == {"shear", "scale", "bending"}
     assert found["shear"].row > 0.8 and found["bending"].row > 0.8 and found["scale"].row < 0.2
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("steps", [2, 3])
+def test_what_keeps_step_with_the_columns_of_atoms_is_not_headed_a_ripple(seed, steps):
+    """Neighbouring columns of a zigzag are displaced up and down: every second one is alike."""
+    points, column = grid(seed=seed)
+    noise = np.random.default_rng(seed).normal(0, 0.2, len(points))
+    found = scan.shares(points, (column % steps == 0) + noise, STEP)
+    said = said_of({"y offset": found})
+    assert found.column_period == steps and found.row_period == 0
+    assert said.severity == "note" and "speaks for the crystal" in said.means
+    assert "column to column" in said.says and "90°" in said.remedy
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("wave", [1.87, 2.3, 2.7, 4.4, 5.3])
+def test_a_ripple_that_slips_against_the_columns_of_atoms_is_one(seed, wave):
+    points, _ = grid(seed=seed)
+    noise = np.random.default_rng(seed).normal(0, 0.2, len(points))
+    course = np.sin(2 * np.pi * points[:, 0] / STEP / wave + seed)
+    found = scan.shares(points, course + noise, STEP)
+    said = said_of({"y offset": found})
+    assert found.column_period == 0 and found.column_step == 0
+    assert said.severity == "care" and "ripple along the scan lines" in said.says
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("cuts", [(6,), (10,), (7, 10)])
+def test_a_boundary_along_the_columns_is_a_step_and_no_ripple(seed, cuts):
+    points, column = grid(seed=seed)
+    noise = np.random.default_rng(seed).normal(0, 0.3, len(points))
+    found = scan.shares(points, np.searchsorted(cuts, column, "right") % 2 + noise, STEP)
+    said = said_of({"angle": found})
+    assert found.column_step == 1 and found.column_period == 0
+    assert said.severity == "note" and "step along a column" in said.says
+    assert "a ripple it is not" in said.means
+
+
+def test_a_slope_and_noise_are_neither_steps_nor_periodic():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        noise = rng.normal(size=(int(rng.integers(8, 40)), 2))
+        assert profiles.period(noise) == 0 or len(noise) < 12
+        slope = np.linspace(0, 1, len(noise))[:, None] + 0.05 * noise
+        assert profiles.period(slope) == 0 and not profiles.stepped(slope)
+
+
+def test_all_maps_of_all_methods_make_one_finding_that_names_each_once():
+    one, other = (scan.Shares(v, 0.0, 0.0, 0.0, 0.05, 0.0) for v in (0.7, 0.9))
+    zigzag = scan.Shares(0.0, 0.0, 0.97, 0.9, 0.05, 0.0, column_period=2)
+    maps = {"strain yy": one, "y offset": zigzag}
+    (said,) = along_scan.of_scan({"strain: GPA": maps, "rvae": maps | {"strain yy": other}})
+    assert "strain yy (70–90 %)" in said.says and "y offset (97 %)" in said.says
+    assert said.says.count("strain yy") == 1 and said.says.count("y offset") == 1
+    assert said.severity == "care" and "detrend_lines" not in said.remedy

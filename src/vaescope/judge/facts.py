@@ -74,7 +74,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     if strain is not None:
         by_method = scan.of_strain(strain)
         shares |= {f"strain: {method}": each for method, each in by_method.items()}
-        found += findings.of_strain(strain, by_method)
+        found += findings.of_strain(strain)
         for method, values in of_strain(strain).items():
             scores += _scores(f"strain: {method}", values)
     of_models = {}
@@ -84,8 +84,8 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         found += findings.of_latents(name, latents, own)
         found += findings.of_history(name, history)
         scores += _scores(name, of_model(latents, history, trained, own))
-    found += findings.of_maps(of_models)
     shares |= of_models
+    found += findings.of_scan(shares)
     return Judgement(
         dataset=results.dataset,
         code_version=store.code_version(),

@@ -4,8 +4,9 @@ Everything here is read from what the stages have left behind (tables of sites, 
 of training, shares of the scan), so that old results are judged as new ones are.
 """
 
-from vaescope.judge.of_data import of_scan, of_sites, of_strain
-from vaescope.judge.of_models import of_history, of_latents, of_maps, of_model
+from vaescope.judge.along_scan import of_scan
+from vaescope.judge.of_data import of_sites, of_strain
+from vaescope.judge.of_models import of_history, of_latents, of_model
 from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
 
 __all__ = [
@@ -14,7 +15,6 @@ __all__ = [
     "Severity",
     "of_history",
     "of_latents",
-    "of_maps",
     "of_model",
     "of_scan",
     "of_sites",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.judge import scan
 from vaescope.results.facts import Finding, Severity
 from vaescope.traits import traits_of
 
@@ -119,11 +118,8 @@ def of_sites(
     return said
 
 
-def of_strain(strain: xr.Dataset, shares: Mapping[str, Mapping[str, scan.Shares]]) -> list[Finding]:
-    """Judge strain and rotation of the lattice (``strain.zarr``).
-
-    shares : of the variance along rows and columns of the image, by method and map.
-    """
+def of_strain(strain: xr.Dataset) -> list[Finding]:
+    """Judge strain and rotation of the lattice (``strain.zarr``)."""
     said = []
     widened = float(np.max(np.atleast_1d(strain.attrs.get("position_errors_widened", 1.0))))
     if widened > 1.5:
@@ -139,22 +135,4 @@ def of_strain(strain: xr.Dataset, shares: Mapping[str, Mapping[str, scan.Shares]
                 "Trust the errors of the strain, which have grown, not those of positions.",
             )
         )
-    return said + of_scan("strain", scan.together(shares))
-
-
-def of_scan(about: str, changes: list[scan.Change]) -> list[Finding]:
-    """Findings about maps that follow rows or columns of the image."""
-    return [
-        Finding(
-            "scan artefact" if change.abrupt else "slow change along the scan",
-            "care" if change.abrupt else "note",
-            about,
-            change.says,
-            "The scan may have made these maps, not the specimen. " + scan.ALIKE
-            if change.abrupt
-            else "Drift of the scan, or the specimen itself. " + scan.ALIKE,
-            "Compare with an image whose scan was turned by 90°; `ingest: preprocess:"
-            " detrend_lines` takes out shifts of brightness, not of places.",
-        )
-        for change in changes
-    ]
+    return said

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.judge import scan
-from vaescope.judge.of_data import of_scan
 from vaescope.results.facts import Finding, Severity
 
 if TYPE_CHECKING:
@@ -87,15 +85,6 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
     return said
 
 
-def of_maps(models: Mapping[str, Mapping[str, scan.Shares]]) -> list[Finding]:
-    """Judge what the scan may have made of the maps of all models together.
-
-    models : shares of the variance along rows and columns of the image, by model and map.
-    """
-    about = next(iter(models)) if len(models) == 1 else "all models"
-    return of_scan(about, scan.together(models))
-
-
 def of_model(
     name: str,
     *,
@@ -158,7 +147,7 @@ def of_model(
             f" were removed as unstable; {len(class_count)} are left.",
             "More classes were requested than the members agree on; their sites were reassigned to"
             " the classes that other members give them.",
-            f"Nothing, or `models: {name}: classes: {len(class_count)}`.",
+            "Nothing.",
         )
     if class_count is not None:
         empty = np.flatnonzero(class_count < max(0.005 * class_count.sum(), 1))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import circular, quantities
+from vaescope.judge.profiles import period, profile, rough, stepped
 from vaescope.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -45,13 +46,6 @@ _TIMES = 2.0
 _LITTLE = 0.35
 
 ROW, COLUMN = "row", "column"
-_WAYS = (  # axis, whether abrupt, in words
-    (ROW, True, "the scan line alone, within three spacings, as noise of the scan would"),
-    (ROW, False, "the scan line alone, slowly, by drift of the scan or by the specimen"),
-    (COLUMN, True, "the place along the lines alone, within three spacings, as a ripple would"),
-    (COLUMN, False, "the place along the lines alone, slowly, by a lag or by the specimen"),
-)
-_FLYBACK = "; most of it where lines begin, as after the flyback"
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,10 @@ class Shares:
     """Shares of the variance of a map: of what depends on the ``row`` of the image (the scan line)
     alone, on its ``column`` alone, and of that the parts that vary slowly, over more than three
     spacings. ``elsewhere``: the greatest share of a function of any other direction; ``start``: of
-    the variance, the part that goes when the first seventh of each line is left out."""
+    the variance, the part that goes when the first seventh of each line is left out.
+    ``row_period``, ``column_period``: after how many rows or columns of sites the map repeats, 0
+    where it does not; ``row_step``, ``column_step``: 1 where it has few levels with steps between
+    them, as domains with boundaries along the rows or columns have, and 0 elsewhere."""
 
     row: float
     row_slow: float
@@ -67,6 +64,10 @@ class Shares:
     column_slow: float
     elsewhere: float
     start: float
+    row_period: float = 0.0
+    column_period: float = 0.0
+    row_step: float = 0.0
+    column_step: float = 0.0
 
     def notable(self, axis: str) -> bool:
         """Whether a share clearly exceeds that of other directions of the image."""
@@ -130,7 +131,12 @@ def shares(
     x = position[known, 0]
     later_on = x > x.min() + _START * np.ptp(x)
     rest = float(drawn_in[known][later_on].var(0).sum()) if later_on.any() else variance
-    numbers = (whole[0], slow[0], whole[1], slow[1], max(other, 0.0), max(1 - rest / variance, 0.0))
+    first = known & (frame == frame[known][0])
+    lines = [profile(position[first, axis] / spacing, drawn_in[first]) for axis in (1, 0)]
+    # A ripple with a period of three spacings is alike after three, and not slow for all that.
+    slow[:2] = [0.0 if rough(each) else value for each, value in zip(lines, slow, strict=False)]
+    numbers = [whole[0], slow[0], whole[1], slow[1], max(other, 0.0), max(1 - rest / variance, 0.0)]
+    numbers += [period(each) for each in lines] + [float(stepped(each)) for each in lines]
     return Shares(*(float(v) for v in numbers))
 
 
@@ -200,97 +206,6 @@ def as_attribute(found: Mapping[str, Shares]) -> dict[str, dict[str, float]]:
 def from_attribute(stored: Mapping[str, Mapping[str, float]]) -> dict[str, Shares]:
     """Read the shares that ``as_attribute`` wrote."""
     return {name: Shares(**each) for name, each in stored.items()}
-
-
-@dataclass(frozen=True)
-class Change:
-    """A pattern along the scan that some maps share.
-
-    ``shares`` : least and greatest share of the variance, by map; ``by`` : methods that agree.
-    """
-
-    axis: str
-    abrupt: bool  # within three spacings
-    flyback: bool  # most of it where lines begin
-    shares: dict[str, tuple[float, float]]
-    by: tuple[str, ...] = ()
-
-    @property
-    def says(self) -> str:
-        """Describe the pattern in a sentence."""
-        words = next(text for axis, abrupt, text in _WAYS if (axis, abrupt) == self.way)
-        listed = ", ".join(
-            f"{name} ({_range(*share)} % of the variance)" for name, share in self.shares.items()
-        )
-        end = _FLYBACK if self.flyback else ""
-        by = f" (by {', '.join(self.by)})" if self.by else ""
-        return f"Changes with {words}: {listed}{end}{by}."
-
-    @property
-    def way(self) -> tuple[str, bool]:
-        return self.axis, self.abrupt
-
-
-ALIKE = (
-    "Layers, or rows of a crystal that differ by turns, along just that axis look the same"
-    " as a distorted scan; an image with the scan turned by 90° distinguishes them."
-)
-
-
-def _range(low: float, high: float) -> str:
-    low, high = (min(100 * share, 100) for share in (low, high))
-    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f}–{high:.0f}"
-
-
-def changes(found: Mapping[str, Shares]) -> list[Change]:
-    """Find the maps that follow rows or columns; empty where these explain little.
-
-    What changes slowly may as well be the specimen's, and so may what changes abruptly where thin
-    layers lie along the lines (``ALIKE``).
-    """
-    said = []
-    for axis, abrupt, _ in _WAYS:
-        chosen = {
-            name: each
-            for name, each in found.items()
-            if each.notable(axis) and each.abrupt(axis) == abrupt
-        }
-        starts = {name for name, each in chosen.items() if axis == COLUMN and each.start > 0.5}
-        for flyback in (True, False):
-            shares = {
-                name: (getattr(each, axis),) * 2
-                for name, each in chosen.items()
-                if (name in starts) == flyback
-            }
-            if shares:
-                said.append(Change(axis, abrupt, flyback, shares))
-    return said
-
-
-def together(by_method: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
-    """Merge the patterns that several methods find in the same maps."""
-    joined: dict[tuple[str, bool, bool], dict[str, list[float]]] = {}
-    seen: dict[tuple[str, bool, bool], list[str]] = {}
-    for method, found in by_method.items():
-        for change in changes(found):
-            key = (*change.way, change.flyback)
-            seen.setdefault(key, []).append(method)
-            for name, share in change.shares.items():
-                joined.setdefault(key, {}).setdefault(name, []).append(share[0])
-    return [
-        Change(
-            *key,
-            {name: (min(shares), max(shares)) for name, shares in maps.items()},
-            tuple(seen[key]) if len(by_method) > 1 else (),
-        )
-        for key, maps in joined.items()
-    ]
-
-
-def in_words(found: Mapping[str, Shares]) -> list[str]:
-    """Describe the patterns in sentences; the last one says what else looks alike."""
-    said = [change.says for change in changes(found)]
-    return [*said, ALIKE] if said else []
 
 
 def _all(

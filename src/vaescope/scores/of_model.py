@@ -22,7 +22,9 @@ MEASURES = (
     Measure(
         "explained_fraction", "sites explained", "share", "more", card=11, sort="sites explained"
     ),
-    Measure("predictive_p_below_0.05", "sites with predictive p < 0.05", "share", "less"),
+    Measure(
+        "predictive_p_below_0.05", "sites with predictive p < 0.05", "share", "less", "details"
+    ),
     Measure("content_agreement", "agreement of the members", "", "more"),
     Measure("noise_inflation", "errors widened for correlated noise"),
     Measure("mean_elbo", "mean ELBO", "nats", "more", "details"),
