@@ -76,6 +76,9 @@ def check(missing: np.ndarray, size: int, *, path: object) -> None:
 
 def constant_areas(frame: np.ndarray) -> np.ndarray:
     """Find lines and areas of one value that cannot be data in a frame (y, x): bool (y, x)."""
+    # SciPy filters neither half precision nor foreign byte order.
+    half = frame.dtype.kind == "f" and frame.dtype.itemsize == 2
+    frame = frame.astype(np.float32 if half else frame.dtype.newbyteorder("="), copy=False)
     found = np.zeros(frame.shape, bool)
     if frame.size == 0 or not np.isfinite(frame).any():
         return found

@@ -92,7 +92,7 @@ def flat_field(
     path = Path(file).expanduser()
     if not path.is_absolute() and not path.exists() and folder is not None:
         path = folder / path
-    flat = load([path])["image"].data
+    flat = load([path], {"unmeasured": "nan"})["image"].data
     if flat.shape[2:] != data.shape[2:] or flat.shape[1] not in (1, data.shape[1]):
         raise UserError(
             "the flat field does not have the shape of the image",
