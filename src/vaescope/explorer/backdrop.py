@@ -12,13 +12,16 @@ import numpy as np
 from vaescope.explorer.pictures import Small, evenly
 from vaescope.explorer.sites import scale
 from vaescope.figures.scene import Scene
+from vaescope.figures.unmeasured import striped
 from vaescope.quantities import robust_limits
+from vaescope.results.coverage import coarse
 from vaescope.text import plain
 
 MOST_SIDE = 1024  # pixels of a shown frame
 ALL_FRAMES = 24_000_000  # pixels of all frames together: about 6 MB of the page
 LEAST_SIDE = 96  # below it a frame shows nothing; so many frames are then left out instead
 QUALITY = 85  # of the shown picture, a backdrop; the stores keep the numbers
+STRIPES = 64  # across an image of which a part was not measured
 SHEET = 1024  # pictures of a stack on its sheet
 SHEET_TILE = 32  # pixels of one of them
 
@@ -44,6 +47,7 @@ class Backdrop:
     notes: list[str] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)  # of every frame
     sheet: bool = False
+    gaps: bool = False  # whether pictures are hatched where nothing was measured
 
     def facts(self) -> dict[str, Any]:
         """Metadata for the browser, without pictures and positions."""
@@ -65,11 +69,12 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         notes.append(f"to keep this page small, {said}")
     assert scene.pixels is not None
     low, high = _limits(scene)
-    pictures = []
+    pictures, gaps = [], False
     for frame in shown:
         plane = scene.pixels.isel(time=int(frame), channel=0).transpose("y", "x").values
-        grey = np.clip((_coarse(plane, step) - low) / (high - low), 0, 1)
-        pictures.append(address((np.nan_to_num(grey) * 255).round().astype(np.uint8)))
+        grey = np.clip((coarse(plane, step) - low) / (high - low), 0, 1)
+        pictures.append(address(_with_hatch(grey)))
+        gaps |= bool(np.isnan(grey).any())
     picture_of = np.full(scene.frames, -1)
     picture_of[shown] = np.arange(len(shown))
     if scene.channel:
@@ -86,6 +91,7 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         (scene.sites["y"].values.astype(float) + 0.5) * factor,
         notes,
         [scene.when(frame) for frame in range(scene.frames)],
+        gaps=gaps,
     )
 
 
@@ -106,11 +112,15 @@ def shown_step(frames: int, height: int, width: int) -> int:
     return step
 
 
-def _coarse(plane: np.ndarray, step: int) -> np.ndarray:
-    high, wide = max(plane.shape[0] // step, 1), max(plane.shape[1] // step, 1)
-    cut = plane[: high * step, : wide * step].astype(np.float32)
-    tall, broad = min(step, cut.shape[0]), min(step, cut.shape[1])
-    return cut.reshape(high, tall, wide, broad).mean(axis=(1, 3))
+def _with_hatch(grey: np.ndarray) -> np.ndarray:
+    """A picture (height, width) from 0 to 1 as bytes; with NaN in it, in colour (height, width, 3),
+    with these places hatched."""
+    gaps = np.isnan(grey)
+    picture = (np.nan_to_num(grey) * 255).round().astype(np.uint8)
+    if not gaps.any():
+        return picture
+    pitch = max(grey.shape) / STRIPES
+    return np.where(gaps[..., None], striped(grey.shape, pitch), picture[..., None])
 
 
 def _limits(scene: Scene) -> tuple[float, float]:
