@@ -1,4 +1,4 @@
-"""Channels, inverted values, unknown and reciprocal scales: as the programs that wrote them mean it."""
+"""Channels, inverted values, unknown and reciprocal scales are read as their programs mean them."""
 
 import numpy as np
 import pytest
