@@ -48,10 +48,11 @@ class Backdrop:
     titles: list[str] = field(default_factory=list)  # of every frame
     sheet: bool = False
     gaps: bool = False  # whether pictures are hatched where nothing was measured
+    bright: bool = False  # whether most of the picture is nearer to white than to black
 
     def facts(self) -> dict[str, Any]:
         """Metadata for the browser, without pictures and positions."""
-        fields = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet")
+        fields = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet", "bright")
         return {name: getattr(self, name) for name in fields}
 
 
@@ -69,12 +70,15 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         notes.append(f"to keep this page small, {said}")
     assert scene.pixels is not None
     low, high = _limits(scene)
-    pictures, gaps = [], False
+    pictures, levels, gaps = [], [], False
     for frame in shown:
         plane = scene.pixels.isel(time=int(frame), channel=0).transpose("y", "x").values
         grey = np.clip((coarse(plane, step) - low) / (high - low), 0, 1)
+        missing = np.isnan(grey)
+        gaps |= bool(missing.any())
+        if not missing.all():
+            levels.append(float(np.nanmedian(grey)))
         pictures.append(address(_with_hatch(grey)))
-        gaps |= bool(np.isnan(grey).any())
     picture_of = np.full(scene.frames, -1)
     picture_of[shown] = np.arange(len(shown))
     if scene.channel:
@@ -91,6 +95,7 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         (scene.sites["y"].values.astype(float) + 0.5) * factor,
         notes,
         [scene.when(frame) for frame in range(scene.frames)],
+        bright=bool(levels) and float(np.median(levels)) > 0.5,
         gaps=gaps,
     )
 
@@ -119,7 +124,7 @@ def _with_hatch(grey: np.ndarray) -> np.ndarray:
     picture = (np.nan_to_num(grey) * 255).round().astype(np.uint8)
     if not gaps.any():
         return picture
-    pitch = max(grey.shape) / STRIPES
+    pitch = max(max(grey.shape) / STRIPES, 4)
     return np.where(gaps[..., None], striped(grey.shape, pitch), picture[..., None])
 
 
