@@ -379,3 +379,25 @@ def test_values_for_other_sites_than_the_table_has_are_refused():
     figure_data._of_sites(place, "one", np.zeros(3))
     with pytest.raises(ValueError, match="4 values of other for 3 sites"):
         figure_data._of_sites(place, "other", np.zeros(4))
+
+
+def test_marks_in_pale_colours_stand_out_from_a_bright_image():
+    """Half of the sites were invisible where the colours of a map are near white."""
+    from types import SimpleNamespace
+
+    import matplotlib.pyplot as plt
+
+    for cmap in ("twilight", "RdBu", "viridis", "gray"):
+        drawn = plt.figure(figsize=(2, 2), dpi=100, facecolor="white")
+        axes = drawn.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, 100), ylim=(0, 100))
+        axes.axis("off")
+        scene = SimpleNamespace(spacing=20.0, shape=(100, 100))
+        quantity = colours.Coloured("q", np.array([0.0, 0.5, 1.0]), cmap, 0.0, 1.0)
+        place = np.array([[50, 20], [50, 50], [50, 80.0]])
+        panels.points(axes, scene, place, quantity, 2.0)
+        drawn.canvas.draw()
+        grey = np.asarray(drawn.canvas.buffer_rgba())[..., :3].mean(-1)
+        plt.close(drawn)
+        for column in (40, 100, 160):
+            assert grey[85:115, column - 15 : column + 15].min() < 100

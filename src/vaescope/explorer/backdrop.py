@@ -44,10 +44,11 @@ class Backdrop:
     notes: list[str] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)  # of every frame
     sheet: bool = False
+    bright: bool = False  # whether most of the picture is nearer to white than to black
 
     def facts(self) -> dict[str, Any]:
         """Metadata for the browser, without pictures and positions."""
-        fields = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet")
+        fields = ("picture_of", "width", "height", "covers", "unit", "titles", "sheet", "bright")
         return {name: getattr(self, name) for name in fields}
 
 
@@ -65,10 +66,11 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         notes.append(f"to keep this page small, {said}")
     assert scene.pixels is not None
     low, high = _limits(scene)
-    pictures = []
+    pictures, levels = [], []
     for frame in shown:
         plane = scene.pixels.isel(time=int(frame), channel=0).transpose("y", "x").values
         grey = np.clip((_coarse(plane, step) - low) / (high - low), 0, 1)
+        levels.append(float(np.nanmedian(grey)))
         pictures.append(address((np.nan_to_num(grey) * 255).round().astype(np.uint8)))
     picture_of = np.full(scene.frames, -1)
     picture_of[shown] = np.arange(len(shown))
@@ -86,6 +88,7 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         (scene.sites["y"].values.astype(float) + 0.5) * factor,
         notes,
         [scene.when(frame) for frame in range(scene.frames)],
+        bright=bool(levels) and float(np.median(levels)) > 0.5,
     )
 
 

@@ -24,6 +24,7 @@ RASTER_FROM = 3000  # sites from which vector files hold a picture of the marks,
 TITLE = 0.27  # inches above a panel
 BAR = 0.3  # inches below a panel, for the scale bar
 NARROWEST = 1.85  # inches that the title of a panel needs
+_RIM = 0.07  # of the diameter of a mark: the line around it, in points
 COLOUR = 0.72  # inches beside a panel, for the colour bar and its numbers
 
 
@@ -137,12 +138,17 @@ def mark_size(scene: Scene, panel_width: float) -> float:
 
 
 def points(axes: Axes, scene: Scene, positions: np.ndarray, quantity: Coloured, panel_width: float):
-    """Sites as points coloured by a quantity; grey where it is not known."""
+    """Sites as points coloured by a quantity; grey where it is not known.
+
+    A dark rim sets pale colours apart from a bright image.
+    """
     values, known = quantity.values, np.isfinite(quantity.values)
     many = len(values) > RASTER_FROM
     size = mark_size(scene, panel_width)
-    common: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": many}
-    axes.scatter(positions[~known, 1], positions[~known, 0], color=MISSING, **common)
+    rim = min(_RIM * float(np.sqrt(size)), 0.5)
+    common: dict[str, Any] = {"s": size, "linewidths": rim, "rasterized": many}
+    common["edgecolors"] = INK
+    axes.scatter(positions[~known, 1], positions[~known, 0], c=MISSING, **common)
     return axes.scatter(
         positions[known, 1],
         positions[known, 0],
