@@ -143,7 +143,9 @@ def preprocessing(steps: dict[str, Any]) -> str:
     if steps.get("hot_pixels"):
         done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
     if steps.get("turn_frames"):
-        done.append(f"every frame is turned by a random angle of up to {steps['turn_frames']}° either way")
+        done.append(
+            f"every frame is turned by a random angle of up to {steps['turn_frames']}° either way"
+        )
     if steps.get("align_frames"):
         done.append("frames are aligned against drift")
     return ", ".join(done)
