@@ -44,6 +44,8 @@ def measure(score: Score, data: dict[str, Any]) -> tuple[str, str]:
     value = score.value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return score.words, number(value)
+    if score.unit == "count":
+        return score.words, number(value) if value else "none"
     if score.unit == "share":
         return score.words, percent(value) if 0 <= value <= 1 else number(value)
     if score.unit == "strain":
@@ -151,7 +153,9 @@ def preprocessing(steps: dict[str, Any]) -> str:
     if steps.get("hot_pixels"):
         done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
     if steps.get("turn_frames"):
-        done.append(f"every frame is turned by a random angle within ± {steps['turn_frames']}°")
+        done.append(
+            f"every frame is turned by a random angle of up to {steps['turn_frames']}° either way"
+        )
     if steps.get("align_frames"):
         done.append("frames are aligned against drift")
     return ", ".join(done)
