@@ -17,6 +17,7 @@ from vaescope import explorer
 from vaescope.ensemble.planes import STEPS, decode_planes
 from vaescope.explorer import backdrop, column, page, pictures, plots
 from vaescope.explorer.pack import Blocks, script_json, script_source
+from vaescope.figures.scene import load
 from vaescope.figures.settings import Look
 from vaescope.results import Results
 
@@ -113,6 +114,18 @@ def test_pictures_beyond_the_budget_are_an_even_sample(tmp_path, monkeypatch):
     assert not whole.notes
     assert any("at even intervals" in note for note in thinned.notes)
     assert thinned.bytes < whole.bytes
+
+
+@pytest.mark.parametrize("bright", [True, False])
+def test_a_bright_picture_is_known_as_such(tmp_path, monkeypatch, bright):
+    fake_results.make(tmp_path, shape=(90, 120))
+    scene = load(Results(tmp_path / "crystal"), [], Look(), "1")
+    blobs = np.where(np.add.outer(np.arange(90), np.arange(120)) % 10 < 2, 1.0, 0.0)
+    pixels = scene.pixels.copy(
+        data=np.broadcast_to(1 - blobs if bright else blobs, (1, 1, 90, 120))
+    )
+    monkeypatch.setattr(type(scene), "pixels", pixels)
+    assert backdrop.backdrop(scene, None, np.arange(0)).facts()["bright"] is bright
 
 
 def test_pictures_take_no_more_room_than_the_page_has(tmp_path, monkeypatch):

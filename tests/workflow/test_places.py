@@ -115,13 +115,11 @@ def test_the_linter_of_snakemake_is_content(tmp_path: Path):
     assert "Congratulations" in run.must_succeed().output
 
 
-def test_a_hundred_datasets_are_planned_in_seconds(fresh: Lab):
-    import time
-
+def test_a_hundred_datasets_are_planned(fresh: Lab):
+    """How long that takes is measured by ``benchmarks/speed/overhead.py``."""
     fresh.sheet(*(f"d{number} tiny ../data/one.npy" for number in range(100)))
-    began = time.monotonic()
-    fresh.run("--dry-run", "--quiet", "all").must_succeed()
-    assert time.monotonic() - began < 20  # about 3 s on a free machine
+    output = fresh.run("--dry-run", "all").must_succeed().output
+    assert all(f": d{number}: writing the report" in output for number in range(100))
 
 
 def test_planning_imports_nothing_slow():

@@ -44,7 +44,18 @@ def of_sites(
             "Networks trained on so few patches overfit their noise; rare structures are missed.",
             "Take a larger image or more frames, or smaller patches (`patches: size`).",
         )
-    if not stack and not image.attrs.get("calibrated"):
+    if unit := image.attrs.get("reciprocal_unit"):
+        say(
+            "reciprocal space",
+            "note" if stack else "serious",
+            f"The axes of the file are in {unit}: it holds a diffraction pattern or a Fourier"
+            " transform.",
+            "Its spots are not atoms; spacings, strain and classes are those of reciprocal space,"
+            " in pixels.",
+            "Take the image itself (`ingest: array` where the file holds both). A series of"
+            " patterns is analysed as a stack, by `sites: method: frames`.",
+        )
+    elif not stack and not image.attrs.get("calibrated"):
         say(
             "not calibrated",
             "note",

@@ -48,7 +48,8 @@ def load(
     attributes ``pixel_size``, ``pixel_unit``, ``calibrated``, ``calibration`` (where the size comes
     from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
     ``channel_units``, ``source_dtype``; ``resampled_axis`` and ``resampled_factor`` where pixels
-    were not square and were resampled.
+    were not square and were resampled; ``reciprocal_unit`` where the axes of the file are in 1/nm
+    or the like.
 
     Where something is missing, ``measured`` (time, y, x) says what was measured; what was not is
     filled in from its surroundings, so that filters do not ring at its border.
@@ -137,7 +138,10 @@ def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
     """Set the pixel size: from the sample sheet, else the file, else its sidecar."""
     from vaescope.read import formats, sidecar
 
-    raw = replace(raw, calibration="the file" if raw.pixel else "none in the file")
+    given = "the file" if raw.pixel else "none in the file"
+    if raw.reciprocal:
+        given = f"none: the axes are in {raw.reciprocal}"
+    raw = replace(raw, calibration=given)
     beside = None
     if formats.extension_of(path) in formats.SIDECARS:
         beside = sidecar.beside(path)
@@ -187,6 +191,8 @@ def _dataset(raw: Raw) -> xr.Dataset:
         "reader": raw.reader,
         "channel_units": list(raw.units),
     }
+    if raw.reciprocal:
+        attributes["reciprocal_unit"] = raw.reciprocal
     signal = raw.units[0] if len(set(raw.units)) == 1 else ""
     along = {"y": "downwards", "x": "to the right"}
     return xr.Dataset(

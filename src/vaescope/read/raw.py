@@ -30,6 +30,7 @@ class Raw:
     units : unit of the signal per channel, "" where unknown.
     pixel : sides of a pixel in metres, None where the file does not say.
     calibration : where the pixel size comes from, in words; "" for the file itself.
+    reciprocal : unit of the axes where these lie in reciprocal space (1/nm), else "".
     time_step, time_unit : between frames; 1 and "frame" where the file does not say.
     metadata : what the vendor recorded.
     reader : which code read the file.
@@ -42,6 +43,7 @@ class Raw:
     reader: str
     pixel: Pixel | None = None
     calibration: str = ""
+    reciprocal: str = ""
     time_step: float = 1.0
     time_unit: str = "frame"
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +76,7 @@ def unlabelled(array: da.Array, reader: str, *, path: object, name: str = PLAIN)
         )
     if last:
         count = array.shape[-1]
-        names = _COLOURS.get(count, [f"{name} {k}" for k in range(count)])
+        names = named_colours(count, name)
         array = da.moveaxis(array, -1, -3)
         array = array[None] if array.ndim == 3 else array
     elif array.ndim == 4:
@@ -83,6 +85,11 @@ def unlabelled(array: da.Array, reader: str, *, path: object, name: str = PLAIN)
         names = [name]
         array = array[None, None] if array.ndim == 2 else array[:, None]
     return real(Raw(array, names, [""] * len(names), reader))
+
+
+def named_colours(count: int, name: str = PLAIN) -> list[str]:
+    """Name the channels along an axis without names: colours if they are three or four."""
+    return list(_COLOURS.get(count, [f"{name} {k}" for k in range(count)]))
 
 
 def real(raw: Raw) -> Raw:

@@ -70,12 +70,22 @@ def load(module: str, path: Path) -> list[dict[str, Any]]:
             signals = reader.file_reader(str(path), lazy=True, **options)
         for signal in signals:  # of the numbers it does not turn the bytes, only of the header
             signal["data"] = signal["data"].map_blocks(np.ndarray.byteswap)
-        return signals
+        return without_unknown(signals)
     with quiet("rsciio", "tifffile"):
         try:
-            return reader.file_reader(str(path), lazy=True, **options)
+            signals = reader.file_reader(str(path), lazy=True, **options)
         except (NotImplementedError, TypeError, ValueError):  # such as h5py arrays without chunks
-            return reader.file_reader(str(path), lazy=False, **options)
+            signals = reader.file_reader(str(path), lazy=False, **options)
+    return without_unknown(signals) if module == "rsciio.mrc" else signals
+
+
+def without_unknown(signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take the unit off axes without a positive scale: by a negative cell, cameras that write MRC
+    say that the pixel size is unknown."""
+    for axis in (axis for signal in signals for axis in signal["axes"]):
+        if not (axis.get("scale") or 0) > 0:
+            axis.update(scale=1.0, units=None)
+    return signals
 
 
 def refuse_short_dm(path: Path) -> None:

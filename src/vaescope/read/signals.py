@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dask.array as da
@@ -12,20 +12,31 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.read import chosen, titles
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, real, without_fields
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, named_colours, real, without_fields
 
 _SPECTRAL_UNITS = {"ev", "kev", "mev", "v", "mv", "hz", "khz", "mhz", "cm-1", "1/cm", "cm^-1"}
 _SPECTRAL_NAMES = ("energy", "wavelength", "wavenumber", "raman", "bias", "mass", "m/z", "channels")
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "µs": 1e-6}
+LABELS = "labels"  # key of an axis of channels: their names
+_RECIPROCAL = re.compile(
+    r"1/([pnµμu]?m|å|ang|angstrom|a)|([pnµμu]?m|å|ang|angstrom|a)\^?[-−]1|mrad"
+)
 LATER = (
     "This version reads images; spectra come in a later one. Export the image as its own file, or "
     "take this row out of the sample sheet"
+)
+_MANY_AXES = (
+    "Export one plane or one series of images, such as the image of a virtual detector: the file"
+    " has more axes than a series of images with channels"
 )
 
 
 @dataclass
 class Image:
-    """One signal that can be an image: (frame, y, x) or (frame, y, x, colour), lazy."""
+    """One signal that can be an image: (frame, y, x) or (frame, y, x, channel), lazy.
+
+    ``channels`` are the names along the last of four axes; [] where these are colours.
+    """
 
     title: str
     data: da.Array
@@ -33,6 +44,7 @@ class Image:
     x: dict[str, Any]
     frames: dict[str, Any] | None
     metadata: dict[str, Any]
+    channels: list[str] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,11 +99,12 @@ def to_raw(
             file=path,
             found=titles.listing(signals) or "nothing",
             expected=f"a signal with two axes in space, each at least {SMALLEST_SIDE} pixels",
-            remedy=LATER,
+            remedy=_MANY_AXES if any(_axes_beside(signal) > 1 for signal in signals) else LATER,
         )
     if len(images) > 1:
         # Fourier transforms that Velox keeps beside the images they were made from.
         images = [pair for pair in images if pair[1].data.dtype.kind != "c"] or images
+        images = [pair for pair in images if not reciprocal(pair[1].x)] or images
     if len({image.shape for _, image in images}) > 1:
         raise UserError(
             "several images of unlike shapes are in this file",
@@ -117,12 +130,20 @@ def as_image(signal: dict[str, Any], title: str) -> Image | None:
         axes.append({"name": "colour", "size": data.shape[-1], "colour": True})
     elif data.dtype.kind not in "buifc":
         return None
-    keep = [n != 1 or "colour" in axis for n, axis in zip(data.shape, axes, strict=True)]
+    keep = [
+        n != 1 or "colour" in axis or LABELS in axis
+        for n, axis in zip(data.shape, axes, strict=True)
+    ]
     data = data[tuple(slice(None) if stays else 0 for stays in keep)]
     axes = [axis for axis, stays in zip(axes, keep, strict=True) if stays]
     if any(_spectral(axis) for axis in axes):
         return None
-    colour = bool(axes) and ("colour" in axes[-1] or _is_colour(axes[-1], data))
+    for k in [k for k, axis in enumerate(axes) if LABELS in axis][:1]:
+        axes.append(axes.pop(k))
+        data = da.moveaxis(data, k, -1)
+    colour = bool(axes) and (
+        "colour" in axes[-1] or LABELS in axes[-1] or _is_colour(axes[-1], data)
+    )
     plain = axes[:-1] if colour else axes
     space = _space(plain)
     if space is None or min(plain[k]["size"] for k in space) < SMALLEST_SIDE:
@@ -138,11 +159,18 @@ def as_image(signal: dict[str, Any], title: str) -> Image | None:
         y=plain[space[0]],
         x=plain[space[1]],
         frames=plain[rest[0]] if rest else None,
+        channels=list(axes[-1].get(LABELS, [])) if colour else [],
         metadata={
             "metadata": signal.get("metadata", {}),
             "original_metadata": signal.get("original_metadata", {}),
         },
     )
+
+
+def _axes_beside(signal: dict[str, Any]) -> int:
+    """Count the axes of a signal beside two in space and one of channels; 0 with a spectral one."""
+    axes = [axis for axis in signal["axes"] if axis.get("size", 2) != 1 and LABELS not in axis]
+    return 0 if any(_spectral(axis) for axis in axes) else max(len(axes) - 2, 0)
 
 
 def _space(axes: list[dict[str, Any]]) -> tuple[int, int] | None:
@@ -173,11 +201,9 @@ def _joined(images: list[Image], reader: str) -> Raw:
     first = images[0]
     names = [image.title for image in images] if len(images) > 1 else [PLAIN]
     names = chosen.told_apart(names)
-    if first.data.ndim == 4:  # (frame, y, x, colour)
+    if first.data.ndim == 4:  # (frame, y, x, channel)
         data = da.moveaxis(first.data, -1, 1)
-        names = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}.get(
-            data.shape[1], [f"{PLAIN} {k}" for k in range(data.shape[1])]
-        )
+        names = first.channels or named_colours(data.shape[1])
     else:
         kind = np.result_type(*(image.data.dtype for image in images))
         data = da.stack([image.data.astype(kind) for image in images], axis=1)
@@ -191,6 +217,7 @@ def _joined(images: list[Image], reader: str) -> Raw:
         else [_signal_unit(image) for image in images],
         reader=reader,
         pixel=pixel,
+        reciprocal=reciprocal(first.x),
         time_step=step,
         time_unit=unit,
         metadata=first.metadata
@@ -203,6 +230,14 @@ def pixel_of(y: dict[str, Any], x: dict[str, Any]) -> Pixel | None:
     """Compute the pixel from two axes; None unless both have a unit of length and a scale."""
     sides = [length(axis.get("scale"), axis.get("units")) for axis in (y, x)]
     return Pixel(*sides) if None not in sides else None  # type: ignore[arg-type]
+
+
+def reciprocal(axis: dict[str, Any]) -> str:
+    """Find the unit of an axis in reciprocal space (1/nm, nm^-1, mrad), as of a diffraction pattern
+    or a Fourier transform; "" for any other axis."""
+    unit = str(axis.get("units") or "").strip()
+    plain = re.sub(r"[\s{}$]", "", unit).replace("⁻¹", "-1").casefold()
+    return unit if _RECIPROCAL.fullmatch(plain) else ""
 
 
 def _frame_step(axis: dict[str, Any] | None) -> tuple[float, str]:

@@ -1,4 +1,8 @@
-"""TIFF: axes and units by RosettaSciIO, which knows the vendors; pixels by tifffile, in pieces."""
+"""TIFF: axes and units by RosettaSciIO, which knows the vendors; pixels by tifffile, in pieces.
+
+Where the least value is white (the tag PhotometricInterpretation is 0), values are inverted: the
+image is that which every viewer shows.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +28,25 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     import tifffile
 
     signals = load("rsciio.tiff", path)
+    inverted = False
     with quiet("tifffile"), tifffile.TiffFile(path) as file:
         for number, (signal, series) in enumerate(zip(signals, file.series, strict=True)):
             for axis in signal["axes"]:
                 if str(axis.get("units") or "").strip().casefold() in _OF_PAPER:
                     axis.update(scale=1.0, units=None)
-            for axis in signal["axes"]:
+            for axis, letter in zip(signal["axes"], series.axes.replace("S", ""), strict=False):
                 axis.update(_stated(file, series.keyframe, str(axis.get("name"))))
+                if letter == "C":
+                    axis.update(name="channel", units=None, labels=_channels(file, axis["size"]))
             data = _pixels(path, number, series)
+            if series.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+                inverted = True
+                data = _inverted(data, series.keyframe.bitspersample)
             if data.ndim == len(signal["axes"]) + 1:
                 signal["axes"].append({"name": "colour", "size": data.shape[-1], "colour": True})
             signal["data"] = data
-    return to_raw(signals, wanted, "tifffile, RosettaSciIO", path=path, previews=True)
+    reader = "tifffile, RosettaSciIO" + (", least value white: inverted" if inverted else "")
+    return to_raw(signals, wanted, reader, path=path, previews=True)
 
 
 def _stated(file: Any, page: Any, name: str) -> dict[str, Any]:
@@ -63,6 +74,31 @@ def _stated(file: Any, page: Any, name: str) -> dict[str, Any]:
                 "units": pixels.get(f"PhysicalSize{letter}Unit", "µm"),
             }
     return {}
+
+
+def _channels(file: Any, count: int) -> list[str]:
+    """Name the channels of an OME-TIFF or of an ImageJ hyperstack, by number where it does not."""
+    names: list[str] = []
+    if file.is_ome:
+        found = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
+        channels = [] if found is None else found.findall("{*}Channel")
+        names = [str(one.get("Name") or "").strip() for one in channels]
+    elif file.is_imagej:  # labels of all planes, of which the channel counts fastest
+        labels = (file.imagej_metadata or {}).get("Labels") or []
+        names = [str(label).strip() for label in labels[:count]]
+    if len(names) != count or not all(names) or len(set(names)) != count:
+        return [f"channel {k}" for k in range(count)]
+    return names
+
+
+def _inverted(data: da.Array, bits: Any) -> da.Array:
+    """Turn values of which the least is white into values of which the least is black."""
+    if data.dtype.kind == "b":
+        return ~data
+    if data.dtype.kind == "u":
+        highest = 2 ** int(np.max(bits)) - 1
+        return data.dtype.type(highest) - data
+    return ~data if data.dtype.kind == "i" else -data
 
 
 def _pixels(path: Path, number: int, series: Any) -> da.Array:

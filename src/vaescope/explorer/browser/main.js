@@ -15,6 +15,7 @@ const state = {
   y: null,
   plane: null,
 };
+const LIGHT = "#ffffff", DARK = "#1f2430"; // around marks, by what the image behind them is not
 // Numbers of what is chosen, opened.
 const held = { place: [], frame: null, colour: null, colours: null, x: null, y: null };
 let image = null, latent = null, refreshed = 0, moved = false;
@@ -74,7 +75,7 @@ function draw() {
     ...common, xs: held.place[0], ys: held.place[1], shown: inImage,
     size: () => (facts.backdrop.sheet ? 0.88 * pixels : Math.min(Math.max(0.6 * pixels, 2.5), 18)),
     hollow: true,
-    outline: "#ffffff",
+    outline: facts.backdrop.bright ? DARK : LIGHT,
     splat: Math.min(Math.max(Math.round(0.9 * pixels), 1), 5),
   });
   const denseToo = drawSites(latent, {
@@ -290,6 +291,7 @@ async function start() {
   const { width, height, unit, sheet } = facts.backdrop;
   image.axis("x").axis_label = unit ? `x (${unit})` : "";
   image.axis("y").axis_label = unit ? `y (${unit})` : "";
+  if (facts.backdrop.bright) image.glyph("casing").line_color = { value: DARK };
   if (sheet) {
     for (const name of ["x", "y"]) image.axis(name).visible = false;
     for (const layer of ["rest", "points", "casing"]) image.glyph(layer).marker = { value: "square" };
