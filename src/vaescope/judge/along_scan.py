@@ -46,8 +46,8 @@ _MEANS = {
     " layers and a superstructure look alike.",
     LATTICE: "The crystal or a ripple of the scan; a ripple has no reason to keep step with the"
     " atoms, which speaks for the crystal.",
-    FEW: "The crystal or a ripple of the scan; over so few rows or columns a pattern may also seem to"
-    " repeat by chance.",
+    FEW: "The crystal or a ripple of the scan; over so few rows or columns a pattern may also seem"
+    " to repeat by chance.",
     STEP: "A boundary of the specimen that lies along the scan, or a jump of the scan; a ripple it"
     " is not.",
     SLOW: "Drift, a lag of the scan, or the specimen.",

@@ -58,9 +58,9 @@ class Shares:
     the variance, the part that goes when the first seventh of each line is left out.
     ``row_period``, ``column_period``: after how many rows or columns of sites the map repeats, 0
     where it does not; ``row_step``, ``column_step``: 1 where it has few levels with steps between
-    them, as domains with boundaries along the rows or columns have, and 0 elsewhere; ``row_extent``,
-    ``column_extent``: across how many rows or columns of sites the map extends, 0 where that is not
-    known."""
+    them, as domains with boundaries along the rows or columns have, and 0 elsewhere;
+    ``row_extent``, ``column_extent``: across how many rows or columns of sites the map extends, 0
+    where that is not known."""
 
     row: float
     row_slow: float
