@@ -1,0 +1,573 @@
+"""Images of crystals with known truth, and what goes wrong in a microscope laid on them.
+
+A ``Specimen`` says what is imaged and how. A fault changes it, each at three strengths; ``made``
+renders the image, counts electrons and writes the file that a user would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+AVERAGED = 16  # exposures, where averaging is advised
+Map = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A plane lattice: vectors (2, 2) as (x, y) in nearest distances between sites, the places of
+    its motif in units of them with their strengths, and by which turn it repeats (degrees)."""
+
+    vectors: np.ndarray
+    motif: tuple[tuple[float, float, float], ...] = ((0.0, 0.0, 1.0),)
+    period: float = 90.0
+
+
+def _pairs(angle: float, ratio: float = 1.0) -> np.ndarray:
+    turn = np.radians(angle)
+    return np.array([[1.0, 0.0], [ratio * np.cos(turn), ratio * np.sin(turn)]])
+
+
+LATTICES = {
+    "square": Lattice(_pairs(90)),
+    "hexagonal": Lattice(_pairs(60), period=60),
+    "rectangular": Lattice(_pairs(90, 1.35), period=180),
+    "oblique": Lattice(_pairs(76, 1.2), period=180),
+    "perovskite": Lattice(
+        np.sqrt(2) * _pairs(90), ((0, 0, 1.0), (0.5, 0.5, 0.55)), period=90
+    ),
+    "honeycomb": Lattice(
+        np.sqrt(3) * _pairs(60), ((0, 0, 1.0), (1 / 3, 1 / 3, 1.0)), period=60
+    ),
+}
+
+
+@dataclass
+class Specimen:
+    """A crystal, and the microscope that images it.
+
+    Attributes
+    ----------
+    spacing, width : px, nearest distance between columns and standard deviation of their image.
+    peak, background : electrons per pixel.
+    angles : degrees, turns of the grains; grain k lies in the k-th sector about ``knot``.
+    dumbbell : px between the two columns of a pair, 0 for single columns.
+    warp : maps positions (n, 2) as (y, x), px, in order, before imaging.
+    stretch : (2, 2) in (y, x), the image of a column as a multiple of a disc.
+    jitter : px, standard deviation by which rows are shifted.
+    light, counts : maps of the expected image, and of the counts.
+    keep : of positions, which columns there are.
+    pixel : nm, height and width that the file states; None: no statement.
+    suffix : of the file.
+    channels : makes several channels, named, of the counts (height, width).
+    inside : (height, width) bool, what is measured, where that is not everything.
+    """
+
+    lattice: str
+    seed: int
+    size: int = 256
+    spacing: float = 13.0
+    width: float = 2.6
+    peak: float = 150.0
+    background: float = 30.0
+    angles: tuple[float, ...] = (7.0,)
+    dumbbell: float = 0.0
+    dark: bool = False
+    warp: list[Map] = field(default_factory=list)
+    stretch: np.ndarray = field(default_factory=lambda: np.eye(2))
+    jitter: float = 0.0
+    light: list[Map] = field(default_factory=list)
+    counts: list[Map] = field(default_factory=list)
+    keep: list[Map] = field(default_factory=list)
+    shape: tuple[int, int] | None = None
+    pixel: tuple[float, float] | None = (0.01, 0.01)
+    suffix: str = ".npy"
+    channels: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
+    inside: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng([self.seed, 7])
+
+
+@dataclass
+class Case:
+    """A file with what is true of it.
+
+    ``position`` (site, 2) px as (y, x) in the file; ``grain`` (site,); ``measured`` (height, width)
+    bool; ``known`` : for the settings that a finding may name, the values that its reader would
+    try, the best first; ``averaged`` : makes the same image of more exposures.
+    """
+
+    name: str
+    file: Path
+    position: np.ndarray
+    grain: np.ndarray
+    specimen: Specimen
+    measured: np.ndarray
+    known: dict[str, list[Any]]
+    averaged: Callable[[], Case] | None = None
+
+    @property
+    def nearest(self) -> float:
+        """Distance of the nearest columns, px."""
+        return self.specimen.dumbbell or self.specimen.spacing
+
+
+def sites(specimen: Specimen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions (n, 2) as (y, x), grain and strength of all columns in the image and around it."""
+    lattice = LATTICES[specimen.lattice]
+    vectors = lattice.vectors * specimen.spacing
+    reach = int(2.2 * specimen.size / min(np.hypot(*vectors.T))) + 2
+    steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    middle = np.array([specimen.size, specimen.size]) / 2
+    knot = middle + specimen.rng.uniform(-0.08, 0.08, 2) * specimen.size
+    first = specimen.rng.uniform(0, 2 * np.pi)
+    parts, grains, strengths = [], [], []
+    for number, degrees in enumerate(specimen.angles):
+        turn = np.radians(degrees)
+        matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        origin = specimen.rng.uniform(0, 1, 2)
+        for a, b, strength in lattice.motif:
+            xy = (steps + origin + (a, b)) @ vectors @ matrix
+            if specimen.dumbbell:
+                half = specimen.dumbbell / 2 * matrix[0]
+                xy = np.concatenate([xy - half, xy + half])
+            place = middle + xy[:, ::-1]
+            sector = np.arctan2(*(place - knot).T) - first
+            sector = (sector % (2 * np.pi)) * len(specimen.angles) // (2 * np.pi)
+            place = place[sector == number]
+            parts.append(place)
+            grains.append(np.full(len(place), number))
+            strengths.append(np.full(len(place), strength))
+    position, grain = np.concatenate(parts), np.concatenate(grains)
+    strength = np.concatenate(strengths)
+    if len(specimen.angles) > 1:
+        nearest = specimen.dumbbell or specimen.spacing
+        pairs = cKDTree(position).query_pairs(0.85 * nearest, output_type="ndarray")
+        alone = np.ones(len(position), bool)
+        alone[pairs[grain[pairs[:, 0]] != grain[pairs[:, 1]], 1]] = False
+        position, grain, strength = position[alone], grain[alone], strength[alone]
+    for warp in specimen.warp:
+        position = warp(position)
+    for keep in specimen.keep:
+        kept = keep(position)
+        position, grain, strength = position[kept], grain[kept], strength[kept]
+    return position, grain, strength
+
+
+def expected(specimen: Specimen, position: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Electrons per pixel, (height, width)."""
+    height, width = specimen.shape or (specimen.size, specimen.size)
+    image = np.zeros((height, width))
+    shape = specimen.width * specimen.stretch
+    metric = np.linalg.inv(shape @ shape.T)
+    reach = int(np.ceil(5 * np.linalg.norm(shape, 2) + 3 * specimen.jitter))
+    shifts = specimen.rng.normal(0, 1, height) * specimen.jitter
+    for (y, x), one in zip(position, strength, strict=True):
+        rows = np.arange(max(round(y) - reach, 0), min(round(y) + reach + 1, height))
+        cols = np.arange(max(round(x) - reach, 0), min(round(x) + reach + 1, width))
+        if not len(rows) or not len(cols):
+            continue
+        dy, dx = (rows - y)[:, None], cols[None] - x - shifts[rows][:, None]
+        square = metric[0, 0] * dy**2 + 2 * metric[0, 1] * dy * dx + metric[1, 1] * dx**2
+        image[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] += one * np.exp(-square / 2)
+    if specimen.dark:
+        image = np.clip(1.05 - image, 0, None)
+    return specimen.background + specimen.peak * image
+
+
+def made(name: str, specimen: Specimen, folder: Path) -> Case:
+    """Image a specimen and write its file."""
+    position, grain, strength = sites(specimen)
+    light = expected(specimen, position, strength)
+    for change in specimen.light:
+        light = change(light)
+    counts = specimen.rng.poisson(np.clip(light, 0, None)).astype(float)
+    for change in specimen.counts:
+        counts = change(counts)
+    file = folder / f"{name}{specimen.suffix}"
+    write(file, counts, specimen)
+    inside = np.all((position >= -0.5) & (position < np.array(counts.shape) - 0.5), axis=1)
+    nearest = specimen.dumbbell or specimen.spacing
+    known = {
+        "spacing": [nearest],
+        "width": [specimen.width],
+        "polarity": ["dark" if specimen.dark else "bright"],
+        "background": [1.0 * nearest, 2.0 * nearest],
+        "threshold": [0.3, 0.5],
+        "channel": [1, 0],
+        "unmeasured": ["constant", "nan"],
+        "hot_pixels": [6.0],
+        "detrend_lines": ["median", "linear"],
+        "pixel_size": ["0.01 nm"],
+    }
+    measured = np.ones(counts.shape, bool) if specimen.inside is None else specimen.inside
+    return Case(name, file, position[inside], grain[inside], specimen, measured, known)
+
+
+def write(file: Path, counts: np.ndarray, specimen: Specimen) -> None:
+    """Write counts in the format that the suffix names, with the pixel size that it can hold."""
+    if specimen.suffix == ".jpg":
+        raise ValueError("JPEG is written by its fault")
+    if specimen.channels is not None:
+        _write_channels(file, specimen.channels(counts), specimen)
+    elif specimen.suffix == ".tif":
+        import tifffile
+
+        assert specimen.pixel is not None
+        y, x = specimen.pixel
+        about = {"unit": "nm", "axes": "YX"}
+        tifffile.imwrite(
+            file,
+            counts.astype(np.float32),
+            imagej=True,
+            resolution=(1 / x, 1 / y),
+            metadata=about,
+        )
+    else:
+        np.save(file, counts.astype(np.float32))
+        if specimen.pixel is not None:
+            side = f'{{"pixel_size": {specimen.pixel[1]}, "pixel_unit": "nm"}}'
+            file.with_suffix(".json").write_text(side)
+
+
+def _write_channels(file: Path, channels: dict[str, np.ndarray], specimen: Specimen) -> None:
+    import tifffile
+
+    assert specimen.pixel is not None
+    y, x = specimen.pixel
+    about = {
+        "axes": "CYX",
+        "Channel": {"Name": list(channels)},
+        "PhysicalSizeX": x,
+        "PhysicalSizeXUnit": "nm",
+        "PhysicalSizeY": y,
+        "PhysicalSizeYUnit": "nm",
+    }
+    data = np.stack(list(channels.values())).astype(np.float32)
+    tifffile.imwrite(file, data, ome=True, metadata=about)
+
+
+# The faults -----------------------------------------------------------------------------------
+
+
+def _linear(matrix: np.ndarray, size: int) -> Map:
+    """A linear map of positions about the middle of the image."""
+    middle = (size - 1) / 2
+    return lambda position: (position - middle) @ matrix.T + middle
+
+
+def none(s: Specimen, _: float) -> None:
+    """Nothing is wrong."""
+
+
+def drift(s: Specimen, pixels: float) -> None:
+    """The specimen drifts steadily by so many pixels while the frame is scanned."""
+    turn = s.rng.uniform(0, 2 * np.pi)
+    rate = pixels / s.size
+    shear = np.array([[1 + rate * np.sin(turn), 0], [rate * np.cos(turn), 1]])
+    s.warp.append(_linear(shear, s.size))
+
+
+def shear(s: Specimen, share: float) -> None:
+    """The axes of the scan are not at right angles."""
+    s.warp.append(_linear(np.array([[1, 0], [share, 1.0]]), s.size))
+
+
+def oblong(s: Specimen, ratio: float) -> None:
+    """Two grains; pixels are wider than high, or higher than wide, and the file says so."""
+    two_grains(s, 25.0)
+    axis = int(s.rng.integers(2))
+    matrix = np.eye(2)
+    matrix[axis, axis] = 1 / ratio
+    s.warp.append(lambda position: position @ matrix.T)
+    s.stretch = matrix @ s.stretch
+    shape = np.array([s.size, s.size])
+    shape[axis] = int(shape[axis] / ratio)
+    s.shape = (int(shape[0]), int(shape[1]))
+    s.pixel = (0.01 * ratio, 0.01) if axis == 0 else (0.01, 0.01 * ratio)
+    s.suffix = ".tif"
+
+
+def wrong_pitch(s: Specimen, ratio: float) -> None:
+    """Two grains; pixels are not square, and the file says that they are."""
+    oblong(s, ratio)
+    s.pixel = (0.01, 0.01)
+
+
+def two_grains(s: Specimen, degrees: float) -> None:
+    """Two grains, turned against each other by so many degrees."""
+    s.angles = (s.angles[0], s.angles[0] + degrees)
+
+
+def three_grains(s: Specimen, degrees: float) -> None:
+    """Three grains, turned against the first by so many degrees, and by as many the other way."""
+    s.angles = (s.angles[0], s.angles[0] + degrees, s.angles[0] - degrees)
+
+
+def _turned_box(s: Specimen, share: float, degrees: float) -> np.ndarray:
+    """Pixels inside a rectangle that is turned about the middle and leaves out a share."""
+    rows, cols = np.mgrid[: s.size, : s.size] - (s.size - 1) / 2
+    turn = np.radians(degrees)
+    along, across = np.cos(turn) * cols + np.sin(turn) * rows, -np.sin(turn) * cols + np.cos(
+        turn
+    ) * rows
+    away = np.maximum(np.abs(along), np.abs(across))
+    return away <= np.quantile(away, 1 - share)
+
+
+def black_frame(s: Specimen, share: float) -> None:
+    """A turned image on black: a share of it was never measured."""
+    inside = _turned_box(s, share, float(s.rng.uniform(3, 40)))
+    s.counts.append(lambda image: np.where(inside, image, 0.0))
+    s.inside = inside
+
+
+def stopped(s: Specimen, share: float) -> None:
+    """The scan was stopped; the rest of the file is NaN, or one value."""
+    inside = np.ones((s.size, s.size), bool)
+    inside[int(round((1 - share) * s.size)) :] = False
+    value = np.nan if s.rng.random() < 0.5 else 0.0
+    s.counts.append(lambda image: np.where(inside, image, value))
+    s.inside = inside
+
+
+def nan_lines(s: Specimen, share: float) -> None:
+    """A share of the lines is NaN."""
+    lines = s.rng.random(s.size) < share
+    s.counts.append(lambda image: np.where(lines[:, None], np.nan, image))
+    s.inside = np.broadcast_to(~lines[:, None], (s.size, s.size)).copy()
+
+
+def lost_lines(s: Specimen, share: float) -> None:
+    """A share of the lines is lost: the line before is repeated, or zeros are written."""
+    lines = np.flatnonzero(s.rng.random(s.size - 1) < share) + 1
+    zero = s.rng.random() < 0.5
+
+    def lose(image: np.ndarray) -> np.ndarray:
+        image = image.copy()
+        for line in lines:
+            image[line] = 0.0 if zero else image[line - 1]
+        return image
+
+    s.counts.append(lose)
+    inside = np.ones((s.size, s.size), bool)
+    inside[lines] = False
+    s.inside = inside
+
+
+def gradient(s: Specimen, height: float) -> None:
+    """The background rises across the image by so many heights of a column."""
+    turn = s.rng.uniform(0, 2 * np.pi)
+    rows, cols = np.mgrid[: s.size, : s.size] / s.size
+    ramp = np.cos(turn) * cols + np.sin(turn) * rows
+    ramp = (ramp - ramp.min()) * height * s.peak
+    s.light.append(lambda image: image + ramp)
+
+
+def step(s: Specimen, height: float) -> None:
+    """A terrace: beyond an edge, the surface is higher by so many corrugations."""
+    turn = s.rng.uniform(0, 2 * np.pi)
+    rows, cols = np.mgrid[: s.size, : s.size] - s.size / 2
+    side = np.cos(turn) * cols + np.sin(turn) * rows
+    edge = 0.5 + 0.5 * np.tanh(side / 2.0)
+    # Heights, not electrons: their noise does not grow with them.
+    s.counts.append(lambda image: image + height * s.peak * edge)
+
+
+def waves(s: Specimen, height: float) -> None:
+    """Low frequencies of so many heights of a column, peak to valley."""
+    field = ndimage.gaussian_filter(s.rng.normal(size=(s.size, s.size)), 2.5 * s.spacing)
+    field = (field - field.min()) / np.ptp(field) * height * s.peak
+    s.counts.append(lambda image: image + field)
+
+
+def wrong_polarity(s: Specimen, background: float) -> None:
+    """Columns are dark (ABF, bright field), on so much background."""
+    s.dark = True
+    s.background = background * s.peak
+
+
+def dumbbells(s: Specimen, separation: float) -> None:
+    """Pairs of columns, so many widths apart (Si <110>)."""
+    s.width = 0.105 * 17
+    s.dumbbell = separation * s.width
+    s.spacing = max(2.7 * s.dumbbell, 17.0)
+
+
+def clipped(s: Specimen, share: float) -> None:
+    """The detector saturates from a share of the height of a column on."""
+    level = s.background + (1 - share) * s.peak
+    s.counts.append(lambda image: np.minimum(image, level))
+
+
+def hum(s: Specimen, share: float) -> None:
+    """Mains hum: the signal swings by a share of the height of a column, not in step with lines."""
+    period = s.rng.uniform(5.2, 11.7)
+    slip = s.rng.uniform(0, 2 * np.pi)
+    rows, cols = np.mgrid[: s.size, : s.size]
+    wave = np.sin(2 * np.pi * (rows / period + cols / (40 * s.size)) + slip)
+    s.light.append(lambda image: image + share * s.peak * wave)
+
+
+def jpeg(s: Specimen, quality: float) -> None:
+    """The image was exported as JPEG."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    def squeezed(image: np.ndarray) -> np.ndarray:
+        low, high = np.quantile(image, [0.001, 0.999])
+        grey = np.clip((image - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
+        buffer = BytesIO()
+        Image.fromarray(grey).save(buffer, "JPEG", quality=int(quality))
+        buffer.seek(0)
+        return np.asarray(Image.open(buffer).convert("L"), float)
+
+    s.counts.append(squeezed)
+
+
+def low_dose(s: Specimen, peak: float) -> None:
+    """So many electrons per pixel at the middle of a column."""
+    s.background *= peak / s.peak
+    s.peak = peak
+
+
+def row_jitter(s: Specimen, pixels: float) -> None:
+    """Every row is shifted by a random amount with this standard deviation."""
+    s.jitter = pixels
+
+
+def cosmic(s: Specimen, share: float) -> None:
+    """A share of the pixels is far brighter than any column."""
+
+    def struck(image: np.ndarray) -> np.ndarray:
+        hit = s.rng.random(image.shape) < share
+        return np.where(hit, image + s.peak * s.rng.uniform(5, 60, image.shape), image)
+
+    s.counts.append(struck)
+
+
+def blur(s: Specimen, factor: float) -> None:
+    """Defocus: columns are so many times as wide."""
+    s.width *= factor
+
+
+def astigmatism(s: Specimen, ratio: float) -> None:
+    """Columns are longer one way than the other."""
+    turn = s.rng.uniform(0, np.pi)
+    axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    s.stretch = axes @ np.diag([np.sqrt(ratio), 1 / np.sqrt(ratio)]) @ axes.T
+
+
+def support(s: Specimen, share: float) -> None:
+    """A crystal on half of an amorphous support with a texture of this share of a column."""
+    turn = s.rng.uniform(0, 2 * np.pi)
+    side = np.array([np.sin(turn), np.cos(turn)])
+    s.keep.append(lambda position: (position - s.size / 2) @ side < 0)
+    field = ndimage.gaussian_filter(s.rng.normal(size=(s.size, s.size)), s.width)
+    field = field / field.std() * share * s.peak
+    s.light.append(lambda image: image + field)
+
+
+def vacuum(s: Specimen, share: float) -> None:
+    """A share of the image is vacuum."""
+    turn = s.rng.uniform(0, 2 * np.pi)
+    side = np.array([np.sin(turn), np.cos(turn)])
+    rows, cols = np.mgrid[: s.size, : s.size] - s.size / 2
+    cut = float(np.quantile(side[0] * rows + side[1] * cols, 1 - share))
+    s.keep.append(lambda position: (position - s.size / 2) @ side < cut)
+
+
+def detectors(s: Specimen, contrast: float) -> None:
+    """Two detectors: bright field first, blurred and with weak contrast, then the annular one."""
+
+    def both(counts: np.ndarray) -> dict[str, np.ndarray]:
+        wide = ndimage.gaussian_filter(counts, 1.5 * s.width)
+        weak = 1000 - contrast * 1000 * (wide - wide.min()) / np.ptp(wide)
+        return {"BF": s.rng.poisson(weak).astype(float), "HAADF": counts}
+
+    s.channels = both
+    s.suffix = ".ome.tif"
+
+
+def scale_bar(s: Specimen, share: float) -> None:
+    """A scale bar was burnt in."""
+
+    def burnt(image: np.ndarray) -> np.ndarray:
+        image = image.copy()
+        image[-20:-14, 12 : 12 + int(share * s.size)] = image.max()
+        return image
+
+    s.counts.append(burnt)
+    inside = np.ones((s.size, s.size), bool)
+    inside[-20:-14, 12 : 12 + int(share * s.size)] = False
+    s.inside = inside
+
+
+FAULTS: dict[str, tuple[Callable[[Specimen, float], None], tuple[float, ...]]] = {
+    "none": (none, (0,)),
+    "drift (px)": (drift, (2, 6, 12)),
+    "shear of the scan": (shear, (0.03, 0.1, 0.2)),
+    "oblong pixels": (oblong, (1.3, 2, 3)),
+    "oblong, file says square": (wrong_pitch, (1.05, 1.1, 1.25)),
+    "two grains (°)": (two_grains, (12, 25, 40)),
+    "three grains (°)": (three_grains, (12, 20, 28)),
+    "black frame": (black_frame, (0.1, 0.25, 0.45)),
+    "stopped scan": (stopped, (0.2, 0.5, 0.7)),
+    "lines of NaN": (nan_lines, (0.02, 0.08, 0.2)),
+    "lost lines": (lost_lines, (0.02, 0.05, 0.1)),
+    "gradient": (gradient, (1, 4, 12)),
+    "step": (step, (1, 5, 20)),
+    "waves": (waves, (0.5, 1.5, 3)),
+    "wrong polarity": (wrong_polarity, (0.1, 1, 4)),
+    "dumbbells (σ)": (dumbbells, (2.6, 3.3, 4.5)),
+    "clipped": (clipped, (0.2, 0.4, 0.6)),
+    "mains hum": (hum, (0.05, 0.1, 0.2)),
+    "JPEG": (jpeg, (90, 60, 25)),
+    "low dose (e/px)": (low_dose, (20, 6, 2)),
+    "row jitter (px)": (row_jitter, (0.3, 0.6, 1.0)),
+    "cosmic pixels": (cosmic, (0.0002, 0.002, 0.01)),
+    "blur": (blur, (1.2, 1.5, 1.9)),
+    "astigmatism": (astigmatism, (1.2, 1.5, 2)),
+    "amorphous support": (support, (0.05, 0.1, 0.2)),
+    "vacuum": (vacuum, (0.2, 0.4, 0.6)),
+    "BF before HAADF": (detectors, (0.3, 0.1, 0.02)),
+    "scale bar": (scale_bar, (0.1, 0.2, 0.35)),
+}
+"""Faults by name: what lays them on a specimen, and their strengths, the weakest first."""
+
+
+def case(
+    fault: str, strength: float, lattice: str, seed: int, folder: Path, frames: int = 1
+) -> Case:
+    """Make one image with a fault; spacing, width and turn are drawn from the seed.
+
+    With ``frames``, so many exposures are summed.
+    """
+    rng = np.random.default_rng([seed, *fault.encode(), *lattice.encode()])
+    spacing = float(rng.uniform(10, 18))
+    specimen = Specimen(
+        lattice,
+        int(rng.integers(2**31)),
+        spacing=spacing,
+        width=spacing * float(rng.uniform(0.16, 0.21)),
+        peak=float(rng.uniform(60, 300)),
+        angles=(float(rng.uniform(0, 360)),),
+    )
+    specimen.background = specimen.peak * float(rng.uniform(0.1, 0.5))
+    FAULTS[fault][0](specimen, strength)
+    specimen.peak *= frames
+    specimen.background *= frames
+    name = f"{lattice}-{seed}-{list(FAULTS).index(fault)}-{strength:g}-{frames}"
+    found = made(name, specimen, folder)
+    if frames == 1:
+        found.averaged = partial(case, fault, strength, lattice, seed, folder, AVERAGED)
+    return found
