@@ -102,7 +102,8 @@ class Case:
 
     ``position`` (site, 2) px as (y, x) in the file; ``grain`` (site,); ``measured`` (height, width)
     bool; ``known`` : for the settings that a finding may name, the values that its reader would
-    try, the best first; ``averaged`` : makes the same image of more exposures.
+    try, the best first; ``averaged`` : makes the same image of more exposures;
+    ``cause`` : see ``Fault``; ``strained`` : whether its strain is known, which is then zero.
     """
 
     name: str
@@ -113,6 +114,8 @@ class Case:
     measured: np.ndarray
     known: dict[str, list[Any]]
     averaged: Callable[[], Case] | None = None
+    cause: str = "$^"
+    strained: bool = True
 
     @property
     def nearest(self) -> float:
@@ -195,8 +198,14 @@ def made(name: str, specimen: Specimen, folder: Path) -> Case:
     file = folder / f"{name}{specimen.suffix}"
     write(file, counts, specimen)
     inside = np.all((position >= -0.5) & (position < np.array(counts.shape) - 0.5), axis=1)
-    nearest = specimen.dumbbell or specimen.spacing
-    known = {
+    known = known_of(specimen, specimen.dumbbell or specimen.spacing)
+    measured = np.ones(counts.shape, bool) if specimen.inside is None else specimen.inside
+    return Case(name, file, position[inside], grain[inside], specimen, measured, known)
+
+
+def known_of(specimen: Specimen, nearest: float) -> dict[str, list[Any]]:
+    """The values that someone who knows the specimen would give to settings, by their names."""
+    return {
         "spacing": [nearest],
         "width": [specimen.width],
         "polarity": ["dark" if specimen.dark else "bright"],
@@ -208,8 +217,6 @@ def made(name: str, specimen: Specimen, folder: Path) -> Case:
         "detrend_lines": ["median", "linear"],
         "pixel_size": ["0.01 nm"],
     }
-    measured = np.ones(counts.shape, bool) if specimen.inside is None else specimen.inside
-    return Case(name, file, position[inside], grain[inside], specimen, measured, known)
 
 
 def write(file: Path, counts: np.ndarray, specimen: Specimen) -> None:
@@ -512,41 +519,59 @@ def scale_bar(s: Specimen, share: float) -> None:
     s.inside = inside
 
 
-FAULTS: dict[str, tuple[Callable[[Specimen, float], None], tuple[float, ...]]] = {
-    "none": (none, (0,)),
-    "drift (px)": (drift, (2, 6, 12)),
-    "shear of the scan": (shear, (0.03, 0.1, 0.2)),
-    "oblong pixels": (oblong, (1.3, 2, 3)),
-    "oblong, file says square": (wrong_pitch, (1.05, 1.1, 1.25)),
-    "two grains (°)": (two_grains, (12, 25, 40)),
-    "three grains (°)": (three_grains, (12, 20, 28)),
-    "black frame": (black_frame, (0.1, 0.25, 0.45)),
-    "stopped scan": (stopped, (0.2, 0.5, 0.7)),
-    "lines of NaN": (nan_lines, (0.02, 0.08, 0.2)),
-    "lost lines": (lost_lines, (0.02, 0.05, 0.1)),
-    "gradient": (gradient, (1, 4, 12)),
-    "step": (step, (1, 5, 20)),
-    "waves": (waves, (0.5, 1.5, 3)),
-    "wrong polarity": (wrong_polarity, (0.1, 1, 4)),
-    "dumbbells (σ)": (dumbbells, (2.6, 3.3, 4.5)),
-    "clipped": (clipped, (0.2, 0.4, 0.6)),
-    "mains hum": (hum, (0.05, 0.1, 0.2)),
-    "JPEG": (jpeg, (90, 60, 25)),
-    "low dose (e/px)": (low_dose, (20, 6, 2)),
-    "row jitter (px)": (row_jitter, (0.3, 0.6, 1.0)),
-    "cosmic pixels": (cosmic, (0.0002, 0.002, 0.01)),
-    "blur": (blur, (1.2, 1.5, 1.9)),
-    "astigmatism": (astigmatism, (1.2, 1.5, 2)),
-    "amorphous support": (support, (0.05, 0.1, 0.2)),
-    "vacuum": (vacuum, (0.2, 0.4, 0.6)),
-    "BF before HAADF": (detectors, (0.3, 0.1, 0.02)),
-    "scale bar": (scale_bar, (0.1, 0.2, 0.35)),
+@dataclass(frozen=True)
+class Fault:
+    """What lays a fault on a specimen, at which strengths, the weakest first; ``cause`` : a pattern
+    that is in the words of a finding that names it, where no setting mends it."""
+
+    lay: Callable[[Specimen, float], None]
+    strengths: tuple[float, ...]
+    cause: str
+
+
+_SCAN = r"scan|rows are shifted|position errors"
+FAULTS = {
+    "none": Fault(none, (0,), "$^"),
+    "drift (px)": Fault(drift, (2, 6, 12), _SCAN),
+    "shear of the scan": Fault(shear, (0.03, 0.1, 0.2), _SCAN + "|distort"),
+    "oblong pixels": Fault(oblong, (1.3, 2, 3), r"square|oblong"),
+    "oblong, file says square": Fault(wrong_pitch, (1.05, 1.1, 1.25), r"distort|square|oblong"),
+    "two grains (°)": Fault(two_grains, (12, 25, 40), r"grain"),
+    "three grains (°)": Fault(three_grains, (12, 20, 28), r"grain"),
+    "black frame": Fault(black_frame, (0.1, 0.25, 0.45), r"not measured|unmeasured"),
+    "stopped scan": Fault(stopped, (0.2, 0.5, 0.7), r"not measured|unmeasured"),
+    "lines of NaN": Fault(nan_lines, (0.02, 0.08, 0.2), r"not measured|unmeasured"),
+    "lost lines": Fault(lost_lines, (0.02, 0.05, 0.1), r"not measured|unmeasured|lost"),
+    "gradient": Fault(gradient, (1, 4, 12), r"background"),
+    "step": Fault(step, (1, 5, 20), r"background|terrace"),
+    "waves": Fault(waves, (0.5, 1.5, 3), r"background"),
+    "wrong polarity": Fault(wrong_polarity, (0.1, 1, 4), r"dark|polarity"),
+    "dumbbells (σ)": Fault(dumbbells, (2.6, 3.3, 4.5), r"pair|dumbbell|elongated|two (atoms|sites)"),
+    "clipped": Fault(clipped, (0.2, 0.4, 0.6), r"saturat|clip"),
+    "mains hum": Fault(hum, (0.05, 0.1, 0.2), _SCAN),
+    "JPEG": Fault(jpeg, (90, 60, 25), r"JPEG|compress"),
+    "low dose (e/px)": Fault(low_dose, (20, 6, 2), r"nois"),
+    "row jitter (px)": Fault(row_jitter, (0.3, 0.6, 1.0), _SCAN),
+    "cosmic pixels": Fault(cosmic, (0.0002, 0.002, 0.01), r"hot_pixels"),
+    "blur": Fault(blur, (1.2, 1.5, 1.9), r"blur|overlap|resolved"),
+    "astigmatism": Fault(astigmatism, (1.2, 1.5, 2), r"elongated|astigmat"),
+    "amorphous support": Fault(support, (0.05, 0.1, 0.2), r"amorphous|texture|no atoms"),
+    "vacuum": Fault(vacuum, (0.2, 0.4, 0.6), r"vacuum|no atoms"),
+    "BF before HAADF": Fault(detectors, (0.3, 0.1, 0.02), r"channel"),
+    "scale bar": Fault(scale_bar, (0.1, 0.2, 0.35), r"scale bar"),
 }
-"""Faults by name: what lays them on a specimen, and their strengths, the weakest first."""
+"""Faults by name."""
 
 
 def case(
-    fault: str, strength: float, lattice: str, seed: int, folder: Path, frames: int = 1
+    fault: str,
+    strength: float,
+    lattice: str,
+    seed: int,
+    folder: Path,
+    *,
+    frames: int = 1,
+    size: int = 256,
 ) -> Case:
     """Make one image with a fault; spacing, width and turn are drawn from the seed.
 
@@ -557,17 +582,21 @@ def case(
     specimen = Specimen(
         lattice,
         int(rng.integers(2**31)),
+        size=size,
         spacing=spacing,
         width=spacing * float(rng.uniform(0.16, 0.21)),
         peak=float(rng.uniform(60, 300)),
         angles=(float(rng.uniform(0, 360)),),
     )
     specimen.background = specimen.peak * float(rng.uniform(0.1, 0.5))
-    FAULTS[fault][0](specimen, strength)
+    FAULTS[fault].lay(specimen, strength)
     specimen.peak *= frames
     specimen.background *= frames
     name = f"{lattice}-{seed}-{list(FAULTS).index(fault)}-{strength:g}-{frames}"
     found = made(name, specimen, folder)
+    found.cause = FAULTS[fault].cause
     if frames == 1:
-        found.averaged = partial(case, fault, strength, lattice, seed, folder, AVERAGED)
+        found.averaged = partial(
+            case, fault, strength, lattice, seed, folder, frames=AVERAGED, size=size
+        )
     return found
