@@ -249,9 +249,13 @@ def test_the_mean_of_the_selection_is_that_of_its_numbers(explorer, results):
     explorer.drag((x, top), explorer.share("latent", 0.99, 0.99))
     picked = np.isin(held["site"].values, chosen(explorer))
     values = held["consensus_content"].values[picked, 0]
-    mean, sd = re.search(r"latent 1: ([\d.−]+) ± ([\d.]+)", explorer.summary).groups()
-    assert float(mean.replace("−", "-")) == pytest.approx(values.mean(), abs=0.005)
-    assert float(sd) == pytest.approx(values.std(), abs=0.005)
+    found = re.search(
+        r"latent 1: mean (−?[\d.]+), sd ([\d.]+), (−?[\d.]+) to (−?[\d.]+)$", explorer.summary
+    )
+    told = [float(number.replace("−", "-")) for number in found.groups()]
+    expected = [values.mean(), values.std(), values.min(), values.max()]
+    assert told == pytest.approx(expected, abs=0.005)
+    assert "±" not in explorer.summary  # that is the standard error of one site
 
 
 def test_the_model_draws_what_lies_under_the_cursor(explorer, results):

@@ -206,7 +206,12 @@ def make(
         latents.attrs.update({**common, **size_attrs, "model": model, "variant": model})
         store.write(latents, folder / model / "latents.zarr")
         write_history(folder / model / "history.csv", members, joint=model.startswith("j"))
-        scores = {"explained_fraction": 0.99, "n_sites": len(kept), "angle_median_error_deg": 0.8}
+        scores = {
+            "explained_fraction": 0.99,
+            "outliers": 0,
+            "n_sites": len(kept),
+            "angle_median_error_deg": 0.8,
+        }
         scores |= {"class_accuracy": 0.962} if model.startswith("j") else {}
         (folder / model / "scores.json").write_text(json.dumps(scores))
     judge(folder, models)

@@ -228,6 +228,17 @@ def test_a_class_that_no_two_members_see_alike_is_dissolved():
     assert truth.matched_accuracy(left.mean(0).argmax(1), kind) == 1.0
 
 
+def test_members_that_both_do_without_a_class_agree_on_nothing_about_it():
+    probability = np.tile(np.eye(3)[np.arange(90) % 2], (6, 1, 1))
+    assert stability.stability(probability).tolist() == [1.0, 1.0, 0.0]
+    probability[0, :10] = np.eye(3)[2]  # one of six finds it: no other finds it again
+    assert stability.stability(probability)[2] == 0.0
+    probability[1, :10] = np.eye(3)[2]  # two of six: one pair of the nine that know it agrees
+    assert stability.stability(probability)[2] == pytest.approx(1 / 9)
+    left = stability.dissolve(probability, np.ones(6, bool))
+    assert sorted(left.left) == [0, 1]
+
+
 def test_rare_classes_that_all_members_see_stay():
     kind = np.zeros(300, int)
     kind[:4] = 1

@@ -23,7 +23,8 @@ def stability(probability: np.ndarray, among: list[int] | None = None) -> np.nda
     Returns
     -------
     (among,) Jaccard similarity of the class between two members, sites in both over sites in
-    either, averaged over all pairs; 1 for a single member or a class that no member uses.
+    either, averaged over the pairs in which at least one uses it; 0 for a class that no member
+    uses, since nobody finds it, and 1 for a single member.
 
     Source: Hennig, Comput. Stat. Data Anal. 52 (2007) 258.
     """
@@ -37,8 +38,11 @@ def stability(probability: np.ndarray, among: list[int] | None = None) -> np.nda
         both += np.einsum("msk,nsk->mnk", own, own)
         size += np.einsum("msk,ns->mnk", own, own.sum(2))
     either = size + size.swapaxes(0, 1) - both
-    similarity = np.where(either > 0, both / np.maximum(either, 1), 1.0)
-    return np.asarray(similarity[np.triu_indices(members, 1)].mean(0))
+    pair = np.triu_indices(members, 1)
+    both, either = both[pair], either[pair]
+    similarity = both / np.maximum(either, 1)
+    # Two members that both do without a class agree on nothing about it.
+    return np.asarray(similarity.sum(0) / np.maximum((either > 0).sum(0), 1))
 
 
 @dataclass

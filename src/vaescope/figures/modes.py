@@ -147,7 +147,7 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         return None
     stability = view.values("asked_class_stability")
     probability = view.values("asked_class_probability")
-    used = used_classes(stability, probability)
+    used = used_classes(probability, view.members)
     left = set(view.values("class_asked").astype(int).tolist()) & set(np.flatnonzero(used).tolist())
     order = np.argsort(-np.where(used, stability, -1), kind="stable")[:12]
     aspect = scene.shape[0] / scene.shape[1]
@@ -201,18 +201,16 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     return sheet.drawn("class-stability", caption, view)
 
 
-def used_classes(stability: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Mark the classes (class,) to which any member assigns sites.
+def used_classes(probability: np.ndarray, members: int) -> np.ndarray:
+    """Mark the classes (class,) to which any of so many members assigns sites.
 
-    A class that no member uses has a stability of 1, since members cannot disagree about it, and
-    is the most probable one nowhere.
+    Where one is sure of a site, the mean over all is its share at least.
 
     Parameters
     ----------
-    stability : (class,) Jaccard similarity between members. probability : (site, class).
+    probability : (site, class), mean over the members.
     """
-    likeliest = np.isin(np.arange(len(stability)), probability.argmax(1))
-    return likeliest | (stability < 1)
+    return probability.max(axis=0) > 0.5 / members
 
 
 def _plane(axes, view: ModelResults, label: np.ndarray, colours: list[str]) -> None:

@@ -44,6 +44,8 @@ def measure(score: Score, data: dict[str, Any]) -> tuple[str, str]:
     value = score.value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return score.words, number(value)
+    if score.unit == "count":
+        return score.words, number(value) if value else "none"
     if score.unit == "share":
         return score.words, percent(value) if 0 <= value <= 1 else number(value)
     if score.unit == "strain":
@@ -109,6 +111,16 @@ def pixel_size(attrs: dict[str, Any]) -> str:
     return f"{number(float(attrs['pixel_size']), 5)} {attrs.get('pixel_unit', '')}"
 
 
+def measured(attrs: dict[str, Any]) -> list[tuple[str, str]]:
+    """A row of a table about what was measured of an image; none where all of it was."""
+    share = float(attrs.get("measured_share", 1.0))
+    if share >= 1:
+        return []
+    words = str(attrs.get("unmeasured") or "")
+    missing = f"{percent(1 - share, 2)} not measured" + (f" ({words})" if words else "")
+    return [("Measured", f"{percent(share, 3)} of the image; {missing}")]
+
+
 def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
     """Describe a resolved recipe, stage by stage."""
     return [
@@ -141,7 +153,9 @@ def preprocessing(steps: dict[str, Any]) -> str:
     if steps.get("hot_pixels"):
         done.append(f"pixels beyond {steps['hot_pixels']} robust deviations are clipped")
     if steps.get("turn_frames"):
-        done.append(f"every frame is turned by a random angle within ± {steps['turn_frames']}°")
+        done.append(
+            f"every frame is turned by a random angle of up to {steps['turn_frames']}° either way"
+        )
     if steps.get("align_frames"):
         done.append("frames are aligned against drift")
     return ", ".join(done)

@@ -16,8 +16,9 @@ LAYOUT = 2
 """Of the file; facts of another layout are not read."""
 
 Better = Literal["more", "less", ""]
-Unit = Literal["", "share", "strain", "%", "°", "turn", "px", "nats", "dB"]
-"""``share`` and ``strain`` are fractions, told in per cent; ``turn`` is a period of angles."""
+Unit = Literal["", "share", "strain", "%", "°", "turn", "px", "nats", "dB", "count"]
+"""``share`` and ``strain`` are fractions, told in per cent; ``turn`` is a period of angles; of what
+has a ``count`` there may be none."""
 Place = Literal["table", "quality", "details"]
 """Where the report has a score: in the table of its part, in that of the data's quality, or
 nowhere, since other words or the tables beside the results say it."""

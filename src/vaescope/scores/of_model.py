@@ -19,9 +19,8 @@ OF_ENSEMBLE = ("noise_inflation", "mean_elbo", "classes_dissolved")
 """Attributes of ``latents.zarr`` that are scores."""
 MEASURES = (
     Measure("members_kept", "members retained", "", "more", "details"),
-    Measure(
-        "explained_fraction", "sites explained", "share", "more", card=11, sort="sites explained"
-    ),
+    Measure("explained_fraction", "sites explained", "share", "more", "details"),
+    Measure("outliers", "outliers", "count", "less", card=11, sort="outliers"),
     Measure(
         "predictive_p_below_0.05", "sites with predictive p < 0.05", "share", "less", "details"
     ),
@@ -55,9 +54,11 @@ def score(latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike) 
         return np.asarray(patches["patch"].isel(site=rows).values, np.float32)
 
     agreement = latents["content_agreement"].values
+    explained = latents["explained"].values.astype(bool)
     found: dict[str, Any] = {
         "n_sites": int(latents.sizes["site"]),
-        "explained_fraction": float(latents["explained"].values.mean()),
+        "explained_fraction": float(explained.mean()),
+        "outliers": int((~explained).sum()),
         "predictive_p_below_0.05": float((latents["predictive_p"].values < 0.05).mean()),
         "members_kept": len(np.atleast_1d(latents.attrs["members_kept"])),
         "content_agreement": float(np.median(agreement[latents["member_kept"].values])),

@@ -78,11 +78,14 @@ function words(value, digits = 3) {
   return value.toFixed(Math.min(decimals, 6)).replace("-", "−");
 }
 
-/** A value with its error, both with as many decimals as two digits of the error have. */
-function withError(value, error) {
+/** A value with as many decimals as two digits of its error, or of its spread, have. */
+function rounded(value, error) {
   const decimals = Math.min(Math.max(1 - Math.floor(Math.log10(Math.abs(error) || 1)), 0), 6);
-  return `${value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", "−")} ± ${error.toFixed(decimals)}`;
+  return value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
 }
+
+/** A value with its standard error, which is what ± means everywhere. */
+const withError = (value, error) => `${rounded(value, error)} ± ${rounded(error, error)}`;
 
 /** A unit as it stands behind a number. */
 const behind = (column) => (/^[°%]?$/.test(column.unit) ? column.unit : ` ${column.unit}`);

@@ -29,7 +29,7 @@ function choose(chosen, inside, xs, ys, shown, add) {
   return count;
 }
 
-/** Mean and standard deviation of the selected sites' values, or the shares of kinds, in words. */
+/** Mean, standard deviation and range of the selected sites' values, or the shares of kinds. */
 function summary(column, values, chosen, any) {
   const found = [];
   for (let i = 0; i < values.length; i++) {
@@ -46,7 +46,19 @@ function summary(column, values, chosen, any) {
     return `${column.label}: ${parts.join(", ")}${most.length > 4 ? ", …" : ""}`;
   }
   const [mean, sd] = column.period ? circular(column, found) : plainMean(column, found);
-  return `${column.label}: ${withError(mean, sd)}${behind(column)}`;
+  const unit = behind(column);
+  const range = column.period ? "" : `, ${extremes(column, found, sd)}${unit}`;
+  return `${column.label}: mean ${rounded(mean, sd)}${unit}, sd ${rounded(sd, sd)}${unit}${range}`;
+}
+
+/** Least and greatest value, to the digits that their spread has. */
+function extremes(column, found, sd) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of found) {
+    low = Math.min(low, value * column.factor);
+    high = Math.max(high, value * column.factor);
+  }
+  return `${rounded(low, sd)} to ${rounded(high, sd)}`;
 }
 
 function plainMean(column, found) {
