@@ -1,4 +1,4 @@
-"""The watch against silence: whatever image is given, is the result right, or is it said to be wrong?
+"""The watch against silence: is the result right, whatever image is given, or said to be wrong?
 
     python benchmarks/field.py [--small] [--seed N] [--images N] [--only WORDS …] [--folder FOLDER]
                                [--out FILE]
@@ -37,9 +37,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import yaml
-from faults import FAULTS, LATTICES, Case, Specimen, case, known_of
+from faults import FAULTS, case
 from field_files import CASES
 from scipy.spatial import cKDTree
+from specimens import LATTICES, Case, Specimen, known_of
 
 from vaescope import read, samples, sites
 from vaescope.errors import UserError
@@ -134,7 +135,7 @@ def squares(case: Case, image: xr.Dataset) -> np.ndarray:
 
 
 def of_sites(case: Case, image: xr.Dataset, atoms: xr.Dataset, found: Outcome) -> np.ndarray:
-    """Judge detection and positions; returns the true column of each site, -1 where there is none."""
+    """Judge detection and positions; returns the true column of each site, -1 if there is none."""
     scale = squares(case, image)
     truth = case.position * scale
     place = np.stack([atoms["y"].values, atoms["x"].values], 1)
@@ -303,9 +304,7 @@ def verdict(case: Case, settings: dict[str, Any] | None = None) -> Verdict:
     return Verdict(case.name, NAMED if named else MISLED if texts else SILENT, first)
 
 
-def helped(
-    case: Case, settings: dict[str, Any], words: list[str]
-) -> Iterator[tuple[str, Outcome]]:
+def helped(case: Case, settings: dict[str, Any], words: list[str]) -> Iterator[tuple[str, Outcome]]:
     """Apply the remedies that are offered in ``words``, one after the other, and say what came."""
     for text in dict.fromkeys(words):
         for name, change in remedies(text, case.known):
@@ -337,8 +336,8 @@ def sweep(
     strengths: int = 3,
     size: int = 256,
 ) -> Iterator[tuple[str, float, Verdict]]:
-    """Judge every fault at each strength, or at the middle one, on ``images`` images of ``size`` px,
-    each of another lattice."""
+    """Judge every fault at each strength, or at the middle one, on ``images`` images of ``size``
+    pixels, each of another lattice."""
     lattices = list(LATTICES)
     for number, (name, fault) in enumerate(FAULTS.items()):
         if only and not any(word in name for word in only):
@@ -385,9 +384,9 @@ def given(folder: Path) -> Iterator[tuple[str, float, Verdict]]:
 
 
 def table(rows: list[tuple[str, float, Verdict]]) -> str:
-    """Write the verdicts as a table, one row for each fault and strength, and what was bad below."""
+    """Write the verdicts as a table, a row for each fault and strength, and below what was bad."""
     lines = [
-        "| fault | strength | images | right | flagged | named | wrong remedy | silent | worst F1 |",
+        "| fault | strength | images | right | flagged | named | misled | silent | least F1 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     groups: dict[tuple[str, float], list[Verdict]] = {}
@@ -410,7 +409,9 @@ def detail(name: str, strength: float, one: Verdict) -> list[str]:
     said = [f"{f.kind} ({f.severity})" for f in one.outcome.said if f.kind not in BESIDE]
     if one.word == RIGHT:
         loud = [f for f in one.outcome.said if f.severity == "serious" and f.kind not in BESIDE]
-        return [f"* false alarm: {name} {strength:g} ({one.case}): {', '.join(said)}"] if loud else []
+        return (
+            [f"* false alarm: {name} {strength:g} ({one.case}): {', '.join(said)}"] if loud else []
+        )
     wrong = "; ".join(one.outcome.wrong)
     if one.outcome.refusal is not None:
         wrong = f"refused: {one.outcome.refusal}"[:200]
@@ -440,11 +441,13 @@ def main(arguments: list[str] | None = None) -> int:
     rows += list(given(chosen.folder)) if chosen.folder else []
     words = table(rows)
     for name, wrong in read_wrong.items():
-        words += f"\n* {'read wrong' if wrong else 'read right'}: {name}{': ' if wrong else ''}{wrong}"
+        words += (
+            f"\n* {'read wrong' if wrong else 'read right'}: {name}{': ' if wrong else ''}{wrong}"
+        )
     bad = [one.case for _, _, one in rows if one.word in BAD]
     bad += [name for name, wrong in read_wrong.items() if wrong]
     words += (
-        f"\n\n{len(rows)} images, {len(read_wrong)} files, {len(bad)} silent or with a wrong remedy,"
+        f"\n\n{len(rows)} images, {len(read_wrong)} files, {len(bad)} silent or badly advised,"
         f" {time.monotonic() - start:.0f} s"
     )
     print(words)

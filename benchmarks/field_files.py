@@ -1,4 +1,4 @@
-"""Files and sheets that people have, and what must be read from them: for the watch of ``field.py``.
+"""Files and sheets that people have, and what must be read from them, for ``field.py``.
 
 Each case writes its files into a folder and says what is wrong with what is read, "" if nothing is;
 where the right answer is a refusal, the refusal must name the remedy.
@@ -120,7 +120,12 @@ def _signal(data: np.ndarray, unit: str) -> dict[str, Any]:
     ]
     facts: dict[str, Any] = {"data": data, "axes": axes, "original_metadata": {}}
     facts["metadata"] = {"General": {"title": "a"}, "Signal": {"signal_type": ""}}
-    facts |= {"attributes": {}, "learning_results": {}, "models": {}, "tmp_parameters": {}}
+    facts |= {
+        "attributes": {"_lazy": False, "ragged": False},
+        "learning_results": {},
+        "models": {},
+        "tmp_parameters": {},
+    }
     return facts | {"package_info": {"package": "a", "package_version": "0"}}
 
 
