@@ -52,7 +52,8 @@ from vaescope.strain.maps import map_strain
 F1 = 0.98
 WITHIN, ERRORS = 0.95, 2.5  # share of the positions, and stated errors within which they must lie
 CLOSE = 0.03  # px: no position need be better than that
-STRAIN = 0.006  # no strain need be better than that
+# Nor any strain: phases are smoothed, and lean towards what lies beside the crystal.
+STRAIN = {"neighbours": 0.006, "GPA": 0.01}
 TURN = 0.3  # degrees: nor a turn between grains
 MATCH, EDGE = 0.35, 0.6  # of the nearest distance: of a site to its column, and from the edge
 BOUNDARY = 2.5  # spacings from a grain boundary or edge within which no strain is judged
@@ -214,7 +215,7 @@ def of_strain(
             if known.sum() < 10:
                 continue
             off = np.abs(value[known])
-            good = float((off <= np.maximum(ERRORS * error[known], STRAIN)).mean())
+            good = float((off <= np.maximum(ERRORS * error[known], STRAIN[method])).mean())
             found.numbers[f"strain {method} {number}"] = float(np.sqrt(np.mean(off**2)))
             if good < least(known.sum()):
                 worst = 100 * float(np.median(off.max(1)))

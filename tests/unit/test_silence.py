@@ -21,6 +21,7 @@ OPEN = {
     "two grains (°)",
     "three grains (°)",
     "black frame",
+    "dumbbells (σ)",
     "step",
     "amorphous support",
     "vacuum",

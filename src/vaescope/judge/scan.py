@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import circular, quantities
+from vaescope import quantities
 from vaescope.judge.profiles import period, profile, rough, stepped
 from vaescope.quantities import Quantity
 
@@ -33,7 +33,6 @@ _LATER = (2.5, 3.5)  # spacings between lines on which only what varies slowly i
 # Directions in degrees from that of the lines, along which nothing is scanned.
 _ELSEWHERE = (30, 40, 50, 60, 120, 130, 140, 150)
 _OUTERMOST = 1.0  # per cent of the values at either end that are drawn in: a few bad sites
-_GRAIN = np.radians(8.0)  # a lattice turned by more is another grain
 _START = 1 / 7  # share of each line after the flyback that is looked at by itself
 _AT_ONCE = 1500  # sites of a frame that are compared with each other
 _FRAMES = 6  # frames of a movie that are looked at
@@ -145,8 +144,8 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
 
     Beside them stand the two slants of the lattice: ``x along y``, by how much rows lie off each
     other sideways, and ``y along x``, by how much columns lie off each other up and down (small
-    strains). Shifted scan lines make the first alone, whereas a turned crystal has both. Sites of
-    other grains are left out: what they differ by is more than any scan distorts.
+    strains). Shifted scan lines make the first alone, whereas a turned crystal has both. Every
+    grain counts from its own zero, so that a boundary between grains is no step.
     """
     if not strain.attrs.get("ordered"):
         return {}
@@ -154,13 +153,10 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
     frame = strain["frame"].values.astype(int)
     vectors = np.asarray(strain.attrs["lattice_vectors"], float)
     spacing = float(np.hypot(*vectors.T).mean())
-    period = 2 * np.pi / int(strain.attrs["fold"])
     found = {}
     for k, method in enumerate(str(name) for name in strain["method"].values):
         xx, yy, xy = np.moveaxis(strain["strain"].values[k].astype(float), -1, 0)
-        turn = circular.wrap(strain["rotation"].values[k].astype(float), period)
-        turn = np.where(np.abs(turn) < _GRAIN, turn, np.nan)
-        xx, yy, xy = (np.where(np.isfinite(turn), part, np.nan) for part in (xx, yy, xy))
+        turn = strain["rotation"].values[k].astype(float)
         maps = {
             "strain xx": xx,
             "strain yy": yy,
