@@ -22,6 +22,7 @@ OPEN = {
     "three grains (°)",
     "black frame",
     "dumbbells (σ)",
+    "gradient",
     "step",
     "amorphous support",
     "vacuum",
