@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import quantities
-from vaescope.judge.profiles import period, profile, rough, stepped
+from vaescope.judge.profiles import period, profile, rough, stepped, unbroken
 from vaescope.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _TIMES = 2.0
 # Of simulated noise of the scan up to 0.27 was left, of a film on a substrate 0.45 and more.
 _LITTLE = 0.35
 
+_NARROW = 12  # rows or columns of sites: of fewer, hardly any pattern is seen to repeat
+
 ROW, COLUMN = "row", "column"
 
 
@@ -55,7 +57,9 @@ class Shares:
     the variance, the part that goes when the first seventh of each line is left out.
     ``row_period``, ``column_period``: after how many rows or columns of sites the map repeats, 0
     where it does not; ``row_step``, ``column_step``: 1 where it has few levels with steps between
-    them, as domains with boundaries along the rows or columns have, and 0 elsewhere."""
+    them, as domains with boundaries along the rows or columns have, and 0 elsewhere;
+    ``row_extent``, ``column_extent``: across how many rows or columns of sites the map extends, 0
+    where that is not known."""
 
     row: float
     row_slow: float
@@ -67,10 +71,16 @@ class Shares:
     column_period: float = 0.0
     row_step: float = 0.0
     column_step: float = 0.0
+    row_extent: float = 0.0
+    column_extent: float = 0.0
 
     def notable(self, axis: str) -> bool:
         """Whether a share clearly exceeds that of other directions of the image."""
         return bool(getattr(self, axis) > max(_NOTABLE, _TIMES * self.elsewhere))
+
+    def narrow(self, axis: str) -> bool:
+        """Whether there are too few rows or columns of sites to see a pattern repeat."""
+        return bool(0 < getattr(self, f"{axis}_extent") < _NARROW)
 
     def abrupt(self, axis: str) -> bool:
         """Whether little of it is left between lines that lie three spacings apart."""
@@ -131,11 +141,14 @@ def shares(
     later_on = x > x.min() + _START * np.ptp(x)
     rest = float(drawn_in[known][later_on].var(0).sum()) if later_on.any() else variance
     first = known & (frame == frame[known][0])
-    lines = [profile(position[first, axis] / spacing, drawn_in[first]) for axis in (1, 0)]
+    profiles = [profile(position[first, axis] / spacing, drawn_in[first]) for axis in (1, 0)]
+    lines = [means for _, means in profiles]
     # A ripple with a period of three spacings is alike after three, and not slow for all that.
     slow[:2] = [0.0 if rough(each) else value for each, value in zip(lines, slow, strict=False)]
     numbers = [whole[0], slow[0], whole[1], slow[1], max(other, 0.0), max(1 - rest / variance, 0.0)]
-    numbers += [period(each) for each in lines] + [float(stepped(each)) for each in lines]
+    numbers += [period(unbroken(*each)) for each in profiles]
+    numbers += [stepped(each) for each in lines]
+    numbers += [np.ptp(position[first, axis]) / spacing + 1 for axis in (1, 0)]
     return Shares(*(float(v) for v in numbers))
 
 

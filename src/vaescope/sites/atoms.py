@@ -10,8 +10,9 @@ from vaescope.errors import UserError
 from vaescope.quantities import FIT, Scale, attributes
 from vaescope.read import chosen
 from vaescope.sites.matching import score_against_truth
-from vaescope.sites.search import Detection, find_atoms
+from vaescope.sites.search import find_atoms
 from vaescope.sites.table import Column, tabulate
+from vaescope.sites.tiles import Detection
 from vaescope.sites.tracks import add_tracks, wanted
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ def every_atom(
         "periodic": found.periodic,
         "polarity": settings.polarity,
     }
+    attrs["elongation"] = found.shape.ratio
+    if found.shape.likely_two:
+        attrs["pairs"] = found.shape.distance
+        attrs["pairs_resolved"] = found.shape.two
     if image.sizes.get("channel", 1) > 1:
         attrs["channel"] = str(image["channel"].values[channel])
     signal = image["image"].attrs.get("units", "1")
