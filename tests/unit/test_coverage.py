@@ -231,6 +231,7 @@ def test_exported_images_have_nan(tmp_path):
     group = zarr.open_group(tmp_path / "a.ome.zarr")
     exported = np.asarray(group["0"])
     assert np.isnan(exported[60:]).all() and (exported[:60] == 1).all()
+    assert ome._mean(np.array([[1.0, np.nan], [3.0, np.nan]]), (0,)).tolist()[0] == 2
     window = group.attrs["ome"]["omero"]["channels"][0]["window"]
     assert window["min"] == 1 and window["start"] >= 1
     signals.write(shown, tmp_path / "a.hspy", title="a")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.judge import findings, scan
+from vaescope.judge import findings, of_grains, scan
 from vaescope.results import Results, layout
 from vaescope.results.coverage import coverage
 from vaescope.results.facts import Judgement, Measure, Score, ordered
@@ -75,7 +75,8 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     if strain is not None:
         by_method = scan.of_strain(strain)
         shares |= {f"strain: {method}": each for method, each in by_method.items()}
-        found += findings.of_strain(strain)
+        found += findings.of_strain(strain) + findings.of_grains(strain)
+        scores += _scores("strain: neighbours", of_grains.scores_of_grains(strain))
         for method, values in of_strain(strain).items():
             scores += _scores(f"strain: {method}", values)
     of_models = {}
@@ -207,7 +208,7 @@ def measures() -> dict[str, Measure]:
     from vaescope.sites import matching
     from vaescope.strain import truth as of_strains
 
-    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_movie)
+    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains, of_movie)
     every = [*MEASURES, *(measure for table in tables for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 
