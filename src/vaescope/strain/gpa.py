@@ -40,8 +40,8 @@ def analyse(
 
     Parameters
     ----------
-    image : (height, width), NaN where nothing was measured: narrow gaps count as the mean, wide ones
-        bound the region.
+    image : (height, width), NaN where nothing was measured: narrow gaps count as the mean, wide
+        ones bound the region.
     position : (site, 2) px as (x, y), where the maps are read.
     vectors : (2, 2) rows a and b of the lattice, near whose reciprocal vectors and their sum and
         difference the two strongest non-collinear peaks are looked for.
