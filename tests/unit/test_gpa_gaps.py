@@ -67,5 +67,6 @@ def test_gaps_leave_strain_as_right_as_in_a_whole_image(name, seed):
         return
     assert 0.5 < known.sum() / np.isfinite(whole).sum() < 0.95
     near = np.isfinite(filled) & ~known  # beside the gap, where a filled one is believed
-    worse = np.sqrt(np.mean(filled[near] ** 2)) / rms[1]
-    assert near.sum() > 10 and worse > (2 if name == "frame" else 1)  # across the strain, or along
+    assert near.sum() > 10
+    if name == "frame":  # across the wave of strain; along it, a border changes little of xx
+        assert np.sqrt(np.mean(filled[near] ** 2)) > 2 * rms[1]
