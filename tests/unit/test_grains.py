@@ -370,4 +370,3 @@ def test_strain_in_simulated_grains_is_found_as_in_one_crystal(name, angle, coun
     period = first["period_deg"]
     off = first["angle_deg"] - angle * (numbers[1] - numbers[0])
     assert abs((off + period / 2) % period - period / 2) < 0.6
-

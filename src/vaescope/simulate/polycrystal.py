@@ -21,7 +21,9 @@ TRUTHS = {**OF_STRAIN, "grain": truth("true grain", "1", "categorical")}
 _WALL = np.radians(80.0)  # direction of the first wall, off the rows and columns of the image
 _LENGTH = 0.7  # of the image's side: length of the wave of strain
 _MARGIN = 1.4  # of the side: lattices reach so far, since they are distorted afterwards
-_CLOSEST = 0.6  # shorter lattice vectors: of columns nearer to each other at a wall one is taken out
+_CLOSEST = (
+    0.6  # shorter lattice vectors: of columns nearer to each other at a wall one is taken out
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Grains(Parameters):
 
     grains: int = within(2, 1, 6)  # number of grains
     grain: float = within(27.0, -180.0, 180.0, GRAINS)  # degrees from each grain to the next
-    strain: float = within(0.0, 0.0, 5.0)  # per cent, amplitude of the wave in the frame of the image
+    strain: float = within(
+        0.0, 0.0, 5.0
+    )  # per cent, amplitude of the wave in the frame of the image
     distortion: float = within(0.0, 0.0, 30.0)  # per cent by which one axis of the image is longer
     direction: float = within(37.0, -180.0, 180.0)  # degrees, of this axis from x
 
@@ -93,9 +97,7 @@ def _grains(p: Grains, rng: np.random.Generator, ratio: float, gamma: float) -> 
         around = np.arctan2(-place[:, 1], place[:, 0]) - _WALL
         own = np.floor(np.mod(around, 2 * np.pi) / (2 * np.pi) * p.grains) == number
         none = np.zeros(own.sum(), int)
-        more = {
-            f"strain_{name}": strain[own, k] for k, name in enumerate(deformation.COMPONENTS)
-        }
+        more = {f"strain_{name}": strain[own, k] for k, name in enumerate(deformation.COMPONENTS)}
         parts.append(
             Columns(
                 y=centre + place[own, 1],
