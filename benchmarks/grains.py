@@ -123,7 +123,7 @@ def _misoriented(
 def summary(table: list[dict[str, Any]]) -> None:
     """Print means and worst values over seeds and angles."""
     print(
-        f"{'lattice':12} grains dist. method      grains right  off °        rmse % mean worst  68 %"
+        f"{'lattice':12} grains dist. method      grains right  off °       rmse % mean, worst 68 %"
     )
     keys = sorted(
         {(r["lattice"], int(r["grains"]), float(r["distortion"]), r["method"]) for r in table}

@@ -1,4 +1,4 @@
-"""Crystals of one kind in several grains, under a wave of strain, in an image that may be distorted.
+"""Crystals of one kind in several grains, under a wave of strain, in an image perhaps distorted.
 
 The grains are sectors about the centre of the image: two halves, or three or more that meet there.
 Each is turned against the one before it. Truth: the grain of every column, and its strain and
@@ -65,8 +65,8 @@ def oblique_grains(p: Oblique, rng: np.random.Generator) -> Columns:
 def wave(place: np.ndarray, length: float, amplitude: float) -> tuple[np.ndarray, np.ndarray]:
     """Displacement (site, 2) and its gradient (site, 2, 2) of a wave of strain.
 
-    ``place`` (site, 2) as (right, down); xx is a wave along x of this amplitude, yy one along y with
-    the other sign, and x is sheared along y by half as much.
+    ``place`` (site, 2) as (right, down); xx is a wave along x of this amplitude, yy one along y
+    with the other sign, and x is sheared along y by half as much.
     """
     k = 2 * np.pi / length
     x, y = place.T
