@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.results.facts import Finding, Severity
+from vaescope.sites.polarity import UNSURE
 from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def of_sites(
                 "Offsets, strain and neighbours carry little information.",
                 "Average frames, or bin the image; noise alone makes positions so unsure.",
             )
-    said += of_shape(sites.attrs)
+    said += of_choices(image, sites.attrs) + of_shape(sites.attrs)
     if "score_spread" in sites and total:
         doubt = float(np.mean(sites["score"].values - sites["score_spread"].values < 0.5))
         if doubt > _NOTABLE:
@@ -129,6 +130,56 @@ def of_sites(
                 "The ground truth is available: so reliable is detection on images like this.",
                 "Try another `sites: method`, `threshold` or `spacing`.",
             )
+    return said
+
+
+def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
+    """Findings about the channel and the polarity that were chosen from the image.
+
+    attrs : of ``sites.zarr``.
+    """
+    said = []
+    number, sharp = int(attrs.get("channel_number", 0)), attrs.get("channel_skewness")
+    if number and sharp is not None:
+        names = [str(name) for name in np.atleast_1d(image["channel"].values)]
+        said.append(
+            Finding(
+                "channel chosen",
+                "note",
+                "sites",
+                f"Sites were sought in {names[number]}, not in the first channel, {names[0]}.",
+                f"Columns are bright and sharp in {names[number]} (skewness"
+                f" {sharp[number]:.1f}; in {names[0]} {sharp[0]:.1f}).",
+                "To use another channel, set `sites: channel`.",
+            )
+        )
+    skewness = attrs.get("polarity_skewness")
+    if skewness is None or not np.isfinite(skewness):
+        return said
+    if attrs.get("polarity") == "dark":
+        said.append(
+            Finding(
+                "dark columns",
+                "note",
+                "sites",
+                "Columns were taken as dark.",
+                "What is sharp in this image is darker than its surroundings (skewness"
+                f" {skewness:.1f}).",
+                "If they are bright, set `sites: polarity: bright`.",
+            )
+        )
+    elif attrs.get("periodic") and abs(skewness) < UNSURE:
+        said.append(
+            Finding(
+                "bright or dark",
+                "care",
+                "sites",
+                "Bright and dark spots are equally sharp; columns were taken as bright.",
+                "If columns are dark, each site lies between columns.",
+                "Look at the figure of the sites; then set `sites: polarity` to `bright` or"
+                " `dark`.",
+            )
+        )
     return said
 
 

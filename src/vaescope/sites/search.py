@@ -12,8 +12,9 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.sites import detect, scale, tiles
+from vaescope.sites import detect, polarity, scale, tiles
 from vaescope.sites.pairs import Shape, shape_of
+from vaescope.sites.polarity import Polarity
 from vaescope.sites.scale import Scale
 from vaescope.sites.select import CLOSEST, apart, select
 from vaescope.sites.tiles import Detection, Unrefined
@@ -41,11 +42,20 @@ def find_atoms(
 
     ``measured`` : bool of the same shape, the pixels in which sites may lie and which fits use.
     """
-    sign = 1.0 if settings.polarity == "bright" else -1.0
-    frames = [sign * da.asarray(frame) for frame in frames]
-    lengths, usual, spread = _scale(frames, settings, detector, threads)
+    frames = [da.asarray(frame) for frame in frames]
+    parts, usual = _parts(frames)
+    lengths = _scale(parts, settings, threads)
+    if settings.polarity == "auto":
+        which = polarity.choose(parts, lengths)
+    else:
+        which = Polarity(settings.polarity)
+    if detector is not None:
+        bright = [which.sign * part for part in parts]
+        lengths = _for_detector(lengths, bright, settings, detector)
+    spread = float(np.std(np.concatenate([part.ravel() for part in parts])))
+    sign = which.sign
     # Missing pixels look like the usual background: no filter can bear a NaN.
-    frames = [da.where(da.isfinite(frame), frame, usual) for frame in frames]
+    frames = [sign * da.where(da.isfinite(frame), frame, usual) for frame in frames]
     search = _Search(frames, measured, settings, threads, detector, spread)
     lengths, chosen = search.at_the_scale_found(lengths)
     shape = Shape()
@@ -62,15 +72,15 @@ def find_atoms(
         return tiles.fitted(*where, lengths, settings.refine, sign, inner)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        parts = list(
+        done = list(
             track("fitting sites in frames", pool.map(fitted, range(len(frames))), len(frames))
         )
     table = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        f.name: np.concatenate([getattr(part, f.name) for part in done])
         for f in fields(Detection)
-        if f.name not in ("more", "spacing", "typical_width", "periodic", "shape")
+        if f.name not in ("more", "spacing", "typical_width", "periodic", "shape", "polarity")
     }
-    more = {name: np.concatenate([part.more[name] for part in parts]) for name in parts[0].more}
+    more = {name: np.concatenate([part.more[name] for part in done]) for name in done[0].more}
     if not len(table["y"]):
         raise UserError(
             "no site stands out of the noise",
@@ -88,6 +98,7 @@ def find_atoms(
         typical_width=typical,
         periodic=lengths.periodic,
         shape=shape,
+        polarity=which,
     )
 
 
@@ -205,21 +216,17 @@ def _nearest(chosen: list[Unrefined]) -> float:
     return float(np.median(np.concatenate(distances))) if distances else 0.0
 
 
-def _scale(
-    frames: list[da.Array], settings: Atoms, detector: Detector | None, threads: int
-) -> tuple[Scale, float, float]:
-    """Take spacing and width from the recipe, or else estimate them from the image.
-
-    And the median of its pixels, and their standard deviation.
-    """
+def _parts(frames: list[da.Array]) -> tuple[list[np.ndarray], float]:
+    """The parts of the first, middle and last frame from which lengths are estimated, and the
+    median of their pixels, which stands for those that are missing."""
     height, breadth = frames[0].shape
-    if min(height, breadth) < 16:
+    if min(height, breadth) < scale.SMALLEST:
         raise UserError(
             "the image is too small to find sites in it",
             found=f"{height} × {breadth} px",
-            expected="at least 16 × 16 px",
+            expected=f"at least {scale.SMALLEST} × {scale.SMALLEST} px",
         )
-    used = sorted({0, len(frames) // 2, len(frames) - 1})  # first, middle and last frame
+    used = sorted({0, len(frames) // 2, len(frames) - 1})
     parts = [
         np.asarray(frames[k][part], float) for k in used for part in scale.crops(height, breadth)
     ]
@@ -231,18 +238,31 @@ def _scale(
         raise UserError(
             "the image is constant", found="one value in all pixels", expected="a picture of atoms"
         )
-    guess = scale.estimate(parts, threads)
-    spacing, width = settings.spacing, settings.width
-    if spacing is not None:
-        likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
-        guess = replace(guess, spacing=float(spacing), width=likely, periodic=True)
-    elif detector is not None:
-        from vaescope.sites.learned.detector import rescale
+    return parts, usual
 
-        if width is None:
-            guess = rescale(detector, parts[len(parts) // 2], guess)
-        elif not (guess.periodic and detector.ordered):
-            guess = replace(guess, spacing=4.0 * width, periodic=False)
-    if width is not None:
-        guess = replace(guess, width=float(width))
-    return guess, usual, float(np.std(np.concatenate([part.ravel() for part in parts])))
+
+def _scale(parts: list[np.ndarray], settings: Atoms, threads: int) -> Scale:
+    """Take spacing and width from the recipe, or else estimate them from the image."""
+    guess = scale.estimate(parts, threads)
+    if settings.spacing is not None:
+        spacing = float(settings.spacing)
+        likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
+        guess = replace(guess, spacing=spacing, width=likely, periodic=True)
+    if settings.width is not None:
+        guess = replace(guess, width=float(settings.width))
+    return guess
+
+
+def _for_detector(
+    lengths: Scale, parts: list[np.ndarray], settings: Atoms, detector: Detector
+) -> Scale:
+    """The lengths by which a detector scales the image, whose atoms are bright in its parts."""
+    from vaescope.sites.learned.detector import rescale
+
+    if settings.spacing is not None:
+        return lengths
+    if settings.width is None:
+        return rescale(detector, parts[len(parts) // 2], lengths)
+    if lengths.periodic and detector.ordered:
+        return lengths
+    return replace(lengths, spacing=4.0 * settings.width, periodic=False)

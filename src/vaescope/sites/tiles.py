@@ -10,6 +10,7 @@ import numpy as np
 from vaescope.parallel import results
 from vaescope.sites import scale
 from vaescope.sites.pairs import Shape
+from vaescope.sites.polarity import Polarity
 from vaescope.sites.refine import Fit, refine
 from vaescope.sites.scale import Scale
 from vaescope.sites.select import apart
@@ -38,6 +39,7 @@ class Detection:
     typical_width: float = 0.0
     periodic: bool = True
     shape: Shape = field(default_factory=Shape)
+    polarity: Polarity = field(default_factory=Polarity)
 
 
 @dataclass
