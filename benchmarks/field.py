@@ -47,6 +47,7 @@ from vaescope.errors import UserError
 from vaescope.judge import findings, scan
 from vaescope.results.facts import Finding
 from vaescope.sites.matching import match
+from vaescope.strain import between_grains
 from vaescope.strain.maps import map_strain
 
 F1 = 0.98
@@ -107,7 +108,8 @@ def analyse(case: Case, settings: dict[str, Any], *, widened: bool = False) -> O
     except UserError as error:
         found.refusal = error
         return found
-    found.said += findings.of_strain(strain) if strain.attrs["ordered"] else []
+    if strain.attrs["ordered"]:
+        found.said += findings.of_strain(strain) + findings.of_grains(strain)
     found.said += findings.of_scan(
         {f"strain: {name}": each for name, each in scan.of_strain(strain).items()}
     )
@@ -220,34 +222,30 @@ def of_strain(
             if good < least(known.sum()):
                 worst = 100 * float(np.median(off.max(1)))
                 found.wrong.append(f"{method}: strain of {worst:.2g} % in grain {number}")
-        turns(case, strain["rotation"].values[k], grain, inner, method, found)
+    turns(case, strain, grain, inner, found)
 
 
 def turns(
-    case: Case,
-    rotation: np.ndarray,
-    grain: np.ndarray,
-    inner: np.ndarray,
-    method: str,
-    found: Outcome,
+    case: Case, strain: xr.Dataset, grain: np.ndarray, inner: np.ndarray, found: Outcome
 ) -> None:
-    """Judge the turn of each grain against the first."""
+    """Judge the turns of the grains against each other."""
     period = LATTICES[case.specimen.lattice].period
     if case.specimen.dumbbell:
         period = 180.0
-    seen = {}
-    for number in np.unique(grain[inner]):
-        here = rotation[inner & (grain == number)]
-        here = here[np.isfinite(here)]
-        if len(here) >= 10:
-            seen[int(number)] = float(np.degrees(np.median(here)))
-    if 0 not in seen:
-        return
-    for number, degrees in seen.items():
-        true = case.specimen.angles[number] - case.specimen.angles[0]
-        off = (degrees - seen[0] - true + period / 2) % period - period / 2
-        if abs(off) > TURN:
-            found.wrong.append(f"{method}: {degrees - seen[0]:.1f}° for {true:.0f}°")
+    label = strain["grain"].values
+    number: dict[int, int] = {}
+    for k in np.unique(label[label > 0]):
+        own = grain[inner & (label == k)]
+        if len(own):
+            number[int(k)] = int(np.bincount(own).argmax())
+    for pair in between_grains.misorientations_of(strain.attrs):
+        first, second = pair["grains"]
+        if first not in number or second not in number:
+            continue
+        true = case.specimen.angles[number[second]] - case.specimen.angles[number[first]]
+        off = (pair["angle_deg"] - true + period / 2) % period - period / 2
+        if abs(off) > max(TURN, ERRORS * pair["error_deg"]):
+            found.wrong.append(f"{pair['angle_deg']:.1f}° for {true:.0f}°")
 
 
 # What was said, and whether it helps ----------------------------------------------------------

@@ -16,10 +16,6 @@ from specimens import LATTICES
 
 # Known to be silent or to get the wrong remedy; to be taken out as they are mended.
 OPEN = {
-    "oblong pixels",
-    "oblong, file says square",
-    "two grains (°)",
-    "three grains (°)",
     "black frame",
     "dumbbells (σ)",
     "gradient",

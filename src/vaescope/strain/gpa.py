@@ -62,6 +62,8 @@ def analyse(
         missing = gaussian_filter(missing, resolution)
     if missing.max() > _WIDE:
         region = (missing <= _WIDE) & (True if region is None else region)
+        if not region.any():
+            return None
     mean = np.nanmean(picture if region is None else picture[region])
     picture = np.where(np.isfinite(picture), picture, mean) - mean
     depth = _depth(picture.shape, region)
@@ -90,7 +92,8 @@ def analyse(
     place = [position[:, 1], position[:, 0]]
     inside = map_coordinates(depth, place, order=1, mode="nearest") >= 1 + _EDGE * resolution
     inside &= map_coordinates(missing, place, order=1, mode="nearest") < _GAPS
-    good = inside & np.isfinite(local).all((1, 2)) & (np.abs(np.linalg.det(local)) > 1e-12)
+    good = inside & np.isfinite(local).all((1, 2))
+    good &= np.abs(np.linalg.det(np.where(good[:, None, None], local, np.eye(2)))) > 1e-12
     inverse = np.linalg.inv(np.where(good[:, None, None], local, np.eye(2)))
     found = inverse @ g
     # d F = - G^-1 dG F, and F is near a turn: its rows follow from the columns of dG F.
