@@ -13,8 +13,8 @@ CLOSEST = 0.45  # of the spacing: of two maxima nearer than this the weaker is d
 # empty region nothing is compared with its own noise only.
 _CONTRAST_FLOOR = 0.1
 _NOISE_SHARE = 0.02  # of the sites of a crystal that white noise alone may make
-# Closer and narrower atoms than this (px) look like noise to an estimate from differences of pixels;
-# their threshold is the valley alone.
+# Closer and narrower atoms than this (px) look like noise to an estimate from differences of
+# pixels; their threshold is the valley alone.
 _NOISE_SPACING, _NOISE_WIDTH = 8.0, 2.0
 _VALLEY = (0.15, 0.4)  # where the threshold of a crystal is sought, relative to its strong sites
 _FALSE_SHARE = 0.05  # of sites without order that may be noise
