@@ -108,7 +108,8 @@ def analyse(case: Case, settings: dict[str, Any], *, widened: bool = False) -> O
     except UserError as error:
         found.refusal = error
         return found
-    found.said += findings.of_strain(strain) + findings.of_grains(strain)
+    if strain.attrs["ordered"]:
+        found.said += findings.of_strain(strain) + findings.of_grains(strain)
     found.said += findings.of_scan(
         {f"strain: {name}": each for name, each in scan.of_strain(strain).items()}
     )

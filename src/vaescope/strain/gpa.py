@@ -81,7 +81,8 @@ def analyse(
     variance = np.stack(variances, 1) / (2 * np.pi) ** 2
     place = [position[:, 1], position[:, 0]]
     inside = map_coordinates(depth, place, order=1, mode="nearest") >= 1 + _EDGE * resolution
-    good = inside & np.isfinite(local).all((1, 2)) & (np.abs(np.linalg.det(local)) > 1e-12)
+    good = inside & np.isfinite(local).all((1, 2))
+    good &= np.abs(np.linalg.det(np.where(good[:, None, None], local, np.eye(2)))) > 1e-12
     inverse = np.linalg.inv(np.where(good[:, None, None], local, np.eye(2)))
     found = inverse @ g
     # d F = - G^-1 dG F, and F is near a turn: its rows follow from the columns of dG F.
