@@ -47,6 +47,7 @@ from vaescope.errors import UserError
 from vaescope.judge import findings, scan
 from vaescope.results.facts import Finding
 from vaescope.sites.matching import match
+from vaescope.strain.between_grains import misorientations_of
 from vaescope.strain.maps import map_strain
 
 F1 = 0.98
@@ -107,7 +108,8 @@ def analyse(case: Case, settings: dict[str, Any], *, widened: bool = False) -> O
     except UserError as error:
         found.refusal = error
         return found
-    found.said += findings.of_strain(strain) if strain.attrs["ordered"] else []
+    if strain.attrs["ordered"]:
+        found.said += findings.of_strain(strain) + findings.of_grains(strain)
     found.said += findings.of_scan(
         {f"strain: {name}": each for name, each in scan.of_strain(strain).items()}
     )
@@ -115,6 +117,8 @@ def analyse(case: Case, settings: dict[str, Any], *, widened: bool = False) -> O
         x, y = strain.attrs["position_errors_widened"]
         atoms = atoms.assign(x_error=atoms["x_error"] * x, y_error=atoms["y_error"] * y)
     index = of_sites(case, image, atoms, found)
+    if case.specimen.distorted:
+        found.wrong.append("lengths differ along the axes")
     if strain.attrs["ordered"] and case.strained:
         of_strain(case, atoms, strain, index, found)
     return found
@@ -126,7 +130,7 @@ def said(image: xr.Dataset, atoms: xr.Dataset, patches: dict[str, Any] | None) -
         cut = samples.extract(image, atoms, patches)
     except UserError:
         cut = xr.Dataset({"patch": ("site", np.zeros(0))})
-    return findings.of_sites(image, atoms, cut, {})
+    return findings.of_image(image, atoms) + findings.of_sites(image, atoms, cut, {})
 
 
 def squares(case: Case, image: xr.Dataset) -> np.ndarray:
@@ -220,34 +224,33 @@ def of_strain(
             if good < least(known.sum()):
                 worst = 100 * float(np.median(off.max(1)))
                 found.wrong.append(f"{method}: strain of {worst:.2g} % in grain {number}")
-        turns(case, strain["rotation"].values[k], grain, inner, method, found)
+            turn, sway = strain["rotation"].values[k][known], strain["rotation_error"].values[k]
+            off = np.abs(turn) / np.maximum(ERRORS * sway[known], np.radians(TURN))
+            if float((off <= 1).mean()) < least(known.sum()):
+                found.wrong.append(f"{method}: rotation in grain {number}")
+    turns(case, strain, grain, inner, found)
 
 
 def turns(
-    case: Case,
-    rotation: np.ndarray,
-    grain: np.ndarray,
-    inner: np.ndarray,
-    method: str,
-    found: Outcome,
+    case: Case, strain: xr.Dataset, grain: np.ndarray, inner: np.ndarray, found: Outcome
 ) -> None:
-    """Judge the turn of each grain against the first."""
-    period = LATTICES[case.specimen.lattice].period
-    if case.specimen.dumbbell:
-        period = 180.0
-    seen = {}
-    for number in np.unique(grain[inner]):
-        here = rotation[inner & (grain == number)]
-        here = here[np.isfinite(here)]
-        if len(here) >= 10:
-            seen[int(number)] = float(np.degrees(np.median(here)))
-    if 0 not in seen:
-        return
-    for number, degrees in seen.items():
-        true = case.specimen.angles[number] - case.specimen.angles[0]
-        off = (degrees - seen[0] - true + period / 2) % period - period / 2
-        if abs(off) > TURN:
-            found.wrong.append(f"{method}: {degrees - seen[0]:.1f}° for {true:.0f}°")
+    """Judge by how much the grains that were found are turned against each other."""
+    seen = strain["grain"].values
+    true = {}
+    for number in np.unique(seen[inner & (seen > 0)]):
+        names, count = np.unique(grain[inner & (seen == number)], return_counts=True)
+        true[int(number)] = int(names[np.argmax(count)])
+        if count.max() < 0.9 * count.sum():
+            found.wrong.append(f"grain {number} is several")
+    period = 180.0 if case.specimen.dumbbell else LATTICES[case.specimen.lattice].period
+    for pair in misorientations_of(strain.attrs):
+        if not all(number in true for number in pair["grains"]):
+            continue
+        first, second = (case.specimen.angles[true[number]] for number in pair["grains"])
+        own = min(period, pair["period_deg"])
+        off = (pair["angle_deg"] - (second - first) + own / 2) % own - own / 2
+        if abs(off) > max(TURN, ERRORS * pair["error_deg"]):
+            found.wrong.append(f"{pair['angle_deg']:.1f}° for {second - first:.1f}°")
 
 
 # What was said, and whether it helps ----------------------------------------------------------

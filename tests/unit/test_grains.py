@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import deformation
+from vaescope import deformation, simulate, sites
 from vaescope.judge import of_grains
-from vaescope.strain import between_grains, grains, maps, misorientation, pairing
+from vaescope.strain import between_grains, grains, maps, misorientation, pairing, truth
 
 SIDE = 380.0
 STEP = 15.0
@@ -335,3 +335,38 @@ def test_two_lattices_that_no_rotation_makes_alike_are_reported():
     kinds = [each.kind for each in of_grains.of_grains(result)]
     assert result["grain"].values.max() == 2
     assert "lattices of grains differ" in kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "angle", "count"),
+    [
+        ("oblique-grains?grain=86&strain=1", 86.0, 2),
+        ("square-grains?grain=27&strain=1&grains=3&distortion=6", 27.0, 3),
+    ],
+)
+def test_strain_in_simulated_grains_is_found_as_in_one_crystal(name, angle, count):
+    """From the image to the map: in every grain, by either method, within the stated errors."""
+    size = "&size=400&spacing=20&dose=4000"
+    errors = {}
+    for number in (1, count):
+        parameters = name + size + f"&grains={number}"
+        image = simulate.make(parameters, 1)
+        found = sites.find(image, {})
+        result = maps.map_strain(image, found)
+        assert result["grain"].values.max() == number
+        for method in result["method"].values:
+            off, _, known = truth.pulls(result, str(method))
+            errors[number, str(method)] = [
+                float(np.sqrt((off[own, :3] ** 2).mean()))
+                for k in range(1, number + 1)
+                if (own := known & (result["grain"].values == k)).any()
+            ]
+            assert len(errors[number, str(method)]) == number
+    for method in ("neighbours", "GPA"):
+        assert max(errors[count, method]) < 1.6 * errors[1, method][0]
+    first = between_grains.misorientations_of(result.attrs)[0]
+    true, label = found["truth_grain"].values, result["grain"].values
+    numbers = [np.median(true[(label == k) & (true >= 0)]) for k in first["grains"]]
+    period = first["period_deg"]
+    off = first["angle_deg"] - angle * (numbers[1] - numbers[0])
+    assert abs((off + period / 2) % period - period / 2) < 0.6

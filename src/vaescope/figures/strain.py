@@ -290,7 +290,7 @@ def _values(scene: Scene, name: str) -> np.ndarray:
 
 def _name(scene: Scene, method: str) -> str:
     named = {"neighbours": "neighbours' vectors", "GPA": "geometric phases"}
-    return named.get(method, f"model {plain(method, 20)}")
+    return named.get(method, f"poses of {plain(method, 20)}")
 
 
 def _methods_in_words(scene: Scene) -> str:
@@ -305,7 +305,7 @@ def _methods_in_words(scene: Scene) -> str:
         words += " Geometric phases: a Gaussian of the same size."
     if set(methods) - {"neighbours", "GPA"}:
         words += (
-            " Model: its poses; the zero of each kind of content is taken from the neighbours'"
+            " Poses of a model: the zero of each kind of content is taken from the neighbours'"
             " vectors, what varies within a kind is the model's own."
         )
     return words
