@@ -1,4 +1,4 @@
-"""Geometric phases at the edge of a crystal and beside cosmic rays: no strain where there is none."""
+"""Geometric phases show no strain at the edge of a crystal, nor beside cosmic rays."""
 
 from __future__ import annotations
 
