@@ -205,9 +205,8 @@ def _phases(
         picture = np.asarray(with_gaps(image)[int(number), 0].values, float)
         here = frame == number
         own = label[here] == label[grain.sites[0]]
-        region = region_of(position[here], own, picture.shape, grain.lattice.spacing)
-        if len(grains) == 1:
-            region = _without_holes(region, grain.lattice.spacing)
+        near = region_of(position[here], own, picture.shape, grain.lattice.spacing)
+        region = _without_holes(near, grain.lattice.spacing) if len(grains) == 1 else near
         seen = gpa.analyse(
             picture, position[grain.sites[rows]], grain.lattice.vectors, resolution, region
         )
