@@ -418,7 +418,7 @@ KINDS: dict[str, Callable[[Rng], Drawn]] = {
     "row jitter": jittered,
     "JPEG": jpeg,
     "scale bar": scale_bar,
-    **{f"spacing {s} px": of_spacing(s) for s in (4, 6, 30, 60, 120)},
+    **{f"spacing {s} px": of_spacing(s) for s in (4, 6, 7, 8, 30, 60, 120)},
     **{f"dose {d}": of_dose(d) for d in (4, 10, 200)},
     **{f"dumbbells {r}": dumbbells(r) for r in (2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0)},
     "dumbbells 3, unequal": dumbbells(3.0, 0.7),
@@ -499,7 +499,7 @@ def rows(seeds: int, only: list[str]) -> Iterator[dict[str, object]]:
             place = np.stack([found.y.values, found.x.values], 1)
             said = {
                 name: found.attrs[name]
-                for name in ("polarity", "channel", "pairs", "pairs_resolved")
+                for name in ("polarity", "channel", "pairs", "pairs_resolved", "texture")
                 if found.attrs.get(name) not in (None, "bright")
             }
             yield {

@@ -47,7 +47,7 @@ from vaescope.errors import UserError
 from vaescope.judge import findings, scan
 from vaescope.results.facts import Finding
 from vaescope.sites.matching import match
-from vaescope.strain import between_grains
+from vaescope.strain.between_grains import misorientations_of
 from vaescope.strain.maps import map_strain
 
 F1 = 0.98
@@ -117,6 +117,8 @@ def analyse(case: Case, settings: dict[str, Any], *, widened: bool = False) -> O
         x, y = strain.attrs["position_errors_widened"]
         atoms = atoms.assign(x_error=atoms["x_error"] * x, y_error=atoms["y_error"] * y)
     index = of_sites(case, image, atoms, found)
+    if case.specimen.distorted:
+        found.wrong.append("lengths differ along the axes")
     if strain.attrs["ordered"] and case.strained:
         of_strain(case, atoms, strain, index, found)
     return found
@@ -128,7 +130,7 @@ def said(image: xr.Dataset, atoms: xr.Dataset, patches: dict[str, Any] | None) -
         cut = samples.extract(image, atoms, patches)
     except UserError:
         cut = xr.Dataset({"patch": ("site", np.zeros(0))})
-    return findings.of_sites(image, atoms, cut, {})
+    return findings.of_image(image, atoms) + findings.of_sites(image, atoms, cut, {})
 
 
 def squares(case: Case, image: xr.Dataset) -> np.ndarray:
@@ -222,30 +224,33 @@ def of_strain(
             if good < least(known.sum()):
                 worst = 100 * float(np.median(off.max(1)))
                 found.wrong.append(f"{method}: strain of {worst:.2g} % in grain {number}")
+            turn, sway = strain["rotation"].values[k][known], strain["rotation_error"].values[k]
+            off = np.abs(turn) / np.maximum(ERRORS * sway[known], np.radians(TURN))
+            if float((off <= 1).mean()) < least(known.sum()):
+                found.wrong.append(f"{method}: rotation in grain {number}")
     turns(case, strain, grain, inner, found)
 
 
 def turns(
     case: Case, strain: xr.Dataset, grain: np.ndarray, inner: np.ndarray, found: Outcome
 ) -> None:
-    """Judge the turns of the grains against each other."""
-    period = LATTICES[case.specimen.lattice].period
-    if case.specimen.dumbbell:
-        period = 180.0
-    label = strain["grain"].values
-    number: dict[int, int] = {}
-    for k in np.unique(label[label > 0]):
-        own = grain[inner & (label == k)]
-        if len(own):
-            number[int(k)] = int(np.bincount(own).argmax())
-    for pair in between_grains.misorientations_of(strain.attrs):
-        first, second = pair["grains"]
-        if first not in number or second not in number:
+    """Judge by how much the grains that were found are turned against each other."""
+    seen = strain["grain"].values
+    true = {}
+    for number in np.unique(seen[inner & (seen > 0)]):
+        names, count = np.unique(grain[inner & (seen == number)], return_counts=True)
+        true[int(number)] = int(names[np.argmax(count)])
+        if count.max() < 0.9 * count.sum():
+            found.wrong.append(f"grain {number} is several")
+    period = 180.0 if case.specimen.dumbbell else LATTICES[case.specimen.lattice].period
+    for pair in misorientations_of(strain.attrs):
+        if not all(number in true for number in pair["grains"]):
             continue
-        true = case.specimen.angles[number[second]] - case.specimen.angles[number[first]]
-        off = (pair["angle_deg"] - true + period / 2) % period - period / 2
+        first, second = (case.specimen.angles[true[number]] for number in pair["grains"])
+        own = min(period, pair["period_deg"])
+        off = (pair["angle_deg"] - (second - first) + own / 2) % own - own / 2
         if abs(off) > max(TURN, ERRORS * pair["error_deg"]):
-            found.wrong.append(f"{pair['angle_deg']:.1f}° for {true:.0f}°")
+            found.wrong.append(f"{pair['angle_deg']:.1f}° for {second - first:.1f}°")
 
 
 # What was said, and whether it helps ----------------------------------------------------------

@@ -61,6 +61,7 @@ class Specimen:
     suffix : of the file.
     channels : makes several channels, named, of the counts (height, width).
     inside : (height, width) bool, what is measured, where that is not everything.
+    distorted : whether lengths in the image are wrong along one of its axes.
     """
 
     lattice: str
@@ -84,6 +85,7 @@ class Specimen:
     suffix: str = ".npy"
     channels: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
     inside: np.ndarray | None = None
+    distorted: bool = False
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([self.seed, 7])

@@ -134,7 +134,7 @@ def of_sites(
 
 
 def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
-    """Findings about the channel and the polarity that were chosen from the image.
+    """Findings about what was chosen from the image: channel, polarity, what is texture.
 
     attrs : of ``sites.zarr``.
     """
@@ -151,6 +151,18 @@ def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
                 f"Columns are bright and sharp in {names[number]} (skewness"
                 f" {sharp[number]:.1f}; in {names[0]} {sharp[0]:.1f}).",
                 "To use another channel, set `sites: channel`.",
+            )
+        )
+    if attrs.get("texture"):
+        said.append(
+            Finding(
+                "texture left out",
+                "note",
+                "sites",
+                f"{int(attrs['texture'])} dim spots without order beside a crystal were left out.",
+                "They are the texture of an amorphous support, or atoms without order.",
+                "To keep them, set `sites: threshold`: every spot of that share of a strong site's"
+                " score is one.",
             )
         )
     skewness = attrs.get("polarity_skewness")

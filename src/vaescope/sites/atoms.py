@@ -64,6 +64,8 @@ def every_atom(
     }
     if settings.polarity == AUTO:
         attrs["polarity_skewness"] = found.polarity.skewness
+    if found.texture:
+        attrs["texture"] = found.texture
     attrs["elongation"] = found.shape.ratio
     if found.shape.likely_two:
         attrs["pairs"] = found.shape.distance

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from vaescope.errors import UserError
 from vaescope.progress import track
 from vaescope.sites import detect, polarity, scale, tiles
+from vaescope.sites.order import texture
 from vaescope.sites.pairs import Shape, shape_of
 from vaescope.sites.polarity import Polarity
 from vaescope.sites.scale import Scale
@@ -78,7 +79,8 @@ def find_atoms(
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in done])
         for f in fields(Detection)
-        if f.name not in ("more", "spacing", "typical_width", "periodic", "shape", "polarity")
+        if f.name
+        not in ("more", "spacing", "typical_width", "periodic", "shape", "texture", "polarity")
     }
     more = {name: np.concatenate([part.more[name] for part in done]) for name in done[0].more}
     if not len(table["y"]):
@@ -98,6 +100,7 @@ def find_atoms(
         typical_width=typical,
         periodic=lengths.periodic,
         shape=shape,
+        texture=sum(seen.texture for seen in chosen),
         polarity=which,
     )
 
@@ -180,7 +183,11 @@ def _filtered(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) ->
     maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
     area = frame.size / filter_.blob**2
     sites, score = select(maxima, depths, lengths, area=area, threshold=settings.threshold)
-    return Unrefined(np.stack([sites.y, sites.x], axis=1), score)
+    position = np.stack([sites.y, sites.x], axis=1)
+    if settings.threshold is not None or not lengths.periodic or len(position) < 3:
+        return Unrefined(position, score)
+    own = ~texture(position, sites.height, lengths.spacing)
+    return Unrefined(position[own], score[own], texture=int((~own).sum()))
 
 
 def _learned(

@@ -38,17 +38,20 @@ class Detection:
     spacing: float = 0.0
     typical_width: float = 0.0
     periodic: bool = True
+    texture: int = 0  # spots that were left out as the texture of a support
     shape: Shape = field(default_factory=Shape)
     polarity: Polarity = field(default_factory=Polarity)
 
 
 @dataclass
 class Unrefined:
-    """Sites of a frame before refinement; ``position`` (site, 2), the others (site,)."""
+    """Sites of a frame before refinement; ``position`` (site, 2), the others (site,); ``texture`` :
+    how many spots were left out as that of a support."""
 
     position: np.ndarray
     score: np.ndarray
     more: dict[str, np.ndarray] = field(default_factory=dict)
+    texture: int = 0
 
     def on(self, measured: np.ndarray) -> Unrefined:
         """Select the sites on measured pixels, a mask (height, width)."""
@@ -56,7 +59,7 @@ class Unrefined:
         row, column = np.clip(np.rint(self.position).astype(int), 0, last).T
         keep = measured[row, column]
         more = {name: values[keep] for name, values in self.more.items()}
-        return Unrefined(self.position[keep], self.score[keep], more)
+        return Unrefined(self.position[keep], self.score[keep], more, self.texture)
 
 
 def fitted(

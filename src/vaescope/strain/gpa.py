@@ -13,6 +13,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinat
 _SEARCH = 0.15  # of the length of a reciprocal vector, about its expected place
 _EDGE = 1.5  # resolutions from the edge within which a phase is drawn by what is not there
 _WEAK = 0.15  # share of the usual amplitude below which there is no crystal of this lattice
+_GAPS = 0.1  # of what a phase is averaged over may be missing
+_WIDE = 0.5  # of it is missing at the border of a gap wider than the resolution
 _TAPER = 4.0  # resolutions over which a region of the image fades out before its spectrum is taken
 _QUIET = (0.3, 2.5)  # lengths, in units of |g|, between which the floor of the spectrum is read
 
@@ -38,7 +40,8 @@ def analyse(
 
     Parameters
     ----------
-    image : (height, width); NaN counts as the mean.
+    image : (height, width), NaN where nothing was measured: narrow gaps count as the mean, wide
+        ones bound the region.
     position : (site, 2) px as (x, y), where the maps are read.
     vectors : (2, 2) rows a and b of the lattice, near whose reciprocal vectors and their sum and
         difference the two strongest non-collinear peaks are looked for.
@@ -51,9 +54,16 @@ def analyse(
     -------
     None if there are no two peaks above the floor of the spectrum. Errors come from white noise at
     the level of that floor; places where an amplitude is low, or near the edge of the image or the
-    region, are NaN.
+    region, or where a tenth of what they are averaged over was not measured, are NaN.
     """
     picture = np.asarray(image, float)
+    missing = (~np.isfinite(picture)).astype(float)
+    if missing.any():
+        missing = gaussian_filter(missing, resolution)
+    if missing.max() > _WIDE:
+        region = (missing <= _WIDE) & (True if region is None else region)
+        if not region.any():
+            return None
     mean = np.nanmean(picture if region is None else picture[region])
     picture = np.where(np.isfinite(picture), picture, mean) - mean
     depth = _depth(picture.shape, region)
@@ -81,6 +91,7 @@ def analyse(
     variance = np.stack(variances, 1) / (2 * np.pi) ** 2
     place = [position[:, 1], position[:, 0]]
     inside = map_coordinates(depth, place, order=1, mode="nearest") >= 1 + _EDGE * resolution
+    inside &= map_coordinates(missing, place, order=1, mode="nearest") < _GAPS
     good = inside & np.isfinite(local).all((1, 2))
     good &= np.abs(np.linalg.det(np.where(good[:, None, None], local, np.eye(2)))) > 1e-12
     inverse = np.linalg.inv(np.where(good[:, None, None], local, np.eye(2)))

@@ -20,6 +20,7 @@ import numpy as np
 from vaescope import columns, deformation
 from vaescope.deformation import COMPONENTS
 from vaescope.quantities import FIT, STRAIN, TRUTH, attributes
+from vaescope.results.coverage import with_gaps
 from vaescope.strain import between_grains, gpa, neighbours, of_model, scatter
 from vaescope.strain.grains import Grain, at_boundary, find_grains, labels, region_of
 from vaescope.strain.lattice import Lattice
@@ -200,7 +201,7 @@ def _phases(
     resolution = RESOLUTION * grain.lattice.spacing
     for number in np.unique(frame[grain.sites]):
         rows = np.flatnonzero(frame[grain.sites] == number)
-        picture = np.asarray(image["image"][int(number), 0].values, float)
+        picture = np.asarray(with_gaps(image)[int(number), 0].values, float)
         here = frame == number
         region = None
         if len(grains) > 1:
