@@ -102,7 +102,8 @@ def follow(position: np.ndarray, frame: np.ndarray, pairs: Pairs, fewest: int) -
 
 def _calmest(place: np.ndarray, rank: np.ndarray, untried: np.ndarray, apart: float) -> list[int]:
     """A few untried sites of least rank, at a distance (px) from each other."""
-    left, chosen = untried.copy(), []
+    left = untried.copy()
+    chosen: list[int] = []
     while left.any() and len(chosen) < _AT_ONCE:
         rows = np.flatnonzero(left)
         chosen.append(int(rows[rank[rows].argmin()]))
