@@ -109,7 +109,7 @@ def test_no_latent_depends_on_what_was_filled_in(tmp_path):
 
 
 def test_a_gap_is_filled_from_its_own_patch():
-    patches, spoilt, known = with_gaps()
+    _, spoilt, known = with_gaps()
     filled = refilled(samples.pixels(spoilt), known)
     assert filled.max() < 3
     rest = np.broadcast_to(known[:, None], filled.shape)
