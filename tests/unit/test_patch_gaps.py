@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 from pictures import turned_commas
 
-from vaescope import samples, simulate, sites, train
+from vaescope import read, samples, simulate, sites, train
 from vaescope.ensemble import map_latents
 from vaescope.models.family import Family, Side
 from vaescope.models.likelihoods import LIKELIHOODS, mean_square_over_noise
@@ -142,3 +142,15 @@ def test_a_coarse_sample_counts_by_the_weight_of_its_measured_pixels():
     rows = 40 + (np.arange(10) + 0.5) * 4 - 20
     assert (seen[0].all(1) | ~seen[0].any(1)).all()
     np.testing.assert_array_equal(seen[0].all(1), rows < 50 - 2)
+
+
+def test_frames_that_are_patches_have_the_mask_too(tmp_path):
+    stack = np.random.default_rng(0).random((12, 40, 40))
+    stack[3, 10:20] = np.nan
+    np.save(tmp_path / "a.npy", stack)
+    image = read.load(tmp_path / "a.npy", {"unmeasured": "nan"})
+    found = sites.find(image, {"method": "frames"})
+    cut = samples.extract(image, found, {"pixels": 20})
+    mask = cut[MEASURED].values
+    assert mask[np.arange(12) != 3].all()
+    assert not mask[3, 5:10].any() and mask[3, :4].all() and mask[3, 11:].all()

@@ -21,7 +21,8 @@ _WINDOW = 4.0  # nearest distances about a seed within which a lattice is looked
 _SOME = 12  # sites there, without which there is none
 _STEP = 1.5  # spacings: sites so near are next to each other
 _FIT = 2.3  # spacings within which neighbours are fitted
-_CATCH = 0.3  # of the shorter lattice vector: a neighbour farther from its place is none
+_CATCH = 0.3  # nearest distances: a neighbour farther from its place is none
+_TAKEN = 2.8  # of the four places one step away that have a site near a seed
 _FEWEST = 5  # neighbours without which there is no fit
 _SHARE = 0.65  # of the share of neighbours that fit near the seed, below which a site is no member
 _ONWARDS = 0.8  # the same below which the lattice is not followed further from a site
@@ -135,9 +136,10 @@ def _seed(position: np.ndarray, pairs: Pairs, about: np.ndarray, seed: int) -> _
         return None
     first = reduced(first)
     near = about[np.hypot(*(position[about] - position[seed]).T) < 2.0 * pairs.nearest]
-    fitted, share = _fit(pairs, near, np.broadcast_to(first, (len(near), 2, 2)))
+    fitted, share, steps = _fit(pairs, near, np.broadcast_to(first, (len(near), 2, 2)))
     good = np.isfinite(fitted).all((1, 2))
-    if good.sum() < 3:
+    # In a finer lattice than the true one every site has a place, but many places have no site.
+    if good.sum() < 3 or steps[good].mean() < _TAKEN:
         return None
     return _Seed(first, near[good], fitted[good], share[good], float(np.median(share[good])))
 
@@ -161,7 +163,7 @@ def _grow(pairs: Pairs, start: _Seed, count: int) -> Domain:
             break
         tries[trial] += 1
         expected = _mean_beside(pairs, basis, trial, step)
-        fitted, part = _fit(pairs, trial, expected)
+        fitted, part, _ = _fit(pairs, trial, expected)
         good = (part >= least) & _alike(expected, fitted)
         new = trial[good]
         basis[new], share[new] = fitted[good], part[good]
@@ -182,7 +184,9 @@ def _mean_beside(pairs: Pairs, basis: np.ndarray, site: np.ndarray, step: float)
     return np.asarray(total / np.maximum(number, 1)[:, None, None])
 
 
-def _fit(pairs: Pairs, site: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit(
+    pairs: Pairs, site: np.ndarray, expected: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fit the lattice vectors about sites to their neighbours.
 
     As in ``neighbours.fit``, the neighbours at an even number of steps have one common shift, and
@@ -190,17 +194,18 @@ def _fit(pairs: Pairs, site: np.ndarray, expected: np.ndarray) -> tuple[np.ndarr
 
     Returns
     -------
-    (site, 2, 2), NaN where too few neighbours fit, and the share (site,) of the neighbours that do.
+    (site, 2, 2), NaN where too few neighbours fit, the share (site,) of the neighbours that do, and
+    how many (site,) of them are one step along a or b away, 4 at most.
     """
     chosen, place = pairs.of(site)
     difference = pairs.difference[chosen]
     length = np.hypot(*np.moveaxis(expected, -1, 0))  # (site, vector)
     near = np.hypot(*difference.T) < _FIT * length.mean(1)[place]
     difference, place = difference[near], place[near]
-    steps = np.einsum("ni,nij->nj", difference, np.linalg.inv(expected)[place])
-    whole = np.rint(steps)
-    left = np.einsum("ni,nij->nj", steps - whole, expected[place])
-    fits = np.hypot(*left.T) < _CATCH * length.min(1)[place]
+    index = np.einsum("ni,nij->nj", difference, np.linalg.inv(expected)[place])
+    whole = np.rint(index)
+    left = np.einsum("ni,nij->nj", index - whole, expected[place])
+    fits = np.hypot(*left.T) < _CATCH * pairs.nearest
     fits &= whole.any(1)
     number = np.bincount(place, minlength=len(site))
     share = np.bincount(place[fits], minlength=len(site)) / np.maximum(number, 1)
@@ -213,7 +218,9 @@ def _fit(pairs: Pairs, site: np.ndarray, expected: np.ndarray) -> tuple[np.ndarr
     spread = np.linalg.eigvalsh(normal[:, 2:, 2:])[:, 0]
     good = (np.bincount(place[fits], minlength=len(site)) >= _FEWEST) & (spread > 1.5)
     fitted = np.linalg.solve(normal, right)[:, 2:]
-    return np.where(good[:, None, None], fitted, np.nan), share
+    one = fits & (np.abs(whole).sum(1) == 1)
+    steps = np.bincount(place[one], minlength=len(site))
+    return np.where(good[:, None, None], fitted, np.nan), share, steps
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
