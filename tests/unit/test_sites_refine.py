@@ -100,7 +100,7 @@ def test_two_starts_on_one_atom_become_one_site():
 
 @pytest.mark.parametrize("slope", [0.0, 0.02, 0.05])
 def test_a_steady_slope_of_the_background_moves_no_site_not_even_at_the_border(slope):
-    """Heights of a column per pixel: sites at the border were drawn up the slope by three errors."""
+    """Heights of a column per pixel: at the border, sites were drawn up the slope by 2 errors."""
     rng = np.random.default_rng(3)
     place = np.stack(np.meshgrid(*[np.arange(5, 200, 13.0)] * 2), -1).reshape(-1, 2)
     place = place + rng.uniform(-0.5, 0.5, place.shape)
