@@ -41,7 +41,7 @@ MEASURES = (
     Measure("rotation_error_median_deg", "standard error of a rotation (median)", "°", "less"),
     Measure("members_trained", "members trained", place="details"),
     Measure("latents", "latents", place="details"),
-    Measure("classes_used", "classes", place="details", card=10, sort="classes"),
+    Measure("classes_used", "classes shown", place="details"),
     Measure("training_steps", "steps of training", place="details"),
     Measure("training_epochs", "epochs of training"),
     Measure("angle_period_deg", "angles known modulo", "turn"),
