@@ -2,12 +2,13 @@
 
 from vaescope import store
 from vaescope.exchange import signals
+from vaescope.results.coverage import with_gaps
 from vaescope.workflow import job
 
 with job(snakemake) as task:
     image = store.open(task.input.image)
     signals.write(
-        image["image"],
+        with_gaps(image),
         task.output.signal,
         title=task.dataset,
         sites=store.open(task.input.sites).load(),

@@ -3,10 +3,11 @@
 from vaescope import store
 from vaescope.exchange import ome, points, table
 from vaescope.results import Results
+from vaescope.results.coverage import with_gaps
 from vaescope.workflow import job
 
 with job(snakemake) as task:
-    image = store.open(task.input.image)["image"]
+    image = with_gaps(store.open(task.input.image))
     ome.write(image, task.output.image, name=task.dataset)
     columns = table.columns_of(Results(task.folder, task.input), task.params.models)
     points.write(store.open(task.input.sites).load(), image, columns, task.output.points)

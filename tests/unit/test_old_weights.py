@@ -56,9 +56,16 @@ def weights(name: str, folder: Path) -> dict[str, np.ndarray]:
         return {key: given[key] for key in given.files if not key.startswith("file_")}
 
 
-def close(found: np.ndarray, expected: np.ndarray, name: str) -> None:
+def close(found: np.ndarray, expected: np.ndarray, name: str, steps: bool = False) -> None:
+    """Equal as far as single precision goes; ``steps``: of an optimum that many steps led to.
+
+    The last bit depends on the processor: it decides how a number kept in half precision is
+    rounded, and steps of refinement that stop short of a flat optimum carry it on.
+    """
+    close_enough = 2e-3 if steps else 1e-3 if found.dtype == np.float16 else 2e-5
     size = float(np.abs(expected).max()) if expected.size else 0.0
-    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5 * size + 1e-6, err_msg=name)
+    allowed = {"rtol": close_enough, "atol": close_enough * size + 1e-6}
+    np.testing.assert_allclose(found, expected, **allowed, err_msg=name)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -71,7 +78,7 @@ def test_a_member_of_an_earlier_version_says_the_same_of_every_site(name, tmp_pa
         if key.startswith("member_0/"):
             part = key.removeprefix("member_0/")
             of_sites = getattr(said, part)[:]
-            close(np.asarray(of_sites)[: len(value)], value, part)
+            close(np.asarray(of_sites)[: len(value)], value, part, "refine" in name)
             checked += 1
     assert checked >= 7  # content, its error, bound, pose, pictures, noise
 
@@ -82,7 +89,10 @@ def test_an_ensemble_of_an_earlier_version_has_the_same_maps(name, tmp_path):
     latents = map_latents(tmp_path, patches(name), name="old")
     for key, value in expected.items():
         if key.startswith("map/"):
-            close(latents[key.removeprefix("map/")].values, value, key)
+            found = latents[key.removeprefix("map/")]
+            if found.dims[-1] == "class":  # those that no site is in are left out by now
+                value = value[..., value.any(axis=tuple(range(value.ndim - 1)))]
+            close(found.values, value, key, "refine" in name)
 
 
 def test_a_model_of_curves_is_mapped(tmp_path):

@@ -64,14 +64,15 @@ def test_every_part_of_a_variable_is_a_quantity_on_its_own_axis():
     )
     found = by_column(held)
     assert list(found) == [
-        "rvae_offset_x_px", "rvae_offset_y_px", "rvae_strain_xx_percent",
-        "rvae_strain_yy_percent", "rvae_strain_xy_percent", "rvae_latent_1", "rvae_latent_2",
+        "rvae_offset_x_px", "rvae_offset_y_px", "rvae_pose_strain_xx_percent",
+        "rvae_pose_strain_yy_percent", "rvae_pose_strain_xy_percent",
+        "rvae_latent_1", "rvae_latent_2",
     ]  # fmt: skip
     x = found["rvae_offset_x_px"]
     assert (x.label, x.way) == ("x offset", "+ right")
     np.testing.assert_array_equal(x.values, held["consensus_offset"].values[:, 1])
     np.testing.assert_allclose(
-        found["rvae_strain_yy_percent"].values, 100 * held["consensus_strain"].values[:, 1]
+        found["rvae_pose_strain_yy_percent"].values, 100 * held["consensus_strain"].values[:, 1]
     )
     np.testing.assert_array_equal(
         found["rvae_latent_2"].values, held["consensus_content"].values[1]

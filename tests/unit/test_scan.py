@@ -245,3 +245,35 @@ def test_all_maps_of_all_methods_make_one_finding_that_names_each_once():
     assert "strain yy (70–90 %)" in said.says and "y offset (97 %)" in said.says
     assert said.says.count("strain yy") == 1 and said.says.count("y offset") == 1
     assert said.severity == "care" and "detrend_lines" not in said.remedy
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kept", [(9, 10), (5, 6, 7), (20,)])
+def test_lost_rows_do_not_bring_a_zigzag_out_of_step(seed, kept):
+    """Of every second row alike, rows are missing where scan lines were lost."""
+    points, _ = grid(seed=seed)
+    points = points[:, ::-1]
+    row = np.rint(points[:, 1] / STEP).astype(int)
+    noise = np.random.default_rng(seed).normal(0, 0.2, len(points))
+    left = ~np.isin(row, kept)
+    found = scan.shares(points[left], (row % 2 + noise)[left], STEP)
+    assert found.row_period == 2 and found.column_period == 0
+    assert said_of({"y offset": found}).severity == "note"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_few_rows_no_ripple_is_claimed_and_no_lattice(seed):
+    points, _ = grid(columns=24, rows=9, seed=seed)
+    row = np.rint(points[:, 1] / STEP).astype(int)
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, 0.2, len(points))
+    shifted = scan.shares(points, rng.permutation(np.arange(9.0))[row] + noise, STEP)
+    assert shifted.row_extent == pytest.approx(9, abs=0.5) and shifted.narrow("row")
+    assert not shifted.narrow("column")
+    if not shifted.row_period and not shifted.row_step and shifted.abrupt("row"):
+        said = said_of({"y offset": shifted})
+        assert said.severity == "care" and "too few rows of atoms" in said.says
+        assert "shifted or scaled" not in said.says
+    zigzag = said_of({"y offset": scan.shares(points, row % 2 + noise, STEP)})
+    assert zigzag.severity == "note" and "fewer than a dozen rows" in zigzag.says
+    assert "speaks for the crystal" not in zigzag.means

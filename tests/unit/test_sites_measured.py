@@ -6,6 +6,7 @@ from drawn_images import WITH_GAPS
 from scipy.spatial import cKDTree
 
 from vaescope import read, samples, sites
+from vaescope.read import clean
 from vaescope.sites.refine import refine
 
 SPACING, SIGMA = 14.0, 2.4
@@ -126,3 +127,38 @@ def test_no_site_is_made_up_where_nothing_was_measured(tmp_path, name):
     found = sites.find(store, {})
     row, column = np.rint([found["y"], found["x"]]).astype(int)
     assert not gap[row, column].any() and len(row) > 10
+
+
+def beside_a_gap(seed, noise=0.1, width=2.5, spacing=12.0, side=90):
+    """Errors over stated errors (site, axis) across and along the straight border of a gap, of the
+    columns within four widths of it; others are hidden in the gap."""
+    rng = np.random.default_rng(seed)
+    turn, across = rng.uniform(0, 2 * np.pi, 2)
+    index = np.stack(np.meshgrid(*[np.arange(-9, 10)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    c, s = np.cos(turn), np.sin(turn)
+    place = spacing * index @ np.array([[c, -s], [s, c]]) + side / 2 + rng.uniform(-6, 6, 2)
+    normal = np.array([np.cos(across), np.sin(across)])
+    rows, columns = np.indices((side, side))
+    border = rng.uniform(0, 20)
+    depth = border - (np.stack([rows, columns], -1) - side / 2) @ normal
+    image = rng.normal(0, noise, (side, side))
+    for y, x in place:
+        image += np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * width**2))
+    filled = clean.fill_gaps(np.where(depth > 0, image, np.nan)[None], float(image.mean()))[0]
+    place = place[((place > 4) & (place < side - 5)).all(1)]
+    apart = border - (place - side / 2) @ normal
+    place, apart = place[apart > 0.5], apart[apart > 0.5]
+    fit = refine(filled, place + rng.normal(0, 0.3, place.shape), width, spacing, depth > 0)
+    near = (apart < 4 * width) & ((place > 12) & (place < side - 13)).all(1)
+    near &= np.isfinite(fit.error[:, 0])
+    axes = np.stack([normal, [-normal[1], normal[0]]], 1)
+    stated = np.sqrt(fit.error**2 @ axes**2)
+    return (((fit.position - place) @ axes) / stated)[near]
+
+
+def test_stated_errors_beside_gaps_are_right():
+    """Tails of columns hidden in a gap push no site beside it."""
+    pull = np.concatenate([beside_a_gap(seed) for seed in range(60)])
+    assert len(pull) > 150
+    np.testing.assert_allclose(np.sqrt((pull**2).mean()), 1, atol=0.15)
+    assert np.abs(pull.mean(0)).max() < 0.35  # −0.9 across the border, where they do

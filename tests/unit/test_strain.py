@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vaescope import deformation, simulate, sites
 from vaescope.simulate import strained
-from vaescope.strain import lattice, maps, neighbours, reference, truth
+from vaescope.strain import grains, maps, neighbours, reference, truth
 from vaescope.workflow.tables import write_table
 
 SIDE = 320  # px of the made-up images of points
@@ -27,10 +27,22 @@ def grid(carry: np.ndarray, step: float = 12.0, noise: float = 0.0, seed: int = 
     return points + np.random.default_rng(seed).normal(0, noise, points.shape)
 
 
-def measured(points: np.ndarray, error: float) -> neighbours.Deformed:
-    found = lattice.find_lattice(points, np.zeros(len(points), int))
-    assert found is not None
-    return neighbours.fit(found, points, np.full(points.shape, error), 2.0)
+def measured(points: np.ndarray, error: float | np.ndarray) -> neighbours.Deformed:
+    """Deformations of one grain, NaN for sites that are not of it."""
+    (grain,) = grains.find_grains(points, np.zeros(len(points), int))
+    error = np.broadcast_to(error, points.shape)
+    own = grain.sites
+    return spread(neighbours.fit(grain.lattice, points[own], error[own], 2.0), own, len(points))
+
+
+def spread(found: neighbours.Deformed, own: np.ndarray, count: int) -> neighbours.Deformed:
+    """What is known of some sites, among all."""
+    whole = np.full((count, 2, 2), np.nan)
+    covariance = np.full((count, 2, 2, 2), np.nan)
+    whole[own], covariance[own] = found.deformation, found.covariance
+    return neighbours.Deformed(
+        whole, covariance, found.count, found.misfit, found.widened, found.rows
+    )
 
 
 def stores(points: np.ndarray, error: float, image: np.ndarray | None = None) -> tuple:
@@ -70,12 +82,11 @@ def test_the_lattice_of_any_strained_and_turned_crystal_is_found(parts, angle):
     """Its vectors are those of the crystal, and relative to them no site is strained."""
     carry = deformation.join(np.array(parts), angle)
     points = grid(carry)
-    found = lattice.find_lattice(points, np.zeros(len(points), int))
-    assert found is not None
-    steps = found.vectors @ np.linalg.inv(carry).T / 12.0
+    (found,) = grains.find_grains(points, np.zeros(len(points), int))
+    steps = found.lattice.vectors @ np.linalg.inv(carry).T / 12.0
     assert np.allclose(steps, np.rint(steps), atol=0.01)
     assert abs(np.linalg.det(np.rint(steps))) == 1
-    fitted = neighbours.fit(found, points, np.full(points.shape, 0.01), 2.0)
+    fitted = measured(points, 0.01)
     value, _ = deformation.split(fitted.deformation)
     assert np.nanmax(np.abs(value - np.nanmedian(value, axis=0))) < 1e-6
 
@@ -177,10 +188,9 @@ def waved(length: float, across: bool, weak: float) -> tuple[np.ndarray, np.ndar
 def test_a_wave_of_strain_is_damped_as_the_stated_resolution_damps_it(length, across, weak):
     """Along it and across it, and whichever sublattice is better known: exp(-2 pi² s²/length²)."""
     points, error, true = waved(length, across, weak)
-    found = lattice.find_lattice(points, np.zeros(len(points), int))
-    assert found is not None
-    fitted = neighbours.fit(found, points, error, 2.0)
-    own = fitted.deformation[:, 0, 0] * found.vectors[0, 0] / 12.0
+    (found,) = grains.find_grains(points, np.zeros(len(points), int))
+    fitted = measured(points, error)
+    own = fitted.deformation[:, 0, 0] * found.lattice.vectors[0, 0] / 12.0
     inside = ((points > 48) & (points < SIDE - 48)).all(1) & np.isfinite(own)
     assert inside.sum() > 200
     seen = np.polyfit(true[inside], own[inside], 1)[0]

@@ -51,7 +51,7 @@ def write(image: xr.DataArray, path: str | os.PathLike, *, name: str) -> None:
     ----------
     image : (y, x), with ``time``, and with ``channel`` or one other axis (such as ``energy``), in
         any order; coordinates with units give scales. Frames and channels of length one are left
-        out.
+        out. NaN stays, and is left out of the means in the coarser levels of the pyramid.
     path : the folder to write, by custom ``NAME.ome.zarr``.
     name : of the image, shown by viewers.
 
@@ -84,13 +84,22 @@ def write(image: xr.DataArray, path: str | os.PathLike, *, name: str) -> None:
                 break
             # Read back what was written: the source is gone through once, however deep the pyramid.
             halved = {level.ndim - 2: 2, level.ndim - 1: 2}
-            level = da.coarsen(np.mean, da.from_zarr(array), halved, trim_excess=True)
+            level = da.coarsen(_mean, da.from_zarr(array), halved, trim_excess=True)
             level = level.astype(image.dtype)
         group.attrs["ome"] = {
             "version": "0.5",
             "multiscales": [_multiscale(axes, factors, name)],
             "omero": {"channels": _channels(image, group, len(factors), name)},
         }
+
+
+def _mean(blocks: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
+    """The mean of pixels that are numbers; NaN where none is."""
+    known = np.isfinite(blocks)
+    if known.all():
+        return np.asarray(blocks.mean(axis=axis))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, blocks, 0).sum(axis=axis) / known.sum(axis=axis))
 
 
 def _ordered(image: xr.DataArray) -> xr.DataArray:

@@ -12,13 +12,16 @@ import numpy as np
 from vaescope.explorer.pictures import Small, evenly
 from vaescope.explorer.sites import scale
 from vaescope.figures.scene import Scene
+from vaescope.figures.unmeasured import striped
 from vaescope.quantities import robust_limits
+from vaescope.results.coverage import coarse
 from vaescope.text import plain
 
 MOST_SIDE = 1024  # pixels of a shown frame
 ALL_FRAMES = 24_000_000  # pixels of all frames together: about 6 MB of the page
 LEAST_SIDE = 96  # below it a frame shows nothing; so many frames are then left out instead
 QUALITY = 85  # of the shown picture, a backdrop; the stores keep the numbers
+STRIPES = 64  # across an image of which a part was not measured
 SHEET = 1024  # pictures of a stack on its sheet
 SHEET_TILE = 32  # pixels of one of them
 
@@ -44,6 +47,7 @@ class Backdrop:
     notes: list[str] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)  # of every frame
     sheet: bool = False
+    gaps: bool = False  # whether pictures are hatched where nothing was measured
     bright: bool = False  # whether most of the picture is nearer to white than to black
 
     def facts(self) -> dict[str, Any]:
@@ -66,12 +70,15 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         notes.append(f"to keep this page small, {said}")
     assert scene.pixels is not None
     low, high = _limits(scene)
-    pictures, levels = [], []
+    pictures, levels, gaps = [], [], False
     for frame in shown:
         plane = scene.pixels.isel(time=int(frame), channel=0).transpose("y", "x").values
-        grey = np.clip((_coarse(plane, step) - low) / (high - low), 0, 1)
-        levels.append(float(np.nanmedian(grey)))
-        pictures.append(address((np.nan_to_num(grey) * 255).round().astype(np.uint8)))
+        grey = np.clip((coarse(plane, step) - low) / (high - low), 0, 1)
+        missing = np.isnan(grey)
+        gaps |= bool(missing.any())
+        if not missing.all():
+            levels.append(float(np.nanmedian(grey)))
+        pictures.append(address(_with_hatch(grey)))
     picture_of = np.full(scene.frames, -1)
     picture_of[shown] = np.arange(len(shown))
     if scene.channel:
@@ -89,6 +96,7 @@ def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Bac
         notes,
         [scene.when(frame) for frame in range(scene.frames)],
         bright=bool(levels) and float(np.median(levels)) > 0.5,
+        gaps=gaps,
     )
 
 
@@ -109,11 +117,15 @@ def shown_step(frames: int, height: int, width: int) -> int:
     return step
 
 
-def _coarse(plane: np.ndarray, step: int) -> np.ndarray:
-    high, wide = max(plane.shape[0] // step, 1), max(plane.shape[1] // step, 1)
-    cut = plane[: high * step, : wide * step].astype(np.float32)
-    tall, broad = min(step, cut.shape[0]), min(step, cut.shape[1])
-    return cut.reshape(high, tall, wide, broad).mean(axis=(1, 3))
+def _with_hatch(grey: np.ndarray) -> np.ndarray:
+    """A picture (height, width) from 0 to 1 as bytes; with NaN in it, in colour (height, width, 3),
+    with these places hatched."""
+    gaps = np.isnan(grey)
+    picture = (np.nan_to_num(grey) * 255).round().astype(np.uint8)
+    if not gaps.any():
+        return picture
+    pitch = max(max(grey.shape) / STRIPES, 4)
+    return np.where(gaps[..., None], striped(grey.shape, pitch), picture[..., None])
 
 
 def _limits(scene: Scene) -> tuple[float, float]:

@@ -59,6 +59,7 @@ class Explorer:
     notes: list[str]
     sites: int
     sheet: bool  # pictures of a stack stand in place of an image
+    gaps: bool  # the image is hatched where nothing was measured
 
     @property
     def bytes(self) -> int:
@@ -141,6 +142,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         notes,
         count,
         behind.sheet,
+        behind.gaps,
     )
 
 

@@ -13,6 +13,7 @@ from vaescope.figures.movie_maps import CategoryColours, kinds_of
 from vaescope.figures.panels import bare, micrograph, polygons
 from vaescope.figures.scene import Scene
 from vaescope.figures.style import FAINT, INK
+from vaescope.figures.unmeasured import WORDS
 from vaescope.results import ModelResults
 from vaescope.text import plain
 
@@ -53,6 +54,7 @@ def class_clip(scene: Scene, view: ModelResults) -> Clip | None:
     caption = (
         f"The image and the {kinds.what} of every site, {left} of {scene.frames} frames."
         " Cells without colour have no patch. The colours are those of the other figures."
+        + (f" Hatched: {WORDS}." if "measured" in scene.results.image else "")
         + (f" Grey are all other {kinds.plural}." if kinds.shown < len(kinds.names) else "")
     )
     title = f"The {kinds.plural} as a movie"

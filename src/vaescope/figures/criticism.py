@@ -56,7 +56,13 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     if len(bad):
         size = (np.clip(0.75 * scene.spacing * wide * 72 / scene.shape[1], 2, 16)) ** 2
         axes.scatter(
-            bad[:, 1], bad[:, 0], s=size, facecolors="none", edgecolors=WARNING, linewidths=1.3
+            bad[:, 1],
+            bad[:, 0],
+            s=size,
+            facecolors="none",
+            edgecolors=WARNING,
+            linewidths=1.3,
+            zorder=2,
         )
         words = f"○ not explained: {len(bad)} of {len(residual)}"
         sheet.text(MARGIN, 0.27 + high + 0.38, words, size=8.5, color=WARNING)

@@ -18,6 +18,7 @@ from vaescope.figures.panels import (
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK, category_colours
+from vaescope.figures.unmeasured import ABOVE, hatch
 from vaescope.quantities import TRUTH, header, robust_limits, with_errors
 from vaescope.results import ModelResults
 from vaescope.text import percent
@@ -197,6 +198,7 @@ def thumbnail(scene: Scene) -> FinishedFigure:
         view, quantity = telling
         marks = polygons(axes, scene.cells_of(view), quantity)
         marks.set_alpha(0.85)
+        hatch(axes, scene.image, scene.extent, ABOVE)
         half = Polygon([(0.6, 0), (1, 0), (1, 1), (0.4, 1)], closed=True, transform=axes.transAxes)
         for collection in axes.collections:
             collection.set_clip_path(half)

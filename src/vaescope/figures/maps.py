@@ -95,14 +95,14 @@ def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
 
 
 def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """Local strain of the units, component by component."""
+    """Strain of the poses, component by component."""
     shown = coloured(scene, [q for q in of_model(view) if q.mapped and q.dim == _TENSOR])
     if not shown:
         return None
     where = grid(scene, len(shown))
     sheet = Sheet(
         scene,
-        "Local strain of the units",
+        "Strain of the poses",
         where.height,
         width=where.width,
         view=view,
@@ -114,7 +114,8 @@ def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     caption = (
         "Symmetric part of the deformation that carries the model's unit onto the patch, relative"
         " to the model's own unit, in per cent; xx along the rows of the image, yy along its"
-        " columns."
+        " columns. Strain of the lattice counts from a reference in each grain instead: see the"
+        " figure of the strain of the lattice."
     )
     sheet.figure_data.view(view, *_names(shown))
     return sheet.drawn("strain", caption, view)

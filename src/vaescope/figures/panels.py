@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from vaescope.figures import unmeasured
 from vaescope.figures.colours import Coloured, length_scale
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, Sheet
@@ -72,25 +73,27 @@ def grid(scene: Scene, count: int, *, largest: float = 5.6) -> Grid:
     return Grid(scene, count, columns, panel_width, max(panel_width * aspect, 0.3), pitch, width)
 
 
-def bare(axes: Axes, scene: Scene) -> None:
-    """No ticks: the scale bar says what pixels would."""
+def bare(axes: Axes, scene: Scene, *, gaps: float = unmeasured.ABOVE) -> None:
+    """No ticks: the scale bar says what pixels would. What was not measured is hatched, above cells
+    or at another level ``gaps``."""
     axes.set_facecolor(EMPTY)
     height, width = scene.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     axes.set_aspect("equal")
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=0.5, color="#b6bcc8")
+    unmeasured.hatch(axes, scene.image, scene.extent, gaps)
 
 
 def micrograph(axes: Axes, scene: Scene, *, faint: bool = False) -> None:
-    """The image itself in grey, its contrast robust against single pixels."""
+    """The image itself in grey, its contrast robust against single pixels, its gaps hatched."""
     from matplotlib.colors import Normalize
 
     low, high = robust_limits(scene.image, 0.5)
     if faint:  # lift the blacks so that marks of any colour stand out
         low -= 0.35 * (high - low)
     axes.imshow(scene.image, cmap="gray", norm=Normalize(low, high), extent=scene.extent)
-    bare(axes, scene)
+    bare(axes, scene, gaps=unmeasured.BELOW)
 
 
 def panel(

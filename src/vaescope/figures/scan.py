@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope import circular, quantities
+from vaescope import quantities
 from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -28,8 +28,7 @@ def profiles(scene: Scene) -> FinishedFigure | None:
         return None
     own = scene.strain.isel(method=0, site=scene.on_frame)
     strain = 100 * own["strain"].values.astype(float)
-    period = 2 * np.pi / int(scene.strain.attrs["fold"])
-    turn = 100 * circular.wrap(own["rotation"].values.astype(float), period)
+    turn = 100 * own["rotation"].values.astype(float)
     maps = {
         "strain xx": strain[:, 0],
         "strain yy": strain[:, 1],

@@ -10,6 +10,7 @@ import numpy as np
 
 from vaescope.figures.settings import Look
 from vaescope.results import ModelResults, Results
+from vaescope.results.coverage import with_gaps
 from vaescope.text import plain
 from vaescope.traits import Traits, traits_of
 
@@ -23,8 +24,9 @@ DRAWN_PIXELS = 1600  # per side; finer detail than this cannot be seen at the si
 class Scene:
     """The results of one dataset with a frame chosen and a look.
 
-    ``image`` : (height, width) of the drawn frame, perhaps coarser than the true one; ``views`` :
-    the models to draw; ``baselines`` : classical methods, where the recipe asks for them.
+    ``image`` : (height, width) of the drawn frame, perhaps coarser than the true one, NaN where
+    nothing was measured; ``views`` : the models to draw; ``baselines`` : classical methods, where
+    the recipe has them.
     """
 
     results: Results
@@ -57,8 +59,8 @@ class Scene:
 
     @property
     def pixels(self) -> xr.DataArray:
-        """All frames of the image, not loaded."""
-        return self.results.image["image"]
+        """All frames of the image, NaN where nothing was measured, not loaded."""
+        return with_gaps(self.results.image)
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -221,7 +223,7 @@ def load(
         results,
         look,
         version,
-        display_image(results.image["image"], frame),
+        display_image(with_gaps(results.image), frame),
         frame,
         [results.model(name, chosen) for name in models],
         results.baselines if baselines else None,
@@ -229,7 +231,8 @@ def load(
 
 
 def display_image(image: xr.DataArray, frame: int) -> np.ndarray:
-    """One frame of the first channel, averaged down to at most ``DRAWN_PIXELS`` per side."""
+    """One frame of the first channel, averaged down to at most ``DRAWN_PIXELS`` per side; NaN is
+    left out of the means."""
     plane = image.isel(time=frame, channel=0).transpose("y", "x")
     step = int(np.ceil(max(plane.shape) / DRAWN_PIXELS))
     if step > 1 and min(plane.shape) >= step:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vaescope.figures import unmeasured
 from vaescope.figures.figure_data import FigureData
 from vaescope.figures.scene import Scene
 from vaescope.figures.style import FAINT, INK
@@ -111,7 +112,10 @@ class Sheet:
         return self.figure.add_axes(place, **settings)
 
     def drawn(self, name: str, caption: str, view: ModelResults | None = None) -> FinishedFigure:
-        """The finished figure under its stable name."""
+        """The finished figure under its stable name; a hatch in it is explained."""
+        if unmeasured.hatched(self.figure):
+            unmeasured.key(self.figure, self.width - MARGIN, self.total - 0.3)
+            caption += f" Hatched: {unmeasured.WORDS}."
         full = f"{view.name}-{name}" if view is not None else name
         model = view.name if view else None
         return FinishedFigure(full, self.title, caption, self.figure, model, self.figure_data)

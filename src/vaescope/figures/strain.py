@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
-from vaescope import circular, quantities
+from vaescope import quantities
+from vaescope.figures import grains
 from vaescope.figures.colours import Coloured
 from vaescope.figures.panels import (
     BAR,
@@ -22,6 +25,7 @@ from vaescope.quantities import STRAIN, Quantity, robust_limits
 from vaescope.text import plain
 
 _GAP, _SIDE, _ROW = 0.1, 0.78, 0.5  # inches between panels, for a colour bar, above a row
+_CLASSICAL = ("neighbours", "GPA")
 _COMPONENTS = ("xx", "yy", "xy")
 _OUTERMOST = 4.0  # per cent of the values beyond the colours
 
@@ -30,27 +34,77 @@ def maps(scene: Scene) -> FinishedFigure | None:
     """Strain and rotation by every method, in common colours."""
     if scene.strain is None:
         return None
-    strain = 100 * _values(scene, "strain")
-    turn = np.rad2deg(_values(scene, "rotation"))
-    turn = circular.wrap(turn, 360 / int(scene.strain.attrs["fold"]))
+    methods = _different(scene)
+    strain = 100 * _values(scene, "strain")[methods]
+    turn = np.rad2deg(_values(scene, "rotation")[methods])
     look = scene.look.diverging
-    # An interface or a distorted edge of the scan must not pale all the rest.
-    most, far = (robust_limits(np.abs(v), _OUTERMOST)[1] or 1.0 for v in (strain, turn))
-    shared = Coloured("strain (%)", strain.ravel(), look, -most, most)
-    turned = Coloured("rotation (°)", turn.ravel(), look, -far, far)
-    sheet = _sheet(scene, "Strain and rotation of the lattice", strain, turn, shared, turned)
+    # Of the first row: what another method says of its failures must not pale all the rest, nor
+    # must an interface or a distorted edge of the scan.
+    most, far = (robust_limits(np.abs(v[0]), _OUTERMOST)[1] or 1.0 for v in (strain, turn))
+    shared = Coloured("strain (%)", strain[0].ravel(), look, -most, most)
+    turned = Coloured("rotation (°)", turn[0].ravel(), look, -far, far)
+    title = "Strain and rotation of the lattice"
+    title += ", grain by grain" if grains.count(scene) > 1 else ""
+    names = [str(scene.strain["method"].values[k]) for k in methods]
+    sheet = _sheet(scene, title, names, strain, turn, shared, turned)
     sizes = [int(scene.strain["reference"].values.sum()), scene.strain.sizes["site"]]
     caption = (
-        "The lattice at every site relative to an unstrained one, which is the median of the"
-        f" reference region: the densest cluster of strains, {sizes[0]} of {sizes[1]} sites, the"
-        " same for every method. xx along the rows of the image, yy down its columns; a positive"
-        " xy stretches the diagonal from the upper left to the lower right; rotations count"
-        f" counter-clockwise, modulo {360 / int(scene.strain.attrs['fold']):g}°. "
+        grains.sentences(scene)
+        + "The lattice at every site relative to an unstrained one, which is the median of the"
+        f" reference region: the densest cluster of strains{_each(scene)}, {sizes[0]} of {sizes[1]}"
+        " sites, the same for every method. xx along the rows of the image, yy down its columns; a"
+        " positive xy stretches the diagonal from the upper left to the lower right; rotations"
+        " count counter-clockwise. "
         + _methods_in_words(scene)
-        + f" Grey: not known. Colours stop at the outermost {_OUTERMOST:g} % of sites."
+        + f" Grey: not known. Colours are those of the first row, up to its outermost"
+        f" {_OUTERMOST:g} % of sites." + _failures(scene)
     )
+    left = [str(name) for name in scene.strain["method"].values if str(name) not in names]
+    if left:
+        caption += (
+            f" Not drawn, since equal within the errors to {_name(scene, names[-1])}: "
+            + ", ".join(_name(scene, name) for name in left)
+            + "."
+        )
     _keep(sheet, _drawn(scene))
     return sheet.drawn("strain-maps", caption)
+
+
+def _each(scene: Scene) -> str:
+    return " of each grain" if grains.count(scene) > 1 else ""
+
+
+def _different(scene: Scene) -> list[int]:
+    """Methods (as numbers) whose maps differ from those of the models before them by more than the
+    errors, for the most part."""
+    assert scene.strain is not None
+    strain, error = _values(scene, "strain"), _values(scene, "strain_error")
+    chosen: list[int] = []
+    for k, name in enumerate(str(method) for method in scene.strain["method"].values):
+        others = [j for j in chosen if scene.strain["method"].values[j] not in _CLASSICAL]
+        same = False
+        for j in others if name not in _CLASSICAL else []:
+            apart = np.abs(strain[k] - strain[j]) / np.hypot(error[k], error[j])
+            known = np.isfinite(apart)
+            same |= bool(known.any() and np.quantile(apart[known], 0.9) < 1)
+        if not same:
+            chosen.append(k)
+    return chosen
+
+
+def _failures(scene: Scene) -> str:
+    """Which methods are left out of which grains."""
+    assert scene.strain is not None
+    failed = json.loads(str(scene.strain.attrs.get("failed") or "[]"))
+    said = ""
+    for number, names in enumerate(failed, start=1):
+        for name in names:
+            where = f" in grain {number}" if len(failed) > 1 else ""
+            said += (
+                f" {_name(scene, name).capitalize()} failed{where}, far from the neighbours'"
+                " vectors, and are left out there."
+            )
+    return said
 
 
 def errors(scene: Scene) -> FinishedFigure | None:
@@ -62,7 +116,9 @@ def errors(scene: Scene) -> FinishedFigure | None:
     most, far = (robust_limits(values, 5.0)[1] * 1.15 or 1.0 for values in (strain, turn))
     shared = Coloured("%", strain.ravel(), scene.look.spread, 0.0, most)
     turned = Coloured("°", turn.ravel(), scene.look.spread, 0.0, far)
-    sheet = _sheet(scene, "Standard errors of strain and rotation", strain, turn, shared, turned)
+    names = [str(name) for name in scene.strain["method"].values]
+    title = "Standard errors of strain and rotation"
+    sheet = _sheet(scene, title, names, strain, turn, shared, turned)
     widened = float(np.max(scene.strain.attrs["position_errors_widened"]))
     rows = float(np.max(scene.strain.attrs["scan_noise"]))
     medians = ", ".join(
@@ -182,14 +238,13 @@ def _pulls(
 def _sheet(
     scene: Scene,
     title: str,
+    methods: list[str],
     strain: np.ndarray,
     turn: np.ndarray,
     shared: Coloured,
     turned: Coloured,
 ) -> Sheet:
     """One row for each method: xx, yy, xy with one colour bar, rotation with its own."""
-    assert scene.strain is not None
-    methods = [str(name) for name in scene.strain["method"].values]
     aspect = scene.shape[0] / scene.shape[1]
     wide = (WIDTH - 2 * MARGIN - 2 * _SIDE - 2 * _GAP) / 4
     if wide * aspect > 3.2:
@@ -202,7 +257,7 @@ def _sheet(
         len(methods) * row + BAR + 0.1,
         width=max(2 * MARGIN + 4 * wide + 2 * _SIDE + 2 * _GAP, 6.4),
         sites=len(scene.on_frame),
-        notes=(scene.frame_words,),
+        notes=(grains.note(scene), scene.frame_words),
     )
     for k, name in enumerate(methods):
         y = _ROW + k * row
@@ -217,6 +272,7 @@ def _sheet(
             axes.set_title(label, size=8.5, pad=3)
             bare(axes, scene)
             marks = polygons(axes, scene.cells, drawn)
+            grains.draw_borders(axes, scene, numbered=part == 0 and k == 0)
             if part == 0 and k == len(methods) - 1:
                 scale_bar(axes, scene, wide)
             x += wide + _GAP
@@ -234,7 +290,7 @@ def _values(scene: Scene, name: str) -> np.ndarray:
 
 def _name(scene: Scene, method: str) -> str:
     named = {"neighbours": "neighbours' vectors", "GPA": "geometric phases"}
-    return named.get(method, f"model {plain(method, 20)}")
+    return named.get(method, f"poses of {plain(method, 20)}")
 
 
 def _methods_in_words(scene: Scene) -> str:
@@ -249,7 +305,7 @@ def _methods_in_words(scene: Scene) -> str:
         words += " Geometric phases: a Gaussian of the same size."
     if set(methods) - {"neighbours", "GPA"}:
         words += (
-            " Model: its poses; the zero of each kind of content is taken from the neighbours'"
+            " Poses of a model: the zero of each kind of content is taken from the neighbours'"
             " vectors, what varies within a kind is the model's own."
         )
     return words

@@ -14,8 +14,9 @@ from vaescope.judge.scan import COLUMN, ROW, Shares
 from vaescope.results.facts import Finding
 
 LATTICE, STEP, ABRUPT, SLOW, FLYBACK = "lattice", "step", "abrupt", "slow", "flyback"
-FORMS = (ABRUPT, FLYBACK, LATTICE, STEP, SLOW)  # the most harmful first
-HARMFUL = (ABRUPT, FLYBACK)
+NARROW, FEW = "narrow", "few"  # abrupt or of the lattice, with too few rows or columns to tell
+FORMS = (ABRUPT, FLYBACK, NARROW, LATTICE, FEW, STEP, SLOW)  # the most harmful first
+HARMFUL = (ABRUPT, FLYBACK, NARROW)
 _MOST = 6  # maps that are listed by name
 _NUMBERS = {2: "two", 3: "three", 4: "four"}
 _SAYS = {
@@ -24,8 +25,15 @@ _SAYS = {
     (COLUMN, ABRUPT): "A ripple along the scan lines, or thin layers across them: {maps} follow the"
     " column of the image.",
     (COLUMN, FLYBACK): "The start of every scan line is distorted, as after the flyback: {maps}.",
+    (ROW, NARROW): "Differs from row to row, in too few rows of atoms to tell how: {maps}.",
+    (COLUMN, NARROW): "Differs from column to column, in too few columns of atoms to tell how:"
+    " {maps}.",
     (ROW, LATTICE): "Alternates from row to row of atoms, every {period}: {maps}.",
     (COLUMN, LATTICE): "Alternates from column to column of atoms, every {period}: {maps}.",
+    (ROW, FEW): "Seems to alternate from row to row of atoms, every {period}, over fewer than a"
+    " dozen rows: {maps}.",
+    (COLUMN, FEW): "Seems to alternate from column to column of atoms, every {period}, over fewer"
+    " than a dozen columns: {maps}.",
     (ROW, STEP): "Has a step along a row of the image: {maps}.",
     (COLUMN, STEP): "Has a step along a column of the image: {maps}.",
     (ROW, SLOW): "Changes slowly from row to row: {maps}.",
@@ -34,8 +42,12 @@ _SAYS = {
 _MEANS = {
     ABRUPT: "Do not read bands along the scan, or across it, as strain or structure.",
     FLYBACK: "Leave out the left edge of the image.",
+    NARROW: "With fewer than a dozen rows or columns of atoms, shifted scan lines, a ripple, thin"
+    " layers and a superstructure look alike.",
     LATTICE: "The crystal or a ripple of the scan; a ripple has no reason to keep step with the"
     " atoms, which speaks for the crystal.",
+    FEW: "The crystal or a ripple of the scan; over so few rows or columns a pattern may also seem"
+    " to repeat by chance.",
     STEP: "A boundary of the specimen that lies along the scan, or a jump of the scan; a ripple it"
     " is not.",
     SLOW: "Drift, a lag of the scan, or the specimen.",
@@ -72,12 +84,14 @@ def _range(shares: list[float]) -> str:
 def form_of(found: Shares, axis: str) -> str:
     """Which of ``FORMS`` the part of a map has that is a function of the row or column."""
     if getattr(found, f"{axis}_period"):
-        return LATTICE
+        return FEW if found.narrow(axis) else LATTICE
     if axis == COLUMN and found.start > 0.5:
         return FLYBACK
     if getattr(found, f"{axis}_step"):
         return STEP
-    return ABRUPT if found.abrupt(axis) else SLOW
+    if not found.abrupt(axis):
+        return SLOW
+    return NARROW if found.narrow(axis) else ABRUPT
 
 
 def changes(found: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
@@ -89,7 +103,7 @@ def changes(found: Mapping[str, Mapping[str, Shares]]) -> list[Change]:
                 if not each.notable(axis):
                     continue
                 form = form_of(each, axis)
-                period = int(getattr(each, f"{axis}_period")) if form == LATTICE else 0
+                period = int(getattr(each, f"{axis}_period")) if form in (LATTICE, FEW) else 0
                 change = joined.setdefault((axis, form, period), Change(axis, form, period))
                 change.shares.setdefault(name, []).append(getattr(each, axis))
     return sorted(joined.values(), key=lambda change: FORMS.index(change.form))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.judge import findings, scan
+from vaescope.judge import findings, of_grains, scan
 from vaescope.results import Results, layout
+from vaescope.results.coverage import coverage
 from vaescope.results.facts import Judgement, Measure, Score, ordered
 from vaescope.store import json_attribute
 from vaescope.traits import traits_of
@@ -68,13 +69,14 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     """
     image, sites, patches, strain = results.image, results.sites, results.patches, results.strain
     truth = json_attribute(sites, "truth_scores", {})
-    found = findings.of_sites(image, sites, patches, truth)
+    found = findings.of_image(image, sites) + findings.of_sites(image, sites, patches, truth)
     scores = _scores("sites", of_sites(sites, patches) | truth)
     shares: dict[str, dict[str, scan.Shares]] = {}
     if strain is not None:
         by_method = scan.of_strain(strain)
         shares |= {f"strain: {method}": each for method, each in by_method.items()}
-        found += findings.of_strain(strain)
+        found += findings.of_strain(strain) + findings.of_grains(strain)
+        scores += _scores("strain: neighbours", of_grains.scores_of_grains(strain))
         for method, values in of_strain(strain).items():
             scores += _scores(f"strain: {method}", values)
     of_models = {}
@@ -100,7 +102,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
 
 def of_data(image: xr.Dataset) -> dict[str, Any]:
     """Say what the image was made from (``image.zarr``)."""
-    attrs = image.attrs
+    attrs, covered = image.attrs, coverage(image)
     digests = [str(value) for value in attrs.get("source_sha256") or []]
     if len(digests) > _MOST_DIGESTS:
         digests = [*digests[:_MOST_DIGESTS], f"all {len(digests)}: {store.digest(digests)}"]
@@ -112,6 +114,8 @@ def of_data(image: xr.Dataset) -> dict[str, Any]:
         "height_px": int(image.sizes["y"]),
         "frames": int(image.sizes.get("time", 1)),
         "channels": [str(name) for name in np.atleast_1d(image["channel"].values)],
+        "measured_share": covered.measured,
+        "unmeasured": covered.words,
         "calibrated": bool(attrs.get("calibrated")),
         "pixel_size": float(attrs.get("pixel_size") or 1.0),
         "pixel_unit": str(attrs.get("pixel_unit") or "px"),
@@ -204,7 +208,7 @@ def measures() -> dict[str, Measure]:
     from vaescope.sites import matching
     from vaescope.strain import truth as of_strains
 
-    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_movie)
+    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains, of_movie)
     every = [*MEASURES, *(measure for table in tables for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 

@@ -6,6 +6,8 @@ of training, shares of the scan), so that old results are judged as new ones are
 
 from vaescope.judge.along_scan import of_scan
 from vaescope.judge.of_data import of_sites, of_strain
+from vaescope.judge.of_grains import of_grains
+from vaescope.judge.of_image import of_image
 from vaescope.judge.of_models import of_history, of_latents, of_model
 from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
 
@@ -13,7 +15,9 @@ __all__ = [
     "SEVERITIES",
     "Finding",
     "Severity",
+    "of_grains",
     "of_history",
+    "of_image",
     "of_latents",
     "of_model",
     "of_scan",

@@ -12,13 +12,14 @@ import numpy as np
 _GAP = 0.2  # spacings between sites of neighbouring lines, at least
 _FEWEST = 8  # lines: of fewer, anything repeats by chance
 _PERIODS = (2, 3, 4)  # lines after which superstructures repeat
+_BREAK = 1.5  # of the larger of the usual distances between lines: one is missing
 _REPEATS = 0.7  # share of the variance between lines, beyond chance, that a period explains
 _ROUGH = 0.75  # of the mean square difference of any two lines
 _STEPS = (0.85, 0.94)  # share of it that one level more explains, and two: of a slope 0.75 and 0.89
 
 
-def profile(across: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The mean of a map on every line of sites.
+def profile(across: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The place of every line of sites, and the mean of a map on it.
 
     Parameters
     ----------
@@ -26,19 +27,36 @@ def profile(across: np.ndarray, values: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (line, part), in order; lines of fewer than three sites are left out.
+    (line,) and (line, part), in order; lines of fewer than three sites are left out.
     """
     order = np.argsort(across, kind="stable")
     lines = np.split(order, np.flatnonzero(np.diff(across[order]) > _GAP) + 1)
-    means = [values[rows].mean(0) for rows in lines if len(rows) > 2]
-    return np.array(means).reshape(len(means), values.shape[1])
+    lines = [rows for rows in lines if len(rows) > 2]
+    means = np.array([values[rows].mean(0) for rows in lines])
+    places = np.array([across[rows].mean() for rows in lines])
+    return places, means.reshape(len(lines), values.shape[1])
+
+
+def unbroken(places: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The longest run of lines (line, part) among which none is missing, as a lost scan line or a
+    gap of the image takes them away; all of them where that run is short.
+
+    places : (line,) of each line, in any unit.
+    """
+    steps = np.diff(places)
+    if len(steps) < _FEWEST:
+        return lines
+    breaks = np.flatnonzero(steps > _BREAK * np.percentile(steps, 90)) + 1
+    longest = max(np.split(lines, breaks), key=len)
+    return longest if len(longest) >= _FEWEST else lines
 
 
 def period(lines: np.ndarray) -> int:
     """After how many lines (line, part) a map repeats: 2 to 4; 0 where it does not.
 
     Compared are lines with the mean of all that are a whole number of periods away; what so many
-    means would explain by chance is taken off.
+    means would explain by chance is taken off. Lines are to follow each other without a gap (see
+    ``unbroken``): beyond one, they are out of step.
     """
     count = len(lines)
     if count < _FEWEST:

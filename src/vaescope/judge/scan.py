@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import circular, quantities
-from vaescope.judge.profiles import period, profile, rough, stepped
+from vaescope import quantities
+from vaescope.judge.profiles import period, profile, rough, stepped, unbroken
 from vaescope.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _LATER = (2.5, 3.5)  # spacings between lines on which only what varies slowly i
 # Directions in degrees from that of the lines, along which nothing is scanned.
 _ELSEWHERE = (30, 40, 50, 60, 120, 130, 140, 150)
 _OUTERMOST = 1.0  # per cent of the values at either end that are drawn in: a few bad sites
-_GRAIN = np.radians(8.0)  # a lattice turned by more is another grain
 _START = 1 / 7  # share of each line after the flyback that is looked at by itself
 _AT_ONCE = 1500  # sites of a frame that are compared with each other
 _FRAMES = 6  # frames of a movie that are looked at
@@ -44,6 +43,8 @@ _NOTABLE = 0.3
 _TIMES = 2.0
 # Of simulated noise of the scan up to 0.27 was left, of a film on a substrate 0.45 and more.
 _LITTLE = 0.35
+
+_NARROW = 12  # rows or columns of sites: of fewer, hardly any pattern is seen to repeat
 
 ROW, COLUMN = "row", "column"
 
@@ -56,7 +57,9 @@ class Shares:
     the variance, the part that goes when the first seventh of each line is left out.
     ``row_period``, ``column_period``: after how many rows or columns of sites the map repeats, 0
     where it does not; ``row_step``, ``column_step``: 1 where it has few levels with steps between
-    them, as domains with boundaries along the rows or columns have, and 0 elsewhere."""
+    them, as domains with boundaries along the rows or columns have, and 0 elsewhere;
+    ``row_extent``, ``column_extent``: across how many rows or columns of sites the map extends, 0
+    where that is not known."""
 
     row: float
     row_slow: float
@@ -68,10 +71,16 @@ class Shares:
     column_period: float = 0.0
     row_step: float = 0.0
     column_step: float = 0.0
+    row_extent: float = 0.0
+    column_extent: float = 0.0
 
     def notable(self, axis: str) -> bool:
         """Whether a share clearly exceeds that of other directions of the image."""
         return bool(getattr(self, axis) > max(_NOTABLE, _TIMES * self.elsewhere))
+
+    def narrow(self, axis: str) -> bool:
+        """Whether there are too few rows or columns of sites to see a pattern repeat."""
+        return bool(0 < getattr(self, f"{axis}_extent") < _NARROW)
 
     def abrupt(self, axis: str) -> bool:
         """Whether little of it is left between lines that lie three spacings apart."""
@@ -132,11 +141,14 @@ def shares(
     later_on = x > x.min() + _START * np.ptp(x)
     rest = float(drawn_in[known][later_on].var(0).sum()) if later_on.any() else variance
     first = known & (frame == frame[known][0])
-    lines = [profile(position[first, axis] / spacing, drawn_in[first]) for axis in (1, 0)]
+    profiles = [profile(position[first, axis] / spacing, drawn_in[first]) for axis in (1, 0)]
+    lines = [means for _, means in profiles]
     # A ripple with a period of three spacings is alike after three, and not slow for all that.
     slow[:2] = [0.0 if rough(each) else value for each, value in zip(lines, slow, strict=False)]
     numbers = [whole[0], slow[0], whole[1], slow[1], max(other, 0.0), max(1 - rest / variance, 0.0)]
-    numbers += [period(each) for each in lines] + [float(stepped(each)) for each in lines]
+    numbers += [period(unbroken(*each)) for each in profiles]
+    numbers += [stepped(each) for each in lines]
+    numbers += [np.ptp(position[first, axis]) / spacing + 1 for axis in (1, 0)]
     return Shares(*(float(v) for v in numbers))
 
 
@@ -145,8 +157,8 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
 
     Beside them stand the two slants of the lattice: ``x along y``, by how much rows lie off each
     other sideways, and ``y along x``, by how much columns lie off each other up and down (small
-    strains). Shifted scan lines make the first alone, whereas a turned crystal has both. Sites of
-    other grains are left out: what they differ by is more than any scan distorts.
+    strains). Shifted scan lines make the first alone, whereas a turned crystal has both. Every
+    grain counts from its own zero, so that a boundary between grains is no step.
     """
     if not strain.attrs.get("ordered"):
         return {}
@@ -154,13 +166,10 @@ def of_strain(strain: xr.Dataset) -> dict[str, dict[str, Shares]]:
     frame = strain["frame"].values.astype(int)
     vectors = np.asarray(strain.attrs["lattice_vectors"], float)
     spacing = float(np.hypot(*vectors.T).mean())
-    period = 2 * np.pi / int(strain.attrs["fold"])
     found = {}
     for k, method in enumerate(str(name) for name in strain["method"].values):
         xx, yy, xy = np.moveaxis(strain["strain"].values[k].astype(float), -1, 0)
-        turn = circular.wrap(strain["rotation"].values[k].astype(float), period)
-        turn = np.where(np.abs(turn) < _GRAIN, turn, np.nan)
-        xx, yy, xy = (np.where(np.isfinite(turn), part, np.nan) for part in (xx, yy, xy))
+        turn = strain["rotation"].values[k].astype(float)
         maps = {
             "strain xx": xx,
             "strain yy": yy,

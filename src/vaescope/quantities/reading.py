@@ -32,6 +32,8 @@ _OF_MODEL = (POSE, LATENTS, CLASSES, OTHER, CRITICISM)
 _PARTS = ("latent", "axis", "component", "class")  # short axes: a quantity for each place along it
 _BY = ("method", "baseline")  # axes along which several methods answer the same question
 _CALLED = {"content": "latent"}
+# A pose is strained against the canonical patch of its model, a lattice against its own reference.
+_OF_POSE = {"strain": "pose strain"}
 _WAYS = {"x": "+ right", "y": "+ down"}
 
 
@@ -127,15 +129,15 @@ class _Reader:
         values, unit, factor = as_shown(values, unit_of(array, name, scale), name)
         period = factor * self._period(name) if scale == "cyclic" else None
         categories = self._categories(name, values, words) if scale == "categorical" else ((), ())
-        called, base = self._in_words(name), base_name(name)
+        called = self._in_words(name)
         label = f"{part} {called}" if dim == "axis" else f"{called} {part}".strip()
-        told = str(attrs.get("long_name", called))
+        told = called if self._is_of_pose(name) else str(attrs.get("long_name", called))
         meaning = f"{told} {part}".strip() + (f" by {by}" if by else "")
         if period and unit == "°" and period < 360:
             meaning += f", known modulo {period:g} degrees"
         return Quantity(
             name=name,
-            key="_".join(filter(None, (_CALLED.get(base, base), by.lower(), part))),
+            key="_".join(filter(None, (self._key(name), by.lower(), part))),
             label=f"{label}, {by}" if by else label,
             meaning=meaning,
             unit=unit,
@@ -183,11 +185,19 @@ class _Reader:
             return ""
         return str(self.dataset.attrs.get("model", "")) if self._group(name) in _OF_MODEL else ""
 
+    def _is_of_pose(self, name: str) -> bool:
+        return name.startswith(AGREED) and base_name(name) in _OF_POSE
+
+    def _key(self, name: str) -> str:
+        bare = base_name(name)
+        if self._is_of_pose(name):
+            return _OF_POSE[bare].replace(" ", "_")
+        return _CALLED.get(bare, bare)
+
     def _in_words(self, name: str) -> str:
         """What a variable is called: by its name where members agree on it, else as it says."""
         if name.startswith(AGREED):
-            bare = base_name(name)
-            return _CALLED.get(bare, bare).replace("_", " ")
+            return self._key(name).replace("_", " ")
         bare = name.removeprefix(TRUE).replace("_", " ")
         told = str(self.dataset[name].attrs.get("long_name", bare))
         true = name.startswith(TRUE) and not told.startswith("true ")

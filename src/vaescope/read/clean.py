@@ -11,6 +11,7 @@ from vaescope import progress
 from vaescope.errors import UserError
 from vaescope.read import measured
 from vaescope.read.raw import SMALLEST_SIDE, Raw, in_chunks, in_work_chunks, show
+from vaescope.results.coverage import CONSTANT, NAN
 
 REACH = 8  # pixels over which gaps are filled from their neighbours; wider ones get the mean
 MOST_MISSING = 0.99  # of a channel; more, and no image is left
@@ -79,6 +80,9 @@ def finish(
             layer = layer.astype(np.float64) - offsets[k]
         layers.append(layer.astype(np.float32))
     attributes: dict[str, object] = {"source_dtype": str(raw.data.dtype)}
+    if missing.any():
+        nan = max(1 - float(facts.finite[k]) / facts.count for k in kept)
+        attributes |= {NAN: nan, CONSTANT: max(float(missing.sum()) / facts.count - nan, 0.0)}
     if dropped:
         attributes["constant_channels_left_out"] = dropped
     if any(offsets[k] for k in kept):

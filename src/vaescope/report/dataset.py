@@ -122,6 +122,7 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("", f"and {len(known['sha256']) - 10} more"))
     found += [
         ("Image", size),
+        *prose.measured(known),
         ("Pixel size", prose.pixel_size(known)),
         ("Reader", known["reader"] or "–"),
     ]

@@ -111,6 +111,16 @@ def pixel_size(attrs: dict[str, Any]) -> str:
     return f"{number(float(attrs['pixel_size']), 5)} {attrs.get('pixel_unit', '')}"
 
 
+def measured(attrs: dict[str, Any]) -> list[tuple[str, str]]:
+    """A row of a table about what was measured of an image; none where all of it was."""
+    share = float(attrs.get("measured_share", 1.0))
+    if share >= 1:
+        return []
+    words = str(attrs.get("unmeasured") or "")
+    missing = f"{percent(1 - share, 2)} not measured" + (f" ({words})" if words else "")
+    return [("Measured", f"{percent(share, 3)} of the image; {missing}")]
+
+
 def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
     """Describe a resolved recipe, stage by stage."""
     return [

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaescope.simulate import graphene, layers, materials, movies, scattered, strained
+from vaescope.simulate import (
+    graphene,
+    layers,
+    materials,
+    movies,
+    polycrystal,
+    scattered,
+    strained,
+)
 from vaescope.simulate.arguments import BENT, GRAINS, WEAKER, Parameters, Spread, within
 from vaescope.simulate.crystals import System
 from vaescope.simulate.lattice import Columns, crystal, first_grain, interface, join, place, thin
@@ -105,5 +113,14 @@ SYSTEMS: dict[str, System] = {
     "strained": System(strained.strained, strained.Strained(), 4, truths=strained.TRUTHS),
     "dislocation": System(strained.dislocation, strained.Dislocation(), 4, truths=strained.TRUTHS),
     "misfit": System(strained.misfit, strained.Misfit(), 4, truths=strained.TRUTHS),
+    "square-grains": System(
+        polycrystal.square_grains, polycrystal.Grains(), 4, truths=polycrystal.TRUTHS
+    ),
+    "hexagonal-grains": System(
+        polycrystal.hexagonal_grains, polycrystal.Grains(), 6, truths=polycrystal.TRUTHS
+    ),
+    "oblique-grains": System(
+        polycrystal.oblique_grains, polycrystal.Oblique(), 2, truths=polycrystal.TRUTHS
+    ),
     "single-atoms": System(scattered.single_atoms, scattered.SingleAtoms(), 1),
 }

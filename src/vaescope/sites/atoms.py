@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from vaescope.errors import UserError
 from vaescope.quantities import FIT, Scale, attributes
-from vaescope.read import chosen
+from vaescope.sites import channels
+from vaescope.sites.channels import AUTO
 from vaescope.sites.matching import score_against_truth
-from vaescope.sites.search import Detection, find_atoms
+from vaescope.sites.search import find_atoms
 from vaescope.sites.table import Column, tabulate
+from vaescope.sites.tiles import Detection
 from vaescope.sites.tracks import add_tracks, wanted
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def every_atom(
     UserError : an image that is constant, or one in which no site stands out of the noise; no such
         channel; tracks are requested where there can be none.
     """
-    channel = channel_number(image, settings.channel)
-    frames = [image["image"][t, channel].data for t in range(image.sizes["time"])]
+    channel = channels.choose(image, settings.channel, -1.0 if settings.polarity == "dark" else 1.0)
+    frames = [image["image"][t, channel.number].data for t in range(image.sizes["time"])]
     measured = None
     if "measured" in image:
         measured = [image["measured"][t].data for t in range(image.sizes["time"])]
@@ -61,14 +60,25 @@ def every_atom(
         "width": found.typical_width,
         "spacing_estimated": settings.spacing is None,
         "periodic": found.periodic,
-        "polarity": settings.polarity,
+        "polarity": found.polarity.name,
     }
+    if settings.polarity == AUTO:
+        attrs["polarity_skewness"] = found.polarity.skewness
+    if found.texture:
+        attrs["texture"] = found.texture
+    attrs["elongation"] = found.shape.ratio
+    if found.shape.likely_two:
+        attrs["pairs"] = found.shape.distance
+        attrs["pairs_resolved"] = found.shape.two
     if image.sizes.get("channel", 1) > 1:
-        attrs["channel"] = str(image["channel"].values[channel])
+        attrs["channel"] = str(image["channel"].values[channel.number])
+        attrs["channel_number"] = channel.number
+    if channel.skewness is not None:
+        attrs["channel_skewness"] = channel.skewness
     signal = image["image"].attrs.get("units", "1")
     sites = tabulate(image, _columns(found, signal), attrs)
     if wanted(image, sites, settings.track):
-        sites = add_tracks(sites, image, settings.track_step, settings.track_gap, channel)
+        sites = add_tracks(sites, image, settings.track_step, settings.track_gap, channel.number)
     if "truth_y" in image:
         sites = score_against_truth(sites, image)
     return sites
@@ -102,29 +112,3 @@ def _columns(found: Detection, signal: str) -> dict[str, Column]:
             for name, values in found.more.items()
         },
     }
-
-
-def channel_number(image: xr.Dataset, wanted: str | int | None) -> int:
-    """Find the channel that a recipe names.
-
-    Parameters
-    ----------
-    image : Dataset with `image` (time, channel, y, x).
-    wanted : name of the channel, such as a detector, or its number from 0; None: the first.
-
-    Raises
-    ------
-    UserError : the image has no such channel.
-    """
-    names = [str(name) for name in np.atleast_1d(image["channel"].values)]
-    if wanted is None:
-        return 0
-    hits = chosen.numbers(wanted, names)
-    if len(hits) == 1:
-        return hits[0]
-    raise UserError(
-        "the image has no such channel",
-        found=repr(wanted),
-        expected="one of " + ", ".join(f"{k}: {name}" for k, name in enumerate(names)),
-        remedy="Set `sites: channel` in the recipe to one of these names or numbers",
-    )

@@ -101,7 +101,8 @@ def _plan_of_atoms(settings: Atoms) -> str:
         "log": "blobs of a Laplacian of Gaussian",
         "model": "peaks in the map of a learned detector",
     }[settings.method]
-    text = f"{settings.polarity.capitalize()} sites are found as {how}; their spacing is " + (
+    which = {"auto": "Sites, bright or dark,", "bright": "Bright sites", "dark": "Dark sites"}
+    text = f"{which[settings.polarity]} are found as {how}; their spacing is " + (
         f"given as {settings.spacing} px" if settings.spacing else "estimated from the image itself"
     )
     if settings.refine:

@@ -11,6 +11,7 @@ from vaescope.sites.gaussians import PixelWindows, render
 _ROUNDS = 14  # of: subtract the neighbours as now known, one step for every site
 # Wider Gaussians, in spacings, would fill the gap between neighbours and trade with the background.
 _WIDEST = 0.3
+_TAIL = 3.0  # standard deviations that the signal of a column reaches
 
 
 @dataclass
@@ -63,7 +64,8 @@ def refine(
         return Fit(np.zeros((0, 2)), np.zeros((0, 2)), none, none, none, none)
     radius = float(np.clip(0.7 * spacing, 2.5, 3.5 * width + 1))
     windows = PixelWindows(image, start, radius, measured)
-    nearest = None if measured is None else _nearest(measured)
+    reach = int(np.ceil(_TAIL * width))
+    inside = None if measured is None else _far_inside(measured, width)
     theta = windows.first_guess(width)
     # (y, x) stay near the start and the width within reason; a runaway is a failed fit.
     stray = 0.5 * spacing
@@ -74,8 +76,7 @@ def refine(
     for round_ in range(_ROUNDS):
         model = render(image.shape, theta, 4.0)
         if round_ in (3, 6, 9):
-            rest = image - model
-            windows.tilt(rest if nearest is None else rest[nearest], theta, spacing)
+            windows.tilt(_continued(image - model, inside, reach), theta, spacing)
             variance = windows.noise(theta, model)
             typical = float(np.median(theta[:, 3]))
         theta, damping = windows.step(theta, model, variance, typical, damping)
@@ -94,11 +95,34 @@ def refine(
     return Fit(theta[:, :2], error, theta[:, 2], theta[:, 3], theta[:, 4], quality)
 
 
-def _nearest(measured: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """For every pixel (height, width) the row and column of the measured one next to it."""
+def _far_inside(measured: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """For every pixel (height, width) the row and column of the next measured one that no column
+    reaches from beyond the border or from within a gap, if the gap is wide enough to hide one;
+    None where there is no gap."""
     from scipy.ndimage import distance_transform_edt
 
     if measured.all() or not measured.any():
         return None
-    rows, columns = distance_transform_edt(~measured, return_distances=False, return_indices=True)
+    reach, margin = np.ceil(_TAIL * width), int(width) + 2
+    beyond = np.pad(~measured, margin, constant_values=True)
+    deep = distance_transform_edt(beyond) > width
+    far = distance_transform_edt(~deep) > reach + width
+    inside = measured & far[margin:-margin, margin:-margin]
+    if not inside.any():
+        inside = measured
+    rows, columns = distance_transform_edt(~inside, return_distances=False, return_indices=True)
     return rows, columns
+
+
+def _continued(
+    rest: np.ndarray, inside: tuple[np.ndarray, np.ndarray] | None, reach: int
+) -> np.ndarray:
+    """What no Gaussian explains (height, width), continued over gaps and along the border.
+
+    The tails of columns that lie beyond, which no site explains, would pass for a slope of the
+    background and push the sites beside them away.
+    """
+    if inside is not None:
+        return rest[inside]
+    inner = rest[reach:-reach, reach:-reach]
+    return np.pad(inner, reach, mode="edge") if inner.size else rest

@@ -11,6 +11,8 @@ from scipy import fft, ndimage
 
 from vaescope.sites.median import median_3x3
 
+SMALLEST = 16
+"""Side in px of the smallest image in which sites are sought."""
 _LARGEST_CROP = 1024  # px; larger images are judged by five crops of this side
 # A neighbour must be seen in the autocorrelation with this share of the central peak. A single
 # crystal gives 0.5 and more, each of several grains its share; unordered atoms stay below.

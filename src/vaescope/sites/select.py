@@ -13,9 +13,9 @@ CLOSEST = 0.45  # of the spacing: of two maxima nearer than this the weaker is d
 # empty region nothing is compared with its own noise only.
 _CONTRAST_FLOOR = 0.1
 _NOISE_SHARE = 0.02  # of the sites of a crystal that white noise alone may make
-# Closer atoms than this (px) look like noise to an estimate from differences of pixels; their
-# threshold is the valley alone.
-_NOISE_SPACING = 8.0
+# Closer and narrower atoms than this (px) look like noise to an estimate from differences of
+# pixels; their threshold is the valley alone.
+_NOISE_SPACING, _NOISE_WIDTH = 8.0, 2.0
 _VALLEY = (0.15, 0.4)  # where the threshold of a crystal is sought, relative to its strong sites
 _FALSE_SHARE = 0.05  # of sites without order that may be noise
 
@@ -52,7 +52,7 @@ def select(
         score = found.height / contrast
         score = score / np.percentile(score, 90)
         keep = np.ones(len(found.y), bool)
-        if scale.spacing >= _NOISE_SPACING:
+        if scale.spacing >= _NOISE_SPACING or scale.width >= _NOISE_WIDTH:
             ratio = found.height / np.maximum(found.noise, np.finfo(float).tiny)
             keep = ratio > _noise_factor(ratio, area)
         lowest = _valley(score[keep]) if threshold is None else threshold

@@ -40,8 +40,10 @@ class Atoms(OfSites):
         unit="px",
         help="standard deviation of the image of a site; by default estimated",
     )
-    polarity: Literal["bright", "dark"] = setting(
-        "bright", help="whether sites are brighter or darker than what lies between them"
+    polarity: Literal["auto", "bright", "dark"] = setting(
+        "auto",
+        help="whether sites are brighter or darker than what lies between them; `auto`: whichever"
+        " are the sharper, and bright where that is unsure",
     )
     threshold: float | None = setting(
         None,
@@ -52,8 +54,10 @@ class Atoms(OfSites):
     refine: bool = setting(
         True, help="fit two-dimensional Gaussians, neighbours included, for the positions"
     )
-    channel: str | int | None = setting(
-        None, help="name or number (from 0) of the channel in which sites are sought; the first"
+    channel: str | int = setting(
+        "auto",
+        help="name or number (from 0) of the channel in which sites are sought; `auto`: the first,"
+        " unless another shows a lattice much more clearly",
     )
     track: bool | None = setting(
         None,

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 _SEARCH = 0.15  # of the length of a reciprocal vector, about its expected place
 _EDGE = 1.5  # resolutions from the edge within which a phase is drawn by what is not there
 _WEAK = 0.15  # share of the usual amplitude below which there is no crystal of this lattice
+_GAPS = 0.1  # of what a phase is averaged over may be missing
+_WIDE = 0.5  # of it is missing at the border of a gap wider than the resolution
+_TAPER = 4.0  # resolutions over which a region of the image fades out before its spectrum is taken
 _QUIET = (0.3, 2.5)  # lengths, in units of |g|, between which the floor of the spectrum is read
 
 
@@ -27,28 +30,47 @@ class Phases:
 
 
 def analyse(
-    image: np.ndarray, position: np.ndarray, vectors: np.ndarray, resolution: float
+    image: np.ndarray,
+    position: np.ndarray,
+    vectors: np.ndarray,
+    resolution: float,
+    region: np.ndarray | None = None,
 ) -> Phases | None:
     """Compute deformations at places of an image from the gradients of two geometric phases.
 
     Parameters
     ----------
-    image : (height, width); NaN counts as the mean.
+    image : (height, width), NaN where nothing was measured: narrow gaps count as the mean, wide
+        ones bound the region.
     position : (site, 2) px as (x, y), where the maps are read.
     vectors : (2, 2) rows a and b of the lattice, near whose reciprocal vectors and their sum and
         difference the two strongest non-collinear peaks are looked for.
     resolution : px, standard deviation of the Gaussian over which a phase is averaged; the mask in
         reciprocal space is a Gaussian of 1/(2 pi resolution).
+    region : (height, width) bool, the grain whose lattice this is, where its peaks are looked for;
+        None: the whole image.
 
     Returns
     -------
     None if there are no two peaks above the floor of the spectrum. Errors come from white noise at
-    the level of that floor; places where an amplitude is low, or near the edge, are NaN.
+    the level of that floor; places where an amplitude is low, or near the edge of the image or the
+    region, or where a tenth of what they are averaged over was not measured, are NaN.
     """
     picture = np.asarray(image, float)
-    mean = np.nanmean(picture)
+    missing = (~np.isfinite(picture)).astype(float)
+    if missing.any():
+        missing = gaussian_filter(missing, resolution)
+    if missing.max() > _WIDE:
+        region = (missing <= _WIDE) & (True if region is None else region)
+        if not region.any():
+            return None
+    mean = np.nanmean(picture if region is None else picture[region])
     picture = np.where(np.isfinite(picture), picture, mean) - mean
-    window = np.outer(*(np.hanning(side + 2)[1:-1] for side in picture.shape))
+    depth = _depth(picture.shape, region)
+    if region is None:
+        window = np.outer(*(np.hanning(side + 2)[1:-1] for side in picture.shape))
+    else:
+        window = np.sin(np.pi / 2 * np.clip(depth / (_TAPER * resolution), 0, 1)) ** 2
     power = np.abs(np.fft.fft2(picture * window)) ** 2 / (window**2).sum()
     y, x = (np.fft.fftfreq(side) for side in picture.shape)
     frequency = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), -1)
@@ -67,9 +89,11 @@ def analyse(
         variances.append(np.broadcast_to((spread / 2 / amplitude**2)[:, None], gradient.shape))
     local = g + np.stack(gradients, 1) / (2 * np.pi)
     variance = np.stack(variances, 1) / (2 * np.pi) ** 2
-    inside = position >= _EDGE * resolution
-    inside &= position <= np.array(picture.shape[::-1]) - 1 - _EDGE * resolution
-    good = inside.all(1) & np.isfinite(local).all((1, 2)) & (np.abs(np.linalg.det(local)) > 1e-12)
+    place = [position[:, 1], position[:, 0]]
+    inside = map_coordinates(depth, place, order=1, mode="nearest") >= 1 + _EDGE * resolution
+    inside &= map_coordinates(missing, place, order=1, mode="nearest") < _GAPS
+    good = inside & np.isfinite(local).all((1, 2))
+    good &= np.abs(np.linalg.det(np.where(good[:, None, None], local, np.eye(2)))) > 1e-12
     inverse = np.linalg.inv(np.where(good[:, None, None], local, np.eye(2)))
     found = inverse @ g
     # d F = - G^-1 dG F, and F is near a turn: its rows follow from the columns of dG F.
@@ -81,6 +105,14 @@ def analyse(
         np.where(good[:, None, None, None], covariance, np.nan),
         g,
     )
+
+
+def _depth(shape: tuple[int, ...], region: np.ndarray | None) -> np.ndarray:
+    """Distance (height, width) in px to the nearest pixel outside a region of an image."""
+    if region is None:
+        rows, columns = (np.minimum(np.arange(side), side - 1 - np.arange(side)) for side in shape)
+        return np.asarray(1.0 + np.minimum(rows[:, None], columns[None]))
+    return np.asarray(distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1])
 
 
 def _floor(power: np.ndarray, frequency: np.ndarray, length: float) -> float:

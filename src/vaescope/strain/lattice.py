@@ -1,6 +1,7 @@
-"""Find the lattice of sites: its vectors, and its orientation at every site.
+"""Neighbouring sites, and the lattice on which they stand.
 
-Vectors are (x right, y down) in pixels, angles counter-clockwise as seen, in radians.
+Vectors are (x right, y down) in pixels. A basis is a matrix (2, 2) whose rows are the lattice
+vectors a and b.
 """
 
 from __future__ import annotations
@@ -11,33 +12,47 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
-from vaescope import circular
-from vaescope.deformation import turning
-
 REACH = 1.6  # lattice spacings: as far as a patch of 3.2 spacings reaches from its middle
-_FIRST = 1.7  # median distances of nearest sites within which a site's neighbours tell its turn
-_FAR = 2.6  # the same within which lattice vectors are looked for
-_GRAIN = np.radians(6.0)  # about the commonest turn: the sites from which the lattice is taken
+_FAR = 2.6  # median distances of nearest sites within which lattice vectors are looked for
 _BLUR = 0.08  # nearest distances: difference vectors so near are one
 _CATCH = 0.3  # the same within which a difference vector belongs to a lattice vector
 # A lattice vector leads from nearly every site to another one. Vectors between two sublattices of
 # a honeycomb lead from half of them only.
 _OCCUPIED = 0.7
-_FEWEST = 30  # sites without which there is no telling a lattice
-_CLEAR = 0.5  # order parameter of a site above which its own turn is taken
-_ORDERED = 0.4  # mean length of the order parameter below which sites have no common directions
+
+
+@dataclass
+class Pairs:
+    """Both directions of every pair of sites of one frame within ``_FAR`` nearest distances, sorted
+    by their first site: ``start``, ``stop`` (pair,) and ``difference`` (pair, 2) px; ``first``
+    (site + 1,), where the pairs of each site begin; ``nearest`` px, the median nearest distance."""
+
+    start: np.ndarray
+    stop: np.ndarray
+    difference: np.ndarray
+    first: np.ndarray
+    nearest: float
+
+    def of(self, site: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs (pair,) that begin at some sites, and the place (pair,) of each one's site
+        among these."""
+        number = self.first[site + 1] - self.first[site]
+        place = np.repeat(np.arange(len(site)), number)
+        offset = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+        return self.first[site][place] + offset, place
 
 
 @dataclass
 class Lattice:
-    """``vectors`` (2, 2): rows a and b in px, at turn 0; ``turn`` (site,) rad modulo 2 pi/``fold``,
-    NaN where a site has too few neighbours; ``majority`` (site,) those of the commonest turn;
-    ``start``, ``stop`` (pair,) and ``difference`` (pair, 2) px: neighbouring sites."""
+    """The sites of one lattice.
+
+    ``vectors`` (2, 2): rows a and b in px; ``start`` and ``stop`` (pair,) and ``difference``
+    (pair, 2) px: neighbouring sites; ``deformation`` (site, 2, 2): what carries ``vectors`` to the
+    lattice vectors about each site, roughly.
+    """
 
     vectors: np.ndarray
-    turn: np.ndarray
-    fold: int
-    majority: np.ndarray
+    deformation: np.ndarray
     start: np.ndarray
     stop: np.ndarray
     difference: np.ndarray
@@ -55,46 +70,20 @@ class Lattice:
         return index[(length > 0) & (length <= reach * self.spacing)]
 
 
-def find_lattice(position: np.ndarray, frame: np.ndarray) -> Lattice | None:
-    """Find the lattice of sites; None where there is none.
+def find_pairs(position: np.ndarray, frame: np.ndarray) -> Pairs | None:
+    """Find the neighbours of every site; None where no site has any.
 
     Parameters
     ----------
     position : (site, 2) px as (x, y).
     frame : (site,) the frame of each site; neighbours are of one frame.
     """
-    if len(position) < _FEWEST:
-        return None
     nearest = _nearest(position, frame)
     if not np.isfinite(nearest) or nearest <= 0:
         return None
     start, stop = _pairs(position, frame, _FAR * nearest)
-    difference = position[stop] - position[start]
-    length = np.hypot(*difference.T)
-    direction = np.arctan2(-difference[:, 1], difference[:, 0])
-    place = _place_in_order(start, length, len(position))
-    best: tuple[float, int, np.ndarray] = (0.0, 0, np.array([]))
-    for fold in (4, 6):
-        near = (place < fold) & (length < _FIRST * nearest)
-        moment = _per_site(np.exp(1j * fold * direction[near]), start[near], len(position))
-        order = float(np.nanmean(np.abs(moment))) if np.isfinite(moment).any() else 0.0
-        if order > best[0]:
-            best = (order, fold, moment)
-    order, fold, moment = best
-    if order < _ORDERED:
-        return None
-    turn = _filled(np.where(np.abs(moment) > _CLEAR, np.angle(moment) / fold, np.nan), start, stop)
-    commonest = _mode(turn, fold)
-    turn = circular.wrap(turn - commonest, 2 * np.pi / fold)
-    majority = np.abs(turn) < _GRAIN
-    if majority.sum() < _FEWEST:
-        return None
-    chosen = majority[start]
-    aligned = np.einsum("nij,nj->ni", turning(-turn[start[chosen]]), difference[chosen])
-    vectors = _basis(aligned, int(majority.sum()), nearest)
-    if vectors is None:
-        return None
-    return Lattice(vectors, turn, fold, majority, start, stop, difference)
+    first = np.searchsorted(start, np.arange(len(position) + 1))
+    return Pairs(start, stop, position[stop] - position[start], first, nearest)
 
 
 def _nearest(position: np.ndarray, frame: np.ndarray) -> float:
@@ -120,44 +109,20 @@ def _pairs(position: np.ndarray, frame: np.ndarray, radius: float) -> tuple[np.n
     return both[:, 0], both[:, 1]
 
 
-def _place_in_order(start: np.ndarray, length: np.ndarray, count: int) -> np.ndarray:
-    """Place (pair,) of each neighbour in the order of distance from its site, from 0."""
-    order = np.lexsort((length, start))
-    first = np.concatenate([[0], np.cumsum(np.bincount(start, minlength=count))])[:-1]
-    place = np.empty(len(start), int)
-    place[order] = np.arange(len(start)) - first[start[order]]
-    return place
+def basis_of(difference: np.ndarray, sites: int, nearest: float) -> np.ndarray | None:
+    """Find the two shortest lattice vectors from the differences between sites.
 
+    Parameters
+    ----------
+    difference : (pair, 2) px, of all pairs that begin at some sites of one lattice.
+    sites : their number.
+    nearest : px, the usual distance of a site to its nearest one.
 
-def _filled(turn: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Fill in unknown turns (site,) from the first neighbour with a turn."""
-    filled = turn.copy()
-    lacking = np.isnan(turn[start]) & np.isfinite(turn[stop])
-    sites, first = np.unique(start[lacking], return_index=True)
-    filled[sites] = turn[stop[lacking][first]]
-    return filled
-
-
-def _per_site(values: np.ndarray, site: np.ndarray, count: int) -> np.ndarray:
-    """Mean of complex values over the pairs of each site; NaN where there are fewer than three."""
-    number = np.bincount(site, minlength=count)
-    total = np.bincount(site, values.real, count) + 1j * np.bincount(site, values.imag, count)
-    return np.where(number >= 3, total / np.maximum(number, 1), np.nan)
-
-
-def _mode(turn: np.ndarray, fold: int) -> float:
-    """The commonest of turns that repeat after 2 pi/fold."""
-    known = turn[np.isfinite(turn)]
-    period = 2 * np.pi / fold
-    trial = np.linspace(0, period, 180, endpoint=False)
-    apart = np.abs(circular.wrap(known[None] - trial[:, None], period))
-    middle = trial[np.maximum(1 - apart / _GRAIN, 0).sum(1).argmax()]
-    near = circular.wrap(known - middle, period)
-    return float(middle + np.median(near[np.abs(near) < _GRAIN]))
-
-
-def _basis(difference: np.ndarray, sites: int, nearest: float) -> np.ndarray | None:
-    """Find the two shortest lattice vectors (2, 2) from aligned differences (pair, 2)."""
+    Returns
+    -------
+    (2, 2) rows a and b, counter-clockwise as seen from a to b; None where no two vectors lead from
+    most sites to others.
+    """
     fine = 24  # bins of the nearest distance
     bins = np.arange(-int(_FAR * fine), int(_FAR * fine) + 2) - 0.5
     counts, _ = np.histogramdd(difference / nearest * fine, bins=[bins, bins])
@@ -174,11 +139,13 @@ def _basis(difference: np.ndarray, sites: int, nearest: float) -> np.ndarray | N
         return None
     # Of each pair of opposite vectors the one to the right; of equal lengths the most level first.
     found = found[(found[:, 0] > 1e-9) | ((np.abs(found[:, 0]) <= 1e-9) & (found[:, 1] < 0))]
+    if not len(found):
+        return None
     length = np.hypot(*found.T)
     order = np.lexsort((np.abs(found[:, 1]), np.round(length / (0.1 * nearest))))
     first = found[order[0]]
     for k in order[1:]:
         cross = first[0] * found[k, 1] - first[1] * found[k, 0]
         if abs(cross) > 0.4 * np.hypot(*first) * length[k]:
-            return np.stack([first, found[k]])
+            return np.stack([first, found[k] if cross < 0 else -found[k]])
     return None

@@ -1,16 +1,18 @@
-"""Map strain and rotation of every site by three methods, in one frame and with one zero.
+"""Map strain and rotation of every site by three methods, with one zero for each grain.
 
 The methods: vectors to the neighbours (``neighbours``), geometric phase analysis (``gpa``), and the
 pose of a model that has strain. All give the deformation that carries an unstrained lattice onto
-the image (conventions: ``vaescope.deformation``). Unstrained is what most sites agree on: the
-densest cluster of strains and rotations from the neighbours is the reference region, the same for
-all methods, and each method's median over it is its zero.
+the image (conventions: ``vaescope.deformation``). Unstrained is what most sites of a grain
+(``grains``) agree on: the densest cluster of strains and rotations from the neighbours is its
+reference region, the same for all methods, and each method's median over it is its zero. Strains of
+two grains do not compare: a distortion of the image does not turn with the grain.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +20,12 @@ import numpy as np
 from vaescope import columns, deformation
 from vaescope.deformation import COMPONENTS
 from vaescope.quantities import FIT, STRAIN, TRUTH, attributes
-from vaescope.strain import gpa, neighbours, of_model, scatter
-from vaescope.strain.lattice import Lattice, find_lattice
-from vaescope.strain.neighbours import RESOLUTION
+from vaescope.results.coverage import with_gaps
+from vaescope.strain import between_grains, gpa, neighbours, of_model, scatter
+from vaescope.strain.grains import Grain, at_boundary, find_grains, labels, region_of
+from vaescope.strain.lattice import Lattice
+from vaescope.strain.neighbours import RESOLUTION, Deformed
+from vaescope.strain.pairing import fold
 from vaescope.strain.reference import Map, of_covariance, reference_region, relative
 
 if TYPE_CHECKING:
@@ -28,12 +33,30 @@ if TYPE_CHECKING:
 
 NEIGHBOURS, GPA = "neighbours", "GPA"
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
+_FEWEST = 10  # sites with enough neighbours without which a grain has no map
+_NEARLY = 0.12  # norm of the strain within which poses may take one lattice vector for another
+# A method has failed where it differs from the neighbours' vectors by more: at half of the sites of
+# a grain, or at a site.
+_FAILED = (0.03, 0.1)
+_ERRORS = 4.0  # and by more than so many times the stated errors
+
+
+@dataclass
+class _Mapped:
+    """Maps of one grain by method, with their own zeros; its ``reference`` region (member,)."""
+
+    grain: Grain
+    fitted: Deformed
+    maps: dict[str, Map]
+    reference: np.ndarray
+    failed: list[str]
+    scaled: dict[str, list[float]]
 
 
 def map_strain(
     image: xr.Dataset, sites: xr.Dataset, models: Mapping[str, xr.Dataset] | None = None
 ) -> xr.Dataset:
-    """Map strain and rotation of every site.
+    """Map strain and rotation of every site, grain by grain.
 
     Parameters
     ----------
@@ -44,53 +67,114 @@ def map_strain(
     Returns
     -------
     Dataset with `strain`, `strain_error` (method, site, component), `rotation`, `rotation_error`
-    (method, site) in rad, `reference` (site,), `neighbours` and `misfit` (site,), and where it is
-    known the truth with the same zero. Where the sites stand on no lattice, an empty Dataset whose
-    attribute ``ordered`` is False and ``why`` says why.
+    (method, site) in rad, `grain` (site,) from 1, 0 where a site is of none, `reference` (site,),
+    `neighbours` and `misfit` (site,), and where it is known the truth with the same zeros. The
+    attributes say how the grains lie to each other (``between_grains``), and where a method failed.
+    Where the sites stand on no lattice, an empty Dataset whose attribute ``ordered`` is False and
+    ``why`` says why.
     """
     position = np.stack([sites["x"].values, sites["y"].values], 1).astype(float)
     frame = sites["frame"].values.astype(int)
-    lattice = find_lattice(position, frame) if sites.attrs.get("periodic", True) else None
-    if lattice is None:
+    grains = find_grains(position, frame) if sites.attrs.get("periodic", True) else []
+    if not grains:
         return _nothing(sites, "the sites stand on no common lattice")
     error = np.stack([sites["x_error"].values, sites["y_error"].values], 1).astype(float)
-    width = _width(sites, lattice)
+    width = _width(sites, grains[0].lattice)
     usable = _inside(position, image, _MARGIN * width)
     if np.isfinite(error).all(1).mean() > 0.5:
         usable &= np.isfinite(error).all(1)
-    fitted = neighbours.fit(lattice, position, error, width, usable)
-    maps = {NEIGHBOURS: of_covariance(fitted.deformation, fitted.covariance)}
-    if np.isfinite(fitted.misfit).sum() < 10:
-        return _nothing(sites, "too few sites have neighbours on a common lattice")
-    phases, facts = _phases(image, position, frame, lattice)
-    if phases is not None:
-        maps[GPA] = phases
     number = {int(site): k for k, site in enumerate(sites["site"].values)}
-    for name, latents in (models or {}).items():
-        if "strain" in latents:
-            rows = np.array([number[int(site)] for site in latents["site"].values])
-            maps[name] = Map(*of_model.of_model(latents, rows, fitted.deformation, lattice.fold))
-    triples = scatter.opposite(lattice, position, frame)
-    scaled = {
-        name: _calibrate(found, maps[NEIGHBOURS], triples)
-        for name, found in maps.items()
-        if name != NEIGHBOURS
+    rows = {
+        name: np.array([number[int(site)] for site in latents["site"].values], int)
+        for name, latents in (models or {}).items()
+        if "strain" in latents
     }
-    reference = reference_region(maps[NEIGHBOURS], fitted, lattice)
-    dataset = _dataset(maps, reference, fitted, sites)
+    mapped = []
+    for grain in grains:
+        own = grain.sites
+        fitted = neighbours.fit(grain.lattice, position[own], error[own], width, usable[own])
+        boundary = at_boundary(grain, grains, position, frame)
+        fitted.deformation[boundary] = np.nan
+        if np.isfinite(fitted.misfit).sum() < _FEWEST:
+            continue
+        maps = {NEIGHBOURS: of_covariance(fitted.deformation, fitted.covariance)}
+        if (phases := _phases(image, position, frame, grain, grains)) is not None:
+            maps[GPA] = phases
+        for name, where in rows.items():
+            assert models is not None
+            maps[name] = _of_model(models[name], where, grain, fitted)
+        for each in maps.values():
+            each.drop(boundary)
+        mapped.append(_zeroed(grain, fitted, maps, position, frame))
+    if not mapped:
+        return _nothing(sites, "too few sites have neighbours on a common lattice")
+    dataset = _dataset(mapped, [NEIGHBOURS, GPA, *rows], sites)
+    largest = mapped[0]
     dataset.attrs |= {
         "ordered": True,
-        "lattice_vectors": [[float(v) for v in row] for row in lattice.vectors],
-        "resolution": RESOLUTION * lattice.spacing,
-        "position_errors_widened": [float(v) for v in fitted.widened],
-        "scan_noise": [float(v) for v in fitted.rows],
-        "errors_scaled": json.dumps(scaled),
-        "fold": lattice.fold,
-        **facts,
+        "lattice_vectors": [[float(v) for v in row] for row in largest.grain.lattice.vectors],
+        "resolution": RESOLUTION * largest.grain.lattice.spacing,
+        "position_errors_widened": [float(v) for v in largest.fitted.widened],
+        "scan_noise": [float(v) for v in largest.fitted.rows],
+        "errors_scaled": json.dumps([each.scaled for each in mapped]),
+        "failed": json.dumps([each.failed for each in mapped]),
+        **between_grains.described(dataset, [each.grain for each in mapped], position),
     }
     if all(f"truth_strain_{name}" in sites for name in COMPONENTS):
         _add_truth(dataset, sites)
     return dataset
+
+
+def _zeroed(
+    grain: Grain, fitted: Deformed, maps: dict[str, Map], position: np.ndarray, frame: np.ndarray
+) -> _Mapped:
+    """Maps of a grain with its own zero, errors that agree with their scatter, and without what
+    plainly failed."""
+    measured = maps[NEIGHBOURS]
+    triples = scatter.opposite(grain.lattice, position[grain.sites], frame[grain.sites])
+    reference = reference_region(measured, fitted, grain.lattice)
+    zeroed: dict[str, Map] = {}
+    scaled: dict[str, list[float]] = {}
+    failed: list[str] = []
+    for name, found in maps.items():
+        if name != NEIGHBOURS:
+            scaled[name] = _calibrate(found, measured, triples)
+        own = Map(relative(found.deformation, reference), found.strain_error, found.rotation_error)
+        if name != NEIGHBOURS and _drop_failures(own, zeroed[NEIGHBOURS]):
+            failed.append(name)
+        zeroed[name] = own
+    return _Mapped(grain, fitted, zeroed, reference, failed, scaled)
+
+
+def _drop_failures(found: Map, measured: Map) -> bool:
+    """Drop the sites of a map whose strain differs from the neighbours' by far more than either
+    error; return whether the whole grain was dropped."""
+    (values, error), (others, own) = found.values(), measured.values()
+    apart = np.abs(values - others)[:, :3].max(1)
+    sure = np.hypot(error, own)[:, :3].max(1)
+    both = np.isfinite(apart)
+    if not both.any():
+        return False
+    usual = float(np.median(apart[both]))
+    whole = usual > max(_FAILED[0], _ERRORS * float(np.median(own[both][:, :3])))
+    with np.errstate(invalid="ignore"):
+        gone = (apart > np.maximum(_FAILED[1], _ERRORS * sure)) | whole
+    found.drop(gone)
+    return bool(whole)
+
+
+def _of_model(latents: xr.Dataset, rows: np.ndarray, grain: Grain, fitted: Deformed) -> Map:
+    """A model's map of one grain; NaN where none of its sites can be compared."""
+    count = len(grain.sites)
+    place = np.searchsorted(grain.sites, rows)
+    inside = grain.sites[np.minimum(place, count - 1)] == rows
+    place = place[inside]
+    if np.isfinite(fitted.deformation[place, 0, 0]).sum() < _FEWEST:
+        nothing = np.full((count, 3), np.nan)
+        return Map(np.full((count, 2, 2), np.nan), nothing, nothing[:, 0].copy())
+    order = fold(grain.lattice.vectors, _NEARLY)
+    own = latents.isel(site=np.flatnonzero(inside))
+    return Map(*of_model.of_model(own, place, fitted.deformation, order))
 
 
 def _calibrate(found: Map, measured: Map, triples: np.ndarray) -> list[float]:
@@ -103,26 +187,33 @@ def _calibrate(found: Map, measured: Map, triples: np.ndarray) -> list[float]:
 
 
 def _phases(
-    image: xr.Dataset, position: np.ndarray, frame: np.ndarray, lattice: Lattice
-) -> tuple[Map | None, dict[str, Any]]:
-    """Geometric phase analysis of every frame with the peaks of its first one."""
-    count = len(position)
+    image: xr.Dataset,
+    position: np.ndarray,
+    frame: np.ndarray,
+    grain: Grain,
+    grains: list[Grain],
+) -> Map | None:
+    """Geometric phase analysis of a grain in every frame, about its own reciprocal vectors."""
+    count = len(grain.sites)
     found = np.full((count, 2, 2), np.nan)
     covariance = np.full((count, 2, 2, 2), np.nan)
-    facts: dict[str, Any] = {}
-    for number in np.unique(frame):
-        rows = np.flatnonzero(frame == number)
-        picture = np.asarray(image["image"][int(number), 0].values, float)
-        resolution = RESOLUTION * lattice.spacing
-        seen = gpa.analyse(picture, position[rows], lattice.vectors, resolution)
-        if seen is None:
-            continue
-        # Its own reciprocal vectors are another zero for each frame: the lattice's is one for all.
-        facts.setdefault("bragg_peaks", [[float(v) for v in row] for row in seen.g])
-        found[rows], covariance[rows] = seen.deformation, seen.covariance
-    if not np.isfinite(found).any():
-        return None, facts
-    return of_covariance(found, covariance), facts
+    label = labels(grains, len(position))
+    resolution = RESOLUTION * grain.lattice.spacing
+    for number in np.unique(frame[grain.sites]):
+        rows = np.flatnonzero(frame[grain.sites] == number)
+        picture = np.asarray(with_gaps(image)[int(number), 0].values, float)
+        here = frame == number
+        region = None
+        if len(grains) > 1:
+            own = label[here] == label[grain.sites[0]]
+            region = region_of(position[here], own, picture.shape, grain.lattice.spacing)
+        seen = gpa.analyse(
+            picture, position[grain.sites[rows]], grain.lattice.vectors, resolution, region
+        )
+        if seen is not None:
+            # Its own reciprocal vectors are another zero for each frame: the lattice's is for all.
+            found[rows], covariance[rows] = seen.deformation, seen.covariance
+    return of_covariance(found, covariance) if np.isfinite(found).any() else None
 
 
 def _inside(position: np.ndarray, image: xr.Dataset, margin: float) -> np.ndarray:
@@ -135,23 +226,34 @@ def _width(sites: xr.Dataset, lattice: Lattice) -> float:
     return width if np.isfinite(width) and width > 0 else 0.15 * lattice.spacing
 
 
-def _dataset(
-    maps: dict[str, Map], reference: np.ndarray, fitted: neighbours.Deformed, sites: xr.Dataset
-) -> xr.Dataset:
+def _dataset(mapped: list[_Mapped], methods: list[str], sites: xr.Dataset) -> xr.Dataset:
     import xarray as xr
 
-    seen = [relative(found.deformation, reference) for found in maps.values()]
-    strains, turns = (np.stack(parts) for parts in zip(*seen, strict=True))
-    errors = np.stack([found.strain_error for found in maps.values()])
-    sway = np.stack([found.rotation_error for found in maps.values()])
+    count = sites.sizes["site"]
+    methods = [name for name in methods if any(name in each.maps for each in mapped)]
+    strains, errors = (np.full((len(methods), count, 3), np.nan) for _ in range(2))
+    turns, sway = (np.full((len(methods), count), np.nan) for _ in range(2))
+    reference, label = np.zeros(count, bool), np.zeros(count, int)
+    number, misfit = np.zeros(count, int), np.full(count, np.nan)
+    for index, each in enumerate(mapped):
+        own = each.grain.sites
+        label[own], reference[own] = index + 1, each.reference
+        number[own], misfit[own] = each.fitted.count, each.fitted.misfit
+        for k, name in enumerate(methods):
+            if name in each.maps:
+                values, sure = each.maps[name].values()
+                strains[k, own], turns[k, own] = values[:, :3], values[:, 3]
+                errors[k, own], sway[k, own] = sure[:, :3], sure[:, 3]
     of_method, tensor = ("method", "site"), ("method", "site", "component")
+    names = ["none", *(f"grain {k + 1}" for k in range(len(mapped)))]
     about = {
         "strain": attributes("strain", "1", "diverging", error="strain_error", group=STRAIN),
         "rotation": attributes(
             "rotation, counter-clockwise", "rad", "diverging", error="rotation_error", group=STRAIN
         ),
+        "grain": attributes("grain", "1", "categorical", meanings=names, group=STRAIN),
         "reference": attributes(
-            "site of the region whose strain is taken as zero", "1", "categorical", group=FIT
+            "site of a region whose strain is taken as zero", "1", "categorical", group=FIT
         ),
         "neighbours": attributes("neighbours on the lattice", "1", "sequential", group=FIT),
         "misfit": attributes(
@@ -163,11 +265,12 @@ def _dataset(
         "strain_error": (tensor, errors, attributes("standard error of the strain", "1")),
         "rotation": (of_method, turns, about["rotation"]),
         "rotation_error": (of_method, sway, attributes("standard error of the rotation", "rad")),
+        "grain": ("site", label, about["grain"]),
         "reference": ("site", reference, about["reference"]),
-        "neighbours": ("site", fitted.count, about["neighbours"]),
-        "misfit": ("site", fitted.misfit, about["misfit"]),
+        "neighbours": ("site", number, about["neighbours"]),
+        "misfit": ("site", misfit, about["misfit"]),
     }
-    coords: dict[str, Any] = {"method": list(maps), "component": list(COMPONENTS)}
+    coords: dict[str, Any] = {"method": methods, "component": list(COMPONENTS)}
     coords |= {
         name: ("site", sites[name].values, sites[name].attrs) for name in ("frame", "y", "x")
     }
@@ -177,10 +280,14 @@ def _dataset(
 
 
 def _add_truth(dataset: xr.Dataset, sites: xr.Dataset) -> None:
-    """Add the truth, with the zero of the other maps."""
+    """Add the truth, with the zeros of the other maps."""
     strain = np.stack([sites[f"truth_strain_{name}"].values for name in COMPONENTS], 1)
     carried = deformation.join(strain, sites["truth_angle"].values.astype(float))
-    true, turn = relative(carried, dataset["reference"].values)
+    grain, reference = dataset["grain"].values, dataset["reference"].values
+    true, turn = np.full(strain.shape, np.nan), np.full(len(strain), np.nan)
+    for k in np.unique(grain[grain > 0]):
+        own = grain == k
+        true[own], turn[own] = deformation.split(relative(carried[own], reference[own]))
     about = attributes("true strain from that of the reference", "1", "diverging", group=TRUTH)
     dataset["truth_strain_from_reference"] = (("site", "component"), true, about)
     about = attributes("true rotation from that of the reference", "rad", "diverging", group=TRUTH)

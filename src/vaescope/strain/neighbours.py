@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaescope import deformation
 from vaescope.strain.fit_errors import FitNoise, hidden, inverted
 from vaescope.strain.lattice import REACH, Lattice
 
@@ -92,10 +91,10 @@ def fit(
     odd = index.sum(1) % 2
     near = np.hypot(*vectors.T) <= REACH * lattice.spacing
     design, read, held = _terms(vectors, odd, lattice.spacing)
-    known = np.isfinite(lattice.turn)
+    known = np.isfinite(lattice.deformation).all((1, 2))
     if usable is not None:
         known &= usable
-    current = deformation.turning(np.where(known, lattice.turn, 0.0))
+    current = np.where(known[:, None, None], lattice.deformation, np.eye(2))
     for _ in range(_ROUNDS):
         neighbour = _match(lattice, vectors, current, known)
         seen = neighbour >= 0

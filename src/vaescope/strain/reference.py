@@ -1,4 +1,4 @@
-"""Refer maps of deformations to one common zero."""
+"""Refer maps of deformations to a common zero."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ class Map:
         error = np.column_stack([self.strain_error, self.rotation_error])
         return np.column_stack([strain, turn]), error
 
+    def drop(self, gone: np.ndarray) -> None:
+        """Leave out some sites (site,) bool, with their errors."""
+        for values in (self.deformation, self.strain_error, self.rotation_error):
+            values[gone] = np.nan
+
 
 def of_covariance(found: np.ndarray, covariance: np.ndarray) -> Map:
     """Standard errors of strain and rotation from those of a deformation's rows (site, 2, 2, 2)."""
@@ -51,6 +56,8 @@ def reference_region(found: Map, fitted: Deformed, lattice: Lattice) -> np.ndarr
     """
     place, error = found.values()
     known = np.isfinite(place).all(1) & np.isfinite(error).all(1)
+    if not known.any():
+        return known
     whole = known & (fitted.count >= np.quantile(fitted.count[known], 0.5))
     change = np.linalg.norm(place[lattice.start] - place[lattice.stop], axis=1)
     near = np.hypot(*lattice.difference.T) < REACH * lattice.spacing
@@ -78,12 +85,14 @@ def reference_region(found: Map, fitted: Deformed, lattice: Lattice) -> np.ndarr
     return region
 
 
-def relative(found: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Strain (site, 3) and rotation (site,) of deformations relative to their median over a region
-    (site,) bool."""
-    strain, turn = deformation.split(found)
-    chosen = reference & np.isfinite(turn)
+def relative(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Deformations (site, 2, 2) relative to their median over a region (site,) bool; NaN where
+    nothing is known there."""
+    chosen = reference & np.isfinite(found).all((1, 2))
     if not chosen.any():
-        return np.full_like(strain, np.nan), np.full_like(turn, np.nan)
-    zero = deformation.join(np.median(strain[chosen], axis=0), np.median(turn[chosen]))
-    return deformation.split(found @ np.linalg.inv(zero))
+        return np.full_like(found, np.nan)
+    # About one of them first: rotations near each other are far from where they repeat.
+    start = found[np.flatnonzero(chosen)[0]]
+    strain, turn = deformation.split(found @ np.linalg.inv(start))
+    zero = deformation.join(np.nanmedian(strain[chosen], axis=0), np.nanmedian(turn[chosen]))
+    return np.asarray(found @ np.linalg.inv(zero @ start))

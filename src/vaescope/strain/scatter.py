@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from vaescope import deformation
 from vaescope.strain.lattice import Lattice
 
 _APART = 3  # steps of the lattice: sites so far apart share neither neighbours nor patches
@@ -18,12 +17,12 @@ def opposite(lattice: Lattice, position: np.ndarray, frame: np.ndarray) -> np.nd
     """Triples (triple, 3) of a site and the two that lie ``_APART`` steps before and behind it
     along a or b."""
     found = []
-    turn = np.nan_to_num(lattice.turn)
+    known = np.isfinite(lattice.deformation).all((1, 2))
     for number in np.unique(frame):
-        rows = np.flatnonzero((frame == number) & np.isfinite(lattice.turn))
+        rows = np.flatnonzero((frame == number) & known)
         tree = cKDTree(position[rows])
         for vector in lattice.vectors:
-            step = _APART * deformation.turning(turn[rows]) @ vector
+            step = _APART * lattice.deformation[rows] @ vector
             ends = [tree.query(position[rows] + sign * step) for sign in (1, -1)]
             near = np.all([apart < _CATCH * lattice.spacing for apart, _ in ends], axis=0)
             found.append(np.column_stack([rows, *(rows[to] for _, to in ends)])[near])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope import circular
 from vaescope.deformation import COMPONENTS
 from vaescope.results.facts import Measure
 
@@ -38,9 +37,7 @@ def pulls(dataset: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray, np.
         known &= np.isfinite(dataset["strain"].sel({"method": name}).values).all(1)
     own = dataset.sel({"method": method})
     strain = own["strain"].values - dataset["truth_strain_from_reference"].values
-    period = 2 * np.pi / int(dataset.attrs["fold"])
-    true_turn = dataset["truth_rotation_from_reference"].values
-    turn = circular.wrap(own["rotation"].values - true_turn, period)
+    turn = own["rotation"].values - dataset["truth_rotation_from_reference"].values
     error = np.column_stack([own["strain_error"].values, own["rotation_error"].values])
     return np.column_stack([strain, turn]), error, known
 
