@@ -310,6 +310,7 @@ def _latents(
         attrs={
             "symmetry": symmetry,
             "members_kept": list(range(members)),
+            **({"classes_asked": classes + 1} if joint else {}),
             "label": "VAE invariant to rotation and shifts" + (", with classes" if joint else ""),
         },
     )

@@ -42,7 +42,7 @@ MEASURES = (
     Measure("rotation_error_median_deg", "standard error of a rotation (median)", "°", "less"),
     Measure("members_trained", "members trained", place="details"),
     Measure("latents", "latents", place="details"),
-    Measure("classes_used", "classes shown", place="details"),
+    Measure("classes_used", "classes", place="details", card=10, sort="classes"),
     Measure("training_steps", "steps of training", place="details"),
     Measure("training_epochs", "epochs of training"),
     Measure("angle_period_deg", "angles known modulo", "turn"),
@@ -175,7 +175,9 @@ def of_model(
         "members_trained": max(trained, int(latents.sizes.get("member", 1))),
         "latents": int(latents.sizes.get("latent", 0)),
     }
-    if "consensus_class" in latents and "class" in latents.sizes:
+    # One number of classes: that which the data support goes before that which is shown.
+    counted = any(name.startswith("classes_supported") for name in scores)
+    if not counted and "consensus_class" in latents and "class" in latents.sizes:
         numbers["classes_used"] = len(set(latents["consensus_class"].values.tolist()) - {-1})
     for name in ("step", "epoch"):
         if name in history and len(history):
