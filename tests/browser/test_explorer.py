@@ -347,3 +347,29 @@ def test_pointing_in_the_plane_names_the_class_that_lies_there(explorer):
     explorer.choose("model", "jrvae")
     explorer.point("latent", -1.0, 0.0)
     assert "nearest site: class" in explorer.page.locator("#explorer-generated-words").inner_text()
+
+
+def test_what_was_not_measured_is_hatched_and_explained(browser, tmp_path):
+    """The lower third of the image, which stands at a black level."""
+    import io
+
+    import fake_results
+    from PIL import Image
+
+    folder = explorer_results.make(tmp_path, shape=(90, 120))
+    fake_results.stop(folder, 60)
+    write(tmp_path, "crystal", MODELS)
+    explorer = Explorer(browser, folder / "report.html")
+    try:
+        explorer.settle()
+        key = explorer.page.locator(".explorer-gaps")
+        assert key.is_visible() and key.inner_text().strip() == "not measured"
+        picture = Image.open(io.BytesIO(explorer.page.locator("#explorer-image").screenshot()))
+        shown = np.asarray(picture.convert("RGB")).astype(int)
+        blue = shown[..., 2] - shown[..., 0] > 5  # the hatch, as no grey of the image is
+        middle = slice(shown.shape[1] // 3, 2 * shown.shape[1] // 3)
+        rows = np.flatnonzero(blue[:, middle].mean(1) > 0.5)
+        assert len(rows) > 0.1 * len(shown)
+        assert shown[rows][:, middle].min() > 90 or (shown[rows][:, middle] > 90).mean() > 0.85
+    finally:
+        explorer.close()

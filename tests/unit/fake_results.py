@@ -219,6 +219,16 @@ def make(
     return folder
 
 
+def stop(folder: Path, row: int) -> None:
+    """Let the image of a dataset end at a row: the rest was not measured, and stands at −1000."""
+    image = store.open(folder / "image.zarr").load()
+    image["measured"] = (image["image"].isel(channel=0) < np.inf).drop_vars("channel")
+    image["measured"][:, row:] = False
+    image["image"][:, :, row:] = -1000
+    image.attrs["unmeasured_nan"] = 1 - row / image.sizes["y"]
+    store.write(image, folder / "image.zarr", provenance={})
+
+
 def judge(folder: Path, models: Iterable[str], trained: int = 4) -> None:
     """Write the facts of a dataset, as the rule ``judge`` does."""
     known = facts.judge(Results(folder), models, trained)

@@ -11,11 +11,12 @@ import xarray as xr
 import zarr
 from PIL import Image
 
-from vaescope import read, store
+from vaescope import read
 from vaescope.exchange import ome, signals
 from vaescope.explorer.backdrop import backdrop
 from vaescope.figures import dataset as of_dataset
 from vaescope.figures import style, unmeasured
+from vaescope.figures.animation import class_clip
 from vaescope.figures.maps import maps
 from vaescope.figures.panels import micrograph
 from vaescope.figures.scene import load
@@ -50,13 +51,7 @@ def without(rows, frames=1, side=100):
 def folder(tmp_path_factory):
     """Results whose image ends after two thirds of its rows, filled in with a black level."""
     made = fake_results.make(tmp_path_factory.mktemp("results"), shape=(90, 120), models=("jrvae",))
-    image = store.open(made / "image.zarr").load()
-    measured = np.ones((1, 90, 120), bool)
-    measured[:, KEPT:] = False
-    image["image"][:, :, KEPT:] = -1000
-    image["measured"] = (("time", "y", "x"), measured)
-    image.attrs["unmeasured_nan"] = 1 / 3
-    store.write(image, made / "image.zarr", provenance={})
+    fake_results.stop(made, KEPT)
     fake_results.judge(made, ["jrvae"])
     return made
 
@@ -156,6 +151,22 @@ def test_gaps_are_hatched_in_every_backdrop(scene, kind):
     assert gap_is_hatched(shown)
     assert drawn.caption.endswith("Hatched: not measured.")
     assert any(text.get_text() == unmeasured.WORDS for text in drawn.figure.texts)
+
+
+def test_gaps_of_a_movie_are_hatched_frame_by_frame(tmp_path):
+    made = fake_results.make(tmp_path, shape=(60, 80), models=("jrvae",), frames=3)
+    fake_results.stop(made, 40)
+    moving = load(Results(made), ["jrvae"], Look(), "test")
+    with style.house():
+        clip = class_clip(moving, moving.views[0])
+    assert clip is not None and "Hatched: not measured." in clip.caption
+    with Image.open(io.BytesIO(clip.data)) as film:
+        for number in range(film.n_frames):
+            film.seek(number)
+            shown = np.asarray(film.convert("RGB")).astype(int)
+            high = len(shown)
+            left = shown[int(0.75 * high) : int(0.85 * high), 20 : shown.shape[1] // 2 - 20]
+            assert left.min() > 100 and left.max() > 200 and np.ptp(left.sum(-1)) > 60
 
 
 def test_whole_images_are_not_hatched(tmp_path):

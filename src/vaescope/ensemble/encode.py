@@ -161,7 +161,11 @@ def _encode_by_all(ensemble: Sequence[Member], batch: Data) -> list[dict[str, np
 
 def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.ndarray]:
     target = torch.from_numpy(data.target)
-    side = Side(conditions=torch.from_numpy(data.conditions).unsqueeze(0))
+    known = None if data.known is None else torch.from_numpy(data.known)
+    side = Side(
+        conditions=torch.from_numpy(data.conditions).unsqueeze(0),
+        known=None if known is None else known.unsqueeze(0),
+    )
     final = Weights.of(model.settings)
     conditions = model.conditions_of(side, copies.unsqueeze(0))
     encoded = model.encoder(copies.unsqueeze(0), conditions)
@@ -190,7 +194,7 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     latents = {name: mean for name, (mean, _) in picked.parts.items()}
     latents["content"] = picked.content[0]
     if model.settings.refine:
-        latents = refine(model, target.unsqueeze(0), turn, latents, conditions)
+        latents = refine(model, target.unsqueeze(0), turn, latents, conditions, known)
     correction = latents.get(ANGLE.name)
     angle = (turn if correction is None else turn + correction.squeeze(-1))[0, :, 0]
     for part in model.parts:
@@ -204,7 +208,8 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "conditions": conditions[0]}
     if not model.likelihood.learns_noise:
         shown = model.likelihood.mean(model.decode_rows(content, poses, conditions)[0, :, 0])
-        out["squares"] = ((target - shown).square() * model.mask).sum((2, 3))
+        counted = model.mask if known is None else model.mask * known.unsqueeze(1)
+        out["squares"] = ((target - shown).square() * counted).sum((2, 3))
     if not model.settings.stochastic:
         # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
         out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}

@@ -16,7 +16,12 @@ from vaescope.models.least_squares import descend
 
 
 def refine(
-    model: Family, target: Tensor, turn: Tensor, latents: dict[str, Tensor], conditions: Tensor
+    model: Family,
+    target: Tensor,
+    turn: Tensor,
+    latents: dict[str, Tensor],
+    conditions: Tensor,
+    known: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Refine all continuous latents; ``model.settings.refine`` steps.
 
@@ -26,6 +31,7 @@ def refine(
     turn : (1, site, 1) rad, a turn of the grid for each site.
     latents : name -> (1, site, 1, size), ``content`` among them.
     conditions : (1, site, condition).
+    known : (site, height, width), pixels of the target that were measured; None: all.
 
     Returns
     -------
@@ -40,13 +46,15 @@ def refine(
     sd = sd / beta**0.5
     sigma = model.log_noise()[0].detach().exp()
 
+    counted = model.mask if known is None else model.mask * known.unsqueeze(1)
+
     def whitened(place: Tensor) -> Tensor:
         """Residuals (site, pixel), in standard deviations, for latents (site, number)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
         shown = model.decode_rows(here["content"], model.poses(turn, here), conditions)
         left = (target - shown[:, :, 0])[0] / sigma[:, None, None]
-        return (left * model.mask).flatten(1)
+        return (left * counted).flatten(1)
 
     start = torch.cat([latents[name] for name in names], -1)[0, :, 0]
     place = descend(whitened, start, sd**-2, model.settings.refine)

@@ -55,13 +55,15 @@ def residuals(
             total += drawn
         total /= len(encodings)
         reconstruction[rows] = total
-        residual[rows] = likelihood.residual(data.target, total, sigma, mask)
+        counted = mask if data.known is None else mask * data.known
+        residual[rows] = likelihood.residual(data.target, total, sigma, counted)
     explained = predictive_checks.explained(residual)
 
     def noise() -> Iterator[np.ndarray]:
         for rows, data in source.blocks():
             good = explained[rows]
-            yield likelihood.residuals(data.target[good], reconstruction[rows][good], sigma)
+            left = likelihood.residuals(data.target[good], reconstruction[rows][good], sigma)
+            yield left if data.known is None else left * data.known[good][:, None]
 
     own = predictive_checks.ResidualNoise.of(noise(), mask)
     return Residuals(reconstruction, residual, explained, own)

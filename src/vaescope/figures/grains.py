@@ -81,6 +81,8 @@ def distortion(attrs: Any) -> str:
     known = distortion_of(attrs)
     if not known:
         return ""
+    if known["ratio"] - 1 < 6 * known["error"]:  # three standard errors of a ratio
+        return f"Their lattices are alike within {100 * known['left']:.1f} %. "
     return (
         f"If the image is stretched by {known['ratio']:.3f} : 1 along"
         f" {known['direction_deg']:.0f}° (counter-clockwise from the x axis), the lattices of the"

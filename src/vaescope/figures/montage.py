@@ -9,7 +9,9 @@ from vaescope.figures.panels import round_length
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK
+from vaescope.figures.unmeasured import WORDS
 from vaescope.quantities import robust_limits
+from vaescope.samples import gaps
 
 _ACROSS = 12
 _ROWS = 6
@@ -61,8 +63,9 @@ def patches(scene: Scene) -> FinishedFigure:
         )
     channels = scene.patches.sizes["channel"]
     shown_alone = f" First of {channels} channels." if channels not in (1, 3) else ""
+    blank = f" Blank: {WORDS}." if gaps.MEASURED in scene.patches else ""
     sheet.figure_data.store("patches.zarr", "patch")
-    return sheet.drawn("patches", f"{caption}.{shown_alone}")
+    return sheet.drawn("patches", f"{caption}.{shown_alone}{blank}")
 
 
 def even(rows: np.ndarray, count: int) -> np.ndarray:
@@ -72,9 +75,11 @@ def even(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def pictures_of(scene: Scene, rows: np.ndarray) -> np.ndarray:
-    """Read patches (row, channel, py, px)."""
-    patch = scene.patches["patch"].transpose("site", "channel", "py", "px")
-    return np.asarray(patch.isel(site=rows).values, dtype=float)
+    """Read patches (row, channel, py, px), NaN where nothing was measured."""
+    some = scene.patches.isel(site=rows)
+    patch = some["patch"].transpose("site", "channel", "py", "px").values
+    known = gaps.known(some)
+    return np.asarray(patch if known is None else np.where(known[:, None], patch, np.nan), float)
 
 
 def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:

@@ -19,8 +19,8 @@ _MEANS = (
     " grey scales are those of the rest: maps, shares and counts hold for the measured part."
 )
 _MEANS_OF_STACK = (
-    "These pixels were filled in from their surroundings, so that every frame is a whole patch;"
-    " what was filled in says nothing about the sample."
+    "In every frame these pixels are filled in from the others and count for nothing in the"
+    " training; a frame of which much is missing says little."
 )
 _AREAS = (
     "If these areas or lines are data (a vacuum, a saturated detector), set"

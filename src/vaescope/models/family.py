@@ -47,7 +47,8 @@ class Side:
     outside the model, and ``teacher_weight`` (member, site), their share 0 to 1 in the posterior of
     the class; ``turn`` (member, site) index of the turn at which each site lies, ``pose`` name ->
     other parts of its pose and their standard errors, both (…, size); ``top_turns`` (…, turn)
-    indices of the turns that count, where they are known; ``near_content`` (…, latent) and
+    indices of the turns that count, where they are known; ``known`` (…, height, width) the pixels
+    of the target that were measured; ``near_content`` (…, latent) and
     ``near_class`` (…, class) the means of neighbouring sites.
     """
 
@@ -59,6 +60,7 @@ class Side:
     top_turns: Tensor | None = None
     near_content: Tensor | None = None
     near_class: Tensor | None = None
+    known: Tensor | None = None
 
 
 class Family(nn.Module):
@@ -252,9 +254,11 @@ class Family(nn.Module):
         else:
             shown = self.decode_rows(latents["content"], poses, conditions)
             counted = pose.pixels(shown, self.counted)
-        out["reconstruction"] = self.likelihood.log_density(
-            counted, pose.pixels(target, self.counted).unsqueeze(2), self.log_noise()
-        )
+        seen = pose.pixels(target, self.counted).unsqueeze(2)
+        known = None
+        if side.known is not None:  # (member, site, 1, 1, pixel)
+            known = pose.pixels(side.known, self.counted)[:, :, None, None].to(seen.dtype)
+        out["reconstruction"] = self.likelihood.log_density(counted, seen, self.log_noise(), known)
         out["penalty"] = self._penalty(shown, latents, encoded, side)
         return out | self._classes(encoded, side, now)
 

@@ -40,10 +40,11 @@ def mean_square_over_noise(
 ) -> np.ndarray:
     """Mean squared residual of each site in units of the noise.
 
-    target, mean (site, channel, height, width), sigma (channel,), mask (height, width) -> (site,);
-    about 1 where the model explains the patch down to the noise.
+    target, mean (site, channel, height, width), sigma (channel,), mask (height, width) or (site,
+    height, width) -> (site,); about 1 where the model explains the patch down to the noise.
     """
-    squares = ((target - mean) ** 2 * mask).sum((2, 3)) / mask.sum()
+    count = np.maximum(mask.sum((-2, -1)), 1)[..., None]
+    squares = ((target - mean) ** 2 * mask[..., None, :, :]).sum((2, 3)) / count
     return (squares / sigma**2).mean(1)
 
 
@@ -57,8 +58,9 @@ class Likelihood:
     start : a mean patch (…) -> the decoder's output (…) whose mean is about that patch: its first
         bias.
     log_density : (output at the pixels that count (member, site, turn, channel, pixel), the patch
-        (member, site, 1, channel, pixel), log_sigma (member, channel)) -> log p(patch | output)
-        (member, site, turn), summed over pixels and channels.
+        (member, site, 1, channel, pixel), log_sigma (member, channel), which pixels were measured
+        (member, site, 1, 1, pixel), 1 or 0, None if all were) -> log p(patch | output) (member,
+        site, turn), summed over measured pixels and channels.
     highest : largest value that a picture may have, the least being 0; None: any value at all.
     expected : the same in words.
     learns_noise : ``log_sigma`` is its noise; otherwise the root mean square of what is left over
@@ -71,7 +73,7 @@ class Likelihood:
 
     mean: Callable[[Tensor], Tensor]
     start: Callable[[Tensor], Tensor]
-    log_density: Callable[[Tensor, Tensor, Tensor], Tensor]
+    log_density: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
     highest: float | None = None
     expected: str = ""
     learns_noise: bool = False
@@ -85,11 +87,21 @@ def _same(value: Tensor) -> Tensor:
     return value
 
 
-def _log_gaussian(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
+def _sum(value: Tensor, known: Tensor | None) -> Tensor:
+    """The sum over channels and measured pixels, of (…, channel, pixel)."""
+    return (value if known is None else value * known).sum((-2, -1))
+
+
+def _log_gaussian(
+    raw: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None = None
+) -> Tensor:
     log_sd = log_sigma[:, None, None]
+    count: int | Tensor = raw.shape[-1]
+    if known is not None:
+        raw, patch, count = raw * known, patch * known, known.sum(-1)
     squares = _Squares.apply(raw, patch)
     per_pixel = log_sd + 0.5 * math.log(2 * math.pi)
-    value = -0.5 * squares * (-2 * log_sd).exp() - raw.shape[-1] * per_pixel
+    value = -0.5 * squares * (-2 * log_sd).exp() - count * per_pixel
     return value.sum(-1)
 
 
@@ -117,8 +129,10 @@ def _logit(value: Tensor) -> Tensor:
     return torch.logit(value.clamp(0.02, 0.98))
 
 
-def _log_bernoulli(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
-    return (patch * raw - functional.softplus(raw)).sum((-2, -1))
+def _log_bernoulli(
+    raw: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None = None
+) -> Tensor:
+    return _sum(patch * raw - functional.softplus(raw), known)
 
 
 def _mean_of_continuous_bernoulli(raw: Tensor) -> Tensor:
@@ -131,9 +145,10 @@ def _mean_of_continuous_bernoulli(raw: Tensor) -> Tensor:
     return torch.where(small, 0.5 + raw / 12, 1 / (1 - torch.exp(-safe)) - 1 / safe)
 
 
-def _log_continuous_bernoulli(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
-    value = patch * raw - functional.softplus(raw)
-    return (value + log_normaliser(raw)).sum((-2, -1))
+def _log_continuous_bernoulli(
+    raw: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None = None
+) -> Tensor:
+    return _sum(patch * raw - functional.softplus(raw) + log_normaliser(raw), known)
 
 
 def log_normaliser(logit: Tensor) -> Tensor:
@@ -157,9 +172,11 @@ def _raw_of_rate(value: Tensor) -> Tensor:
     return rate + torch.log(-torch.expm1(-rate))
 
 
-def _log_poisson(raw: Tensor, patch: Tensor, log_sigma: Tensor) -> Tensor:
+def _log_poisson(
+    raw: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None = None
+) -> Tensor:
     rate = _rate(raw)
-    return (patch * rate.log() - rate - torch.lgamma(patch + 1)).sum((-2, -1))
+    return _sum(patch * rate.log() - rate - torch.lgamma(patch + 1), known)
 
 
 LIKELIHOODS = {

@@ -8,7 +8,8 @@ import numpy as np
 
 from vaescope import columns
 from vaescope.columns import carried
-from vaescope.samples.normalise import of_stack
+from vaescope.samples.gaps import MEASURED
+from vaescope.samples.normalise import ROUNDING, of_stack
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -78,6 +79,10 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: Patches) -> x
             "pixels": pixels,
         },
     )
+    if "measured" in image:
+        share = _sampled(image["measured"].astype(np.float32).expand_dims("channel", 1), pixels)
+        seen = share[:, 0] > 1 - ROUNDING
+        result[MEASURED] = (("site", "py", "px"), seen, {"long_name": "measured", "units": "1"})
     result = result.assign(columns.of(sites))
     for name in (str(n) for n in image if str(n).startswith("truth_")):
         known = image[name]

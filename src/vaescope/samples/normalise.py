@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
 _SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
 _ROWS = 1024  # patches normalised together
-_ROUNDING = 1e-6  # what varies less than this share of the signal is rounding of float32
+ROUNDING = 1e-6  # what varies less than this share of the signal is rounding of float32
 
 
 def per_site(
@@ -44,7 +44,7 @@ def per_site(
                 offset[here, channel] = raw[here, channel].mean(axis=(1, 2), dtype=np.float64)
                 scale[here, channel] = raw[here, channel].std(axis=(1, 2), dtype=np.float64)
             # What varies less than this is rounding of float32: a constant patch stays at zero.
-            least = _ROUNDING * np.nanmax(np.abs(thinned))
+            least = ROUNDING * np.nanmax(np.abs(thinned))
             scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 1.0)
     return offset, scale
 
@@ -70,7 +70,7 @@ def _extremes(frame: xr.DataArray) -> tuple[float, float]:
 def of_stack(values: np.ndarray, kind: str) -> tuple[float, float]:
     """Offset and scale of all frames of a channel together, for ``image`` and ``unit``."""
     low, high = np.nanpercentile(values, _PERCENTILES if kind == "image" else (0, 100))
-    if high - low <= _ROUNDING * np.nanmax(np.abs(values)):
+    if high - low <= ROUNDING * np.nanmax(np.abs(values)):
         # So little ink that the percentiles do not see it.
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return float(low), float(high - low) if high > low else 1.0

@@ -9,6 +9,7 @@ import numpy as np
 from vaescope import columns
 from vaescope.columns import carried
 from vaescope.errors import UserError
+from vaescope.samples.gaps import MEASURED, measured_samples
 from vaescope.samples.normalise import normalise, per_site
 from vaescope.samples.sampling import cut
 from vaescope.samples.size import inside, size_of
@@ -44,6 +45,9 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
             expected="at least one site farther inside",
             remedy="Set a smaller `patches: size` in the recipe, or take a larger image",
         )
+    seen = None
+    if "measured" in image:
+        seen = measured_samples(image["measured"], frame[chosen], position[chosen], size, pixels)
     patch = cut(image["image"], frame[chosen], position[chosen], size, pixels, threads)
     offset, scale = per_site(image, frame[chosen], patch, asked.normalise)
     normalise(patch, offset, scale)
@@ -81,4 +85,6 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
             "pixels": pixels,
         },
     )
+    if seen is not None:
+        result[MEASURED] = (("site", "py", "px"), seen, {"long_name": "measured", "units": "1"})
     return result.assign(columns.of(sites, result["site"].values))

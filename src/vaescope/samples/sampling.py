@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TILE = 1024  # px, side of the area whose sites are cut together
 # Smoothing before sampling at a pitch of several pixels: 0.4 pitches halve what lies at the
 # highest frequency that the samples can hold.
-_ANTI_ALIAS = 0.4
+ANTI_ALIAS = 0.4
 _TRUNCATE = 4.0
 
 
@@ -33,7 +33,7 @@ def cut(
     sampled at once; the samples do not depend on their number.
     """
     pitch = size / pixels
-    sigma = _ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
+    sigma = ANTI_ALIAS * pitch if pitch > 1.0 else 0.0
     margin = int(np.ceil(size / 2 + _TRUNCATE * sigma)) + 12  # 12 px: reach of the spline's filter
     offsets = (np.arange(pixels) + 0.5) * pitch - size / 2
     patches = np.empty((len(frame), stack.sizes["channel"], pixels, pixels), np.float32)

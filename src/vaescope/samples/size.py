@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 _SPACINGS = (3.2, 2.6, 2.0, 1.6)
 _ENOUGH = 0.4  # share of the sites that should lie far enough from the edge
 _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
-_MISSING = 0.05  # share of a patch that may have been filled in: a lost line, some dead pixels
+# Share of a patch that may be missing: a lost line, some dead pixels. The bound leaves them out,
+# but the encoder reads what stands in their place: from a tenth on, latents shift with it.
+_MISSING = 0.05
 
 
 def size_of(image: xr.Dataset, sites: xr.Dataset, wanted: float | None) -> float:

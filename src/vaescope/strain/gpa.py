@@ -8,7 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.ndimage import (
+    distance_transform_edt,
+    gaussian_filter,
+    map_coordinates,
+    rank_filter,
+)
 
 _SEARCH = 0.15  # of the length of a reciprocal vector, about its expected place
 _EDGE = 1.5  # resolutions from the edge within which a phase is drawn by what is not there
@@ -16,6 +21,7 @@ _WEAK = 0.15  # share of the usual amplitude below which there is no crystal of 
 _GAPS = 0.1  # of what a phase is averaged over may be missing
 _WIDE = 0.5  # of it is missing at the border of a gap wider than the resolution
 _TAPER = 4.0  # resolutions over which a region of the image fades out before its spectrum is taken
+_SPIKE = 3.0  # ranges of its neighbours by which a single pixel is beyond them
 _QUIET = (0.3, 2.5)  # lengths, in units of |g|, between which the floor of the spectrum is read
 
 
@@ -56,7 +62,7 @@ def analyse(
     the level of that floor; places where an amplitude is low, or near the edge of the image or the
     region, or where a tenth of what they are averaged over was not measured, are NaN.
     """
-    picture = np.asarray(image, float)
+    picture = without_spikes(np.asarray(image, float))
     missing = (~np.isfinite(picture)).astype(float)
     if missing.any():
         missing = gaussian_filter(missing, resolution)
@@ -105,6 +111,23 @@ def analyse(
         np.where(good[:, None, None, None], covariance, np.nan),
         g,
     )
+
+
+def without_spikes(picture: np.ndarray) -> np.ndarray:
+    """Set single pixels far outside the range of their neighbours and of the image, such as cosmic
+    rays leave, to the nearest of their neighbours' values; NaN stays.
+
+    A Fourier transform spreads what a fit to one column would notice.
+    """
+    low, high = np.nanpercentile(picture, [1, 99])
+    filled = np.where(np.isfinite(picture), picture, (low + high) / 2)
+    around = np.ones((3, 3), bool)
+    around[1, 1] = False
+    # The second of either end: two spikes may touch.
+    least, most = (rank_filter(filled, rank, footprint=around, mode="nearest") for rank in (1, -2))
+    beyond = np.maximum(_SPIKE * (most - least), 2 * (high - low))
+    calm = np.clip(picture, least, most)
+    return np.where(np.abs(picture - calm) > beyond, calm, picture)
 
 
 def _depth(shape: tuple[int, ...], region: np.ndarray | None) -> np.ndarray:

@@ -264,11 +264,19 @@ def _same_grain(
     common = np.isin(frame[grain.sites], frame[part.sites])
     one, other = grain.basis, part.basis
     if common.any():
-        place = position[grain.sites[common]]
-        ends = _facing(place, position[part.sites])
-        one, other = one[common][ends[0]], other[ends[1]]
+        # Next to a boundary vectors are drawn towards those beyond.
+        calm = [common & _whole(grain), _whole(part)]
+        sides = [np.flatnonzero(each) for each in calm]
+        if min(len(side) for side in sides) >= _CORE:
+            ends = _facing(position[grain.sites[sides[0]]], position[part.sites[sides[1]]])
+            one, other = one[sides[0][ends[0]]], other[sides[1][ends[1]]]
     change, strain, turn = relate(np.median(one, axis=0), np.median(other, axis=0))
     return change if abs(turn) < _SAME and size(strain) < _STRETCH else None
+
+
+def _whole(domain: Domain) -> np.ndarray:
+    """Members (member,) bool with at least as many neighbours that fit as most others."""
+    return np.asarray(domain.share >= np.median(domain.share))
 
 
 def _grain(domain: Domain, pairs: Pairs) -> Grain:

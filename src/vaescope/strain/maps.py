@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS, GPA = "neighbours", "GPA"
 _MARGIN = 2.0  # widths: nearer to the edge of the image, a half-seen site is out of place
+_WHOLE = 0.97  # share of the image that a crystal covers without an edge worth minding
 _FEWEST = 10  # sites with enough neighbours without which a grain has no map
 _NEARLY = 0.12  # norm of the strain within which poses may take one lattice vector for another
 # A method has failed where it differs from the neighbours' vectors by more: at half of the sites of
@@ -203,10 +204,9 @@ def _phases(
         rows = np.flatnonzero(frame[grain.sites] == number)
         picture = np.asarray(with_gaps(image)[int(number), 0].values, float)
         here = frame == number
-        region = None
-        if len(grains) > 1:
-            own = label[here] == label[grain.sites[0]]
-            region = region_of(position[here], own, picture.shape, grain.lattice.spacing)
+        own = label[here] == label[grain.sites[0]]
+        near = region_of(position[here], own, picture.shape, grain.lattice.spacing)
+        region = _without_holes(near, grain.lattice.spacing) if len(grains) == 1 else near
         seen = gpa.analyse(
             picture, position[grain.sites[rows]], grain.lattice.vectors, resolution, region
         )
@@ -214,6 +214,17 @@ def _phases(
             # Its own reciprocal vectors are another zero for each frame: the lattice's is for all.
             found[rows], covariance[rows] = seen.deformation, seen.covariance
     return of_covariance(found, covariance) if np.isfinite(found).any() else None
+
+
+def _without_holes(region: np.ndarray, spacing: float) -> np.ndarray | None:
+    """The pixels of the only grain, vacancies included; None where hardly any lie outside."""
+    from scipy.ndimage import binary_closing
+
+    reach = int(np.ceil(spacing / 2))
+    wide = np.pad(region, 2 * reach, mode="edge")
+    disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
+    region = binary_closing(wide, disc)[2 * reach : -2 * reach, 2 * reach : -2 * reach]
+    return None if region.mean() > _WHOLE else region
 
 
 def _inside(position: np.ndarray, image: xr.Dataset, margin: float) -> np.ndarray:

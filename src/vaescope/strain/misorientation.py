@@ -22,6 +22,7 @@ from vaescope.strain.pairing import CHANGES, carrying, fold, relate, size
 
 _USUAL = 0.05  # standard deviation of an image's distortion before anything is measured
 _LEFT = 0.01  # and of the strain by which grains differ all the same
+_CONGRUENT = 0.03  # largest strain between grains of one crystal in an image without distortion
 _LEAST = 1e-3  # of the strain of a grain: no calibration is better
 _SYMMETRIC = 0.04  # norm of the strain within which a lattice counts as symmetric
 _INDEPENDENT = 10  # sites that share their neighbours: so many tell as much as one by itself
@@ -74,7 +75,7 @@ def shared_distortion(grains: list[Measured]) -> Distortion | None:
     """Find the distortion that makes the lattices of all grains congruent.
 
     None where there are fewer than two grains, where they are turned by too little to tell, or
-    where no distortion makes them more alike.
+    where no distortion makes them alike, as grains of two phases.
     """
     found, weight = [], []
     for i, one in enumerate(grains):
@@ -94,7 +95,7 @@ def shared_distortion(grains: list[Measured]) -> Distortion | None:
     undo = np.linalg.inv(deformation.join(mean, 0.0))
     before = _differences([grain.vectors for grain in grains])
     after = _differences([grain.vectors @ undo.T for grain in grains])
-    if error > _USUAL / 2 or after >= before:
+    if error > _USUAL / 2 or after >= before or after > _CONGRUENT:
         return None
     large, axes = np.linalg.eigh(np.array([[mean[0], mean[2]], [mean[2], mean[1]]]))
     direction = float(circular.wrap(np.arctan2(-axes[1, 1], axes[0, 1]), np.pi))

@@ -13,6 +13,7 @@ import numpy as np
 from vaescope import samples
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
+from vaescope.samples import gaps
 from vaescope.sites.neighbours import neighbours
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class Data:
 
     ``patches``, ``target`` (site, channel, height, width); ``conditions`` (site, number);
     ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
-    frame, y, x; ``held_out`` (site,).
+    frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of patches that
+    are their own target and were measured, None if all were.
     """
 
     patches: np.ndarray
@@ -89,6 +91,7 @@ class Data:
     position: np.ndarray
     held_out: np.ndarray
     codec: Codec
+    known: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -105,6 +108,7 @@ class Data:
             labels=None if self.labels is None else self.labels[chosen],
             position=self.position[chosen],
             held_out=self.held_out[chosen],
+            known=None if self.known is None else self.known[chosen],
         )
 
     def batches(self, size: int) -> Iterator[Data]:
@@ -115,7 +119,8 @@ class Data:
     def digest(self) -> str:
         """Changes with anything that a training sees."""
         total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
-        for array in (self.patches, self.target, self.conditions, self.labels, self.position):
+        own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
+        for array in own:
             if array is not None:
                 total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
@@ -142,7 +147,9 @@ def gather(
     ------
     UserError : a variable is missing, has the wrong shape, or holds values that no model can use.
     """
-    pictures = samples.pixels(patches)
+    pictures, known_pixels = samples.pixels(patches), gaps.known(patches)
+    if known_pixels is not None:
+        pictures = gaps.refilled(pictures, known_pixels)
     columns = {
         name: _column(patches, name, "condition", complete=True)
         for name in settings.condition or []
@@ -167,7 +174,14 @@ def gather(
     position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
     conditions = codec.encode(columns) if columns else np.zeros((len(pictures), 0), np.float32)
     return Data(
-        pictures, target, conditions, labels, np.stack(position, 1).astype(float), held_out, codec
+        pictures,
+        target,
+        conditions,
+        labels,
+        np.stack(position, 1).astype(float),
+        held_out,
+        codec,
+        known_pixels if settings.target is None else None,
     )
 
 

@@ -18,7 +18,8 @@ CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
 class DeviceData:
     """``patches``, ``target`` (site, channel, height, width), ``conditions`` (site, condition),
     ``labels`` (site,) or None; ``cached`` (site, turn, pixels) all turned copies, or None where
-    they are made when they are asked for."""
+    they are made when they are asked for; ``known`` (site, height, width) the pixels of the target
+    that were measured, or None where all were."""
 
     patches: Tensor
     target: Tensor
@@ -26,6 +27,7 @@ class DeviceData:
     labels: Tensor | None
     turned: TurnedCopies
     cached: Tensor | None = None
+    known: Tensor | None = None
 
     @classmethod
     def of(cls, data: Data, settings: ModelSettings, device: torch.device) -> DeviceData:
@@ -46,6 +48,7 @@ class DeviceData:
             torch.from_numpy(data.conditions).to(device),
             None if data.labels is None else torch.from_numpy(data.labels).to(device),
             turned,
+            known=None if data.known is None else torch.from_numpy(data.known).to(device),
         )
         if patches.numel() * patches.element_size() * turned.count <= CACHE_BYTES:
             shown.cached = turned(patches)

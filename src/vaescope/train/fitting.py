@@ -172,7 +172,11 @@ class Fitting:
 
     def advance(self, chosen: Tensor, noise: Tensor, moment: Moment) -> None:
         """The step on sites ``chosen`` (member, site), with noise (member, site, turn, number)."""
-        side = Side(conditions=self.shown.conditions[chosen])
+        known = self.shown.known
+        side = Side(
+            conditions=self.shown.conditions[chosen],
+            known=None if known is None else known[chosen],
+        )
         self.teaching.tell(side, chosen, moment)
         self.start.tell(side, chosen)
         copies = self.copies_of(chosen, side, moment)
