@@ -499,7 +499,14 @@ def rows(seeds: int, only: list[str]) -> Iterator[dict[str, object]]:
             place = np.stack([found.y.values, found.x.values], 1)
             said = {
                 name: found.attrs[name]
-                for name in ("polarity", "channel", "pairs", "pairs_resolved", "texture")
+                for name in (
+                    "polarity",
+                    "channel",
+                    "pairs",
+                    "pairs_resolved",
+                    "texture",
+                    "background_window",
+                )
                 if found.attrs.get(name) not in (None, "bright")
             }
             yield {

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from vaescope import deformation, simulate, sites
+from vaescope.figures import grains as drawn
 from vaescope.judge import of_grains
 from vaescope.strain import between_grains, grains, maps, misorientation, pairing, truth
 
@@ -370,3 +371,51 @@ def test_strain_in_simulated_grains_is_found_as_in_one_crystal(name, angle, coun
     period = first["period_deg"]
     off = first["angle_deg"] - angle * (numbers[1] - numbers[0])
     assert abs((off + period / 2) % period - period / 2) < 0.6
+
+
+def test_the_poses_of_a_model_count_from_each_grain():
+    """A canonical patch that is itself strained, in a distorted image, and angles known modulo the
+    symmetry: within each grain the model's strain is that of the lattice."""
+    distortion = deformation.join(np.array([0.04, -0.04, 0.02]), 0.0)
+    points, true = bicrystal("oblique", 50.0, 2, noise=0.1, distortion=distortion)
+    rng = np.random.default_rng(0)
+    count = len(points)
+    strain = np.where(true[:, None] == 0, [0.03, -0.05, 0.01], [-0.02, 0.06, 0.03])
+    angle = np.where(true == 0, 0.4, 0.4 + np.radians(50)) + np.pi * rng.integers(0, 2, count)
+    shared = {"content": rng.normal(size=(1, count, 2)), "strain": strain[None]}
+    shared["strain"] = shared["strain"] + rng.normal(0, 0.002, (1, count, 3))
+    shared["strain_sd"] = np.full((1, count, 3), 0.002)
+    latents = xr.Dataset(
+        {
+            "content": (("member", "site", "latent"), shared["content"]),
+            "strain": (("member", "site", "component"), shared["strain"]),
+            "strain_sd": (("member", "site", "component"), shared["strain_sd"]),
+            "angle": (("member", "site"), angle[None] + rng.normal(0, 0.002, (1, count))),
+            "angle_sd": (("member", "site"), np.full((1, count), 0.002)),
+            "member_kept": ("member", [1]),
+        },
+        coords={"site": np.arange(count)},
+        attrs={"symmetry": 2},
+    )
+    table = {"x": points[:, 0], "y": points[:, 1], "frame": np.zeros(count, int)}
+    table |= {name: np.full(count, 0.1) for name in ("x_error", "y_error")}
+    found = xr.Dataset({k: ("site", v) for k, v in table.items()})
+    found = found.assign_coords(site=np.arange(count))
+    found.attrs = {"width": 2.0, "periodic": True}
+    dark = np.zeros((1, 1, int(SIDE), int(SIDE)), np.float32)
+    image = xr.Dataset({"image": (("time", "channel", "y", "x"), dark)})
+    own = maps.map_strain(image, found, {"rvae": latents}).sel({"method": "rvae"})
+    for number in (1, 2):
+        here = own["grain"].values == number
+        assert np.isfinite(own["rotation"].values[here]).mean() > 0.8
+        assert np.nanstd(own["strain"].values[here]) < 0.006
+        assert np.abs(np.nanmedian(own["strain"].values[here], axis=0)).max() < 0.003
+        assert np.nanmax(np.abs(own["rotation"].values[here])) < 0.03
+
+
+def test_borders_lie_between_cells_of_two_grains():
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    right, down = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    cells = [square, square + right, None, square + down, square + right + down]
+    lines = drawn._borders(cells, np.array([1, 2, 1, 1, 2]))
+    assert len(lines) == 2 and all((line[:, 0] == 1.0).all() for line in lines)

@@ -153,6 +153,20 @@ def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
                 "To use another channel, set `sites: channel`.",
             )
         )
+    if attrs.get("background_window"):
+        said.append(
+            Finding(
+                "uneven background",
+                "care",
+                "sites",
+                "Steps or low frequencies of the image outweigh its columns; sites were sought"
+                f" after the median over {int(attrs['background_window'])} px was subtracted.",
+                "Patches and models still see them. Within a spacing of a step, positions are less"
+                " sure than their errors say.",
+                f"Set `ingest: preprocess: background: {0.5 * float(attrs['spacing']):.0f}` (px) to"
+                " subtract the background from the image.",
+            )
+        )
     if attrs.get("texture"):
         said.append(
             Finding(

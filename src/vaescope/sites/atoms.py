@@ -64,6 +64,8 @@ def every_atom(
     }
     if settings.polarity == AUTO:
         attrs["polarity_skewness"] = found.polarity.skewness
+    if found.ground.window:
+        attrs["background_window"] = found.ground.window
     if found.texture:
         attrs["texture"] = found.texture
     attrs["elongation"] = found.shape.ratio

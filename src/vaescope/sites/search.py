@@ -12,10 +12,9 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.sites import detect, polarity, scale, tiles
-from vaescope.sites.order import texture
+from vaescope.sites import detect, overview, scale, tiles
+from vaescope.sites.order import order, texture
 from vaescope.sites.pairs import Shape, shape_of
-from vaescope.sites.polarity import Polarity
 from vaescope.sites.scale import Scale
 from vaescope.sites.select import CLOSEST, apart, select
 from vaescope.sites.tiles import Detection, Unrefined
@@ -28,6 +27,7 @@ _TOO_NEAR = 1.2  # sites found farther apart than this times the spacing belie t
 _LIKELY = 0.5  # probability from which on a maximum is more likely a site than not
 _TOO_FAR = 0.75  # and so do those nearer than this (a honeycomb has 0.58 lattice parameters)
 _PAIRED = (1.5, 2.6)  # times as many sites as pairs, some of them cut by the edge or found as one
+_ORDERED, _FEWEST = 0.3, 12  # order of sites on a lattice; a honeycomb has 0.45, chance 0.2
 _AS_FAR = 0.2  # of the distance of a pair, by which the nearest sites may miss it
 FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
@@ -44,21 +44,17 @@ def find_atoms(
     ``measured`` : bool of the same shape, the pixels in which sites may lie and which fits use.
     """
     frames = [da.asarray(frame) for frame in frames]
-    parts, usual = _parts(frames)
-    lengths = _scale(parts, settings, threads)
-    if settings.polarity == "auto":
-        which = polarity.choose(parts, lengths)
-    else:
-        which = Polarity(settings.polarity)
-    if detector is not None:
-        bright = [which.sign * part for part in parts]
-        lengths = _for_detector(lengths, bright, settings, detector)
-    spread = float(np.std(np.concatenate([part.ravel() for part in parts])))
-    sign = which.sign
-    # Missing pixels look like the usual background: no filter can bear a NaN.
-    frames = [sign * da.where(da.isfinite(frame), frame, usual) for frame in frames]
-    search = _Search(frames, measured, settings, threads, detector, spread)
-    lengths, chosen = search.at_the_scale_found(lengths)
+    seen = overview.of(frames, settings, threads, detector, measured)
+    search = _Search(seen.prepared(frames), measured, settings, threads, detector, seen.spread)
+    lengths, chosen = search.at_the_scale_found(seen.lengths)
+    if detector is None and settings.spacing is None and not _in_order(chosen, lengths):
+        for hidden in overview.hidden_crystals(seen, settings):
+            again = replace(search, frames=hidden.prepared(frames))
+            closer, other = again.at_the_scale_found(hidden.lengths)
+            if _in_order(other, closer):
+                seen, search, lengths, chosen = hidden, again, closer, other
+                break
+    sign = seen.polarity.sign
     shape = Shape()
     if detector is None and settings.spacing is None:
         shape = search.shape(chosen, lengths)
@@ -69,7 +65,7 @@ def find_atoms(
 
     def fitted(number: int) -> Detection:
         known = None if measured is None else measured[number]
-        where = (number, frames[number], known, chosen[number])
+        where = (number, search.frames[number], known, chosen[number])
         return tiles.fitted(*where, lengths, settings.refine, sign, inner)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
@@ -79,8 +75,7 @@ def find_atoms(
     table = {
         f.name: np.concatenate([getattr(part, f.name) for part in done])
         for f in fields(Detection)
-        if f.name
-        not in ("more", "spacing", "typical_width", "periodic", "shape", "texture", "polarity")
+        if isinstance(getattr(done[0], f.name), np.ndarray)
     }
     more = {name: np.concatenate([part.more[name] for part in done]) for name in done[0].more}
     if not len(table["y"]):
@@ -101,7 +96,8 @@ def find_atoms(
         periodic=lengths.periodic,
         shape=shape,
         texture=sum(seen.texture for seen in chosen),
-        polarity=which,
+        polarity=seen.polarity,
+        ground=seen.background,
     )
 
 
@@ -173,6 +169,14 @@ class _Search:
         return lengths, chosen, replace(shape, two=False)
 
 
+def _in_order(chosen: list[Unrefined], lengths: Scale) -> bool:
+    """Whether sites are those of a crystal: many enough, and on a lattice."""
+    fullest = max((seen.position for seen in chosen), key=len)
+    if len(fullest) < _FEWEST:
+        return False
+    return bool(np.mean(order(fullest, lengths.spacing)) > _ORDERED)
+
+
 def _any(chosen: list[Unrefined]) -> bool:
     return any(len(seen.position) for seen in chosen)
 
@@ -221,55 +225,3 @@ def _nearest(chosen: list[Unrefined]) -> float:
         if len(seen.position) > 1
     ]
     return float(np.median(np.concatenate(distances))) if distances else 0.0
-
-
-def _parts(frames: list[da.Array]) -> tuple[list[np.ndarray], float]:
-    """The parts of the first, middle and last frame from which lengths are estimated, and the
-    median of their pixels, which stands for those that are missing."""
-    height, breadth = frames[0].shape
-    if min(height, breadth) < scale.SMALLEST:
-        raise UserError(
-            "the image is too small to find sites in it",
-            found=f"{height} × {breadth} px",
-            expected=f"at least {scale.SMALLEST} × {scale.SMALLEST} px",
-        )
-    used = sorted({0, len(frames) // 2, len(frames) - 1})
-    parts = [
-        np.asarray(frames[k][part], float) for k in used for part in scale.crops(height, breadth)
-    ]
-    finite = [part[np.isfinite(part)] for part in parts]
-    usual = float(np.median(np.concatenate(finite))) if any(map(len, finite)) else 0.0
-    parts = [np.where(np.isfinite(part), part, usual) for part in parts]
-    parts = [part for part in parts if np.ptp(part) > 0]
-    if not parts:
-        raise UserError(
-            "the image is constant", found="one value in all pixels", expected="a picture of atoms"
-        )
-    return parts, usual
-
-
-def _scale(parts: list[np.ndarray], settings: Atoms, threads: int) -> Scale:
-    """Take spacing and width from the recipe, or else estimate them from the image."""
-    guess = scale.estimate(parts, threads)
-    if settings.spacing is not None:
-        spacing = float(settings.spacing)
-        likely = float(np.clip(guess.width, spacing / 10, spacing / 3))
-        guess = replace(guess, spacing=spacing, width=likely, periodic=True)
-    if settings.width is not None:
-        guess = replace(guess, width=float(settings.width))
-    return guess
-
-
-def _for_detector(
-    lengths: Scale, parts: list[np.ndarray], settings: Atoms, detector: Detector
-) -> Scale:
-    """The lengths by which a detector scales the image, whose atoms are bright in its parts."""
-    from vaescope.sites.learned.detector import rescale
-
-    if settings.spacing is not None:
-        return lengths
-    if settings.width is None:
-        return rescale(detector, parts[len(parts) // 2], lengths)
-    if lengths.periodic and detector.ordered:
-        return lengths
-    return replace(lengths, spacing=4.0 * settings.width, periodic=False)

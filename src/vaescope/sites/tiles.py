@@ -9,6 +9,7 @@ import numpy as np
 
 from vaescope.parallel import results
 from vaescope.sites import scale
+from vaescope.sites.background import Background
 from vaescope.sites.pairs import Shape
 from vaescope.sites.polarity import Polarity
 from vaescope.sites.refine import Fit, refine
@@ -41,6 +42,7 @@ class Detection:
     texture: int = 0  # spots that were left out as the texture of a support
     shape: Shape = field(default_factory=Shape)
     polarity: Polarity = field(default_factory=Polarity)
+    ground: Background = field(default_factory=Background)
 
 
 @dataclass
