@@ -1,6 +1,6 @@
 """Strain in bicrystals and tricrystals against the same lattice as a single crystal.
 
-    python benchmarks/grains.py [LATTICE …] [--seeds 0 1 2] [--angles 10 27 40 86]
+    python benchmarks/grains.py [LATTICE …] [--seeds 0 1 2] [--angles 10 27 40 81]
 
 Every row of ``benchmarks/results/grains.csv`` is one lattice, number of grains, angle between them,
 distortion of the image, seed and method: how many grains were found, the share of the sites in the
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lattices", nargs="*", default=list(LATTICES))
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
-    parser.add_argument("--angles", nargs="*", type=float, default=[10.0, 27.0, 40.0, 86.0])
+    parser.add_argument("--angles", nargs="*", type=float, default=[10.0, 27.0, 40.0, 81.0])
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     table: list[dict[str, Any]] = []

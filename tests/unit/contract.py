@@ -36,7 +36,7 @@ class_probability [member site class] 1 · consensus_class_probability [site cla
 consensus_class [site] 1 · class_entropy [site] nats · class_count [class] 1
 class_asked [class] 1 · asked_class_probability [site asked_class] 1
 asked_class_stability [asked_class] 1 · class_number [class_number] 1
-class_number_bic [class_number] nats · class_number_stability [class_number] 1
+class_number_separation [class_number] 1 · class_number_found_again [class_number] 1
 class_decoded [class channel py px] - · class_patch [class channel py px] -
 """
 _SHAPE = """

@@ -15,6 +15,7 @@ from vaescope.judge import facts
 from vaescope.quantities import CRITICISM, attributes
 from vaescope.results import Results
 from vaescope.structure import class_numbers, modes
+from vaescope.train.separate import separated
 
 RECIPE = {
     "description": "Atoms of a crystal.",
@@ -302,7 +303,7 @@ def _latents(
         asked = np.concatenate([share, np.full((count, 1), 0.3)], axis=1)
         data["asked_class_probability"] = (("site", "asked_class"), asked)
         data["asked_class_stability"] = ("asked_class", np.linspace(0.95, 0.2, classes + 1))
-        data.update(class_numbers.compare(content, classes).variables())
+        data.update(class_numbers.variables(separated([content])))
         data["class_asked"] = ("class", np.arange(classes))
         with np.errstate(invalid="ignore"):
             mean = np.stack(
@@ -319,6 +320,7 @@ def _latents(
         attrs={
             "symmetry": symmetry,
             "members_kept": list(range(members)),
+            **({"classes_asked": classes + 1} if joint else {}),
             "label": "VAE invariant to rotation and shifts" + (", with classes" if joint else ""),
         },
     )

@@ -20,6 +20,7 @@ from vaescope.scores import labelled, of_model, of_movie, restoration
 from vaescope.scores import truth as of_truth
 from vaescope.sites import matching
 from vaescope.strain import truth as of_strain
+from vaescope.structure.class_numbers import ClassNumber
 
 RNG = np.random.default_rng(0)
 HEALTHY = {
@@ -28,7 +29,7 @@ HEALTHY = {
     "content_spread": np.full((300, 2), 0.05),
     "agreement": 0.95,
     "class_count": np.array([150, 100, 50]),
-    "unstable": 0,
+    "number": None,
     "explained_fraction": 0.99,
 }
 
@@ -75,8 +76,24 @@ def test_sites_that_are_not_explained_are_counted(share, severity):
     assert of(explained_fraction=share)["not explained"].severity == severity
 
 
-def test_unstable_classes_are_no_reason_to_worry():
-    assert of(unstable=2)["unstable classes"].severity == "note"
+def number(supported: int, shown: int, requested: int | None, at_least: bool = False):
+    return ClassNumber(supported, at_least, shown, requested, 9.1, 3.0, 1.0)
+
+
+def test_the_number_of_classes_is_one_answer():
+    assert not of(number=number(2, 2, None)) and not of(number=number(3, 3, 3))
+    found = of(number=number(2, 2, 4))["number of classes"]
+    assert found.severity == "note" and found.remedy == "Nothing."
+    assert found.says == "The data support 2 classes; 4 were requested."
+    found = of(number=number(2, 3, 4))["number of classes"]
+    assert found.severity == "care" and "3 are shown" in found.says
+    assert "`models: rvae: classes: auto`" in found.remedy
+    found = of(number=number(10, 10, None, at_least=True))["number of classes"]
+    assert "at least 10" in found.says and found.severity == "care"
+
+
+def test_a_rare_class_that_the_data_support_is_not_called_dead():
+    assert not of(class_count=np.array([900, 1]), number=number(2, 2, None))
 
 
 def test_training_that_is_over_needs_no_word_and_one_that_still_rises_does():
@@ -151,7 +168,7 @@ def test_facts_hold_the_scores_of_each_part_with_unit_and_sense(judged):
 
 def test_no_finding_is_told_twice(judged):
     told = [(one.kind, one.about, one.says) for one in judged.facts.findings]
-    assert any("Class 2 is (nearly) empty" in says for _, _, says in told)
+    assert any("The data support" in says for _, _, says in told)
     assert len(told) == len(set(told))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaescope.structure import class_numbers, modes
+from vaescope.structure import modes
 
 
 def crowds(sizes, seed=0, apart=6.0, latent=2):
@@ -180,17 +180,3 @@ def test_shapes_of_what_is_stored(latent):
     count = len(found.content)
     assert stored["mode_patch"][1].shape == (count, modes.EXAMPLES, 1, 12, 12)
     assert stored["path_decoded"][1].shape[:2] == stored["path_content"][1].shape[:2]
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_the_number_of_crowds_is_found_by_evidence_and_by_stability(count):
-    content, _ = crowds([200] * count)
-    found = class_numbers.compare(content, 4)
-    assert found.number.tolist() == list(range(1, 8))
-    assert found.by_bic == count
-    assert found.by_stability == count
-
-
-def test_few_sites_allow_few_classes():
-    content, _ = crowds([12, 13])
-    assert class_numbers.compare(content, 4).number.tolist() == [1, 2]

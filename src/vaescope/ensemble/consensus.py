@@ -17,6 +17,7 @@ from vaescope.ensemble.gauge import Gauge
 from vaescope.ensemble.spool import Stacked
 from vaescope.ensemble.stability import dissolve
 from vaescope.models.pose_parts import ANGLE, NAMED
+from vaescope.train.separate import Separated, class_shares, separated
 
 OfMembers = np.ndarray | Stacked
 """An array over the member and the site, perhaps one on disk."""
@@ -52,6 +53,7 @@ class AlignedMembers:
     asked_probability: np.ndarray | None = None  # mean over the members, before any class goes
     asked_stability: np.ndarray | None = None
     asked_left: np.ndarray | None = None  # which of the classes asked for are left
+    separated: Separated | None = None  # how many classes the content supports, unless named
 
     @cached_property
     def consensus_content(self) -> np.ndarray:
@@ -145,6 +147,7 @@ def gather(
     half: float,
     inflation: float = 1.0,
     named: bool = False,
+    count: bool = False,
     stack: Callable[[Iterable[np.ndarray]], Any] = _in_memory,
 ) -> AlignedMembers:
     """Bring all members into the frame of the one with the best bound.
@@ -158,6 +161,7 @@ def gather(
     inflation : factor on every member's own standard deviations (see
         ``predictive_checks.ResidualNoise``).
     named : classes have names, from labels: they are neither matched nor dissolved.
+    count : the number of classes follows from the content of the members.
     stack : lays what the members say side by side, but for classes: as an array, or on disk.
     """
     reference = align.leader(encodings, retained)
@@ -178,9 +182,19 @@ def gather(
     def each(name: str) -> Iterator[np.ndarray]:
         return (getattr(encoding, name)[:] for encoding in encodings)
 
-    if first.class_probability is not None and named:
+    if first.class_probability is None:
+        return view
+    if named:
         view.class_probability = _in_memory(each("class_probability"))
-    elif first.class_probability is not None:
+        return view
+    voting = [e.content[:] for e, vote in zip(encodings, retained, strict=True) if vote]
+    found = view.separated = separated(voting)
+    if count:
+        shares = _in_memory(class_shares(content, found.label) for content in each("content"))
+        view.class_probability, view.asked_stability = shares, found.stability
+        view.asked_probability = shares[retained].mean(0)
+        view.asked_left = np.arange(found.count)
+    else:
         seen = first.class_probability[:]
         order = seen[:, np.argsort(-seen.sum(0), kind="stable")]
         matched = _in_memory(p[:, align.match_classes(p, order)] for p in each("class_probability"))

@@ -124,7 +124,15 @@ def agree(
     voting = [e for e, vote in zip(encodings, kept, strict=True) if vote]
     left = residuals(source, voting, ensemble[0].model.mask.numpy(), pool.map)
     aligned = gather(
-        encodings, gauges, kept, n, half, left.noise.inflation, bool(own.labels), Scratch().stack
+        encodings,
+        gauges,
+        kept,
+        n,
+        half,
+        left.noise.inflation,
+        bool(own.labels),
+        own.counts_classes,
+        Scratch().stack,
     )
     return Agreement(ensemble, encodings, gauges, kept, n, aligned, left)
 
@@ -160,9 +168,8 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
-    if "class_entropy" in variables and not own.labels:
-        compared = class_numbers.compare(view.consensus_content, own.classes)
-        variables.update(compared.variables())
+    if view.separated is not None:
+        variables.update(class_numbers.variables(view.separated))
     return variables
 
 
@@ -199,20 +206,21 @@ def _dataset(
         latents.attrs |= {
             "classes_asked": own.classes,
             "classes_dissolved": view.dissolved,
-            **_agreement(agreed.encodings, agreed.kept),
+            **_agreement(agreed, own.counts_classes),
         }
     return latents
 
 
-def _agreement(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:
-    """Adjusted mutual information of the classes of every two members with a vote."""
+def _agreement(agreed: Agreement, counted: bool) -> dict[str, Any]:
+    """Adjusted mutual information of the classes of every two members with a vote: of those that
+    the content supports if they are ``counted``, or of all requested ones."""
     from sklearn.metrics import adjusted_mutual_info_score
 
-    found = [
-        e.class_probability[:].argmax(1)
-        for e, vote in zip(encodings, kept, strict=True)
-        if vote and e.class_probability is not None
-    ]
+    own = [encoding.class_probability for encoding in agreed.encodings]
+    probability = agreed.aligned.class_probability if counted else own
+    assert probability is not None
+    voting = zip(probability, agreed.kept, strict=True)
+    found = [of_member[:].argmax(1) for of_member, vote in voting if vote and of_member is not None]
     pairs = combinations(found, 2)
     return {"class_agreement": [float(adjusted_mutual_info_score(*pair)) for pair in pairs]}
 

@@ -18,6 +18,9 @@ from vaescope.text import readable_unit
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
 
+SAME_CATEGORY = 0.5
+"""Jaccard similarity of their sites above which a mode is a class, and has its colour."""
+
 
 @dataclass
 class Coloured:
@@ -107,6 +110,32 @@ def category(shown: Quantity, written: Quantity | None = None) -> Coloured:
     cmap = ListedColormap(category_colours(len(shown.levels)))
     high = len(shown.levels) - 0.5
     return Coloured(shown.label, place, cmap, -0.5, high, None, written or shown)
+
+
+def mode_colours(scene: Scene, view: ModelResults) -> list[str]:
+    """Colours of the modes of a model: that of the class that has most of the same sites, in the
+    model itself or else in another one of the dataset; new colours for modes that are no class."""
+    from scipy.optimize import linear_sum_assignment
+
+    mode = view.values("mode", everywhere=True).astype(int)
+    count = max(int(mode.max(initial=0)) + 1, view.latents.sizes.get("mode_number", 1))
+    classed = [v for v in (view, *reversed(scene.views)) if v.classes > 1]
+    classed = [v for v in classed if np.array_equal(v.latents["site"], view.latents["site"])]
+    if not classed:
+        return category_colours(count)
+    found = classed[0].values("consensus_class", everywhere=True).astype(int)
+    classes = classed[0].classes
+    both = np.zeros((count, classes))
+    np.add.at(both, (mode[mode >= 0], found[mode >= 0]), 1)
+    either = both.sum(1, keepdims=True) + both.sum(0, keepdims=True) - both
+    similar = both / np.maximum(either, 1)
+    place = np.full(count, -1)
+    rows, columns = linear_sum_assignment(-similar)
+    same = similar[rows, columns] > SAME_CATEGORY
+    place[rows[same]] = columns[same]
+    place[place < 0] = classes + np.arange((place < 0).sum())
+    palette = category_colours(int(place.max()) + 1)
+    return [palette[k] for k in place]
 
 
 def title(quantity: Quantity) -> str:

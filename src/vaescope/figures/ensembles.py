@@ -13,6 +13,7 @@ from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, INK
 from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
+from vaescope.structure.class_numbers import ClassNumber
 
 _FEWEST_MODELS = 3
 
@@ -84,7 +85,8 @@ def dispersion(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 def class_numbers(scene: Scene) -> FinishedFigure | None:
     """Compare models with different numbers of classes."""
     views = [v for v in scene.views if v.has("class_probability") and v.members > 1]
-    views = [v for v in views if v.latents.attrs.get("classes_asked")]
+    # Not of models that count their classes.
+    views = [v for v in views if v.latents.attrs.get("classes_asked") not in (None, 0, "auto")]
     views.sort(key=lambda v: int(v.latents.attrs["classes_asked"]))
     asked = [int(v.latents.attrs["classes_asked"]) for v in views]
     if len(set(asked)) < _FEWEST_MODELS:
@@ -132,42 +134,68 @@ def class_numbers(scene: Scene) -> FinishedFigure | None:
 
 
 def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """Draw how many classes one model's content supports, by evidence and by stability."""
-    if not view.has("class_number"):
+    """Draw how many classes one model's content supports, and why no more and no fewer."""
+    answer = ClassNumber.of(view.latents)
+    if answer is None:
         return None
     number = view.latents["class_number"].values
-    if len(number) < _FEWEST_MODELS:
-        return None
-    bic = view.latents["class_number_bic"].values
-    steady = view.latents["class_number_stability"].values
-    about = view.latents["class_number_stability"].attrs
-    stable = float(about["stable_from"])
-    sheet = Sheet(scene, "How many classes the latents support", 2.75, width=8.2, view=view)
-    panels = (
-        ("BIC per site, above the least (nats)", bic - bic.min(), int(number[bic.argmin()])),
-        ("agreement of subsamples (ARI)", steady, int(about["chosen"])),
+    apart = view.latents["class_number_separation"]
+    again = view.latents["class_number_found_again"]
+    sheet = Sheet(
+        scene,
+        "How many classes the data support",
+        3.0,
+        width=8.2,
+        view=view,
+        notes=(answer.says.removesuffix("."),),
     )
-    for column, (word, values, chosen) in enumerate(panels):
-        axes = sheet.axes(MARGIN + 0.6 + column * 3.9, 0.3, 3.0, 1.95)
-        axes.axvline(view.classes, color=INK, lw=0.8, ls=":")
+    panels = (
+        ("gap between the two classes least apart (sd)", apart),
+        ("members that find the least stable class", again),
+    )
+    for column, (word, values) in enumerate(panels):
+        axes = sheet.axes(MARGIN + 0.6 + column * 3.9, 0.3, 3.0, 1.85)
         whole: dict[str, Any] = {"clip_on": False, "zorder": 3}  # dots on the edge are not cut
-        axes.plot(number, values, "o-", color=CATEGORIES[0], ms=4, lw=1.2, **whole)
-        place = list(number).index(chosen)
-        axes.plot(chosen, values[place], "o", color=CATEGORIES[1], ms=8, **whole)
-        axes.set(xlabel="number of classes", title=word)
+        (tried,) = axes.plot(
+            number, values.values, "o-", color=CATEGORIES[0], ms=4, lw=1.2, **whole
+        )
+        needed = axes.axhline(float(values.attrs["needed"]), color=INK, lw=0.8, ls="--")
+        marks = [(tried, "number of classes"), (needed, "needed")]
+        chosen = float(values.values[list(number).index(answer.supported)])
+        if np.isfinite(chosen):
+            face = "white" if answer.at_least else CATEGORIES[1]
+            (mark,) = axes.plot(
+                answer.supported, chosen, "o", color=CATEGORIES[1], mfc=face, mew=1.6, ms=8, **whole
+            )
+            most = f"≥ {answer.supported}" if answer.at_least else str(answer.supported)
+            marks.append((mark, f"supported: {most}"))
+        if answer.shown != answer.supported:
+            shown = axes.axvline(answer.shown, color=INK, lw=0.8, ls=":")
+            marks.append((shown, f"shown: {answer.shown}"))
+        axes.set(xlabel="number of classes", title=word, xlim=(0.7, max(number[-1], 2) + 0.3))
         axes.set_xticks(number)
-        axes.set_ylim(bottom=min(0.0, float(values.min())))
+        top = np.nanmax([*values.values, 1.0])
+        axes.set_ylim(0, 1.05 * top)
+        if column == 0:
+            axes.legend(*zip(*marks, strict=True), fontsize=8, frameon=False)
     caption = (
-        "Mixtures of normals on the consensus latents. Left: Bayesian information criterion, less"
-        " is better. Right: adjusted Rand index between mixtures fitted without a fifth of the"
-        " sites; a number of classes that the data do not support is unstable. The orange dot is"
-        f" the choice of each criterion (the least; the most stable, if at least {stable:g}),"
-        " the dotted line the number that the ensemble retained."
+        f"{answer.says} {answer.reason} Sites start in small groups, and the two that are least"
+        " apart become one until all hold. Left: along the line that separates two classes best,"
+        " how much lower the density of sites is between them than at the lower peak, in standard"
+        " deviations of chance; the median of the members. Right: share of the members in whose"
+        f" latents each class is found again (Jaccard similarity from"
+        f" {again.attrs['jaccard_from']:g}). A larger number is taken only if both hold; a hollow"
+        " mark is the end of the range."
     )
     sheet.figure_data.rows(
-        {"number_of_classes": number, "bic_per_site_nats": bic, "agreement_ari": steady}
+        {
+            "number_of_classes": number,
+            "gap_sd": apart.values,
+            "found_again_share": again.values,
+        }
     )
-    sheet.figure_data.view(view, "class_number", "class_number_bic", "class_number_stability")
+    names = ("class_number", "class_number_separation", "class_number_found_again")
+    sheet.figure_data.view(view, *names)
     return sheet.drawn("class-number", caption, view)
 
 

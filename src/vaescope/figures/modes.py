@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures.colours import Coloured, of_model
+from vaescope.figures.colours import Coloured, mode_colours, of_model
 from vaescope.figures.montage import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, INK, MISSING, category_colours
+from vaescope.figures.style import FAINT, INK, MISSING
 from vaescope.quantities import header, robust_limits
 from vaescope.results import ModelResults
 
@@ -29,7 +29,7 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     label = view.values("mode", everywhere=True).astype(int)
     found = view.latents.sizes["mode_number"]
     count = min(found, _MOST)
-    colours = category_colours(count)
+    colours = mode_colours(scene, view)[:count]
     decoded = _pictures(view, "mode_decoded", "mode_number")
     patches = _pictures(view, "mode_patch", "mode_number", "example")[:, :_EXAMPLES]
     further = label >= count
@@ -80,8 +80,9 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     thin = int((label < 0).sum())
     caption = (
         "Peaks of the density of sites in the space of all latents, largest first; peaks that"
-        " differ only by a rotation are merged. For each: the picture decoded at its centre, and"
-        " the real patches nearest to it, aligned."
+        " differ only by a rotation are merged. A mode that is a class of the model, or of another"
+        " one, has its colour. For each: the picture decoded at its centre, and the real patches"
+        " nearest to it, aligned."
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
             if found > count
@@ -156,14 +157,16 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     high = wide * aspect
     pitch_x, pitch_y = max(wide + 0.25, 1.75), high + 0.75
     rows = -(-len(order) // columns)
+    counted = view.latents.attrs.get("classes_asked") == "auto"
+    note = f"{len(stability)} classes requested, {len(left)} retained"
     sheet = Sheet(
         scene,
-        "Which classes are stable between members",
+        "Which classes the members find again",
         rows * pitch_y + 0.1,
         width=max(2 * MARGIN + columns * pitch_x + 0.55, 7.2),
         view=view,
         sites=len(probability),
-        notes=(f"{len(stability)} classes requested, {len(left)} retained",),
+        notes=("" if counted else note,),
     )
     for place, k in enumerate(order):
         row, column = divmod(place, columns)
@@ -185,11 +188,16 @@ def class_stability(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             bar.tick_params(length=2, pad=2, labelsize=8)
     scale_bar(axes, scene, wide)
     caption = (
-        "Share of the ensemble's members that assign a site to each requested class, before"
-        " unstable classes are removed; bright and dark mean agreement, intermediate shades"
-        " disagreement. Stability is the Jaccard similarity of the class between two members: a"
-        " class of 0.5 or less is removed, and its sites are reassigned to the classes that other"
-        " members give them."
+        "Share of the ensemble's members that assign a site to each class"
+        + ("" if counted else " requested, before unstable ones are removed")
+        + "; bright and dark mean agreement, intermediate shades disagreement. Stability is the"
+        " Jaccard similarity of the class "
+        + (
+            "with the sites that a member's latents put there, the mean over the members."
+            if counted
+            else "between two members: a class of 0.5 or less is removed, and its sites are"
+            " reassigned to the classes that other members give them."
+        )
     )
     for k in order:
         name = header(f"asked_class_{k}_probability", owner=view.name)

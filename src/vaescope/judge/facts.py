@@ -175,7 +175,9 @@ def of_model(
         "members_trained": max(trained, int(latents.sizes.get("member", 1))),
         "latents": int(latents.sizes.get("latent", 0)),
     }
-    if "consensus_class" in latents and "class" in latents.sizes:
+    # One number of classes: that which the data support goes before that which is shown.
+    counted = any(name.startswith("classes_supported") for name in scores)
+    if not counted and "consensus_class" in latents and "class" in latents.sizes:
         numbers["classes_used"] = len(set(latents["consensus_class"].values.tolist()) - {-1})
     for name in ("step", "epoch"):
         if name in history and len(history):

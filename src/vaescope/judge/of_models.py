@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.results.facts import Finding, Severity
+from vaescope.structure.class_numbers import ClassNumber
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ _COLLAPSED = 0.1  # nats per latent: content that says less is the prior
 _UNSURE = 0.5  # of the entropy of not knowing anything
 _APART = 0.5  # adjusted mutual information of two members' classes
 _LATE = 0.25  # last share of the training in which nothing much should happen any more
-_STILL = 0.2  # of the rise since the start; the rate falls to nothing, so a tenth always comes late
+_STILL = 0.2  # of the rise since the start; the rate falls to zero, so a tenth always comes late
 
 
 def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> list[Finding]:
@@ -32,7 +33,7 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
         content_spread=latents["content_spread"].values,
         agreement=float(scores.get("content_agreement", 1.0)),
         class_count=count,
-        unstable=int(scores.get("classes_dissolved", 0)),
+        number=ClassNumber.of(latents),
         explained_fraction=float(scores.get("explained_fraction", 1.0)),
     )
 
@@ -61,7 +62,8 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
                 f"Classes are unsure: their mean entropy is {100 * unsure:.0f} % of its maximum.",
                 "The members put the same site into different classes; borders between classes are"
                 " arbitrary.",
-                "Ask for fewer `classes`, or read the latents, which need no borders.",
+                f"Take `models: {name}: classes: auto`, or read the latents, which need no"
+                " borders.",
             )
     agreement = np.atleast_1d(latents.attrs.get("class_agreement", [])).astype(float)
     if agreement.size and float(np.median(agreement)) < _APART:
@@ -71,7 +73,8 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
             "Two members agree little on the classes (median adjusted mutual information"
             f" {np.median(agreement):.2f} of 1).",
             "Which sites belong together depends on the random start.",
-            "See which classes are stable in the figure; ask for fewer `classes` or more `steps`.",
+            f"See which classes are stable in the figure; `models: {name}: classes: auto`, or more"
+            " `steps`.",
         )
     coverage = float(scores.get("angle_coverage_68", 0.68))
     if not 0.5 <= coverage <= 0.9:
@@ -93,14 +96,14 @@ def of_model(
     content_spread: np.ndarray,
     agreement: float,
     class_count: np.ndarray | None,
-    unstable: int,
+    number: ClassNumber | None,
     explained_fraction: float,
 ) -> list[Finding]:
     """Findings about members, latents and classes of an ensemble.
 
     retained (member,) bool; content, content_spread (site, latent) consensus; agreement the median
     share of the reference's content that members explain; class_count (class,) sites per class or
-    None; unstable classes, which were removed because members do not agree on them.
+    None; number of classes that the data support, None where labels name them.
     """
     said: list[Finding] = []
 
@@ -138,28 +141,18 @@ def of_model(
             "Look at the figure of the uncertainty; fewer latents or more `steps` bring members"
             " together.",
         )
-    if unstable and class_count is not None:
-        requested = len(class_count) + unstable
-        say(
-            "unstable classes",
-            "note",
-            f"{unstable} of {requested} classes differed between the members of the ensemble and"
-            f" were removed as unstable; {len(class_count)} are left.",
-            "More classes were requested than the members agree on; their sites were reassigned to"
-            " the classes that other members give them.",
-            "Nothing.",
-        )
-    if class_count is not None:
+    if number is not None:
+        said += _of_class_number(name, number)
+    elif class_count is not None:
         empty = np.flatnonzero(class_count < max(0.005 * class_count.sum(), 1))
         if len(empty):
             names = ", ".join(str(k) for k in empty)
             say(
                 "dead class",
                 "care",
-                f"Class {names} is (nearly) empty: fewer classes may be enough.",
+                f"Class {names} is (nearly) empty.",
                 "A class with hardly a site is no structure that occurs again, or a rare one.",
-                f"Ask for fewer (`models: {name}: classes: {len(class_count) - len(empty)}`),"
-                " unless a rare defect is looked for.",
+                f"See which sites are in it; more labels, or fewer `models: {name}: classes`.",
             )
     if explained_fraction < 0.95:
         share = 100 * (1 - explained_fraction)
@@ -173,6 +166,35 @@ def of_model(
             " nothing if they are dirt.",
         )
     return said
+
+
+def _of_class_number(name: str, number: ClassNumber) -> list[Finding]:
+    """What to know of the number of classes: nothing where it is that of the data."""
+    auto = f"`models: {name}: classes: auto` shows as many as the data support."
+    if number.at_least:
+        return [
+            Finding(
+                "number of classes",
+                "care",
+                name,
+                f"{number.says} No more are told apart.",
+                f"{number.reason} What else differs is one class with what it is least apart from.",
+                f"A number beyond it in `models: {name}: classes`, or the modes of the latents.",
+            )
+        ]
+    if number.requested is None or number.requested == number.supported == number.shown:
+        return []
+    alike = number.shown == number.supported
+    return [
+        Finding(
+            "number of classes",
+            "note" if alike else "care",
+            name,
+            number.says,
+            number.reason,
+            "Nothing." if alike else auto,
+        )
+    ]
 
 
 def of_history(name: str, history: pd.DataFrame) -> list[Finding]:

@@ -124,7 +124,7 @@ class Family(nn.Module):
             from_zero = torch.atan2(self.turns.sin(), self.turns.cos())
             prior = prior - 0.5 * (from_zero / settings.angle_sd) ** 2
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
-        self.mixture = ContentMixture(members, settings.classes, settings.latent)
+        self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
 
     def initialise(self, generators: list[torch.Generator], target: Tensor) -> None:
         """Draw the weights of each member; target (site, channel, height, width) sets the scale."""

@@ -11,6 +11,10 @@ from vaescope.errors import UserError
 from vaescope.models.zoo import NEEDS, POSE, VARIANTS
 from vaescope.settings import Schedule, Settings, setting
 
+MOST_CLASSES = 10
+"""Classes that are told apart where a recipe says ``classes: auto``; beyond, there are "at least"
+so many."""
+
 
 @dataclass(frozen=True)
 class ModelSettings(Settings):
@@ -67,13 +71,14 @@ class ModelSettings(Settings):
         default_words="true; false for `ae`, `dae`, `restore`",
         help="encode each patch as a distribution; false: as a point, as an autoencoder does",
     )
-    classes: int = setting(
+    classes: int | Literal["auto"] = setting(
         0,
         limits=(0, 64),
-        default_words="0; 4 for `jvae`, `jrvae`, `jrtvae`",
-        help="largest number of discrete classes, 0 for none. Unless labels name them, classes that"
-        " the members of the ensemble do not reproduce (mean Jaccard similarity up to 0.5) are"
-        " removed and their sites reassigned",
+        default_words="0; `auto` for `jvae`, `jrvae`, `jrtvae`",
+        help="number of discrete classes, 0 for none. `auto`: as many as there are gaps for in the"
+        " latents, found again by most members, rare ones included, up to 10. A number is the"
+        " largest possible: unless labels name them, classes that the members do not reproduce"
+        " (mean Jaccard similarity up to 0.5) are removed and their sites reassigned",
     )
     labels: str | None = setting(
         None,
@@ -268,7 +273,16 @@ class ModelSettings(Settings):
         """Refuse parts of the family that do not go together."""
         if self.classes == 1:
             raise UserError(
-                "a single class separates nothing", found="classes: 1", expected="0, or 2 and more"
+                "a single class separates nothing",
+                found="classes: 1",
+                expected="0, auto, or 2 and more",
+            )
+        if self.counts_classes and (self.labels or self.prototypes):
+            what = "labels name" if self.labels else "prototypes start"
+            raise UserError(
+                f"{what} the classes, so their number has to be stated",
+                found="classes: auto",
+                expected="`classes`: how many there are",
             )
         if self.labels and not self.classes:
             raise UserError(
@@ -292,7 +306,7 @@ class ModelSettings(Settings):
                 found=f"prototypes: {self.prototypes} with rotation: false",
                 expected="prototypes: 0, or rotation: true",
             )
-        if 0 < self.prototypes < self.classes:
+        if 0 < self.prototypes < self.most_classes:
             raise UserError(
                 "too few prototypes for the classes",
                 found=f"prototypes: {self.prototypes} with classes: {self.classes}",
@@ -341,6 +355,16 @@ class ModelSettings(Settings):
             )
 
     @property
+    def counts_classes(self) -> bool:
+        """Whether the number of classes follows from the data."""
+        return self.classes == "auto"
+
+    @property
+    def most_classes(self) -> int:
+        """Largest number of classes, 0 for none."""
+        return MOST_CLASSES if self.classes == "auto" else self.classes
+
+    @property
     def pose_parts(self) -> list[str]:
         """The parts of the pose that are switched on."""
         return [name for name in POSE if getattr(self, name)]
@@ -375,7 +399,7 @@ class ModelSettings(Settings):
 
 
 WANTED = {
-    "classes": "2 or more",
+    "classes": "auto, or 2 or more",
     "condition": "a list of the variables to condition on",
     "labels": "the variable that holds the known classes",
     "target": "the variable that holds the pictures to predict",

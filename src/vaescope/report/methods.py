@@ -75,7 +75,6 @@ def methods(
         numbers_of_models=of_models,
         members=int((recipe.get("ensemble") or {}).get("members", 1)),
         seed=recipe.get("seed", 0),
-        has_classes=any("classes_used" in numbers for _, numbers in of_models),
         strain=[name.removeprefix("strain: ") for name in numbers if name.startswith("strain: ")],
         code=", ".join(codes) or facts.code_version,
         versions=", ".join(versions),
@@ -118,6 +117,9 @@ def _model(
     return {
         **whole,
         "name": name,
+        "classes": "auto" if whole["classes"] == "auto" else int(whole["classes"] or 0),
+        "classes_supported": int(found.get("classes_supported", 0))
+        or int(found.get("classes_supported_at_least", 0)),
         "kind": label or zoo.label(whole),
         "latent": int(found.get("latents") or whole["latent"]),
         "steps": found.get("training_steps") or whole["steps"],

@@ -10,6 +10,7 @@ import numpy as np
 
 from vaescope.results.facts import Measure
 from vaescope.scores import labelled, truth
+from vaescope.structure.class_numbers import ClassNumber
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,8 +31,8 @@ MEASURES = (
     Measure("angle_spread_median_deg", "angle spread (median)", "°", "less"),
     Measure("class_entropy_mean", "class entropy (mean)", "nats", "less", "details"),
     Measure("classes_dissolved", "classes removed as unstable", "", "less"),
-    Measure("classes_by_bic", "classes by BIC on the latents"),
-    Measure("classes_by_stability", "classes that survive resampling"),
+    Measure("classes_supported", "classes that the data support", card=10, sort="classes"),
+    Measure("classes_supported_at_least", "classes that the data support, at least", card=10),
 )
 """Of an ensemble."""
 
@@ -72,10 +73,10 @@ def score(latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike) 
         found["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))
     if "class_entropy" in latents:
         found["class_entropy_mean"] = float(latents["class_entropy"].mean())
-    if "class_number_stability" in latents:
-        least = latents["class_number_bic"].values.argmin()
-        found["classes_by_bic"] = int(latents["class_number"].values[least])
-        found["classes_by_stability"] = int(latents["class_number_stability"].attrs["chosen"])
+    number = ClassNumber.of(latents)
+    if number is not None:
+        name = "classes_supported_at_least" if number.at_least else "classes_supported"
+        found[name] = number.supported
     return found
 
 

@@ -1,97 +1,92 @@
-"""Estimate how many classes the content of a model supports, by evidence and by resampling."""
+"""How many classes there are: one answer, with its reason, for figures, findings and pages."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
-from vaescope.train.grouping import STEADY, steadiness
+from vaescope.train.separate import APART, ENOUGH, FOUND_AGAIN, Separated
 
-BEYOND = 3  # numbers of classes tried beyond the requested one
-LOOKED_AT = 2000  # sites on which mixtures are fitted
-STARTS = 3
-ALIKE = 0.02  # adjusted Rand indices that differ by no more are equal
+_NUMBER = ("class_number",)
 
 
-@dataclass
-class ClassNumbers:
-    """Mixtures of normals with 1, 2, … components on the consensus content."""
+def variables(found: Separated) -> dict[str, Any]:
+    """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
+    about: dict[str, Any] = {"long_name": "number of classes", "units": "1"}
+    about |= {"supported": found.count, "at_least": int(found.more)}
+    apart: dict[str, Any] = {"long_name": "gap between the two classes least apart", "units": "1"}
+    again: dict[str, Any] = {
+        "long_name": "share of the members that find the least stable class",
+        "units": "1",
+    }
+    return {
+        "class_number": (_NUMBER, found.number, about),
+        "class_number_separation": (_NUMBER, found.separation, apart | {"needed": APART}),
+        "class_number_found_again": (
+            _NUMBER,
+            found.found_again,
+            again | {"needed": ENOUGH, "jaccard_from": FOUND_AGAIN},
+        ),
+    }
 
-    number: np.ndarray  # (number,) of components
-    bic: np.ndarray  # (number,) Bayesian information criterion per site, less is better
-    stability: np.ndarray  # (number,) mean adjusted Rand index between fits without a fifth
+
+@dataclass(frozen=True)
+class ClassNumber:
+    """How many classes the data support, how many are shown, how many were requested."""
+
+    supported: int
+    at_least: bool  # there may be more than could be told apart
+    shown: int
+    requested: int | None  # None: as many as the data support
+    separation: float  # of the two classes least apart, standard deviations; NaN for one class
+    needed: float
+    found_again: float  # share of the members that find the least stable class
+
+    @classmethod
+    def of(cls, latents: xr.Dataset) -> ClassNumber | None:
+        """Read it from ``latents.zarr``; None of models without classes, or with named ones."""
+        if "class_number_separation" not in latents or "class" not in latents.sizes:
+            return None
+        about = latents["class_number"].attrs
+        supported = int(about["supported"])
+        row = int(np.flatnonzero(latents["class_number"].values == supported)[0])
+        requested = latents.attrs.get("classes_asked", "auto")
+        return cls(
+            supported=supported,
+            at_least=bool(about["at_least"]),
+            shown=int(latents.sizes["class"]),
+            requested=None if requested == "auto" else int(requested),
+            separation=float(latents["class_number_separation"].values[row]),
+            needed=float(latents["class_number_separation"].attrs["needed"]),
+            found_again=float(latents["class_number_found_again"].values[row]),
+        )
 
     @property
-    def by_bic(self) -> int:
-        """Number of components with the least criterion."""
-        return int(self.number[self.bic.argmin()])
+    def count(self) -> str:
+        """The number in words, such as `at least 10 classes`."""
+        least = "at least " if self.at_least else ""
+        return f"{least}{self.supported} class{'' if self.supported == 1 else 'es'}"
 
     @property
-    def by_stability(self) -> int:
-        """The number whose classes survive leaving sites out best, the least within ``ALIKE`` of
-        it; 1 if none does."""
-        several = self.stability[1:]
-        if not (several >= STEADY).any():
-            return 1
-        return int(self.number[1:][several >= several.max() - ALIKE].min())
+    def says(self) -> str:
+        """The answer in one sentence."""
+        said = f"The data support {self.count}"
+        if self.requested is None:
+            return f"{said}."
+        if self.shown == self.supported:
+            return f"{said}; {self.requested} were requested."
+        return f"{said}; {self.requested} were requested, and {self.shown} are shown."
 
-    def variables(self) -> dict[str, Any]:
-        """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
-        along = ("class_number",)
-        return {
-            "class_number": (along, self.number, {"long_name": "number of classes", "units": "1"}),
-            "class_number_bic": (along, self.bic, {"long_name": "BIC per site", "units": "nats"}),
-            "class_number_stability": (
-                along,
-                self.stability,
-                {
-                    "long_name": "adjusted Rand index between subsamples",
-                    "units": "1",
-                    "stable_from": STEADY,
-                    "chosen": self.by_stability,
-                },
-            ),
-        }
-
-
-def compare(content: np.ndarray, requested: int, seed: int = 0) -> ClassNumbers:
-    """Fit mixtures of every number of components up to a few more than requested.
-
-    Parameters
-    ----------
-    content : (site, latent), consensus content.
-    asked : classes of the model.
-    seed : of starts and subsamples.
-
-    Sources: G. Schwarz, Ann. Stat. 6 (1978) 461 (BIC); A. Ben-Hur, A. Elisseeff & I. Guyon,
-    Pac. Symp. Biocomput. 2002, 6 (stability).
-    """
-    rows = np.unique(np.linspace(0, len(content) - 1, min(len(content), LOOKED_AT)).round())
-    some = content[rows.astype(int)]
-    most = min(requested + BEYOND, max(len(some) // 10, 1))
-    numbers = np.arange(1, most + 1)
-    bic, steady = [], []
-    for number in numbers.tolist():
-        bic.append(_mixture(some, number, seed).bic(some) / len(some))
-
-        def group(chosen: np.ndarray, start: int, number: int = number) -> np.ndarray:
-            return _mixture(some[chosen], number, start).predict(some[chosen])
-
-        steady.append(1.0 if number == 1 else steadiness(group, len(some), seed))
-    return ClassNumbers(numbers, np.array(bic), np.array(steady))
-
-
-def _mixture(content: np.ndarray, number: int, seed: int) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
-    # Narrower clusters count as points: a thousandth of the content's variance.
-    floor = 1e-3 * float(content.var(0).mean()) + 1e-9
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(
-            number, n_init=STARTS, reg_covar=floor, random_state=seed, max_iter=200
-        ).fit(content)
+    @property
+    def reason(self) -> str:
+        """Why it is this number, in one sentence."""
+        if self.supported == 1:
+            return "No gap divides the sites in the latents of most members."
+        return (
+            "The gap between the two classes least apart is"
+            f" {self.separation:.1f} standard deviations deep ({self.needed:g} needed), and"
+            f" {100 * self.found_again:.0f} % of the members find each class again."
+        )

@@ -115,7 +115,7 @@ def training_data(patches: xr.Dataset, settings: ModelSettings, seed: int) -> Da
             expected=f"at least {FEWEST_SITES}",
             remedy="Lower `sites.threshold` or `patches.size` in the recipe, or use a larger image",
         )
-    if count < SITES_PER_CLASS * settings.classes:
+    if not settings.counts_classes and count < SITES_PER_CLASS * settings.most_classes:
         raise UserError(
             "too few sites for this number of classes",
             found=f"{count} patches and {settings.classes} classes",

@@ -1,10 +1,11 @@
 """Activating the classes: they come once the pose is found, from what the models made of the sites.
 
 Classes that are learned from the first step on split by angle while the angle is still moving. So a
-model with classes is first trained without them; then the sites are grouped (``train.grouping``),
-the groups stand in for the posterior of the class for a while, and the whole bound takes over.
-Where one structure was drawn in several ways up, the turns are mended as well: for a while the
-turn of every site is given, so that one structure is drawn one way up.
+model with classes is first trained without them; then the sites are grouped (``train.grouping``, or
+``train.separate`` where the number of classes follows from the data), the groups stand in for the
+posterior of the class for a while, and the whole bound takes over. Where one structure was drawn in
+several ways up, the turns are mended as well: for a while the turn of every site is given, so that
+one structure is drawn one way up.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from vaescope.models.family import Family, Side
 from vaescope.train.grouping import Groups, given, groups, moments, named
 from vaescope.train.schedule import Moment
+from vaescope.train.separate import separated
 
 
 class Teaching:
@@ -54,12 +56,15 @@ class Teaching:
         for k, seed in enumerate(self.seeds):
             values = contents[k].double().cpu().numpy()
             pictures = _canonical(model, k) if settings.rotation else None
-            if structure is None:
-                found = groups(values, pictures, settings.classes, seed, settings.class_core)
+            most = settings.most_classes
+            if structure is not None:
+                found = given(values, structure[k].cpu().numpy(), most)
+            elif settings.counts_classes:
+                found = given(values, separated([values], most, seed).label, most)
             else:
-                found = given(values, structure[k].cpu().numpy(), settings.classes)
+                found = groups(values, pictures, most, seed, settings.class_core)
             if self._known is not None:
-                found = named(values, found, self._known, settings.classes, seed)
+                found = named(values, found, self._known, most, seed)
             angle = angles[k]
             if found.turn is not None:
                 torn = True

@@ -254,7 +254,7 @@ def _condition(name: str, values: np.ndarray) -> dict[str, Any]:
 def _levels(values: np.ndarray, settings: ModelSettings) -> tuple[float, ...]:
     known = values[np.isfinite(values) & (values >= 0)]
     levels = np.unique(known)
-    if not len(levels) or len(levels) > settings.classes:
+    if not len(levels) or len(levels) > settings.most_classes:
         raise UserError(
             f"the labels `{settings.labels}` do not suit {settings.classes} classes",
             found=f"{len(levels)} different labels of {len(known)} labelled patches",

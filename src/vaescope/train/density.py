@@ -18,7 +18,7 @@ LOOKED_AT = 5000  # sites among which modes are looked for; the others join the 
 
 
 def density_modes(
-    content: np.ndarray, spread: np.ndarray, seed: int = 0
+    content: np.ndarray, spread: np.ndarray, seed: int = 0, most: int = MOST_MODES
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the peaks of the density of sites that stand out from the passes between them.
 
@@ -31,6 +31,7 @@ def density_modes(
     ----------
     content : (site, latent). spread : its uncertainty, the same shape.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
+    most : number of modes, the largest.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def density_modes(
     peak = _climb(some, max(CORE, smallest // 2))
     _, group, size = np.unique(peak, return_inverse=True, return_counts=True)
     order = np.argsort(-size, kind="stable")
-    order = order[size[order] >= min(smallest, size.max())][:MOST_MODES]
+    order = order[size[order] >= min(smallest, size.max())][:most]
     rank = np.full(len(size), -1)
     rank[order] = np.arange(len(order))
     label = rank[group]

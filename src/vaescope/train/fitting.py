@@ -108,7 +108,7 @@ class Fitting:
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
-        columns = elbo.columns(self.model.parts, settings.classes)
+        columns = elbo.columns(self.model.parts, settings.most_classes)
         self.history = History(columns, members, device)
         seeds = [seed % 2**32 for seed in self._seeds("classes")]  # as scikit-learn takes them
         self.teaching = Teaching(self.model, self.shown.labels, seeds)

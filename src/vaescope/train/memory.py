@@ -26,7 +26,7 @@ class Memory:
         self.neighbours, self.settings = neighbours, settings
         sites, device = len(neighbours), neighbours.device
         self.content = torch.zeros(members, sites, settings.latent, device=device)
-        classes = max(settings.classes, 1)
+        classes = max(settings.most_classes, 1)
         self.classes = torch.full((members, sites, classes), 1 / classes, device=device)
         self.known = torch.zeros(members, sites, dtype=torch.bool, device=device)
 

@@ -40,7 +40,7 @@ class StartPoses:
                 generator = torch.Generator("cpu")
                 generator.manual_seed(seed)
                 start = prototypes.find(
-                    patches, settings.prototypes, freedom, generator, settings.classes
+                    patches, settings.prototypes, freedom, generator, settings.most_classes
                 )
                 parts = {"structure": start.structure, "turn": start.turns(self.model)}
                 found.append(parts | start.parts(self.model))

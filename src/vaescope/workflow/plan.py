@@ -88,7 +88,8 @@ class Plan:
     def baselines(self, dataset: str) -> BaselineSettings:
         """Settings of the classical methods, with as many clusters as the models have classes."""
         recipe = self.recipe(dataset)
-        classes = max(model.classes for model in recipe.models.values())
+        known = [m.most_classes for m in recipe.models.values() if not m.counts_classes]
+        classes = max(known, default=0)
         clusters = recipe.baselines.clusters_for(classes)
         return replace(recipe.baselines, clusters=clusters)
 
