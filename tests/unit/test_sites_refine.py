@@ -96,3 +96,23 @@ def test_two_starts_on_one_atom_become_one_site():
     distance = np.hypot(*(position[:, None] - position[None]).transpose(2, 0, 1))
     np.fill_diagonal(distance, np.inf)
     assert distance.min() > 0.3 * found.attrs["spacing"]
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.02, 0.05])
+def test_a_steady_slope_of_the_background_moves_no_site_not_even_at_the_border(slope):
+    """Heights of a column per pixel: at the border, sites were drawn up the slope by 2 errors."""
+    rng = np.random.default_rng(3)
+    place = np.stack(np.meshgrid(*[np.arange(5, 200, 13.0)] * 2), -1).reshape(-1, 2)
+    place = place + rng.uniform(-0.5, 0.5, place.shape)
+    rows, columns = np.mgrid[:200, :200]
+    image = slope * (0.6 * rows + 0.8 * columns) + rng.normal(0, 0.05, (200, 200))
+    for y, x in place:
+        image += np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 2.4**2))
+    found = refine(image, place, 2.4, 13.0)
+    pull = (found.position - place) / found.error
+    known = np.isfinite(pull).all(1)
+    assert known.mean() > 0.97
+    pull, place = pull[known], place[known]
+    assert 0.85 < pull.std() < 1.15
+    edge = (place < 13).any(1) | (place > 186).any(1)
+    assert abs(pull[edge] @ [0.6, 0.8]).mean() < 1.1

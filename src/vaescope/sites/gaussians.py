@@ -55,13 +55,14 @@ class PixelWindows:
         amplitude = np.maximum(high - low, _FLOOR)
         return np.column_stack([self.start, amplitude, np.full(len(low), width), low])
 
-    def tilt(self, rest: np.ndarray, theta: np.ndarray, spacing: float) -> None:
+    def tilt(self, rest: np.ndarray, theta: np.ndarray, spacing: float, border: int) -> None:
         """Take the slope of the background from the data of every window.
 
         ``rest`` is what no Gaussian explains; its slope at a site, smoothed over a spacing, is that
-        of the background there. Slopes fitted to each window alone would cost precision.
+        of the background there. Slopes fitted to each window alone would cost precision. A
+        ``border`` of ``rest`` (px) does not count.
         """
-        slope_y, slope_x = wide.slopes(rest, theta[:, :2].T, spacing)
+        slope_y, slope_x = wide.slopes(rest, theta[:, :2].T, spacing, border)
         plane = slope_y[:, None] * (self.y - theta[:, 0, None])
         plane += slope_x[:, None] * (self.x - theta[:, 1, None])
         self.data = self.raw - plane

@@ -76,7 +76,11 @@ def refine(
     for round_ in range(_ROUNDS):
         model = render(image.shape, theta, 4.0)
         if round_ in (3, 6, 9):
-            windows.tilt(_continued(image - model, inside, reach), theta, spacing)
+            rest = image - model
+            if inside is None:
+                windows.tilt(rest, theta, spacing, reach)
+            else:
+                windows.tilt(rest[inside], theta, spacing, 0)
             variance = windows.noise(theta, model)
             typical = float(np.median(theta[:, 3]))
         theta, damping = windows.step(theta, model, variance, typical, damping)
@@ -98,7 +102,11 @@ def refine(
 def _far_inside(measured: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray] | None:
     """For every pixel (height, width) the row and column of the next measured one that no column
     reaches from beyond the border or from within a gap, if the gap is wide enough to hide one;
-    None where there is no gap."""
+    None where there is no gap.
+
+    The tails of columns that lie beyond, which no site explains, would pass for a slope of the
+    background and push the sites beside them away.
+    """
     from scipy.ndimage import distance_transform_edt
 
     if measured.all() or not measured.any():
@@ -112,17 +120,3 @@ def _far_inside(measured: np.ndarray, width: float) -> tuple[np.ndarray, np.ndar
         inside = measured
     rows, columns = distance_transform_edt(~inside, return_distances=False, return_indices=True)
     return rows, columns
-
-
-def _continued(
-    rest: np.ndarray, inside: tuple[np.ndarray, np.ndarray] | None, reach: int
-) -> np.ndarray:
-    """What no Gaussian explains (height, width), continued over gaps and along the border.
-
-    The tails of columns that lie beyond, which no site explains, would pass for a slope of the
-    background and push the sites beside them away.
-    """
-    if inside is not None:
-        return rest[inside]
-    inner = rest[reach:-reach, reach:-reach]
-    return np.pad(inner, reach, mode="edge") if inner.size else rest

@@ -43,7 +43,7 @@ def described(dataset: xr.Dataset, grains: list[Grain], position: np.ndarray) ->
             "grains": [each.first + 1, each.second + 1],
             "angle_deg": float(np.degrees(each.angle)),
             "error_deg": float(np.degrees(each.error)),
-            "period_deg": float(np.degrees(each.period)),
+            "period_deg": round(float(np.degrees(each.period)), 6),
             "strain": [float(v) for v in each.strain],
             "touching": _touch(grains[each.first], grains[each.second], position),
         }

@@ -25,7 +25,7 @@ _LEFT = 0.01  # and of the strain by which grains differ all the same
 _CONGRUENT = 0.03  # largest strain between grains of one crystal in an image without distortion
 _LEAST = 1e-3  # of the strain of a grain: no calibration is better
 _SYMMETRIC = 0.04  # norm of the strain within which a lattice counts as symmetric
-_INDEPENDENT = 10  # sites that share their neighbours: so many tell as much as one by itself
+_INDEPENDENT = 40  # sites that tell as much as one: strain that varies slowly does not average out
 
 
 @dataclass
