@@ -84,7 +84,7 @@ def find_atoms(
             found=f"0 sites at a spacing of {lengths.spacing:.1f} px",
             expected="at least one",
             remedy="Look at the image; then set `sites: spacing`, `threshold` or `polarity` in the "
-            "recipe",
+            "recipe, or `ingest: preprocess: background` where the background outweighs the atoms",
         )
     widths = table["width"][np.isfinite(table["width"])]
     typical = float(np.median(widths)) if len(widths) else lengths.width
