@@ -160,7 +160,7 @@ def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             number, values.values, "o-", color=CATEGORIES[0], ms=4, lw=1.2, **whole
         )
         needed = axes.axhline(float(values.attrs["needed"]), color=INK, lw=0.8, ls="--")
-        marks = [(tried, "number of classes"), (needed, "needed")]
+        marks = [(tried, "tried"), (needed, "needed")]
         chosen = float(values.values[list(number).index(answer.supported)])
         if np.isfinite(chosen):
             face = "white" if answer.at_least else CATEGORIES[1]
@@ -177,7 +177,8 @@ def class_number(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         top = np.nanmax([*values.values, 1.0])
         axes.set_ylim(0, 1.05 * top)
         if column == 0:
-            axes.legend(*zip(*marks, strict=True), fontsize=8, frameon=False)
+            place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.24)}
+            axes.legend(*zip(*marks, strict=True), fontsize=8, frameon=False, ncols=4, **place)
     caption = (
         f"{answer.says} {answer.reason} Sites start in small groups, and the two that are least"
         " apart become one until all hold. Left: along the line that separates two classes best,"
