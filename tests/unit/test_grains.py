@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope import deformation, simulate, sites
+from vaescope import circular, deformation, simulate, sites
 from vaescope.figures import grains as drawn
 from vaescope.judge import of_grains
 from vaescope.strain import between_grains, grains, maps, misorientation, pairing, truth
@@ -217,6 +217,53 @@ def test_an_undistorted_image_has_a_distortion_within_its_error():
         told = between_grains.distortion_of(mapped(points, 0.3).attrs)
         off.append((told["ratio"] - 1) / 2 / told["error"] if told else 0.0)
     assert np.mean(off) < 2
+
+
+def test_an_angle_that_depends_on_the_distortion_is_never_given_alone():
+    """Rhombic lattices under a large distortion: two pairings of vectors need about as much."""
+    rng = np.random.default_rng(5)
+    ambiguous = 0
+    for _ in range(60):
+        turns, axis = rng.uniform(-3, 3, 2), rng.uniform(0, np.pi)
+        angle = np.radians(rng.uniform(8, 172))
+        along = deformation.turning(axis)
+        distortion = along @ np.diag([1.11**0.5, 1.11**-0.5]) @ along.T
+        measured = [
+            misorientation.Measured(
+                pairing.reduced(
+                    basis("rhombic") @ (distortion @ deformation.turning(turn)).T
+                    + rng.normal(0, 0.003, (2, 2))
+                ),
+                0.01,
+                0.01,
+                300,
+            )
+            for turn in (turns[0], turns[0] + angle)
+        ]
+        shared = misorientation.shared_distortion(measured)
+        (found,) = misorientation.misorientations(measured, shared)
+        true = min(abs(circular.wrap(each - angle, np.pi)) for each in (found.angle, *found.rivals))
+        if shared is not None:
+            assert true < np.radians(3)
+        ambiguous += bool(found.rivals)
+    assert 5 < ambiguous < 45
+
+
+def test_an_angle_in_a_nearly_true_image_has_no_rival():
+    for kind in LATTICES:
+        points, _ = bicrystal(kind, 30.0 if kind != "hexagonal" else 22.0, 4, noise=0.2)
+        (pair,) = between_grains.misorientations_of(mapped(points, 0.3).attrs)
+        assert pair["rivals_deg"] == []
+
+
+def test_an_ambiguous_angle_is_a_finding():
+    points, _ = bicrystal("oblique", 86.0, 3, noise=0.2)
+    result = mapped(points, 0.3)
+    pairs = between_grains.misorientations_of(result.attrs)
+    pairs[0]["rivals_deg"] = [41.0]
+    result.attrs["misorientations"] = json.dumps(pairs)
+    kinds = {finding.kind: finding for finding in of_grains.of_grains(result)}
+    assert "or 41.0°" in kinds["misorientation is ambiguous"].says
 
 
 def test_vectors_of_any_basis_are_paired():

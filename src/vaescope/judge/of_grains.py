@@ -60,6 +60,7 @@ def of_grains(strain: xr.Dataset) -> list[Finding]:
     said = [
         *_misoriented(strain),
         *_distorted(strain),
+        *_either(strain),
         *_too_large(strain),
         *_other_lattices(strain),
     ]
@@ -111,6 +112,31 @@ def _distorted(strain: xr.Dataset) -> list[Finding]:
             " the drift, and record the image again; or take distances along one direction only.",
         )
     ]
+
+
+def _either(strain: xr.Dataset) -> list[Finding]:
+    """Grains whose angle depends on which distortion of the image is taken to be the true one."""
+    said = []
+    for pair in misorientations_of(strain.attrs):
+        if not pair["rivals_deg"]:
+            continue
+        others = " or ".join(f"{abs(angle):.1f}°" for angle in pair["rivals_deg"])
+        first, second = pair["grains"]
+        own = abs(pair["angle_deg"])
+        said.append(
+            Finding(
+                "misorientation is ambiguous",
+                "serious",
+                "strain: neighbours",
+                f"The misorientation of grains {first} and {second} is {own:.1f}° or {others}: two"
+                " distortions of the image explain the lattices equally well.",
+                "Neither the angle nor the distortion of the image can be quoted. Strain within"
+                " each grain is right all the same.",
+                "Calibrate the scan in both directions, or record the image again with the scan"
+                " turned by 90°.",
+            )
+        )
+    return said
 
 
 def _too_large(strain: xr.Dataset) -> list[Finding]:

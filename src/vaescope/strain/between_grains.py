@@ -45,6 +45,7 @@ def described(dataset: xr.Dataset, grains: list[Grain], position: np.ndarray) ->
             "error_deg": float(np.degrees(each.error)),
             "period_deg": round(float(np.degrees(each.period)), 6),
             "strain": [float(v) for v in each.strain],
+            "rivals_deg": [float(np.degrees(rival)) for rival in each.rivals],
             "touching": _touch(grains[each.first], grains[each.second], position),
         }
         for each in misorientations(measured, distortion)
@@ -72,7 +73,8 @@ def grains_of(attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def misorientations_of(attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every two grains: ``grains``, ``angle_deg``, ``error_deg``, ``period_deg``, ``strain`` (3,),
-    and whether they are ``touching``."""
+    ``rivals_deg`` (angles that a similar distortion explains as well), and whether they are
+    ``touching``."""
     return list(json.loads(str(attrs.get("misorientations") or "[]")))
 
 

@@ -25,6 +25,9 @@ _LEFT = 0.01  # and of the strain by which grains differ all the same
 _CONGRUENT = 0.03  # largest strain between grains of one crystal in an image without distortion
 _LEAST = 1e-3  # of the strain of a grain: no calibration is better
 _SYMMETRIC = 0.04  # norm of the strain within which a lattice counts as symmetric
+_AS_GOOD = 1.5  # times the distortion that the pairing taken needs: another may be the true one
+_SLACK = 0.02  # and added to it: the distortion that any image may have
+_OTHER = np.radians(5)  # by which angles differ that are not the same
 _INDEPENDENT = 40  # sites that tell as much as one: strain that varies slowly does not average out
 
 
@@ -61,7 +64,7 @@ class Distortion:
 class Misorientation:
     """By how much the grain ``second`` is turned against ``first``: ``angle`` and its ``error`` in
     rad, modulo ``period``; ``strain`` (3,) of its lattice from that of the first in the image as it
-    is."""
+    is; ``rivals``, angles in rad that a similar distortion of the image explains as well."""
 
     first: int
     second: int
@@ -69,6 +72,7 @@ class Misorientation:
     error: float
     period: float
     strain: np.ndarray
+    rivals: list[float]
 
 
 def shared_distortion(grains: list[Measured]) -> Distortion | None:
@@ -123,8 +127,34 @@ def misorientations(
             strain, _ = deformation.split(carrying(one.vectors, change @ grains[j].vectors))
             angle = float(circular.wrap(turn, period))
             error = float(np.hypot(one.turn, grains[j].turn))
-            found.append(Misorientation(i, j, angle, error, period, strain))
+            rivals = []
+            if distortion is not None and len(grains) == 2:  # of more, the others decide
+                much = float(size(distortion.strain))
+                rivals = _rivals(one.vectors, grains[j].vectors, angle, period, much)
+            found.append(Misorientation(i, j, angle, error, period, strain, rivals))
     return found
+
+
+def _rivals(
+    one: np.ndarray, other: np.ndarray, angle: float, period: float, much: float
+) -> list[float]:
+    """Angles in rad between two lattices by other pairings of their vectors, where these need
+    hardly more distortion of the image than the pairing taken, which needs ``much``; the least
+    distortion first."""
+    found: list[tuple[float, float]] = []
+    for carry in carrying(one, CHANGES @ other):
+        own = _distortion_of(carry)
+        if own is None or size(own[0]) > _AS_GOOD * much + _SLACK:
+            continue
+        undo = np.linalg.inv(deformation.join(own[0], 0.0))
+        turn = deformation.split((undo @ carry @ np.linalg.inv(undo))[None])[1][0]
+        turn = float(circular.wrap(turn, min(period, 2 * np.pi / fold(one @ undo.T, _SYMMETRIC))))
+        found.append((float(size(own[0])), turn))
+    rivals: list[float] = []
+    for _, turn in sorted(found):
+        if all(abs(circular.wrap(turn - known, period)) > _OTHER for known in [angle, *rivals]):
+            rivals.append(turn)
+    return rivals
 
 
 def _pairing(one: np.ndarray, other: np.ndarray) -> np.ndarray:
