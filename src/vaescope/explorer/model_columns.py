@@ -10,7 +10,7 @@ import numpy as np
 from vaescope import quantities
 from vaescope.explorer.column import LONGEST, Column, aligned, columns_of
 from vaescope.figures.accuracy import label_name
-from vaescope.figures.colours import length_scale
+from vaescope.figures.colours import length_scale, mode_colours
 from vaescope.figures.scene import Scene
 from vaescope.quantities import Quantity, robust_limits
 from vaescope.results import ModelResults
@@ -61,6 +61,9 @@ class ModelColumns:
             shown = columns_of(
                 [self._shown(quantity)], self.scene, DISPERSION, names=names, length=length
             )
+            if quantity.name == "mode":  # a mode that is a class has its colour
+                palette = mode_colours(self.scene, self.view)
+                shown[0].colours = [palette[int(level)] for level in shown[0].levels]
             for column, suffix in zip(shown, ("", "_sd"), strict=False):
                 self._lay_out(column, quantity, suffix)
             made += shown
