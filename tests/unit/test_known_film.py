@@ -233,7 +233,7 @@ def of_class(film: Film) -> np.ndarray:
     return np.where(film.label == 1, known_film.SURE, 1 - known_film.SURE)
 
 
-STRAIN = [posed(f"strain {c}", "strain", "whole", k) for k, c in enumerate(("xx", "yy", "xy"))]
+STRAIN = [posed(f"pose strain {c}", "strain", "whole", k) for k, c in enumerate(("xx", "yy", "xy"))]
 OFFSETS = [
     posed(f"offset {axis}", "offset", model, k)
     for model in MODELS
@@ -321,13 +321,13 @@ def test_an_uncertainty_joins_what_members_differ_by_and_their_own_widened_for_n
         ("angle", "whole", [turned("whole")]),
         ("latent", "whole", [latent("whole", 0), latent("whole", 1)]),
         ("offset", "whole", OFFSETS[:2]),
-        ("strain", "whole", STRAIN),
+        ("pose strain", "whole", STRAIN),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_uncertainty_on_a_map_is_that_of_all_parts_together(outputs, name, model, parts):
     film = outputs.film
-    columns = outputs.found(f"{model}: figures", {name, "spread"})
+    columns = outputs.found(f"{model}: figures", {*name.split(), "spread"})
     assert columns
     for column in columns:
         each = [expected(p.spread(film), column.unit) for p in parts]

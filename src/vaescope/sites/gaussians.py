@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.sites import wide
+from vaescope.sites import overlap, wide
 
 _BATCH = 128  # sites whose Jacobians (pixels × 5) are held at the same time: they stay in cache
 # Prior standard deviation of ln(width) about the median of all sites: wide enough to leave a well
@@ -42,8 +42,14 @@ class PixelWindows:
             self.inside &= measured.ravel()[self.flat]
         self.data = self.raw = image.ravel()[self.flat]
         self.start = start
+        self._centre, self._square = centre, radius**2 + 1
         # No pixel is more certain than one at the dark end of the image.
         self.low = float(np.percentile(self.data[self.inside], 2)) if self.inside.any() else 0.0
+
+    def covers(self, sites: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Whether pixels (site, pixel) lie in the windows of sites, (site, pixel)."""
+        centre = self._centre[sites]
+        return np.asarray((y - centre[:, :1]) ** 2 + (x - centre[:, 1:]) ** 2 <= self._square)
 
     def first_guess(self, width: float) -> np.ndarray:
         """Start of (y, x, amplitude, width, background), (site, 5)."""
@@ -185,8 +191,11 @@ class PixelWindows:
         inflation, area = self._correlation(theta, model, variance)
         error = np.full((len(theta), 2), np.nan)
         quality = np.full(len(theta), np.nan)
+        weights = np.empty_like(self.data)
+        matrices = np.empty((len(theta), 5, 5))
         for part in _batches(len(theta)):
             normal, _, cost, weight, own = self._normal(theta, model, variance, typical, part)
+            weights[part], matrices[part] = weight, normal
             used = (weight > 0).sum(axis=1)
             scale = 1 / np.sqrt(np.maximum(np.einsum("sii->si", normal), _FLOOR))
             scaled = normal * scale[:, :, None] * scale[:, None, :]
@@ -204,7 +213,7 @@ class PixelWindows:
             spread = _variance(own, inside)
             ratio = _variance(residual, inside) / np.maximum(spread, _FLOOR)
             quality[part] = np.clip(1 - ratio, 0, 1)
-        return error, quality
+        return error * np.sqrt(overlap.inflation(self, theta, weights, matrices)), quality
 
     def _correlation(
         self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray
