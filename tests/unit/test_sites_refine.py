@@ -64,6 +64,29 @@ def test_overlapping_neighbours_do_not_pull_each_other():
     assert (fit.quality > 0.99).all()
 
 
+@pytest.mark.parametrize("apart", [2.7, 3.0, 3.6, 5.0])
+def test_columns_that_overlap_state_the_errors_that_they_have(apart):
+    """Pairs at so many widths: their errors are those of both fitted together."""
+    z = []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        width, angle = random.uniform(2.0, 3.5), random.uniform(0, np.pi)
+        across = apart * width / 2 * np.array([np.sin(angle), np.cos(angle)])
+        cells = np.stack(np.meshgrid(*2 * [np.arange(26.0, 232, 28)], indexing="ij"), -1)
+        middle = cells.reshape(-1, 2) + random.normal(0, 0.5, (64, 2))
+        true = np.concatenate([middle + across, middle - across])
+        y, x = np.mgrid[:256, :256]
+        image = np.full((256, 256), 0.2)
+        for row, column in true:
+            image += np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
+        counts = random.poisson(image * 100) / 100
+        fit = refine(counts, true + random.normal(0, 0.2, true.shape), width, apart * width)
+        z.append((fit.position - true) / fit.error)
+    spread = 1.4826 * np.nanmedian(np.abs(np.concatenate(z)))
+    assert 0.75 < spread < 1.15
+    assert np.isfinite(np.concatenate(z)).mean() > 0.98
+
+
 def test_a_sloping_background_does_not_pull_a_site():
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(np.arange(20, 190, 20), np.arange(20, 190, 20)), -1).reshape(-1, 2)
