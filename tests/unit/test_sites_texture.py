@@ -88,6 +88,27 @@ def test_order_is_whole_in_a_lattice_half_in_a_honeycomb_and_low_in_disorder():
         assert around.shape == own.shape == (len(place),)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_honeycomb_half_of_whose_vectors_repeat_is_a_crystal_too(seed):
+    rng = np.random.default_rng(seed)
+    place = lattice(rng.uniform(0, 2), honeycomb=True)
+    place = place[place[:, 0] < SIDE / 2]
+    speckle = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), WIDTH)
+    image = as_image(rng, drawn(place) + 0.05 * speckle / speckle.std())
+    found = sites.find(image, {"refine": False})
+    there = np.stack([found.y, found.x], 1)
+    assert (cKDTree(place).query(there)[0] < 0.35 * SPACING).mean() >= 0.97
+    whole = place[((place > SPACING / 2) & (place < SIDE - SPACING / 2)).all(1)]
+    assert (cKDTree(there).query(whole)[0] < 0.35 * SPACING).mean() >= 0.97
+
+
+def test_a_support_with_a_strong_texture_is_a_caution():
+    image = xr.Dataset(coords={"channel": ["c"]})
+    said = {h: of_choices(image, {"texture": 30, "texture_height": h})[0] for h in (0.1, 0.3)}
+    assert said[0.1].severity == "note" and said[0.3].severity == "care"
+    assert "under the crystal" in said[0.3].means
+
+
 def test_nothing_is_texture_where_there_is_no_crystal():
     rng = np.random.default_rng(2)
     place, height = rng.uniform(0, 300, (200, 2)), rng.uniform(0.1, 1, 200)

@@ -20,6 +20,7 @@ _NOTABLE = 0.1  # share of the sites from which something concerns the whole
 _ELONGATED = 1.3  # long to short width of the mean site
 _VERY_ELONGATED = 1.6  # astigmatism is corrected before an image is taken like that
 _BLURRED = 0.1  # of the spacing: positions that are less sure tell no strain and no class
+_TEXTURED = 0.15  # height of the texture of a support, over the columns, that moves these
 
 
 def of_sites(
@@ -168,13 +169,20 @@ def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
             )
         )
     if attrs.get("texture"):
+        height = float(attrs.get("texture_height", 0.0))
+        beneath = (
+            " The support lies under the crystal as well, where it moves columns by more than"
+            " their errors say; bright spots of it may be left among the sites."
+        )
         said.append(
             Finding(
                 "texture left out",
-                "note",
+                "care" if height > _TEXTURED else "note",
                 "sites",
-                f"{int(attrs['texture'])} dim spots without order beside a crystal were left out.",
-                "They are the texture of an amorphous support, or atoms without order.",
+                f"{int(attrs['texture'])} dim spots without order beside a crystal were left out,"
+                f" {height:.2g} times as high as the columns.",
+                "They are the texture of an amorphous support, or atoms without order."
+                + (beneath if height > _TEXTURED else ""),
                 "To keep them, set `sites: threshold`: every spot of that share of a strong site's"
                 " score is one.",
             )

@@ -67,7 +67,7 @@ def every_atom(
     if found.ground.window:
         attrs["background_window"] = found.ground.window
     if found.texture:
-        attrs["texture"] = found.texture
+        attrs["texture"], attrs["texture_height"] = found.texture, found.texture_height
     attrs["elongation"] = found.shape.ratio
     if found.shape.likely_two:
         attrs["pairs"] = found.shape.distance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.sites import overlap, wide
+from vaescope.sites import wide
 
 _BATCH = 128  # sites whose Jacobians (pixels × 5) are held at the same time: they stay in cache
 # Prior standard deviation of ln(width) about the median of all sites: wide enough to leave a well
@@ -186,8 +186,9 @@ class PixelWindows:
 
     def judge(
         self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray, typical: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Standard errors of (y, x), (site, 2), and quality of the fit, (site,)."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Standard errors of (y, x), (site, 2), with the neighbours known exactly, quality of the
+        fit, (site,), weights (site, pixel) and normal matrices (site, 5, 5)."""
         inflation, area = self._correlation(theta, model, variance)
         error = np.full((len(theta), 2), np.nan)
         quality = np.full(len(theta), np.nan)
@@ -213,7 +214,7 @@ class PixelWindows:
             spread = _variance(own, inside)
             ratio = _variance(residual, inside) / np.maximum(spread, _FLOOR)
             quality[part] = np.clip(1 - ratio, 0, 1)
-        return error * np.sqrt(overlap.inflation(self, theta, weights, matrices)), quality
+        return error, quality, weights, matrices
 
     def _correlation(
         self, theta: np.ndarray, model: np.ndarray, variance: np.ndarray

@@ -13,6 +13,7 @@ _CRYSTAL = 0.55  # order of sites by which the height of a column is known; none
 _FEWEST, _LEAST = 8, 0.03  # so many of them, and so large a share of all sites
 _DIM = 0.6  # of the height of a column
 _DISORDERED = 0.42
+_REPEATED, _CHANCE = 0.4, 0.3  # median order of bright columns of any lattice, and of the rest
 _ROUNDS = 3  # what is left out no longer makes order by chance
 _MANY = 0.05  # share of the sites from which dim ones without order are a texture
 
@@ -68,11 +69,14 @@ def texture(position: np.ndarray, height: np.ndarray, spacing: float) -> np.ndar
     Mask (site,); empty where no crystal is among the sites.
     """
     left = np.ones(len(position), bool)
+    fewest = max(_FEWEST, _LEAST * len(position))
     for _ in range(_ROUNDS):
         own, around = order(position[left], spacing)
         ordered = (own + around) / 2
         crystal = ordered >= _CRYSTAL
-        if crystal.sum() < max(_FEWEST, _LEAST * len(position)):
+        if crystal.sum() < fewest:
+            crystal = _bright(height[left], ordered)
+        if crystal.sum() < fewest:
             break
         dim = height[left] < _DIM * np.median(height[left][crystal])
         out = np.flatnonzero(left)[dim & (ordered < _DISORDERED)]
@@ -80,3 +84,17 @@ def texture(position: np.ndarray, height: np.ndarray, spacing: float) -> np.ndar
             break
         left[out] = False
     return ~left if (~left).mean() >= _MANY else np.zeros(len(left), bool)
+
+
+def _bright(height: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Sites (site,) brighter than the rest, if most of them are in order and the rest are not: in a
+    lattice of several atoms a cell, fewer vectors are repeated."""
+    from skimage.filters import threshold_otsu
+
+    if len(height) < 2 * _FEWEST or not np.ptp(height) > 0:
+        return np.zeros(len(height), bool)
+    bright = height > threshold_otsu(height)
+    if min(bright.sum(), (~bright).sum()) < _FEWEST:
+        return np.zeros(len(height), bool)
+    apart = np.median(ordered[bright]) >= _REPEATED and np.median(ordered[~bright]) <= _CHANCE
+    return bright if apart else np.zeros(len(height), bool)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from vaescope.sites import overlap
 from vaescope.sites.gaussians import PixelWindows, render
 
 _ROUNDS = 14  # of: subtract the neighbours as now known, one step for every site
@@ -87,7 +88,8 @@ def refine(
         theta[:, :2] = np.clip(theta[:, :2], start - stray, start + stray)
         theta[:, 3] = np.clip(theta[:, 3], narrow, wide)
     model = render(image.shape, theta, 4.0)
-    error, quality = windows.judge(theta, model, variance, typical)
+    error, quality, weights, normal = windows.judge(theta, model, variance, typical)
+    error *= np.sqrt(overlap.inflation(windows, theta, weights, normal))
     failed = ~np.isfinite(error).all(axis=1) | (theta[:, 2] <= 0)
     failed |= (np.abs(theta[:, :2] - start) > 0.98 * stray).any(axis=1)
     failed |= theta[:, 3] < 1.02 * narrow  # a hot pixel; at its upper bound a width is only fixed

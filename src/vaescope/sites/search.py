@@ -96,6 +96,7 @@ def find_atoms(
         periodic=lengths.periodic,
         shape=shape,
         texture=sum(seen.texture for seen in chosen),
+        texture_height=max((seen.texture_height for seen in chosen), default=0.0),
         polarity=seen.polarity,
         ground=seen.background,
     )
@@ -191,7 +192,9 @@ def _filtered(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) ->
     if settings.threshold is not None or not lengths.periodic or len(position) < 3:
         return Unrefined(position, score)
     own = ~texture(position, sites.height, lengths.spacing)
-    return Unrefined(position[own], score[own], texture=int((~own).sum()))
+    left_out = int((~own).sum())
+    height = np.median(sites.height[~own]) / np.median(sites.height[own]) if left_out else 0.0
+    return Unrefined(position[own], score[own], texture=left_out, texture_height=float(height))
 
 
 def _learned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dask.array as da
 import numpy as np
@@ -40,6 +40,7 @@ class Detection:
     typical_width: float = 0.0
     periodic: bool = True
     texture: int = 0  # spots that were left out as the texture of a support
+    texture_height: float = 0.0  # theirs over that of the columns
     shape: Shape = field(default_factory=Shape)
     polarity: Polarity = field(default_factory=Polarity)
     ground: Background = field(default_factory=Background)
@@ -48,12 +49,13 @@ class Detection:
 @dataclass
 class Unrefined:
     """Sites of a frame before refinement; ``position`` (site, 2), the others (site,); ``texture`` :
-    how many spots were left out as that of a support."""
+    how many spots were left out as that of a support, of ``texture_height`` over the columns'."""
 
     position: np.ndarray
     score: np.ndarray
     more: dict[str, np.ndarray] = field(default_factory=dict)
     texture: int = 0
+    texture_height: float = 0.0
 
     def on(self, measured: np.ndarray) -> Unrefined:
         """Select the sites on measured pixels, a mask (height, width)."""
@@ -61,7 +63,7 @@ class Unrefined:
         row, column = np.clip(np.rint(self.position).astype(int), 0, last).T
         keep = measured[row, column]
         more = {name: values[keep] for name, values in self.more.items()}
-        return Unrefined(self.position[keep], self.score[keep], more, self.texture)
+        return replace(self, position=self.position[keep], score=self.score[keep], more=more)
 
 
 def fitted(
