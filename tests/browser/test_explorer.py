@@ -204,7 +204,7 @@ def test_each_member_with_a_vote_shows_its_own_numbers(explorer, results):
         "latent_2_sd": held["content_sd"].values[2][:, 1],
         "angle_deg": np.degrees(held["angle"].values[2]),
         "offset_x_px": held["offset"].values[2][:, 1],
-        "strain_xy_sd_percent": 100 * held["strain_sd"].values[2][:, 2],
+        "pose_strain_xy_sd_percent": 100 * held["strain_sd"].values[2][:, 2],
     }
     for name, values in said.items():
         expected = np.array([values[at[int(row["site"])]] for row in rows])
