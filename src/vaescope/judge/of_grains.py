@@ -28,6 +28,8 @@ MEASURES = (
 
 _LARGE = 0.1  # strain beyond which crystals of one kind do not coexist
 _DOMAIN = 20  # neighbouring sites with so large a strain that they are no outliers
+_WHOLE = 0.1  # share of the sites from which such a domain concerns the whole image
+_STARTS = 5.0  # spacings from the left edge within which a scan settles
 _DISTORTED = 0.02  # ratio of the axes of a distortion less 1 from which lengths are wrong
 _SURE = 3.0  # times its error
 _MOST = 4  # pairs of grains that are listed
@@ -140,37 +142,51 @@ def _either(strain: xr.Dataset) -> list[Finding]:
 
 
 def _too_large(strain: xr.Dataset) -> list[Finding]:
-    """Strains beyond a tenth over a whole domain, by any method."""
+    """Strains beyond a tenth over a whole domain, by any method: said once."""
     spacing = float(np.hypot(*np.asarray(strain.attrs["lattice_vectors"], float).T).max())
     position = np.column_stack([strain["x"].values, strain["y"].values]).astype(float)
     position = np.column_stack([position, strain["frame"].values * 1e6 * spacing])
-    said = []
+    domains: dict[str, np.ndarray] = {}
     for k, method in enumerate(str(name) for name in strain["method"].values):
-        largest = np.abs(strain["strain"].values[k]).max(1)
-        rows = np.flatnonzero(largest > _LARGE)
-        if len(rows) < _DOMAIN:
-            continue
-        pairs = cKDTree(position[rows]).query_pairs(1.5 * spacing, output_type="ndarray")
-        count = len(rows)
-        graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-        sizes = np.bincount(connected_components(graph, directed=False)[1])
-        if sizes.max() < _DOMAIN:
-            continue
-        own = rows[connected_components(graph, directed=False)[1] == sizes.argmax()]
-        said.append(
-            Finding(
-                "strain beyond a tenth",
-                "serious",
-                f"strain: {method}",
-                f"A domain of {len(own)} sites is strained by {100 * np.median(largest[own]):.0f} %"
-                f" (near x = {position[own, 0].mean():.0f}, y = {position[own, 1].mean():.0f} px).",
-                "No crystal is strained so much over a domain: it is another phase with another"
-                " lattice, sites were found between the atoms, or vectors were paired wrongly.",
-                "Look at the figure of the sites there. Of another phase, analyse a crop of each by"
-                " itself; if atoms are missing or doubled, change `sites: spacing`.",
-            )
+        rows = np.flatnonzero(np.abs(strain["strain"].values[k]).max(1) > _LARGE)
+        domain = rows[_largest_domain(position[rows], spacing)]
+        if len(domain) >= _DOMAIN:
+            domains[method] = domain
+    if not domains:
+        return []
+    method, domain = max(domains.items(), key=lambda both: len(both[1]))
+    number = [str(name) for name in strain["method"].values].index(method)
+    much = 100 * float(np.median(np.abs(strain["strain"].values[number]).max(1)[domain]))
+    known = int(np.isfinite(strain["strain"].values[number]).all(1).sum())
+    edge = np.median(position[domain, 0]) - np.nanmin(position[:, 0]) < _STARTS * spacing
+    start = ", or a scan that has not settled at the start of its lines" if edge else ""
+    others = [name for name in domains if name != method]
+    also = f"; so say {', '.join(others)}" if others else ""
+    return [
+        Finding(
+            "strain beyond a tenth",
+            "serious" if len(domain) > _WHOLE * known else "care",
+            f"strain: {method}",
+            f"A domain of {len(domain)} sites is strained by {much:.0f} % (near x ="
+            f" {position[domain, 0].mean():.0f}, y = {position[domain, 1].mean():.0f} px){also}.",
+            "No crystal is strained so much over a domain: it is another phase with another"
+            f" lattice, sites were found between the atoms, vectors were paired wrongly{start}.",
+            "Look at the figure of the sites there. Of another phase, analyse a crop of each by"
+            " itself; if atoms are missing or doubled, change `sites: spacing`"
+            + ("; cut the start of the lines off the image." if edge else "."),
         )
-    return said
+    ]
+
+
+def _largest_domain(position: np.ndarray, spacing: float) -> np.ndarray:
+    """Rows of the largest group of sites at ``position`` (site, 3) that are neighbours."""
+    count = len(position)
+    if count < _DOMAIN:
+        return np.zeros(0, int)
+    pairs = cKDTree(position).query_pairs(1.5 * spacing, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    group = connected_components(graph, directed=False)[1]
+    return np.flatnonzero(group == np.bincount(group).argmax())
 
 
 def _other_lattices(strain: xr.Dataset) -> list[Finding]:
