@@ -211,8 +211,10 @@ def _model(settings: dict[str, Any]) -> str:
     parts = [f"variant {variant}"]
     usual = asdict(ModelSettings()) | zoo.VARIANTS.get(variant, {})
     for key, counted in (("latent", "latents"), ("classes", "classes")):
-        if settings.get(key):
-            parts.append(f"{settings.pop(key)} {counted}")
+        if given := settings.get(key):
+            many = f"as many {counted} as the data support"
+            parts.append(many if given == "auto" else f"{given} {counted}")
+            del settings[key]
     for key, value in settings.items():
         if value == usual.get(key):
             continue  # what is as usual need not be said; the YAML has all

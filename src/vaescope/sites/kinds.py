@@ -101,7 +101,11 @@ def _plan_of_atoms(settings: Atoms) -> str:
         "log": "blobs of a Laplacian of Gaussian",
         "model": "peaks in the map of a learned detector",
     }[settings.method]
-    which = {"auto": "Sites, bright or dark,", "bright": "Bright sites", "dark": "Dark sites"}
+    which = {
+        "auto": "Bright or dark sites, whichever are the sharper,",
+        "bright": "Bright sites",
+        "dark": "Dark sites",
+    }
     text = f"{which[settings.polarity]} are found as {how}; their spacing is " + (
         f"given as {settings.spacing} px" if settings.spacing else "estimated from the image itself"
     )
