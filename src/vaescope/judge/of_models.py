@@ -234,7 +234,8 @@ def of_history(name: str, history: pd.DataFrame) -> list[Finding]:
             "care",
             f"Training was not over: the last quarter still brought {100 * np.median(gains):.0f} %"
             " of all that it gained.",
-            "Maps may still change, and members agree less than they could.",
+            "Maps may still change, members agree less than they could, and classes may not have"
+            " come apart yet.",
             f"More `models: {name}: steps`.",
         )
     if "kl_content" in history:
