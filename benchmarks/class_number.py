@@ -121,6 +121,7 @@ def measure(family: str, kinds: int, seed: int, members: int, steps: int) -> dic
         "family": family,
         "kinds": kinds,
         "seed": seed,
+        "steps": steps,
         "sites": int(cut.sizes["site"]),
         "found": count,
         "at_boundaries": len(at_border),
