@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from small_runs import analysed
 
-from vaescope import ensemble, recipes, samples, sites, train
+from vaescope import recipes
 from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.crystals import System
 from vaescope.simulate.lattice import Columns, crystal, place
@@ -92,21 +93,10 @@ def measure(family: str, kinds: int, seed: int, members: int, steps: int) -> dic
     start = time.monotonic()
     recipe = recipes.resolve_recipe("atoms", [ROOT / "config" / "recipes"])
     image = image_of(family, kinds, seed)
-    found = sites.find(image, recipe.sites)
-    cut = samples.extract(image, found, recipe.patches).load()
     settings = recipe.models["jrvae"].as_dict() | {"steps": steps, "batch": 48}
+    options: dict[str, Any] = {"members": members, "seed": seed, "name": "jrvae"}
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        train.fit(
-            cut,
-            settings,
-            members=range(members),
-            seed=seed,
-            out=out / "members",
-            checkpoints=out / "checkpoints",
-            log=lambda _: None,
-        )
-        latents = ensemble.map_latents(out / "members", cut, name="jrvae").load()
+        _, cut, latents = analysed(image, recipe, settings, folder=Path(folder), **options)
     answer = ClassNumber.of(latents)
     assert answer is not None
     label = latents["consensus_class"].values

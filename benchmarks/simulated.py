@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from small_runs import analysed
 
-from vaescope import ensemble, recipes, samples, simulate, sites, structure, train
+from vaescope import recipes, simulate, structure
 from vaescope.scores import of_model, of_movie
 
 ROOT = Path(__file__).parents[1]
@@ -51,20 +52,10 @@ def measure(case: Case, seed: int, members: int) -> dict[str, float]:
     settings = recipe.models[case.model].as_dict() | case.settings
     start = time.monotonic()
     image = simulate.make(case.source, seed)
-    found = sites.find(image, recipe.sites)
-    cut = samples.extract(image, found, recipe.patches).load()
+    options: dict[str, Any] = {"members": members, "seed": seed, "name": case.model}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        train.fit(
-            cut,
-            settings,
-            members=range(members),
-            seed=seed,
-            out=out / "members",
-            checkpoints=out / "checkpoints",
-            log=lambda _: None,
-        )
-        latents = ensemble.map_latents(out / "members", cut, name=case.model)
+        found, cut, latents = analysed(image, recipe, settings, folder=out, **options)
         scores = of_model.score(latents, cut, out / "members")
     followed = structure.follow(latents, found, recipe.movie if case.movie is None else case.movie)
     scores = json.loads(found.attrs.get("truth_scores", "{}")) | scores
