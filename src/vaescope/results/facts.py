@@ -17,8 +17,8 @@ LAYOUT = 2
 
 Better = Literal["more", "less", ""]
 Unit = Literal["", "share", "strain", "%", "°", "turn", "px", "nats", "dB", "count"]
-"""``share`` and ``strain`` are fractions, given in per cent; ``turn`` is a period of angles; of what
-has a ``count`` there may be none."""
+"""``share`` and ``strain`` are fractions, given in per cent; ``turn`` is a period of angles; of
+what has a ``count`` there may be none."""
 Place = Literal["table", "quality", "details"]
 """Where the report has a score: in the table of its part, in that of the data's quality, or
 nowhere, since other words or the tables beside the results say it."""
