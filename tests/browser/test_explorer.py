@@ -8,6 +8,7 @@ import explorer_results
 import numpy as np
 import pytest
 from explorer_page import Explorer, write
+from waiting import until
 
 from vaescope import quantities, store
 from vaescope.quantities import with_errors
@@ -232,7 +233,8 @@ def test_sites_can_be_coloured_by_everything_and_say_so(explorer):
     seen = set()
     for label in labels:
         explorer.page.select_option("#explorer-colour", label=label)
-        explorer.page.wait_for_function(
+        until(
+            explorer.page,
             "(label) => document.querySelector('#explorer-legend .legend-title')"
             ".textContent.startsWith(label)",
             arg=label,
@@ -294,7 +296,8 @@ def test_a_site_under_the_cursor_shows_its_patch_and_its_numbers(explorer, resul
     row = patches.isel(site=k)
     explorer.point("image", (float(row["x"]) + 0.5) * 0.02, (float(row["y"]) + 0.5) * 0.02)
     site = int(row["site"])
-    explorer.page.wait_for_function(
+    until(
+        explorer.page,
         "(title) => document.getElementById('explorer-site-title').textContent === title",
         arg=f"Site {site}",
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from explorer_page import Explorer, write
+from waiting import until
 
 from vaescope import store
 
@@ -55,7 +56,7 @@ def test_a_movie_is_stepped_and_played_by_keys(tmp_path, show):
     assert count(explorer) == (held["frame"].values == 2).sum() < everything
     explorer.page.locator("#explorer-frame").focus()
     explorer.page.keyboard.press(" ")
-    explorer.page.wait_for_function("() => document.getElementById('explorer-frame').value === '1'")
+    until(explorer.page, "() => document.getElementById('explorer-frame').value === '1'")
     explorer.page.keyboard.press(" ")
     assert explorer.page.locator("#explorer-play").inner_text() == "Play"
 
@@ -156,7 +157,7 @@ def test_patches_of_several_channels_are_shown(tmp_path, show, channels):
     folder = explorer_results.make(tmp_path, models=("rvae",), shape=(90, 120))
     explorer_results.many_channels(folder, channels)
     explorer = show(tmp_path, "crystal", ["rvae"])
-    explorer.page.wait_for_function("() => document.getElementById('explorer-patch').width > 1")
+    until(explorer.page, "() => document.getElementById('explorer-patch').width > 1")
     height, width = explorer.canvas("patch").shape[:2]
     assert width == height * (1 if channels == 3 else channels)
 

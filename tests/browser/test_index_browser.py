@@ -7,6 +7,7 @@ import json
 import pages_fixtures
 import pytest
 from pages_fixtures import EVIL, ROW, Watched
+from waiting import until
 
 from vaescope import report
 
@@ -134,9 +135,10 @@ def test_an_address_opens_a_comparison_and_figures_stand_side_by_side(seen, resu
     seen.page.wait_for_selector("#compared .pairs img")
     pair = seen.page.locator("#compared .pairs figure").first
     pair.scroll_into_view_if_needed()
-    seen.page.wait_for_function(
+    until(
+        seen.page,
         "[...document.querySelector('.pairs figure').querySelectorAll('img')]"
-        ".every(one => one.complete && one.naturalWidth > 100)"
+        ".every(one => one.complete && one.naturalWidth > 100)",
     )
     assert pair.locator("img").count() == 2
 

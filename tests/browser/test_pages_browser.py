@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pages_fixtures import MODELS, RECIPE, ROW, Watched
 from PIL import Image
+from waiting import until
 
 from vaescope import figures, report
 from vaescope.results import Results
@@ -104,7 +105,7 @@ def test_the_table_of_a_map_has_a_row_for_each_site_and_names_with_units(seen, r
 def test_buttons_copy_what_they_say(seen, target, words):
     button = seen.page.locator(f'button[data-copy="{target}"]')
     button.click()
-    seen.page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    until(seen.page, "document.getElementById('said').textContent === 'Copied'")
     copied = seen.page.evaluate("navigator.clipboard.readText()")
     assert words in copied
     assert copied.strip() == seen.page.text_content(f"#{target}").strip()
@@ -113,7 +114,7 @@ def test_buttons_copy_what_they_say(seen, target, words):
 def test_buttons_work_by_the_keyboard(seen):
     seen.page.focus('button[data-copy="citation-bibtex"]')
     seen.page.keyboard.press("Enter")
-    seen.page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    until(seen.page, "document.getElementById('said').textContent === 'Copied'")
 
 
 @pytest.mark.parametrize("width", [420, 1366])
