@@ -12,6 +12,7 @@ AtomAI's ``Locator`` for every name and every threshold of ``THRESHOLDS``.
 import sys
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ def train(source: str, target: str, seconds: str) -> None:
         pictures, masks = scenes["pictures"][:, None], scenes["masks"][:, None]
     kept = max(len(pictures) // 20, 32)  # AtomAI wants a batch of 32 for its test
 
-    def fitted(cycles: int) -> tuple[object, float]:
+    def fitted(cycles: int) -> tuple[Any, float]:
         start = time.process_time()
         model = atomai.models.Segmentor("Unet", nb_classes=1)
         model.fit(

@@ -43,7 +43,7 @@ from vaescope.errors import UserError
 from vaescope.settings import read_yaml
 from vaescope.simulate.lattice import Columns
 from vaescope.simulate.render import expected_counts
-from vaescope.sites import learned, scale
+from vaescope.sites import learned, matching, scale
 from vaescope.sites.learned import picture, training
 
 HERE = Path(__file__).parent
@@ -72,7 +72,8 @@ def rose_dose(name: str) -> float:
     system, parameters = simulate.parse(name)
     build = simulate.SYSTEMS[system].build
     rng = np.random.default_rng(0)
-    columns: Columns = build(parameters, rng)
+    columns = build(parameters, rng)
+    assert isinstance(columns, Columns)
     width, size = parameters.width, parameters.size
     peak = 1 / (2 * np.pi * width**2)
     # What lies over or under the columns, on average; a support has twice its speckle.
@@ -151,7 +152,7 @@ def on_truth(image: xr.Dataset, places: np.ndarray) -> dict[str, float]:
         },
         attrs={"spacing": distance(image)},
     )
-    told = json.loads(sites.score_against_truth(made, image).attrs["truth_scores"])
+    told = json.loads(matching.score_against_truth(made, image).attrs["truth_scores"])
     return scores(told["precision"] or 0, told["recall"] or 0) | {
         "rmse_over_bound": told["rmse_over_bound"]
     }
@@ -217,13 +218,13 @@ class Peers:
             images = {f"s{k}": frame for k in range(len(apart))}
             images |= {f"separation s{k}": np.array(s) for k, s in enumerate(apart)}
             found = places_by("detection", self.atomap, images)
-            yield {"method": "atomap, its best setting"} | _best(found.values(), judge)
+            yield {"method": "atomap, its best setting", **_best(found.values(), judge)}
         if self.atomai:
             factors = [scale * spacing / picture.SPACING for scale in SCALES]
             images = {f"{factor!r}": shown(frame, factor) for factor in factors}
             found = places_by("atomai", self.atomai, images, "find", self.weights[kind])
             moved = [(at + 0.5) * float(key.split()[0]) - 0.5 for key, at in found.items()]
-            yield {"method": "AtomAI, its best setting"} | _best(moved, judge)
+            yield {"method": "AtomAI, its best setting", **_best(moved, judge)}
 
 
 def _best(
@@ -274,7 +275,7 @@ def real(
         near = 4 * scale.estimate([image.image.values[0, 0].astype(float)]).width
         for method in METHODS:
             places = places_of(found_by(image, method, trained["atoms"]))
-            yield facts | {"method": method} | against_labels(places, labels)
+            yield {**facts, "method": method, **against_labels(places, labels)}
         judge = partial(against_labels, labels=labels)
         for row in peers.rows(image, "atoms", [3.0, 5.0, 8.0, 12.0], near, judge):
             yield facts | row
@@ -294,7 +295,7 @@ def places_by(
     """Places (site, 2) that a peer finds, by the names of image and setting."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "images.npz", Path(folder) / "found.npz"
-        np.savez(source, **images)
+        np.savez(source, allow_pickle=False, **images)
         peer(program, python, *before, source, target)
         with np.load(target, allow_pickle=False) as found:
             return {key: found[key] for key in found.files}

@@ -61,7 +61,8 @@ def scored(found: np.ndarray, truth: np.ndarray, side: int) -> dict[str, float]:
     index = matching.match(found, truth, 0.35 * spacing)
 
     def off_edge(place: np.ndarray) -> np.ndarray:
-        return ((place >= 0.5 * spacing) & (place <= side - 1 - 0.5 * spacing)).all(1)
+        low, high = 0.5 * spacing, side - 1 - 0.5 * spacing
+        return np.all((place >= low) & (place <= high), axis=1)
 
     hit = np.zeros(len(truth), bool)
     hit[index[index >= 0]] = True

@@ -34,7 +34,7 @@ def main(source: str, target: str) -> None:
                     places = np.zeros((0, 2))
                 places = np.asarray(places, float).reshape(-1, 2)
                 found[f"{name} at {threshold}"] = places[:, ::-1]
-    np.savez(target, **found)
+    np.savez(target, allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,9 +30,9 @@ def lattice(
     i, j = (n.ravel() for n in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     start = side / 2 + rng.uniform(-0.5, 0.5) * a + rng.uniform(-0.5, 0.5) * b
     places, kinds = [], []
-    for kind, (u, v) in enumerate(basis):
+    for number, (u, v) in enumerate(basis):
         places.append(start + (i + u)[:, None] * a + (j + v)[:, None] * b)
-        kinds.append(np.full(len(i), kind))
+        kinds.append(np.full(len(i), number))
     place, kind = np.concatenate(places), np.concatenate(kinds)
     near = (np.abs(place - side / 2) < 0.75 * side).all(1)
     return place[near], kind[near]
@@ -82,7 +83,7 @@ def common(rng: Rng, low: float = 10, high: float = 28) -> tuple[float, float, f
     return spacing, spacing * rng.uniform(0.14, 0.22), float(np.exp(rng.uniform(3.2, 6)))
 
 
-def square(rng: Rng, change: Callable | None = None, **shape: float) -> Drawn:
+def square(rng: Rng, change: Callable | None = None, **shape: Any) -> Drawn:
     spacing, width, dose = common(rng)
     place, _ = lattice(*unit(rng, spacing), [(0, 0)], SIDE, rng)
     image = drawn(place, 1.0, width, **shape)

@@ -27,6 +27,13 @@ from vaescope.results import Results
 
 SIDE, MEMBERS, CLASSES, SPACING = 28, 8, 4, 10
 MODELS = ("rvae", "jrvae")
+DRAWN = """() => new Promise((done) => {
+    const status = document.getElementById('explorer-status');
+    const look = () => requestAnimationFrame(status.textContent.includes('none') ? look : done);
+    look();
+})"""
+"""Ends in the frame after the selection is counted; the page's policy forbids
+``wait_for_function``, which evaluates text."""
 
 
 def make(folder: Path, count: int) -> None:
@@ -108,16 +115,18 @@ def write(results: str, dataset: str, answer) -> None:
     from vaescope.report.pages import environment
 
     started = time.perf_counter()
-    made = explorer.build(Results(results / dataset), list(MODELS), Look())
+    made = explorer.build(Results(Path(results) / dataset), list(MODELS), Look())
     template = environment().from_string(
         '{% extends "base.html" %}{% import "explorer.html" as explore %}'
         "{% block title %}explorer{% endblock %}"
-        "{% block policy %}; {{ explorer.policy | safe }}{% endblock %}"
+        "{% block policy %}{{ explorer.policy | safe }}{% endblock %}"
         "{% block style %}{{ explorer.style | safe }}{% endblock %}"
         '{% block body %}<main id="main">{{ explore.view(explorer) }}</main>{% endblock %}'
         "{% block scripts %}{{ explore.data(explorer) }}{% endblock %}"
     )
-    page = template.render(explorer=made, code_version=store.code_version())
+    page = template.render(
+        explorer=made, code_version=store.code_version(), script_policy="", scripts=[]
+    )
     store.write_text(page, Path(results) / dataset / "explorer.html")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     answer.put((time.perf_counter() - started, peak, made.notes))
@@ -144,10 +153,7 @@ def open_page(file: Path) -> tuple[float, float, float]:
         page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"], steps=4)
         started = time.perf_counter()
         page.mouse.up()
-        page.wait_for_function(
-            "() => !document.getElementById('explorer-status').textContent.includes('none')"
-        )
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(done))")
+        page.evaluate(DRAWN)
         brush = time.perf_counter() - started
         browser.close()
     return first / 1000, ready / 1000, brush

@@ -62,7 +62,7 @@ def channels_of_an_ome_tiff(folder: Path) -> str:
     import tifffile
 
     data = np.stack([picture(0), picture(1)])
-    about = {"axes": "CYX", "Channel": {"Name": ["HAADF", "BF"]}}
+    about: dict[str, object] = {"axes": "CYX", "Channel": {"Name": ["HAADF", "BF"]}}
     about |= {"PhysicalSizeX": 0.05, "PhysicalSizeXUnit": "nm"}
     about |= {"PhysicalSizeY": 0.05, "PhysicalSizeYUnit": "nm"}
     tifffile.imwrite(folder / "a.ome.tif", data, metadata=about)

@@ -95,10 +95,10 @@ def encode(folder: Path) -> None:
 
 def draw(folder: Path) -> None:
     """Draw what belongs to the movie."""
-    from vaescope.figures import animation, movie, movie_maps, scene, style
+    from vaescope.figures import Look, animation, movie, movie_maps, scene, style
     from vaescope.results import Results
 
-    look = style.Look(formats=("png",))
+    look = Look(formats=["png"])
     with style.house():
         shown = scene.load(Results(folder), ["jrvae"], look, "memory")
         view = shown.views[0]

@@ -20,6 +20,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +156,8 @@ def atomai_jrvae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Tra
 def target_vae(patches: np.ndarray, options: dict[str, Any], seed: int) -> Training:
     """TARGET-VAE from a clone of its repository, with the defaults of its script for MNIST(U)."""
     sys.path.insert(0, options["clone"])
-    import train_mnist
-
-    from src import models
+    models = import_module("src.models")
+    train_mnist = import_module("train_mnist")
 
     torch.manual_seed(seed)
     side, latent, turns = patches.shape[1], options["latent_dim"], 8

@@ -19,12 +19,14 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cases
 import family
 import numpy as np
+import rows as table
 
 TRAIN = Path(__file__).with_name("peer_train.py")
 PATIENCE = 10  # times our seconds that a peer may take
@@ -186,9 +188,7 @@ def duel(name: str, seed: int, asked: Asked, version: str) -> dict[str, dict[str
         if peer is TARGET_VAE and not asked.clone:
             continue
         memory = folder / f"{stem}-{peer.name.replace(' ', '-')}.json"
-        out[peer.name] = remembered(
-            memory, lambda peer=peer: theirs(name, peer, seed, asked, cut, seconds)
-        )
+        out[peer.name] = remembered(memory, partial(theirs, name, peer, seed, asked, cut, seconds))
     for who, scores in out.items():
         words = ", ".join(f"{key} {value:.4g}" for key, value in scores.items())
         print(f"{name}, seed {seed}, {who or 'ours'}: {words}", flush=True)
@@ -286,7 +286,7 @@ def main() -> None:
         runs = [duel(name, seed, asked, version) for seed in given.seeds]
         rows = rows_of(name, runs, asked, version)
         every += rows
-        family.write(given.out, rows)
+        table.replace(given.out, rows, "case", list(DUELS))
     print(table_of(every))
 
 

@@ -75,11 +75,11 @@ def dso(folder: Path) -> None:
         f"{np.median(abs(off[:, 2])):.2f}",
     )
     nearest = [near.query([x + step, y]) for x, y, *_ in shift]
-    place = {int(k): d for *_, d, k in shift}
+    moved = {int(k): d for *_, d, k in shift}
     pairs = [
-        (place[int(s[3])], place[j])
+        (moved[int(s[3])], moved[j])
         for s, (apart, j) in zip(shift, nearest, strict=True)
-        if apart < 0.4 * step and j in place
+        if apart < 0.4 * step and j in moved
     ]
     say(
         "neighbours along a row shifted in opposite senses",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from vaescope import ensemble, recipes, samples, sites, train
 def analysed(
     image: xr.Dataset,
     recipe: recipes.Recipe,
-    settings: Mapping[str, Any],
+    settings: dict[str, Any],
     *,
     members: int,
     seed: int,

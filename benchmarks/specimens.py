@@ -132,7 +132,7 @@ def sites(specimen: Specimen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         turn = np.radians(degrees)
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         origin = specimen.rng.uniform(0, 1, 2)
-        for a, b, strength in lattice.motif:
+        for a, b, strong in lattice.motif:
             xy = (steps + origin + (a, b)) @ vectors @ matrix
             if specimen.dumbbell:
                 half = specimen.dumbbell / 2 * matrix[0]
@@ -143,7 +143,7 @@ def sites(specimen: Specimen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             place = place[sector == number]
             parts.append(place)
             grains.append(np.full(len(place), number))
-            strengths.append(np.full(len(place), strength))
+            strengths.append(np.full(len(place), strong))
     position, grain = np.concatenate(parts), np.concatenate(grains)
     strength = np.concatenate(strengths)
     if len(specimen.angles) > 1:

@@ -81,8 +81,8 @@ def speed(name: str) -> str:
     """All duels of ``speed.csv`` or ``speed-gpu.csv``, as Markdown."""
     with (HERE / "results" / name).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    head = ("case", "contender", "seconds", "spread", "CPU seconds", "MiB", "reached", "ratio")
-    head = (*head, "goal", "holds", "repeats", "size")
+    measured = ("seconds", "spread", "CPU seconds", "MiB", "reached", "ratio")
+    head = ("case", "contender", *measured, "goal", "holds", "repeats", "size")
     said = {"true": "yes", "false": "**no**"}
     cells = [
         [

@@ -81,7 +81,7 @@ def cards(folder: Path, size: float) -> None:
         for name in image
         if str(name).startswith("truth_") and image[name].dims == ("time",)
     }
-    np.savez(folder / "truth.npz", **known)
+    np.savez(folder / "truth.npz", allow_pickle=False, **known)
 
 
 def lattice(folder: Path, size: float) -> None:

@@ -38,8 +38,8 @@ def python_of(peer: str, folder: Path = FOLDER) -> Path:
     wanted = HERE / "requirements" / f"{peer}.txt"
     print(f"making the environment of {peer} in {home}", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*install, "--no-deps", "--requirement", wanted])
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*install, "--no-deps", "--requirement", str(wanted)])
     if done.returncode:
         raise SystemExit(f"the environment of {peer} cannot be made from {wanted}")
     if subprocess.run([python, "-c", "import torchvision"], stderr=subprocess.DEVNULL).returncode:

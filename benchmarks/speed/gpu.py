@@ -51,16 +51,16 @@ def trained(cut: Any, settings: dict[str, Any], members: int, way: str) -> dict[
     device = torch.device("cuda")
     chosen = ModelSettings.from_recipe(settings)
     began = time.perf_counter()
-    how = {"members": list(range(members)), "seed": 0, "device": device, "key": ""}
-    fitting = Fitting(training_data(cut, chosen, 0), chosen, **how)
+    data = training_data(cut, chosen, 0)
+    fitting = Fitting(data, chosen, members=list(range(members)), seed=0, device=device, key="")
     if not recorded:
         fitting.replay = None
     fitting.run(None, lambda text: None)
     torch.cuda.synchronize()
     seconds = time.perf_counter() - began
-    late = [row["seconds"] for row in fitting.history if row["member"] == 0]
+    late = [row["seconds"] for row in fitting.history.rows if row["member"] == 0]
     half = len(late) // 2
-    bounds = [row["elbo"] for row in fitting.history[-members:]]
+    bounds = [row["elbo"] for row in fitting.history.last]
     # Of the second half, where a few turns are followed.
     step = (late[-1] - late[half]) / ((len(late) - 1 - half) * 20)
     return {

@@ -124,13 +124,15 @@ def _judged(members: Path, cut: Any, settings: dict[str, Any], judge: str) -> Nu
 
     member = load_members(members)[0]
     found = encode(member, gather(cut, member.settings, member.codec))
-    said = {"bound": float(found.elbo.mean())}
+    said = {"bound": float(np.asarray(found.elbo).mean())}
     label = cut["truth_label"].values.astype(int)
     if judge == "pose":
-        errors = labelled.angle_errors(found.angle, cut["truth_angle"].values, label, [2])
+        errors = labelled.angle_errors(
+            np.asarray(found.angle), cut["truth_angle"].values, label, [2]
+        )
         said["within_10_deg"] = float((np.degrees(np.abs(errors)) < 10).mean())
     else:
-        classes = found.class_probability.argmax(1)
+        classes = np.asarray(found.class_probability).argmax(1)
         said["accuracy"] = float(truth.matched_accuracy(classes, label))
     return said
 
