@@ -33,7 +33,7 @@ def extract(
 
     Returns
     -------
-    Dataset over `site` (the index of the site in ``sites``), in the form of a patches store. The
+    Dataset over `site` (the index of the site in ``sites``), in the form of a samples store. The
     raw values are ``patch * norm_scale + norm_offset``. Where samples were not measured, a variable
     ``measured`` (site, py, px) tells them from the others.
 
