@@ -12,7 +12,7 @@ from vaescope.models import likelihoods
 from vaescope.models.settings import ModelSettings
 from vaescope.models.spectrum_decoder import shifted
 from vaescope.models.views import VIEWS
-from vaescope.samples.views import load
+from vaescope.samples.loading import load
 
 STEP = 0.25  # eV per channel
 WIDTH = 4.0  # channels, of the edge

@@ -1,4 +1,4 @@
-"""The views of sites as arrays, with masks of what was measured."""
+"""The views of a sample, taken together: sites that lack one of them are no samples."""
 
 from __future__ import annotations
 
@@ -6,65 +6,54 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import columns
 from vaescope.errors import UserError
-from vaescope.samples import gaps
+from vaescope.samples.frames import extract_frames
+from vaescope.samples.patches import around
+from vaescope.samples.spectra import spectrum_view
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from vaescope.models.views import View
-
-__all__ = ["load"]
+    from vaescope.samples.settings import Patches
 
 
-def load(samples: xr.Dataset, view: View) -> tuple[np.ndarray, np.ndarray | None]:
-    """Load a view of all sites.
-
-    Parameters
-    ----------
-    samples : the Dataset of a store of samples.
-    view : which one.
-
-    Returns
-    -------
-    The samples (site, channel, height, width) float32, a spectrum as one signal of height 1, and
-    the mask (site, height, width) of those that were measured, None where all were. What was not
-    measured is filled from its surroundings.
-
-    Raises
-    ------
-    UserError : the sites have no such view.
-    """
-    if view.name not in samples:
-        there = [name for name in ("patch", "spectrum") if name in samples]
+def views(
+    image: xr.Dataset,
+    sites: xr.Dataset,
+    wanted: Patches,
+    threads: int,
+    spectra: xr.Dataset | None,
+    normalise_spectra: str,
+) -> xr.Dataset:
+    """Take patch and spectrum of every site; parameters, result and errors as of
+    ``samples.extract``."""
+    patches = _patches(image, sites, wanted, threads) if wanted.cut else None
+    if spectra is None:
+        if patches is None:
+            raise UserError(
+                "a sample has no view",
+                found="`patches: cut: false` without spectra",
+                remedy="Set `patches: cut: true`, or `spectra: read: true`, in the recipe",
+            )
+        return patches
+    view = spectrum_view(spectra, sites, normalise_spectra)
+    if patches is None:
+        kept = {**columns.carried(sites.attrs), **view.attrs}
+        return view.assign(columns.of(sites, view["site"].values)).assign_attrs(kept)
+    both = patches["site"].values[np.isin(patches["site"].values, view["site"].values)]
+    if not len(both):
         raise UserError(
-            f"the sites have no {view.name}",
-            found=f"samples with {' and '.join(there) or 'neither patch nor spectrum'}",
-            remedy="Choose a model for what the dataset has, or add the file with the spectra to"
-            " its row in `config/datasets.tsv` (column `spectra`)",
+            "no site has both a patch and a spectrum",
+            found=f"{patches.sizes['site']} patches and {view.sizes['site']} spectra",
+            remedy="Set a smaller `patches: size` in the recipe",
         )
-    values = np.ascontiguousarray(samples[view.name].values, dtype=np.float32)
-    if values.ndim == 4:
-        measured = gaps.known(samples)
-        return (values if measured is None else gaps.refilled(values, measured)), measured
-    finite = np.isfinite(values)
-    if view.measured in samples:
-        finite &= np.asarray(samples[view.measured].values, bool)
-    if finite.all():
-        return values[:, None, None, :], None
-    return _filled(values, finite)[:, None, None, :], finite[:, None, :]
+    view = view.sel(site=both)
+    return patches.sel(site=both).assign(view.variables).assign_attrs(view.attrs)
 
 
-def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
-    """Spectra (site, channel) with what was not measured interpolated along the axis; spectra of
-    which nothing was measured are the mean of the others."""
-    done = values.copy()
-    channel = np.arange(values.shape[1])
-    mean = np.nan_to_num(np.where(finite, values, 0).sum(0) / np.maximum(finite.sum(0), 1))
-    for site in np.flatnonzero(~finite.all(1)):
-        seen = finite[site]
-        if seen.any():
-            done[site, ~seen] = np.interp(channel[~seen], channel[seen], values[site, seen])
-        else:
-            done[site] = mean
-    return done
+def _patches(image: xr.Dataset, sites: xr.Dataset, wanted: Patches, threads: int) -> xr.Dataset:
+    if traits_of(sites.attrs).placed:
+        return around(image, sites, wanted, threads)
+    return extract_frames(image, sites, wanted)

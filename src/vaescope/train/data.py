@@ -13,7 +13,7 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
 from vaescope.models.views import VIEWS
-from vaescope.samples import views
+from vaescope.samples import loading
 from vaescope.sites.neighbours import neighbours
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def gather(
 
     Parameters
     ----------
-    patches : the Dataset of ``patches.zarr``.
+    patches : the Dataset of ``samples.zarr``.
     settings : of the model; ``condition``, ``labels``, ``target`` and ``held_out`` name variables.
     codec : that of a trained model; None: made from these patches.
     seed : of the choice of ``labels_per_class`` labels.
@@ -147,7 +147,7 @@ def gather(
     ------
     UserError : a variable is missing, has the wrong shape, or holds values that no model can use.
     """
-    pictures, known_pixels = views.load(patches, VIEWS[settings.view])
+    pictures, known_pixels = loading.load(patches, VIEWS[settings.view])
     columns = {
         name: _column(patches, name, "condition", complete=True)
         for name in settings.condition or []
@@ -169,7 +169,7 @@ def gather(
         labels = _used(labels, held_out, settings.labels_per_class, seed)
     target = pictures
     if settings.target in VIEWS and settings.target in patches:
-        target, known_pixels = views.load(patches, VIEWS[settings.target])
+        target, known_pixels = loading.load(patches, VIEWS[settings.target])
     elif settings.target is not None:
         target, known_pixels = _pictures(patches, settings.target), None
     zero = np.zeros(len(pictures))
