@@ -35,7 +35,7 @@ class Walls(Settings):
     reach: float = setting(50.0, limits=(10, 70), unit="px", help="radius of the wall")
 
 
-def along_a_circle(image, settings, threads, detector):
+def along_a_circle(image, settings, means):
     turn = np.linspace(-np.pi, np.pi, 60, endpoint=False)
     middle = SIDE / 2
     about = attributes("curvature of the wall", "1/px", "diverging", error="curvature_error")
