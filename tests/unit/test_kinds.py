@@ -82,7 +82,7 @@ def results(tmp_path_factory) -> Results:
         log=lambda text: None,
     )
     latents = ensemble.map_latents(members, cut, name="vae")
-    stores = {"image": image, "sites": found, "patches": cut, "vae/latents": latents}
+    stores = {"image": image, "sites": found, "samples": cut, "vae/latents": latents}
     for name, made in stores.items():
         store.write(made, folder / f"{name}.zarr")
     write_table(latents, folder / "vae" / "latents.csv")
