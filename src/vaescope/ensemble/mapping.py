@@ -47,7 +47,7 @@ def map_latents(
     Parameters
     ----------
     members : folder of ``member-K.safetensors``.
-    patches : the Dataset of ``patches.zarr``.
+    patches : the Dataset of ``samples.zarr``.
     name : the model's name in the recipe.
     threads : batches of sites encoded at once.
 

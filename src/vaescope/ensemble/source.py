@@ -20,7 +20,7 @@ BLOCK_BYTES = 8e6  # of patches and targets held at once
 
 @dataclass
 class PatchSource:
-    """Patches of ``patches.zarr`` for a model with these settings; a codec makes its conditions."""
+    """Patches of ``samples.zarr`` for a model with these settings; a codec makes its conditions."""
 
     patches: xr.Dataset
     settings: ModelSettings

@@ -64,7 +64,7 @@ def patches(scene: Scene) -> FinishedFigure:
     channels = scene.patches.sizes["channel"]
     shown_alone = f" First of {channels} channels." if channels not in (1, 3) else ""
     blank = f" Blank: {WORDS}." if gaps.MEASURED in scene.patches else ""
-    sheet.figure_data.store("patches.zarr", "patch")
+    sheet.figure_data.store("samples.zarr", "patch")
     return sheet.drawn("patches", f"{caption}.{shown_alone}{blank}")
 
 

@@ -138,7 +138,7 @@ def gather(
 
     Parameters
     ----------
-    patches : the Dataset of ``patches.zarr``.
+    patches : the Dataset of ``samples.zarr``.
     settings : of the model; ``condition``, ``labels``, ``target`` and ``held_out`` name variables.
     codec : that of a trained model; None: made from these patches.
     seed : of the choice of ``labels_per_class`` labels.
