@@ -33,7 +33,7 @@ from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.pose_parts import ANGLE, Placement
 from vaescope.models.settings import ModelSettings
 from vaescope.models.spectrum_decoder import SpectrumDecoder
-from vaescope.models.spectrum_parts import Recording
+from vaescope.models.spectrum_parts import SpectrumPose
 
 LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
 
@@ -292,9 +292,9 @@ class Family(nn.Module):
         """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with those parts
         (member, site, turn, size) of the pose that are given; of spectra their poses (member, site,
         turn, 4)."""
-        place: Placement | Recording = Placement(turns, self.shear_axis)
+        place: Placement | SpectrumPose = Placement(turns, self.shear_axis)
         if self.settings.decoded == "spectrum":
-            place = Recording(turns)
+            place = SpectrumPose(turns)
         for part in self.parts:
             if part.name in latents:
                 part.move(place, latents[part.name])

@@ -23,7 +23,7 @@ SIZE = 4
 
 
 @dataclass
-class Recording:
+class SpectrumPose:
     """How a canonical spectrum was recorded, while the parts of its pose are added up.
 
     ``like`` (…) has the axes of the pose; the others (…) are 0 where the model has no such part.
@@ -42,19 +42,19 @@ class Recording:
         return torch.stack([zero if part is None else part for part in parts], -1)
 
 
-def _shift(place: Recording, value: Tensor) -> None:
+def _shift(place: SpectrumPose, value: Tensor) -> None:
     place.shift = value.squeeze(-1)
 
 
-def _gain(place: Recording, value: Tensor) -> None:
+def _gain(place: SpectrumPose, value: Tensor) -> None:
     place.log_gain = value.squeeze(-1)
 
 
-def _background(place: Recording, value: Tensor) -> None:
+def _background(place: SpectrumPose, value: Tensor) -> None:
     place.background = value.squeeze(-1)
 
 
-def _slope(place: Recording, value: Tensor) -> None:
+def _slope(place: SpectrumPose, value: Tensor) -> None:
     place.slope = value.squeeze(-1)
 
 
