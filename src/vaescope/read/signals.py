@@ -31,8 +31,8 @@ _RECIPROCAL = re.compile(
     r"1/([pnµμu]?m|å|ang|angstrom|a)|([pnµμu]?m|å|ang|angstrom|a)\^?[-−]1|mrad"
 )
 SPECTRA = (
-    "If it holds spectra, a recipe that says `spectra: read: true` reads them; else export the image"
-    " as its own file, or take this row out of the sample sheet"
+    "If it holds spectra, a recipe that says `spectra: read: true` reads them; else export the"
+    " image as its own file, or take this row out of the sample sheet"
 )
 _MANY_AXES = (
     "Export one plane or one series of images, such as the image of a virtual detector: the file"
