@@ -9,7 +9,7 @@ from scipy import special
 
 from vaescope.simulate.arguments import within
 from vaescope.simulate.crystals import truth
-from vaescope.simulate.spectra import Recording
+from vaescope.simulate.recordings import Recording
 
 _FIRST, _SPAN = 430.0, 256.0  # eV, of the spectra
 _POWER = 3.0  # of the energy, with which the background falls

@@ -9,8 +9,8 @@ from scipy import ndimage, special
 
 from vaescope.simulate.arguments import within
 from vaescope.simulate.crystals import truth
+from vaescope.simulate.recordings import Recording
 from vaescope.simulate.scattered import field
-from vaescope.simulate.spectra import Recording
 
 DOMAINS = ("down", "up")
 _DOMAIN = 6.0  # a domain is so many px across where the image is 48 px wide

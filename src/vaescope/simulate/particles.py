@@ -14,7 +14,7 @@ from vaescope.simulate.arguments import within
 from vaescope.simulate.bodies import Body
 from vaescope.simulate.crystals import truth
 from vaescope.simulate.dipoles import GOLD, HBAR_C
-from vaescope.simulate.spectra import Recording
+from vaescope.simulate.recordings import Recording
 
 KINDS = ("monomer", "dimer", "trimer", "rod")
 _HOST = 1.5**2  # permittivity of the oil or glass around the particles

@@ -14,7 +14,7 @@ from vaescope.simulate.arguments import within
 from vaescope.simulate.bodies import Body, gap, scatter
 from vaescope.simulate.crystals import truth
 from vaescope.simulate.dipoles import HBAR_C, SILVER
-from vaescope.simulate.spectra import Recording
+from vaescope.simulate.recordings import Recording
 
 KINDS = ("ellipse", "rod", "dimer")
 _FIRST, _LAST = 1.0, 5.0  # eV, of the spectra

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vaescope.simulate import edges, loops, particles, plasmons
-from vaescope.simulate.spectra import SpectrumSystem
+from vaescope.simulate.recordings import SpectrumSystem
 
 _ELECTRONS = ("detected electrons", "1")
 
