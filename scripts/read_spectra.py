@@ -12,7 +12,7 @@ with job(snakemake) as task:
         from vaescope import simulate
 
         task.say(f"simulating {name}, seed {params.seed}")
-        spectra = simulate.spectra_of(name, params.seed)
+        spectra = simulate.spectra_of(simulate.make(name, params.seed))
     else:
         from vaescope import read
 
