@@ -75,7 +75,7 @@ def make(folder: Path, count: int) -> None:
     noise = rng.normal(0, 0.4, drawn.shape).astype(np.float32)
     shape = ("site", "channel", "py", "px")
     patches = xr.Dataset(place | {"patch": (shape, drawn + noise)}, number, common)
-    store.write(patches, folder / "patches.zarr")
+    store.write(patches, folder / "samples.zarr")
     for model in MODELS:
         held = _latents(rng, content, place, number, model == "jrvae")
         held["reconstruction"] = (shape, drawn)

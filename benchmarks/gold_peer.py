@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     given = parser.parse_args()
     sites = store.open(given.results / DATASET / "sites.zarr").load()
-    cut = store.open(given.results / DATASET / "patches.zarr").load()
+    cut = store.open(given.results / DATASET / "samples.zarr").load()
     places = np.stack([sites["y"].values, sites["x"].values], 1)
     order = bond_order(places)[cut["site"].values]
     rows = ours(given.results, order)

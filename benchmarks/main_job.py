@@ -177,7 +177,7 @@ def main() -> None:
     for folder in sorted(p.parent for p in results.glob("*/sites.zarr")):
         name = folder.name
         sites = columns.with_edge(
-            store.open(folder / "sites.zarr"), store.open(folder / "patches.zarr")
+            store.open(folder / "sites.zarr"), store.open(folder / "samples.zarr")
         )
         edge = int(sites["near_edge"].sum())
         rows.append(

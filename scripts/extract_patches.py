@@ -1,4 +1,4 @@
-"""Cut patches around the sites of one dataset (rule extract_patches) -> patches.zarr, sites.csv."""
+"""Cut patches around the sites of one dataset (rule extract_patches) -> samples.zarr, sites.csv."""
 
 from vaescope import columns, samples, store
 from vaescope.workflow import job

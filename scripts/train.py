@@ -1,4 +1,4 @@
-"""Train members of one ensemble (rule train): patches.zarr -> a folder of safetensors and CSV.
+"""Train members of one ensemble (rule train): samples.zarr -> a folder of safetensors and CSV.
 
 Checkpoints lie in a folder that is no output of the rule, so that they outlive a killed job.
 """

@@ -35,6 +35,7 @@ class Traits:
 ATOMS = Traits(lattice=True, atoms=True)
 WINDOWS = Traits(lattice=True)
 FRAMES = Traits(placed=False)
+PIXELS = Traits(regular=True)
 
 _OF_OLD_METHODS = {"windows": WINDOWS, "frames": FRAMES}
 

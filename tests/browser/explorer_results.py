@@ -75,14 +75,14 @@ def many_channels(folder: Path, channels: int) -> None:
         wide = {n: xr.concat([held[n]] * channels, "channel") for n in names}
         return held.drop_vars([*names, "channel"], errors="ignore").assign(wide)
 
-    change(folder / "patches.zarr", repeated)
+    change(folder / "samples.zarr", repeated)
     for model in folder.glob("*/latents.zarr"):
         change(model, repeated)
 
 
 def as_frames(folder: Path) -> None:
     """The same patches as a stack of pictures, each a site of its own and none on an image."""
-    patches = store.open(folder / "patches.zarr").load()
+    patches = store.open(folder / "samples.zarr").load()
     count = patches.sizes["site"]
     number = np.arange(count)
     sites = xr.Dataset(
@@ -100,7 +100,7 @@ def as_frames(folder: Path) -> None:
     def renumbered(held: xr.Dataset) -> xr.Dataset:
         return held.assign_coords(site=number).assign(frame=("site", number))
 
-    change(folder / "patches.zarr", renumbered)
+    change(folder / "samples.zarr", renumbered)
     for model in folder.glob("*/latents.zarr"):
         change(model, renumbered)
     image = store.open(folder / "image.zarr").load()

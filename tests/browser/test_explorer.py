@@ -291,7 +291,7 @@ def test_the_model_draws_what_lies_under_the_cursor(explorer, results):
 
 def test_a_site_under_the_cursor_shows_its_patch_and_its_numbers(explorer, results):
     folder = results / "crystal"
-    patches = store.open(folder / "patches.zarr").load()
+    patches = store.open(folder / "samples.zarr").load()
     k = patches.sizes["site"] // 2
     row = patches.isel(site=k)
     explorer.point("image", (float(row["x"]) + 0.5) * 0.02, (float(row["y"]) + 0.5) * 0.02)

@@ -143,7 +143,7 @@ def test_pictures_of_a_stack_lie_on_a_sheet(tmp_path, show):
     folder = explorer_results.make(tmp_path, models=("rvae",), shape=(90, 120))
     explorer_results.as_frames(folder)
     explorer = show(tmp_path, "crystal", ["rvae"])
-    number = store.open(folder / "patches.zarr").sizes["site"]
+    number = store.open(folder / "samples.zarr").sizes["site"]
     assert explorer.page.locator("#explorer-time").is_hidden()
     assert len(explorer.marks("image", "points")) == number
     explorer.drag(explorer.share("image", 0.05, 0.05), explorer.share("image", 0.6, 0.6))

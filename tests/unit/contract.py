@@ -57,7 +57,7 @@ followed_angle [site] rad
 CONTRACT = {
     "image.zarr": "image [time channel y x] 1 · y [y] nm · x [x] nm",
     "sites.zarr": _SITES,
-    "patches.zarr": """
+    "samples.zarr": """
         patch [site channel py px] 1 · norm_offset [site channel] 1 · norm_scale [site channel] 1
         py [py] px · px [px] px · frame [site] 1 · y [site] px · x [site] px · track [site] 1
     """,

@@ -187,7 +187,7 @@ def make(
         coords=place,
         attrs={**common, **size_attrs},
     )
-    store.write(patches, folder / "patches.zarr")
+    store.write(patches, folder / "samples.zarr")
 
     for model in models:
         latents = _latents(

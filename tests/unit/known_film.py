@@ -244,8 +244,8 @@ def make(results: Path, *, known: bool = True) -> Film:
     found = sites.find(opened, RECIPE["sites"])
     store.write(found, folder / "sites.zarr")
     cut = samples.extract(opened, found, RECIPE["patches"])
-    store.write(cut, folder / "patches.zarr")
-    patches = store.open(folder / "patches.zarr")
+    store.write(cut, folder / "samples.zarr")
+    patches = store.open(folder / "samples.zarr")
     film = truth_of(patches, found, results)
     for model, settings in RECIPE["models"].items():
         own = folder / model

@@ -32,7 +32,7 @@ def ring(n, radius=0.6):
 
 
 def as_patches(pictures, **truth):
-    """Pictures (site, side, side) as the Dataset of ``patches.zarr``."""
+    """Pictures (site, side, side) as the Dataset of ``samples.zarr``."""
     count, side = len(pictures), pictures.shape[-1]
     places = np.arange(count)
     return xr.Dataset(

@@ -76,9 +76,9 @@ def test_many_blocks_give_what_one_block_gives(tmp_path, monkeypatch, likelihood
     members, checkpoints = tmp_path / "members", tmp_path / "checkpoints"
     train.fit(patches, chosen, members=[0, 1], seed=1, out=members, checkpoints=checkpoints)
     once = map_latents(tmp_path / "members", patches)
-    store.write(patches, tmp_path / "patches.zarr")
+    store.write(patches, tmp_path / "samples.zarr")
     monkeypatch.setattr(PatchSource, "block", 70)
-    again = map_latents(tmp_path / "members", store.open(tmp_path / "patches.zarr"))
+    again = map_latents(tmp_path / "members", store.open(tmp_path / "samples.zarr"))
     for name, values in once.data_vars.items():
         if values.dtype.kind == "f":
             # Products of other sizes round otherwise, and hardly trained models are unsure.

@@ -57,7 +57,7 @@ def jobs_of(folder: Path) -> list[dict]:
         paths = {kind: [str(folder / path) for path in several] for kind, several in paths.items()}
         return {"rule": rule, "words": f"crystal: {words}", "table": table, **paths}
 
-    image, sites, patches = "image.zarr", "sites.zarr", "patches.zarr"
+    image, sites, patches = "image.zarr", "sites.zarr", "samples.zarr"
     found = [
         job("ingest", "reading the source", [], [image]),
         job("find_sites", "finding sites", [image], [sites]),

@@ -346,7 +346,7 @@ def test_the_table_of_a_map_has_the_values_of_the_store(results, manifest):
 def test_tables_of_the_comparison_tell_methods_models_and_the_truth_apart(tmp_path):
     folder = fake_results.make(tmp_path, shape=(90, 100), models=("jrvae",), step=15.0)
     asked = {"methods": ["pca", "som"], "components": 3, "clusters": 3}
-    found, _ = baselines.run(store.open(folder / "patches.zarr"), asked)
+    found, _ = baselines.run(store.open(folder / "samples.zarr"), asked)
     store.write(found, folder / "baselines.zarr")
     scene = load(Results(folder), ["jrvae"], figures.Look(), "v", baselines=True)
     drawn = {one.name: one.figure_data.tables for one in of_methods.figures(scene)}

@@ -386,7 +386,7 @@ def test_strain_of_the_lattice_has_the_axis_sign_and_unit_of_the_stretched_part(
 
 def test_populations_are_the_shares_of_sites_in_each_frame(outputs):
     film = outputs.film
-    frame = store.open(film.folder / "patches.zarr")["frame"].values
+    frame = store.open(film.folder / "samples.zarr")["frame"].values
     drawn = pd.read_csv(film.folder / "figures" / "latest" / "whole-populations.csv")
     share = next(name for name in drawn if name.startswith("share"))
     factor = FACTORS[unit_of(share) or "1"]
@@ -427,7 +427,7 @@ OF_NO_SITE = {
 
 def test_every_column_beside_a_figure_has_the_header_of_its_quantity(outputs):
     folder, known = outputs.film.folder, set(OF_NO_SITE)
-    stores = ["sites.zarr", "patches.zarr", "strain.zarr"]
+    stores = ["sites.zarr", "samples.zarr", "strain.zarr"]
     stores += [f"{m}/{name}" for m in MODELS for name in ("latents.zarr", "movie/movie.zarr")]
     for name in stores:
         for one in quantities.with_errors(quantities.of(store.open(folder / name).load())):
@@ -497,7 +497,7 @@ had."""
     [
         ("image.zarr", ["image.zarr"]),
         ("sites.zarr", ["sites.zarr"]),
-        ("patches.zarr", ["patches.zarr"]),
+        ("samples.zarr", ["samples.zarr"]),
         ("rvae/latents.zarr", ["sheared/latents.zarr", "whole/latents.zarr"]),
         ("jrvae/latents.zarr", ["whole/latents.zarr"]),
     ],

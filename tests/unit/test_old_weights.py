@@ -21,7 +21,7 @@ MAPPED = [name for name in MODELS if name != "curve"]  # that version could not 
 
 
 def patches(name: str) -> xr.Dataset:
-    """The patches of a model, as in ``patches.zarr``."""
+    """The patches of a model, as in ``samples.zarr``."""
     with np.load(FOLDER / "inputs.npz") as given:
         count = len(given["patch"])
         pictures = ("site", "channel", "py", "px")

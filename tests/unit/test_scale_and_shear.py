@@ -24,7 +24,7 @@ QUICK = {"latent": 1, "steps": 4, "hidden": 8, "turns": 4, "batch": 32}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = fake_results.make(tmp_path_factory.mktemp("pose"), shape=(110, 130), models=())
-    patches = store.open(made / "patches.zarr")
+    patches = store.open(made / "samples.zarr")
     for name, settings in MODELS.items():
         members = made / name / "members"
         train.fit(

@@ -17,7 +17,7 @@ def manifest(lab: Lab) -> set[str]:
 def test_a_run_puts_the_methods_beside_the_models_on_a_page(lab: Lab):
     folder = lab.results / "one"
     found = xr.open_zarr(folder / "baselines.zarr", consolidated=False)
-    patches = xr.open_zarr(folder / "patches.zarr", consolidated=False)
+    patches = xr.open_zarr(folder / "samples.zarr", consolidated=False)
     assert list(found["baseline"].values) == ["pca", "kmeans"]
     assert (found["site"].values == patches["site"].values).all()
     assert found.attrs["clusters"] == 2  # as many as the classes of jrvae

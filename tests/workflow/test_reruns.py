@@ -53,7 +53,7 @@ def test_a_touched_source_reruns_nothing_and_a_changed_one_its_dataset(lab: Lab)
     assert "Nothing to be done" in lab.run().must_succeed().output
     np.save(source, lattice(seed=7))
     planned = lab.plan()
-    assert {"one/image.zarr", "one/patches.zarr", "one/report.html", "index.html"} <= planned
+    assert {"one/image.zarr", "one/samples.zarr", "one/report.html", "index.html"} <= planned
 
 
 def test_a_source_that_moved_or_was_archived_does_not_undo_results(lab: Lab):
@@ -94,5 +94,5 @@ def test_an_ensemble_spread_over_jobs_has_the_same_members(lab: Lab):
 def test_a_changed_size_of_patches_does_not_find_sites_again(lab: Lab):
     lab.recipe("tiny", f"{TINY}\npatches:\n  size: 21\n")
     planned = lab.plan()
-    assert "one/patches.zarr" in planned
+    assert "one/samples.zarr" in planned
     assert "one/sites.zarr" not in planned

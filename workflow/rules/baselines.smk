@@ -4,7 +4,7 @@
 rule run_baselines:
     """Fit PCA, NMF, clusterings and embeddings to the patches that the models are trained on."""
     input:
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
     output:
         baselines=directory(here(layout.BASELINES)),
         seconds=here(layout.BASELINES_SECONDS),

@@ -6,7 +6,7 @@ rule draw_figures:
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
         latents=each_model(here(layout.LATENTS)),
         movies=each_model(here(layout.MOVIE)),
         strain=strain_store,

@@ -6,7 +6,7 @@ rule judge:
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
         latents=each_model(here(layout.LATENTS)),
         scores=each_model(here(layout.SCORES)),
         history=each_model(here(layout.HISTORY)),

@@ -5,7 +5,7 @@ rule map_latents:
     """Encode all sites with every member, align members, form the consensus, check predictions."""
     input:
         members=here(layout.MEMBERS),
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
         sites=here(layout.SITES),
     output:
         latents=directory(here(layout.LATENTS)),

@@ -7,7 +7,7 @@ rule extract_patches:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
     output:
-        patches=directory(here(layout.PATCHES)),
+        patches=directory(here(layout.SAMPLES)),
         table=here(layout.SITES_TABLE),
     log:
         "<results>/{dataset}/logs/extract_patches.log",

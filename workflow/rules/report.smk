@@ -7,7 +7,7 @@ rule write_report:
         figures=here(layout.LATEST),
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
         latents=each_model(here(layout.LATENTS)),
         movies=each_model(here(layout.MOVIE)),
         history=each_model(here(layout.HISTORY)),
@@ -40,7 +40,7 @@ rule write_comparison:
     """Compare the classical methods with the models, on a page beside the report."""
     input:
         figures=here(layout.LATEST),
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
         latents=each_model(here(layout.LATENTS)),
         history=each_model(here(layout.HISTORY)),
         baselines=here(layout.BASELINES),

@@ -4,7 +4,7 @@
 rule train:
     """Train the members of an ensemble, or one part of them; resumes from its checkpoints."""
     input:
-        patches=here(layout.PATCHES),
+        patches=here(layout.SAMPLES),
     output:
         part=directory(here(layout.PARTS)),
     log:

@@ -48,7 +48,7 @@ def run(
 
     Parameters
     ----------
-    patches : the Dataset of ``patches.zarr``.
+    patches : the Dataset of ``samples.zarr``.
     settings : the part `baselines` of a recipe (see ``baselines.settings``).
     disc : only pixels inside the circle count, as for models that rotate patches.
     seed : of the random number generators.

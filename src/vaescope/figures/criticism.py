@@ -109,7 +109,7 @@ def _keep(sheet: Sheet, view: ModelResults) -> None:
         if quantity.name in ("residual", "explained"):
             sheet.figure_data.of_view(view, quantity.column, quantity.values.astype(float))
     sheet.figure_data.view(view, "residual", "explained", "reconstruction")
-    sheet.figure_data.store("patches.zarr", "patch")
+    sheet.figure_data.store("samples.zarr", "patch")
 
 
 def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: float) -> None:

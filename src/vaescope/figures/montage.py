@@ -19,8 +19,10 @@ _ROWS_OF_FEW, _ROWS_OF_MANY = 3, 2  # of each label
 _FEW_LABELS, _MOST_LABELS = 6, 12
 
 
-def patches(scene: Scene) -> FinishedFigure:
+def patches(scene: Scene) -> FinishedFigure | None:
     """Draw patches at even intervals, label by label where there are labels."""
+    if "patch" not in scene.patches.variables:
+        return None
     total = scene.patches.sizes["site"]
     groups = _by_label(scene)
     labelled = len(groups) > 1
@@ -64,7 +66,7 @@ def patches(scene: Scene) -> FinishedFigure:
     channels = scene.patches.sizes["channel"]
     shown_alone = f" First of {channels} channels." if channels not in (1, 3) else ""
     blank = f" Blank: {WORDS}." if gaps.MEASURED in scene.patches else ""
-    sheet.figure_data.store("patches.zarr", "patch")
+    sheet.figure_data.store("samples.zarr", "patch")
     return sheet.drawn("patches", f"{caption}.{shown_alone}{blank}")
 
 

@@ -46,7 +46,7 @@ def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         + (", none of which it was trained on" if len(rows) < scene.patches.sizes["site"] else "")
         + ". Second: what it made of them. Third: what it should have made."
     )
-    sheet.figure_data.store("patches.zarr", "patch", name)
+    sheet.figure_data.store("samples.zarr", "patch", name)
     sheet.figure_data.view(view, "reconstruction")
     return sheet.drawn("restored", caption, view)
 
@@ -124,7 +124,7 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     sheet.figure_data.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
     sheet.figure_data.view(view, "consensus_class", "class_decoded")
-    sheet.figure_data.store("patches.zarr", "patch")
+    sheet.figure_data.store("samples.zarr", "patch")
     return sheet.drawn("classes", caption, view)
 
 

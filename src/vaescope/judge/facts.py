@@ -228,7 +228,7 @@ def _scores(about: str, values: Mapping[str, Any]) -> list[Score]:
 
 def _stores(results: Results, models: Iterable[str]) -> dict[str, str]:
     """Say which code made each store."""
-    names = [layout.IMAGE, layout.SITES, layout.PATCHES]
+    names = [layout.IMAGE, layout.SITES, layout.SAMPLES]
     names += [layout.LATENTS.format(model=name) for name in models]
     if results.has(layout.STRAIN):
         names.append(layout.STRAIN)

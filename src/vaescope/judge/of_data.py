@@ -28,7 +28,7 @@ def of_sites(
 ) -> list[Finding]:
     """Findings about detection and fits.
 
-    image, sites, patches : the Datasets of ``image.zarr``, ``sites.zarr`` and ``patches.zarr``;
+    image, sites, patches : the Datasets of ``image.zarr``, ``sites.zarr`` and ``samples.zarr``;
     scores : of the detection against the truth, where it is known.
     """
     said: list[Finding] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 IMAGE = "image.zarr"
 SITES = "sites.zarr"
 SITES_TABLE = "sites.csv"
-PATCHES = "patches.zarr"
+SAMPLES = "samples.zarr"
 PARTS = "{model}/parts/{part}"
 MEMBERS = "{model}/members"
 HISTORY = "{model}/history.csv"

@@ -74,12 +74,12 @@ class Results:
         sites = self._open(layout.SITES).load()
         if "site" not in sites.coords:
             sites = sites.assign_coords(site=np.arange(sites.sizes["site"]))
-        return with_edge(sites, self.patches) if self.has(layout.PATCHES) else sites
+        return with_edge(sites, self.patches) if self.has(layout.SAMPLES) else sites
 
     @cached_property
     def patches(self) -> xr.Dataset:
         """The patches around sites, not loaded."""
-        return self._open(layout.PATCHES)
+        return self._open(layout.SAMPLES)
 
     @property
     def stack(self) -> bool:

@@ -1,4 +1,4 @@
-"""Extract the surroundings of sites: square patches, or whole frames that are patches already."""
+"""The views of sites: their patches, cut out of the image or whole frames, and their spectra."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vaescope.samples.settings import Patches
-from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +20,9 @@ def extract(
     settings: Mapping[str, Any] | Patches | None = None,
     *,
     threads: int = 1,
+    spectra: xr.Dataset | None = None,
 ) -> xr.Dataset:
-    """Cut a patch around every site that is far enough from the edge.
+    """Take the views of every site: a patch, if it is far enough from the edge, and a spectrum.
 
     Parameters
     ----------
@@ -30,26 +30,23 @@ def extract(
     sites : Dataset as `sites.find` gives it.
     settings : the part `patches` of a recipe (``Patches``); what is missing has its default.
     threads : tiles worked on at once; the result does not depend on it.
+    spectra : Dataset with `spectra` (time, y, x, energy), as in a spectra store, if there is one.
 
     Returns
     -------
-    Dataset over `site` (the index of the site in ``sites``), in the form of a patches store. The
+    Dataset over `site` (the index of the site in ``sites``), in the form of a samples store. The
     raw values are ``patch * norm_scale + norm_offset``. Where samples were not measured, a variable
-    ``measured`` (site, py, px) tells them from the others.
+    ``measured`` (site, py, px) tells them from the others. With spectra, those sites that have all
+    views, and ``spectrum`` (site, energy); without patches (``cut: false``) that alone.
 
     Raises
     ------
-    UserError : unknown setting, a setting out of range, a patch larger than the image, or no
-        site far enough from the edge.
+    UserError : unknown setting, a setting out of range, a patch larger than the image, no site far
+        enough from the edge, or no view at all.
     """
-    asked = Patches.of(settings)
-    if traits_of(sites.attrs).placed:
-        from vaescope.samples.patches import around
+    from vaescope.samples.views import views
 
-        return around(image, sites, asked, threads)
-    from vaescope.samples.frames import extract_frames
-
-    return extract_frames(image, sites, asked)
+    return views(image, sites, Patches.of(settings), threads, spectra)
 
 
 def pixels(patches: xr.Dataset) -> np.ndarray:

@@ -31,7 +31,7 @@ def extract_frames(image: xr.Dataset, sites: xr.Dataset, settings: Patches) -> x
 
     Returns
     -------
-    Dataset over `site`, in the form of a patches store. Oblong frames are padded to squares by
+    Dataset over `site`, in the form of a samples store. Oblong frames are padded to squares by
     their edge. `truth_NAME` (site) are numbers known of each frame; `truth_NAME` (site,
     NAME_channel, NAME_y, NAME_x) pictures, sampled like the patches and on their scale where they
     have the same channels; `truth_NAME` (site, NAME_point) curves.

@@ -14,6 +14,10 @@ class Patches(Settings):
 
     PART: ClassVar[str] = "patches"
 
+    cut: bool = setting(
+        True,
+        help="whether samples have a patch at all; false where their spectra are all that counts",
+    )
     size: float | None = setting(
         None,
         limits=(3, 1e5),

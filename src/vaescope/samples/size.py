@@ -40,7 +40,8 @@ def size_of(image: xr.Dataset, sites: xr.Dataset, wanted: float | None) -> float
 
 def inside(image: xr.Dataset, sites: xr.Dataset, size: float, pitch: float = 0) -> np.ndarray:
     """Mask (site,) of the sites whose patch lies in what was measured of the image, with the margin
-    that interpolation needs; windows, which are laid up to the edge, without it.
+    that interpolation needs; windows, which are laid up to the edge, without it. Sites whose
+    patches are padded (attribute ``padded``) may lie anywhere.
 
     ``size``, ``pitch`` : px, side of a patch and distance of its samples, the outermost of which
     lie half a pitch inside its sides.
@@ -49,6 +50,8 @@ def inside(image: xr.Dataset, sites: xr.Dataset, size: float, pitch: float = 0) 
     position = np.stack([sites["y"].values, sites["x"].values], axis=1)
     last = np.array([image.sizes["y"], image.sizes["x"]]) - 1
     within = np.all((position >= half) & (position <= last - half), axis=1)
+    if sites.attrs.get("padded"):
+        within[:] = True
     if "measured" in image:
         within &= _missing(image["measured"], sites["frame"].values, position, half) <= _MISSING
     return within

@@ -43,7 +43,7 @@ def score(latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike) 
     Parameters
     ----------
     latents : the Dataset of ``latents.zarr``; errors of angles against labels are added to it.
-    patches : the Dataset of ``patches.zarr``.
+    patches : the Dataset of ``samples.zarr``.
     members : folder of the members, by which restored patches are scored.
 
     Returns

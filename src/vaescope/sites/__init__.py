@@ -1,27 +1,28 @@
-"""Find the sites of an image: atoms, windows, or the frames of a stack."""
+"""Find the sites of an image: atoms, windows, the frames of a stack, or the pixels of spectra."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vaescope.sites.kinds import KINDS, Kind, kind_of
-from vaescope.sites.settings import Atoms, Frames, Windows
+from vaescope.sites.kinds import KINDS, Kind, Means, kind_of
+from vaescope.sites.settings import Atoms, Frames, SpectrumPixels, Windows
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.sites.learned.detector import Detector
 
-__all__ = ["KINDS", "Atoms", "Frames", "Kind", "Windows", "find", "kind_of"]
+__all__ = ["KINDS", "Atoms", "Frames", "Kind", "SpectrumPixels", "Windows", "find", "kind_of"]
 
 
 def find(
     image: xr.Dataset,
-    settings: Mapping[str, Any] | Atoms | Windows | Frames | None = None,
+    settings: Mapping[str, Any] | Atoms | Windows | Frames | SpectrumPixels | None = None,
     *,
     threads: int = 1,
     detector: Detector | None = None,
+    spectra: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Find the sites of an image.
 
@@ -32,6 +33,8 @@ def find(
         class of its settings has (``sites.kinds``); what is missing has its default.
     threads : tiles worked on at once; the result does not depend on it.
     detector : trained by `sites.learned.train`, for the method `model`.
+    spectra : Dataset with `spectra` (time, y, x, energy), as in a spectra store, for the method
+        `pixels`.
 
     Returns
     -------
@@ -40,8 +43,9 @@ def find(
     Raises
     ------
     UserError : unknown method or setting, a setting out of range, no detector where one is needed,
-        an image that is constant, or one in which no site stands out of the noise.
+        no spectra where these are, an image that is constant, or one in which no site stands out of
+        the noise.
     """
     kind, own = kind_of(settings)
-    found = kind.find(image, own, threads, detector)
+    found = kind.find(image, own, Means(threads, detector, spectra))
     return found.assign_attrs({**kind.traits.attributes(), **found.attrs, "method": own.method})

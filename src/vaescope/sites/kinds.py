@@ -14,7 +14,7 @@ from vaescope import traits
 from vaescope.errors import UserError
 from vaescope.settings import Settings, setting
 from vaescope.sites.learned.settings import DetectorSettings
-from vaescope.sites.settings import Atoms, Frames, OfSites, Windows
+from vaescope.sites.settings import Atoms, Frames, OfSites, SpectrumPixels, Windows
 from vaescope.traits import Traits
 
 if TYPE_CHECKING:
@@ -22,8 +22,19 @@ if TYPE_CHECKING:
 
     from vaescope.sites.learned.detector import Detector
 
-Finder = Callable[["xr.Dataset", Any, int, "Detector | None"], "xr.Dataset"]
-"""Finds sites, from image, settings, threads and detector, as ``sites.table.tabulate`` gives."""
+
+@dataclass(frozen=True)
+class Means:
+    """What a finder may need beside the image: ``threads`` to work with, a trained ``detector``,
+    and the ``spectra`` (time, y, x, energy) recorded with the image."""
+
+    threads: int = 1
+    detector: Detector | None = None
+    spectra: xr.Dataset | None = None
+
+
+Finder = Callable[["xr.Dataset", Any, Means], "xr.Dataset"]
+"""Finds sites, from image, settings and means, as ``sites.table.tabulate`` gives."""
 
 
 @dataclass(frozen=True)
@@ -57,42 +68,46 @@ class Kind:
     needs_detector: bool = False
 
 
-def _atoms(
-    image: xr.Dataset, settings: Atoms, threads: int, detector: Detector | None
-) -> xr.Dataset:
+def _atoms(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
     from vaescope.sites.atoms import every_atom
 
-    return every_atom(image, settings, threads)
+    return every_atom(image, settings, means.threads)
 
 
-def _learned(
-    image: xr.Dataset, settings: Atoms, threads: int, detector: Detector | None
-) -> xr.Dataset:
+def _learned(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
     from vaescope.sites.atoms import every_atom
 
-    if detector is None:
+    if means.detector is None:
         raise UserError(
             "the method `model` needs a trained detector",
             remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give "
             "it as `detector`",
         )
-    return every_atom(image, settings, threads, detector)
+    return every_atom(image, settings, means.threads, means.detector)
 
 
-def _windows(
-    image: xr.Dataset, settings: Windows, threads: int, detector: Detector | None
-) -> xr.Dataset:
+def _windows(image: xr.Dataset, settings: Windows, means: Means) -> xr.Dataset:
     from vaescope.sites.windows import everywhere
 
     return everywhere(image, settings)
 
 
-def _frames(
-    image: xr.Dataset, settings: Frames, threads: int, detector: Detector | None
-) -> xr.Dataset:
+def _frames(image: xr.Dataset, settings: Frames, means: Means) -> xr.Dataset:
     from vaescope.sites.frames import every_frame
 
     return every_frame(image)
+
+
+def _pixels(image: xr.Dataset, settings: SpectrumPixels, means: Means) -> xr.Dataset:
+    from vaescope.sites.pixels import every_pixel
+
+    if means.spectra is None:
+        raise UserError(
+            "sites are the pixels of a spectrum image, but this dataset has no spectra",
+            found="sites: method: pixels without spectra",
+            remedy="Set `spectra: read: true` in the recipe, or another `sites: method`",
+        )
+    return every_pixel(image, means.spectra, settings)
 
 
 def _plan_of_atoms(settings: Atoms) -> str:
@@ -178,12 +193,24 @@ def _methods_of_frames(settings: Frames, numbers: Numbers) -> str:
     return ""
 
 
+def _plan_of_pixels(settings: SpectrumPixels) -> str:
+    if settings.bin == 1:
+        return "Every pixel of the spectrum image is a site."
+    return f"Every block of {settings.bin} × {settings.bin} pixels of the spectrum image is a site."
+
+
+def _methods_of_pixels(settings: SpectrumPixels, numbers: Numbers) -> str:
+    what = "pixel" if settings.bin == 1 else f"block of {settings.bin} × {settings.bin} pixels"
+    return f"Every {what} of the spectrum image is a site ({numbers.sites} sites)."
+
+
 KINDS: dict[str, Kind] = {
     "log": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "model": Kind(_learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms, True),
     "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
     "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),
+    "pixels": Kind(_pixels, SpectrumPixels, traits.PIXELS, _plan_of_pixels, _methods_of_pixels),
 }
 """Every kind of site by its name, the `method` of a recipe's part `sites`."""
 

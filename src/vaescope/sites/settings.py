@@ -113,3 +113,17 @@ class Frames(OfSites):
     """Settings of `sites` with `method: frames`: every frame of a stack is a patch."""
 
     method: Literal["frames"] = setting("frames", help="every frame of a stack is a patch")
+
+
+@dataclass(frozen=True)
+class SpectrumPixels(OfSites):
+    """Settings of `sites` with `method: pixels`: every pixel of a spectrum image, or block of
+    them."""
+
+    method: Literal["pixels"] = setting("pixels", help="every pixel of a spectrum image")
+    bin: int = setting(
+        1,
+        limits=(1, 1024),
+        unit="pixels",
+        help="side of the blocks of spectrum pixels that are one site; their spectra are averaged",
+    )

@@ -42,7 +42,7 @@ def fit(
 
     Parameters
     ----------
-    patches : the Dataset of ``patches.zarr``.
+    patches : the Dataset of ``samples.zarr``.
     settings : the recipe's model settings (see ``models.settings.ModelSettings``).
     members : numbers of the members to train; each has random numbers of its own.
     seed : the recipe's seed.
