@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaescope.predict.components import Components
-from vaescope.predict.held_out import Split
+from vaescope.samples.held_out import Split
 
 SHARES = (0.68, 0.95)
 POOL = 0.03  # of the energies, on either side, whose distances are taken together
