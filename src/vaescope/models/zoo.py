@@ -26,6 +26,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "jrtvae": {"rotation": True, "offsets": True, "classes": "auto"},
     "skip-rvae": {"rotation": True, "offsets": True, "skip": True, "decoder": "coordinate"},
     "multichannel-rvae": {"rotation": True, "offsets": True},
+    "im2spec": {
+        "rotation": True,
+        "offsets": False,
+        "target": "spectrum",
+        "decoder": "basis",
+        "latent": 8,
+    },
     "spectrum-vae": {
         **_STILL,
         **_RECORDED,
@@ -75,6 +82,7 @@ LABELS = {
     "jrtvae": "VAE with discrete classes, invariant to rotation and shifts",
     "skip-rvae": "VAE with skip connections, invariant to rotation and shifts",
     "multichannel-rvae": "VAE of several channels, invariant to rotation and shifts",
+    "im2spec": "encoder–decoder from patch to spectrum",
     "spectrum-vae": "VAE of spectra, invariant to shift, gain and background",
 }
 """name -> the same in words, for figures and reports."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vaescope.simulate import arguments
 from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.crystals import System
-from vaescope.simulate.spectra import SpectrumSystem
+from vaescope.simulate.recordings import SpectrumSystem
 from vaescope.simulate.spectral import SPECTRA
 from vaescope.simulate.stacks import STACKS, StackSystem
 from vaescope.simulate.systems import SYSTEMS
