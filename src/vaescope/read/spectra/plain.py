@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -45,5 +46,5 @@ def _stack(path: Path, extension: str, settings: SpectraSettings) -> tuple[list[
     axis = SpectralAxis(UNNAMED, "1", np.arange(data.shape[0], dtype=float))
     cube = da.moveaxis(data, 0, -1)[None]
     name = path.stem
-    about = {"pixel": raw.pixel, "metadata": raw.metadata}
+    about: dict[str, Any] = {"pixel": raw.pixel, "metadata": raw.metadata}
     return [Curves(name, cube, axis, raw.reader, parts=(name,), **about)], there
