@@ -29,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -74,19 +74,24 @@ class Case:
     seed: int
 
     @cached_property
-    def places(self) -> np.ndarray:
-        """(2, site) row and column of each site."""
-        return np.indices(self.image.shape).reshape(2, -1).astype(float)
+    def row(self) -> np.ndarray:
+        """(site,) row of each site."""
+        return np.indices(self.image.shape)[0].ravel().astype(float)
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """(site,) column of each site."""
+        return np.indices(self.image.shape)[1].ravel().astype(float)
 
     @cached_property
     def split(self) -> Any:
         """Training and test sites."""
-        return blocks(*self.places, self.share, self.window, self.seed)
+        return blocks(self.row, self.column, self.share, self.window, self.seed)
 
     @cached_property
     def rings(self) -> np.ndarray:
         """(site, feature) ring spectra of the window, centred on the site."""
-        found = ring_spectra(self.image[None], *self.places, (self.window - 1) / 2)
+        found = ring_spectra(self.image[None], self.row, self.column, (self.window - 1) / 2)
         return StandardScaler().fit(found[self.split.train]).transform(found)
 
     @cached_property
@@ -144,7 +149,7 @@ def oracle(case: Case) -> Prediction:
 def ours(case: Case) -> Prediction:
     """The library's prediction, with its bands."""
     pairs = predict.ImagedSpectra(
-        case.spectra, case.image[None], y=case.places[0], x=case.places[1], counts=case.counts
+        case.spectra, case.image[None], y=case.row, x=case.column, counts=case.counts
     )
     asked = {"share": case.share, "window": case.window}
     found = predict.spectra(pairs, asked, seed=case.seed)
@@ -244,7 +249,7 @@ def predictors(given: argparse.Namespace) -> dict[str, Callable[[Case], Predicti
     }
     if given.peer:
         for name, model in PEERS.items():
-            found[name] = lambda case, m=model: peer(m, given.peer, given.seconds, case)
+            found[name] = partial(peer, model, given.peer, given.seconds)
     return {name: made for name, made in found.items() if not given.only or name in given.only}
 
 

@@ -6,7 +6,7 @@ PAIRS holds ``windows`` (site, side, side) and ``spectra`` (site, energy) to tra
 to 1 but for outliers, and ``wanted`` (other, side, side). FOUND gets ``predicted`` (other, energy),
 ``sd`` of the same shape where the model has one, and ``spent`` (epochs, seconds). Each model has
 the defaults of its documentation; what is not is named in ``MODELS``. Training goes on by whole
-epochs until the time is over. One thread.
+epochs until so many seconds of CPU time are over. One thread.
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ def main() -> None:
     pairs["folder"] = given.found.parent
     began = time.process_time()
     found, epochs = MODELS[given.model](pairs, given.seconds, given.seed)
-    spent = np.array([epochs, time.process_time() - began])
-    np.savez(given.found, **found, spent=spent)
-    print(json.dumps({"epochs": epochs, "seconds": round(spent[1], 1)}))
+    spent = time.process_time() - began
+    every: dict[str, Any] = {**found, "spent": np.array([epochs, spent])}
+    np.savez(given.found, **every)
+    print(json.dumps({"epochs": epochs, "seconds": round(spent, 1)}))
 
 
 if __name__ == "__main__":
