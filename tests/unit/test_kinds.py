@@ -35,7 +35,7 @@ class Walls(Settings):
     reach: float = setting(50.0, limits=(10, 70), unit="px", help="radius of the wall")
 
 
-def along_a_circle(image, settings, threads, detector):
+def along_a_circle(image, settings, means):
     turn = np.linspace(-np.pi, np.pi, 60, endpoint=False)
     middle = SIDE / 2
     about = attributes("curvature of the wall", "1/px", "diverging", error="curvature_error")
@@ -82,7 +82,7 @@ def results(tmp_path_factory) -> Results:
         log=lambda text: None,
     )
     latents = ensemble.map_latents(members, cut, name="vae")
-    stores = {"image": image, "sites": found, "patches": cut, "vae/latents": latents}
+    stores = {"image": image, "sites": found, "samples": cut, "vae/latents": latents}
     for name, made in stores.items():
         store.write(made, folder / f"{name}.zarr")
     write_table(latents, folder / "vae" / "latents.csv")

@@ -184,7 +184,7 @@ def test_a_file_with_spectra_only_says_what_it_holds(tmp_path):
     cube = np.random.default_rng(0).random((20, 20, 100))
     made = signal(cube, "EELS", y=(1.0, "nm", True), x=(1.0, "nm", True), loss=(0.5, "eV", False))
     hspy.file_writer(str(tmp_path / "s.hspy"), made)
-    with pytest.raises(UserError, match=r"EELS \(20 × 20 × 100.*spectra come in a later"):
+    with pytest.raises(UserError, match=r"EELS \(20 × 20 × 100.*`spectra: read: true`"):
         read.load([tmp_path / "s.hspy"])
 
 

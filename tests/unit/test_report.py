@@ -304,7 +304,7 @@ def test_half_written_stores_and_broken_pictures_do_not_stop_the_index(tmp_path)
 def test_a_folder_without_a_report_is_incomplete(tmp_path):
     fake_results.make(tmp_path, "some", shape=(70, 80), models=())
     text = index(tmp_path, [{"dataset": "some"}]).text
-    assert "1 incomplete" in text and "image, sites, patches" in text
+    assert "1 incomplete" in text and "image, sites, samples" in text
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "..", "", "/etc"])

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from vaescope import baselines
-from vaescope.baselines import fit, mixture, posterior, rows, subspace, unmixing, views
+from vaescope.baselines import fit, mixture, posterior, rows, seen, subspace, unmixing
 from vaescope.baselines.dirichlet import log_mass
 from vaescope.baselines.settings import BaselineSettings
 
@@ -161,17 +161,15 @@ def test_the_number_of_components_is_that_of_the_mixture(raw):
             counts = counts * 0 + mixtures(seed, count, sites=600)[1] @ mixtures(seed, count)[2]
             counts = (counts + rng.normal(0, 5, counts.shape)).astype(np.float32)
         asked = BaselineSettings.of({"components": "auto"})
-        seen, why = views.look(
+        looked, why = seen.look(
             samples_of(counts, raw=raw), asked, disc=False, clusters=3, seed=0, most=4000
         )
-        assert seen.components == count and str(count) in why
-        assert seen.counts == raw
+        assert looked.components == count and str(count) in why
+        assert looked.counts == raw
 
 
 @settings(max_examples=20, deadline=None)
-@given(
-    sites=st.integers(30, 90), channels=st.integers(5, 700), block=st.integers(7, 100)
-)
+@given(sites=st.integers(30, 90), channels=st.integers(5, 700), block=st.integers(7, 100))
 def test_directions_in_blocks_are_those_of_the_whole(sites, channels, block):
     rng = np.random.default_rng(sites + channels)
     values = rng.normal(size=(sites, 3)) @ (5 * rng.normal(size=(3, channels)))
@@ -211,7 +209,7 @@ def test_spectra_that_are_read_in_blocks_give_the_same(monkeypatch):
     asked = {"methods": METHODS, "components": 3, "clusters": 3}
     monkeypatch.setattr(fit, "_stability", lambda *_: np.nan)
     whole, _ = baselines.run(samples, asked)
-    monkeypatch.setattr(views, "HELD", 1)
+    monkeypatch.setattr(seen, "HELD", 1)
     monkeypatch.setattr(rows, "BLOCK", 200)
     parts, _ = baselines.run(samples.chunk(site=150), asked)
     for name in ("unmixing", "nmf", "kmeans"):
@@ -225,13 +223,13 @@ def test_counts_that_were_averaged_over_blocks_are_recognised_and_others_are_not
     for side in (1, 2, 3):
         samples = samples_of(counts / np.float32(side**2))
         asked = BaselineSettings()
-        seen, _ = views.look(samples, asked, disc=False, clusters=2, seed=0, most=4000)
-        assert seen.counts
-        np.testing.assert_allclose(np.asarray(seen.values), counts, rtol=1e-5)
+        looked, _ = seen.look(samples, asked, disc=False, clusters=2, seed=0, most=4000)
+        assert looked.counts
+        np.testing.assert_allclose(np.asarray(looked.values), counts, rtol=1e-5)
     rng = np.random.default_rng(1)
     noisy = samples_of(counts + rng.normal(0, 0.3, counts.shape).astype(np.float32))
-    seen, _ = views.look(noisy, asked, disc=False, clusters=2, seed=0, most=4000)
-    assert not seen.counts
+    looked, _ = seen.look(noisy, asked, disc=False, clusters=2, seed=0, most=4000)
+    assert not looked.counts
 
 
 def test_channels_that_were_not_measured_are_left_out():

@@ -36,12 +36,13 @@ def nmf(seen: Pixels) -> MethodResult:
         return spectral.nmf(seen)
     from sklearn.decomposition import NMF
 
-    least = seen.values.min()
-    fitted = seen.values[seen.rows] - least
+    values = seen.block(slice(None))
+    least = values.min()
+    fitted = values[seen.rows] - least
     count = min(seen.components, *fitted.shape)
     model = NMF(count, init="nndsvda", max_iter=_NMF_STEPS, tol=1e-3, random_state=seen.seed)
     model.fit(fitted)
-    amount = in_blocks(lambda values: model.transform(values - least), seen.values)
+    amount = in_blocks(lambda some: model.transform(some - least), values)
     pictures = model.components_
     share = seen.explained(partial(_summed, amount, pictures, least))
     # How strong a picture is may be put into it or into its amount: into the amount.

@@ -16,8 +16,8 @@ from vaescope.baselines.methods import METHODS
 from vaescope.baselines.outcome import MethodResult
 from vaescope.baselines.output import dataset_of
 from vaescope.baselines.pixels import Pixels
+from vaescope.baselines.seen import look
 from vaescope.baselines.settings import BaselineSettings
-from vaescope.baselines.views import look
 from vaescope.errors import UserError
 from vaescope.progress import track
 

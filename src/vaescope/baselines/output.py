@@ -11,7 +11,7 @@ from vaescope import columns
 from vaescope.baselines.methods import METHODS, TRAITS
 from vaescope.baselines.outcome import NOISE, MethodResult
 from vaescope.baselines.pixels import mask
-from vaescope.baselines.views import energies
+from vaescope.baselines.seen import energies
 from vaescope.columns import carried
 from vaescope.quantities import CLASSES, OTHER, attributes
 

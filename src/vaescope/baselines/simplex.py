@@ -73,8 +73,8 @@ def fit(points: np.ndarray, noise: np.ndarray, starts: Iterable[np.ndarray], see
         even = np.ones(len(corners))
         outward = corners.mean(0) + _OUTWARD * (corners - corners.mean(0))
         searched = _searched(points[fewer], noise[fewer], corners, even, 1.0)
-        for guess in ((corners, even), (outward, _INSIDE * even), searched):
-            found.append(_refined(points[fewer], noise[fewer], *guess, _COMPARED_STEPS))
+        for place, often in ((corners, even), (outward, _INSIDE * even), searched):
+            found.append(_refined(points[fewer], noise[fewer], place, often, _COMPARED_STEPS))
     best = max(found, key=lambda one: one.evidence)
     best = _refined(points, noise, best.corners, best.concentration, _REFINED)
     if np.median(_errors(noise, best.corners)) < _CLEAR:

@@ -67,11 +67,12 @@ def vca(scores: np.ndarray, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     mean = scores.mean(0)
     size = scores @ mean
-    flat = scores / np.where(size > 1e-6 * size.max(), size, np.inf)[:, None]
+    seen = np.where(size > 1e-6 * size.max(), size, np.inf)
+    flat = scores / seen[:, None]
     corners = np.zeros((scores.shape[1], 0))
     found: list[int] = []
     for _ in range(scores.shape[1]):
-        direction = rng.normal(size=scores.shape[1])
+        direction = np.asarray(rng.normal(size=scores.shape[1]))
         if found:
             direction -= corners @ np.linalg.lstsq(corners, direction, rcond=None)[0]
         place = int(np.abs(flat @ direction).argmax())

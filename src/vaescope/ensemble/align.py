@@ -19,7 +19,7 @@ from vaescope.ensemble.blocks import by_blocks
 if TYPE_CHECKING:
     from vaescope.ensemble.encode import Encoding, OfSites
     from vaescope.ensemble.gauge import Gauge
-    from vaescope.models.pose_parts import Alignment
+    from vaescope.models.parts import Alignment
 
 
 def procrustes(content: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -26,10 +26,11 @@ OfMembers = np.ndarray | Stacked
 @dataclass
 class Aligned:
     """A part of the pose and its standard deviation by every member (member, site, …), in the
-    reference's frame and in the part's own unit."""
+    reference's frame and in ``units``."""
 
     value: OfMembers
     sd: OfMembers
+    units: str = "1"
 
 
 @dataclass
@@ -144,7 +145,7 @@ def gather(
     gauges: Sequence[Gauge | None],
     retained: np.ndarray,
     n: int,
-    half: float,
+    lengths: Mapping[str, tuple[float, str]],
     inflation: float = 1.0,
     named: bool = False,
     count: bool = False,
@@ -157,7 +158,8 @@ def gather(
     encodings, gauges : one per member.
     retained : (member,) bool, those with a vote.
     n : the symmetry of the angle.
-    half : half the patch side in image pixels: the unit of length inside the models.
+    lengths : unit of a part of the pose -> the unit of length inside the models in it, and its name
+        in the results; half the patch side in image pixels, a channel of a spectrum.
     inflation : factor on every member's own standard deviations (see
         ``predictive_checks.ResidualNoise``).
     named : classes have names, from labels: they are neither matched nor dissolved.
@@ -170,13 +172,13 @@ def gather(
     frame = align.Frame(encodings, gauges, reference, n)
     for name in first.parts:
         part = NAMED[name]
-        # A length inside a model is in units of half the patch side.
-        unit = half if part.is_length else 1.0
+        unit, units = lengths.get(part.units, (1.0, part.units))
         values = align.ALIGNED[part.aligned](frame, name)
         errors = align.ERRORS.get(part.aligned, align.Frame.errors)(frame, name)
         view.parts[name] = Aligned(
             stack(value * unit for value in values),
             stack(error * unit * inflation for error in errors),
+            units,
         )
 
     def each(name: str) -> Iterator[np.ndarray]:

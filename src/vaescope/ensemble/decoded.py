@@ -15,6 +15,7 @@ from vaescope.ensemble.members import Member
 from vaescope.ensemble.planes import decode_planes
 from vaescope.ensemble.source import PatchSource
 from vaescope.models.settings import ModelSettings
+from vaescope.models.views import VIEWS
 from vaescope.train.data import Codec
 
 GRID = 9  # decoded pictures along each latent
@@ -37,7 +38,7 @@ class Pictures:
     def variables(self, settings: ModelSettings) -> dict[str, Any]:
         """The variables of ``latents.zarr``: name -> (dims, values)."""
         picture = axes(settings)
-        patch = ("channel", "py", "px")
+        patch = VIEWS[settings.view].drawn
         out: dict[str, Any] = {
             "decoded_grid": (("grid_row", "grid_column", *picture), self.grid),
             "grid_row": (("grid_row",), self.rows, {"long_name": "latent 2"}),
@@ -54,9 +55,10 @@ class Pictures:
 
 
 def axes(settings: ModelSettings) -> tuple[str, str, str]:
-    """Dimensions of what a model draws: those of the patches, unless it makes something else."""
-    if settings.target is None:
-        return ("channel", "py", "px")
+    """Dimensions of what a model draws: those of a view, unless it makes something else."""
+    decoded = settings.target or settings.view
+    if decoded in VIEWS:
+        return VIEWS[decoded].drawn
     return ("target_channel", "target_y", "target_x")
 
 

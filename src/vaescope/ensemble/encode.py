@@ -15,6 +15,7 @@ from torch.nn import functional
 from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.members import Member
 from vaescope.ensemble.refine import refine
+from vaescope.ensemble.refine_spectra import refine_spectra
 from vaescope.ensemble.spool import Spool
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
@@ -45,7 +46,7 @@ class Encoding:
     grid of turns; ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3)
     as in ``models.pose``; ``conditions`` (site, condition) as numbers; ``reconstruction`` (site,
     channel, height, width) of the target; ``canonical`` the same, upright; ``sigma`` (channel,)
-    noise of a pixel.
+    noise of a pixel, of spectra (signal, 1, channel).
 
     ``parts`` of the pose that the model has, by name (see ``models.pose_parts``), in the frame of
     the image; each can be read as an attribute too, with its standard deviation as ``NAME_sd``, and
@@ -83,7 +84,8 @@ def encode(member: Member, data: Data) -> Encoding:
     Every turn of the grid is decoded and weighed by its own likelihood, so that the choice of the
     turn does not rest on the encoder's guess alone; where the target is NaN, not known, it does,
     and ``elbo`` is NaN. Labels are not used, even where known. With the setting ``refine`` content
-    and pose go on from the encoder's guess; their spreads and ``elbo`` stay those of the guess.
+    and pose go on from the encoder's guess; their spreads and ``elbo`` stay those of the guess, but
+    for spectra, whose spreads then follow from the Fisher information.
     """
     return encode_all([member], [data], len(data))[0]
 
@@ -125,6 +127,8 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
     squares = arrays.pop("squares", None)  # of the residuals, where no noise is learned
     if squares is None:
         sigma = member.model.log_noise()[0].detach().exp().numpy()
+        if sigma.ndim == 2:  # of spectra, channel by channel
+            sigma = sigma[:, None, :]
     else:
         sigma = np.sqrt(squares[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
     turns = member.model.turns.numpy()
@@ -193,12 +197,18 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     }
     latents = {name: mean for name, (mean, _) in picked.parts.items()}
     latents["content"] = picked.content[0]
-    if model.settings.refine:
+    errors: dict[str, Tensor] = {}
+    own = model.settings
+    if own.refine and own.decoded == "spectrum" == own.view:
+        latents, errors = refine_spectra(model, target, latents, conditions, known)
+        out["content_sd"] = errors["content"]
+    elif own.refine:
         latents = refine(model, target.unsqueeze(0), turn, latents, conditions, known)
     correction = latents.get(ANGLE.name)
     angle = (turn if correction is None else turn + correction.squeeze(-1))[0, :, 0]
     for part in model.parts:
-        sd = picked.parts[part.name][1][0, :, 0].exp()
+        guess_sd = picked.parts[part.name][1][0, :, 0].exp()
+        sd = errors.get(part.name, guess_sd)
         said = part.in_image(latents[part.name][0, :, 0], sd, angle)
         out[part.name], out[f"{part.name}_sd"] = said
     if "class_probability" in terms:

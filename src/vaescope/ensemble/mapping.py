@@ -17,7 +17,7 @@ from dask.array import from_array
 
 from vaescope import columns
 from vaescope.columns import carried
-from vaescope.ensemble import align, decoded, gauge, orientation, predictive_checks
+from vaescope.ensemble import align, decoded, gauge, orientation, predicted, predictive_checks
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
@@ -26,6 +26,8 @@ from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
+from vaescope.models.parts import AXIS
+from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
@@ -116,11 +118,11 @@ def agree(
     anywhere = traits.lattice and not traits.atoms and own.offsets
     n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
-    if own.rotation and traits.lattice:
+    turned = "rotation" in own.pose_parts
+    if turned and traits.lattice:
         gauges = [gauge.of_lattice(e, n) for e in encodings]
-    elif own.rotation:
+    elif turned:
         gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
-    half = patches.sizes["px"] / 2 * float(patches.attrs.get("pitch", 1.0))
     voting = [e for e, vote in zip(encodings, kept, strict=True) if vote]
     left = residuals(source, voting, ensemble[0].model.mask.numpy(), pool.map)
     aligned = gather(
@@ -128,7 +130,7 @@ def agree(
         gauges,
         kept,
         n,
-        half,
+        lengths_of(patches),
         left.noise.inflation,
         bool(own.labels),
         own.counts_classes,
@@ -154,9 +156,9 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         variables["content_spread"][1],
         lambda rows: decoded.upright(view, source.shown(rows), rows),
         decoded.drawer(view, ensemble, gauges, told),
-        own.rotation and own.target is None,
+        "rotation" in own.pose_parts and own.target is None,
     )
-    variables.update(found.variables(decoded.axes(own)))
+    variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
@@ -168,9 +170,23 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
+    variables.update(_predictions(agreed, source))
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
+
+
+def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
+    """What the model predicts of a view that it does not see; nothing, where there is none."""
+    own = source.settings
+    if own.decoded == own.view or own.target not in VIEWS:
+        return {}
+    found = predicted.held_out(source)
+    if own.decoded == SPECTRUM:
+        given = agreed.ensemble, agreed.encodings, agreed.kept
+        channels = agreed.ensemble[0].model.target[2]
+        found |= predicted.spectra(*given, predicted.from_content, channels).variables()
+    return found
 
 
 def _dataset(
@@ -225,6 +241,21 @@ def _agreement(agreed: Agreement, counted: bool) -> dict[str, Any]:
     return {"class_agreement": [float(adjusted_mutual_info_score(*pair)) for pair in pairs]}
 
 
+def lengths_of(samples: xr.Dataset) -> dict[str, tuple[float, str]]:
+    """The units of length inside a model in the units of the results (``consensus.gather``)."""
+    found = {}
+    if "px" in samples.sizes:
+        half = samples.sizes["px"] / 2 * float(samples.attrs.get("pitch", 1.0))
+        found["px"] = (half, "px")
+    if "energy" in samples.coords and samples.sizes["energy"] > 1:
+        axis = samples["energy"]
+        step = float(np.median(np.diff(axis.values.astype(float))))
+        found[AXIS] = (step, str(axis.attrs.get("units", "1")))
+    else:
+        found[AXIS] = (1.0, "channel")
+    return found
+
+
 def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:
     """The symmetry that the canonical pictures of the sound members have on average, about their
     middles or ``anywhere``."""
@@ -247,8 +278,9 @@ def _coordinates(
         "latent": np.arange(1, view.content.shape[2] + 1),
         "axis": ["y", "x"],
         "component": ["xx", "yy", "xy"],
-        "py": patches["py"].values,
-        "px": patches["px"].values,
+    }
+    coordinates |= {
+        name: patches[name] for name in ("py", "px", "energy") if name in patches.coords
     }
     of_sites = columns.without_truth(patches)
     coordinates |= {

@@ -39,8 +39,10 @@ class PatchSource:
         return gather(self.patches.isel(site=rows), self.settings, self.codec)
 
     def shown(self, rows: np.ndarray) -> np.ndarray:
-        """The patches (row, channel, side, side) of some sites."""
-        return np.asarray(self.patches["patch"].isel(site=rows).values, np.float32)
+        """What the encoder sees of some sites: (row, channel, height, width)."""
+        own = self.patches[self.settings.view].isel(site=rows)
+        values = np.asarray(own.values, np.float32)
+        return values if values.ndim == 4 else values[:, None, None, :]
 
     def blocks(self) -> Iterator[tuple[slice, Data]]:
         """All sites in order, with where they stand."""
@@ -51,5 +53,5 @@ class PatchSource:
     @cached_property
     def block(self) -> int:
         """Sites of a block."""
-        each = self.patches["patch"].nbytes / max(len(self), 1)
+        each = self.patches[self.settings.view].nbytes / max(len(self), 1)
         return int(np.clip(BLOCK_BYTES / max(each, 1), 256, 16384))

@@ -37,12 +37,14 @@ def of_members(view: AlignedMembers) -> dict[str, Any]:
         if part.name in view.parts:
             period = view.period if part.scale == "cyclic" else None
             error = f"{part.name}_spread"
-            about = attributes(part.name, part.units, part.scale, error=error, period=period)
+            own = view.parts[part.name]
+            words = part.words or part.name
+            about = attributes(words, own.units, part.scale, error=error, period=period)
             consensus = view.consensus_parts[part.name]
-            out |= _quantity(part.name, part.dims, view.parts[part.name], consensus, about)
+            out |= _quantity(part.name, part.dims, own, consensus, about)
     for name, errors in view.errors.items():
         dims, _, about = out[f"consensus_{name}"]
-        about = attributes(f"uncertainty of {name}", about["units"])
+        about = attributes(f"uncertainty of {about['long_name']}", about["units"])
         out[f"{name}_spread"] = (dims, errors, about)
     return out | _of_classes(view)
 
@@ -106,8 +108,9 @@ def _quantity(
     deviation, and the consensus."""
     units = about["units"]
     period = {"period": about["period"]} if "period" in about else {}
-    own = attributes(name, units) | period
-    error = attributes(f"standard deviation of {name}", units)
+    words = about["long_name"]
+    own = attributes(words, units) | period
+    error = attributes(f"standard deviation of {words}", units)
     return {
         name: (("member", "site", *dims), _lazy(members.value), own),
         f"{name}_sd": (("member", "site", *dims), _lazy(members.sd), error),

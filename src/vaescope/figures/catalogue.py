@@ -25,6 +25,7 @@ from vaescope.figures import (
     movie,
     movie_maps,
     scan,
+    spectra,
     stack,
     strain,
     training,
@@ -49,6 +50,7 @@ OF_THE_DATA = (
     of_dataset.sites,
     maps.of_sites,
     montage.patches,
+    spectra.examples,
     of_dataset.position_error,
     ensembles.class_numbers,
 )
@@ -63,6 +65,7 @@ OF_A_MODEL = (
     *movie.OF_A_MODEL,
     maps.uncertainty,
     criticism.criticism,
+    spectra.predicted,
     maps.strain,
     latent.decoded_grid,
     latent.decoded_conditions,

@@ -19,8 +19,10 @@ _ROWS_OF_FEW, _ROWS_OF_MANY = 3, 2  # of each label
 _FEW_LABELS, _MOST_LABELS = 6, 12
 
 
-def patches(scene: Scene) -> FinishedFigure:
+def patches(scene: Scene) -> FinishedFigure | None:
     """Draw patches at even intervals, label by label where there are labels."""
+    if "patch" not in scene.patches.variables:
+        return None
     total = scene.patches.sizes["site"]
     groups = _by_label(scene)
     labelled = len(groups) > 1

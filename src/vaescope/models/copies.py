@@ -67,10 +67,14 @@ class TurnedCopies(nn.Module):
 def turned_copies(shape: tuple[int, int, int], settings: ModelSettings) -> TurnedCopies:
     """Those that a model with these settings looks at, of patches (channel, height, width)."""
     looked_at = torch.ones(shape[1:])
-    if settings.rotation and settings.encoder != "convolutional":
+    turned = settings.rotation and settings.view == "patch"
+    if turned and settings.encoder != "convolutional":
         looked_at = pose.disc(shape[1])
     seen = looked_at.flatten().nonzero().squeeze(1)
-    return TurnedCopies(pose.turns_of(settings), (shape[1], shape[2]), seen)
+    turns = pose.turns_of(settings)
+    if settings.pooled:
+        turns = pose.turn_grid(settings.turns, settings.symmetry)
+    return TurnedCopies(turns, (shape[1], shape[2]), seen)
 
 
 def _first_quarter(turns: Tensor) -> int:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaescope.models.pose_parts import ANGLE, PosePart
+from vaescope.models.parts import PosePart
+from vaescope.models.pose_parts import ANGLE
 from vaescope.models.settings import ModelSettings, at
 
 

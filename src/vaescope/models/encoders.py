@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from vaescope.models import posterior
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
-from vaescope.models.pose_parts import Pair, parts_of
+from vaescope.models.lines import LineNetwork
+from vaescope.models.parts import Pair
+from vaescope.models.pose_parts import parts_of
 from vaescope.models.settings import ModelSettings
 
 
@@ -63,21 +65,30 @@ class TurnedEncoder(nn.Module):
             part.name: 2 * part.size for part in self.parts
         }
         outputs = sum(self.sizes.values())
-        self.network: Perceptron | ConvolutionalNetwork
-        if settings.encoder == "convolutional":
+        self.scaling = InputScaling(members, pixels) if settings.view == "spectrum" else None
+        self.network: Perceptron | ConvolutionalNetwork | LineNetwork
+        if settings.encoder == "convolutional" and settings.view == "spectrum":
+            line = (shape[0], shape[2])
+            self.network = LineNetwork(members, line, conditions, settings.hidden, outputs)
+        elif settings.encoder == "convolutional":
             self.network = ConvolutionalNetwork(
                 members, shape, conditions, settings.hidden, outputs
             )
         else:
             self.network = Perceptron(members, pixels + conditions, settings.hidden, outputs)
 
-    def initialise(self, generators: Generators) -> None:
-        """Draw the weights; heads start near zero, so the pose starts at its prior's centre."""
+    def initialise(self, generators: Generators, seen: Tensor | None = None) -> None:
+        """Draw the weights; heads start near zero, so the pose starts at its prior's centre.
+        ``seen`` (site, …): what is encoded, from which the scale of spectra is taken."""
         self.network.initialise(generators, last_gain=0.3)
+        if self.scaling is not None and seen is not None:
+            self.scaling.measure(seen)
 
     def forward(self, copies: Tensor, conditions: Tensor) -> Encoded:
         """copies (member, site, turn, pixels), conditions (member, site, condition) -> Encoded."""
         members, sites, turns = copies.shape[:3]
+        if self.scaling is not None:
+            copies = self.scaling(copies)
         inputs = copies
         if conditions.shape[-1]:
             each = conditions.unsqueeze(2).expand(members, sites, turns, conditions.shape[-1])
@@ -93,6 +104,82 @@ class TurnedEncoder(nn.Module):
             for part in self.parts
         }
         return Encoded(halves["turn"].squeeze(-1), content, parts)
+
+
+class PooledEncoder(nn.Module):
+    """Says one thing of all rotated copies of a patch: what the model predicts has no angle.
+
+    Each copy gives features by the same network; their mean and their maximum over the copies
+    (together, since a mean alone blurs what one copy shows) give the content (Cohen & Welling 2016,
+    arXiv:1602.07576, section 6.3). It is invariant under rotation by a step of the grid.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        shape: tuple[int, int, int],
+        pixels: int,
+        conditions: int,
+        settings: ModelSettings,
+        step: float,
+    ) -> None:
+        super().__init__()
+        self.parts = parts_of(settings)
+        self.step, self.prior_sd = step, {p.name: p.prior_sd(settings, step) for p in self.parts}
+        self.sizes = {"content": 2 * settings.latent} | {p.name: 2 * p.size for p in self.parts}
+        hidden = settings.hidden
+        self.features: Perceptron | ConvolutionalNetwork
+        if settings.encoder == "convolutional":
+            self.features = ConvolutionalNetwork(members, shape, 0, hidden, hidden)
+        else:
+            self.features = Perceptron(members, pixels, hidden, hidden)
+        outputs = sum(self.sizes.values())
+        self.network = Perceptron(members, 2 * hidden + conditions, hidden, outputs)
+
+    def initialise(self, generators: Generators, seen: Tensor | None = None) -> None:
+        """Draw the weights."""
+        self.features.initialise(generators)
+        self.network.initialise(generators, last_gain=0.3)
+
+    def forward(self, copies: Tensor, conditions: Tensor) -> Encoded:
+        """copies (member, site, copy, pixels), conditions (member, site, condition) -> Encoded, of
+        one turn."""
+        members, sites, count = copies.shape[:3]
+        each = functional.silu(self.features(copies.reshape(members, sites * count, -1)))
+        each = each.reshape(members, sites, count, -1)
+        pooled = torch.cat([each.mean(2), each.amax(2), conditions], dim=-1)
+        raw = self.network(pooled).unsqueeze(2)
+        halves = dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
+        pairs = {name: posterior.split(half) for name, half in halves.items()}
+        parts = {
+            part.name: part.posterior(*pairs[part.name], self.prior_sd[part.name], self.step)
+            for part in self.parts
+        }
+        return Encoded(raw.new_zeros(members, sites, 1), pairs["content"], parts)
+
+
+class InputScaling(nn.Module):
+    """Spectra less their mean, in units of how far they differ: counts may be of any size."""
+
+    mean: Tensor  # (member, number)
+    spread: Tensor  # (member,)
+
+    def __init__(self, members: int, count: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(members, count))
+        self.register_buffer("spread", torch.ones(members))
+
+    def measure(self, seen: Tensor) -> None:
+        """Take mean and spread of ``seen`` (site, …)."""
+        rows = seen.flatten(1).double()
+        self.mean.copy_(rows.mean(0))
+        self.spread.fill_(float(rows.std(0).mean().clamp_min(1e-12)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (member, …, number), scaled."""
+        between = (1,) * (x.dim() - 2)
+        mean = self.mean.reshape(len(x), *between, -1)
+        return (x - mean) / self.spread.reshape(len(x), *between, 1)
 
 
 class ConvolutionalNetwork(nn.Module):

@@ -28,10 +28,12 @@ from vaescope.models import likelihoods, pose, posterior
 from vaescope.models.copies import turned_copies
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import Terms, Weights, gather
-from vaescope.models.encoders import Encoded, TurnedEncoder
+from vaescope.models.encoders import Encoded, PooledEncoder, TurnedEncoder
 from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.pose_parts import ANGLE, Placement
 from vaescope.models.settings import ModelSettings
+from vaescope.models.spectrum_decoder import SpectrumDecoder
+from vaescope.models.spectrum_parts import SpectrumPose
 
 LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
 
@@ -82,7 +84,7 @@ class Family(nn.Module):
     turns: Tensor
     mask: Tensor
     counted: Tensor  # indices of the pixels under the mask of what is decoded
-    decoder: CanonicalDecoder | CoordinateDecoder
+    decoder: CanonicalDecoder | CoordinateDecoder | SpectrumDecoder
 
     def __init__(
         self,
@@ -104,21 +106,29 @@ class Family(nn.Module):
         turns = len(self.turns)
         self.step = 2 * math.pi / (turns * settings.symmetry)
         # Only a rotation moves the corners of a patch out of sight.
-        mask = pose.disc(target[1]) if settings.rotation else torch.ones(target[1:])
+        turned = "rotation" in settings.pose_parts
+        mask = pose.disc(target[1]) if turned else torch.ones(target[1:])
         self.register_buffer("mask", mask, persistent=False)
         counted = mask.flatten().nonzero().squeeze(1)
         self.register_buffer("counted", counted, persistent=False)
         self.turned = turned_copies(shape, settings)
         pixels = shape[0] * len(self.turned.where)
-        self.encoder = TurnedEncoder(members, shape, pixels, conditions, settings, self.step)
-        make = CoordinateDecoder if settings.decoder == "coordinate" else CanonicalDecoder
-        self.decoder = make(members, settings.latent + conditions, target, settings)
+        encoder = PooledEncoder if settings.pooled else TurnedEncoder
+        self.encoder = encoder(members, shape, pixels, conditions, settings, self.step)
+        inputs = settings.latent + conditions
+        if settings.decoded == "spectrum":
+            self.decoder = SpectrumDecoder(members, inputs, target, settings, self.likelihood)
+        elif settings.decoder == "coordinate":
+            self.decoder = CoordinateDecoder(members, inputs, target, settings)
+        else:
+            self.decoder = CanonicalDecoder(members, inputs, target, settings)
         self.parts = self.encoder.parts
-        oriented = settings.rotation and any(part.learned_axes for part in self.parts)
+        oriented = turned and any(part.learned_axes for part in self.parts)
         self.shear_axis = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(members, 1), oriented)
         learned = settings.sigma == 0.0
         start = 0.0 if learned else math.log(settings.sigma)
-        self.log_sigma = nn.Parameter(torch.full((members, target[0]), start), learned)
+        each = (target[0], target[2]) if settings.decoded == "spectrum" else (target[0],)
+        self.log_sigma = nn.Parameter(torch.full((members, *each), start), learned)
         prior = torch.zeros(members, turns)
         if settings.angle_prior == "normal":
             from_zero = torch.atan2(self.turns.sin(), self.turns.cos())
@@ -126,13 +136,21 @@ class Family(nn.Module):
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
 
-    def initialise(self, generators: list[torch.Generator], target: Tensor) -> None:
-        """Draw the weights of each member; target (site, channel, height, width) sets the scale."""
-        self.encoder.initialise(generators)
-        self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
+    def initialise(
+        self, generators: list[torch.Generator], target: Tensor, seen: Tensor | None = None
+    ) -> None:
+        """Draw the weights of each member; ``target`` (site, channel, height, width) sets the scale
+        of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target."""
+        self.encoder.initialise(generators, target if seen is None else seen)
+        spectral = isinstance(self.decoder, SpectrumDecoder)
+        if isinstance(self.decoder, SpectrumDecoder):
+            self.decoder.initialise(generators, target)
+        else:
+            self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
         if self.settings.sigma == 0.0:
+            over = (0, 2) if spectral else (0, 2, 3)
             with torch.no_grad():
-                spread = target.std(dim=(0, 2, 3)).clamp_min(1e-3)
+                spread = target.std(dim=over).clamp_min(1e-3)
                 self.log_sigma.copy_(spread.log().expand_as(self.log_sigma))
 
     def copies(self, patches: Tensor) -> Tensor:
@@ -263,8 +281,18 @@ class Family(nn.Module):
         return out | self._classes(encoded, side, now)
 
     def log_noise(self) -> Tensor:
-        """Logarithm of the noise of a pixel (member, channel)."""
+        """Logarithm of the noise of a pixel (member, channel); of spectra, whose channels have each
+        a noise of their own, (member, signal, channel)."""
         return self.log_sigma.clamp_min(LEAST_LOG_SIGMA)
+
+    @property
+    def spectrum_likelihood(self) -> likelihoods.Likelihood:
+        """The likelihood of spectra, of a model that decodes them."""
+        return self.likelihood
+
+    def spectrum_noise(self) -> Tensor:
+        """Logarithm of the noise of every channel of a spectrum (member, signal, channel)."""
+        return self.log_noise()
 
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""
@@ -272,8 +300,11 @@ class Family(nn.Module):
 
     def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
         """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with those parts
-        (member, site, turn, size) of the pose that are given."""
-        place = Placement(turns, self.shear_axis)
+        (member, site, turn, size) of the pose that are given; of spectra their poses (member, site,
+        turn, 4)."""
+        place: Placement | SpectrumPose = Placement(turns, self.shear_axis)
+        if self.settings.decoded == "spectrum":
+            place = SpectrumPose(turns)
         for part in self.parts:
             if part.name in latents:
                 part.move(place, latents[part.name])

@@ -14,7 +14,11 @@ EASE, BRAKE = 0.3, 8.0  # damping after a step that helped, and after one that d
 
 
 def descend(
-    residual: Callable[[Tensor], Tensor], start: Tensor, precision: Tensor, steps: int
+    residual: Callable[[Tensor], Tensor],
+    start: Tensor,
+    precision: Tensor,
+    steps: int,
+    nudge: Tensor | float = NUDGE,
 ) -> Tensor:
     """Unknowns brought to where the squares are least.
 
@@ -25,6 +29,7 @@ def descend(
     start : (row, unknown).
     precision : (unknown,) 1 / variance of the prior about 0; 0 for none.
     steps : tried at most; one that does not help is not taken.
+    nudge : finite difference of each unknown (unknown,), or of all.
 
     Returns
     -------
@@ -34,16 +39,17 @@ def descend(
     def cost(left: Tensor, place: Tensor) -> Tensor:
         return 0.5 * (left.square().sum(1) + (place.square() * precision).sum(1))
 
-    nudges = NUDGE * torch.eye(start.shape[1], device=start.device)
+    size = torch.as_tensor(nudge, device=start.device)
+    nudges = size * torch.eye(start.shape[1], device=start.device)
     place, left = start, residual(start)
     best = cost(left, place)
     damping = torch.full_like(best, DAMPING)
     for _ in range(steps if len(nudges) else 0):
-        slopes = torch.stack([(residual(place + nudge) - left) / NUDGE for nudge in nudges], -1)
+        slopes = torch.stack([residual(place + step) - left for step in nudges], -1) / size
         gradient = (slopes.transpose(1, 2) @ left.unsqueeze(-1)).squeeze(-1) + place * precision
         curvature = slopes.transpose(1, 2) @ slopes + torch.diag(precision)
-        size = curvature.diagonal(dim1=1, dim2=2)
-        curvature = curvature + torch.diag_embed(damping[:, None] * size + 1e-6)
+        weight = curvature.diagonal(dim1=1, dim2=2)
+        curvature = curvature + torch.diag_embed(damping[:, None] * weight + 1e-6)
         known = gradient.isfinite().all(1)
         curvature = torch.where(known[:, None, None], curvature, torch.eye(len(nudges)).to(place))
         gradient = torch.where(known[:, None], gradient, 0.0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,9 @@ ROUNDING = 1e-3
 
 
 def residuals_over_noise(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Residuals (site, channel, height, width) in units of a noise ``sigma`` (channel,) that is
-    the same for all pixels."""
-    return (target - mean) / sigma[:, None, None]
+    """Residuals (site, channel, height, width) in units of a noise ``sigma``: (channel,), the same
+    for all pixels, or (channel, height, width)."""
+    return (target - mean) / (sigma[:, None, None] if sigma.ndim == 1 else sigma)
 
 
 def mean_square_over_noise(
@@ -40,12 +41,27 @@ def mean_square_over_noise(
 ) -> np.ndarray:
     """Mean squared residual of each site in units of the noise.
 
-    target, mean (site, channel, height, width), sigma (channel,), mask (height, width) or (site,
-    height, width) -> (site,); about 1 where the model explains the patch down to the noise.
+    target, mean (site, channel, height, width), sigma (channel,) or (channel, height, width), mask
+    (height, width) or (site, height, width) -> (site,); about 1 where the model explains the patch
+    down to the noise.
     """
     count = np.maximum(mask.sum((-2, -1)), 1)[..., None]
+    if sigma.ndim > 1:
+        target, mean, sigma = target / sigma, mean / sigma, np.ones(len(sigma))
     squares = ((target - mean) ** 2 * mask[..., None, :, :]).sum((2, 3)) / count
     return (squares / sigma**2).mean(1)
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
+
+
+def _over_sigma(mean: Tensor, pixels: Tensor, sigma: Tensor) -> Tensor:
+    return (pixels - mean) / sigma
+
+
+def _square(mean: Tensor, sigma: Tensor) -> Tensor:
+    return sigma.square().expand_as(mean)
 
 
 @dataclass(frozen=True)
@@ -58,9 +74,15 @@ class Likelihood:
     start : a mean patch (…) -> the decoder's output (…) whose mean is about that patch: its first
         bias.
     log_density : (output at the pixels that count (member, site, turn, channel, pixel), the patch
-        (member, site, 1, channel, pixel), log_sigma (member, channel), which pixels were measured
-        (member, site, 1, 1, pixel), 1 or 0, None if all were) -> log p(patch | output) (member,
-        site, turn), summed over measured pixels and channels.
+        (member, site, 1, channel, pixel), log_sigma (member, channel) or (member, channel, pixel),
+        which pixels were measured (member, site, 1, 1, pixel), 1 or 0, None if all were) -> log
+        p(patch | output) (member, site, turn), summed over measured pixels and channels.
+    output : the mean of the pixels (…) -> the decoder's output (…) that has this mean.
+    signed_root : (mean, the pixels, sigma) -> roots of the deviance with the sign of what is left:
+        half the sum of their squares is -log p(pixels) but for a constant, so that least squares of
+        them is maximum likelihood (McCullagh & Nelder, Generalized Linear Models, 2nd ed. 1989,
+        section 2.4.3).
+    variance : (mean, sigma) -> variance of a pixel, from which Fisher information follows.
     highest : largest value that a picture may have, the least being 0; None: any value at all.
     expected : the same in words.
     learns_noise : ``log_sigma`` is its noise; otherwise the root mean square of what is left over
@@ -77,14 +99,13 @@ class Likelihood:
     highest: float | None = None
     expected: str = ""
     learns_noise: bool = False
+    output: Callable[[Tensor], Tensor] = _same
+    signed_root: Callable[[Tensor, Tensor, Tensor], Tensor] = _over_sigma
+    variance: Callable[[Tensor, Tensor], Tensor] = _square
     residuals: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = residuals_over_noise
     residual: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray] = (
         mean_square_over_noise
     )
-
-
-def _same(value: Tensor) -> Tensor:
-    return value
 
 
 def _sum(value: Tensor, known: Tensor | None) -> Tensor:
@@ -95,6 +116,10 @@ def _sum(value: Tensor, known: Tensor | None) -> Tensor:
 def _log_gaussian(
     raw: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None = None
 ) -> Tensor:
+    if log_sigma.dim() == 3:  # each pixel has a noise of its own
+        log_sd = log_sigma[:, None, None]
+        apart = (raw - patch) * (-log_sd).exp()
+        return _sum(-0.5 * apart.square() - log_sd - 0.5 * math.log(2 * math.pi), known)
     log_sd = log_sigma[:, None, None]
     count: int | Tensor = raw.shape[-1]
     if known is not None:
@@ -179,6 +204,31 @@ def _log_poisson(
     return _sum(patch * rate.log() - rate - torch.lgamma(patch + 1), known)
 
 
+def _output_of_rate(rate: Tensor) -> Tensor:
+    above = rate.clamp_min(2 * LOWEST_RATE) - LOWEST_RATE
+    return above + torch.log(-torch.expm1(-above))
+
+
+def _log_scaled_poisson(
+    gain: float, raw: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None = None
+) -> Tensor:
+    """Of a signal that is ``gain`` times a count; as a density of the signal, not of the count."""
+    rate, counts = _rate(raw) / gain, patch / gain
+    value = counts * rate.log() - rate - torch.lgamma(counts + 1) - math.log(gain)
+    return _sum(value, known)
+
+
+def _root_of_deviance(gain: float, mean: Tensor, pixels: Tensor, sigma: Tensor) -> Tensor:
+    rate = mean.clamp_min(LOWEST_RATE) / gain
+    counts = pixels.clamp_min(0.0) / gain
+    deviance = 2 * (torch.xlogy(counts, counts / rate) - (counts - rate))
+    return torch.sign(counts - rate) * deviance.clamp_min(0.0).sqrt()
+
+
+def _scaled_mean(gain: float, mean: Tensor, sigma: Tensor) -> Tensor:
+    return gain * mean.clamp_min(LOWEST_RATE)
+
+
 LIKELIHOODS = {
     "gaussian": Likelihood(_same, _same, _log_gaussian, learns_noise=True),
     "bernoulli": Likelihood(torch.sigmoid, _logit, _log_bernoulli, 1.0, "values from 0 to 1"),
@@ -189,14 +239,32 @@ LIKELIHOODS = {
         1.0,
         "values from 0 to 1",
     ),
-    "poisson": Likelihood(_rate, _raw_of_rate, _log_poisson, math.inf, "counts from 0 up"),
+    "poisson": Likelihood(
+        _rate,
+        _raw_of_rate,
+        _log_poisson,
+        math.inf,
+        "counts from 0 up",
+        output=_output_of_rate,
+        signed_root=partial(_root_of_deviance, 1.0),
+        variance=partial(_scaled_mean, 1.0),
+    ),
 }
 """Name in a recipe -> likelihood."""
 
 
 def of(settings: ModelSettings) -> Likelihood:
     """The likelihood of a model with these settings."""
-    return LIKELIHOODS[settings.likelihood]
+    own = LIKELIHOODS[settings.likelihood]
+    gain = settings.detector_gain
+    if settings.likelihood != "poisson" or gain == 1.0:
+        return own
+    return replace(
+        own,
+        log_density=partial(_log_scaled_poisson, gain),
+        signed_root=partial(_root_of_deviance, gain),
+        variance=partial(_scaled_mean, gain),
+    )
 
 
 def refuse_unlike(patches: Tensor, settings: ModelSettings) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vaescope.models import posterior
 from vaescope.models.elbo import Weights
-from vaescope.models.pose_parts import Pair
+from vaescope.models.parts import Pair
 
 LOG_SD = (-4.0, 2.0)  # bounds of a class's width in content, as logarithms
 

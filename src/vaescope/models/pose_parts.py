@@ -1,4 +1,5 @@
-"""The parts of a pose, one row each: rotation, offset, scale, shear and strain.
+"""The parts of a pose, one row each: of a patch rotation, offset, scale, shear and strain, and of a
+spectrum those of ``models.spectrum_parts``.
 
 A row says all that the rest of the library has to know of a part: which setting switches it on, how
 its posterior starts and what its prior is, how it moves a picture, what it is in the frame of the
@@ -9,26 +10,17 @@ turns of the grid, which belong to the ``ANGLE``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vaescope.models import pose
+from vaescope.models.parts import Pair, PosePart
 from vaescope.models.settings import ModelSettings
-from vaescope.quantities import Scale
+from vaescope.models.spectrum_parts import SPECTRUM_PARTS
 
-Pair = tuple[Tensor, Tensor]
-"""Mean and logarithm of the standard deviation of a normal posterior, with one last axis."""
-
-Alignment = Literal["circular", "median", "axes", "same"]
-"""How a member's values are brought into the frame of the ensemble (``ensemble.align.ALIGNED``):
-an angle by gauge and circular mean; less their median; with the sign of the axes; as they are."""
-
-START = -3.0  # logarithm of the first width of a posterior beside the encoder's own number
 START_IN_TURN = -2.0  # that of the correction to a turn of the grid
 REACH = 0.6  # steps of the grid that a correction reaches: beyond half, so that turns can meet
 
@@ -54,11 +46,6 @@ class Placement:
     def matrices(self) -> Tensor:
         """Pose matrices (…, 2, 3), as in ``models.pose``."""
         return pose.affine(self.angle, self.offset, self.strain)
-
-
-def _narrow(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
-    """A posterior in units of its prior, that starts at the prior's centre."""
-    return prior_sd * mean, log_sd + START
 
 
 def _within_a_step(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
@@ -131,51 +118,6 @@ def _strain_in_image(value: Tensor, sd: Tensor, angle: Tensor) -> Pair:
     return strain, variance.sqrt()
 
 
-@dataclass(frozen=True)
-class PosePart:
-    """One part of a pose.
-
-    Inside a model lengths are in units of half the patch side; the posterior of a part is normal
-    and of ``size`` numbers.
-
-    Parameters
-    ----------
-    name : of its variables.
-    setting : the setting that switches it on.
-    size : how many numbers it is.
-    prior_sd : (settings, step of the grid of turns in rad) -> standard deviation of the prior.
-    move : adds (member, site, turn, size) values to a ``Placement``.
-    in_image : (value (site, size), standard deviation (site, size), angle (site,) in rad) -> both
-        in the frame of the image: (site,) or (site, size).
-    aligned : how members are brought into one frame.
-    units, scale : of the values in the frame of the image, as CF attributes; a length is in
-        pixels of the image.
-    dims : of ``latents.zarr``, beside the site.
-    posterior : (mean, log_sd, prior_sd, step) of the encoder -> the posterior where it starts.
-    in_place_of : settings of parts that this one holds and takes the place of.
-    learned_axes : it lies along axes that are learned (``Family.shear_axis``).
-    """
-
-    name: str
-    setting: str
-    size: int
-    prior_sd: Callable[[ModelSettings, float], float]
-    move: Callable[[Placement, Tensor], None]
-    in_image: Callable[[Tensor, Tensor, Tensor], Pair]
-    aligned: Alignment
-    units: str
-    scale: Scale
-    dims: tuple[str, ...] = ()
-    posterior: Callable[[Tensor, Tensor, float, float], Pair] = _narrow
-    in_place_of: tuple[str, ...] = ()
-    learned_axes: bool = False
-
-    @property
-    def is_length(self) -> bool:
-        """Whether it is measured in pixels of the image."""
-        return self.units == "px"
-
-
 ANGLE = PosePart(
     name="angle",
     setting="rotation",
@@ -239,6 +181,7 @@ PARTS = (
         dims=("component",),
         in_place_of=("scale", "shear"),
     ),
+    *SPECTRUM_PARTS,
 )
 """All parts, in the order in which encoders give them and their noise is drawn."""
 
@@ -247,6 +190,6 @@ NAMED = {part.name: part for part in PARTS}
 
 def parts_of(settings: ModelSettings) -> tuple[PosePart, ...]:
     """The parts that a model with these settings has, in order."""
-    on = [part for part in PARTS if getattr(settings, part.setting)]
+    on = [part for part in PARTS if part.setting in settings.pose_parts]
     replaced = {setting for part in on for setting in part.in_place_of}
     return tuple(part for part in on if part.setting not in replaced)

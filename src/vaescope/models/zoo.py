@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _STILL = {"rotation": False, "offsets": False}
+_RECORDED = {"shift": True, "gain": True, "background": True}
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "ae": {**_STILL, "stochastic": False, "beta": 0.0},
@@ -25,6 +26,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "jrtvae": {"rotation": True, "offsets": True, "classes": "auto"},
     "skip-rvae": {"rotation": True, "offsets": True, "skip": True, "decoder": "coordinate"},
     "multichannel-rvae": {"rotation": True, "offsets": True},
+    "im2spec": {
+        "rotation": True,
+        "offsets": False,
+        "target": "spectrum",
+        "decoder": "basis",
+        "latent": 8,
+    },
+    "spectrum-vae": {
+        **_STILL,
+        **_RECORDED,
+        "view": "spectrum",
+        "decoder": "linear",
+        "steps": 1200,
+        "refine": 20,
+    },
 }
 """name -> the settings in which it differs from the defaults of ``ModelSettings``.
 
@@ -66,6 +82,8 @@ LABELS = {
     "jrtvae": "VAE with discrete classes, invariant to rotation and shifts",
     "skip-rvae": "VAE with skip connections, invariant to rotation and shifts",
     "multichannel-rvae": "VAE of several channels, invariant to rotation and shifts",
+    "im2spec": "encoder–decoder from patch to spectrum",
+    "spectrum-vae": "VAE of spectra, invariant to shift, gain and background",
 }
 """name -> the same in words, for figures and reports."""
 
@@ -78,12 +96,21 @@ POSE = {
 }
 """Settings that switch on a part of the pose (``models.pose_parts``), and the part in words."""
 
+POSE_OF_SPECTRUM = {
+    "shift": "shift",
+    "gain": "gain",
+    "background": "background",
+    "slope": "slope of the background",
+}
+"""The same of the pose of a spectrum."""
+
 
 def label(settings: dict[str, Any]) -> str:
     """A model in words: its kind, and what it is invariant to as it was set."""
     variant = str(settings["variant"])
     kind = LABELS.get(variant, variant).partition(" invariant to ")[0].rstrip(",")
-    parts = [word for name, word in POSE.items() if settings.get(name)]
+    possible = POSE | POSE_OF_SPECTRUM
+    parts = [word for name, word in possible.items() if settings.get(name)]
     if not parts:
         return kind
     together = ", ".join(parts[:-1]) + (" and " if parts[:-1] else "") + parts[-1]

@@ -1,12 +1,12 @@
-"""From vendor files to one image with physical coordinates: the image contract of the stores.
+"""From vendor files to one image with physical coordinates, and to the spectra that lie on it.
 
-``load`` is the way in. The numbers stay on the disk, or with the file's own reader, until a chunk
-is asked for; only checks that need every pixel pass over the image once, chunk by chunk.
+``load`` and ``load_spectra`` are the ways in. The numbers stay on the disk, or with the file's own
+reader, until a chunk is needed; only checks that need every pixel pass over the image once, chunk
+by chunk.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaescope.errors import UserError
+from vaescope.read.digest import fingerprint
 from vaescope.read.settings import IngestSettings
+from vaescope.read.spectra_settings import SpectraSettings
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.read.raw import Raw
 
-__all__ = ["fingerprint", "load"]
+__all__ = ["fingerprint", "load", "load_spectra"]
 
 
 def load(
@@ -29,6 +31,8 @@ def load(
     settings: Mapping[str, Any] | IngestSettings | None = None,
     *,
     pixel_size: str | float | None = None,
+    spectra: Mapping[str, Any] | SpectraSettings | None = None,
+    spectra_paths: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
 ) -> xr.Dataset:
     """Read one image, stack or movie, lazily.
 
@@ -40,6 +44,9 @@ def load(
         ``channel``, ``unmeasured`` and ``preprocess``; what is missing has its default.
     pixel_size : side of a pixel from the sample sheet, with its unit, such as ``"0.0078 nm"``;
         goes before what the file says.
+    spectra : the part `spectra` of a recipe. Where it asks for spectra and the files hold no image
+        of their own, the image is made of the spectra.
+    spectra_paths : the files with the spectra, if these are others.
 
     Returns
     -------
@@ -49,7 +56,7 @@ def load(
     from), ``vendor_metadata`` (JSON), ``source_files``, ``source_sha256``, ``reader``,
     ``channel_units``, ``source_dtype``; ``resampled_axis`` and ``resampled_factor`` where pixels
     were not square and were resampled; ``reciprocal_unit`` where the axes of the file are in 1/nm
-    or the like.
+    or the like; ``image_from`` where the image was made of spectra, in words.
 
     Where something is missing, ``measured`` (time, y, x) says what was measured; what was not is
     filled in from its surroundings, so that filters do not ring at its border.
@@ -64,35 +71,21 @@ def load(
     ------
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
-    from vaescope.read import (
-        clean,
-        cyclic,
-        formats,
-        ground_truth,
-        physical,
-        preprocess,
-        raw,
-        square,
-    )
+    from vaescope.read import clean, cyclic, formats, ground_truth, preprocess, raw, square
 
     chosen = IngestSettings.of(settings)
-    sheet = physical.from_sheet(pixel_size)
     paths = _paths(source_paths)
-    parts: list[Raw] = []
-    for path in paths:
-        part = formats.read(path, chosen.array)
-        with formats.readable(path, formats.extension_of(path)):
-            parts.append(_calibrated(raw.tidy(part), path, sheet))
-    whole = raw.stack(parts, [path.name for path in paths])
+    whole, image_from = _image(paths, chosen, pixel_size, spectra, spectra_paths)
     wanted = chosen.channel
     picked = raw.pick_channels(whole, wanted, path=paths[0])
     whole = cyclic.parted(picked)
-    with formats.readable(paths[0], formats.extension_of(paths[0])):
+    with formats.readable(paths[0], formats.extension_of(paths[0], curves=True)):
         whole, known, facts = clean.finish(
             whole,
             path=paths[0],
             chosen=wanted is not None and whole is picked,
-            constant=chosen.unmeasured != "nan",
+            constant=chosen.unmeasured != "nan" and min(whole.data.shape[2:]) >= raw.SMALLEST_SIDE,
+            least=1 if image_from else raw.SMALLEST_SIDE,
         )
     dataset = _dataset(whole)
     if known is not None:
@@ -103,23 +96,123 @@ def load(
         "source_files": [path.name for path in paths],
         "source_sha256": [fingerprint(path) for path in paths],
     }
+    if image_from:
+        dataset.attrs["image_from"] = image_from
     dataset = dataset.assign(ground_truth.per_frame(whole.beside))
     dataset = preprocess.apply(dataset, chosen.preprocess, folder=paths[0].parent)
     y, x, _ = _pitch(whole)
     return square.pixels(dataset, y, x)
 
 
-def fingerprint(path: str | os.PathLike) -> str:
-    """Compute the SHA-256 of a file, in pieces; of a folder (zspy), over files and names."""
-    path = Path(path)
-    if path.is_dir():
-        total = hashlib.sha256()
-        for one in sorted(path.rglob("*")):
-            if one.is_file():
-                total.update(f"{one.relative_to(path).as_posix()} {fingerprint(one)}\n".encode())
-        return total.hexdigest()
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def load_spectra(
+    source_paths: str | os.PathLike | Sequence[str | os.PathLike],
+    settings: Mapping[str, Any] | SpectraSettings | None = None,
+    *,
+    pixel_size: str | float | None = None,
+    ingest: Mapping[str, Any] | IngestSettings | None = None,
+    spectra_paths: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
+) -> xr.Dataset:
+    """Read the spectra of one dataset, lazily, and how they lie on the image that ``load`` reads.
+
+    Parameters
+    ----------
+    source_paths : the files of the dataset; several become a series in time.
+    settings : the part `spectra` of a recipe (see ``read.spectra_settings.SpectraSettings``).
+    pixel_size : side of a pixel of the image, from the sample sheet.
+    ingest : the part `ingest` of the recipe, by which the image is read.
+    spectra_paths : the files with the spectra, if these are others: the image is in the first.
+
+    Returns
+    -------
+    Dataset with ``spectra`` (time, y, x, energy) float32, in chunks of whole spectra of at most
+    8 MiB; coordinates ``energy`` in the unit of the file ("1" where it says none), ``y``, ``x`` in
+    the unit of the image; attributes ``pitch_y``, ``pitch_x`` (pixels of the image per spectrum),
+    ``start_y``, ``start_x`` (image pixel of the centre of the first spectrum), ``image_from``
+    (how the image was made of the spectra, "" if it is a signal of its own), ``counts`` (1 if the
+    values are counts), ``calibrated`` (whether the axis has a unit), ``signal``, ``preprocess``
+    (JSON of what was done), ``filled_channels``, ``lowest``, and the provenance as ``load`` has it.
+
+    Where spectra are missing, ``measured`` (time, y, x) says which were measured; the others are
+    the mean spectrum. ``aligned_by`` (time, y, x) are shifts in the unit of the axis that were
+    applied, ``normalised_by`` (time, y, x) divisors; ``truth_NAME`` what the file knows of each
+    spectrum.
+
+    Raises
+    ------
+    UserError : there are no spectra, several signals could be meant, it is not clear which axis
+        is the spectral one, image and spectra do not fit each other, or a file cannot be read.
+    """
+    from vaescope.read import formats, square
+    from vaescope.read.spectra import assemble, geometry
+
+    chosen = SpectraSettings.of(settings)
+    paths = _paths(source_paths)
+    others = _paths(spectra_paths) if spectra_paths else paths
+    curves = assemble.stacked(others, chosen)
+    image, image_from = _image(paths, IngestSettings.of(ingest), pixel_size, chosen, spectra_paths)
+    frames, shown = curves.data.shape[0], image.data.shape[0]
+    if frames != shown:
+        raise UserError(
+            "image and spectra do not fit each other: they have unlike numbers of frames",
+            file=others[0],
+            found=f"{frames} of the spectra and {shown} of the image in `{paths[0].name}`",
+            remedy="Give the files with the spectra in the order of those with the images; of a"
+            " series of spectra without an image, each is a frame",
+        )
+    height, width = image.data.shape[2:]
+    grid = geometry.relate(
+        geometry.Extent(height, width, image.pixel, image.corner),
+        geometry.Extent(*curves.grid, curves.pixel, curves.corner),
+        chosen,
+        path=others[0],
+        other=paths[0].name,
+    )
+    y, x, unit = _pitch(image)
+    by = square.factors(y, x)
+    grid = geometry.GridPlace(
+        (grid.pitch[0] * by[0], grid.pitch[1] * by[1]),
+        (grid.start[0] * by[0], grid.start[1] * by[1]),
+    )
+    with formats.readable(others[0], formats.extension_of(others[0], curves=True)):
+        return assemble.dataset(
+            curves, others, chosen, grid, image_from=image_from, pixel=(min(y, x), unit)
+        )
+
+
+def _image(
+    paths: list[Path],
+    chosen: IngestSettings,
+    pixel_size: str | float | None,
+    spectra: Mapping[str, Any] | SpectraSettings | None,
+    spectra_paths: Any,
+) -> tuple[Raw, str]:
+    """Read the image of every file; or make it of the spectra, and say how, if there is none."""
+    from vaescope.read import formats, physical, raw
+
+    asked = SpectraSettings.of(spectra)
+    sheet = physical.from_sheet(pixel_size)
+    parts, words = [], ""
+    for path in paths:
+        if asked.read and not spectra_paths:
+            part, words = _beside_spectra(path, chosen.array, asked)
+        else:
+            part = formats.read(path, chosen.array)
+        with formats.readable(path, formats.extension_of(path, curves=True)):
+            parts.append(_calibrated(raw.tidy(part), path, sheet))
+    return raw.stack(parts, [path.name for path in paths]), words
+
+
+def _beside_spectra(path: Path, array: Any, asked: SpectraSettings) -> tuple[Raw, str]:
+    from vaescope.read import formats
+    from vaescope.read.raw import NoImageError
+    from vaescope.read.spectra import assemble, sources
+
+    curves = sources.read(path, asked)
+    try:
+        return formats.read(path, array, without=curves.parts), ""
+    except NoImageError:
+        with formats.readable(path, formats.extension_of(path, curves=True)):
+            return assemble.picture(curves, asked, path=path)
 
 
 def _paths(source: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path]:
@@ -143,7 +236,7 @@ def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
         given = f"none: the axes are in {raw.reciprocal}"
     raw = replace(raw, calibration=given)
     beside = None
-    if formats.extension_of(path) in formats.SIDECARS:
+    if formats.extension_of(path, curves=True) in formats.SIDECARS:
         beside = sidecar.beside(path)
     if sheet is not None:
         raw = replace(raw, pixel=sheet, calibration="the sample sheet")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +15,10 @@ from numpy.lib import format as npy
 
 from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
-from vaescope.read.raw import SMALLEST_SIDE, Raw, beside, show, unlabelled
+from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, show, unlabelled
+
+Lazy = tuple[tuple[int, ...], np.dtype, Callable[[], da.Array]]
+"""An array of a file: its shape, its dtype, and how to open it."""
 
 _REMEDY = "Save it with `numpy.save` as a plain array of numbers"
 
@@ -32,6 +36,12 @@ class Header:
 def read_npy(path: Path, extension: str, wanted: Any) -> Raw:
     """Read the array of an npy file."""
     chosen.refuse_other(wanted, path)
+    _, _, opened = open_npy(path)
+    return unlabelled(opened(), "numpy", path=path)
+
+
+def open_npy(path: Path) -> Lazy:
+    """Read the header of an npy file: shape and dtype of its array, and how to open it."""
     with path.open("rb") as file:
         header = _header(file, path)
     announced = header.start + header.dtype.itemsize * _count(header.shape)
@@ -44,27 +54,40 @@ def read_npy(path: Path, extension: str, wanted: Any) -> Raw:
         )
     _refuse_odd({path.name: header}, path)
     source = lazy.Mapped(str(path), header.start, header.dtype, header.shape, header.order)
-    return unlabelled(lazy.array(source), "numpy", path=path)
+    return header.shape, header.dtype, partial(lazy.array, source)
 
 
-def read_npz(path: Path, extension: str, wanted: Any) -> Raw:
-    """Read one array of an npz file: that named, ``image``, ``images``, or the only candidate."""
-    with zipfile.ZipFile(path) as archive:
-        entries = {e.filename.removesuffix(".npy"): e for e in archive.infolist()}
-        headers = {}
-        for name, entry in entries.items():
-            with archive.open(entry) as file:
-                if entry.filename.endswith(".npy"):
-                    headers[name] = _header(file, path)
-    name = choose({n: (h.shape, h.dtype) for n, h in headers.items()}, wanted, path=path)
-    _refuse_odd({name: headers[name]}, path)
-    image = unlabelled(_member(path, name, entries[name], headers[name]), "numpy", path=path)
+def read_npz(path: Path, extension: str, wanted: Any, without: Collection[str] = ()) -> Raw:
+    """Read one array of an npz file: that named, ``image``, ``images``, or the only candidate.
+
+    ``without`` names arrays that are spectra and their axis: neither images nor facts of a frame.
+    """
+    found = {name: one for name, one in members(path).items() if name not in without}
+    shapes = {name: (shape, dtype) for name, (shape, dtype, _) in found.items()}
+    name = choose(shapes, wanted, path=path)
+    _refuse_odd({name: Header(*found[name][:1], "C", found[name][1], 0)}, path)
+    image = unlabelled(found[name][2](), "numpy", path=path)
     plain = {
-        n: _member(path, n, entries[n], header)
-        for n, header in headers.items()
-        if n != name and header.dtype.kind in "buif"
+        n: opened() for n, (_, dtype, opened) in found.items() if n != name and dtype.kind in "buif"
     }
     return replace(image, beside=beside(plain, name, image.data.shape[0]))
+
+
+def members(path: Path) -> dict[str, Lazy]:
+    """List the arrays of an npz file by name: shape, dtype, and how to open each."""
+    found: dict[str, Lazy] = {}
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.filename.endswith(".npy"):
+                with archive.open(entry) as file:
+                    header = _header(file, path)
+                name = entry.filename.removesuffix(".npy")
+                found[name] = (
+                    header.shape,
+                    header.dtype,
+                    partial(_member, path, name, entry, header),
+                )
+    return found
 
 
 def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da.Array:
@@ -80,7 +103,8 @@ def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da
 def choose(
     arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]], wanted: Any, *, path: object
 ) -> str:
-    """Choose the array to read: the one named, ``image``, ``images``, or the only possible one.
+    """Choose the array to read: the one named, else ``image``, ``images`` or ``patches``, else the
+    only possible one.
 
     Parameters
     ----------
@@ -104,13 +128,13 @@ def choose(
             remedy="Set it to one of these names or numbers",
         )
     possible = [name for name, (shape, dtype) in arrays.items() if can_be_image(shape, dtype)]
-    for word in ("image", "images"):
+    for word in ("image", "images", "patches"):
         hits = [name for name in possible if name.rsplit("/", 1)[-1].casefold() == word]
         if len(hits) == 1:
             return hits[0]
     if len(possible) == 1:
         return possible[0]
-    raise UserError(
+    raise (UserError if possible else NoImageError)(
         "several arrays could be the image" if possible else "no array here can be an image",
         file=path,
         found=found,

@@ -33,7 +33,7 @@ class Statistics:
 
 
 def finish(
-    raw: Raw, *, path: object, chosen: bool, constant: bool
+    raw: Raw, *, path: object, chosen: bool, constant: bool, least: int = SMALLEST_SIDE
 ) -> tuple[Raw, da.Array | None, dict[str, object]]:
     """Check an image and convert it to float32 without gaps, lazily.
 
@@ -43,6 +43,7 @@ def finish(
     chosen : whether the recipe names its channels; a constant one is then an error, otherwise it
         is left out if there are others.
     constant : whether lines and areas of one value count as gaps (see ``measured``).
+    least : pixels that a side must have; an image of spectra may have one, and then no contrast.
 
     Returns
     -------
@@ -56,20 +57,20 @@ def finish(
     height, width = raw.data.shape[2:]
     if 0 in raw.data.shape:
         raise UserError("the image is empty", file=path, found=f"shape {show(raw.data.shape)}")
-    if min(height, width) < SMALLEST_SIDE:
+    if min(height, width) < least:
         raise UserError(
             "the image is too small",
             file=path,
             found=f"{height} × {width} pixels",
-            expected=f"at least {SMALLEST_SIDE} pixels a side",
+            expected=f"at least {least} pixels a side",
         )
     raw = replace(raw, data=in_work_chunks(raw.data))
     facts = statistics(raw.data)
-    kept, dropped = _varying(raw, facts, path, chosen)
+    kept, dropped = _varying(raw, facts, path, chosen, contrast=least > 1)
     offsets = _offsets(facts)
     gaps = measured.gaps(raw.data[:, kept], constant=constant)
     missing = gaps.sum(axis=(1, 2)).compute()
-    measured.check(missing, height * width, path=path)
+    measured.check(missing, height * width, path=path, least=least)
     layers = []
     for k in kept:
         layer = raw.data[:, k]
@@ -142,7 +143,7 @@ def _facts(block: np.ndarray) -> np.ndarray:
 
 
 def _varying(
-    raw: Raw, facts: Statistics, path: object, chosen: bool
+    raw: Raw, facts: Statistics, path: object, chosen: bool, *, contrast: bool
 ) -> tuple[list[int], list[str]]:
     """Find the channels with contrast, and the names of those without."""
     problems = {}
@@ -152,7 +153,7 @@ def _varying(
         elif facts.finite[k] < (1 - MOST_MISSING) * facts.count:
             share = 1 - facts.finite[k] / facts.count
             problems[k] = f"channel {name}: {share:.0%} of the pixels are NaN or infinite"
-        elif facts.low[k] == facts.high[k]:
+        elif contrast and facts.low[k] == facts.high[k]:
             problems[k] = f"channel {name}: every pixel is {facts.low[k]:g}"
         elif max(abs(facts.low[k]), abs(facts.high[k])) > np.finfo(np.float32).max:
             problems[k] = f"channel {name}: values up to {facts.high[k]:g}, beyond float32"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vaescope.errors import UserError
-from vaescope.read.raw import Raw
+from vaescope.read.raw import NoImageError, Raw
 
 # extension -> module of this room and its function; all others are RosettaSciIO's
 _OURS = {
@@ -22,6 +22,7 @@ _OURS = {
     "sxm": ("nanonis", "read_sxm"),
     "3ds": ("nanonis", "read_3ds"),
 }
+_OF_ARRAYS = {"npz", "h5", "hdf5", "nsid", "usid"}
 _MAGIC = (
     (b"\x89PNG\r\n", "png"),
     (b"\xff\xd8\xff", "jpg"),
@@ -40,8 +41,10 @@ SIDECARS = {"npy", "npz", "png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "h5
 COMMON = "dm3, dm4, emd, hspy, zspy, ser, mrc, blo, tif, png, jpg, bmp, npy, npz, h5, ibw, sxm, 3ds"
 
 
-def extension_of(path: Path) -> str:
+def extension_of(path: Path, *, curves: bool = False) -> str:
     """Determine the format of a file, as one of the known extensions.
+
+    With ``curves`` also formats that hold spectra alone.
 
     Raises
     ------
@@ -60,8 +63,15 @@ def extension_of(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(256)
     _refuse_text_instead(path, head)
-    if extension in _OURS or extension in _vendors():
+    if extension in _OURS or extension in _vendors(curves):
         return extension
+    if extension in _vendors(True):
+        raise NoImageError(
+            f"a .{extension} file holds spectra, not an image",
+            file=path,
+            expected=f"for an image, one of {COMMON}",
+            remedy="Read its spectra with a recipe that says `spectra: read: true`",
+        )
     for magic, known in _MAGIC:
         if head.startswith(magic):
             return known
@@ -74,15 +84,21 @@ def extension_of(path: Path) -> str:
     )
 
 
-def read(path: Path, wanted: Any) -> Raw:
-    """Read the image of any file; ``wanted`` names one of several arrays.
+def read(path: Path, wanted: Any, *, without: Collection[str] = ()) -> Raw:
+    """Read the image of any file; ``wanted`` names one of several arrays, ``without`` those that
+    are spectra.
 
     Raises
     ------
-    UserError : whatever is wrong with the file.
+    NoImageError : there is none.
+    UserError : whatever else is wrong with the file.
     """
     extension = extension_of(path)
     with readable(path, extension):
+        if without and extension == "npy":
+            raise NoImageError("the only array of this file holds spectra", file=path)
+        if without and (extension in _OF_ARRAYS or extension not in _OURS):
+            return _reader(extension)(path, extension, wanted, without)
         return _reader(extension)(path, extension, wanted)
 
 
@@ -113,15 +129,15 @@ def readable(path: Path, extension: str) -> Iterator[None]:
         ) from error
 
 
-def _reader(extension: str) -> Callable[[Path, str, Any], Raw]:
+def _reader(extension: str) -> Callable[..., Raw]:
     module, name = _OURS.get(extension, ("rosetta", "read"))
     return getattr(importlib.import_module(f"vaescope.read.{module}"), name)
 
 
-def _vendors() -> set[str]:
+def _vendors(curves: bool) -> set[str]:
     from vaescope.read import rosetta
 
-    return set(rosetta.readers())
+    return set(rosetta.readers(curves=curves))
 
 
 def _refuse_absent(path: Path) -> None:

@@ -24,9 +24,10 @@ def per_frame(arrays: dict[str, da.Array]) -> dict[str, Variable]:
     """
     out: dict[str, Variable] = {}
     for given, array in arrays.items():
-        name = _PLURALS.get(given, given)
-        if name != given and name in arrays:
-            name = given
+        plain = given.removeprefix(PREFIX)
+        name = _PLURALS.get(plain, plain)
+        if name != plain and name in arrays:
+            name = plain
         about = {"long_name": name.replace("_", " "), "units": "1"}
         if array.ndim == 1 or array.shape[1:] == (1,):
             values = np.asarray(array).reshape(len(array))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,27 @@ from vaescope.errors import UserError
 from vaescope.read import chosen, lazy, usid
 from vaescope.read.arrays import choose, listing
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import SMALLEST_SIDE, Raw, beside, natural, real, unlabelled
-from vaescope.read.signals import LATER
+from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, natural, real, unlabelled
+from vaescope.read.signals import SPECTRA
 
 _TRIED_UNITS = ("units", "unit", "pixel_unit", "pixel_units", "pixel_size_units", "pixel_size_unit")
 
 
-def read(path: Path, extension: str, wanted: Any) -> Raw:
-    """Read the image of an HDF5 file; the images of a pyNSID measurement become channels."""
+def read(path: Path, extension: str, wanted: Any, without: Collection[str] = ()) -> Raw:
+    """Read the image of an HDF5 file; the images of a pyNSID measurement become channels.
+
+    ``without`` names arrays that are spectra and their axis: neither images nor facts of a frame.
+    """
     with h5py.File(path, "r") as file:
         if str(text(file.attrs.get("file_format", ""))) == "HyperSpy":
             from vaescope.read import rosetta
 
-            return rosetta.read(path, "hspy", wanted)
-        arrays = {name: one for name, one in datasets(file).items() if not _is_scale(one)}
+            return rosetta.read(path, "hspy", wanted, without)
+        arrays = {
+            name: one
+            for name, one in datasets(file).items()
+            if not is_scale(one) and name not in without
+        }
         main = {n: d for n, d in arrays.items() if "main_data_name" in d.attrs}
         if wanted is None and main:
             return _nsid(path, main)
@@ -94,7 +102,7 @@ def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
     images = {name: found for name, one in main.items() if (found := _nsid_image(path, one))}
     shapes = {data.shape for data, _ in images.values()}
     if len(shapes) != 1:
-        raise UserError(
+        raise (UserError if shapes else NoImageError)(
             "several images of unlike shapes are in this file"
             if shapes
             else "there is no image in this file",
@@ -103,7 +111,7 @@ def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
             expected=f"images at least {SMALLEST_SIDE} pixels a side",
             remedy="Say which by `ingest: array` in the recipe, by name or number"
             if shapes
-            else LATER,
+            else SPECTRA,
         )
     names = [str(text(main[name].attrs.get("quantity")) or name) for name in images]
     names = chosen.told_apart(names)
@@ -161,7 +169,7 @@ def _by_quantity(main: dict[str, h5py.Dataset], wanted: Any) -> str | None:
     return list(main)[hits[0]] if len(hits) == 1 else None
 
 
-def _is_scale(dataset: h5py.Dataset) -> bool:
+def is_scale(dataset: h5py.Dataset) -> bool:
     return text(dataset.attrs.get("CLASS")) == "DIMENSION_SCALE"
 
 

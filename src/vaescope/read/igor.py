@@ -14,8 +14,8 @@ from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
 from vaescope.read.physical import Pixel, length
 from vaescope.read.quiet import quiet
-from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, pick_channels, real, show
-from vaescope.read.signals import LATER
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, NoImageError, Raw, pick_channels, real, show
+from vaescope.read.signals import SPECTRA
 
 _LABEL = 32  # bytes of each dimension label in a version 5 file (WaveMetrics Technical Note 003)
 _UNITS = {"height": "m", "zsensor": "m", "amplitude": "m", "deflection": "m", "phase": "deg"}
@@ -27,12 +27,12 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     wave = load(path)
     data = lazy.array(wave["wData"])
     if data.ndim < 2 or min(data.shape[:2]) < SMALLEST_SIDE or data.ndim > 3:
-        raise UserError(
+        raise NoImageError(
             "there is no image in this file",
             file=path,
             found=f"a wave of shape {show(data.shape)}",
             expected=f"(x, y) or (x, y, channel), at least {SMALLEST_SIDE} pixels a side",
-            remedy=LATER,
+            remedy=SPECTRA,
         )
     note = notes(wave)
     asylum = "ScanSize" in note
@@ -48,7 +48,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
         names = names or [PLAIN if len(data) == 1 else f"{PLAIN} {k}" for k in range(data.shape[1])]
     pixel = _pixel(wave, note, data.shape[-2:])
     units = [_unit(name) if asylum else "" for name in names]
-    metadata = {"note": note, "name": _text(wave["wave_header"]["bname"])}
+    metadata = {"note": note, "name": text(wave["wave_header"]["bname"])}
     raw = Raw(data, names, units, "igor2", pixel=pixel, metadata=metadata)
     raw = real(raw)
     return raw if wanted is None else pick_channels(raw, wanted, path=path)
@@ -83,14 +83,14 @@ def _refuse_short(path: Path) -> None:
 def notes(wave: dict[str, Any]) -> dict[str, str]:
     """Parse the wave's note, lines ``key: value``; the first of equal keys counts."""
     found: dict[str, str] = {}
-    for line in re.split(r"[\r\n]+", _text(wave.get("note", b""))):
+    for line in re.split(r"[\r\n]+", text(wave.get("note", b""))):
         key, colon, value = line.partition(":")
         if colon and key.strip():
             found.setdefault(key.strip(), value.strip())
     return found
 
 
-def labels(path: Path, wave: dict[str, Any], count: int) -> list[str] | None:
+def labels(path: Path, wave: dict[str, Any], count: int, axis: int = 2) -> list[str] | None:
     """Read the names of the layers from the file: igor2 appends remains of older names.
 
     Every label is a field of 32 bytes ended by a zero; after the zero stands whatever was in
@@ -99,14 +99,14 @@ def labels(path: Path, wave: dict[str, Any], count: int) -> list[str] | None:
     head = wave["bin_header"]
     if "dimLabelsSize" not in head or len(head["dimLabelsSize"]) < 3:
         return None
-    size = int(head["dimLabelsSize"][2])
+    size = int(head["dimLabelsSize"][axis])
     if size < _LABEL * (count + 1):
         return None
     before = sum(
         int(np.sum(head[key])) for key in ("formulaSize", "noteSize", "dataEUnitsSize")
     ) + int(np.sum(head["dimEUnitsSize"]))
     # 64 bytes of file header; wfmSize counts the wave header and the numbers.
-    start = 64 + int(head["wfmSize"]) + before + int(np.sum(head["dimLabelsSize"][:2]))
+    start = 64 + int(head["wfmSize"]) + before + int(np.sum(head["dimLabelsSize"][:axis]))
     with path.open("rb") as file:
         file.seek(start)
         block = file.read(size)
@@ -146,5 +146,6 @@ def _unit(name: str) -> str:
     return next((unit for start, unit in _UNITS.items() if word.startswith(start)), "")
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Decode text of a wave."""
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)

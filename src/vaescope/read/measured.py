@@ -15,7 +15,6 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read.raw import SMALLEST_SIDE
 
 LEAST_AREA = 0.002  # of a frame; smaller constant areas are saturated columns more often than gaps
 RIM = 2  # pixels beside a constant area that interpolation has mixed with it
@@ -51,24 +50,25 @@ def _constant(block: np.ndarray) -> np.ndarray:
     )
 
 
-def check(missing: np.ndarray, size: int, *, path: object) -> None:
+def check(missing: np.ndarray, size: int, *, path: object, least: int) -> None:
     """Refuse a dataset of which hardly anything was measured.
 
     Parameters
     ----------
     missing : pixels of each frame that were not measured, (time,).
     size : pixels of a frame.
+    least : pixels that a side of an image must have.
 
     Raises
     ------
     UserError : no frame has as many measured pixels as the smallest image.
     """
-    if size - missing.min() < SMALLEST_SIDE**2:
+    if size - missing.min() < least**2:
         raise UserError(
             "hardly anything of the image was measured",
             file=path,
             found=f"{missing.min() / size:.1%} of the pixels are NaN, infinite, or a constant area",
-            expected=f"at least {SMALLEST_SIDE} × {SMALLEST_SIDE} measured pixels",
+            expected=f"at least {least} × {least} measured pixels",
             remedy="Check the file in the program that wrote it; if the constant areas are data,"
             " set `ingest: unmeasured: nan` in the recipe",
         )

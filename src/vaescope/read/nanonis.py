@@ -7,6 +7,7 @@ refuse headers that lack entries which the images do not need.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import SMALLEST_SIDE, Raw, pick_channels
-from vaescope.read.signals import LATER
+from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, pick_channels
+from vaescope.read.signals import SPECTRA
 
 _FLOAT = np.dtype(">f4")
 _LONGEST_HEADER = 1 << 20  # bytes; real ones have a few thousand
@@ -54,12 +55,22 @@ def read_sxm(path: Path, extension: str, wanted: Any) -> Raw:
     return raw if wanted is None else pick_channels(raw, wanted, path=path)
 
 
-def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
-    """Read the images in a grid of spectra: parameters that vary from point to point.
+@dataclass(frozen=True)
+class GridFile:
+    """A grid of spectra: ``source`` (row, column, number), parameters first, then the channels."""
 
-    The height of the tip (Z) unless the recipe names others. The first point of the grid lies
-    in its lower left corner.
-    """
+    source: lazy.Mapped
+    shape: tuple[int, int]
+    names: list[str]
+    channels: list[str]
+    parameters: int
+    points: int
+    pixel: Pixel | None
+    facts: dict[str, str]
+
+
+def grid_of(path: Path) -> GridFile:
+    """Read the header of a grid of spectra. Its first point lies in the lower left corner."""
     text, start = _header(path, b":HEADER_END:\r\n")
     facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     facts = {key.strip(): value.strip().strip('"') for key, value in facts.items()}
@@ -74,28 +85,48 @@ def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
     parameters, points = int(facts["# Parameters (4 byte)"]), int(facts["Points"])
     record = parameters + points * len(channels)
     _refuse_short(path, start + 4 * width * height * record)
-    grid = lazy.array(lazy.Mapped(str(path), start, _FLOAT, (height, width, record)))
+    settings = [_number(one) for one in facts.get("Grid settings", "").split(";")]
+    return GridFile(
+        source=lazy.Mapped(str(path), start, _FLOAT, (height, width, record)),
+        shape=(height, width),
+        names=names,
+        channels=channels,
+        parameters=parameters,
+        points=points,
+        pixel=_pixel(settings[2:4], (height, width)),
+        facts=facts,
+    )
+
+
+def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
+    """Read the images in a grid of spectra: parameters that vary from point to point.
+
+    The height of the tip (Z) unless the recipe names others.
+    """
+    grid = grid_of(path)
+    names, (height, width) = grid.names, grid.shape
     layers = [k for k, name in enumerate(names) if re.match(r"z\s*(\(|$)", name.casefold())]
     if wanted is not None:
-        layers = chosen.numbers(wanted, [(name, _plain(name)) for name in names])
+        layers = chosen.numbers(wanted, [(name, plain(name)) for name in names])
     if not layers or min(width, height) < SMALLEST_SIDE:
-        raise UserError(
+        raise NoImageError(
             "there is no image in this file",
             file=path,
-            found=f"a grid of {width} × {height} spectra ({', '.join(channels)}; {points} points) "
+            found=f"a grid of {width} × {height} spectra ({', '.join(grid.channels)}; "
+            f"{grid.points} points) "
             f"with the parameters {', '.join(f'{k}: {name}' for k, name in enumerate(names))}",
             expected=f"a grid of at least {SMALLEST_SIDE} points a side, and the height Z or the "
             "parameter that `ingest: array` names",
-            remedy=LATER,
+            remedy=SPECTRA,
         )
-    settings = [_number(one) for one in facts.get("Grid settings", "").split(";")]
+    data = lazy.array(grid.source)
     return Raw(
-        data=da.stack([grid[::-1, :, k] for k in layers])[None],
-        channels=[_plain(names[k]) for k in layers],
+        data=da.stack([data[::-1, :, k] for k in layers])[None],
+        channels=[plain(names[k]) for k in layers],
         units=[_unit(names[k]) for k in layers],
         reader="Nanonis 3ds",
-        pixel=_pixel(settings[2:4], (height, width)),
-        metadata=facts,
+        pixel=grid.pixel,
+        metadata=grid.facts,
     )
 
 
@@ -151,7 +182,8 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def _plain(name: Any) -> str:
+def plain(name: Any) -> str:
+    """Take the unit in brackets from the end of a name."""
     return re.sub(r"\s*\([^)]*\)$", "", str(name))
 
 

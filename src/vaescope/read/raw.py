@@ -19,6 +19,10 @@ PLAIN = "intensity"  # the channel of an image that has only one and no name for
 _COLOURS = {3: ["red", "green", "blue"], 4: ["red", "green", "blue", "alpha"]}
 
 
+class NoImageError(UserError):
+    """A file holds no image; it may hold spectra."""
+
+
 @dataclass(frozen=True)
 class Raw:
     """An image as stored in its file.
@@ -30,6 +34,7 @@ class Raw:
     units : unit of the signal per channel, "" where unknown.
     pixel : sides of a pixel in metres, None where the file does not say.
     calibration : where the pixel size comes from, in words; "" for the file itself.
+    corner : (y, x) of the first pixel in metres, in the coordinates of the file; None if unknown.
     reciprocal : unit of the axes where these lie in reciprocal space (1/nm), else "".
     time_step, time_unit : between frames; 1 and "frame" where the file does not say.
     metadata : what the vendor recorded.
@@ -43,6 +48,7 @@ class Raw:
     reader: str
     pixel: Pixel | None = None
     calibration: str = ""
+    corner: tuple[float, float] | None = None
     reciprocal: str = ""
     time_step: float = 1.0
     time_unit: str = "frame"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import struct
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
@@ -17,45 +19,76 @@ from vaescope.read.signals import to_raw
 
 # Read elsewhere in this room, or (netCDF) by a reader that evaluates text of the file as code.
 _NOT_THESE = {"netCDF", "Image", "numpy", "TIFF", "USID", "Arina", "Tofwerk", "Delmic", "MRCZ"}
-# Curves without an image; Renishaw's reader searches some damaged files for ever.
-_NOT_THESE |= {"Impulse", "Protochips", "MSA", "Quadstar", "Renishaw", "TriVista"}
+_LOGS = {"Impulse", "Protochips", "Quadstar"}  # courses of temperature, current, mass: no spectra
+_CURVES = {"MSA", "Renishaw", "TriVista"}
 
 
 @cache
-def readers() -> dict[str, list[str]]:
-    """List the modules that may know each extension (lower case, without its dot)."""
+def readers(*, curves: bool = False) -> dict[str, list[str]]:
+    """List the modules that may know each extension (lower case, without its dot).
+
+    With ``curves`` also those for files that hold spectra alone.
+    """
     import rsciio
 
+    left_out = _NOT_THESE | _LOGS | (set() if curves else _CURVES)
     found: dict[str, list[str]] = {}
     for plugin in rsciio.IO_PLUGINS:
-        if plugin["name"] in _NOT_THESE:
+        if plugin["name"] in left_out:
             continue
         for extension in {e.lower() for e in plugin["file_extensions"]}:
             found.setdefault(extension, []).append(plugin["api"])
     return found
 
 
-def read(path: Path, extension: str, wanted: Any) -> Raw:
+def read(path: Path, extension: str, wanted: Any, without: Collection[str] = ()) -> Raw:
     """Read the image of a vendor file, lazily if its reader can.
+
+    ``without`` are numbers of signals that are spectra.
 
     Raises
     ------
     UserError : the file ends early or holds no image.
     Exception : whatever the reader raised; the caller makes it a message.
     """
+    found, reader = signals(path, extension)
+    return to_raw(found, wanted, reader, path=path, without=without)
+
+
+def signals(path: Path, extension: str) -> tuple[list[dict[str, Any]], str]:
+    """Read the signals of a vendor file, and name their reader.
+
+    Raises
+    ------
+    UserError : the file ends early.
+    Exception : whatever the reader raised; the caller makes it a message.
+    """
     if extension in ("dm3", "dm4"):
         refuse_short_dm(path)
     if extension == "zspy":
         refuse_pickles(path)
+    if extension == "wdf":
+        refuse_endless_wdf(path)
     problem: Exception | None = None
-    for module in readers()[extension]:
+    for module in readers(curves=True).get(extension, []):
         try:
-            signals = load(module, path)
+            return load(module, path), f"RosettaSciIO {module.split('.')[1]}"
         except Exception as error:
             problem = problem or error
-            continue
-        return to_raw(signals, wanted, f"RosettaSciIO {module.split('.')[1]}", path=path)
     raise problem or UserError("no reader knows this file", file=path)
+
+
+def lazily(data: Any) -> da.Array:
+    """Wrap the numbers of a signal in Dask, dense."""
+    if not isinstance(data, da.Array):
+        return da.from_array(np.asarray(data), name=False)
+    if not isinstance(data._meta, np.ndarray):
+        return da.map_blocks(_dense, data, dtype=data.dtype, meta=np.empty(0, data.dtype))
+    return data
+
+
+def _dense(block: Any) -> np.ndarray:
+    return block.todense() if hasattr(block, "todense") else np.asarray(block)
 
 
 def load(module: str, path: Path) -> list[dict[str, Any]]:
@@ -114,6 +147,27 @@ def refuse_short_dm(path: Path) -> None:
             file=path,
             remedy="Copy the file again, or take the row out of the sample sheet",
         )
+
+
+def refuse_endless_wdf(path: Path) -> None:
+    """Raise if the blocks of a Renishaw file do not lead to its end: the reader would never stop.
+
+    Every block begins with a name of four bytes, a number (uint32) and its length (uint64).
+    """
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            head = file.read(16).ljust(16, b"\0")
+            length = struct.unpack("<Q", head[8:])[0]
+            if length < 16 or (place == 0 and head[:4] != b"WDF1"):
+                raise UserError(
+                    "the blocks of this Renishaw file are damaged",
+                    file=path,
+                    found=f"a block of {length} bytes at byte {place:,} of {size:,}",
+                    remedy="Copy the file again, or export it as text from the program WiRE",
+                )
+            place += length
 
 
 def refuse_pickles(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,16 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.read import chosen, titles
-from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import PLAIN, SMALLEST_SIDE, Raw, named_colours, real, without_fields
+from vaescope.read.physical import Pixel, length, metres_per
+from vaescope.read.raw import (
+    PLAIN,
+    SMALLEST_SIDE,
+    NoImageError,
+    Raw,
+    named_colours,
+    real,
+    without_fields,
+)
 
 _SPECTRAL_UNITS = {"ev", "kev", "mev", "v", "mv", "hz", "khz", "mhz", "cm-1", "1/cm", "cm^-1"}
 _SPECTRAL_NAMES = ("energy", "wavelength", "wavenumber", "raman", "bias", "mass", "m/z", "channels")
@@ -21,9 +30,9 @@ LABELS = "labels"  # key of an axis of channels: their names
 _RECIPROCAL = re.compile(
     r"1/([pnµμu]?m|å|ang|angstrom|a)|([pnµμu]?m|å|ang|angstrom|a)\^?[-−]1|mrad"
 )
-LATER = (
-    "This version reads images; spectra come in a later one. Export the image as its own file, or "
-    "take this row out of the sample sheet"
+SPECTRA = (
+    "If it holds spectra, a recipe that says `spectra: read: true` reads them; else export the"
+    " image as its own file, or take this row out of the sample sheet"
 )
 _MANY_AXES = (
     "Export one plane or one series of images, such as the image of a virtual detector: the file"
@@ -58,6 +67,7 @@ def to_raw(
     *,
     path: object,
     previews: bool = False,
+    without: Collection[str] = (),
 ) -> Raw:
     """Make an image of the signals of a file; several of one shape (detectors) become channels.
 
@@ -68,6 +78,7 @@ def to_raw(
     reader : what has read the file, in words.
     previews : whether the file may hold small copies of its images, which nobody asks for without
         naming them: less than a quarter of the pixels of the largest.
+    without : numbers of signals that are spectra.
 
     Raises
     ------
@@ -78,7 +89,7 @@ def to_raw(
     images = [
         (k, image)
         for k, signal in enumerate(signals)
-        if (image := as_image(signal, called[k][0] or f"image {k}"))
+        if str(k) not in without and (image := as_image(signal, called[k][0] or f"image {k}"))
     ]
     if wanted is not None:
         numbers = chosen.numbers(wanted, called)
@@ -94,12 +105,12 @@ def to_raw(
         largest = max((image.data.size for _, image in images), default=0)
         images = [pair for pair in images if 4 * pair[1].data.size > largest]
     if not images:
-        raise UserError(
+        raise NoImageError(
             "there is no image in this file",
             file=path,
             found=titles.listing(signals) or "nothing",
             expected=f"a signal with two axes in space, each at least {SMALLEST_SIDE} pixels",
-            remedy=_MANY_AXES if any(_axes_beside(signal) > 1 for signal in signals) else LATER,
+            remedy=_MANY_AXES if any(_axes_beside(signal) > 1 for signal in signals) else SPECTRA,
         )
     if len(images) > 1:
         # Fourier transforms that Velox keeps beside the images they were made from.
@@ -120,9 +131,7 @@ def as_image(signal: dict[str, Any], title: str) -> Image | None:
     data = signal["data"]
     if not isinstance(data, da.Array):
         data = da.from_array(np.asarray(data), name=False)
-    axes = [dict(axis) for axis in signal["axes"]]
-    # Axes are listed in the order of the array unless they say otherwise.
-    axes = sorted(axes, key=lambda axis: axis.get("index_in_array", axes.index(axis)))
+    axes = titles.in_order(signal["axes"])
     if len(axes) != data.ndim:
         return None
     if data.dtype.names:
@@ -217,6 +226,7 @@ def _joined(images: list[Image], reader: str) -> Raw:
         else [_signal_unit(image) for image in images],
         reader=reader,
         pixel=pixel,
+        corner=corner_of(first.y, first.x),
         reciprocal=reciprocal(first.x),
         time_step=step,
         time_unit=unit,
@@ -230,6 +240,18 @@ def pixel_of(y: dict[str, Any], x: dict[str, Any]) -> Pixel | None:
     """Compute the pixel from two axes; None unless both have a unit of length and a scale."""
     sides = [length(axis.get("scale"), axis.get("units")) for axis in (y, x)]
     return Pixel(*sides) if None not in sides else None  # type: ignore[arg-type]
+
+
+def corner_of(y: dict[str, Any], x: dict[str, Any]) -> tuple[float, float] | None:
+    """Compute the place of the first pixel in metres, in the coordinates of the file; None unless
+    both axes have a unit of length and a finite offset."""
+    found = []
+    for axis in (y, x):
+        per, offset = metres_per(axis.get("units")), axis.get("offset")
+        if per is None or offset is None or not np.isfinite(offset):
+            return None
+        found.append(float(offset) * per)
+    return found[0], found[1]
 
 
 def reciprocal(axis: dict[str, Any]) -> str:

@@ -43,8 +43,8 @@ def pixels(dataset: xr.Dataset, y: float, x: float) -> xr.Dataset:
     ------
     UserError : a pixel more than 16 times as long as wide.
     """
-    factor = max(y, x) / min(y, x)
-    if factor <= 1 + SAME:
+    factor = max(factors(y, x))
+    if factor == 1:
         return dataset
     axis = "y" if y > x else "x"
     if factor > MOST:
@@ -70,6 +70,14 @@ def pixels(dataset: xr.Dataset, y: float, x: float) -> xr.Dataset:
         done["frame_shift"] = done["frame_shift"] * scale
         done["frame_shift"].attrs = dataset["frame_shift"].attrs
     return done
+
+
+def factors(y: float, x: float) -> tuple[float, float]:
+    """By how much ``pixels`` divides the pitches (y, x): one of them is 1, and 1 leaves an axis."""
+    ratio = y / x
+    if max(ratio, 1 / ratio) <= 1 + SAME:
+        return 1.0, 1.0
+    return (ratio, 1.0) if ratio > 1 else (1.0, 1 / ratio)
 
 
 def _along(dataset: xr.Dataset, axis: str) -> list[str]:

@@ -52,3 +52,9 @@ def listing(signals: list[dict[str, Any]]) -> str:
         axes = ", ".join(str(axis.get("name") or "?") for axis in signal["axes"])
         words.append(f"{k}: {title} ({show(np.shape(signal['data']))}; {axes})")
     return "; ".join(words) + ("; …" if len(signals) > 20 else "")
+
+
+def in_order(axes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """List axes in the order of the array, which is that of the list unless they say otherwise."""
+    places = [axis.get("index_in_array", k) for k, axis in enumerate(axes)]
+    return [dict(axes[k]) for k in sorted(range(len(axes)), key=lambda k: places[k])]

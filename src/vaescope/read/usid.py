@@ -17,8 +17,8 @@ from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
 from vaescope.read.arrays import listing
 from vaescope.read.physical import Pixel, length
-from vaescope.read.raw import SMALLEST_SIDE, Raw, real
-from vaescope.read.signals import LATER
+from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, real
+from vaescope.read.signals import SPECTRA
 
 _LINKS = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spectroscopic_Values")
 
@@ -45,7 +45,7 @@ def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any
         )
     images = {name: found for name, one in main.items() if (found := _image(path, file, one))}
     if len({data.shape for data, _ in images.values()}) != 1:
-        raise UserError(
+        raise (UserError if images else NoImageError)(
             "several images of unlike shapes are in this file"
             if images
             else "there is no image in this file",
@@ -54,7 +54,7 @@ def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any
             expected="datasets with one value at each position of a grid",
             remedy="Say which by `ingest: array` in the recipe, by name or number"
             if images
-            else LATER,
+            else SPECTRA,
         )
     names = [_quantity(name, main[name]) for name in images]
     names = chosen.told_apart(names)

@@ -153,7 +153,7 @@ def _look_into(
         made["when"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.stat().st_mtime))
     if results.has(layout.FACTS) or made["link"]:
         _tell(results, newest, made)
-    done = [name for name in ("image", "sites", "patches") if (folder / f"{name}.zarr").is_dir()]
+    done = [name for name in ("image", "sites", "samples") if (folder / f"{name}.zarr").is_dir()]
     if made["failures"]:
         made["state"] = "failed"
     elif report.is_file() and not broken:

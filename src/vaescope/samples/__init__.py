@@ -21,7 +21,6 @@ def extract(
     *,
     threads: int = 1,
     spectra: xr.Dataset | None = None,
-    normalise_spectra: str = "all",
 ) -> xr.Dataset:
     """Take the views of every site: a patch, if it is far enough from the edge, and a spectrum.
 
@@ -32,7 +31,6 @@ def extract(
     settings : the part `patches` of a recipe (``Patches``); what is missing has its default.
     threads : tiles worked on at once; the result does not depend on it.
     spectra : Dataset with `spectra` (time, y, x, energy), as in a spectra store, if there is one.
-    normalise_spectra : `all` or `none`, see ``samples.spectra.spectrum_view``.
 
     Returns
     -------
@@ -48,7 +46,7 @@ def extract(
     """
     from vaescope.samples.views import views
 
-    return views(image, sites, Patches.of(settings), threads, spectra, normalise_spectra)
+    return views(image, sites, Patches.of(settings), threads, spectra)
 
 
 def pixels(patches: xr.Dataset) -> np.ndarray:

@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     import dask.array as da
     import xarray as xr
 
-_LARGEST = 99.9  # percentile of all values that becomes 1 where spectra are normalised together
-_DRAWN = 4096  # spectra from which it is taken
 _BLOCK_BYTES = 2**25  # of a chunk of samples
 
 
-def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset, normalise: str) -> xr.Dataset:
+def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset) -> xr.Dataset:
     """Take the spectrum of every site that has one, lazily.
 
     Parameters
@@ -27,13 +25,13 @@ def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset, normalise: str) -> xr.
     sites : Dataset as `sites.find` gives it. Sites with a `row` and a `column` are pixels, or
         blocks, of the spectra; frames of a stack have a spectrum each; all other sites have the
         spectrum of the pixel in which they lie.
-    normalise : `all` (one scale for all spectra: their 99.9th percentile becomes 1) or `none`.
 
     Returns
     -------
     Dataset over `site`, those with a measured spectrum: ``spectrum`` (site, energy) float32 with
-    the coordinate ``energy``; ``spectrum_offset`` and ``spectrum_scale`` (site,), so that the
-    recorded signal is ``spectrum * spectrum_scale + spectrum_offset``; and ``truth_NAME`` (site, …)
+    the coordinate ``energy``, as the spectra store has it; ``spectrum_scale`` (site,) what it was
+    divided by there (``normalised_by``, else 1), so that the recorded signal is ``spectrum *
+    spectrum_scale``; and ``truth_NAME`` (site, …)
     of what is known of the spectra (time, y, x, …).
 
     Raises
@@ -51,27 +49,20 @@ def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset, normalise: str) -> xr.
             remedy="Check `spectra: start_y`, `start_x`, `pitch_y` and `pitch_x` in the recipe",
         )
     values = _taken(spectra["spectra"].data, pixel[rows], block)
-    scale = _common_scale(values) if normalise == "all" else 1.0
-    unit = str(spectra["spectra"].attrs.get("units", "1"))
-    name = str(spectra["spectra"].attrs.get("long_name", "signal"))
-    ones = np.ones(len(rows))
-    about = attributes(name, unit if scale == 1.0 else "1")
+    scale = np.ones(len(rows))
+    if "normalised_by" in spectra:
+        scale = np.asarray(_taken(spectra["normalised_by"].data, pixel[rows], block), float)
     made = xr.Dataset(
         {
             "spectrum": (
                 ("site", "energy"),
-                (values / np.float32(scale)).astype(np.float32),
-                about,
-            ),
-            "spectrum_offset": (
-                "site",
-                0.0 * ones,
-                attributes("recorded signal at which a spectrum is 0", unit),
+                values.astype(np.float32),
+                dict(spectra["spectra"].attrs),
             ),
             "spectrum_scale": (
                 "site",
-                scale * ones,
-                attributes("recorded signal per unit of a spectrum", unit),
+                scale,
+                attributes("recorded signal per unit of a spectrum", "1"),
             ),
         },
         coords={"site": sites["site"].values[rows], "energy": spectra["energy"].variable},
@@ -153,11 +144,3 @@ def _taken(data: da.Array, pixel: np.ndarray, block: int) -> da.Array:
     if not np.array_equal(flat, np.arange(times * height * width)):
         values = values[flat]
     return values.rechunk((sites, *rest))
-
-
-def _common_scale(values: da.Array) -> float:
-    """What of the recorded signal becomes 1, from spectra drawn evenly over all sites."""
-    step = max(len(values) // _DRAWN, 1)
-    drawn = np.abs(np.asarray(values[::step]))
-    scale = float(np.nanpercentile(drawn, _LARGEST))
-    return scale if scale > 0 else 1.0

@@ -25,7 +25,6 @@ def views(
     wanted: Patches,
     threads: int,
     spectra: xr.Dataset | None,
-    normalise_spectra: str,
 ) -> xr.Dataset:
     """Take patch and spectrum of every site; parameters, result and errors as of
     ``samples.extract``."""
@@ -38,7 +37,7 @@ def views(
                 remedy="Set `patches: cut: true`, or `spectra: read: true`, in the recipe",
             )
         return patches
-    view = spectrum_view(spectra, sites, normalise_spectra)
+    view = spectrum_view(spectra, sites)
     if patches is None:
         kept = {**columns.carried(sites.attrs), **view.attrs}
         return view.assign(columns.of(sites, view["site"].values)).assign_attrs(kept)

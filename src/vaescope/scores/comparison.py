@@ -142,7 +142,12 @@ def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float
     NaN where the target of the model is not the patch itself.
     """
     made = latents.get("reconstruction")
-    if "patch" not in patches or made is None or latents.attrs.get("target") or made.shape != patches["patch"].shape:
+    if (
+        "patch" not in patches
+        or made is None
+        or latents.attrs.get("target")
+        or made.shape != patches["patch"].shape
+    ):
         return float("nan")
     inside = mask(made.shape[2], made.shape[3], disc)
 

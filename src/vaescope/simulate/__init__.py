@@ -1,4 +1,5 @@
-"""Data with known truth: crystals with known columns, cards with known suits, angles and shears."""
+"""Data with known truth: crystals with known columns, cards with known suits, angles and shears,
+spectrum images with known spectra."""
 
 from __future__ import annotations
 
@@ -7,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from vaescope.simulate import arguments
 from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.crystals import System
+from vaescope.simulate.recordings import SpectrumSystem
+from vaescope.simulate.spectral import SPECTRA
 from vaescope.simulate.stacks import STACKS, StackSystem
 from vaescope.simulate.systems import SYSTEMS
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["STACKS", "SYSTEMS", "Parameters", "make", "parse"]
+__all__ = ["SPECTRA", "STACKS", "SYSTEMS", "Parameters", "make", "parse"]
 
 
 def make(name: str, seed: int = 0) -> xr.Dataset:
@@ -23,8 +26,8 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     Parameters
     ----------
     name : of a crystal or movie (`SYSTEMS`), `cards1` to `cards4`, `stem-pairs` or
-        `colour-cards`, with parameters if wanted, as in `perovskite?dose=500&size=256`;
-        `config/README.md` lists them all.
+        `colour-cards`, or a spectrum image (`SPECTRA`), with parameters if wanted, as in
+        `perovskite?dose=500&size=256`; `config/README.md` lists them all.
     seed : of the random generator.
 
     Returns
@@ -38,7 +41,11 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     values of a truth mean is in the attribute `truth_NAME_names`. Movies: the same of every frame,
     told apart by `truth_frame`; an atom has the same `truth_track` in all. Cards: per frame
     `truth_label`, `truth_angle`, `truth_shear` (rad), `truth_known_label` and `truth_held_out`.
-    Pairs: the picture to be made as well, `truth_clean` or `truth_colour`.
+    Pairs: the picture to be made as well, `truth_clean` or `truth_colour`. Spectrum images:
+    `spectra` (time, spectrum_y, spectrum_x, energy), the same without noise `truth_spectrum`, and
+    what is true of each spectrum (time, spectrum_y, spectrum_x); `energy` has a name and a unit,
+    and the attributes `pitch_y`, `pitch_x`, `start_y`, `start_x` (px) say where in the image the
+    spectra lie.
 
     Raises
     ------
@@ -59,5 +66,5 @@ def parse(name: str) -> tuple[str, Any]:
     return arguments.parse(name, known)
 
 
-def _systems() -> dict[str, System | StackSystem]:
-    return {**SYSTEMS, **STACKS}
+def _systems() -> dict[str, System | StackSystem | SpectrumSystem]:
+    return {**SYSTEMS, **STACKS, **SPECTRA}

@@ -42,9 +42,11 @@ class Modes:
     path_decoded: np.ndarray  # (path, step, channel, py, px)
     path_patch: np.ndarray  # (path, step, channel, py, px) of the nearest sites
 
-    def variables(self, picture: tuple[str, str, str]) -> dict[str, Any]:
-        """The variables of ``latents.zarr``: name -> (dims, values, attributes)."""
-        patch = ("channel", "py", "px")
+    def variables(
+        self, picture: tuple[str, str, str], patch: tuple[str, str, str] = ("channel", "py", "px")
+    ) -> dict[str, Any]:
+        """The variables of ``latents.zarr``: name -> (dims, values, attributes); ``picture`` and
+        ``patch`` are the dimensions of what the model draws and sees."""
         names = [f"mode {k + 1}" for k in range(len(self.content))]
         about = attributes("mode", "1", "categorical", meanings=names, group=CLASSES)
         return {

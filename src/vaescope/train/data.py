@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import samples
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
-from vaescope.samples import gaps
+from vaescope.models.views import VIEWS
+from vaescope.samples import loading
 from vaescope.sites.neighbours import neighbours
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class Data:
 
     ``patches``, ``target`` (site, channel, height, width); ``conditions`` (site, number);
     ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
-    frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of patches that
-    are their own target and were measured, None if all were.
+    frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of a target that
+    is a view of the site which were measured, None if all were.
     """
 
     patches: np.ndarray
@@ -147,9 +147,7 @@ def gather(
     ------
     UserError : a variable is missing, has the wrong shape, or holds values that no model can use.
     """
-    pictures, known_pixels = samples.pixels(patches), gaps.known(patches)
-    if known_pixels is not None:
-        pictures = gaps.refilled(pictures, known_pixels)
+    pictures, known_pixels = loading.load(patches, VIEWS[settings.view])
     columns = {
         name: _column(patches, name, "condition", complete=True)
         for name in settings.condition or []
@@ -169,7 +167,11 @@ def gather(
         for index, level in enumerate(codec.levels):
             labels[known == level] = index
         labels = _used(labels, held_out, settings.labels_per_class, seed)
-    target = pictures if settings.target is None else _pictures(patches, settings.target)
+    target = pictures
+    if settings.target in VIEWS and settings.target in patches:
+        target, known_pixels = loading.load(patches, VIEWS[settings.target])
+    elif settings.target is not None:
+        target, known_pixels = _pictures(patches, settings.target), None
     zero = np.zeros(len(pictures))
     position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
     conditions = codec.encode(columns) if columns else np.zeros((len(pictures), 0), np.float32)
@@ -181,7 +183,7 @@ def gather(
         np.stack(position, 1).astype(float),
         held_out,
         codec,
-        known_pixels if settings.target is None else None,
+        known_pixels,
     )
 
 

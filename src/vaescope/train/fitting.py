@@ -44,6 +44,8 @@ PACED = (
 PACE = (
     5.0  # Adam moves every number by about the learning rate: too slow for these few on log scales
 )
+COMPONENTS = ("decoder.network.last.weight", "decoder.network.last.bias")
+"""The spectra of a linear decoder: numbers of about 1, each of its own, as slow to move."""
 
 Log = Callable[[str], None]
 
@@ -57,8 +59,9 @@ def member_seed(seed: int, member: int, purpose: str = "train") -> int:
 def optimiser_of(model: Family) -> tuple[Adam, list[str]]:
     """Adam over a model's parameters, and their names in the optimiser's order."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    scalars = [name for name in named if name in PACED]
-    weights = [name for name in named if name not in PACED]
+    paced = PACED + (COMPONENTS if model.settings.decoder == "linear" else ())
+    scalars = [name for name in named if name in paced]
+    weights = [name for name in named if name not in paced]
     groups = [
         {"params": [named[name] for name in weights], "pace": 1.0},
         {"params": [named[name] for name in scalars], "pace": PACE},
@@ -104,7 +107,9 @@ class Fitting:
             tuple(data.target.shape[1:]),
             data.conditions.shape[1],
         ).to(device)
-        self.model.initialise(self.generators, torch.from_numpy(data.target))
+        self.model.initialise(
+            self.generators, torch.from_numpy(data.target), torch.from_numpy(data.patches)
+        )
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0

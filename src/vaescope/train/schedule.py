@@ -127,7 +127,7 @@ class TrainingSchedule:
     def _halved(self) -> int:
         """How many steps see half of the patches."""
         settings = self.settings
-        all_turns = settings.rotation and not settings.prototypes
+        all_turns = "rotation" in settings.pose_parts and not settings.prototypes
         if not all_turns or settings.turns < 2 * settings.top_turns:
             return 0
         return math.ceil(ALL_TURNS * self.activation_step)

@@ -44,6 +44,7 @@ class TopTurns:
             shown.patches.device.type != "cpu"
             or shown.cached is None
             or seldom
+            or settings.pooled
             or every
             or needless
         ):

@@ -107,8 +107,9 @@ def energies(samples: xr.Dataset) -> np.ndarray:
 def _values(samples: xr.Dataset) -> tuple[Block, bool]:
     """The recorded signal (site, channel), and whether its noise is that of counts."""
     spectrum = samples["spectrum"].transpose("site", "energy")
-    factor = samples["spectrum_scale"].values if "spectrum_scale" in samples else np.ones(1)
-    factor = float(factor[0]) if len(factor) else 1.0
+    factor = 1.0
+    if "spectrum_scale" in samples and samples.sizes["site"]:
+        factor = float(samples["spectrum_scale"][0])
     kept = energies(samples)
     if not kept.any():
         raise UserError("no spectrum holds a number")

@@ -1,0 +1,173 @@
+"""Decoders of spectra: a canonical spectrum per content, seen under its pose.
+
+The canonical spectrum is a cubic spline on the channels (Unser, IEEE Signal Process. Mag. 16
+(1999) 22), so that it can be shifted by any part of a channel, with exact gradients. It reaches
+beyond the recorded channels by as far as spectra shift.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vaescope.models.layers import Generators, Linear, Perceptron
+from vaescope.models.likelihoods import Likelihood
+from vaescope.models.lines import LineUpsampling
+from vaescope.models.settings import ModelSettings
+from vaescope.models.spectrum_parts import SIZE
+
+REACH = 3.0  # prior standard deviations of the shift by which a canonical spectrum is longer
+NARROWEST = 1e-6  # of a standard deviation by which values are divided
+
+
+class SpectrumDecoder(nn.Module):
+    """From content and pose to what is said of every channel of a spectrum.
+
+    Parameters
+    ----------
+    members : of the ensemble.
+    inputs : how many numbers content and conditions are.
+    shape : (signal, 1, channel) of a spectrum; a dataset with one signal has one.
+    settings : the parts switched on.
+    likelihood : of the spectrum, which says what the output means.
+    """
+
+    typical: Tensor  # (member, signal, channel) spline coefficients of the typical spectrum
+    spread: Tensor  # (member,) how far spectra differ from it, by channel
+    basis: Tensor  # (member, component, signal * channel)
+    positive: Tensor  # (member,) 1 where weights of the basis are positive
+
+    def __init__(
+        self,
+        members: int,
+        inputs: int,
+        shape: tuple[int, int, int],
+        settings: ModelSettings,
+        likelihood: Likelihood,
+    ) -> None:
+        super().__init__()
+        self.shape, self.likelihood = shape, likelihood
+        self.posed = any(part in settings.pose_parts for part in PARTS)
+        self.margin = math.ceil(REACH * settings.shift_sd) + 2 if settings.shift else 0
+        self.length = shape[2] + 2 * self.margin
+        self.on_basis = settings.decoder == "basis"
+        outputs = shape[0] * self.length
+        self.register_buffer("typical", torch.zeros(members, shape[0], self.length))
+        self.register_buffer("spread", torch.ones(members))
+        self.network: Perceptron | LineUpsampling | LinearNetwork
+        if self.on_basis:
+            self.register_buffer("basis", torch.zeros(members, settings.basis, outputs))
+            self.register_buffer("positive", torch.zeros(members))
+            outputs = settings.basis
+        if settings.decoder == "convolutional":
+            network = LineUpsampling(members, inputs, settings.hidden, (shape[0], self.length))
+            self.network = network
+        elif settings.decoder == "linear":
+            self.network = LinearNetwork(members, inputs, outputs)
+        else:
+            self.network = Perceptron(members, inputs, settings.hidden, outputs, settings.skip)
+
+    def initialise(self, generators: Generators, spectra: Tensor) -> None:
+        """Draw the weights; spectra (site, signal, 1, channel) give the typical spectrum, how far
+        the others differ from it, and the basis."""
+        from vaescope.models.spectral_basis import find_basis
+
+        self.network.initialise(generators, last_gain=0.3)
+        rows = spectra[:, :, 0].double().numpy()
+        with torch.no_grad():
+            self.spread.fill_(max(float(rows.std(0).mean()), NARROWEST))
+            mean = self._coefficients(rows.mean(0))
+            self.typical.copy_(self.likelihood.start(torch.from_numpy(mean)))
+            if self.on_basis:
+                found = find_basis(rows.reshape(len(rows), -1), self.basis.shape[1])
+                shaped = found.components.reshape(-1, *rows.shape[1:])
+                own = np.stack([self._coefficients(one) for one in shaped])
+                self.basis.copy_(torch.from_numpy(own).flatten(1))
+                self.positive.fill_(float(found.positive))
+                self.network.last.bias.copy_(torch.from_numpy(found.start))
+
+    def _coefficients(self, spectra: np.ndarray) -> np.ndarray:
+        """Spline coefficients (signal, channel) of spectra (signal, channel), with the margin."""
+        from scipy.ndimage import spline_filter1d
+
+        longer = np.pad(spectra, ((0, 0), (self.margin, self.margin)), mode="edge")
+        if not self.margin:
+            return longer
+        return np.asarray(spline_filter1d(longer, order=3, axis=-1, mode="mirror"))
+
+    def _drawn(self, content: Tensor) -> Tensor:
+        """Coefficients (member, row, signal, channel) of the mean, not yet under a pose."""
+        raw = self.network(content)
+        if self.on_basis:
+            positive = self.positive[:, None, None] > 0
+            weight = torch.where(positive, functional.softplus(raw), raw)
+            return (weight @ self.basis).reshape(*content.shape[:2], -1, self.length)
+        raw = raw.reshape(*content.shape[:2], -1, self.length)
+        spread = self.spread[:, None, None, None]
+        return self.likelihood.mean(self.typical[:, None] + spread * raw)
+
+    def canonical(self, content: Tensor) -> Tensor:
+        """content (member, row, inputs) -> what is said of canonical spectra (member, row, signal,
+        1, channel)."""
+        still = content.new_zeros(*content.shape[:2], SIZE)
+        return self(content, still)
+
+    def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
+        """content (member, row, inputs), poses (member, row, 4) -> (member, row, signal, 1,
+        channel), or (member, row, signal, channel) of the channels ``where`` alone."""
+        mean = self._drawn(content)
+        if self.margin:
+            mean = shifted(mean, poses[..., 0], self.margin, self.shape[2])
+        if self.posed:
+            along = torch.linspace(-1, 1, self.shape[2], device=mean.device)
+            gain, background, slope = (poses[..., k, None, None] for k in (1, 2, 3))
+            mean = mean * gain.exp() + background + slope * along
+        shown = self.likelihood.output(mean)
+        if where is None:
+            return shown.unsqueeze(3)
+        return shown if len(where) == shown.shape[-1] else shown[..., where]
+
+
+class LinearNetwork(nn.Module):
+    """One linear layer, as principal components have: (member, row, inputs) -> (member, row,
+    outputs)."""
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.last = Linear(members, inputs, outputs)
+
+    def initialise(self, generators: Generators, last_gain: float = 1.0) -> None:
+        """Draw all weights."""
+        self.last.initialise(generators, last_gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x)
+
+
+PARTS = ("shift", "gain", "background", "slope")
+
+
+def shifted(coefficients: Tensor, shift: Tensor, margin: int, length: int) -> Tensor:
+    """Cubic splines of coefficients (…, signal, length + 2 margin), shifted by ``shift`` (…) in
+    channels towards the end of the axis: (…, signal, length). Beyond the margin they go on as at
+    its end."""
+    place = margin - shift.unsqueeze(-1) + torch.arange(length, device=shift.device)
+    first = place.detach().floor()
+    t = (place - first).unsqueeze(-2)
+    taps = (
+        (1 - t) ** 3 / 6,
+        (3 * t**3 - 6 * t**2 + 4) / 6,
+        (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6,
+        t**3 / 6,
+    )
+    last = coefficients.shape[-1] - 1
+    total = torch.zeros(())
+    for step, weight in enumerate(taps):
+        index = (first.long() + (step - 1)).clamp(0, last).unsqueeze(-2)
+        index = index.expand(*coefficients.shape[:-1], length)
+        total = total + weight * coefficients.gather(-1, index)
+    return total

@@ -1,0 +1,1 @@
+"""From vendor files to spectra on a grid: the contract of `spectra.zarr`."""

@@ -1,0 +1,70 @@
+"""The views of sites as arrays, with masks of what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.samples import gaps
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from vaescope.models.views import View
+
+__all__ = ["load"]
+
+
+def load(samples: xr.Dataset, view: View) -> tuple[np.ndarray, np.ndarray | None]:
+    """Load a view of all sites.
+
+    Parameters
+    ----------
+    samples : the Dataset of a store of samples.
+    view : which one.
+
+    Returns
+    -------
+    The samples (site, channel, height, width) float32, a spectrum as one signal of height 1, and
+    the mask (site, height, width) of those that were measured, None where all were. What was not
+    measured is filled from its surroundings.
+
+    Raises
+    ------
+    UserError : the sites have no such view.
+    """
+    if view.name not in samples:
+        there = [name for name in ("patch", "spectrum") if name in samples]
+        raise UserError(
+            f"the sites have no {view.name}",
+            found=f"samples with {' and '.join(there) or 'neither patch nor spectrum'}",
+            remedy="Choose a model for what the dataset has, or add the file with the spectra to"
+            " its row in `config/datasets.tsv` (column `spectra`)",
+        )
+    values = np.ascontiguousarray(samples[view.name].values, dtype=np.float32)
+    if values.ndim == 4:
+        measured = gaps.known(samples)
+        return (values if measured is None else gaps.refilled(values, measured)), measured
+    finite = np.isfinite(values)
+    if view.measured in samples:
+        finite &= np.asarray(samples[view.measured].values, bool)
+    if finite.all():
+        return values[:, None, None, :], None
+    return _filled(values, finite)[:, None, None, :], finite[:, None, :]
+
+
+def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """Spectra (site, channel) with what was not measured interpolated along the axis; spectra of
+    which nothing was measured are the mean of the others."""
+    done = values.copy()
+    channel = np.arange(values.shape[1])
+    mean = np.nan_to_num(np.where(finite, values, 0).sum(0) / np.maximum(finite.sum(0), 1))
+    for site in np.flatnonzero(~finite.all(1)):
+        seen = finite[site]
+        if seen.any():
+            done[site, ~seen] = np.interp(channel[~seen], channel[seen], values[site, seen])
+        else:
+            done[site] = mean
+    return done

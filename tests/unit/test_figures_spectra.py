@@ -1,0 +1,112 @@
+"""Figures of spectra: what they draw is what the stores hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from vaescope import samples, sites, store
+from vaescope.figures import Look, house, load, spectra
+from vaescope.results import Results
+
+SIDE = 24
+ENERGY = np.linspace(0, 30, 64)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A disc with a peak at 15 eV in a matrix with one at 8 eV, and its spectra predicted."""
+    root = tmp_path_factory.mktemp("results") / "disc"
+    y, x = np.mgrid[:SIDE, :SIDE]
+    disc = (np.hypot(y - 12, x - 12) < 6).astype(float)
+
+    def peak(at: float) -> np.ndarray:
+        return 200 * np.exp(-0.5 * ((ENERGY - at) / 1.5) ** 2)
+
+    expected = disc[..., None] * peak(15) + (1 - disc[..., None]) * peak(8) + 5
+    counts = np.random.default_rng(0).poisson(expected).astype(np.float32)
+    image = xr.Dataset(
+        {"image": (("time", "channel", "y", "x"), disc[None, None].astype(np.float32))},
+        coords={"channel": ["HAADF"], "y": np.arange(SIDE), "x": np.arange(SIDE)},
+        attrs={"pixel_size": 1.0, "pixel_unit": "nm", "calibrated": True},
+    )
+    about = {"long_name": "counts", "units": "counts"}
+    measured = xr.Dataset(
+        {"spectra": (("time", "y", "x", "energy"), counts[None], about)},
+        coords={"energy": ("energy", ENERGY, {"long_name": "energy loss", "units": "eV"})},
+    )
+    found = sites.find(image, {"method": "pixels"}, spectra=measured)
+    cut = samples.extract(image, found, {}, spectra=measured)
+    said = expected.reshape(-1, ENERGY.size)
+    band = np.sqrt(said)
+    latents = xr.Dataset(
+        {
+            "predicted_spectrum": (("site", "energy"), said),
+            "predicted_spectrum_low": (("site", "energy"), said - band),
+            "predicted_spectrum_high": (("site", "energy"), said + band),
+            "held_out": ("site", (x.ravel() > 16).astype(int)),
+            **{name: ("site", found[name].values) for name in ("frame", "y", "x")},
+        },
+        coords={"site": cut["site"].values, "energy": cut["energy"]},
+    )
+    for name, one in (("image", image), ("sites", found), ("samples", cut)):
+        store.write(one, root / f"{name}.zarr")
+    store.write(latents, root / "im2spec/latents.zarr")
+    with house():
+        yield load(Results(root), ["im2spec"], Look(), "version")
+
+
+def table(drawn) -> dict[str, np.ndarray]:
+    (text,) = drawn.figure_data.files("figure").values()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+
+
+def test_examples_are_of_both_kinds_and_on_the_axis_of_the_spectra(scene):
+    drawn = spectra.examples(scene)
+    columns = table(drawn)
+    np.testing.assert_allclose(columns["energy_loss_eV"], ENERGY, rtol=1e-6)
+    peaks = {
+        round(float(ENERGY[values.argmax()]) / 7.5)
+        for name, values in columns.items()
+        if name.startswith("site_")
+    }
+    assert peaks == {1, 2}  # near 8 and near 15 eV
+    shown = int(next(name for name in columns if name.startswith("site_")).removeprefix("site_"))
+    measured = scene.patches["spectrum"].sel(site=shown).values
+    np.testing.assert_allclose(columns[f"site_{shown}"], measured, rtol=1e-6)
+    (axes,) = [a for a in drawn.figure.axes if a.get_xlabel()]
+    assert axes.get_xlabel() == "energy loss (eV)"
+
+
+def test_predictions_are_shown_where_no_training_has_seen_from_the_best_to_the_worst(scene):
+    drawn = spectra.predicted(scene, scene.views[0])
+    columns = table(drawn)
+    shown = list(dict.fromkeys(columns["site"].astype(int)))
+    assert len(shown) == 6 and all(site % SIDE > 16 for site in shown)
+    errors = []
+    for site in shown:
+        rows = columns["site"] == site
+        measured = scene.patches["spectrum"].sel(site=site).values
+        np.testing.assert_allclose(columns["measured"][rows], measured, rtol=1e-6)
+        errors.append(np.mean((columns["predicted"][rows] - columns["measured"][rows]) ** 2))
+        assert (columns["low"][rows] < columns["high"][rows]).all()
+    assert errors == sorted(errors)
+    assert "no training has seen" in drawn.caption
+
+
+def test_what_has_no_spectrum_or_no_prediction_has_no_figure(scene, tmp_path):
+    root = tmp_path / "plain"
+    results = scene.results
+    for name in ("image", "sites"):
+        store.write(getattr(results, name).load(), root / f"{name}.zarr")
+    store.write(results.patches.drop_vars(["spectrum", "energy"]).load(), root / "samples.zarr")
+    latents = results.latents("im2spec").drop_vars("predicted_spectrum").load()
+    store.write(latents, root / "im2spec/latents.zarr")
+    without = load(Results(root), ["im2spec"], Look(), "version")
+    assert spectra.examples(without) is None
+    assert spectra.predicted(without, without.views[0]) is None
