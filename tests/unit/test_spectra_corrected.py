@@ -199,14 +199,14 @@ def test_dark_and_gain_of_the_detector_are_taken_out(tmp_path):
 
 
 def test_results_do_not_depend_on_the_chunks(tmp_path, monkeypatch):
-    from vaescope.read.spectra import curves
+    from vaescope.read import lazy
 
     made, _ = lines()
     made[3, 4] = np.nan
     path = save(tmp_path / "a.npz", made)
     steps = {"align": "correlation", "background": {"window": [60, 100], "model": "linear"}}
     whole = corrected(path, **steps)
-    monkeypatch.setattr(curves, "CHUNK", 201 * 5)
+    monkeypatch.setattr(lazy, "WHOLE", 201 * 5)
     parts = corrected(path, **steps)
     assert len(parts["spectra"].chunks[2]) > 1
     np.testing.assert_allclose(whole["spectra"], parts["spectra"], rtol=1e-4, atol=1e-3)

@@ -161,7 +161,7 @@ def load_spectra(
         )
     height, width = image.data.shape[2:]
     grid = geometry.relate(
-        geometry.Extent(height, width, image.pixel, image.corner),
+        geometry.Extent(height, width, image.pixel, image.corner, image.marked),
         geometry.Extent(*curves.grid, curves.pixel, curves.corner),
         chosen,
         path=others[0],

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.read import lazy
 from vaescope.read.raw import show
 from vaescope.read.spectra import axes as of_axes
 from vaescope.read.spectra.axes import UNNAMED, SpectralAxis
@@ -26,11 +27,13 @@ _SAY = (
 
 @dataclass(frozen=True)
 class Array:
-    """An array of a file: its shape and type, and how to open it lazily."""
+    """An array of a file: its shape and type, how to open it lazily (perhaps in given ``pieces``),
+    and the chunks in which the file has it."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    open: Callable[[], da.Array]
+    open: Callable[..., da.Array]
+    inner: tuple[int, ...] | None = None
 
 
 def curves(
@@ -113,7 +116,8 @@ def _cube(
     place = spectral_place(array.shape, length, pictures, axis, name=name, path=path)
     if table is not None and length != array.shape[place]:
         table = None
-    data = da.moveaxis(array.open(), place, -1)
+    pieces = lazy.whole_along(place, array.shape, array.inner)
+    data = da.moveaxis(array.open(pieces=pieces), place, -1)
     if data.ndim == 2:  # a series of spectra
         data = data[:, None, None]
     data = data.reshape(*((1,) * (4 - data.ndim)), *data.shape)
