@@ -18,7 +18,7 @@ FLOORS = (
     {"sites"},
     {"samples", "models"},
     {"train"},
-    {"ensemble", "structure", "strain", "baselines"},
+    {"ensemble", "structure", "strain", "baselines", "predict"},
     {"explore"},
     {"scores", "judge"},
     {"figures", "explorer", "exchange"},

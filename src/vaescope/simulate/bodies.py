@@ -7,7 +7,7 @@ or mirrored and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -70,6 +70,16 @@ class Body:
         others = [np.delete(squares, k) for k in range(3)]
         product = np.sqrt(squares.prod())
         return np.array([product / 3 * elliprd(*others[k], squares[k]) for k in range(3)])
+
+    def scaled(self, factor: float) -> Body:
+        """The same body, all lengths multiplied."""
+        return replace(
+            self,
+            y=self.y * factor,
+            x=self.x * factor,
+            long=self.long * factor,
+            short=self.short * factor,
+        )
 
     def local(self, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates of points along the long and the short axis, from the centre."""
@@ -207,14 +217,10 @@ def _room(
         return []
     for _ in range(_TRIES):
         y, x = rng.uniform(low, high)
-        moved = [_moved(body, y, x) for body in bodies]
+        moved = [replace(body, y=body.y + y, x=body.x + x) for body in bodies]
         if all(_far(one, other, apart) for one in moved for other in placed):
             return moved
     return []
-
-
-def _moved(body: Body, y: float, x: float) -> Body:
-    return Body(body.y + y, body.x + x, body.angle, body.long, body.short, body.rod, body.group)
 
 
 def _far(one: Body, other: Body, apart: float) -> bool:

@@ -1,4 +1,4 @@
-"""Coupled dipoles of small bodies of silver: energies, widths and directions of their plasmons.
+"""Coupled dipoles of small bodies of metal: energies, widths and directions of their plasmons.
 
 A body answers a field as the ellipsoid of its axes does (C. F. Bohren & D. R. Huffman, Absorption
 and Scattering of Light by Small Particles, 1983, ch. 5), with the first corrections for its size:
@@ -18,14 +18,38 @@ import numpy as np
 from vaescope.simulate.bodies import Body
 
 HBAR_C = 197.327  # eV nm
-# Drude's model of silver below its interband transitions. Source: H. U. Yang et al., Phys. Rev. B
-# 91 (2015) 235137.
-_PLASMA, _CORE, _DAMPING = 8.9, 5.0, 0.039
-# Interband transitions damp the volume plasmon: ε'' is 0.3 at 3.8 eV. Source: P. B. Johnson &
-# R. W. Christy, Phys. Rev. B 6 (1972) 4370.
-_INTERBAND, _ONSET, _RISE = 0.25, 3.8, 0.07
-_FERMI = 0.915  # eV nm, reduced Planck constant times the Fermi velocity
+_FERMI = 0.915  # eV nm, reduced Planck constant times the Fermi velocity of silver and gold
 _SOFTEST = 0.015  # least depolarisation: point dipoles closer than they can be would not resonate
+
+
+@dataclass(frozen=True)
+class Metal:
+    """Drude's model of a metal, with interband transitions as a damping that sets in.
+
+    ``plasma`` : eV. ``core`` : permittivity of the ions. ``damping`` : eV, of the conduction
+    electrons, and ``interband`` beyond ``onset``, within ``rise``.
+    """
+
+    plasma: float
+    core: float
+    damping: float
+    interband: float
+    onset: float
+    rise: float
+
+    def permittivity(self, energy: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
+        """Permittivity at energies in eV, with ``more`` eV of damping."""
+        damping = self.damping + more
+        damping = damping + self.interband / (1 + np.exp(-(energy - self.onset) / self.rise))
+        return self.core - self.plasma**2 / (energy * (energy + 1j * damping))
+
+
+# H. U. Yang et al., Phys. Rev. B 91 (2015) 235137; ε'' is 0.3 at 3.8 eV: P. B. Johnson &
+# R. W. Christy, Phys. Rev. B 6 (1972) 4370.
+SILVER = Metal(plasma=8.9, core=5.0, damping=0.039, interband=0.25, onset=3.8, rise=0.07)
+# R. L. Olmon et al., Phys. Rev. B 86 (2012) 235147; the core as interband transitions leave it in
+# the visible, where ε'' is 4 at 2.6 eV (Johnson & Christy).
+GOLD = Metal(plasma=8.45, core=9.0, damping=0.047, interband=0.9, onset=2.5, rise=0.1)
 
 
 @dataclass(frozen=True)
@@ -34,42 +58,45 @@ class Resonances:
 
     ``energy`` : (mode,) eV. ``factor`` : (mode,) effective depolarisation, its imaginary part the
     negative damping by radiation. ``direction`` : (mode, body, 3), share of each body's axes (long,
-    short, beam) in the square roots of volumes. ``damping`` : (mode,) eV, of the metal.
+    short, beam) in the square roots of volumes. ``damping`` : (mode,) eV, at the surfaces.
+    ``host`` : permittivity around the metal.
     """
 
     energy: np.ndarray
     factor: np.ndarray
     direction: np.ndarray
     damping: np.ndarray
+    metal: Metal
+    host: float
 
     def response(self, energy: np.ndarray) -> np.ndarray:
-        """Im 1/(N + 1/(ε − 1)) of every mode, (mode, energy): 4π/V times Im α of one body."""
-        metal = permittivity(energy, self.damping[:, None])
-        return np.imag(1 / (self.factor[:, None] + 1 / (metal - 1)))
+        """1/(N + εₕ/(ε − εₕ)) of every mode, (mode, energy): 4π/V times the polarisability."""
+        inside = self.metal.permittivity(energy, self.damping[:, None])
+        return 1 / (self.factor[:, None] + self.host / (inside - self.host))
 
-
-def permittivity(energy: np.ndarray, damping: np.ndarray | float = _DAMPING) -> np.ndarray:
-    """Permittivity of the metal at energies in eV, relative to that of vacuum."""
-    damping = damping + _INTERBAND / (1 + np.exp(-(energy - _ONSET) / _RISE))
-    return _CORE - _PLASMA**2 / (energy * (energy + 1j * damping))
+    def moments(self, bodies: Sequence[Body]) -> np.ndarray:
+        """Dipole moment of each mode in the image, (mode, 2) as (y, x)."""
+        root = np.sqrt([body.volume for body in bodies])
+        axes = np.stack([body.axes for body in bodies])
+        return np.einsum("mba,bai,b->mi", self.direction[:, :, :2], axes, root)
 
 
 def surface_damping(bodies: Sequence[Body]) -> float:
-    """Damping in eV of the metal of some bodies (lengths in nm), with that at their surface."""
-    return float(np.mean([_DAMPING + _FERMI / body.short for body in bodies]))
+    """Damping in eV at the surfaces of some bodies (lengths in nm)."""
+    return float(np.mean([_FERMI / body.short for body in bodies]))
 
 
-def resonance(factor: np.ndarray) -> np.ndarray:
-    """Energy in eV at which a body of a depolarisation factor resonates: ε = 1 − 1/N."""
-    return _PLASMA / np.sqrt(_CORE - 1 + 1 / factor)
+def resonance(factor: np.ndarray, metal: Metal = SILVER, host: float = 1.0) -> np.ndarray:
+    """Energy in eV at which a body of a depolarisation factor resonates: ε = εₕ(1 − 1/N)."""
+    return metal.plasma / np.sqrt(metal.core - host + host / factor)
 
 
-def modes(bodies: Sequence[Body]) -> Resonances:
+def modes(bodies: Sequence[Body], metal: Metal = SILVER, host: float = 1.0) -> Resonances:
     """Plasmons of the bodies of one object, whose lengths are in nm."""
     volume = np.array([body.volume for body in bodies])
     factor = np.stack([body.depolarisation for body in bodies])
     semi = np.stack([[body.long, body.short, body.short] for body in bodies])
-    wave = resonance(factor) / HBAR_C
+    wave = np.sqrt(host) * resonance(factor, metal, host) / HBAR_C
     own = factor - wave**2 * volume[:, None] / (4 * np.pi * semi)
     damped = 2 / 3 * wave**3 * volume[:, None] / (4 * np.pi)
     matrix = np.diag(own.ravel())
@@ -84,10 +111,12 @@ def modes(bodies: Sequence[Body]) -> Resonances:
     shared = vector.T.reshape(-1, len(bodies), 3)
     surface = np.array([surface_damping([body]) for body in bodies])
     return Resonances(
-        energy=resonance(value),
+        energy=resonance(value, metal, host),
         factor=value - 1j * radiated,
         direction=shared,
         damping=(shared**2).sum(2) @ surface,
+        metal=metal,
+        host=host,
     )
 
 

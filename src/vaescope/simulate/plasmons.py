@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -13,8 +13,8 @@ from vaescope.simulate import dipoles
 from vaescope.simulate.arguments import within
 from vaescope.simulate.bodies import Body, gap, scatter
 from vaescope.simulate.crystals import truth
-from vaescope.simulate.dipoles import HBAR_C, permittivity
-from vaescope.simulate.spectra import Recording
+from vaescope.simulate.dipoles import HBAR_C, SILVER
+from vaescope.simulate.recordings import Recording
 
 KINDS = ("ellipse", "rod", "dimer")
 _FIRST, _LAST = 1.0, 5.0  # eV, of the spectra
@@ -128,7 +128,7 @@ def losses(
     fine = _FIRST + step * (np.arange(-margin, energies * _FINE + margin) + 0.5)
     weights, shapes = [], []
     for group in sorted({body.group for body in bodies}):
-        own = [_in_nm(body, pixel) for body in bodies if body.group == group]
+        own = [body.scaled(pixel) for body in bodies if body.group == group]
         weight, shape = _of_object(own, y * pixel, x * pixel, fine, _PROBE * pixel)
         weights.append(weight)
         shapes.append(shape)
@@ -198,16 +198,6 @@ def _dimer(
     return [Body(s * dy, s * dx, angle, long, short, False, index) for s in (-1, 1)]
 
 
-def _in_nm(body: Body, pixel: float) -> Body:
-    return replace(
-        body,
-        y=body.y * pixel,
-        x=body.x * pixel,
-        long=body.long * pixel,
-        short=body.short * pixel,
-    )
-
-
 def _of_object(
     bodies: Sequence[Body], y: np.ndarray, x: np.ndarray, energy: np.ndarray, probe: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -217,10 +207,9 @@ def _of_object(
         _excited(bodies, y, x, float(found.energy[m]), found.direction[m], probe)
         for m in range(len(found.energy))
     ]
-    lines = list(found.response(energy))
+    lines = list(found.response(energy).imag)
     surface, bulk = np.zeros(len(y)), np.zeros(len(y))
-    damping = dipoles.surface_damping(bodies)
-    metal = permittivity(energy, damping)
+    metal = SILVER.permittivity(energy, dipoles.surface_damping(bodies))
     wave = dipoles.resonance(np.array(0.5)) / (HBAR_C * _SPEED)  # of the plasmon of a plane
     for body in bodies:
         away = np.hypot(body.distance(y, x), probe)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from vaescope.simulate import plasmons
-from vaescope.simulate.spectra import SpectrumSystem
+from vaescope.simulate import edges, loops, particles, plasmons
+from vaescope.simulate.recordings import SpectrumSystem
+
+_ELECTRONS = ("detected electrons", "1")
 
 SPECTRA: dict[str, SpectrumSystem] = {
     "plasmons": SpectrumSystem(
@@ -11,9 +13,37 @@ SPECTRA: dict[str, SpectrumSystem] = {
         plasmons.Plasmons(),
         axis=("energy loss", "eV"),
         signal=("electrons per channel", "1"),
-        picture=("detected electrons", "1"),
+        picture=_ELECTRONS,
         truths=plasmons.TRUTHS,
         names={"kind": plasmons.KINDS},
         counts=True,
+    ),
+    "particles": SpectrumSystem(
+        particles.particles,
+        particles.Particles(),
+        axis=("channel", "1"),
+        signal=("scattered light", "1"),
+        picture=_ELECTRONS,
+        truths=particles.TRUTHS,
+        names={"kind": particles.KINDS},
+        counts=True,
+    ),
+    "eels-interface": SpectrumSystem(
+        edges.eels_interface,
+        edges.EelsInterface(),
+        axis=("energy loss", "eV"),
+        signal=("electrons per channel", "1"),
+        picture=_ELECTRONS,
+        truths=edges.TRUTHS,
+        counts=True,
+    ),
+    "loops": SpectrumSystem(
+        loops.loops,
+        loops.Loops(),
+        axis=("bias", "V"),
+        signal=("piezoresponse", "1"),
+        picture=("piezoresponse", "1"),
+        truths=loops.TRUTHS,
+        names={"domain": loops.DOMAINS},
     ),
 }

@@ -25,6 +25,7 @@ class Recording:
     the same without noise. ``energy`` : (energy,). ``truth`` : name -> (time, row, column).
     ``pixel`` : size of a pixel of the image. ``pitch`` : px of the image from one spectrum to the
     next, along y and x. ``start`` : px (y, x) of the image where the first spectrum is centred.
+    ``channels`` : name -> values (energy,) and attributes of what else is known of each channel.
     """
 
     image: np.ndarray
@@ -35,6 +36,7 @@ class Recording:
     pixel: float
     pitch: tuple[float, float] = (1.0, 1.0)
     start: tuple[float, float] = (0.0, 0.0)
+    channels: Mapping[str, tuple[np.ndarray, dict[str, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class SpectrumSystem:
                 "y": ("y", height, {"long_name": "y", "units": "nm"}),
                 "x": ("x", width, {"long_name": "x", "units": "nm"}),
                 "energy": ("energy", scene.energy, _named(self.axis)),
+                **{key: ("energy", *known) for key, known in scene.channels.items()},
             },
             attrs={
                 "pixel_size": scene.pixel,

@@ -1,0 +1,120 @@
+"""Which sites are held out of training, in space, and which calibrate.
+
+Neighbouring sites share pixels of their windows and counts of the probe's tail, so a random split
+tests on what was nearly seen in training. Contiguous blocks with a gap between do not.
+
+Source: D. R. Roberts et al., Ecography 40 (2017) 913.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vaescope.errors import UserError
+
+LEAST = 8
+"""Sites that training and testing need at least."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sites by their use: ``train`` and ``test`` (site,) bool; those of neither lie in the gap.
+
+    ``flatters`` : test sites lie beside training sites, so errors come out too small.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    flatters: bool = False
+
+
+def blocks(row: np.ndarray, column: np.ndarray, share: float, gap: float, seed: int) -> Split:
+    """Hold out the sites at one end of the grid; the seed chooses the end.
+
+    Parameters
+    ----------
+    row, column : (site,) place of each site, in pixels of the spectrum image.
+    share : of the sites, to hold out; between 0 and 1.
+    gap : width between training and test sites that neither uses, in the same pixels.
+    seed : chooses among the ends of the longer axis, or all four ends of a grid nearly square.
+
+    Raises
+    ------
+    UserError : fewer than ``LEAST`` sites are left to train or to test on.
+    """
+    place = np.stack([row, column], 1).astype(float)
+    extent = np.ptp(place, axis=0)
+    rng = np.random.default_rng(seed)
+    axes = [axis for axis in (0, 1) if extent[axis] >= 0.7 * extent.max()]
+    along = place[:, rng.choice(axes)] * rng.choice([-1, 1])
+    test = along >= np.quantile(along, 1 - share)
+    train = along < along[test].min() - gap
+    _enough(train, test, f"blocks with a share of {share:g} and a gap of {gap:g} px")
+    return Split(train, test)
+
+
+def random(count: int, share: float, seed: int) -> Split:
+    """Hold out sites at random: right for particles each measured alone, flattering on a grid.
+
+    Raises
+    ------
+    UserError : fewer than ``LEAST`` sites are left to train or to test on.
+    """
+    order = np.random.default_rng(seed).permutation(count)
+    test = np.zeros(count, bool)
+    test[order[: round(share * count)]] = True
+    _enough(~test, test, f"a random share of {share:g}")
+    return Split(~test, test, flatters=True)
+
+
+def folds(row: np.ndarray, column: np.ndarray, count: int, gap: float) -> list[Split]:
+    """Cut sites into ``count`` contiguous blocks and hold out each, with a gap around it.
+
+    The sites are halved across the longer side again and again. A gap that would leave fewer than
+    half of the other sites to train on is narrowed until it does not.
+
+    Parameters
+    ----------
+    row, column : (site,) place of each site. count : of blocks, at least 2. gap : as in ``blocks``.
+    """
+    place = np.stack([row, column], 1).astype(float)
+    parts = [np.arange(len(place))]
+    while len(parts) < count:
+        largest = max(range(len(parts)), key=lambda k: len(parts[k]))
+        parts.extend(_halves(place, parts.pop(largest)))
+    return [_apart(place, part, gap) for part in parts]
+
+
+def random_folds(count: int, number: int, seed: int) -> list[Split]:
+    """Cut sites without neighbours into ``number`` parts at random and hold out each."""
+    part = np.random.default_rng(seed).permutation(count) % number
+    return [Split(part != k, part == k, flatters=True) for k in range(number)]
+
+
+def _halves(place: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    axis = int(np.argmax(np.ptp(place[part], axis=0)))
+    order = part[np.argsort(place[part, axis], kind="stable")]
+    return np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
+
+
+def _apart(place: np.ndarray, part: np.ndarray, gap: float) -> Split:
+    from scipy.spatial import cKDTree
+
+    test = np.zeros(len(place), bool)
+    test[part] = True
+    away = cKDTree(place[part]).query(place, p=np.inf)[0]
+    others = np.sort(away[~test])
+    reach = min(gap, others[len(others) // 2] - 1e-9) if len(others) else gap
+    return Split(~test & (away > reach), test)
+
+
+def _enough(train: np.ndarray, test: np.ndarray, how: str) -> None:
+    if min(train.sum(), test.sum()) < LEAST:
+        raise UserError(
+            "too few spectra to hold some out",
+            found=f"{train.sum()} to train and {test.sum()} to test on, with {how}",
+            expected=f"at least {LEAST} of each",
+            remedy="Hold out another share, make the window smaller, or measure more spectra",
+        )

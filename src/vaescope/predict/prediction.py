@@ -1,0 +1,277 @@
+"""Predict the spectrum of every site from its surroundings in the image: the Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.predict import bands, blend, components, context, held_out, predictors
+from vaescope.predict.held_out import Split
+from vaescope.predict.settings import PredictSettings
+from vaescope.quantities import CRITICISM, FIT, attributes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MEAN = "mean"
+_WORDS = {MEAN: "mean spectrum of the training sites", **predictors.WORDS}
+
+
+@dataclass(frozen=True)
+class ImagedSpectra:
+    """Sites with a spectrum and what an image shows around them.
+
+    ``spectra`` (site, energy) in the unit of the signal; a spectrum that is not finite was not
+    measured, and is predicted only. Either ``image`` (channel, height, width) with the place
+    ``y``, ``x`` (site,) of each site in it, in pixels, and ``pitch``, pixels of the image per pixel
+    of the spectra; or ``patches`` (site, channel, height, width), with ``y``, ``x`` where they lie
+    in one image. ``counts`` : the spectra are counts, with any gain.
+    """
+
+    spectra: np.ndarray
+    image: np.ndarray | None = None
+    patches: np.ndarray | None = None
+    y: np.ndarray | None = None
+    x: np.ndarray | None = None
+    pitch: float = 1.0
+    counts: bool = False
+    energy: np.ndarray | None = None
+
+
+def spectra(
+    pairs: ImagedSpectra,
+    settings: Mapping[str, Any] | PredictSettings | None = None,
+    *,
+    outside: Mapping[str, predictors.Outside] | None = None,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Predict all spectra, each from sites apart from it.
+
+    Test sites, and those in the gap, are predicted from all training sites; training sites from
+    the blocks of training in which they do not lie.
+
+    Parameters
+    ----------
+    settings : the part `prediction` of a recipe. outside : predictors that join the blend, by name.
+    seed : of the held-out block and of all random numbers.
+
+    Returns
+    -------
+    Dataset over ``site``, ``energy`` and ``baseline`` (mean, ridge, neighbours):
+    ``predicted_spectrum`` (site, energy); ``predicted_spectrum_low``, ``_high``, the 68 % band of
+    what would be measured, noise included, and ``…_low_95``, ``…_high_95``; ``held_out`` (site,) 1
+    for test sites; ``error`` (site,), the root mean square over energies of what was measured minus
+    what was predicted, and ``baseline_error`` (baseline, site). Attributes, over test sites:
+    ``relative_error``, mean square error over that of the mean spectrum, and the same of every
+    baseline and predictor, ``relative_error_NAME``; ``relative_error_of_signal``, with the variance
+    of the noise taken off both; ``coverage_68``, ``coverage_95``; ``weight_NAME`` of predictors in
+    the blend; ``flatters``, 1 where test sites lie beside training sites, or where nobody knows.
+
+    Raises
+    ------
+    UserError : too few spectra, shapes that do not fit, or an image without any contrast.
+    """
+    asked = PredictSettings.of(settings)
+    _fitting(pairs)
+    measured = np.isfinite(pairs.spectra).all(1)
+    known = np.where(measured[:, None], pairs.spectra, 0.0).astype(np.float64)
+    split, folds = _split(pairs, measured, asked, seed)
+    surroundings = _context(pairs, asked.window)
+    basis = components.fit(known[split.train], pairs.counts, seed)
+    scores = basis.scores(known)
+    every = predictors.built(surroundings, scores, seed)
+    for name, predict in (outside or {}).items():
+        every[name] = predictors.from_outside(predict, basis)
+    mixed = [name for name in every if name not in predictors.BASELINES]
+    worth = (basis.loadings() ** 2).sum(1)
+    fitted = blend.fit(every, scores, worth, split.train, folds, mixed)
+    best = fitted.scores()
+    about = np.hstack([surroundings.table(), best, fitted.spread()])
+    predicted = _apart(basis.spectra(best), known, folds, pairs.counts, seed)
+    band = bands.fit(basis, known, predicted, about, folds, seed, pairs.counts)
+    each = {MEAN: np.zeros_like(best)}
+    each |= dict(zip(fitted.names, fitted.of_members(), strict=True))
+    made = _dataset(pairs, basis, predicted, band, split, measured, each)
+    weights = {f"weight_{n}": float(w) for n, w in zip(fitted.names, fitted.weights, strict=True)}
+    made.attrs |= weights | {
+        "held_out": asked.held_out if pairs.y is not None else "random",
+        "flatters": int(split.flatters),
+        "window": asked.window,
+        "components": len(basis.vectors),
+        "seed": seed,
+    }
+    return made
+
+
+def _apart(
+    predicted: np.ndarray, known: np.ndarray, folds: list[Split], counts: bool, seed: int
+) -> np.ndarray:
+    """Predicted spectra, those of a fold's test sites by components that have not seen them."""
+    predicted = predicted.copy()
+    for split in folds:
+        basis = components.fit(known[split.train], counts, seed)
+        predicted[split.test] = basis.spectra(basis.scores(predicted[split.test]))
+    return predicted
+
+
+def _fitting(pairs: ImagedSpectra) -> None:
+    sites = len(pairs.spectra)
+    if (pairs.image is None) == (pairs.patches is None):
+        raise ValueError("either an image or patches")
+    if pairs.image is not None and (pairs.y is None or pairs.x is None):
+        raise ValueError("sites in an image have places")
+    for name in ("patches", "y", "x"):
+        one = getattr(pairs, name)
+        if one is not None and len(one) != sites:
+            raise UserError(
+                f"`{name}` and `spectra` are not of the same sites",
+                found=f"{len(one)} and {sites}",
+                expected="one of each per site",
+            )
+    pictures = pairs.image if pairs.image is not None else pairs.patches
+    assert pictures is not None
+    if not np.nanmax(pictures) > np.nanmin(pictures):
+        raise UserError(
+            "the image has the same value everywhere",
+            expected="an image that shows something beside the spectra",
+            remedy="Choose another channel or file",
+        )
+
+
+def _split(
+    pairs: ImagedSpectra, measured: np.ndarray, asked: PredictSettings, seed: int
+) -> tuple[Split, list[Split]]:
+    """The split of all sites into training and test, and the folds of training."""
+    rows = np.flatnonzero(measured)
+    gap = asked.window / pairs.pitch
+    if pairs.y is None or pairs.x is None:
+        split = held_out.random(len(rows), asked.share, seed)
+        folds = held_out.random_folds(int(split.train.sum()), asked.folds, seed)
+    else:
+        y, x = pairs.y[rows] / pairs.pitch, pairs.x[rows] / pairs.pitch
+        if asked.held_out == "blocks":
+            split = held_out.blocks(y, x, asked.share, gap, seed)
+        else:
+            split = held_out.random(len(rows), asked.share, seed)
+        folds = held_out.folds(y[split.train], x[split.train], asked.folds, gap)
+    train = rows[split.train]
+    return _of(split, rows, len(measured)), [_of(one, train, len(measured)) for one in folds]
+
+
+def _of(split: Split, rows: np.ndarray, count: int) -> Split:
+    """A split of the sites ``rows`` as one of all sites."""
+    train, test = np.zeros(count, bool), np.zeros(count, bool)
+    train[rows], test[rows] = split.train, split.test
+    return Split(train, test, split.flatters)
+
+
+def _context(pairs: ImagedSpectra, window: float) -> context.Context:
+    if pairs.patches is not None:
+        return context.of_patches(_finite(pairs.patches))
+    assert pairs.image is not None and pairs.y is not None and pairs.x is not None
+    image, y, x = _finite(pairs.image), pairs.y.astype(float), pairs.x.astype(float)
+    binned = int(pairs.pitch)
+    if binned > 1:
+        from skimage.measure import block_reduce
+
+        image = image[:, : image.shape[1] // binned * binned, : image.shape[2] // binned * binned]
+        image = block_reduce(image, (1, binned, binned), np.mean)
+        y, x = (y + 0.5) / binned - 0.5, (x + 0.5) / binned - 0.5
+    return context.of_image(image, y, x, window / max(1, binned))
+
+
+def _finite(pictures: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(pictures), pictures, np.nanmedian(pictures)).astype(np.float64)
+
+
+def _dataset(
+    pairs: ImagedSpectra,
+    basis: components.Components,
+    predicted: np.ndarray,
+    band: bands.Bands,
+    split: Split,
+    measured: np.ndarray,
+    each: Mapping[str, np.ndarray],
+) -> xr.Dataset:
+    import xarray as xr
+
+    band_names = ("predicted_spectrum_low", "predicted_spectrum_high")
+    variables: dict[str, Any] = {"predicted_spectrum": predicted}
+    for ending, low, high in zip(("", "_95"), band.low, band.high, strict=True):
+        variables |= {band_names[0] + ending: low, band_names[1] + ending: high}
+    words = {
+        "predicted_spectrum": "spectrum predicted from sites apart",
+        "predicted_spectrum_low": "lower end of the 68 % band of what would be measured",
+        "predicted_spectrum_high": "upper end of the 68 % band of what would be measured",
+        "predicted_spectrum_low_95": "lower end of the 95 % band of what would be measured",
+        "predicted_spectrum_high_95": "upper end of the 95 % band of what would be measured",
+    }
+    baselines = [MEAN, *predictors.BASELINES]
+    truth = np.where(measured[:, None], pairs.spectra, np.nan)
+    missed = {name: _missed(basis.spectra(one), truth) for name, one in each.items()}
+    error = _missed(predicted, truth)
+    made = xr.Dataset(
+        {
+            name: (("site", "energy"), values.astype(np.float32), attributes(words[name], ""))
+            for name, values in variables.items()
+        }
+        | {
+            "held_out": ("site", split.test.astype(np.int8), _HELD_OUT),
+            "error": ("site", np.sqrt(error).astype(np.float32), _ERROR),
+            "baseline_error": (
+                ("baseline", "site"),
+                np.sqrt([missed[name] for name in baselines]).astype(np.float32),
+                attributes("root mean square error of baselines", ""),
+            ),
+        },
+        coords={
+            "site": np.arange(len(predicted)),
+            "baseline": baselines,
+            "baseline_words": ("baseline", [_WORDS[name] for name in baselines]),
+        },
+    )
+    if pairs.energy is not None:
+        made = made.assign_coords(energy=np.asarray(pairs.energy))
+    made.attrs = _scores(truth, basis.variance(predicted), error, missed, split.test, band)
+    return made
+
+
+_HELD_OUT = attributes(
+    "use of the site", "1", "categorical", meanings=["trained", "held out"], group=FIT
+)
+_ERROR = attributes(
+    "root mean square error of the predicted spectrum", "", "sequential", group=CRITICISM
+)
+
+
+def _missed(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(site,) mean square over energies; NaN where nothing was measured."""
+    return ((predicted - truth) ** 2).mean(1)
+
+
+def _scores(
+    truth: np.ndarray,
+    noise: np.ndarray,
+    error: np.ndarray,
+    missed: Mapping[str, np.ndarray],
+    test: np.ndarray,
+    band: bands.Bands,
+) -> dict[str, Any]:
+    """What the test sites say, as attributes."""
+    of_mean, floor = float(missed[MEAN][test].mean()), float(noise[test].mean())
+    over = of_mean or 1.0
+    inside = (truth >= band.low) & (truth <= band.high)
+    found: dict[str, Any] = {
+        "relative_error": float(error[test].mean()) / over,
+        "coverage_68": float(inside[0][test].mean()),
+        "coverage_95": float(inside[1][test].mean()),
+    }
+    for name, one in missed.items():
+        found[f"relative_error_{name}"] = float(one[test].mean()) / over
+    if of_mean > 1.05 * floor:
+        found["relative_error_of_signal"] = (float(error[test].mean()) - floor) / (of_mean - floor)
+    return found
