@@ -1,4 +1,4 @@
-"""Cut patches around the sites of one dataset (rule extract_patches) -> samples.zarr, sites.csv."""
+"""Take the views of the sites of one dataset (rule extract_patches) -> samples.zarr, sites.csv."""
 
 from vaescope import columns, samples, store
 from vaescope.workflow import job
@@ -6,8 +6,14 @@ from vaescope.workflow.tables import write_table
 
 with job(snakemake) as task:
     image, found = store.open(task.input.image), store.open(task.input.sites)
-    cut = samples.extract(image, found, task.params.settings, threads=task.threads)
+    cut = samples.extract(
+        image,
+        found,
+        task.params.settings,
+        threads=task.threads,
+        spectra=store.open(task.input.spectra[0]) if task.input.spectra else None,
+    )
     store.write(cut, task.output.patches, provenance={"settings": task.params.settings})
     # Patches decide which sites are too near the edge, and the table of sites says so.
     write_table(columns.with_edge(found, cut), task.output.table)
-    task.say(f"{cut.sizes['site']} patches from {found.sizes['site']} sites")
+    task.say(f"{cut.sizes['site']} samples from {found.sizes['site']} sites")

@@ -10,7 +10,10 @@ with job(snakemake) as task:
         from vaescope.sites import learned
 
         detector = learned.load(task.input.detector[0])
-    found = sites.find(image, task.params.settings, threads=task.threads, detector=detector)
+    spectra = store.open(task.input.spectra[0]) if task.input.spectra else None
+    found = sites.find(
+        image, task.params.settings, threads=task.threads, detector=detector, spectra=spectra
+    )
     store.write(found, task.output.sites, provenance={"settings": task.params.settings})
     where = f" in the channel {found.attrs['channel']}" if "channel" in found.attrs else ""
     task.say(f"{found.sizes['site']} sites{where}, {float(found.attrs['spacing']):.1f} px apart")

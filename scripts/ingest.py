@@ -12,14 +12,20 @@ with job(snakemake) as task:
         from vaescope import simulate
 
         task.say(f"simulating {name}, seed {params.seed}")
-        image = simulate.make(name, params.seed)
+        image = simulate.image_of(simulate.make(name, params.seed))
     else:
         from vaescope import read
 
         task.say(f"reading {params.source}")
         # A pattern that no file matches is named as it stands in the sample sheet.
         files = [str(file) for file in params.files] or [params.source]
-        image = read.load(files, settings, pixel_size=params.pixel_size or None)
+        image = read.load(
+            files,
+            settings,
+            pixel_size=params.pixel_size or None,
+            spectra=params.spectra,
+            spectra_paths=[str(file) for file in params.spectra_files] or None,
+        )
     made_by = {"source": params.source, "settings": params.settings, "seed": params.seed}
     store.write(image, task.output.image, provenance=made_by)
     task.say(", ".join(f"{size} {dim}" for dim, size in image.sizes.items()))

@@ -15,6 +15,7 @@ from vaescope.figures.settings import Look
 from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import VARIANTS
 from vaescope.read.settings import IngestSettings
+from vaescope.read.spectra_settings import SpectraSettings
 from vaescope.results import layout
 from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, Settings, check, merge, read_yaml, setting
@@ -39,6 +40,9 @@ class Recipe(Settings):
     extends: str | None = setting(None, help="name of the recipe to build on")
     seed: int = setting(0, limits=(0, 2**32 - 1), help="seed of the random number generators")
     ingest: IngestSettings = setting(IngestSettings, help="how the source is read and corrected")
+    spectra: SpectraSettings = setting(
+        SpectraSettings, help="spectra beside the image, how they are read and corrected"
+    )
     sites: Sites = setting(Sites, help="where the image is analysed")
     patches: Patches = setting(Patches, help="what is cut out around every site")
     models: dict[str, ModelSettings] = setting({}, help="one entry for each model, `NAME:` lines")

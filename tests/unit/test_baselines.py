@@ -162,7 +162,7 @@ def test_sites_that_are_not_fitted_are_worked_on_a_bounded_number_at_a_time(monk
         monkeypatch.setattr(
             kind, "transform", lambda self, x, place=place: [seen.append(len(x)), place(self, x)][1]
         )
-    monkeypatch.setattr(baselines.pixels, "BLOCK", 50)
+    monkeypatch.setattr(baselines.rows, "BLOCK", 50)
     found, _ = baselines.run(patches_of(pictures), asked)
     assert seen and max(seen) <= 60
     np.testing.assert_allclose(found["explained"], whole["explained"], atol=1e-3)
@@ -171,14 +171,14 @@ def test_sites_that_are_not_fitted_are_worked_on_a_bounded_number_at_a_time(monk
 
 
 def test_explained_is_the_share_of_the_variance_however_many_sites_there_are(monkeypatch):
-    from vaescope.baselines.pixels import explained
+    from vaescope.baselines.rows import explained
 
     rng = np.random.default_rng(0)
     values = rng.normal(3, 1, (70, 5)).astype(np.float32)
     drawn = values + rng.normal(0, 0.5, values.shape)
     wanted = 1 - ((values - drawn) ** 2).sum() / ((values - values.mean(0)) ** 2).sum()
     for block in (7, 70, 1000):
-        monkeypatch.setattr(baselines.pixels, "BLOCK", block)
+        monkeypatch.setattr(baselines.rows, "BLOCK", block)
         share = explained(70, lambda some: values[some], lambda some: drawn[some])
         assert share == pytest.approx(wanted, abs=1e-5)
 

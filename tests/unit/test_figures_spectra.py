@@ -110,3 +110,23 @@ def test_what_has_no_spectrum_or_no_prediction_has_no_figure(scene, tmp_path):
     without = load(Results(root), ["im2spec"], Look(), "version")
     assert spectra.examples(without) is None
     assert spectra.predicted(without, without.views[0]) is None
+
+
+def test_curves_lie_in_tiles_in_reading_order():
+    from matplotlib.figure import Figure
+
+    from vaescope.figures.montage import show
+
+    curves = np.zeros((5, 1, 1, 20))
+    for k in range(5):
+        curves[k, 0, 0, 3 * k] = 1.0
+    axes = Figure().add_subplot()
+    show(axes, curves, 3, (0.0, 1.0))
+    drawn = [line.get_xydata() for line in axes.lines[1::2]]
+    assert len(drawn) == 5
+    for k, line in enumerate(drawn):
+        row, column = divmod(k, 3)
+        top = line[line[:, 1].argmin()]  # the axis points down, as that of a picture
+        assert top[0] == column * 21 + 3 * k
+        assert row * 21 <= top[1] <= row * 21 + 2
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]

@@ -58,7 +58,7 @@ def test_every_pixel_or_block_is_a_sample_in_the_order_of_y_then_x(height, width
     # The middle of a block of spectrum pixels, each as large as `pitch` pixels of the image.
     np.testing.assert_allclose(found["y"], (row + 0.5) * block * pitch - 0.5)
     cut = samples.extract(image, found, {}, spectra=spectra)
-    recorded = cut["spectrum"] * cut["spectrum_scale"]
+    recorded = cut["spectrum"]
     whole = spectra["spectra"].values[0, : rows * block, : columns * block]
     means = whole.reshape(rows, block, columns, block, -1).mean((1, 3))
     np.testing.assert_allclose(recorded.values.reshape(rows, columns, -1), means, rtol=1e-5)
@@ -130,7 +130,7 @@ def test_each_frame_of_a_stack_has_its_own_spectrum():
     image, spectra = image_of(8, 8, frames=12), spectra_of(1, 1, times=12)
     found = sites.find(image, {"method": "frames"})
     cut = samples.extract(image, found, {"normalise": "none"}, spectra=spectra)
-    recorded = cut["spectrum"] * cut["spectrum_scale"]
+    recorded = cut["spectrum"]
     np.testing.assert_allclose(recorded, spectra["spectra"].values[:, 0, 0], rtol=1e-5)
     with pytest.raises(UserError, match="not one spectrum for each frame"):
         samples.extract(image, found, {}, spectra=spectra.isel(time=slice(0, 5)))
@@ -141,7 +141,7 @@ def test_a_site_between_pixels_has_the_spectrum_in_which_it_lies():
     found = sites.find(image, {"method": "windows", "window": 20, "stride": 7})
     cut = samples.extract(image, found, {}, spectra=spectra)
     row, column = (np.floor((cut[a].values + 0.5) / 10).astype(int) for a in ("y", "x"))
-    recorded = cut["spectrum"] * cut["spectrum_scale"]
+    recorded = cut["spectrum"]
     np.testing.assert_allclose(recorded, spectra["spectra"].values[0, row, column], rtol=1e-5)
 
 

@@ -123,6 +123,12 @@ def strained_models(pattern):
     )
 
 
+def spectra_store(wildcards):
+    """The spectra of a dataset, or no input where its recipe reads none."""
+    read = ask(PLAN.reads_spectra, wildcards.dataset)
+    return expand(here(layout.SPECTRA), dataset=wildcards.dataset) if read else []
+
+
 def strain_store(wildcards):
     """The map of strain, where sites are atoms."""
     mapped = ask(PLAN.maps_strain, wildcards.dataset)

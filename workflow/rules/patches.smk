@@ -5,6 +5,7 @@ rule extract_patches:
     """Cut a patch around every site that lies far enough from the edge."""
     input:
         image=here(layout.IMAGE),
+        spectra=spectra_store,
         sites=here(layout.SITES),
     output:
         patches=directory(here(layout.SAMPLES)),

@@ -5,6 +5,7 @@ rule find_sites:
     """Find the sites of a dataset, as its recipe says, and refine their positions."""
     input:
         image=here(layout.IMAGE),
+        spectra=spectra_store,
         detector=detector,
     output:
         sites=directory(here(layout.SITES)),

@@ -7,7 +7,8 @@ from contextlib import suppress
 import numpy as np
 
 from vaescope.baselines.outcome import MethodResult, centres, mean_pictures, nearest
-from vaescope.baselines.pixels import Pixels, in_blocks
+from vaescope.baselines.pixels import Pixels
+from vaescope.baselines.rows import in_blocks
 
 PLANE = 2
 MOST_ISOMAP = 1500  # fitted sites: all shortest paths between them are needed

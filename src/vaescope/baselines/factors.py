@@ -6,9 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from vaescope.baselines import unmixing
+from vaescope.baselines import spectral, unmixing
 from vaescope.baselines.outcome import MethodResult, by_size, centres
-from vaescope.baselines.pixels import Pixels, in_blocks
+from vaescope.baselines.pixels import Pixels
+from vaescope.baselines.rows import in_blocks
 
 _NMF_STEPS = 400
 
@@ -18,7 +19,10 @@ def pca(seen: Pixels) -> MethodResult:
     place = seen.reduced[:, : seen.components]
     label, _ = centres(place, seen)
     share = seen.explained(lambda some: seen.drawn(place[some]))
-    return MethodResult(label, place, seen.basis[: place.shape[1]].copy(), share)
+    pictures = (
+        seen.basis[: place.shape[1]] * seen.scale if seen.spectra else seen.basis[: place.shape[1]]
+    )
+    return MethodResult(label, place, pictures.copy(), share)
 
 
 def nmf(seen: Pixels) -> MethodResult:
@@ -28,14 +32,17 @@ def nmf(seen: Pixels) -> MethodResult:
 
     Source: D. D. Lee and H. S. Seung, Nature 401 (1999) 788.
     """
+    if seen.spectra:
+        return spectral.nmf(seen)
     from sklearn.decomposition import NMF
 
-    least = seen.values.min()
-    fitted = seen.values[seen.rows] - least
+    values = seen.block(slice(None))
+    least = values.min()
+    fitted = values[seen.rows] - least
     count = min(seen.components, *fitted.shape)
     model = NMF(count, init="nndsvda", max_iter=_NMF_STEPS, tol=1e-3, random_state=seen.seed)
     model.fit(fitted)
-    amount = in_blocks(lambda values: model.transform(values - least), seen.values)
+    amount = in_blocks(lambda some: model.transform(some - least), values)
     pictures = model.components_
     share = seen.explained(partial(_summed, amount, pictures, least))
     # How strong a picture is may be put into it or into its amount: into the amount.
@@ -53,6 +60,8 @@ def endmembers(seen: Pixels) -> MethodResult:
 
     A site's label is the corner of which it has most.
     """
+    if seen.spectra:
+        return spectral.endmembers(seen)
     count = min(seen.components, seen.reduced.shape[1] + 1, len(seen.rows))
     flat = seen.reduced[:, : count - 1]
     corners = seen.rows[unmixing.n_findr(flat[seen.rows], seen.seed)]

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import columns
-from vaescope.baselines.methods import METHODS, TRAITS
-from vaescope.baselines.outcome import NOISE, MethodResult
-from vaescope.baselines.pixels import Pixels, look, mask
+from vaescope.baselines.methods import METHODS
+from vaescope.baselines.outcome import MethodResult
+from vaescope.baselines.output import dataset_of
+from vaescope.baselines.pixels import Pixels
+from vaescope.baselines.seen import look
 from vaescope.baselines.settings import BaselineSettings
-from vaescope.columns import carried
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.quantities import CLASSES, OTHER, attributes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,9 +47,9 @@ def run(
 
     Parameters
     ----------
-    patches : the Dataset of ``samples.zarr``.
+    patches : the Dataset of ``samples.zarr``; ``settings`` say which of its views is seen.
     settings : the part `baselines` of a recipe (see ``baselines.settings``).
-    disc : only pixels inside the circle count, as for models that rotate patches.
+    disc : only pixels of patches inside the circle count, as for models that rotate patches.
     seed : of the random number generators.
     say : gets a line for each method.
 
@@ -58,6 +57,8 @@ def run(
     -------
     The Dataset over ``baseline`` and ``site``: ``label`` (``NOISE``: in no cluster), ``embedding``
     (…, component) and ``pictures`` (baseline, picture, channel, py, px), NaN where there is none;
+    of spectra ``spectra`` (baseline, picture, energy) in place of ``pictures``, and
+    ``embedding_error`` (…, component) and ``residual`` (…) where a method has them;
     ``explained``, ``stability``, ``failed`` (0 or 1) and ``note``, in words, (baseline). And the
     seconds that each method took, which are no part of the result.
 
@@ -72,16 +73,9 @@ def run(
     stability: dict[str, float] = {}
     seconds: dict[str, float] = {}
     failed: list[str] = []
-    seen = None
+    seen, why = None, ""
     try:
-        seen = look(
-            patches,
-            disc=disc,
-            components=asked.components,
-            clusters=clusters,
-            seed=seed,
-            most=MOST,
-        )
+        seen, why = look(patches, asked, disc=disc, clusters=clusters, seed=seed, most=MOST)
     except UserError as error:
         failed, notes = list(asked.methods), dict.fromkeys(asked.methods, str(error))
     methods = asked.methods
@@ -98,10 +92,13 @@ def run(
             failed.append(name)
             notes[name] = f"failed: {type(error).__name__}: {error}".split("\n")[0][:300]
         say(f"{METHODS[name].words}: {notes[name] or 'done'}")
-    dataset = _dataset(patches, asked.methods, disc, found, stability)
+    spectra = seen.spectra if seen is not None else "patch" not in patches
+    dataset = dataset_of(patches, asked.methods, found, stability, disc=disc, spectra=spectra)
     dataset.attrs |= {
         "fitted_sites": 0 if seen is None else len(seen.rows),
-        "components": asked.components,
+        "components": 0 if seen is None else seen.components,
+        "components_reason": why,
+        "view": "spectrum" if spectra else "patch",
         "clusters": clusters,
         "disc": int(disc),
         "seed": seed,
@@ -119,7 +116,7 @@ def _fit(name: str, seen: Pixels) -> tuple[MethodResult, str]:
     parts = [found.label, found.embedding, found.pictures]
     if not all(np.isfinite(part).all() for part in parts if part is not None):
         raise ArithmeticError("its result holds values that are not numbers")
-    note = _in_words(told)
+    note = "; ".join(part for part in (_in_words(told), found.note) if part)
     if not (found.label >= 0).any():
         note = f"{note}; it found no cluster" if note else "it found no cluster"
     return found, note
@@ -167,77 +164,3 @@ def _stability(name: str, seen: Pixels, label: np.ndarray) -> float:
             again = _answer(name, seen.only(rows)).label
         scores.append(adjusted_rand_score(label[rows], again))
     return float(np.mean(scores))
-
-
-def _dataset(
-    patches: xr.Dataset,
-    names: list[str],
-    disc: bool,
-    found: dict[str, MethodResult],
-    stability: dict[str, float],
-) -> xr.Dataset:
-    """Put all results into one Dataset, padded to the largest."""
-    import xarray as xr
-
-    sites = patches.sizes["site"]
-    channels, height, width = (patches.sizes[axis] for axis in ("channel", "py", "px"))
-    inside = mask(height, width, disc)
-    wide = max([0, *(f.embedding.shape[1] for f in found.values() if f.embedding is not None)])
-    deep = max([0, *(len(f.pictures) for f in found.values() if f.pictures is not None)])
-    label = np.full((len(names), sites), NOISE, np.int32)
-    place = np.full((len(names), sites, wide), np.nan, np.float32)
-    picture = np.full((len(names), deep, channels, height, width), np.nan, np.float32)
-    explained = np.full(len(names), np.nan)
-    for row, name in enumerate(names):
-        if name not in found:
-            continue
-        one = found[name]
-        label[row] = one.label
-        if one.embedding is not None:
-            place[row, :, : one.embedding.shape[1]] = one.embedding
-        if one.pictures is not None:
-            shown = one.pictures.reshape(len(one.pictures), channels, -1)
-            picture[row, : len(shown)][:, :, inside] = shown
-        if one.explained is not None:
-            explained[row] = one.explained
-    steady = [stability.get(name, np.nan) for name in names]
-    dataset = xr.Dataset(
-        {
-            "label": (("baseline", "site"), label, _of_label(int(label.max(initial=0)))),
-            "embedding": (("baseline", "site", "component"), place, _PLACE),
-            "pictures": (
-                ("baseline", "picture", "channel", "py", "px"),
-                picture,
-                attributes("component, centre, unit or end member, normalised signal", "1"),
-            ),
-            "explained": ("baseline", explained, attributes("share of the pixels' variance", "1")),
-            "stability": (
-                "baseline",
-                np.array(steady, float),
-                attributes("adjusted Rand index of fits to half of the sites", "1"),
-            ),
-        },
-        coords={
-            "baseline": names,
-            **{
-                trait: ("baseline", np.array([getattr(METHODS[name], trait) for name in names]))
-                for trait in TRAITS
-            },
-            "component": np.arange(1, wide + 1),
-            "picture": np.arange(deep),
-            **{axis: patches[axis].values for axis in ("site", "channel", "py", "px")},
-        },
-    )
-    of_sites = columns.without_truth(patches).items()
-    dataset = dataset.assign_coords({name: one for name, one in of_sites if name not in dataset})
-    dataset.attrs = carried(patches.attrs)
-    return dataset
-
-
-_PLACE = attributes("place in the embedding", "1", "diverging", group=OTHER)
-
-
-def _of_label(most: int) -> dict[str, Any]:
-    """Attributes of labels from 0 to ``most``; ``NOISE`` is none of them."""
-    clusters = [f"cluster {k}" for k in range(most + 1)]
-    return attributes("cluster", "1", "categorical", meanings=clusters, group=CLASSES)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaescope.baselines.pixels import Pixels
+from vaescope.baselines.rows import blocks
 
 NOISE = -1
 """Label of a site that belongs to no cluster."""
@@ -18,13 +19,18 @@ class MethodResult:
 
     ``label`` (site,) from 0, or ``NOISE``. ``embedding`` (site, component), ``pictures``
     (picture, pixel) and ``explained``, the share of the pixels' variance: None where the method
-    has none.
+    has none. ``errors`` (site, component) are standard errors of the embedding, ``residual``
+    (site,) the root mean square of what the method leaves of a site, in standard deviations of the
+    noise. ``note``: what a reader should know.
     """
 
     label: np.ndarray
     embedding: np.ndarray | None = None
     pictures: np.ndarray | None = None
     explained: float | None = None
+    errors: np.ndarray | None = None
+    residual: np.ndarray | None = None
+    note: str = ""
 
 
 def centres(points: np.ndarray, seen: Pixels) -> tuple[np.ndarray, np.ndarray]:
@@ -54,8 +60,13 @@ def mean_pictures(seen: Pixels, label: np.ndarray) -> np.ndarray | None:
     names = np.unique(label[label >= 0])
     if not len(names):
         return None
-    means = [seen.values[label == k].mean(0, dtype=np.float64) for k in names]
-    return np.stack(means).astype(np.float32)
+    if not seen.spectra:
+        means = [seen.values[label == k].mean(0, dtype=np.float64) for k in names]
+        return np.stack(means).astype(np.float32)
+    total = np.zeros((len(names), seen.values.shape[1]))
+    for some in blocks(len(seen)):
+        total += (label[some] == names[:, None]) @ seen.block(some)
+    return (total / (label == names[:, None]).sum(1, keepdims=True)).astype(np.float32)
 
 
 def nearest(points: np.ndarray, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,7 @@
-"""Input of the classical methods: the pixels of the models, of a bounded number of sites."""
+"""Input of the classical methods: one view of the sites, as rows of features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope import samples
+from vaescope.baselines import subspace
+from vaescope.baselines.rows import Block, Rows, blocks, explained
 from vaescope.errors import UserError
 from vaescope.models.disc import in_disc
 
@@ -18,39 +19,39 @@ if TYPE_CHECKING:
 
 FEWEST = 12  # sites below which no method has anything to find
 REDUCED = 50  # principal components in which distances are measured
-BLOCK = 4096  # sites worked on at once where each of them needs room
 _EMPTY = 1e-12  # variance of a pixel below which patches do not differ
-Rows = Callable[[slice], np.ndarray]
-"""What gives pixels (site, pixel) of some sites, so that those of all need not be held at once."""
 
 
 @dataclass
 class Pixels:
-    """Sites as rows of pixels.
+    """Sites as rows of pixels, or of the channels of a spectrum.
 
-    ``values`` (site, pixel): all channels of the pixels under the mask, one after the other.
-    ``rows`` : indices of the sites that a method may be fitted to. ``components``, ``clusters``,
-    ``seed`` : what is asked of it.
+    ``values`` (site, pixel): of patches all channels of the pixels under the mask, one after the
+    other; of spectra the recorded signal. ``rows`` : indices of the sites that a method may be
+    fitted to. ``components``, ``clusters``, ``seed`` : what is asked of it. ``spectra`` : whether
+    rows are spectra, then with the ``scale`` (pixel,) that makes noise alike, ``counts``, whether
+    noise is that of counts, and how they are to be unmixed: ``corners``, ``shares`` (see
+    ``baselines.settings``).
     """
 
-    values: np.ndarray
+    values: Block
     rows: np.ndarray
     components: int
     clusters: int
     seed: int
+    spectra: bool = False
+    scale: np.ndarray | float = 1.0
+    counts: bool = False
+    corners: str = "likelihood"
+    shares: str = "auto"
 
     def __len__(self) -> int:
         return len(self.values)
 
     def only(self, rows: np.ndarray) -> Pixels:
         """Restrict the input to some sites, all of them fitted."""
-        return Pixels(
-            np.ascontiguousarray(self.values[rows]),
-            np.arange(len(rows)),
-            self.components,
-            self.clusters,
-            self.seed + 1,
-        )
+        values = np.ascontiguousarray(self.values[rows])
+        return replace(self, values=values, rows=np.arange(len(rows)), seed=self.seed + 1)
 
     def at_most(self, count: int) -> Pixels:
         """Restrict the fit to fewer sites; the principal components stay."""
@@ -69,7 +70,18 @@ class Pixels:
 
     @cached_property
     def _basis(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (pixel,) and principal components (component, pixel) of the fitted sites."""
+        """Mean (pixel,) and principal components (component, pixel), in units of ``scale``: of the
+        fitted sites, or of the spectra of all."""
+        if self.spectra:
+            found = subspace.directions(
+                self.block,
+                len(self),
+                np.asarray(self.scale, np.float32),
+                subspace.mean_of(self.block, len(self)),
+                max(REDUCED, self.components),
+                self.seed,
+            )
+            return found.mean, found.vectors.astype(np.float32)
         from sklearn.decomposition import PCA
 
         fitted = self.values[self.rows]
@@ -87,33 +99,27 @@ class Pixels:
     @cached_property
     def reduced(self) -> np.ndarray:
         """(site, component) scores of all sites on ``basis``."""
-        return (self.values - self._basis[0]) @ self.basis.T
+        if not self.spectra:
+            return (self.block(slice(None)) - self._basis[0]) @ self.basis.T
+        return np.concatenate(
+            [
+                (self.block(some) / self.scale - self._basis[0]) @ self.basis.T
+                for some in blocks(len(self))
+            ]
+        )
+
+    def block(self, some: slice) -> np.ndarray:
+        """Values (site, pixel) of some sites."""
+        return np.asarray(self.values[some])
 
     def drawn(self, places: np.ndarray) -> np.ndarray:
         """Pixels (row, pixel) of places (row, component) in the first principal components."""
-        return self._basis[0] + places.astype(np.float32) @ self.basis[: places.shape[1]]
+        drawn = self._basis[0] + places.astype(np.float32) @ self.basis[: places.shape[1]]
+        return drawn * self.scale if self.spectra else drawn
 
     def explained(self, reconstruction: Rows) -> float:
         """Share of the variance of all sites' pixels that a reconstruction holds."""
-        return explained(len(self), lambda some: self.values[some], reconstruction)
-
-
-def explained(count: int, values: Rows, reconstruction: Rows) -> float:
-    """1 − |values − reconstruction|² / |values − mean|² over the pixels of so many sites."""
-    blocks = [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
-    mean = np.sum([values(some).sum(0, dtype=np.float64) for some in blocks], axis=0) / count
-    total = left = 0.0
-    for some in blocks:
-        seen = values(some)
-        total += float(((seen - mean) ** 2).sum())
-        left += float(((seen - reconstruction(some)) ** 2).sum(dtype=np.float64))
-    return 1 - left / total if total > 0 else 0.0
-
-
-def in_blocks(work: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> np.ndarray:
-    """What ``work`` makes of the rows of some points, a bounded number of them at a time."""
-    starts = range(0, len(points), BLOCK)
-    return np.concatenate([work(points[start : start + BLOCK]) for start in starts])
+        return explained(len(self), self.block, reconstruction)
 
 
 def mask(height: int, width: int, disc: bool) -> np.ndarray:
@@ -123,7 +129,7 @@ def mask(height: int, width: int, disc: bool) -> np.ndarray:
     return in_disc(height)
 
 
-def look(
+def look_at_patches(
     patches: xr.Dataset, *, disc: bool, components: int, clusters: int, seed: int, most: int
 ) -> Pixels:
     """Rows of pixels of all patches, of which at most ``most`` by chance are fitted.

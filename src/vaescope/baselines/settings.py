@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from vaescope.baselines.methods import METHODS
 from vaescope.settings import Settings, setting
@@ -23,8 +23,25 @@ class BaselineSettings(Settings):
         help="methods to compare with the models; `unmixing` is linear unmixing by N-FINDR, `som` a"
         " self-organising map; `[]` switches the comparison off",
     )
-    components: int = setting(
-        4, limits=(2, 32), help="number of components of PCA, NMF and linear unmixing"
+    components: int | Literal["auto"] = setting(
+        4,
+        limits=(2, 32),
+        help="number of components of PCA, NMF and linear unmixing; `auto`: of spectra as many as"
+        " exceed their noise, of patches 4",
+    )
+    view: Literal["auto", "patch", "spectrum"] = setting(
+        "auto", help="what the methods see; `auto`: spectra where there are any, else patches"
+    )
+    corners: Literal["likelihood", "n-findr", "vca"] = setting(
+        "likelihood",
+        help="end members of spectra: `likelihood`, by maximum likelihood, which no site has to"
+        " consist of alone; `n-findr` or `vca`, the spectra of the purest sites",
+    )
+    shares: Literal["auto", "sum", "free"] = setting(
+        "auto",
+        help="amounts of end members in a spectrum: `sum`, they add up to 1; `free`, spectra may"
+        " also be stronger or weaker as a whole, and shares are those of the signal; `auto`, `free`"
+        " if spectra vary in as many dimensions",
     )
     clusters: int | None = setting(
         None,

@@ -47,6 +47,40 @@ def n_findr(points: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(best)
 
 
+def vca(scores: np.ndarray, seed: int) -> np.ndarray:
+    """Indices of the purest points by vertex component analysis.
+
+    Parameters
+    ----------
+    scores : (site, corner) float, on as many singular vectors of the data, not centred, as there
+        are corners.
+    seed : of the directions.
+
+    Returns
+    -------
+    (corner,) int. An index may occur twice where fewer points are pure.
+
+    Source: J. M. P. Nascimento and J. M. Bioucas-Dias, IEEE Trans. Geosci. Remote Sens. 43 (2005)
+    898: points are projected onto a plane from the origin, and the farthest one along a direction
+    at right angles to all corners so far is the next corner.
+    """
+    rng = np.random.default_rng(seed)
+    mean = scores.mean(0)
+    size = scores @ mean
+    seen = np.where(size > 1e-6 * size.max(), size, np.inf)
+    flat = scores / seen[:, None]
+    corners = np.zeros((scores.shape[1], 0))
+    found: list[int] = []
+    for _ in range(scores.shape[1]):
+        direction = np.asarray(rng.normal(size=scores.shape[1]))
+        if found:
+            direction -= corners @ np.linalg.lstsq(corners, direction, rcond=None)[0]
+        place = int(np.abs(flat @ direction).argmax())
+        found.append(place)
+        corners = np.column_stack([corners, flat[place]])
+    return np.array(found)
+
+
 def _cofactors(matrix: np.ndarray, row: int) -> np.ndarray:
     """The vector whose product with a new ``row`` is the determinant of the matrix."""
     others = np.delete(matrix, row, axis=0)

@@ -148,6 +148,8 @@ def _cells(axes, cells: list[np.ndarray | None], label: np.ndarray, colours: lis
 def components(scene: Scene, what: Compared) -> FinishedFigure | None:
     """Components, centres, end members and units of every method as pictures."""
     assert scene.baselines is not None
+    if "pictures" not in scene.baselines:
+        return None
     rows = [(entry, _pictures(scene, entry)) for entry in what.entries if not entry.failed]
     rows = [(entry, pictures) for entry, pictures in rows if len(pictures)]
     if not rows:

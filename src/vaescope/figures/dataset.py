@@ -27,7 +27,7 @@ from vaescope.text import percent
 def sites(scene: Scene) -> FinishedFigure | None:
     """Draw the positions of sites: the image, and the image with every site marked; of sites that
     are all pixels of a grid there is nothing to be seen."""
-    if scene.traits.regular and not scene.windows:
+    if scene.pixelwise:
         return None
     where = grid(scene, 2, largest=4.4)
     count = len(scene.on_frame)

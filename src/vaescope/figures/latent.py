@@ -8,6 +8,7 @@ import numpy as np
 
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.colours import of_model, one_of
+from vaescope.figures.curves import axis_note
 from vaescope.figures.montage import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.scene import Scene
@@ -32,13 +33,17 @@ def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "The patch that the model draws, without turn and offset, at evenly spaced values of its"
         " first two latents. Read it as the legend of the latent maps."
     )
+    what = "patches"
+    if pictures.sizes.get("energy", 0):
+        what = "spectra"
+        caption = caption.replace("patch", "spectrum").replace("turn and offset", "shift and gain")
     if "decoded_conditions" in view.latents:
         caption += " The model's conditions are held at their means."
     return _plane_of_pictures(
         scene,
         view,
         pictures.rename(grid_row="row"),
-        "What the latents mean: patches decoded over the latent plane",
+        f"What the latents mean: {what} decoded over the latent plane",
         ("latent 2", rows if len(rows) > 1 else []),
         caption,
         "decoded-grid",
@@ -85,9 +90,12 @@ def _plane_of_pictures(
     picture = [dim for dim in pictures.dims if dim not in ("row", "grid_column")]
     images = pictures.transpose("row", "grid_column", *picture).values
     rows, columns, channels, high, wide = images.shape
+    curved = high == 1
+    if curved:  # a tile is as high as it is wide
+        high = wide
     side = min(0.75, 9.0 / columns)
     height = rows * side * high / wide
-    notes = [f"{rows} × {columns} patches"]
+    notes = [f"{rows} × {columns} {'spectra' if curved else 'patches'}"]
     if channels not in (1, 3):
         notes.append(f"channel 1 of {channels}")
     label, ticks = down
@@ -101,7 +109,7 @@ def _plane_of_pictures(
         notes=tuple(notes),
     )
     axes = sheet.axes(left, 0.1, columns * side, height)
-    show(axes, images.reshape(-1, channels, high, wide), columns)
+    show(axes, images.reshape(-1, *images.shape[2:]), columns)
     axes.set_axis_on()
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -113,8 +121,11 @@ def _plane_of_pictures(
     axes.set_yticks(np.arange(len(ticks)) * (high + 1) + high / 2 - 0.5, ticks)
     axes.set_ylabel(label if ticks else "")
     axes.tick_params(length=0)
-    pitch = float(scene.patches.attrs.get("pitch", 1.0))
-    patch_bar(sheet, left, height + 0.75, wide * pitch, side)
+    if curved:
+        axis_note(sheet, view, left, height + 0.8)
+    else:
+        pitch = float(scene.patches.attrs.get("pitch", 1.0))
+        patch_bar(sheet, left, height + 0.75, wide * pitch, side)
     sheet.figure_data.view(view, name.replace("-", "_"))
     return sheet.drawn(name, caption, view)
 

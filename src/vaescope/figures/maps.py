@@ -23,9 +23,15 @@ _WAYS = {
         "Each cell is what lies nearer to its site than to any other, cut off at 1.25 spacings;"
         " pale grey has no site or no patch."
     ),
+    "pixels": "Each cell is a pixel, or a block of pixels, of the spectrum image.",
     "windows": "Each cell stands for the window about its middle; neighbouring windows overlap.",
 }
-_TITLES = {"points": "sites on the image", "cells": "Voronoi cells", "windows": "window by window"}
+_TITLES = {
+    "points": "sites on the image",
+    "cells": "Voronoi cells",
+    "windows": "window by window",
+    "pixels": "pixel by pixel",
+}
 
 
 def mapped(scene: Scene, view: ModelResults) -> list[Coloured]:
@@ -60,12 +66,12 @@ def of_sites(scene: Scene) -> FinishedFigure | None:
 def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
     """The image and, on its sites, all that the model says there is."""
     shown = mapped(scene, view)
-    if not shown or (way == "points" and scene.windows):
-        return None  # windows lie side by side: marks would show gaps that there are not
+    if not shown or (way == "points" and (scene.windows or scene.pixelwise)):
+        return None  # they lie side by side: marks would show gaps that there are not
     where = grid(scene, 1 + len(shown))
     sheet = Sheet(
         scene,
-        "What varies where: " + _TITLES["windows" if scene.windows else way],
+        "What varies where: " + _TITLES[_kind(scene, way)],
         where.height,
         width=where.width,
         view=view,
@@ -86,12 +92,14 @@ def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
             f"The unit looks the same after {view.period:g}°, so angles are known modulo"
             f" {view.period:g}°. "
         )
-    caption += (
-        _WAYS["windows" if scene.windows else way] + " Colours stop at the outermost 1 % of sites."
-    )
+    caption += _WAYS[_kind(scene, way)] + " Colours stop at the outermost 1 % of sites."
     sheet.figure_data.view(view, *_names(shown))
     name = "maps-points" if way == "points" else "maps-cells"
     return sheet.drawn(name, caption, view)
+
+
+def _kind(scene: Scene, way: Way) -> str:
+    return "windows" if scene.windows else "pixels" if scene.pixelwise else way
 
 
 def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:

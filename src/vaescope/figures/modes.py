@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.colours import Coloured, mode_colours, of_model
+from vaescope.figures.curves import axis_note
 from vaescope.figures.montage import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.scene import Scene
@@ -117,6 +118,7 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     )
     limits = robust_limits(patches, 0.5)
     own_limits = limits if decoded.shape[2:] == patches.shape[2:] else None
+    nearest = "nearest spectrum" if patches.shape[-2] == 1 else "nearest patch"
     for k in range(count):
         y = 0.1 + k * block
         name = (
@@ -126,11 +128,14 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         )
         sheet.text(MARGIN, y + 0.2, name, size=9.5)
         sheet.text(MARGIN, y + 0.6 * side + 0.2, "decoded", size=8, color=FAINT)
-        sheet.text(MARGIN, y + 1.6 * side, "nearest patch", size=8, color=FAINT)
+        sheet.text(MARGIN, y + 1.6 * side, nearest, size=8, color=FAINT)
         show(sheet.axes(left, y, steps * side, side), decoded[k], steps, own_limits)
         show(sheet.axes(left, y + side + 0.04, steps * side, side), patches[k], steps, limits)
-    pitch = float(scene.patches.attrs.get("pitch", 1.0))
-    patch_bar(sheet, left, count * block + 0.02, patches.shape[-1] * pitch, side)
+    if patches.shape[-2] == 1:
+        axis_note(sheet, view, left, count * block + 0.07)
+    else:
+        pitch = float(scene.patches.attrs.get("pitch", 1.0))
+        patch_bar(sheet, left, count * block + 0.02, patches.shape[-1] * pitch, side)
     caption = (
         "The shortest paths through observed sites (geodesics on the graph of neighbours in the"
         " latent space), in steps of equal length. Above: the decoded picture. Below: the nearest"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import accuracy
+from vaescope.figures import accuracy, curves
 from vaescope.figures.panels import round_length
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -99,10 +99,13 @@ def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:
 def show(
     axes, pictures: np.ndarray, columns: int, limits: tuple[float, float] | None = None
 ) -> None:
-    """Pictures (count, channel, py, px) as a montage: in colour if they have three channels."""
+    """Draw pictures (count, channel, py, px) as a montage: in colour if they have three channels;
+    curves, of height 1, as lines in square tiles."""
     axes.set_axis_off()
     low, top = limits or robust_limits(pictures, 0.2)
-    if pictures.shape[1] == 3:
+    if pictures.shape[-2] == 1:
+        curves.show(axes, pictures[:, 0, 0], columns, (low, top))
+    elif pictures.shape[1] == 3:
         layers = [tile(pictures[:, c], columns, 1) for c in range(3)]
         colour = np.ma.stack(layers, axis=-1)
         shown = np.clip((colour.filled(np.nan) - low) / max(top - low, 1e-9), 0, 1)

@@ -100,6 +100,11 @@ class Scene:
         return self.traits.placed and self.traits.lattice and not self.traits.atoms
 
     @property
+    def pixelwise(self) -> bool:
+        """Whether sites are the pixels of a spectrum image, or blocks of them."""
+        return self.traits.placed and self.traits.regular and not self.traits.lattice
+
+    @property
     def moving(self) -> bool:
         """Whether there are several frames of one place."""
         return self.frames > 1 and not self.stack

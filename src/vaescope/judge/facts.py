@@ -26,6 +26,7 @@ MEASURES = (
     Measure("atoms_followed", "atoms followed", place="quality"),
     Measure("patches", "with a patch", place="quality", card=2),
     Measure("patch_samples", "samples across a patch", place="quality"),
+    Measure("channels_of_a_spectrum", "channels of a spectrum", place="quality"),
     Measure("spacing_px", "spacing", "px", place="quality", card=3, sort="spacing (px)"),
     Measure("patch_size_px", "side of a patch", "px", place="quality"),
     Measure("fit_quality_median", "quality of the fits (median)", "", "more", "quality"),
@@ -131,12 +132,16 @@ def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
     if "track" in sites:
         numbers["atoms_followed"] = int(sites.attrs.get("tracks", 0))
     numbers["patches"] = int(patches.sizes["site"])
-    numbers["patch_samples"] = int(patches.sizes["px"])
+    if "patch" in patches:
+        numbers["patch_samples"] = int(patches.sizes["px"])
+        if traits_of(sites.attrs).placed:
+            numbers["patch_size_px"] = float(patches.attrs.get("size", math.nan))
+    if "spectrum" in patches:
+        numbers["channels_of_a_spectrum"] = int(patches.sizes["energy"])
     if "y_error" in sites:
         error = np.hypot(sites["y_error"].values, sites["x_error"].values) / math.sqrt(2)
         numbers |= {
             "spacing_px": float(sites.attrs.get("spacing", math.nan)),
-            "patch_size_px": float(patches.attrs.get("size", math.nan)),
             "fit_quality_median": median(sites["fit_quality"].values),
             "coordinate_error_px": median(error),
         }

@@ -17,8 +17,8 @@ from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
 from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, show, unlabelled
 
-Lazy = tuple[tuple[int, ...], np.dtype, Callable[[], da.Array]]
-"""An array of a file: its shape, its dtype, and how to open it."""
+Lazy = tuple[tuple[int, ...], np.dtype, Callable[..., da.Array]]
+"""An array of a file: its shape, its dtype, and how to open it, perhaps in given `pieces`."""
 
 _REMEDY = "Save it with `numpy.save` as a plain array of numbers"
 
@@ -90,14 +90,22 @@ def members(path: Path) -> dict[str, Lazy]:
     return found
 
 
-def _member(path: Path, name: str, entry: zipfile.ZipInfo, header: Header) -> da.Array:
+def _member(
+    path: Path,
+    name: str,
+    entry: zipfile.ZipInfo,
+    header: Header,
+    pieces: tuple[int, ...] | None = None,
+) -> da.Array:
     """Open one array of an archive: memory-mapped if uncompressed, else decoded on demand."""
     if entry.compress_type == zipfile.ZIP_STORED:
         start = _start_of(path, entry) + header.start
-        return lazy.array(lazy.Mapped(str(path), start, header.dtype, header.shape, header.order))
+        source = lazy.Mapped(str(path), start, header.dtype, header.shape, header.order)
+        return lazy.array(source, pieces)
     if entry.file_size < _count(header.shape):
         raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
-    return lazy.array(lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape))
+    decoded = lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape)
+    return lazy.array(decoded, pieces)
 
 
 def choose(

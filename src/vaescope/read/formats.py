@@ -19,9 +19,11 @@ _OURS = {
     "npy": ("arrays", "read_npy"),
     "npz": ("arrays", "read_npz"),
     "ibw": ("igor", "read"),
+    "gwy": ("gwyddion", "read"),
     "sxm": ("nanonis", "read_sxm"),
     "3ds": ("nanonis", "read_3ds"),
 }
+_OF_ONE = {"npy", "ibw", "tif", "tiff"}  # array: an image or spectra, not both
 _OF_ARRAYS = {"npz", "h5", "hdf5", "nsid", "usid"}
 _MAGIC = (
     (b"\x89PNG\r\n", "png"),
@@ -36,9 +38,12 @@ _MAGIC = (
     (b"\x00\x00\x00\x03\x00", "dm3"),
     (b"\x00\x00\x00\x04\x00\x00\x00\x00", "dm4"),
     (b":NANONIS_VERSION:", "sxm"),
+    (b"GWYP", "gwy"),
 )
 SIDECARS = {"npy", "npz", "png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "h5", "hdf5"}
-COMMON = "dm3, dm4, emd, hspy, zspy, ser, mrc, blo, tif, png, jpg, bmp, npy, npz, h5, ibw, sxm, 3ds"
+COMMON = (
+    "dm3, dm4, emd, hspy, zspy, ser, mrc, blo, tif, png, jpg, bmp, npy, npz, h5, ibw, sxm, 3ds, gwy"
+)
 
 
 def extension_of(path: Path, *, curves: bool = False) -> str:
@@ -95,7 +100,7 @@ def read(path: Path, wanted: Any, *, without: Collection[str] = ()) -> Raw:
     """
     extension = extension_of(path)
     with readable(path, extension):
-        if without and extension == "npy":
+        if without and extension in _OF_ONE:
             raise NoImageError("the only array of this file holds spectra", file=path)
         if without and (extension in _OF_ARRAYS or extension not in _OURS):
             return _reader(extension)(path, extension, wanted, without)

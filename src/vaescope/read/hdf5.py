@@ -77,9 +77,10 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     return dict(sorted(found.items(), key=lambda pair: natural(pair[0])))
 
 
-def as_array(path: Path, dataset: h5py.Dataset) -> da.Array:
+def as_array(path: Path, dataset: h5py.Dataset, pieces: tuple[int, ...] | None = None) -> da.Array:
     """Open a dataset as a Dask array that reopens the file for each chunk."""
-    return lazy.array(lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape))
+    source = lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape)
+    return lazy.array(source, pieces)
 
 
 def text(value: Any) -> Any:

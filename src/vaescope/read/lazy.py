@@ -15,6 +15,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+WHOLE = 2**21  # values of a chunk of whole spectra
 SIDE = 1024  # pixels per side of a chunk: 4 MiB of float32, a few hundred sites
 
 
@@ -88,16 +89,31 @@ def _decoded(decode: Any, path: str, part: Any, _stamp: int) -> np.ndarray:
     return decode(path, part)
 
 
-def array(source: Any) -> da.Array:
-    """Make a Dask array over a source, in chunks of at most 1024 × 1024 pixels."""
+def array(source: Any, pieces: tuple[int, ...] | None = None) -> da.Array:
+    """Make a Dask array over a source, in chunks of up to 1024 × 1024 pixels, or in ``pieces``."""
     shape = tuple(int(n) for n in source.shape)
     return da.from_array(
         source,
-        chunks=chunks(shape),
+        chunks=pieces or chunks(shape),
         name=False,
         asarray=True,
         meta=np.empty((0,) * len(shape), source.dtype),
     )
+
+
+def whole_along(
+    axis: int, shape: tuple[int, ...], inner: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
+    """Choose chunks of about 8 MiB of float32 that are whole along an axis, if they can be.
+
+    ``inner`` are the chunks of the file, which are read as a whole: those chosen hold full ones.
+    """
+    sizes = [max(n, 1) for n in shape]
+    for k in [*(k for k in range(len(shape)) if k != axis), axis]:
+        room = max(1, WHOLE // (math.prod(sizes) // sizes[k]))
+        step = min(inner[k], sizes[k]) if inner else 1
+        sizes[k] = min(sizes[k], max(step, room // step * step))
+    return tuple(sizes)
 
 
 def chunks(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -35,6 +35,8 @@ class Raw:
     pixel : sides of a pixel in metres, None where the file does not say.
     calibration : where the pixel size comes from, in words; "" for the file itself.
     corner : (y, x) of the first pixel in metres, in the coordinates of the file; None if unknown.
+    marked : (top, left, bottom, right) in pixels of the area from which spectra were taken, where
+        the file marks it in a survey.
     reciprocal : unit of the axes where these lie in reciprocal space (1/nm), else "".
     time_step, time_unit : between frames; 1 and "frame" where the file does not say.
     metadata : what the vendor recorded.
@@ -49,6 +51,7 @@ class Raw:
     pixel: Pixel | None = None
     calibration: str = ""
     corner: tuple[float, float] | None = None
+    marked: tuple[float, float, float, float] | None = None
     reciprocal: str = ""
     time_step: float = 1.0
     time_unit: str = "frame"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import struct
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from vaescope.read.signals import to_raw
 _NOT_THESE = {"netCDF", "Image", "numpy", "TIFF", "USID", "Arina", "Tofwerk", "Delmic", "MRCZ"}
 _LOGS = {"Impulse", "Protochips", "Quadstar"}  # courses of temperature, current, mass: no spectra
 _CURVES = {"MSA", "Renishaw", "TriVista"}
+_SPECTRUM_IMAGE = "Spectrum Image"  # label of the rectangle of one in its survey
 
 
 @cache
@@ -52,7 +54,8 @@ def read(path: Path, extension: str, wanted: Any, without: Collection[str] = ())
     Exception : whatever the reader raised; the caller makes it a message.
     """
     found, reader = signals(path, extension)
-    return to_raw(found, wanted, reader, path=path, without=without)
+    raw = to_raw(found, wanted, reader, path=path, without=without)
+    return replace(raw, marked=marked(raw.metadata)) if extension in ("dm3", "dm4") else raw
 
 
 def signals(path: Path, extension: str) -> tuple[list[dict[str, Any]], str]:
@@ -76,6 +79,23 @@ def signals(path: Path, extension: str) -> tuple[list[dict[str, Any]], str]:
         except Exception as error:
             problem = problem or error
     raise problem or UserError("no reader knows this file", file=path)
+
+
+def marked(facts: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """Find the rectangle by which DigitalMicrograph marks a spectrum image in its survey: (top,
+    left, bottom, right) in pixels; None unless there is exactly one."""
+    node: Any = facts.get("original_metadata", {})
+    for key in ("DocumentObjectList", "TagGroup0", "AnnotationGroupList"):
+        node = node.get(key) if hasattr(node, "get") else None
+    notes = node.values() if hasattr(node, "values") else []
+    found = [
+        tuple(float(side) for side in note["Rectangle"])
+        for note in notes
+        if hasattr(note, "get")
+        and note.get("Label") == _SPECTRUM_IMAGE
+        and len(note.get("Rectangle") or ()) == 4
+    ]
+    return found[0] if len(found) == 1 else None  # type: ignore[return-value]
 
 
 def lazily(data: Any) -> da.Array:

@@ -7,6 +7,8 @@ folder of each model. Rules, the plan, the record and all readers take them from
 from __future__ import annotations
 
 IMAGE = "image.zarr"
+SPECTRA = "spectra.zarr"
+"""Only of datasets whose recipe reads spectra."""
 SITES = "sites.zarr"
 SITES_TABLE = "sites.csv"
 SAMPLES = "samples.zarr"

@@ -30,7 +30,7 @@ def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset) -> xr.Dataset:
     -------
     Dataset over `site`, those with a measured spectrum: ``spectrum`` (site, energy) float32 with
     the coordinate ``energy``, as the spectra store has it; ``spectrum_scale`` (site,) what it was
-    divided by there (``normalised_by``, else 1), so that the recorded signal is ``spectrum *
+    divided by there, if it was (``normalised_by``), so that the recorded signal is ``spectrum *
     spectrum_scale``; and ``truth_NAME`` (site, …)
     of what is known of the spectra (time, y, x, …).
 
@@ -49,9 +49,6 @@ def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset) -> xr.Dataset:
             remedy="Check `spectra: start_y`, `start_x`, `pitch_y` and `pitch_x` in the recipe",
         )
     values = _taken(spectra["spectra"].data, pixel[rows], block)
-    scale = np.ones(len(rows))
-    if "normalised_by" in spectra:
-        scale = np.asarray(_taken(spectra["normalised_by"].data, pixel[rows], block), float)
     made = xr.Dataset(
         {
             "spectrum": (
@@ -59,15 +56,14 @@ def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset) -> xr.Dataset:
                 values.astype(np.float32),
                 dict(spectra["spectra"].attrs),
             ),
-            "spectrum_scale": (
-                "site",
-                scale,
-                attributes("recorded signal per unit of a spectrum", "1"),
-            ),
         },
         coords={"site": sites["site"].values[rows], "energy": spectra["energy"].variable},
         attrs={f"spectra_{key}": spectra.attrs[key] for key in _CARRIED if key in spectra.attrs},
     )
+    if "normalised_by" in spectra:
+        divisor = _taken(spectra["normalised_by"].data, pixel[rows], block).compute()
+        about = attributes("recorded signal per unit of a spectrum", "1")
+        made["spectrum_scale"] = ("site", np.asarray(divisor, float), about)
     for label, known in spectra.data_vars.items():
         if str(label).startswith("truth_") and known.dims[:3] == ("time", "y", "x"):
             values = _taken(known.data, pixel[rows], block).compute()

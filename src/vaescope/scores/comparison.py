@@ -14,7 +14,8 @@ import xarray as xr
 from vaescope import baselines
 from vaescope.baselines.fit import MOST
 from vaescope.baselines.methods import TRAITS, Method
-from vaescope.baselines.pixels import explained, mask
+from vaescope.baselines.pixels import mask
+from vaescope.baselines.rows import explained
 from vaescope.scores.ground_truth import Angle, angle_of, main_truth, truths
 from vaescope.scores.labelled import FOLDS, by_neighbours
 from vaescope.scores.truth import matched_accuracy
@@ -141,7 +142,12 @@ def reconstructed(latents: xr.Dataset, patches: xr.Dataset, disc: bool) -> float
     NaN where the target of the model is not the patch itself.
     """
     made = latents.get("reconstruction")
-    if made is None or latents.attrs.get("target") or made.shape != patches["patch"].shape:
+    if (
+        "patch" not in patches
+        or made is None
+        or latents.attrs.get("target")
+        or made.shape != patches["patch"].shape
+    ):
         return float("nan")
     inside = mask(made.shape[2], made.shape[3], disc)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vaescope.simulate import arguments
 from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.crystals import System
+from vaescope.simulate.parted import image_of, spectra_of
 from vaescope.simulate.recordings import SpectrumSystem
 from vaescope.simulate.spectral import SPECTRA
 from vaescope.simulate.stacks import STACKS, StackSystem
@@ -16,7 +17,7 @@ from vaescope.simulate.systems import SYSTEMS
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SPECTRA", "STACKS", "SYSTEMS", "Parameters", "make", "parse"]
+__all__ = ["SPECTRA", "STACKS", "SYSTEMS", "Parameters", "image_of", "make", "parse", "spectra_of"]
 
 
 def make(name: str, seed: int = 0) -> xr.Dataset:

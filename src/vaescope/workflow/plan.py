@@ -63,6 +63,10 @@ class Plan:
         """Whether the sites of a dataset are atoms, between which strain can be measured."""
         return KINDS[self.recipe(dataset).sites.method].traits.atoms
 
+    def reads_spectra(self, dataset: str) -> bool:
+        """Whether a dataset has spectra beside its image."""
+        return self.recipe(dataset).spectra.read
+
     def strained(self, dataset: str) -> list[str]:
         """Names of the models of a dataset that have strain."""
         models = self.recipe(dataset).models
@@ -139,25 +143,41 @@ class Plan:
     def files(self, dataset: str) -> list[Path]:
         """Source files of a dataset, sorted; a plain name is given back even if it is missing."""
         row = self.row(dataset)
-        if row.simulation is not None:
+        return [] if row.simulation is not None else self._files(row.source)
+
+    def spectra_files(self, dataset: str) -> list[Path]:
+        """Files of a dataset's spectra, where these are others than its source."""
+        row = self.row(dataset)
+        if not (row.spectra and self.reads_spectra(dataset)):
             return []
-        path = self.sheet.parent / Path(row.source).expanduser()
-        if not path.exists() and re.search(r"[*?\[]", row.source):
+        return self._files(row.spectra)
+
+    def _files(self, source: str) -> list[Path]:
+        path = self.sheet.parent / Path(source).expanduser()
+        if not path.exists() and re.search(r"[*?\[]", source):
             return sorted(Path(found) for found in glob.glob(str(path), recursive=True))
         return [path]
 
     def preprocessing_files(self, dataset: str) -> dict[str, str]:
-        """Files that the recipe's preprocessing reads, by setting."""
+        """Files that the recipe's preprocessing of the image reads, by setting."""
         return self.recipe(dataset).ingest.preprocess.files()
 
+    def spectra_preprocessing_files(self, dataset: str) -> dict[str, str]:
+        """Files that the recipe's preprocessing of the spectra reads, by setting."""
+        return self.recipe(dataset).spectra.preprocess.files()
+
     def fingerprint(self, dataset: str) -> list[str]:
-        """Fingerprint the source, and the files that its preprocessing reads."""
+        """Fingerprint the source, the spectra beside it, and the files that preprocessing reads."""
         row = self.row(dataset)
         if row.simulation is not None:
             source = f"{row.source}, seed {self.seed(dataset)}"
         else:
             source = self.fingerprints.of(self.files(dataset), f"{dataset}: {row.source}")
-        others = self.preprocessing_files(dataset).values()
+        beside = self.spectra_files(dataset)
+        if beside:
+            source += self.fingerprints.of(beside, f"{dataset}: spectra {row.spectra}")
+        others = [*self.preprocessing_files(dataset).values()]
+        others += self.spectra_preprocessing_files(dataset).values()
         return [source, *(self.fingerprints.of([Path(file)], file) for file in others)]
 
     def ingest_settings(self, dataset: str) -> dict[str, Any]:
@@ -170,9 +190,17 @@ class Plan:
         names = {key: Path(file).name for key, file in self.preprocessing_files(dataset).items()}
         return merge(ingest, {"preprocess": names})
 
+    def spectra_settings(self, dataset: str) -> dict[str, Any]:
+        """Settings of ``spectra`` without the places of files, as ``ingest_settings``."""
+        names = {
+            key: Path(file).name for key, file in self.spectra_preprocessing_files(dataset).items()
+        }
+        return merge(self.recipe(dataset).spectra.as_dict(), {"preprocess": names})
+
     def source_mb(self, dataset: str) -> float:
         """Size of the source in MB (10⁶ bytes); 0 where it is simulated or missing."""
-        return sum(file.stat().st_size for file in self.files(dataset) if file.is_file()) / 1e6
+        files = [*self.files(dataset), *self.spectra_files(dataset)]
+        return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
     def all_rows(self) -> list[dict[str, Any]]:
         """Usable rows for the index, each with its models and its detector, if it needs one."""

@@ -13,7 +13,7 @@ from vaescope.settings import NAME
 from vaescope.workflow.cells import read_cells
 
 REQUIRED = ("dataset", "recipe", "source")
-OPTIONAL = ("pixel_size", "labels", "notes")
+OPTIONAL = ("pixel_size", "labels", "notes", "spectra")
 RESERVED = frozenset({"index.html"})
 SIMULATED = "simulate:"
 
@@ -29,6 +29,7 @@ class Row:
     pixel_size: str = ""
     labels: str = ""
     notes: str = ""
+    spectra: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The row by column name, without its place in the sheet."""

@@ -9,14 +9,13 @@ from typing import Any
 import dask.array as da
 
 from vaescope.errors import UserError
-from vaescope.read import chosen
+from vaescope.read import chosen, lazy
 from vaescope.read.physical import Pixel
 from vaescope.read.raw import show
 from vaescope.read.signals import corner_of, pixel_of
 from vaescope.read.spectra import axes as of_axes
 from vaescope.read.spectra.axes import SpectralAxis
 
-CHUNK = 2**21  # values of a chunk: 8 MiB of float32
 LEAST = 3  # channels; fewer are no spectrum
 
 
@@ -78,7 +77,7 @@ def of_signal(
     The signals, or none if it has no spectral axis, several, or more than two axes in space.
     """
     axes = [axis | {"size": n} for axis, n in zip(axes, data.shape, strict=True)]
-    found = _spectral_axis(axes)
+    found = spectral_axis(axes)
     if found is None or data.dtype.kind not in "buifc" or data.shape[found] < LEAST:
         return []
     rest = [k for k in range(data.ndim) if k != found and data.shape[k] != 1]
@@ -112,7 +111,7 @@ def fields(data: da.Array) -> dict[str, da.Array]:
     return {name: data[name] for name in names} if names else {"": data}
 
 
-def _spectral_axis(axes: list[dict[str, Any]]) -> int | None:
+def spectral_axis(axes: list[dict[str, Any]]) -> int | None:
     """Find the one spectral axis: as stated, by name and unit, else the only axis of the signal."""
     long = [k for k, axis in enumerate(axes) if axis["size"] > 1]
     stated = [k for k in long if axes[k].get("spectral")]
@@ -209,7 +208,7 @@ def listing(found: Sequence[Curves]) -> str:
 def in_chunks(data: da.Array) -> da.Array:
     """(time, y, x, energy) in chunks of whole spectra, at most 8 MiB of float32 each."""
     _, height, width, channels = data.shape
-    room = max(1, CHUNK // channels)
+    room = max(1, lazy.WHOLE // channels)
     columns = min(width, room)
     rows = max(1, min(height, room // columns))
     frames = max(1, min(data.shape[0], room // (rows * columns)))

@@ -17,13 +17,15 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class Extent:
-    """A picture or a grid: its height and width in pixels, the size of a pixel and the place of
-    the first one in metres where they are known."""
+    """A picture or a grid: its height and width in pixels; the size of a pixel and the place of the
+    first one in metres where they are known; and of a survey the area in pixels (top, left, bottom,
+    right) that the file marks as that of the spectra."""
 
     height: int
     width: int
     pixel: Pixel | None = None
     corner: tuple[float, float] | None = None
+    marked: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def relate(
 ) -> GridPlace:
     """Find how the grid of the spectra lies on the image.
 
-    As the settings say; else by the sizes of pixels and the places of both in the file, where
-    these say that the spectra cover a part of the image; else both cover the same area.
+    As the settings say; else where a survey marks them; else by the sizes of pixels and the places
+    of both in the file, where these say that the spectra cover a part of the image; else both
+    cover the same area.
 
     Parameters
     ----------
@@ -51,9 +54,9 @@ def relate(
     ------
     UserError : the two do not fit each other.
     """
-    found = _stated(image, spectra, settings) or _by_scale(image, spectra, path, other)
-    if found is None:
-        found = _by_size(image, spectra, path, other)
+    found = _stated(image, spectra, settings) or _by_mark(image, spectra)
+    found = found or _by_scale(image, spectra, path, other)
+    found = found or _by_size(image, spectra, path, other)
     for side, n, pitch, start in zip(
         (image.height, image.width),
         (spectra.height, spectra.width),
@@ -91,6 +94,18 @@ def _stated(image: Extent, spectra: Extent, settings: SpectraSettings) -> GridPl
             (x - 1) / 2 if start_x is None else start_x,
         ),
     )
+
+
+def _by_mark(image: Extent, spectra: Extent) -> GridPlace | None:
+    """The grid in the area that a survey marks, if that has its proportions."""
+    if image.marked is None:
+        return None
+    top, left, bottom, right = image.marked
+    area = Extent(round(bottom - top), round(right - left))
+    if min(area.height, area.width) < 1 or not _alike(area, spectra):
+        return None
+    y, x = (bottom - top) / spectra.height, (right - left) / spectra.width
+    return GridPlace((y, x), (top + (y - 1) / 2, left + (x - 1) / 2))
 
 
 def _by_scale(image: Extent, spectra: Extent, path: object, other: object) -> GridPlace | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import h5py
 import numpy as np
 
 from vaescope.read import arrays as plain
 from vaescope.read import hdf5, lazy, usid
-from vaescope.read.spectra.curves import Curves, fields, of_signal
+from vaescope.read.spectra.curves import Curves, fields, of_signal, spectral_axis
 from vaescope.read.spectra.positions import of_positions
 from vaescope.read.spectra.unnamed import Array
 from vaescope.read.spectra.unnamed import curves as unnamed
@@ -39,7 +39,7 @@ def curves(path: Path, extension: str, settings: SpectraSettings) -> tuple[list[
             return found, there
         # Scales without a place on a dimension may still be the values of an axis.
         open_ones = {
-            name: Array(one.shape, one.dtype, partial(hdf5.as_array, path, one))
+            name: Array(one.shape, one.dtype, _opener(path, one), one.chunks)
             for name, one in every.items()
             if one.dtype.kind in "buifcSO"
         }
@@ -47,6 +47,12 @@ def curves(path: Path, extension: str, settings: SpectraSettings) -> tuple[list[
             unnamed(open_ones, settings.axis, path=path, reader="h5py", wanted=settings.array),
             there,
         )
+
+
+def _opener(path: Path, dataset: h5py.Dataset) -> Callable[..., Any]:
+    """How to open a dataset once its file is closed again."""
+    source = lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape)
+    return partial(lazy.array, source)
 
 
 def _labelled(dataset: h5py.Dataset) -> bool:
@@ -73,8 +79,12 @@ def _named(path: Path, name: str, dataset: h5py.Dataset) -> list[Curves]:
         },
     }
     short = [part for part in name.split("/") if part][-1]
+    place = spectral_axis(axes)
+    if place is None:
+        return []
+    pieces = lazy.whole_along(place, dataset.shape, dataset.chunks)
     found: list[Curves] = []
-    for field, data in fields(as_spectra(path, dataset)).items():
+    for field, data in fields(hdf5.as_array(path, dataset, pieces)).items():
         found += of_signal(
             data,
             axes,
@@ -111,22 +121,3 @@ def _values(scale: h5py.Dataset | None, size: int) -> np.ndarray | None:
     if scale is None or scale.dtype.kind not in "iuf" or scale.size != size or not size:
         return None
     return np.asarray(scale[()], np.float64).ravel()
-
-
-def as_spectra(path: Path, dataset: h5py.Dataset) -> da.Array:
-    """Open a dataset lazily in pieces of a few MiB that hold whole chunks of the file."""
-    source = lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape)
-    inner = dataset.chunks or (1,) * dataset.ndim
-    sizes = list(dataset.shape)
-    for k in range(dataset.ndim):  # the first axes are cut first: they are far apart in the file
-        others = int(np.prod([n for m, n in enumerate(sizes) if m != k]))
-        room = max(1, 2**21 // max(others, 1))
-        step = min(inner[k], dataset.shape[k])
-        sizes[k] = min(dataset.shape[k], max(step, room // step * step))
-    return da.from_array(
-        source,
-        chunks=tuple(max(n, 1) for n in sizes),
-        name=False,
-        asarray=True,
-        meta=np.empty((0,) * dataset.ndim, dataset.dtype),
-    )

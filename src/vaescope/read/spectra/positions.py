@@ -16,7 +16,7 @@ import numpy as np
 
 from vaescope.read import hdf5, lazy
 from vaescope.read.spectra import axes as of_axes
-from vaescope.read.spectra.curves import CHUNK, LEAST, Curves, fields, of_signal
+from vaescope.read.spectra.curves import LEAST, Curves, fields, of_signal
 
 _MOST = 64  # signals of one dataset that are told apart by their other dimensions
 
@@ -36,7 +36,7 @@ def of_positions(path: Path, file: h5py.File, name: str, dataset: h5py.Dataset) 
     if values is None:
         values, stepped = [dataset.shape[1]], [{"name": "", "units": "", "navigate": False}]
     fast = places[-1] if places else 1
-    rows = max(1, CHUNK // (fast * dataset.shape[1]))
+    rows = max(1, lazy.WHOLE // (fast * dataset.shape[1]))
     data = da.from_array(
         lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape),
         chunks=(min(rows * fast, dataset.shape[0]), dataset.shape[1]),

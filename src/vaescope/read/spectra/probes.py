@@ -6,13 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 
 from vaescope.read import igor, lazy, nanonis
 from vaescope.read.raw import show
 from vaescope.read.spectra.axes import SpectralAxis, name_of, unit_of
-from vaescope.read.spectra.curves import CHUNK, Curves, of_signal
+from vaescope.read.spectra.curves import Curves, of_signal
 from vaescope.read.spectra_settings import SpectraSettings
 
 
@@ -28,13 +27,7 @@ def _grid(path: Path) -> tuple[list[Curves], str]:
     """
     grid = nanonis.grid_of(path)
     height, width = grid.shape
-    data = da.from_array(
-        grid.source,
-        chunks=(max(1, CHUNK // (width * grid.source.shape[2])), width, grid.source.shape[2]),
-        name=False,
-        asarray=True,
-        meta=np.empty((0, 0, 0), grid.source.dtype),
-    )[::-1]
+    data = lazy.array(grid.source, lazy.whole_along(2, grid.source.shape))[::-1]
     sweep = grid.facts.get("Sweep Signal", "")
     unit = unit_of(_bracketed(sweep))
     name = name_of(sweep, unit)
@@ -86,11 +79,13 @@ def _wave(path: Path) -> tuple[list[Curves], str]:
         axes[0]["navigate"] = False
         found: list[Curves] = []
         for k, channel in enumerate(channels):
-            found += of_signal(data[:, k], axes[:1], name=channel, quantity=channel, **about)
+            found += of_signal(
+                data[:, k], axes[:1], name=channel, quantity=channel, parts=(name,), **about
+            )
         return found, f"{there} ({', '.join(channels)})"
     if data.ndim == 1:
         axes[0] |= {"name": "", "navigate": False}
-    return of_signal(data, axes, name=name, **about), there
+    return of_signal(data, axes, name=name, parts=(name,), **about), there
 
 
 def _axis(head: dict[str, Any], k: int, size: int) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from vaescope.read.spectra_settings import SpectraSettings
 _OURS = {
     **dict.fromkeys(("h5", "hdf5", "nsid", "usid"), "hdf5"),
     "npy": "plain",
-    "npz": "plain",
+    **dict.fromkeys(("npz", "tif", "tiff"), "plain"),
     "3ds": "probes",
     "ibw": "probes",
+    "gwy": "volumes",
 }
 
 

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.read import lazy
 from vaescope.read.raw import show
 from vaescope.read.spectra import axes as of_axes
 from vaescope.read.spectra.axes import UNNAMED, SpectralAxis
@@ -17,6 +18,7 @@ from vaescope.read.spectra.curves import LEAST, Curves
 
 CUBES = ("spectra", "spectrum")  # names of the spectra by which they are known
 _PICTURES = ("image", "images", "patches")
+_DELAYS = {"time", "delay", "delays", "t", "axis"}
 _LONGEST_TABLE = 2**20  # values of an array that can be an axis
 _SAY = (
     "Say which axis is the spectral one by `spectra: axis: first` or `last` in the recipe, or save"
@@ -26,11 +28,13 @@ _SAY = (
 
 @dataclass(frozen=True)
 class Array:
-    """An array of a file: its shape and type, and how to open it lazily."""
+    """An array of a file: its shape and type, how to open it lazily (perhaps in given ``pieces``),
+    and the chunks in which the file has it."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    open: Callable[[], da.Array]
+    open: Callable[..., da.Array]
+    inner: tuple[int, ...] | None = None
 
 
 def curves(
@@ -100,6 +104,10 @@ def _cube(
             expected="(y, x, energy), (n, energy), (time, y, x, energy) or (energy,)",
         )
     fitting = [table for table in tables if arrays[table].shape[0] in array.shape]
+    fitting.sort(key=lambda table: not table.casefold().endswith("energy"))
+    if not tables:  # delays of a decay, which may also be the times of frames
+        sides = (array.shape[-1],) if len(array.shape) < 3 else (array.shape[0], array.shape[-1])
+        fitting = [table for table in _times(arrays) if arrays[table].shape[0] in sides]
     if tables and not fitting:
         raise UserError(
             "the axis of the spectra does not have their length",
@@ -113,7 +121,8 @@ def _cube(
     place = spectral_place(array.shape, length, pictures, axis, name=name, path=path)
     if table is not None and length != array.shape[place]:
         table = None
-    data = da.moveaxis(array.open(), place, -1)
+    pieces = lazy.whole_along(place, array.shape, array.inner)
+    data = da.moveaxis(array.open(pieces=pieces), place, -1)
     if data.ndim == 2:  # a series of spectra
         data = data[:, None, None]
     data = data.reshape(*((1,) * (4 - data.ndim)), *data.shape)
@@ -128,7 +137,7 @@ def _cube(
         SpectralAxis(called, unit, values),
         reader,
         quantity="magnitude" if data.dtype.kind == "c" else "",
-        parts=(name, *tables, *(one for one in cubes if one != name)),
+        parts=(name, *(tables or fitting), *(one for one in cubes if one != name)),
         truth={
             short: one.open()
             for key, one in arrays.items()
@@ -180,7 +189,7 @@ def spectral_place(
         return last
     if not fits and not _looks_turned(shape[-3:]):
         return last
-    if last in fits and len(set(shape[-3:])) == 1:
+    if last in fits and (first not in fits or len(set(shape[-3:])) == 1):
         return last
     raise UserError(
         "it is not clear which axis of the spectra is the spectral one",
@@ -195,6 +204,17 @@ def _looks_turned(shape: tuple[int, ...]) -> bool:
     """Tell whether the shape of a cube speaks for another order than (y, x, energy)."""
     y, x, energy = shape
     return y != x and (x == energy or y > energy)
+
+
+def _times(arrays: Mapping[str, Array]) -> list[str]:
+    """Name the tables that are an axis of spectra only if no other is."""
+    return [
+        name
+        for name, one in arrays.items()
+        if len(one.shape) == 1
+        and one.dtype.kind in "iuf"
+        and name.rsplit("/", 1)[-1].casefold() in _DELAYS
+    ]
 
 
 def _unit(table: str, arrays: Mapping[str, Array]) -> str:

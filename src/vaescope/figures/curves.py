@@ -1,0 +1,47 @@
+"""Curves side by side, each in a tile, and the axis that they share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.figures.sheet import Sheet
+from vaescope.figures.style import CATEGORIES, FAINT
+from vaescope.results import ModelResults
+
+_RULE = "#dfe3ea"
+
+
+def show(axes, curves: np.ndarray, columns: int, limits: tuple[float, float]) -> None:
+    """Draw curves (count, sample) as lines, in tiles that lie as those of pictures with as many
+    samples along each side, with a gap of one; ``limits`` are the foot and the head of a tile."""
+    count, samples = curves.shape
+    rows = -(-count // columns)
+    pitch = samples + 1
+    low = min(limits[0], 0.0) if limits[0] < 0.2 * limits[1] else limits[0]
+    reach = max(limits[1] - low, 1e-12)
+    x = np.arange(samples)
+    for index, curve in enumerate(curves):
+        row, column = divmod(index, columns)
+        foot = row * pitch + samples - 1
+        share = np.clip((curve - low) / reach, -0.05, 1.05)
+        axes.plot(
+            column * pitch + np.array([0, samples - 1]), [foot, foot], color=_RULE, lw=0.6, zorder=1
+        )
+        axes.plot(column * pitch + x, foot - share * 0.95 * samples, color=CATEGORIES[0], lw=0.9)
+    axes.set(xlim=(-0.5, columns * pitch - 1.5), ylim=(rows * pitch - 1.5, -0.5))
+
+
+def axis_words(view: ModelResults) -> str:
+    """What the axis of a model's curves is and from where to where it goes; "" without one."""
+    if "energy" not in view.latents.coords:
+        return ""
+    energy = view.latents["energy"]
+    unit = str(energy.attrs.get("units", "1"))
+    ends = [f"{float(energy.values[k]):.4g}" for k in (0, -1)]
+    name = str(energy.attrs.get("long_name", "energy"))
+    return f"{name} from {ends[0]} to {ends[1]}" + (f" {unit}" if unit != "1" else "")
+
+
+def axis_note(sheet: Sheet, view: ModelResults, x: float, y: float) -> None:
+    """Write below tiles of curves what their axis is."""
+    sheet.text(x, y, f"each curve: {axis_words(view)}", size=8, color=FAINT)
