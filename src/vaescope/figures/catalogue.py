@@ -66,6 +66,7 @@ OF_A_MODEL = (
     maps.uncertainty,
     criticism.criticism,
     spectra.predicted,
+    spectra.prediction_error,
     maps.strain,
     latent.decoded_grid,
     latent.decoded_conditions,

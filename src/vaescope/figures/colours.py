@@ -26,7 +26,8 @@ SAME_CATEGORY = 0.5
 class Coloured:
     """One value per site, ready to be drawn.
 
-    ``label`` has the unit in it; ``quantity`` is what is written beside the figure, if that is one.
+    ``label`` has the unit in it; ``quantity`` is what is written beside the figure, if that is one;
+    ``names`` stand at the ``ticks`` in place of numbers.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Coloured:
     high: float
     ticks: list[float] | None = None
     quantity: Quantity | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def norm(self) -> Normalize:
@@ -109,7 +111,9 @@ def category(shown: Quantity, written: Quantity | None = None) -> Coloured:
         place[shown.values == level] = index
     cmap = ListedColormap(category_colours(len(shown.levels)))
     high = len(shown.levels) - 0.5
-    return Coloured(shown.label, place, cmap, -0.5, high, None, written or shown)
+    names = tuple(shown.meanings) if len(shown.meanings) == len(shown.levels) else ()
+    ticks = [float(k) for k in range(len(names))] if names else None
+    return Coloured(shown.label, place, cmap, -0.5, high, ticks, written or shown, names)
 
 
 def mode_colours(scene: Scene, view: ModelResults) -> list[str]:

@@ -203,9 +203,8 @@ def colour_bar(sheet: Sheet, marks, quantity: Coloured, x: float, y: float, heig
     bar = sheet.axes(x, y, 0.1, tall)
     colours = sheet.figure.colorbar(marks, cax=bar, extend=quantity.extend, extendfrac=0.04)
     if quantity.ticks is not None:
-        colours.set_ticks(
-            quantity.ticks, labels=[f"{t:g}".replace("-", "−") for t in quantity.ticks]
-        )
+        labels = quantity.names or [f"{t:g}".replace("-", "−") for t in quantity.ticks]
+        colours.set_ticks(quantity.ticks, labels=labels)
     else:
         from matplotlib.ticker import MaxNLocator
 

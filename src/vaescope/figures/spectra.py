@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.figures.colours import coloured, of_model
 from vaescope.figures.montage import even
-from vaescope.figures.panels import TITLE, micrograph, scale_bar
+from vaescope.figures.panels import TITLE, grid, image_panel, micrograph, panel, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import CATEGORIES, FAINT, INK
@@ -190,3 +191,49 @@ def _frame(axes: Axes, energy: xr.DataArray, spectrum: xr.DataArray, *, label: b
     if label:
         axes.set_xlabel(_with_unit(str(energy.attrs.get("long_name", "energy")), _unit(energy)))
     axes.set_ylabel(_with_unit(str(spectrum.attrs.get("long_name", "signal")), _unit(spectrum)))
+
+
+def prediction_error(scene: Scene, view: ModelResults) -> FinishedFigure | None:
+    """Map which sites were held out, and how far predicted spectra are from the measured ones."""
+    if scene.stack or not view.has("prediction_error"):
+        return None
+    wanted = ("held_out", "prediction_error")
+    found = {q.name: q for q in of_model(view) if q.name in wanted}
+    shown = coloured(scene, [found[name] for name in wanted if name in found])
+    where = grid(scene, 1 + len(shown))
+    sheet = Sheet(
+        scene,
+        "Where spectra are predicted well",
+        where.height,
+        width=where.width,
+        view=view,
+        sites=len(view.on_frame),
+        notes=(scene.frame_words,),
+    )
+    image_panel(sheet, where, 0)
+    for index, quantity in enumerate(shown, start=1):
+        panel(sheet, where, index, view, quantity, "cells")
+    known = view.latents.attrs
+    error = float(known.get("prediction_relative_error", np.nan))
+    others = [
+        f"{word} {float(known[key]):.2f}"
+        for word, key in _BASELINES.items()
+        if key in known and np.isfinite(float(known[key]))
+    ]
+    caption = (
+        "Sites held out of training, and the root mean square difference between predicted and"
+        " measured spectra, noise included. At the sites held out the mean square error is"
+        f" {error:.2f} of that of the mean spectrum"
+        + (f" ({', '.join(others)})." if others else ".")
+        + " Sites of the training are predicted from blocks of the training in which they do not"
+        " lie."
+    )
+    sheet.figure_data.view(view, *wanted)
+    return sheet.drawn("prediction-error", caption, view)
+
+
+_BASELINES = {
+    "nearest neighbours by ring spectra": "prediction_relative_error_neighbours",
+    "ridge regression": "prediction_relative_error_ridge",
+    "networks alone": "prediction_relative_error_network",
+}

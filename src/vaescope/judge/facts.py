@@ -86,6 +86,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         of_models[name] = {} if results.stack else scan.of_latents(latents)
         found += findings.of_latents(name, latents, own)
         found += findings.of_history(name, history)
+        found += findings.of_prediction(name, latents, patches)
         scores += _scores(name, of_model(latents, history, trained, own))
     shares |= of_models
     found += findings.of_scan(shares)
@@ -210,13 +211,14 @@ def median(values: np.ndarray) -> float:
 
 def measures() -> dict[str, Measure]:
     """Gather what every score means from the modules that compute them."""
-    from vaescope.scores import labelled, of_model, of_movie, restoration
+    from vaescope.scores import labelled, of_model, of_movie, of_prediction, restoration
     from vaescope.scores import truth as of_truth
     from vaescope.sites import matching
     from vaescope.strain import truth as of_strains
 
-    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains, of_movie)
-    every = [*MEASURES, *(measure for table in tables for measure in table.MEASURES)]
+    tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains)
+    more = (of_movie, of_prediction)
+    every = [*MEASURES, *(measure for table in (*tables, *more) for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 
 

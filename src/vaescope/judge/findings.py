@@ -9,6 +9,7 @@ from vaescope.judge.of_data import of_sites, of_strain
 from vaescope.judge.of_grains import of_grains
 from vaescope.judge.of_image import of_image
 from vaescope.judge.of_models import of_history, of_latents, of_model
+from vaescope.judge.of_prediction import of_prediction
 from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "of_image",
     "of_latents",
     "of_model",
+    "of_prediction",
     "of_scan",
     "of_sites",
     "of_strain",
