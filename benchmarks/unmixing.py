@@ -115,7 +115,8 @@ def row_of(seed: int, case: tuple[Any, ...]) -> dict[str, Any]:
     kind, count, concentration, pure, dose = case
     counts, shares, spectra = drawn(seed, *case)
     began = time.process_time()
-    found = mixture.unmix(lambda some: counts[some], *counts.shape, count, counts=True)
+    sites, channels = counts.shape
+    found = mixture.unmix(lambda some: counts[some], sites, channels, count, counts=True)
     seconds = time.process_time() - began
     peers = {
         "nmf": nmf(counts, count, "frobenius"),

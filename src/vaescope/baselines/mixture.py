@@ -37,6 +37,7 @@ def unmix(
     count: int,
     *,
     counts: bool,
+    around: subspace.Directions | None = None,
     free: bool | None = None,
     method: str = "likelihood",
     seed: int = 0,
@@ -48,14 +49,17 @@ def unmix(
     values : gives spectra (site, channel) of a slice of the ``sites``, not normalised each.
     counts : whether they are counts, with Poisson noise; otherwise the noise of a channel is what
         ``count`` components leave of it.
+    around : principal directions of the spectra about their mean, if they are known.
     free : whether the amount of a site is free. If not, spectra are averages of the end members.
         None: as the data have it, whether spectra fill a cone or a flat simplex.
     method : ``likelihood``, end members by maximum likelihood (``simplex.fit``), which no site has
         to consist of alone; ``n-findr`` or ``vca``: the spectra of the purest sites.
     """
-    mean = subspace.mean_of(values, sites)
-    scale = subspace.channel_scale(mean, counts=counts)
-    around = subspace.directions(values, sites, scale, mean, count, seed)
+    if around is None:
+        average = subspace.mean_of(values, sites)
+        scale = subspace.channel_scale(average, counts=counts)
+        around = subspace.directions(values, sites, scale, average, count, seed)
+    scale, mean = around.scale, around.mean * around.scale
     noise = None if counts else subspace.channel_noise(values, sites, around, count)
     if free is None:
         drawn = subspace.drawn(values, sites, seed)
