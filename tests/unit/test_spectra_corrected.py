@@ -61,6 +61,9 @@ def test_what_is_not_finite_or_dead_was_not_measured(tmp_path):
     np.testing.assert_allclose(values[2, 3], values[7, 8])
     assert abs(values[2, 3] - made[0].mean(0)).mean() < 15  # the mean spectrum
     np.testing.assert_allclose(values[5, 6, 100:104], made[5, 6, [99, 104]].mean(), atol=8)
+    image = read.load(tmp_path / "a.npz", spectra={"read": True})
+    np.testing.assert_array_equal(image["measured"].values, spectra["measured"].values)
+    assert image["image"].values.min() > 0.8 * made[0].sum(-1).min()
 
 
 def test_the_rest_of_a_stopped_scan_was_not_measured(tmp_path):

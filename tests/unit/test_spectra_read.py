@@ -363,3 +363,32 @@ def test_a_plain_hdf5_file_is_read_by_its_names_or_scales(tmp_path):
     np.testing.assert_allclose(spectra["spectra"].values[0], cube(), rtol=1e-5)
     assert spectra["energy"].attrs == {"long_name": "wavelength", "units": "nm"}
     assert image.attrs["image_from"] == "sum over wavelength"
+
+
+def test_a_table_that_fits_two_axes_is_that_of_the_last_unless_the_first_fits(tmp_path):
+    data = np.random.default_rng(0).normal(size=(24, 32, 32))
+    np.savez(tmp_path / "a.npz", spectra=data, energy=np.arange(32.0))
+    _, spectra = load(tmp_path / "a.npz")
+    np.testing.assert_allclose(spectra["spectra"].values[0], data, rtol=1e-5)
+    np.savez(tmp_path / "b.npz", spectra=data.transpose(1, 0, 2), energy=np.arange(32.0))
+    with pytest.raises(UserError, match="which axis of the spectra"):
+        load(tmp_path / "b.npz")
+
+
+def test_decays_have_the_delays_that_the_file_names(tmp_path):
+    delays = np.linspace(0, 12.8, 64)
+    np.savez(tmp_path / "a.npz", decays=cube(), delay=delays, delay_units="ns")
+    _, spectra = load(tmp_path / "a.npz")
+    np.testing.assert_allclose(spectra["energy"], delays)
+    assert spectra["energy"].attrs == {"long_name": "delay", "units": "ns"}
+    patches = np.stack([atoms(24, 24, seed=k) for k in range(17)])
+    np.savez(tmp_path / "b.npz", patches=patches, spectra=cube()[:, 0], time=np.arange(17.0))
+    _, spectra = load(tmp_path / "b.npz")
+    np.testing.assert_allclose(spectra["spectra"].values[:, 0, 0], cube()[:, 0], rtol=1e-5)
+
+
+def test_spectra_in_one_long_list_beside_an_image_are_refused_with_the_remedy(tmp_path):
+    np.savez(tmp_path / "a.npz", image=atoms(17, 20), spectra=cube().reshape(-1, 64))
+    with pytest.raises(UserError, match="unlike numbers of frames") as error:
+        load(tmp_path / "a.npz")
+    assert "17 × 20 × 64" in error.value.remedy
