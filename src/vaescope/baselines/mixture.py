@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.baselines import posterior, simplex, subspace
 from vaescope.baselines.rows import Rows, blocks
-from vaescope.baselines.unmixing import n_findr, vca
+from vaescope.baselines.unmixing import abundances, n_findr, vca
 
 _STARTS = 3  # random starts of VCA among the first guesses
 _EVEN = 4000  # sites among which outermost points are sought
@@ -19,7 +19,8 @@ class Unmixed:
     """Result of ``unmix``.
 
     ``spectra`` (corner, channel) in units of the signal; ``shares`` (site, corner), which are not
-    negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations;
+    negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations, NaN
+    where shares are those of least squares because the posterior was not found;
     ``amount`` (site,) by which shares are to be multiplied, 1 where ``free`` is false.
     """
 
@@ -81,6 +82,9 @@ def unmix(
         here = posterior.shares(points[some], spread[some], corners, concentration)
         found[some] = here.mean
         error[some] = np.sqrt(np.maximum(np.einsum("njj->nj", here.covariance), 0))
+        lost = some.start + np.flatnonzero(~np.isfinite(here.evidence))
+        if len(lost):
+            found[lost], error[lost] = abundances(points[lost], corners), np.nan
     found = np.clip(np.nan_to_num(found, nan=1 / count), 0, None)
     found /= np.maximum(found.sum(1, keepdims=True), 1e-12)
     if back is None:
