@@ -19,9 +19,8 @@ class Unmixed:
     """Result of ``unmix``.
 
     ``spectra`` (corner, channel) in units of the signal; ``shares`` (site, corner), which are not
-    negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations, NaN
-    where shares are those of least squares because the posterior was not found;
-    ``amount`` (site,) by which shares are to be multiplied, 1 where ``free`` is false.
+    negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations,
+    NaN where shares are those of least squares because the posterior was not found; ``amount`` (site,) by which shares are to be multiplied, 1 where ``free`` is false.
     """
 
     spectra: np.ndarray
