@@ -130,6 +130,16 @@ def test_spikes_are_taken_out_and_lines_stay(tmp_path, seed):
     assert abs(bias) < 2e-3
 
 
+def test_sparse_counts_are_no_spikes(tmp_path):
+    rate = 0.01 + 3 * np.exp(-(((ENERGY - 50) / 2) ** 2))
+    made = np.random.default_rng(1).poisson(rate, (16, 16, 201))
+    done = corrected(save(tmp_path / "a.npz", made), spikes=8)["spectra"].values[0]
+    assert (done != made).sum() == 0
+    made[3, 4, 120] = 60
+    done = corrected(save(tmp_path / "a.npz", made), spikes=8)["spectra"].values[0]
+    assert np.argwhere(done != made).tolist() == [[3, 4, 120]]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_alignment_finds_the_shifts_of_a_line(tmp_path, seed):
     made, shift = lines(seed=seed)

@@ -340,6 +340,32 @@ def test_compound_loops_of_a_usid_file_are_signals_of_their_own(tmp_path):
     assert spectra["y"].values[1] == pytest.approx(2)
 
 
+def test_a_usid_scan_that_was_stopped_keeps_what_was_measured(tmp_path):
+    places = [("X", "nm", 2.0 * np.arange(20)), ("Y", "nm", 2.0 * np.arange(17))]
+    path = usid(
+        tmp_path / "a.h5", cube().reshape(340, 64), places, [("Bias", "V", np.arange(64.0))]
+    )
+    with h5py.File(path, "r+") as file:
+        group = file["Measurement_000/Channel_000"]
+        for name in ("Raw_Data", "Position_Indices", "Position_Values"):
+            kept, about = group[name][:333], dict(group[name].attrs)
+            del group[name]
+            group.create_dataset(name, data=kept).attrs.update(about)
+        for name in ("Position_Indices", "Position_Values"):
+            group["Raw_Data"].attrs[name] = group[name].ref
+    _, spectra = load(path)
+    measured = spectra["measured"].values[0]
+    assert measured.shape == (17, 20) and measured.sum() == 333 and not measured[-1, 13:].any()
+    np.testing.assert_allclose(spectra["spectra"].values[0][measured], cube()[measured], rtol=1e-5)
+
+
+def test_two_spectral_axes_are_named(tmp_path):
+    axes = {"Bias": (0.1, "V", True), "Energy": (1.0, "eV", False)}
+    path = hspy(tmp_path / "a.hspy", signal(cube()[:, 0], "streak", **axes))
+    with pytest.raises(UserError, match="bias and energy are all spectral"):
+        load(path)
+
+
 def test_a_plain_hdf5_file_is_read_by_its_names_or_scales(tmp_path):
     energy = np.linspace(400, 700, 64)
     with h5py.File(tmp_path / "a.h5", "w") as file:
