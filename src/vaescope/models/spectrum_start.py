@@ -16,7 +16,7 @@ LARGE = 0.5  # widths: smaller shifts are found by gradients
 
 
 @dataclass(frozen=True)
-class Aligned:
+class AlignedSpectra:
     """``shift`` (site,) in channels, the ``spectra`` (site, channel) without it, and whether the
     shifts are ``large`` against the width of the features."""
 
@@ -25,7 +25,7 @@ class Aligned:
     large: bool
 
 
-def align_spectra(spectra: np.ndarray, most: float) -> Aligned:
+def align_spectra(spectra: np.ndarray, most: float) -> AlignedSpectra:
     """Lay spectra (site, channel) onto their mean by shifts of up to ``most`` channels.
 
     Cross-correlation of the spectra less their means, its maximum refined by a parabola; the first
@@ -37,7 +37,7 @@ def align_spectra(spectra: np.ndarray, most: float) -> Aligned:
     transformed = np.fft.rfft(rows, size)
     lags = np.arange(-int(np.floor(most)), int(np.floor(most)) + 1)
     if len(lags) < 3:
-        return Aligned(np.zeros(len(rows)), spectra, False)
+        return AlignedSpectra(np.zeros(len(rows)), spectra, False)
     norm = np.sqrt((rows**2).sum(1)) + 1e-12
     step = -(-len(rows) // 64)
     some = transformed[::step]
@@ -55,7 +55,7 @@ def align_spectra(spectra: np.ndarray, most: float) -> Aligned:
     width = float(below[0]) if len(below) else float(rows.shape[1])
     channel = np.arange(rows.shape[1])
     moved = [np.interp(channel + d, channel, row) for d, row in zip(shift, spectra, strict=True)]
-    return Aligned(shift, np.stack(moved), bool(shift.std() > LARGE * width))
+    return AlignedSpectra(shift, np.stack(moved), bool(shift.std() > LARGE * width))
 
 
 def _peaks(
