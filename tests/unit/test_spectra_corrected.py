@@ -61,6 +61,9 @@ def test_what_is_not_finite_or_dead_was_not_measured(tmp_path):
     np.testing.assert_allclose(values[2, 3], values[7, 8])
     assert abs(values[2, 3] - made[0].mean(0)).mean() < 15  # the mean spectrum
     np.testing.assert_allclose(values[5, 6, 100:104], made[5, 6, [99, 104]].mean(), atol=8)
+    image = read.load(tmp_path / "a.npz", spectra={"read": True})
+    np.testing.assert_array_equal(image["measured"].values, spectra["measured"].values)
+    assert image["image"].values.min() > 0.8 * made[0].sum(-1).min()
 
 
 def test_the_rest_of_a_stopped_scan_was_not_measured(tmp_path):
@@ -125,6 +128,16 @@ def test_spikes_are_taken_out_and_lines_stay(tmp_path, seed):
     assert (done[untouched] != made[untouched]).mean() < 2e-3
     bias = (done[untouched] - made[untouched]).sum() / made.sum()
     assert abs(bias) < 2e-3
+
+
+def test_sparse_counts_are_no_spikes(tmp_path):
+    rate = 0.01 + 3 * np.exp(-(((ENERGY - 50) / 2) ** 2))
+    made = np.random.default_rng(1).poisson(rate, (16, 16, 201))
+    done = corrected(save(tmp_path / "a.npz", made), spikes=8)["spectra"].values[0]
+    assert (done != made).sum() == 0
+    made[3, 4, 120] = 60
+    done = corrected(save(tmp_path / "a.npz", made), spikes=8)["spectra"].values[0]
+    assert np.argwhere(done != made).tolist() == [[3, 4, 120]]
 
 
 @pytest.mark.parametrize("seed", range(3))

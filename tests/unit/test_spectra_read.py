@@ -340,6 +340,32 @@ def test_compound_loops_of_a_usid_file_are_signals_of_their_own(tmp_path):
     assert spectra["y"].values[1] == pytest.approx(2)
 
 
+def test_a_usid_scan_that_was_stopped_keeps_what_was_measured(tmp_path):
+    places = [("X", "nm", 2.0 * np.arange(20)), ("Y", "nm", 2.0 * np.arange(17))]
+    path = usid(
+        tmp_path / "a.h5", cube().reshape(340, 64), places, [("Bias", "V", np.arange(64.0))]
+    )
+    with h5py.File(path, "r+") as file:
+        group = file["Measurement_000/Channel_000"]
+        for name in ("Raw_Data", "Position_Indices", "Position_Values"):
+            kept, about = group[name][:333], dict(group[name].attrs)
+            del group[name]
+            group.create_dataset(name, data=kept).attrs.update(about)
+        for name in ("Position_Indices", "Position_Values"):
+            group["Raw_Data"].attrs[name] = group[name].ref
+    _, spectra = load(path)
+    measured = spectra["measured"].values[0]
+    assert measured.shape == (17, 20) and measured.sum() == 333 and not measured[-1, 13:].any()
+    np.testing.assert_allclose(spectra["spectra"].values[0][measured], cube()[measured], rtol=1e-5)
+
+
+def test_two_spectral_axes_are_named(tmp_path):
+    axes = {"Bias": (0.1, "V", True), "Energy": (1.0, "eV", False)}
+    path = hspy(tmp_path / "a.hspy", signal(cube()[:, 0], "streak", **axes))
+    with pytest.raises(UserError, match="bias and energy are all spectral"):
+        load(path)
+
+
 def test_a_plain_hdf5_file_is_read_by_its_names_or_scales(tmp_path):
     energy = np.linspace(400, 700, 64)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -363,3 +389,32 @@ def test_a_plain_hdf5_file_is_read_by_its_names_or_scales(tmp_path):
     np.testing.assert_allclose(spectra["spectra"].values[0], cube(), rtol=1e-5)
     assert spectra["energy"].attrs == {"long_name": "wavelength", "units": "nm"}
     assert image.attrs["image_from"] == "sum over wavelength"
+
+
+def test_a_table_that_fits_two_axes_is_that_of_the_last_unless_the_first_fits(tmp_path):
+    data = np.random.default_rng(0).normal(size=(24, 32, 32))
+    np.savez(tmp_path / "a.npz", spectra=data, energy=np.arange(32.0))
+    _, spectra = load(tmp_path / "a.npz")
+    np.testing.assert_allclose(spectra["spectra"].values[0], data, rtol=1e-5)
+    np.savez(tmp_path / "b.npz", spectra=data.transpose(1, 0, 2), energy=np.arange(32.0))
+    with pytest.raises(UserError, match="which axis of the spectra"):
+        load(tmp_path / "b.npz")
+
+
+def test_decays_have_the_delays_that_the_file_names(tmp_path):
+    delays = np.linspace(0, 12.8, 64)
+    np.savez(tmp_path / "a.npz", decays=cube(), delay=delays, delay_units="ns")
+    _, spectra = load(tmp_path / "a.npz")
+    np.testing.assert_allclose(spectra["energy"], delays)
+    assert spectra["energy"].attrs == {"long_name": "delay", "units": "ns"}
+    patches = np.stack([atoms(24, 24, seed=k) for k in range(17)])
+    np.savez(tmp_path / "b.npz", patches=patches, spectra=cube()[:, 0], time=np.arange(17.0))
+    _, spectra = load(tmp_path / "b.npz")
+    np.testing.assert_allclose(spectra["spectra"].values[:, 0, 0], cube()[:, 0], rtol=1e-5)
+
+
+def test_spectra_in_one_long_list_beside_an_image_are_refused_with_the_remedy(tmp_path):
+    np.savez(tmp_path / "a.npz", image=atoms(17, 20), spectra=cube().reshape(-1, 64))
+    with pytest.raises(UserError, match="unlike numbers of frames") as error:
+        load(tmp_path / "a.npz")
+    assert "17 × 20 × 64" in error.value.remedy

@@ -111,18 +111,19 @@ class Frame:
         return (encoding.parts[name].sd[:] for encoding in self.encodings)
 
 
+def in_frame(frame: Frame, k: int, name: str = "angle") -> np.ndarray:
+    """Angles (site,) of the k-th member from its gauge's zero, modulo 2 pi/n."""
+    own = frame.gauges[k]
+    assert own is not None
+    angle = frame.encodings[k].parts[name].value[:]
+    return circular.wrap(angle + own.turn + own.zero, 2 * np.pi / frame.n)
+
+
 def angles(frame: Frame, name: str) -> Iterator[np.ndarray]:
     """Angles (site,) of every member, turned and mirrored onto the reference's, modulo 2 pi/n."""
-
-    def upright(k: int) -> np.ndarray:
-        own = frame.gauges[k]
-        assert own is not None
-        angle = frame.encodings[k].parts[name].value[:]
-        return circular.wrap(angle + own.turn + own.zero, 2 * np.pi / frame.n)
-
-    target = upright(frame.reference)
+    target = in_frame(frame, frame.reference, name)
     for k in range(len(frame.encodings)):
-        angle = upright(k)
+        angle = in_frame(frame, k, name)
         yield apply_angle(angle, *angle_offset(angle, target, frame.n), frame.n)
 
 

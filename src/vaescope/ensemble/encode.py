@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vaescope.ensemble.encode_beside import PREFIX, encode_beside
 from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.members import Member
 from vaescope.ensemble.refine import refine
@@ -50,7 +51,8 @@ class Encoding:
 
     ``parts`` of the pose that the model has, by name (see ``models.pose_parts``), in the frame of
     the image; each can be read as an attribute too, with its standard deviation as ``NAME_sd``, and
-    is None where the model has no such part. ``angle`` (site,) rad, at the likeliest turn;
+    is None where the model has no such part. ``beside``: what each view alone says, in models of
+    patch and spectrum (``ensemble.encode_beside``). ``angle`` (site,) rad, at the likeliest turn;
     ``offset`` (site, 2) as (y, x) in units of half the patch side; ``scale`` (site,) factors;
     ``shear`` (site,) rad by which a right angle of the structure closes; ``strain`` (site, 3) as
     xx, yy, xy.
@@ -68,6 +70,7 @@ class Encoding:
     turn_weight: OfSites | None = None
     class_probability: OfSites | None = None
     parts: dict[str, Estimate] = field(default_factory=dict)
+    beside: dict[str, OfSites] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> OfSites | None:
         part = name.removesuffix("_sd")
@@ -138,10 +141,19 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         for part in member.model.parts
     }
 
+    def whole(rows: np.ndarray) -> np.ndarray:
+        own = content[rows]
+        return own if private is None else np.concatenate([own, private[rows]], axis=1)
+
+    names = [name for name in arrays if name.startswith(PREFIX)]
+    beside = {name.removeprefix(PREFIX): arrays.pop(name) for name in names}
+    private = beside.get("private")
+
     @torch.no_grad()
     def reconstruct(rows: np.ndarray) -> np.ndarray:
         """Some sites (row,) as they lie: (row, channel, height, width)."""
-        parts = [torch.from_numpy(a[rows]).unsqueeze(0) for a in (content, poses, conditions)]
+        own = whole(rows), poses[rows], conditions[rows]
+        parts = [torch.from_numpy(a).unsqueeze(0) for a in own]
         shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
         return member.model.likelihood.mean(shown[0, :, 0]).numpy()
 
@@ -149,9 +161,10 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
     return Encoding(
         **arrays,
         parts=parts,
+        beside=beside,
         sigma=sigma,
         turns=turns,
-        canonical=LazyPictures(*size, lambda rows: decode(member, content[rows], conditions[rows])),
+        canonical=LazyPictures(*size, lambda rows: decode(member, whole(rows), conditions[rows])),
         reconstruction=LazyPictures(*size, reconstruct),
     )
 
@@ -159,7 +172,8 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
 @torch.no_grad()
 def _encode_by_all(ensemble: Sequence[Member], batch: Data) -> list[dict[str, np.ndarray]]:
     """What each member says of some sites."""
-    copies = ensemble[0].model.copies(torch.from_numpy(batch.patches))
+    spectra = None if batch.spectra is None else torch.from_numpy(batch.spectra)
+    copies = ensemble[0].model.copies(torch.from_numpy(batch.patches), spectra)
     return [_encode_batch(member.model, batch, copies) for member in ensemble]
 
 
@@ -169,6 +183,7 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     side = Side(
         conditions=torch.from_numpy(data.conditions).unsqueeze(0),
         known=None if known is None else known.unsqueeze(0),
+        spectra=None if data.spectra is None else torch.from_numpy(data.spectra).unsqueeze(0),
     )
     final = Weights.of(model.settings)
     conditions = model.conditions_of(side, copies.unsqueeze(0))
@@ -191,7 +206,7 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     picked = encoded.pick(best)
     turn = turns.gather(2, best)
     out: dict[str, Tensor] = {
-        "content_sd": picked.content[1][0, :, 0].exp(),
+        "content_sd": picked.content[1][0, :, 0, : model.settings.latent].exp(),
         "elbo": torch.logsumexp(score, -1)[0],
         "turn_weight": weight[0].half(),  # a share: three digits are enough, and there are many
     }
@@ -215,7 +230,10 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = latents["content"]
     poses = model.poses(turn, latents)
-    out |= {"content": content[0, :, 0], "pose": poses[0, :, 0], "conditions": conditions[0]}
+    shared = content[0, :, 0, : model.settings.latent]
+    out |= {"content": shared, "pose": poses[0, :, 0], "conditions": conditions[0]}
+    if model.beside is not None:
+        out |= encode_beside(model, data, copies, picked)
     if not model.likelihood.learns_noise:
         shown = model.likelihood.mean(model.decode_rows(content, poses, conditions)[0, :, 0])
         counted = model.mask if known is None else model.mask * known.unsqueeze(1)
@@ -228,15 +246,19 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
 
 @torch.no_grad()
 def decode(member: Member, content: np.ndarray, conditions: np.ndarray | None = None) -> np.ndarray:
-    """Canonical pictures (row, channel, height, width) of content (row, latent).
+    """Canonical pictures (row, channel, height, width) of content (row, latent); what is private to
+    a view is average, where it is not given.
 
     ``conditions`` (row, number) as ``Codec.encode`` gives them; None: zeros, an average condition.
     """
     if conditions is None:
         conditions = np.zeros((len(content), member.model.conditions))
-    inputs = np.concatenate([content, conditions], axis=1)
+    model = member.model
+    drawn = content[:, : model.content_drawn]
+    average = np.zeros((len(content), model.content_drawn - drawn.shape[1]))
+    inputs = np.concatenate([drawn, average, conditions], axis=1)
     rows = torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32)).unsqueeze(0)
-    return member.model.likelihood.mean(member.model.decoder.canonical(rows)[0]).numpy()
+    return model.likelihood.mean(model.decoder.canonical(rows)[0]).numpy()
 
 
 @torch.no_grad()

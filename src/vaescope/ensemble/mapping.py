@@ -177,15 +177,28 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
 
 
 def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
-    """What the model predicts of a view that it does not see; nothing, where there is none."""
-    own = source.settings
-    if own.decoded == own.view or own.target not in VIEWS:
+    """What the model predicts of a view that it does not see, and what it says of two; nothing,
+    where it has one view."""
+    own, model = source.settings, agreed.ensemble[0].model
+    from_one = own.decoded != own.view and own.target in VIEWS
+    if not from_one and model.beside is None:
         return {}
+    given = agreed.ensemble, agreed.encodings, agreed.kept
     found = predicted.held_out(source)
     if own.decoded == SPECTRUM:
-        given = agreed.ensemble, agreed.encodings, agreed.kept
-        channels = agreed.ensemble[0].model.target[2]
-        found |= predicted.spectra(*given, predicted.from_content, channels).variables()
+        found |= predicted.spectra(*given, predicted.from_content, model.target[2]).variables()
+    elif model.beside is None:
+        drawn = from_array(agreed.residual.reconstruction, chunks=(source.block, -1, -1, -1))
+        about = attributes("predicted patch", "1")
+        found["predicted_patch"] = (("site", *decoded.axes(own)), drawn, about)
+    else:
+        found |= predicted.patches(*given, agreed.order, decoded.axes(own))
+        if own.rotation:
+            frame = agreed.gauges, agreed.kept, agreed.aligned.reference, agreed.order
+            found |= predicted.angles(agreed.ensemble, agreed.encodings, *frame)
+        if model.beside.decoded:
+            found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
+            found |= predicted.nats(*given[1:])
     return found
 
 

@@ -60,9 +60,8 @@ def load_member(file: Path) -> Member:
         tensors, facts = loaded
         codec = Codec.from_dict(facts["codec"])
         shapes = (tuple(facts["shape"]), tuple(facts["target"]))
-        model = Family(
-            1, shapes[0], ModelSettings.of_older(facts["settings"]), shapes[1], codec.size
-        )
+        own = ModelSettings.of_older(facts["settings"])
+        model = Family(1, shapes[0], own, shapes[1], codec.size, facts.get("channels", 0))
         model.load_state_dict(tensors)
     except (AssertionError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -83,6 +82,7 @@ def save_member(member: Member, file: Path) -> None:
         "settings": member.settings.as_dict(),
         "shape": list(member.model.shape),
         "target": list(member.model.target),
+        "channels": member.model.channels,
         "codec": member.codec.as_dict(),
         "member": member.number,
         "seed": member.seed,

@@ -77,6 +77,14 @@ def turned_copies(shape: tuple[int, int, int], settings: ModelSettings) -> Turne
     return TurnedCopies(turns, (shape[1], shape[2]), seen)
 
 
+def with_spectra(copies: Tensor, spectra: Tensor | None) -> Tensor:
+    """Copies (n, turn, pixels), each followed by the spectrum (n, channel) of its site, if any."""
+    if spectra is None:
+        return copies
+    each = spectra.unsqueeze(1).expand(-1, copies.shape[1], -1)
+    return torch.cat([copies, each], dim=-1)
+
+
 def _first_quarter(turns: Tensor) -> int:
     """How many turns there are before the first that is a quarter-turn; all, if none is."""
     exact = (turns - math.pi / 2).abs() < 1e-5

@@ -61,7 +61,7 @@ class TurnedEncoder(nn.Module):
         super().__init__()
         self.step, self.parts = step, parts_of(settings)
         self.prior_sd = {part.name: part.prior_sd(settings, step) for part in self.parts}
-        self.sizes = {"turn": 1, "content": 2 * settings.latent} | {
+        self.sizes = {"turn": 1, "content": 2 * settings.content_size} | {
             part.name: 2 * part.size for part in self.parts
         }
         outputs = sum(self.sizes.values())
@@ -104,6 +104,54 @@ class TurnedEncoder(nn.Module):
             for part in self.parts
         }
         return Encoded(halves["turn"].squeeze(-1), content, parts)
+
+
+class JointEncoder(nn.Module):
+    """Encodes rotated copies of a patch, each followed by the spectrum of the site.
+
+    ``spectrum: joint``: every posterior is that given both views; ``encoded``: the content is that
+    given the spectrum alone, and everything else that given the patch.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        shape: tuple[int, int, int],
+        pixels: int,
+        conditions: int,
+        channels: int,
+        settings: ModelSettings,
+        step: float,
+    ) -> None:
+        super().__init__()
+        self.pixels, self.joint = pixels, settings.spectrum == "joint"
+        self.scaling = InputScaling(members, channels)
+        beside = conditions + (channels if self.joint else 0)
+        self.both = TurnedEncoder(members, shape, pixels, beside, settings, step)
+        self.parts, self.prior_sd = self.both.parts, self.both.prior_sd
+        if not self.joint:
+            size = 2 * settings.content_size
+            self.content = Perceptron(members, channels, settings.hidden, size)
+
+    def initialise(self, generators: Generators, seen: Tensor) -> None:
+        """Draw the weights; ``seen`` (site, channel) gives the scale of the spectra."""
+        self.scaling.measure(seen)
+        self.both.initialise(generators)
+        if not self.joint:
+            self.content.initialise(generators, last_gain=0.3)
+
+    def forward(self, copies: Tensor, conditions: Tensor) -> Encoded:
+        """copies (member, site, turn, pixels + channels), conditions (member, site, condition) ->
+        Encoded."""
+        patches = copies[..., : self.pixels]
+        spectra = self.scaling(copies[:, :, 0, self.pixels :])
+        if self.joint:
+            return self.both(patches, torch.cat([conditions, spectra], -1))
+        found = self.both(patches, conditions)
+        content = posterior.split(self.content(spectra).unsqueeze(2))
+        size = (*copies.shape[:3], -1)
+        found.content = (content[0].expand(size), content[1].expand(size))
+        return found
 
 
 class PooledEncoder(nn.Module):

@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import likelihoods, pose, posterior
-from vaescope.models.copies import turned_copies
+from vaescope.models.beside import SpectrumBeside
+from vaescope.models.copies import turned_copies, with_spectra
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.elbo import Terms, Weights, gather
-from vaescope.models.encoders import Encoded, PooledEncoder, TurnedEncoder
+from vaescope.models.encoders import Encoded, JointEncoder, PooledEncoder, TurnedEncoder
 from vaescope.models.mixture import ContentMixture, best
 from vaescope.models.pose_parts import ANGLE, Placement
 from vaescope.models.settings import ModelSettings
@@ -50,8 +51,8 @@ class Side:
     the class; ``turn`` (member, site) index of the turn at which each site lies, ``pose`` name ->
     other parts of its pose and their standard errors, both (…, size); ``top_turns`` (…, turn)
     indices of the turns that count, where they are known; ``known`` (…, height, width) the pixels
-    of the target that were measured; ``near_content`` (…, latent) and
-    ``near_class`` (…, class) the means of neighbouring sites.
+    of the target that were measured; ``spectra`` (…, channel) of the sites; ``near_content`` (…,
+    latent) and ``near_class`` (…, class) the means of neighbouring sites.
     """
 
     conditions: Tensor | None = None
@@ -63,6 +64,7 @@ class Side:
     near_content: Tensor | None = None
     near_class: Tensor | None = None
     known: Tensor | None = None
+    spectra: Tensor | None = None
 
 
 class Family(nn.Module):
@@ -75,6 +77,7 @@ class Family(nn.Module):
     settings : the parts switched on.
     target : (channel, height, width) of what is decoded; None: as the patch.
     conditions : how many numbers encoder and decoder are conditioned on.
+    channels : of the spectrum of a site, in a model of both views.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class Family(nn.Module):
         settings: ModelSettings,
         target: Shape | None = None,
         conditions: int = 0,
+        channels: int = 0,
     ) -> None:
         super().__init__()
         target = target or shape
@@ -113,9 +117,18 @@ class Family(nn.Module):
         self.register_buffer("counted", counted, persistent=False)
         self.turned = turned_copies(shape, settings)
         pixels = shape[0] * len(self.turned.where)
-        encoder = PooledEncoder if settings.pooled else TurnedEncoder
-        self.encoder = encoder(members, shape, pixels, conditions, settings, self.step)
-        inputs = settings.latent + conditions
+        self.encoder: TurnedEncoder | PooledEncoder | JointEncoder
+        given = members, shape, pixels, conditions
+        if settings.spectrum != "none":
+            self.encoder = JointEncoder(*given, channels, settings, self.step)
+        elif settings.pooled:
+            self.encoder = PooledEncoder(*given, settings, self.step)
+        else:
+            self.encoder = TurnedEncoder(*given, settings, self.step)
+        self.channels = channels
+        both = settings.spectrum == "joint"
+        self.content_drawn = settings.latent + (settings.private_patch if both else 0)
+        inputs = self.content_drawn + conditions
         if settings.decoded == "spectrum":
             self.decoder = SpectrumDecoder(members, inputs, target, settings, self.likelihood)
         elif settings.decoder == "coordinate":
@@ -135,13 +148,26 @@ class Family(nn.Module):
             prior = prior - 0.5 * (from_zero / settings.angle_sd) ** 2
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
+        self.beside: SpectrumBeside | None = None
+        if settings.spectrum != "none":
+            self.beside = SpectrumBeside(*given, channels, settings, self.step)
 
     def initialise(
-        self, generators: list[torch.Generator], target: Tensor, seen: Tensor | None = None
+        self,
+        generators: list[torch.Generator],
+        target: Tensor,
+        seen: Tensor | None = None,
+        spectra: Tensor | None = None,
     ) -> None:
         """Draw the weights of each member; ``target`` (site, channel, height, width) sets the scale
-        of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target."""
-        self.encoder.initialise(generators, target if seen is None else seen)
+        of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target, and
+        ``spectra`` (site, channel) that of spectra beside the patches."""
+        seen = target if seen is None else seen
+        if self.beside is not None and spectra is not None:
+            self.encoder.initialise(generators, spectra)
+            self.beside.initialise(generators, spectra)
+        else:
+            self.encoder.initialise(generators, seen)
         spectral = isinstance(self.decoder, SpectrumDecoder)
         if isinstance(self.decoder, SpectrumDecoder):
             self.decoder.initialise(generators, target)
@@ -153,14 +179,14 @@ class Family(nn.Module):
                 spread = target.std(dim=over).clamp_min(1e-3)
                 self.log_sigma.copy_(spread.log().expand_as(self.log_sigma))
 
-    def copies(self, patches: Tensor) -> Tensor:
-        """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels)."""
-        copies: Tensor = self.turned(patches)
-        return copies
+    def copies(self, patches: Tensor, spectra: Tensor | None = None) -> Tensor:
+        """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels),
+        each followed by the spectrum (n, channel) of the site, if it has one."""
+        return with_spectra(self.turned(patches), spectra)
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""
-        return self.settings.latent + sum(part.size for part in self.parts)
+        return self.settings.content_size + sum(part.size for part in self.parts)
 
     def conditions_of(self, side: Side, like: Tensor) -> Tensor:
         """Conditions (member, site, condition) of a batch, for a tensor (member, site, …); zeros,
@@ -221,9 +247,17 @@ class Family(nn.Module):
         means = (weight.unsqueeze(-1) * torch.stack([each[name] for name in names], -1)).sum(2)
         values = dict(zip(names, means.unbind(-1), strict=True))
         values["penalty"] = values["penalty"] + missed
+        if self.beside is not None:
+            spectra = self.spectra_of(copies)
+            apart = self.beside.disagreement(encoded, copies, spectra, turns, conditions)
+            values["penalty"] = values["penalty"] + self.settings.agreement * apart
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
         return gather(values, kl_turns, tempered, now, final)
+
+    def spectra_of(self, copies: Tensor) -> Tensor:
+        """The spectra (member, site, channel) that follow copies (member, site, turn, number)."""
+        return copies[:, :, 0, copies.shape[-1] - self.channels :]
 
     @torch.no_grad()
     def likeliest(self, copies: Tensor, conditions: Tensor, keep: int) -> Tensor:
@@ -266,19 +300,25 @@ class Family(nn.Module):
         latents["angle"] = turns if correction is None else turns + correction.squeeze(-1)
         # Pixels beyond the mask count for nothing; only physics looks at them.
         conditions = self.conditions_of(side, turns)
-        if self.physics is None:
-            shown = self.decode_rows(latents["content"], poses, conditions, self.counted)
-            counted = shown
-        else:
-            shown = self.decode_rows(latents["content"], poses, conditions)
-            counted = pose.pixels(shown, self.counted)
+        where = self.counted if self.physics is None else None
+        shown = self.decode_rows(latents["content"], poses, conditions, where)
+        counted = shown if where is not None else pose.pixels(shown, self.counted)
+        out["reconstruction"] = self.log_density(counted, target, side)
+        if self.beside is not None and self.beside.decoded:
+            assert side.spectra is not None
+            given = latents["content"], latents["angle"], side.spectra, conditions
+            out["reconstruction"] = out["reconstruction"] + self.beside.log_density(*given)
+        out["penalty"] = self._penalty(shown, latents, encoded, side)
+        return out | self._classes(encoded, side, now)
+
+    def log_density(self, counted: Tensor, target: Tensor, side: Side) -> Tensor:
+        """log p(target) (member, site, turn) of what is decoded at the pixels that count (member,
+        site, turn, channel, pixel)."""
         seen = pose.pixels(target, self.counted).unsqueeze(2)
         known = None
         if side.known is not None:  # (member, site, 1, 1, pixel)
             known = pose.pixels(side.known, self.counted)[:, :, None, None].to(seen.dtype)
-        out["reconstruction"] = self.likelihood.log_density(counted, seen, self.log_noise(), known)
-        out["penalty"] = self._penalty(shown, latents, encoded, side)
-        return out | self._classes(encoded, side, now)
+        return self.likelihood.log_density(counted, seen, self.log_noise(), known)
 
     def log_noise(self) -> Tensor:
         """Logarithm of the noise of a pixel (member, channel); of spectra, whose channels have each
@@ -288,11 +328,11 @@ class Family(nn.Module):
     @property
     def spectrum_likelihood(self) -> likelihoods.Likelihood:
         """The likelihood of spectra, of a model that decodes them."""
-        return self.likelihood
+        return self.likelihood if self.beside is None else self.beside.likelihood
 
     def spectrum_noise(self) -> Tensor:
         """Logarithm of the noise of every channel of a spectrum (member, signal, channel)."""
-        return self.log_noise()
+        return self.log_noise() if self.beside is None else self.beside.log_noise()
 
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""
@@ -320,6 +360,7 @@ class Family(nn.Module):
         site, turn, channel, pixel).
         """
         members, sites, turns = content.shape[:3]
+        content = content[..., : self.content_drawn]
         if self.conditions:
             each = conditions.unsqueeze(2).expand(members, sites, turns, self.conditions)
             content = torch.cat([content, each], dim=-1)

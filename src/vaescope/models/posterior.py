@@ -22,6 +22,14 @@ def kl_normal(mean: Tensor, log_sd: Tensor, prior_sd: float = 1.0) -> Tensor:
     return each.sum(-1) + mean.shape[-1] * (math.log(prior_sd) - 0.5)
 
 
+def kl_between(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> Tensor:
+    """KL(N(m, s²) ‖ N(m', s'²)), summed over the last axis; each as mean and logarithm of s."""
+    (mean, log_sd), (other_mean, other_log_sd) = one, other
+    squares = (2 * (log_sd - other_log_sd)).exp()
+    squares = squares + ((mean - other_mean) * (-other_log_sd).exp()).square()
+    return (0.5 * (squares - 1) + other_log_sd - log_sd).sum(-1)
+
+
 def kl_to_full(mean: Tensor, log_sd: Tensor, prior_mean: Tensor, whitening: Tensor) -> Tensor:
     """KL(N(mean, diag sd²) ‖ N(prior_mean, (Tᵀ T)⁻¹)) of the last axis.
 

@@ -86,6 +86,30 @@ class ModelSettings(Settings):
         default_words="by variant",
         help="make the model invariant to a linear background of the spectrum",
     )
+    spectrum: Literal["none", "encoded", "joint"] = setting(
+        "none",
+        default_words="by variant",
+        help="what a model of patches does with the spectrum of a site: `encoded`: the content"
+        " comes from the spectrum, the pose from the patch; `joint`: both views are encoded"
+        " together, and both are decoded",
+    )
+    private_patch: int = setting(
+        1,
+        limits=(0, 64),
+        help="with `spectrum: joint`, number of latent variables of the patch alone, beside the"
+        " shared ones",
+    )
+    private_spectrum: int = setting(
+        1,
+        limits=(0, 64),
+        help="with `spectrum: joint`, number of latent variables of the spectrum alone",
+    )
+    agreement: float = setting(
+        1.0,
+        limits=(0, 1e3),
+        help="weight of the KL divergence from the posterior of both views to those of each view"
+        " alone: large values leave to the shared latent variables only what both views show",
+    )
     latent: int = setting(
         2,
         limits=(1, 256),
@@ -358,6 +382,8 @@ class ModelSettings(Settings):
                 found=f"refine: {self.refine} with classes: {self.classes}",
                 expected="refine: 0, or classes: 0",
             )
+        if self.spectrum != "none":
+            self._refuse_beside_spectrum()
         of_spectra = self.decoded == "spectrum"
         if of_spectra and self.likelihood not in ("gaussian", "poisson"):
             raise UserError(
@@ -400,6 +426,25 @@ class ModelSettings(Settings):
                 "a dense decoder has no pose",
                 found="decoder: dense with " + ", ".join(self.pose_parts),
                 expected="decoder: canonical, coordinate or convolutional",
+            )
+
+    def _refuse_beside_spectrum(self) -> None:
+        """Refuse what a model of both views does not have."""
+        wrong = {
+            "classes": bool(self.classes),
+            "refine": bool(self.refine),
+            "smoothness": bool(self.smoothness or self.smoothness_class),
+            "prototypes": bool(self.prototypes),
+            "target": self.target is not None,
+            "view": self.view != "patch",
+            "stochastic": not self.stochastic,
+        }
+        found = [f"{name}: {getattr(self, name)}" for name, bad in wrong.items() if bad]
+        if found:
+            raise UserError(
+                "a model of patch and spectrum together has none of this",
+                found=", ".join(found),
+                expected=f"the defaults of these settings with spectrum: {self.spectrum}",
             )
 
     def refuse_shapes(self, patch: tuple[int, ...], target: tuple[int, ...]) -> None:
@@ -456,6 +501,13 @@ class ModelSettings(Settings):
         if self.target is None:
             return self.view
         return "spectrum" if self.target == "spectrum" else "patch"
+
+    @property
+    def content_size(self) -> int:
+        """How many latent variables are encoded: the shared ones first, then those of the patch
+        alone, then those of the spectrum alone."""
+        own = self.private_patch + self.private_spectrum
+        return self.latent + (own if self.spectrum == "joint" else 0)
 
     @property
     def pooled(self) -> bool:

@@ -33,6 +33,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "decoder": "basis",
         "latent": 8,
     },
+    "spec2im": {"rotation": True, "offsets": True, "spectrum": "encoded"},
+    "dualvae": {"rotation": True, "offsets": True, "spectrum": "joint"},
     "spectrum-vae": {
         **_STILL,
         **_RECORDED,
@@ -83,6 +85,8 @@ LABELS = {
     "skip-rvae": "VAE with skip connections, invariant to rotation and shifts",
     "multichannel-rvae": "VAE of several channels, invariant to rotation and shifts",
     "im2spec": "encoder–decoder from patch to spectrum",
+    "spec2im": "encoder–decoder from spectrum to patch, invariant to rotation and shifts",
+    "dualvae": "dual VAE of patch and spectrum, invariant to rotation and shifts",
     "spectrum-vae": "VAE of spectra, invariant to shift, gain and background",
 }
 """name -> the same in words, for figures and reports."""

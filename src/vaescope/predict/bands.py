@@ -18,6 +18,9 @@ from vaescope.predict.components import Components
 from vaescope.predict.held_out import Split
 
 SHARES = (0.68, 0.95)
+CAUTION = (0.0, 0.75)
+"""How far, for each share, a band reaches from that of all blocks to that of the worst: a few
+blocks hold the usual errors of a new one, but hardly its rare ones."""
 POOL = 0.03  # of the energies, on either side, whose distances are taken together
 LEAST_LEAF = 25  # sites of which an error is learned
 
@@ -56,10 +59,13 @@ def fit(
     short = ((spectra - predicted)[tested] ** 2 - square[tested]).mean(0)
     unit = np.sqrt(square + np.maximum(short, 0))
     unit = np.maximum(unit, 1e-6 * (unit.max() or 1.0))
-    distance = (spectra[tested] - predicted[tested]) / unit[tested]
+    distance = (spectra - predicted) / unit
     low, high = [], []
-    for share in SHARES:
-        below, above = _quantiles(distance, share)
+    for share, caution in zip(SHARES, CAUTION, strict=True):
+        usual = _quantiles(distance[tested], share)
+        worst = np.stack([_quantiles(distance[split.test], share) for split in folds])
+        below = (1 - caution) * usual[0] + caution * worst[:, 0].min(0)
+        above = (1 - caution) * usual[1] + caution * worst[:, 1].max(0)
         low.append(predicted + below * unit)
         high.append(predicted + above * unit)
     bands = Bands(np.stack(low), np.stack(high))
@@ -85,18 +91,21 @@ def _learned(missed: np.ndarray, features: np.ndarray, known: np.ndarray, seed: 
     mean = missed[known].mean(0)
     leaf = max(LEAST_LEAF, int(known.sum()) // 40)
     forest = ExtraTreesRegressor(40, min_samples_leaf=leaf, max_features=0.5, random_state=seed)
-    forest.fit(features[known], missed[known] / np.where(mean > 0, mean, 1))
+    share = missed[known] / np.where(mean > 0, mean, 1)
+    forest.fit(features[known], share.squeeze(1) if share.shape[1] == 1 else share)
     return mean * (0.5 + 0.5 * forest.predict(features).reshape(len(features), -1))
 
 
-def _quantiles(distance: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """(energy,) lower and upper quantile of distances (site, energy), of neighbouring energies
+def _quantiles(distance: np.ndarray, share: float) -> np.ndarray:
+    """(2, energy) lower and upper quantile of distances (site, energy), of neighbouring energies
     together."""
     sites, energies = distance.shape
     half = max(1, round(POOL * energies))
     tail = (1 - share) / 2
     # One site more on either side: the finite-sample correction of conformal prediction.
     level = np.clip([tail - 1 / (sites + 1), 1 - tail + 1 / (sites + 1)], 0, 1)
-    starts = np.clip(np.arange(energies) - half, 0, max(0, energies - 2 * half - 1))
-    found = [np.quantile(distance[:, k : k + 2 * half + 1], level) for k in starts]
-    return np.array(found)[:, 0], np.array(found)[:, 1]
+    middles = np.unique(np.linspace(0, energies - 1, 1 + -(-energies // half)).round().astype(int))
+    starts = np.clip(middles - half, 0, max(0, energies - 2 * half - 1))
+    found = np.array([np.quantile(distance[:, k : k + 2 * half + 1], level) for k in starts])
+    every = np.arange(energies)
+    return np.stack([np.interp(every, middles, found[:, side]) for side in (0, 1)])

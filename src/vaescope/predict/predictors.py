@@ -21,6 +21,7 @@ WORDS = {
 BASELINES = ("ridge", "neighbours")
 """Predictors that stand beside the blend, and are no part of it."""
 
+MOST = 8000  # sites that are learned from; neighbouring sites of larger maps add little
 NEIGHBOURS = 15
 TREES = 80
 RING_LENGTHS = (0.3, 0.7)  # of kernels, in root mean square distances of sites
@@ -65,9 +66,14 @@ def built(context: Context, scores: np.ndarray, seed: int) -> dict[str, Predicto
     }
 
     def bound(make: Maker) -> Predictor:
-        return lambda train, wanted: make(context, scores, train, wanted, seed)
+        return lambda train, wanted: make(context, scores, _thinned(train, seed), wanted, seed)
 
     return {name: bound(make) for name, make in makers.items()}
+
+
+def _thinned(rows: np.ndarray, seed: int) -> np.ndarray:
+    """At most ``MOST`` of the rows, at random."""
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST])
 
 
 def from_outside(predict: Outside, components: Components) -> Predictor:
@@ -109,7 +115,7 @@ def _trees(
 
     features = context.table()
     forest = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed)
-    forest.fit(features[train], scores[train])
+    forest.fit(features[train], scores[train].squeeze(1) if scores.shape[1] == 1 else scores[train])
     return forest.predict(features[wanted]).reshape(1, len(wanted), scores.shape[1])
 
 

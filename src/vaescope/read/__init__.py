@@ -7,6 +7,7 @@ by chunk.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -143,6 +144,7 @@ def load_spectra(
         is the spectral one, image and spectra do not fit each other, or a file cannot be read.
     """
     from vaescope.read import formats, square
+    from vaescope.read.raw import show
     from vaescope.read.spectra import assemble, geometry
 
     chosen = SpectraSettings.of(settings)
@@ -156,8 +158,11 @@ def load_spectra(
             "image and spectra do not fit each other: they have unlike numbers of frames",
             file=others[0],
             found=f"{frames} of the spectra and {shown} of the image in `{paths[0].name}`",
-            remedy="Give the files with the spectra in the order of those with the images; of a"
-            " series of spectra without an image, each is a frame",
+            remedy=f"Save the spectra in the order of the image, as {show(image.data.shape[2:])} ×"
+            f" {curves.data.shape[-1]}"
+            if frames == math.prod(image.data.shape[2:])
+            else "Give as many images as spectra, in the same order; or a cube of spectra"
+            " (y, x, energy) with one image",
         )
     height, width = image.data.shape[2:]
     grid = geometry.relate(

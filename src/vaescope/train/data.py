@@ -12,7 +12,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
-from vaescope.models.views import VIEWS
+from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.samples import loading
 from vaescope.sites.neighbours import neighbours
 
@@ -81,7 +81,8 @@ class Data:
     ``patches``, ``target`` (site, channel, height, width); ``conditions`` (site, number);
     ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
     frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of a target that
-    is a view of the site which were measured, None if all were.
+    is a view of the site which were measured, None if all were; ``spectra`` (site, channel) beside
+    the patches, None if the model has nothing to do with them.
     """
 
     patches: np.ndarray
@@ -92,6 +93,7 @@ class Data:
     held_out: np.ndarray
     codec: Codec
     known: np.ndarray | None = None
+    spectra: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -109,6 +111,7 @@ class Data:
             position=self.position[chosen],
             held_out=self.held_out[chosen],
             known=None if self.known is None else self.known[chosen],
+            spectra=None if self.spectra is None else self.spectra[chosen],
         )
 
     def batches(self, size: int) -> Iterator[Data]:
@@ -120,7 +123,7 @@ class Data:
         """Changes with anything that a training sees."""
         total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
-        for array in own:
+        for array in (*own, self.spectra):
             if array is not None:
                 total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
@@ -172,6 +175,9 @@ def gather(
         target, known_pixels = loading.load(patches, VIEWS[settings.target])
     elif settings.target is not None:
         target, known_pixels = _pictures(patches, settings.target), None
+    spectra = None
+    if settings.spectrum != "none":
+        spectra = loading.load(patches, VIEWS[SPECTRUM])[0][:, 0, 0]
     zero = np.zeros(len(pictures))
     position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
     conditions = codec.encode(columns) if columns else np.zeros((len(pictures), 0), np.float32)
@@ -184,6 +190,7 @@ def gather(
         held_out,
         codec,
         known_pixels,
+        spectra,
     )
 
 

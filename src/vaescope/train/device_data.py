@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaescope.models.copies import TurnedCopies, turned_copies
+from vaescope.models.copies import TurnedCopies, turned_copies, with_spectra
 from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Data
 
@@ -19,7 +19,7 @@ class DeviceData:
     """``patches``, ``target`` (site, channel, height, width), ``conditions`` (site, condition),
     ``labels`` (site,) or None; ``cached`` (site, turn, pixels) all turned copies, or None where
     they are made when they are asked for; ``known`` (site, height, width) the pixels of the target
-    that were measured, or None where all were."""
+    that were measured, or None where all were; ``spectra`` (site, channel) beside the patches."""
 
     patches: Tensor
     target: Tensor
@@ -28,6 +28,7 @@ class DeviceData:
     turned: TurnedCopies
     cached: Tensor | None = None
     known: Tensor | None = None
+    spectra: Tensor | None = None
 
     @classmethod
     def of(cls, data: Data, settings: ModelSettings, device: torch.device) -> DeviceData:
@@ -49,9 +50,10 @@ class DeviceData:
             None if data.labels is None else torch.from_numpy(data.labels).to(device),
             turned,
             known=None if data.known is None else torch.from_numpy(data.known).to(device),
+            spectra=None if data.spectra is None else torch.from_numpy(data.spectra).to(device),
         )
         if patches.numel() * patches.element_size() * turned.count <= CACHE_BYTES:
-            shown.cached = turned(patches)
+            shown.cached = with_spectra(turned(patches), shown.spectra)
         return shown
 
     def __len__(self) -> int:
@@ -61,5 +63,7 @@ class DeviceData:
         """All turned copies (…, turn, pixels) of chosen sites (…)."""
         if self.cached is not None:
             return self.cached[chosen]
-        copies: Tensor = self.turned(self.patches[chosen.flatten()])
+        rows = chosen.flatten()
+        spectra = None if self.spectra is None else self.spectra[rows]
+        copies = with_spectra(self.turned(self.patches[rows]), spectra)
         return copies.reshape(*chosen.shape, *copies.shape[1:])

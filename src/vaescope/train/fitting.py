@@ -106,9 +106,13 @@ class Fitting:
             settings,
             tuple(data.target.shape[1:]),
             data.conditions.shape[1],
+            0 if data.spectra is None else data.spectra.shape[1],
         ).to(device)
         self.model.initialise(
-            self.generators, torch.from_numpy(data.target), torch.from_numpy(data.patches)
+            self.generators,
+            torch.from_numpy(data.target),
+            torch.from_numpy(data.patches),
+            None if data.spectra is None else torch.from_numpy(data.spectra),
         )
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
@@ -181,6 +185,7 @@ class Fitting:
         side = Side(
             conditions=self.shown.conditions[chosen],
             known=None if known is None else known[chosen],
+            spectra=None if self.shown.spectra is None else self.shown.spectra[chosen],
         )
         self.teaching.tell(side, chosen, moment)
         self.start.tell(side, chosen)
@@ -304,6 +309,7 @@ class Fitting:
             "settings": asdict(self.settings),
             "shape": list(self.model.shape),
             "target": list(self.model.target),
+            "channels": self.model.channels,
             "codec": self.codec.as_dict(),
             "member": self.members[k],
             "seed": self.seed,

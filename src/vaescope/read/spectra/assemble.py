@@ -25,6 +25,8 @@ from vaescope.read.spectra_settings import SpectraSettings
 if TYPE_CHECKING:
     import xarray as xr
 
+_NUMBERS = 4  # that are taken of every spectrum for its image
+
 
 def stacked(paths: Sequence[Path], settings: SpectraSettings) -> Curves:
     """Read the spectra of several files as frames of one series, in the order given.
@@ -60,7 +62,7 @@ def _words(curves: Curves) -> str:
 def picture(curves: Curves, settings: SpectraSettings, *, path: Path) -> tuple[Raw, str]:
     """Make an image of spectra: their sum, greatest value, or sum over a window; and say which.
 
-    NaN where fewer than nine tenths of the channels are finite.
+    NaN where fewer than nine tenths of the channels are finite, and where a spectrum is dead.
     """
     data, how = in_chunks(curves.data), settings.image
     name = "channels" if curves.axis.name == "channel" else curves.axis.name
@@ -70,11 +72,18 @@ def picture(curves: Curves, settings: SpectraSettings, *, path: Path) -> tuple[R
         data = data[..., np.flatnonzero(inside)]
         unit = f" {curves.axis.unit}" if curves.axis.calibrated else ""
         words = f"sum over {name} from {how[0]:g} to {how[1]:g}{unit}"
-    values = da.map_blocks(
-        _reduced, data, how == "max", drop_axis=3, dtype=np.float64, meta=np.empty((0, 0, 0))
+    numbers = da.map_blocks(
+        _reduced,
+        data,
+        how == "max",
+        chunks=(*data.chunks[:3], (_NUMBERS,)),
+        dtype=np.float64,
+        meta=np.empty((0, 0, 0, 0)),
     )
     with progress.chunks("image of the spectra"):
-        image = values.compute()
+        image, total, low, high = np.moveaxis(numbers.compute(), -1, 0)
+    if not isinstance(how, list):
+        image[check.dead(total, low, high, np.isfinite(image))] = np.nan
     raw = Raw(
         data=da.from_array(image[:, None], name=False),
         channels=[words],
@@ -90,14 +99,15 @@ def picture(curves: Curves, settings: SpectraSettings, *, path: Path) -> tuple[R
 
 
 def _reduced(block: np.ndarray, highest: bool) -> np.ndarray:
+    """Of every spectrum its pixel in the image, its sum, its least and its greatest value."""
     good = np.isfinite(block)
     finite = good.sum(-1)
-    if highest:
-        found = np.where(good, block, -np.inf).max(-1)
-    else:
-        found = np.where(good, block, 0).sum(-1, dtype=float)
-        found = found * (block.shape[-1] / np.maximum(finite, 1))
-    return np.where(finite >= check.ENOUGH * block.shape[-1], found, np.nan)
+    low = np.where(good, block, np.inf).min(-1)
+    high = np.where(good, block, -np.inf).max(-1)
+    total = np.where(good, block, 0).sum(-1, dtype=float)
+    found = high if highest else total * (block.shape[-1] / np.maximum(finite, 1))
+    found = np.where(finite >= check.ENOUGH * block.shape[-1], found, np.nan)
+    return np.stack([found, total, low, high], -1).astype(float)
 
 
 def dataset(

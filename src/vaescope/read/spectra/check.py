@@ -60,8 +60,8 @@ def facts(curves: Curves, *, counts: bool | None, path: object) -> Survey:
     number = sum(part[5] for part in parts)
     mean = sum(part[4] for part in parts) / max(number, 1)
     channels = data.shape[-1]
-    dead = _dead(total, low, high, finite == channels)
-    measured = (finite >= ENOUGH * channels) & ~dead
+    lost = dead(total, low, high, finite == channels)
+    measured = (finite >= ENOUGH * channels) & ~lost
     _refuse(curves, measured, finite, low, high, path)
     least, most = float(low[measured].min()), float(high[measured].max())
     negative = least < 0
@@ -119,8 +119,8 @@ def _nested(parts: list[np.ndarray], shape: tuple[int, ...]) -> list:
     return parts
 
 
-def _dead(total: np.ndarray, low: np.ndarray, high: np.ndarray, complete: np.ndarray) -> np.ndarray:
-    """Spectra of one value among others that vary, and those after the end of a stopped scan.
+def dead(total: np.ndarray, low: np.ndarray, high: np.ndarray, complete: np.ndarray) -> np.ndarray:
+    """Find spectra of one value among others that vary, and those after the end of a stopped scan.
 
     An area without counts may be a vacuum: a spectrum without counts is dead only if most of its
     neighbours have so many that chance cannot explain it.
@@ -130,17 +130,17 @@ def _dead(total: np.ndarray, low: np.ndarray, high: np.ndarray, complete: np.nda
     flat = complete & (high <= low)
     if not flat.any() or flat.all():
         return flat
-    dead = np.zeros_like(flat)
+    found = np.zeros_like(flat)
     rich = ~flat & ((total > _CERTAIN) | (low < 0) | (total % 1 != 0))
     for frame, (one, around) in enumerate(zip(flat, rich, strict=True)):
         near = uniform_filter(around.astype(float), 3, mode="constant")
         there = uniform_filter(np.ones(around.shape), 3, mode="constant") - 1 / 9
-        dead[frame] = one & (near > 0.6 * there)
+        found[frame] = one & (near > 0.6 * there)
         lines = one.all(axis=1)
         last = len(lines) - int(np.argmin(lines[::-1])) if not lines.all() else 0
         if last and last < len(lines) and not one[:last].any():
-            dead[frame, last:] = True
-    return dead
+            found[frame, last:] = True
+    return found
 
 
 def _can_count(unit: str) -> bool:

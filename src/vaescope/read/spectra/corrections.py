@@ -24,13 +24,13 @@ def each(data: da.Array, function: Any, channels: int | None = None, **options: 
     return data.map_blocks(function, dtype=np.float32, chunks=sizes, meta=meta, **options)
 
 
-def without_spikes(block: np.ndarray, threshold: float) -> np.ndarray:
+def without_spikes(block: np.ndarray, threshold: float, counts: bool) -> np.ndarray:
     """Set channels to the median of their neighbours along the axis where they stand out from it.
 
     The noise of a channel is the largest of three estimates, each robust: from its stretch of the
     spectrum, from the same channel of the other spectra of the chunk, and from the signal, for
     counts. A line is wider than a spike: medians over 5 and 11 channels differ at a line, not at a
-    spike of one or two channels.
+    spike of one or two channels. With ``counts`` no noise is smaller than that of one count.
 
     Source: the fine structure of P. G. van Dokkum, Publ. Astron. Soc. Pac. 113 (2001) 1420.
     """
@@ -44,8 +44,9 @@ def without_spikes(block: np.ndarray, threshold: float) -> np.ndarray:
     ratio = apart[root > 0] / root[root > 0]
     poisson = float(np.median(ratio)) * root if ratio.size else 0.0
     spread = 1.4826 * np.maximum(np.maximum(along, across), poisson)
-    # Sparse counts: the median of all differences is nought, and one count is no spike.
     spread = np.maximum(spread, apart.mean(axis=-1, keepdims=True))
+    if counts:  # where they are sparse all medians are nought, and one count is no spike
+        spread = np.maximum(spread, np.sqrt(1 + block.mean(axis=(0, 1, 2))))
     hits = apart > threshold * spread
     if not hits.any():
         return block

@@ -5,6 +5,7 @@ Source: S. Somnath et al., USID and Pycroscopy, arXiv:1903.09515.
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import product
 from pathlib import Path
@@ -31,8 +32,9 @@ def of_positions(path: Path, file: h5py.File, name: str, dataset: h5py.Dataset) 
     values, stepped = _dimensions(file, dataset, "Spectroscopic")
     if dataset.shape[1] < LEAST:
         return []
-    if places is None or len(places) > 2:  # no full grid: a series of spectra
+    if places is None or len(places) > 2:  # no grid: a series of spectra
         places, axes = [dataset.shape[0]], [{"name": "time", "units": "", "navigate": True}]
+    missing = math.prod(places) - dataset.shape[0]
     if values is None:
         values, stepped = [dataset.shape[1]], [{"name": "", "units": "", "navigate": False}]
     fast = places[-1] if places else 1
@@ -43,7 +45,12 @@ def of_positions(path: Path, file: h5py.File, name: str, dataset: h5py.Dataset) 
         name=False,
         asarray=True,
         meta=np.empty((0, 0), dataset.dtype),
-    ).reshape(*places, *values)
+    )
+    if missing:  # of the last line of a scan that was stopped
+        gap = np.full((missing, dataset.shape[1]), np.nan, _with_nan(dataset.dtype))
+        data = da.concatenate([data.astype(gap.dtype), da.from_array(gap, name=False)])
+        data = data.rechunk((max(rows, 1) * fast, -1))
+    data = data.reshape(*places, *values)
     main = len(places) + _longest(values, stepped)
     others = [k for k in range(len(places), data.ndim) if k != main]
     quantity = str(hdf5.text(dataset.attrs.get("quantity", "")))
@@ -80,7 +87,7 @@ def _dimensions(
     file: h5py.File, dataset: h5py.Dataset, kind: str
 ) -> tuple[list[int] | None, list[dict[str, Any]]]:
     """Sizes and axes of the positions or spectroscopic values, slowest first; (None, []) where
-    they are no full grid."""
+    they are no grid. The last line of positions may be incomplete."""
     indices = file[dataset.attrs[f"{kind}_Indices"]]
     values = file[dataset.attrs[f"{kind}_Values"]]
     labels = [str(hdf5.text(one)) for one in np.atleast_1d(indices.attrs.get("labels", []))]
@@ -92,9 +99,10 @@ def _dimensions(
     changes = [int((np.diff(table[:, k]) != 0).sum()) for k in range(table.shape[1])]
     order = sorted(range(table.shape[1]), key=lambda k: changes[k])
     shape = [sizes[k] for k in order]
-    if int(np.prod(shape)) != len(table):
+    absent = math.prod(shape) - len(table)
+    if absent and not (kind == "Position" and 0 < absent < shape[-1] and len(shape) > 1):
         return None, []
-    full = np.indices(shape).reshape(len(shape), -1)
+    full = np.indices(shape).reshape(len(shape), -1)[:, : len(table)]
     if any(
         not np.array_equal(table[:, k] - table[:, k].min(), full[n]) for n, k in enumerate(order)
     ):
@@ -115,6 +123,13 @@ def _dimensions(
             }
         )
     return shape, axes
+
+
+def _with_nan(kind: np.dtype) -> np.dtype:
+    """The type of numbers like these that knows NaN."""
+    if kind.names:
+        return np.dtype([(name, _with_nan(kind[name])) for name in kind.names])
+    return kind if kind.kind in "fc" else np.dtype(np.float64)
 
 
 def _longest(sizes: list[int], axes: list[dict[str, Any]]) -> int:

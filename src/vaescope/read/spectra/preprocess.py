@@ -55,7 +55,10 @@ class Corrected:
             self.counts = False
         if chosen.spikes is not None:
             self.data = corrections.each(
-                self.data, corrections.without_spikes, threshold=float(chosen.spikes)
+                self.data,
+                corrections.without_spikes,
+                threshold=float(chosen.spikes),
+                counts=self.counts,
             )
             self.done.append({"step": "spikes", "threshold": chosen.spikes})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vaescope.read import formats, rosetta, titles
+from vaescope.read.spectra import axes
 from vaescope.read.spectra.curves import Curves, of_signal, pick
 from vaescope.read.spectra_settings import SpectraSettings
 
@@ -64,4 +65,20 @@ def vendor(path: Path, extension: str) -> tuple[list[Curves], str]:
         )
     parts = tuple(part for one in found for part in one.parts)
     found = [replace(one, parts=(*one.parts, *parts)) for one in found]
-    return found, titles.listing(signals)
+    there = titles.listing(signals)
+    if not found and (both := _several_axes(signals)):
+        there += f"; its axes {both} are all spectral: export the sum over all but one of them"
+    return found, there
+
+
+def _several_axes(signals: list[dict[str, Any]]) -> str:
+    """Name the spectral axes of the first signal that has several."""
+    for signal in signals:
+        names = [
+            axes.spectral(axis).name
+            for axis in titles.in_order(signal["axes"])
+            if axis.get("size", 1) > 1 and axes.is_spectral(axis.get("name"), axis.get("units"))
+        ]
+        if len(names) > 1:
+            return " and ".join(names)
+    return ""

@@ -18,6 +18,7 @@ from vaescope.read.spectra.curves import LEAST, Curves
 
 CUBES = ("spectra", "spectrum")  # names of the spectra by which they are known
 _PICTURES = ("image", "images", "patches")
+_DELAYS = {"time", "delay", "delays", "t", "axis"}
 _LONGEST_TABLE = 2**20  # values of an array that can be an axis
 _SAY = (
     "Say which axis is the spectral one by `spectra: axis: first` or `last` in the recipe, or save"
@@ -103,6 +104,10 @@ def _cube(
             expected="(y, x, energy), (n, energy), (time, y, x, energy) or (energy,)",
         )
     fitting = [table for table in tables if arrays[table].shape[0] in array.shape]
+    fitting.sort(key=lambda table: not table.casefold().endswith("energy"))
+    if not tables:  # delays of a decay, which may also be the times of frames
+        sides = (array.shape[-1],) if len(array.shape) < 3 else (array.shape[0], array.shape[-1])
+        fitting = [table for table in _times(arrays) if arrays[table].shape[0] in sides]
     if tables and not fitting:
         raise UserError(
             "the axis of the spectra does not have their length",
@@ -132,7 +137,7 @@ def _cube(
         SpectralAxis(called, unit, values),
         reader,
         quantity="magnitude" if data.dtype.kind == "c" else "",
-        parts=(name, *tables, *(one for one in cubes if one != name)),
+        parts=(name, *(tables or fitting), *(one for one in cubes if one != name)),
         truth={
             short: one.open()
             for key, one in arrays.items()
@@ -184,7 +189,7 @@ def spectral_place(
         return last
     if not fits and not _looks_turned(shape[-3:]):
         return last
-    if last in fits and len(set(shape[-3:])) == 1:
+    if last in fits and (first not in fits or len(set(shape[-3:])) == 1):
         return last
     raise UserError(
         "it is not clear which axis of the spectra is the spectral one",
@@ -199,6 +204,17 @@ def _looks_turned(shape: tuple[int, ...]) -> bool:
     """Tell whether the shape of a cube speaks for another order than (y, x, energy)."""
     y, x, energy = shape
     return y != x and (x == energy or y > energy)
+
+
+def _times(arrays: Mapping[str, Array]) -> list[str]:
+    """Name the tables that are an axis of spectra only if no other is."""
+    return [
+        name
+        for name, one in arrays.items()
+        if len(one.shape) == 1
+        and one.dtype.kind in "iuf"
+        and name.rsplit("/", 1)[-1].casefold() in _DELAYS
+    ]
 
 
 def _unit(table: str, arrays: Mapping[str, Array]) -> str:
