@@ -46,8 +46,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from vaescope import predict, simulate
-from vaescope.predict.held_out import blocks
 from vaescope.predict.rings import ring_spectra
+from vaescope.samples.held_out import blocks
 
 RESULTS = Path(__file__).with_name("results") / "im2spec.csv"
 PEER = Path(__file__).with_name("im2spec_peer.py")

@@ -1,6 +1,7 @@
 """Take the views of the sites of one dataset (rule extract_patches) -> samples.zarr, sites.csv."""
 
 from vaescope import columns, samples, store
+from vaescope.samples.held_out import HeldOut
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_table
 
@@ -12,6 +13,7 @@ with job(snakemake) as task:
         task.params.settings,
         threads=task.threads,
         spectra=store.open(task.input.spectra[0]) if task.input.spectra else None,
+        held_out=HeldOut(**task.params.held_out) if task.params.held_out else None,
     )
     store.write(cut, task.output.patches, provenance={"settings": task.params.settings})
     # Patches decide which sites are too near the edge, and the table of sites says so.

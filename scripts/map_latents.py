@@ -12,6 +12,16 @@ with job(snakemake) as task:
     latents = ensemble.map_latents(
         task.input.members, patches, name=task.wildcards.model, threads=task.threads
     )
+    if task.input.image:
+        from vaescope import predict
+
+        latents = predict.beside(
+            latents,
+            store.open(task.input.image[0]),
+            patches,
+            task.params.prediction,
+            seed=task.params.seed,
+        )
     scores = of_model.score(latents, patches, task.input.members)
     store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
     write_table(latents, task.output.table)

@@ -14,6 +14,7 @@ from vaescope.errors import UserError, suggestion
 from vaescope.figures.settings import Look
 from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import VARIANTS
+from vaescope.predict.settings import PredictSettings
 from vaescope.read.settings import IngestSettings
 from vaescope.read.spectra_settings import SpectraSettings
 from vaescope.results import layout
@@ -46,6 +47,9 @@ class Recipe(Settings):
     sites: Sites = setting(Sites, help="where the image is analysed")
     patches: Patches = setting(Patches, help="what is cut out around every site")
     models: dict[str, ModelSettings] = setting({}, help="one entry for each model, `NAME:` lines")
+    prediction: PredictSettings = setting(
+        PredictSettings, help="how one view of a sample is predicted from the other, and judged"
+    )
     ensemble: EnsembleSettings = setting(EnsembleSettings, help="how many models are trained")
     movie: MovieSettings = setting(MovieSettings, help="how atoms are followed through a movie")
     baselines: BaselineSettings = setting(BaselineSettings, help="classical methods to compare")

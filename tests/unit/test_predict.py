@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from vaescope import predict
 from vaescope.errors import UserError
-from vaescope.predict import blend, components, context, held_out, kernels, objects
+from vaescope.predict import blend, components, context, kernels, objects
 from vaescope.predict.rings import ring_spectra
+from vaescope.samples import held_out
 
 ENERGY = np.linspace(1, 5, 40)
 

@@ -129,6 +129,17 @@ def spectra_store(wildcards):
     return expand(here(layout.SPECTRA), dataset=wildcards.dataset) if read else []
 
 
+def predicting(path):
+    """An input of models alone that predict one view of a sample from the other."""
+
+    def wanted(wildcards):
+        if not ask(PLAN.predicts, wildcards.dataset, wildcards.model):
+            return []
+        return expand(path, dataset=wildcards.dataset)
+
+    return wanted
+
+
 def strain_store(wildcards):
     """The map of strain, where sites are atoms."""
     mapped = ask(PLAN.maps_strain, wildcards.dataset)

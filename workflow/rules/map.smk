@@ -7,6 +7,8 @@ rule map_latents:
         members=here(layout.MEMBERS),
         patches=here(layout.SAMPLES),
         sites=here(layout.SITES),
+        # Only where spectra are predicted from what the image shows.
+        image=predicting(here(layout.IMAGE)),
     output:
         latents=directory(here(layout.LATENTS)),
         table=here(layout.LATENTS_TABLE),
@@ -26,6 +28,8 @@ rule map_latents:
     params:
         settings=model_settings,
         followed=recipe("movie"),
+        prediction=recipe("prediction"),
+        seed=recipe("seed"),
     message:
         "{wildcards.dataset}: mapping the latents of {wildcards.model}"
     script:

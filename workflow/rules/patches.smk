@@ -22,6 +22,7 @@ rule extract_patches:
         runtime=minutes(20, 30),
     params:
         settings=recipe("patches"),
+        held_out=of_dataset(PLAN.held_out),
         dask_scheduler=lambda wildcards, output: config.get("dask_scheduler"),
     message:
         "{wildcards.dataset}: cutting patches"

@@ -153,7 +153,8 @@ class ModelSettings(Settings):
     held_out: str | None = setting(
         None,
         help="variable that is non-zero for patches held out of training; they are mapped all the"
-        " same",
+        " same. `blocks` or `random`: as the part `prediction` has it, for models that predict one"
+        " view of a sample from the other",
     )
     # Priors
     turns: int = setting(

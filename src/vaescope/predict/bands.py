@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaescope.predict.components import Components
-from vaescope.predict.held_out import Split
+from vaescope.samples.held_out import Split
 
 SHARES = (0.68, 0.95)
 CAUTION = (0.0, 0.75)

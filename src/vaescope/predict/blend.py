@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaescope.predict.held_out import Split
 from vaescope.predict.predictors import Predictor
 from vaescope.progress import track
+from vaescope.samples.held_out import Split
 
 PULL = 3.0  # of the weights towards those by error alone, against the predictions themselves
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.predict import bands, blend, components, context, held_out, predictors
-from vaescope.predict.held_out import Split
+from vaescope.predict import bands, blend, components, context, predictors
 from vaescope.predict.settings import PredictSettings
 from vaescope.quantities import CRITICISM, FIT, attributes
+from vaescope.samples import held_out
+from vaescope.samples.held_out import Split
 
 if TYPE_CHECKING:
     import xarray as xr
 
 MEAN = "mean"
+WINDOW = 15.0  # px, side of the square around a site, where nothing says another
 _WORDS = {MEAN: "mean spectrum of the training sites", **predictors.WORDS}
 
 
@@ -29,7 +31,8 @@ class ImagedSpectra:
     measured, and is predicted only. Either ``image`` (channel, height, width) with the place
     ``y``, ``x`` (site,) of each site in it, in pixels, and ``pitch``, pixels of the image per pixel
     of the spectra; or ``patches`` (site, channel, height, width), with ``y``, ``x`` where they lie
-    in one image. ``counts`` : the spectra are counts, with any gain.
+    in one image. ``counts`` : the spectra are counts, with any gain. ``split`` : of the sites, made
+    already.
     """
 
     spectra: np.ndarray
@@ -40,6 +43,7 @@ class ImagedSpectra:
     pitch: float = 1.0
     counts: bool = False
     energy: np.ndarray | None = None
+    split: Split | None = None
 
 
 def spectra(
@@ -76,11 +80,12 @@ def spectra(
     UserError : too few spectra, shapes that do not fit, or an image without any contrast.
     """
     asked = PredictSettings.of(settings)
+    window = asked.window or WINDOW
     _fitting(pairs)
     measured = np.isfinite(pairs.spectra).all(1)
     known = np.where(measured[:, None], pairs.spectra, 0.0).astype(np.float64)
-    split, folds = _split(pairs, measured, asked, seed)
-    surroundings = _context(pairs, asked.window)
+    split, folds = _split(pairs, measured, asked, window, seed)
+    surroundings = _context(pairs, window)
     basis = components.fit(known[split.train], pairs.counts, seed)
     scores = basis.scores(known)
     every = predictors.built(surroundings, scores, seed)
@@ -100,7 +105,7 @@ def spectra(
     made.attrs |= weights | {
         "held_out": asked.held_out if pairs.y is not None else "random",
         "flatters": int(split.flatters),
-        "window": asked.window,
+        "window": window,
         "components": len(basis.vectors),
         "seed": seed,
     }
@@ -143,21 +148,29 @@ def _fitting(pairs: ImagedSpectra) -> None:
 
 
 def _split(
-    pairs: ImagedSpectra, measured: np.ndarray, asked: PredictSettings, seed: int
+    pairs: ImagedSpectra, measured: np.ndarray, asked: PredictSettings, window: float, seed: int
 ) -> tuple[Split, list[Split]]:
     """The split of all sites into training and test, and the folds of training."""
     rows = np.flatnonzero(measured)
-    gap = asked.window / pairs.pitch
-    if pairs.y is None or pairs.x is None:
+    gap = window / pairs.pitch
+    placed = pairs.y is not None and pairs.x is not None
+    given = pairs.split
+    if given is not None:
+        split = Split(given.train[rows], given.test[rows], given.flatters)
+    elif not placed or asked.held_out == "random":
         split = held_out.random(len(rows), asked.share, seed)
-        folds = held_out.random_folds(int(split.train.sum()), asked.folds, seed)
     else:
-        y, x = pairs.y[rows] / pairs.pitch, pairs.x[rows] / pairs.pitch
-        if asked.held_out == "blocks":
-            split = held_out.blocks(y, x, asked.share, gap, seed)
-        else:
-            split = held_out.random(len(rows), asked.share, seed)
-        folds = held_out.folds(y[split.train], x[split.train], asked.folds, gap)
+        y, x = (place[rows] / pairs.pitch for place in (pairs.y, pairs.x) if place is not None)
+        split = held_out.blocks(y, x, asked.share, gap, seed)
+    if placed:
+        y, x = (
+            place[rows[split.train]] / pairs.pitch
+            for place in (pairs.y, pairs.x)
+            if place is not None
+        )
+        folds = held_out.folds(y, x, asked.folds, gap)
+    else:
+        folds = held_out.random_folds(int(split.train.sum()), asked.folds, seed)
     train = rows[split.train]
     return _of(split, rows, len(measured)), [_of(one, train, len(measured)) for one in folds]
 

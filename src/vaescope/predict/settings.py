@@ -20,11 +20,13 @@ class PredictSettings(Settings):
         " random, which flatters where windows overlap",
     )
     share: float = setting(0.25, limits=(0.05, 0.6), help="share of the sites that is held out")
-    window: float = setting(
-        15.0,
-        limits=(3, 1000),
+    window: float | None = setting(
+        None,
+        limits=(3, 10000),
         unit="px",
-        help="side of the square around a site that is looked at closely, in pixels of the image",
+        help="side of the square around a site that is looked at closely, and width of the gap"
+        " between training and held-out sites, in pixels of the image; by default the side of a"
+        " patch",
     )
     folds: int = setting(
         4,

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from vaescope.samples.held_out import HeldOut
+
 __all__ = ["Patches", "extract", "pixels"]
 
 
@@ -21,6 +23,7 @@ def extract(
     *,
     threads: int = 1,
     spectra: xr.Dataset | None = None,
+    held_out: HeldOut | None = None,
 ) -> xr.Dataset:
     """Take the views of every site: a patch, if it is far enough from the edge, and a spectrum.
 
@@ -31,13 +34,15 @@ def extract(
     settings : the part `patches` of a recipe (``Patches``); what is missing has its default.
     threads : tiles worked on at once; the result does not depend on it.
     spectra : Dataset with `spectra` (time, y, x, energy), as in a spectra store, if there is one.
+    held_out : how sites with both views are held out of training, if they are.
 
     Returns
     -------
     Dataset over `site` (the index of the site in ``sites``), in the form of a samples store. The
     raw values are ``patch * norm_scale + norm_offset``. Where samples were not measured, a variable
     ``measured`` (site, py, px) tells them from the others. With spectra, those sites that have all
-    views, and ``spectrum`` (site, energy); without patches (``cut: false``) that alone.
+    views, ``spectrum`` (site, energy), and ``held_out`` (site,) if some are held out; without
+    patches (``cut: false``) the spectrum alone.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def extract(
     """
     from vaescope.samples.views import views
 
-    return views(image, sites, Patches.of(settings), threads, spectra)
+    return views(image, sites, Patches.of(settings), threads, spectra, held_out)
 
 
 def pixels(patches: xr.Dataset) -> np.ndarray:

@@ -8,7 +8,10 @@ import numpy as np
 
 from vaescope import columns
 from vaescope.errors import UserError
+from vaescope.quantities import FIT
+from vaescope.quantities.attributes import attributes
 from vaescope.samples.frames import extract_frames
+from vaescope.samples.held_out import HELD_OUT, HeldOut
 from vaescope.samples.patches import around
 from vaescope.samples.spectra import spectrum_view
 from vaescope.traits import traits_of
@@ -25,6 +28,7 @@ def views(
     wanted: Patches,
     threads: int,
     spectra: xr.Dataset | None,
+    held_out: HeldOut | None,
 ) -> xr.Dataset:
     """Take patch and spectrum of every site; parameters, result and errors as of
     ``samples.extract``."""
@@ -49,7 +53,18 @@ def views(
             remedy="Set a smaller `patches: size` in the recipe",
         )
     view = view.sel(site=both)
-    return patches.sel(site=both).assign(view.variables).assign_attrs(view.attrs)
+    samples = patches.sel(site=both).assign(view.variables).assign_attrs(view.attrs)
+    if held_out is not None:
+        about = attributes(
+            "use of the site",
+            "1",
+            "categorical",
+            meanings=["trained", "held out", "gap"],
+            group=FIT,
+        )
+        used = held_out.column(samples)
+        samples[HELD_OUT] = ("site", used, {**about, "how": held_out.how})
+    return samples
 
 
 def _patches(image: xr.Dataset, sites: xr.Dataset, wanted: Patches, threads: int) -> xr.Dataset:

@@ -14,6 +14,7 @@ from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
 from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.samples import loading
+from vaescope.samples.held_out import HELD_OUT, WAYS
 from vaescope.sites.neighbours import neighbours
 
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def gather(
     if settings.labels and (codec is None or _find(patches, settings.labels) is not None):
         known = _column(patches, settings.labels, "labels")
     held_out = np.zeros(len(pictures), bool)
-    if settings.held_out:
+    if HELD_OUT in patches and settings.held_out in (None, *WAYS):
+        held_out = patches[HELD_OUT].values != 0
+    elif settings.held_out:
         held_out = _column(patches, settings.held_out, "held_out", complete=True) != 0
     if codec is None:
         levels = () if known is None else _levels(known[~held_out], settings)

@@ -67,6 +67,25 @@ class Plan:
         """Whether a dataset has spectra beside its image."""
         return self.recipe(dataset).spectra.read
 
+    def held_out(self, dataset: str) -> dict[str, Any] | None:
+        """How sites are held out of training, where a model predicts one view from another."""
+        models = [name for name in self.models(dataset) if self.predicts(dataset, name)]
+        if not models:
+            return None
+        chosen = self.recipe(dataset).prediction
+        own = [self.model(dataset, name).held_out for name in models]
+        return {
+            "how": next((how for how in own if how in ("blocks", "random")), chosen.held_out),
+            "share": chosen.share,
+            "window": chosen.window,
+            "seed": self.seed(dataset),
+        }
+
+    def predicts(self, dataset: str, model: str) -> bool:
+        """Whether a model predicts one view of a sample from the other."""
+        settings = self.model(dataset, model)
+        return self.reads_spectra(dataset) and settings.decoded != settings.view
+
     def strained(self, dataset: str) -> list[str]:
         """Names of the models of a dataset that have strain."""
         models = self.recipe(dataset).models

@@ -9,10 +9,21 @@ Source: D. R. Roberts et al., Ecography 40 (2017) 913.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vaescope.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+HELD_OUT = "held_out"
+"""Column of samples that says which of them models are not trained on."""
+TRAINED, TEST, GAP = 0, 1, 2
+"""Its values: trained on; held out and judged; held out, and too near to training to be judged."""
+WAYS = ("blocks", "random")
+"""How sites can be held out: in contiguous blocks, or at random, which flatters."""
 
 LEAST = 8
 """Sites that training and testing need at least."""
@@ -53,6 +64,47 @@ def blocks(row: np.ndarray, column: np.ndarray, share: float, gap: float, seed: 
     train = along < along[test].min() - gap
     _enough(train, test, f"blocks with a share of {share:g} and a gap of {gap:g} px")
     return Split(train, test)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How sites are held out of training.
+
+    ``how`` : ``blocks`` or ``random``; samples that lie in no image are held out at random.
+    ``window`` : width of the gap, px of the image; None: the side of a patch. ``share``, ``seed`` :
+    as of ``blocks``.
+    """
+
+    how: str = "blocks"
+    share: float = 0.25
+    window: float | None = None
+    seed: int = 0
+
+    def column(self, samples: xr.Dataset) -> np.ndarray:
+        """The column ``held_out`` (site,) of a Dataset of samples: ``TRAINED``, ``TEST``, ``GAP``.
+
+        Raises
+        ------
+        UserError : too few sites.
+        """
+        if self.how == "random" or not samples.attrs.get("placed", True):
+            split = random(samples.sizes["site"], self.share, self.seed)
+        else:
+            pitch = [float(samples.attrs.get(f"spectra_pitch_{axis}", 1.0)) for axis in "yx"]
+            row, column = (samples[a].values / p for a, p in zip("yx", pitch, strict=True))
+            window = self.window or float(samples.attrs["size"])
+            gap = window / float(np.sqrt(pitch[0] * pitch[1]))
+            split = blocks(row, column, self.share, gap, self.seed)
+        return np.select([split.train, split.test], [TRAINED, TEST], GAP).astype(np.int8)
+
+
+def split_of(samples: xr.Dataset) -> Split | None:
+    """The split that the column ``held_out`` of samples says; None without the column."""
+    if HELD_OUT not in samples:
+        return None
+    value = samples[HELD_OUT].values
+    flatters = samples[HELD_OUT].attrs.get("how") == "random"
+    return Split(value == TRAINED, value == TEST, flatters)
 
 
 def random(count: int, share: float, seed: int) -> Split:
