@@ -54,7 +54,8 @@ class SpectraPreprocess(Settings):
     align_within: float | None = setting(
         None,
         limits=(0, 1e6),
-        help="largest shift of an alignment, in units of the axis; by default a tenth of its length",
+        help="largest shift of an alignment, in units of the axis; by default a tenth of its"
+        " length",
     )
     background: BackgroundSettings = setting(
         BackgroundSettings, help="a background that is subtracted from every spectrum"
