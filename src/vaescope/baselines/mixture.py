@@ -20,7 +20,8 @@ class Unmixed:
 
     ``spectra`` (corner, channel) in units of the signal; ``shares`` (site, corner), which are not
     negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations,
-    NaN where shares are those of least squares because the posterior was not found; ``amount`` (site,) by which shares are to be multiplied, 1 where ``free`` is false.
+    NaN where shares are those of least squares because the posterior was not found; ``amount``
+    (site,) by which shares are to be multiplied, 1 where ``free`` is false.
     """
 
     spectra: np.ndarray
