@@ -59,6 +59,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/movies.py
 	$(BIN)/python benchmarks/strain.py
 	$(BIN)/python benchmarks/detection.py
+	$(BIN)/python benchmarks/im2spec.py
 	-$(BIN)/python benchmarks/field.py --out benchmarks/results/field.md
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/speed

@@ -127,6 +127,25 @@ def test_what_is_drawn_of_a_spectrum_lies_on_its_axis(found):
     assert maps["decoded_grid"].dims[-1] == "energy"
 
 
+def test_sharp_lines_are_found_many_widths_away(tmp_path):
+    rng = np.random.default_rng(3)
+    shift, channel = rng.normal(0, 6.0, 150), np.arange(80)
+    height = rng.uniform(0.2, 0.6, 150)
+    place = channel - 40 - shift[:, None]
+    lines = np.exp(-0.5 * (place / 1.5) ** 2) + height[:, None] * np.exp(
+        -0.5 * ((place - 9) / 1.5) ** 2
+    )
+    counts = rng.poisson(400 * (lines + 0.2))
+    maps = latents(
+        samples(counts), tmp_path, likelihood="poisson", shift_sd=6.0, background_sd=50.0, steps=500
+    )
+    apart = deviation(maps["consensus_shift"].values / STEP, shift)
+    apart = apart - np.median(apart)  # one line may leave the window
+    # A line of that width and 1500 counts is known to 1.5 / sqrt(1500) = 0.04 channels.
+    assert np.median(np.abs(apart)) < 0.06
+    assert np.mean(np.abs(apart) < 1) > 0.97
+
+
 def test_counts_scaled_by_the_detector_have_the_errors_of_counts(tmp_path):
     edges = Edges(seed=6, count=160, counts=60.0)
     detector = 25.0  # signal per count

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.baselines import posterior, simplex, subspace
 from vaescope.baselines.rows import Rows, blocks
-from vaescope.baselines.unmixing import n_findr, vca
+from vaescope.baselines.unmixing import abundances, n_findr, vca
 
 _STARTS = 3  # random starts of VCA among the first guesses
 _EVEN = 4000  # sites among which outermost points are sought
@@ -19,8 +19,9 @@ class Unmixed:
     """Result of ``unmix``.
 
     ``spectra`` (corner, channel) in units of the signal; ``shares`` (site, corner), which are not
-    negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations;
-    ``amount`` (site,) by which shares are to be multiplied, 1 where ``free`` is false.
+    negative and add up to 1, with ``errors`` (site, corner), their posterior standard deviations,
+    NaN where shares are those of least squares because the posterior was not found; ``amount``
+    (site,) by which shares are to be multiplied, 1 where ``free`` is false.
     """
 
     spectra: np.ndarray
@@ -37,6 +38,7 @@ def unmix(
     count: int,
     *,
     counts: bool,
+    around: subspace.Directions | None = None,
     free: bool | None = None,
     method: str = "likelihood",
     seed: int = 0,
@@ -48,14 +50,17 @@ def unmix(
     values : gives spectra (site, channel) of a slice of the ``sites``, not normalised each.
     counts : whether they are counts, with Poisson noise; otherwise the noise of a channel is what
         ``count`` components leave of it.
+    around : principal directions of the spectra about their mean, if they are known.
     free : whether the amount of a site is free. If not, spectra are averages of the end members.
         None: as the data have it, whether spectra fill a cone or a flat simplex.
     method : ``likelihood``, end members by maximum likelihood (``simplex.fit``), which no site has
         to consist of alone; ``n-findr`` or ``vca``: the spectra of the purest sites.
     """
-    mean = subspace.mean_of(values, sites)
-    scale = subspace.channel_scale(mean, counts=counts)
-    around = subspace.directions(values, sites, scale, mean, count, seed)
+    if around is None:
+        average = subspace.mean_of(values, sites)
+        scale = subspace.channel_scale(average, counts=counts)
+        around = subspace.directions(values, sites, scale, average, count, seed)
+    scale, mean = around.scale, around.mean * around.scale
     noise = None if counts else subspace.channel_noise(values, sites, around, count)
     if free is None:
         drawn = subspace.drawn(values, sites, seed)
@@ -77,6 +82,9 @@ def unmix(
         here = posterior.shares(points[some], spread[some], corners, concentration)
         found[some] = here.mean
         error[some] = np.sqrt(np.maximum(np.einsum("njj->nj", here.covariance), 0))
+        lost = some.start + np.flatnonzero(~np.isfinite(here.evidence))
+        if len(lost):
+            found[lost], error[lost] = abundances(points[lost], corners), np.nan
     found = np.clip(np.nan_to_num(found, nan=1 / count), 0, None)
     found /= np.maximum(found.sum(1, keepdims=True), 1e-12)
     if back is None:

@@ -21,7 +21,7 @@ class MethodResult:
     (picture, pixel) and ``explained``, the share of the pixels' variance: None where the method
     has none. ``errors`` (site, component) are standard errors of the embedding, ``residual``
     (site,) the root mean square of what the method leaves of a site, in standard deviations of the
-    noise. ``note``: what a reader should know.
+    noise of counts, else relative to the median of all sites. ``note``: what a reader should know.
     """
 
     label: np.ndarray

@@ -153,14 +153,14 @@ def _of_spectra(
         errors = found[name].errors if name in found else None
         if errors is not None:
             error[row, :, : errors.shape[1]] = errors
-    words = "residual of the spectrum, root mean square"
+    words = "residual, root mean square, in units of the noise"
     return {
         "embedding_error": (
             ("baseline", "site", "component"),
             error,
             attributes("posterior standard deviation of a share", "1", group=OTHER),
         ),
-        "residual": (("baseline", "site"), left, attributes(words, "noise", group=OTHER)),
+        "residual": (("baseline", "site"), left, attributes(words, "1", group=OTHER)),
     }
 
 

@@ -29,7 +29,8 @@ class Pixels:
     ``values`` (site, pixel): of patches all channels of the pixels under the mask, one after the
     other; of spectra the recorded signal. ``rows`` : indices of the sites that a method may be
     fitted to. ``components``, ``clusters``, ``seed`` : what is asked of it. ``spectra`` : whether
-    rows are spectra, then with the ``scale`` (pixel,) that makes noise alike, ``counts``, whether
+    rows are spectra, then with their ``average`` (pixel,), the ``scale`` (pixel,) that makes noise
+    alike, ``counts``, whether
     noise is that of counts, and how they are to be unmixed: ``corners``, ``shares`` (see
     ``baselines.settings``).
     """
@@ -41,6 +42,7 @@ class Pixels:
     seed: int
     spectra: bool = False
     scale: np.ndarray | float = 1.0
+    average: np.ndarray | None = None
     counts: bool = False
     corners: str = "likelihood"
     shares: str = "auto"
@@ -50,8 +52,14 @@ class Pixels:
 
     def only(self, rows: np.ndarray) -> Pixels:
         """Restrict the input to some sites, all of them fitted."""
-        values = np.ascontiguousarray(self.values[rows])
-        return replace(self, values=values, rows=np.arange(len(rows)), seed=self.seed + 1)
+        if self.spectra:  # those on disk are not read again
+            values = self.fitted[np.searchsorted(self.rows, rows)]
+        else:
+            values = np.ascontiguousarray(self.values[rows])
+        average = values.mean(0, dtype=np.float64) if self.spectra else None
+        return replace(
+            self, values=values, average=average, rows=np.arange(len(rows)), seed=self.seed + 1
+        )
 
     def at_most(self, count: int) -> Pixels:
         """Restrict the fit to fewer sites; the principal components stay."""
@@ -64,6 +72,19 @@ class Pixels:
         return fewer
 
     @cached_property
+    def fitted(self) -> np.ndarray:
+        """(row, pixel) values of the sites that are fitted."""
+        return np.asarray(self.values[self.rows])
+
+    @cached_property
+    def directions(self) -> subspace.Directions:
+        """Principal directions of all spectra."""
+        assert self.average is not None
+        scale = np.broadcast_to(np.asarray(self.scale, np.float32), self.average.shape)
+        count = max(REDUCED, self.components)
+        return subspace.directions(self.block, len(self), scale, self.average, count, self.seed)
+
+    @cached_property
     def mean(self) -> np.ndarray:
         """(pixel,) mean of the fitted sites."""
         return self.values[self.rows].mean(0, dtype=np.float64).astype(np.float32)
@@ -73,14 +94,7 @@ class Pixels:
         """Mean (pixel,) and principal components (component, pixel), in units of ``scale``: of the
         fitted sites, or of the spectra of all."""
         if self.spectra:
-            found = subspace.directions(
-                self.block,
-                len(self),
-                np.asarray(self.scale, np.float32),
-                subspace.mean_of(self.block, len(self)),
-                max(REDUCED, self.components),
-                self.seed,
-            )
+            found = self.directions
             return found.mean, found.vectors.astype(np.float32)
         from sklearn.decomposition import PCA
 
@@ -119,7 +133,7 @@ class Pixels:
 
     def explained(self, reconstruction: Rows) -> float:
         """Share of the variance of all sites' pixels that a reconstruction holds."""
-        return explained(len(self), self.block, reconstruction)
+        return explained(len(self), self.block, reconstruction, self.average)
 
 
 def mask(height: int, width: int, disc: bool) -> np.ndarray:

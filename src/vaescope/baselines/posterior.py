@@ -11,13 +11,14 @@ from vaescope.baselines.dirichlet import LEAST, MOST, log_mass
 _ROUNDS = 12  # of expectation propagation; shares then change by less than a hundredth of a sd
 _DAMPING = 0.7  # without it, concentrations below 1 may oscillate
 _TINY = 1e-9
+_OUTSIDE = 0.1  # by which a mean share may lie outside 0 to 1
 
 
 @dataclass(frozen=True)
 class Posterior:
     """``mean`` (site, corner) of the shares, which add up to 1; their ``covariance`` (site, corner,
     corner); ``log_share`` (site, corner), the mean of the logarithm; ``evidence`` (site,), the log
-    density of the measured point."""
+    density of the measured point, −∞ where it was not found."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -95,11 +96,14 @@ def shares(
         + gammaln(concentration.sum())
         - gammaln(concentration).sum()
     )
+    share = np.concatenate([np.ones((count, 1)), mean], axis=1) @ matrix
+    # Where factors widen the posterior, the propagation may not converge: no evidence then.
+    converged = ((share > -_OUTSIDE) & (share < 1 + _OUTSIDE)).all(1) & np.isfinite(evidence)
     return Posterior(
-        np.concatenate([np.ones((count, 1)), mean], axis=1) @ matrix,
+        share,
         np.einsum("jd,nde,le->njl", slope, inverse, slope),
         log_share,
-        evidence,
+        np.where(converged, evidence, -np.inf),
     )
 
 

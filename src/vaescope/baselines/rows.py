@@ -43,9 +43,12 @@ def blocks(count: int) -> list[slice]:
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
 
 
-def explained(count: int, values: Rows, reconstruction: Rows) -> float:
+def explained(
+    count: int, values: Rows, reconstruction: Rows, mean: np.ndarray | None = None
+) -> float:
     """1 − |values − reconstruction|² / |values − mean|² over the pixels of so many sites."""
-    mean = np.sum([values(some).sum(0, dtype=np.float64) for some in blocks(count)], 0) / count
+    if mean is None:
+        mean = np.sum([values(some).sum(0, dtype=np.float64) for some in blocks(count)], 0) / count
     total = left = 0.0
     for some in blocks(count):
         seen = values(some)

@@ -89,6 +89,7 @@ def look(
         seed,
         spectra=True,
         scale=scale,
+        average=mean,
         counts=counts,
         corners=settings.corners,
         shares=settings.shares,

@@ -20,6 +20,7 @@ from vaescope.baselines.posterior import barycentric, concentration_of, shares
 
 _FITTED = 1500  # points that the corners are fitted to
 _OUTLIERS = 1e-3  # share of points that belong to no mixture
+_MOST_GAIN = 8.0  # log evidence of a point above that of the median
 _SHRINK = 2.5  # how much smaller than its start, the outermost points, a simplex may become
 _CLEAR = 0.05  # error of a share below which its concentration may well be above 1
 _STEPS = (25, 150)  # of the search, with more noise than there is, and in the end
@@ -101,9 +102,9 @@ def _refined(
     best = Simplex(corners, concentration, -np.inf)
     for _ in range(steps):
         found = shares(points, noise, corners, concentration, rounds=5)
-        evidence = float(
-            np.logaddexp(found.evidence, _elsewhere(points) + np.log(_OUTLIERS)).mean()
-        )
+        # Few points decide nothing: neither outliers nor those beside a face of the simplex.
+        least, most = _elsewhere(points) + np.log(_OUTLIERS), np.median(found.evidence) + _MOST_GAIN
+        evidence = float(np.logaddexp(np.minimum(found.evidence, most), least).mean())
         if not np.isfinite(evidence) or evidence < best.evidence - 0.05:
             break
         if evidence > best.evidence:

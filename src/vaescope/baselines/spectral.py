@@ -26,7 +26,7 @@ def nmf(seen: Pixels) -> MethodResult:
     """
     from sklearn.decomposition import NMF
 
-    fitted = np.maximum(seen.values[seen.rows] / seen.scale, 0)
+    fitted = np.maximum(seen.fitted / seen.scale, 0)
     count = min(seen.components, *fitted.shape)
     model = NMF(count, init="nndsvda", max_iter=_NMF_STEPS, tol=1e-4, random_state=seen.seed)
     model.fit(fitted)
@@ -66,11 +66,13 @@ def endmembers(seen: Pixels) -> MethodResult:
 
     Where amounts are free, shares still add up to 1: they are of the signal of a site.
     """
+    sites, channels = seen.values.shape
     found = mixture.unmix(
         seen.block,
-        len(seen),
-        seen.values.shape[1],
-        min(seen.components, len(seen) - 1, seen.values.shape[1]),
+        sites,
+        channels,
+        min(seen.components, sites - 1, channels),
+        around=seen.directions,
         counts=seen.counts,
         free={"auto": None, "free": True, "sum": False}[seen.shares],
         method=seen.corners,
@@ -90,17 +92,18 @@ def _result(seen: Pixels, label: np.ndarray, amount: np.ndarray, parts: np.ndarr
     """Result of spectra as sums of parts (component, channel), with what they leave."""
     amount, parts = amount.astype(np.float32), parts.astype(np.float32)
     left = np.zeros(len(seen))
-    noise = np.zeros(parts.shape[1])
-    for some in blocks(len(seen)):
-        noise += (((seen.block(some) - amount[some] @ parts) / seen.scale) ** 2).sum(0)
-    noise = np.maximum(noise / len(seen), 1e-30)
-    for some in blocks(len(seen)):
-        drawn = amount[some] @ parts
-        apart = (seen.block(some) - drawn) ** 2
+    total = apart = 0.0
+    for some in blocks(len(seen)):  # once: spectra may be on disk
+        values, drawn = seen.block(some), amount[some] @ parts
+        squared = (values - drawn) ** 2
+        apart += float(squared.sum(dtype=np.float64))
+        total += float(((values - seen.average) ** 2).sum(dtype=np.float64))
         if seen.counts:
-            least = subspace.LEAST_MODEL * np.asarray(seen.scale) ** 2
-            left[some] = (apart / np.maximum(drawn, least)).mean(1)
+            least = np.float32(subspace.LEAST_MODEL) * np.asarray(seen.scale) ** 2
+            left[some] = (squared / np.maximum(drawn, least)).mean(1)
         else:
-            left[some] = (apart / (noise * np.asarray(seen.scale) ** 2)).mean(1)
-    share = seen.explained(lambda some: amount[some] @ parts)
+            left[some] = squared.mean(1)
+    if not seen.counts:
+        left /= max(float(np.median(left)), 1e-30)
+    share = 1 - apart / total if total > 0 else 0.0
     return MethodResult(label, amount, parts, share, residual=np.sqrt(left))

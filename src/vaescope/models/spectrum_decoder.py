@@ -19,6 +19,7 @@ from vaescope.models.likelihoods import Likelihood
 from vaescope.models.lines import LineUpsampling
 from vaescope.models.settings import ModelSettings
 from vaescope.models.spectrum_parts import SIZE
+from vaescope.models.spectrum_start import align_spectra
 
 REACH = 3.0  # prior standard deviations of the shift by which a canonical spectrum is longer
 NARROWEST = 1e-6  # of a standard deviation by which values are divided
@@ -78,6 +79,9 @@ class SpectrumDecoder(nn.Module):
 
         self.network.initialise(generators, last_gain=0.3)
         rows = spectra[:, :, 0].double().numpy()
+        if self.margin and rows.shape[1] == 1:
+            aligned = align_spectra(rows[:, 0], self.margin)
+            rows = aligned.spectra[:, None] if aligned.large else rows
         with torch.no_grad():
             self.spread.fill_(max(float(rows.std(0).mean()), NARROWEST))
             mean = self._coefficients(rows.mean(0))

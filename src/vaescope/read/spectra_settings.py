@@ -54,8 +54,8 @@ class SpectraPreprocess(Settings):
     align_within: float | None = setting(
         None,
         limits=(0, 1e6),
-        unit="of the axis",
-        help="largest shift of an alignment; by default a tenth of the length of the axis",
+        help="largest shift of an alignment, in units of the axis; by default a tenth of its"
+        " length",
     )
     background: BackgroundSettings = setting(
         BackgroundSettings, help="a background that is subtracted from every spectrum"

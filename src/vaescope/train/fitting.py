@@ -31,6 +31,7 @@ from vaescope.train.memory import Memory
 from vaescope.train.replay import Replay
 from vaescope.train.schedule import Moment, TrainingSchedule
 from vaescope.train.start_poses import StartPoses
+from vaescope.train.start_shifts import StartShifts
 from vaescope.train.top_turns import TopTurns
 
 RECORD_EVERY = 20  # steps averaged in one row of the history
@@ -122,6 +123,7 @@ class Fitting:
         seeds = [seed % 2**32 for seed in self._seeds("classes")]  # as scikit-learn takes them
         self.teaching = Teaching(self.model, self.shown.labels, seeds)
         self.start = StartPoses(self.model, self._seeds("prototypes"))
+        self.shifts = StartShifts.of(data, settings, device)
         self.memory = Memory.of(data, settings, len(members), device)
         self.top_turns = TopTurns.of(self.shown, self.schedule, len(members))
         optional: list[State | None] = [self.memory, self.top_turns]
@@ -173,7 +175,7 @@ class Fitting:
             self.advance(chosen.to(self.device), noise.to(self.device), moment)
         else:
             self.replay(
-                (moment.alike, self.model.mixture.is_active),
+                (moment.alike, self.model.mixture.is_active, self.guided),
                 (chosen, noise, torch.tensor(moment.numbers())),
                 lambda given: self.advance(given[0], given[1], moment.with_numbers(given[2])),
             )
@@ -189,6 +191,9 @@ class Fitting:
         )
         self.teaching.tell(side, chosen, moment)
         self.start.tell(side, chosen)
+        if self.guided:
+            assert self.shifts is not None
+            self.shifts.tell(side, chosen)
         copies = self.copies_of(chosen, side, moment)
         if self.memory is not None:
             self.memory.renew(self.model, chosen, copies, self.shown.conditions[chosen])
@@ -210,6 +215,11 @@ class Fitting:
         self.clip()
         self.optimiser.step()
         self.history.add(terms)
+
+    @property
+    def guided(self) -> bool:
+        """Whether the encoder still keeps to the shifts that were found beforehand."""
+        return self.shifts is not None and self.step < self.shifts.last
 
     def copies_of(self, chosen: Tensor, side: Side, moment: Moment) -> Tensor:
         """Turned copies (member, site, turn, pixels) of the chosen patches: all, or those of their
