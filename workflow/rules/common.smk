@@ -130,10 +130,10 @@ def spectra_store(wildcards):
 
 
 def predicting(path):
-    """An input of models alone that predict one view of a sample from the other."""
+    """An input of models alone that predict spectra from patches."""
 
     def wanted(wildcards):
-        if not ask(PLAN.predicts, wildcards.dataset, wildcards.model):
+        if not ask(PLAN.predicts_spectra, wildcards.dataset, wildcards.model):
             return []
         return expand(path, dataset=wildcards.dataset)
 

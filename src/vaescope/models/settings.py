@@ -511,6 +511,11 @@ class ModelSettings(Settings):
         return self.latent + (own if self.spectrum == "joint" else 0)
 
     @property
+    def predicts(self) -> bool:
+        """Whether it says one view of a sample from the other."""
+        return self.decoded != self.view or self.spectrum != "none"
+
+    @property
     def pooled(self) -> bool:
         """Whether the encoder sees rotated copies of the patch, and says one thing of all of them:
         what it predicts has no angle."""

@@ -69,11 +69,11 @@ class Plan:
 
     def held_out(self, dataset: str) -> dict[str, Any] | None:
         """How sites are held out of training, where a model predicts one view from another."""
-        models = [name for name in self.models(dataset) if self.predicts(dataset, name)]
-        if not models:
+        recipe = self.recipe(dataset)
+        own = [model.held_out for model in recipe.models.values() if model.predicts]
+        if not own or not recipe.spectra.read:
             return None
-        chosen = self.recipe(dataset).prediction
-        own = [self.model(dataset, name).held_out for name in models]
+        chosen = recipe.prediction
         return {
             "how": next((how for how in own if how in ("blocks", "random")), chosen.held_out),
             "share": chosen.share,
@@ -81,10 +81,10 @@ class Plan:
             "seed": self.seed(dataset),
         }
 
-    def predicts(self, dataset: str, model: str) -> bool:
-        """Whether a model predicts one view of a sample from the other."""
+    def predicts_spectra(self, dataset: str, model: str) -> bool:
+        """Whether a model predicts spectra from patches alone, so that others stand beside it."""
         settings = self.model(dataset, model)
-        return self.reads_spectra(dataset) and settings.decoded != settings.view
+        return settings.view == "patch" and settings.target == "spectrum"
 
     def strained(self, dataset: str) -> list[str]:
         """Names of the models of a dataset that have strain."""
