@@ -418,3 +418,27 @@ def test_spectra_in_one_long_list_beside_an_image_are_refused_with_the_remedy(tm
     with pytest.raises(UserError, match="unlike numbers of frames") as error:
         load(tmp_path / "a.npz")
     assert "17 × 20 × 64" in error.value.remedy
+
+
+@pytest.mark.parametrize("side", [5, 12, 20])
+def test_small_patches_are_the_image_of_their_spectra_whatever_lies_beside(tmp_path, side):
+    rng = np.random.default_rng(0)
+    patches = rng.normal(size=(40, side, 12)).astype(np.float32)
+    np.savez(
+        tmp_path / "pairs.npz",
+        patches=patches,
+        spectra=rng.poisson(9, (40, 32)),
+        truth_clean=rng.normal(size=(40, 32, 32)),
+    )
+    image = read.load([tmp_path / "pairs.npz"], spectra={"read": True})
+    assert "image_from" not in image.attrs
+    np.testing.assert_allclose(image["image"].values[:, 0], patches, rtol=1e-6)
+
+
+def test_the_image_of_few_spectra_is_not_made_of_them(tmp_path):
+    rng = np.random.default_rng(0)
+    shown = rng.normal(size=(6, 9)).astype(np.float32)
+    np.savez(tmp_path / "few.npz", image=shown, spectra=rng.poisson(9, (6, 9, 32)))
+    image = read.load([tmp_path / "few.npz"], spectra={"read": True})
+    assert "image_from" not in image.attrs
+    np.testing.assert_allclose(image["image"].values[0, 0], shown, rtol=1e-6)

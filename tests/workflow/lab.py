@@ -71,6 +71,7 @@ class Lab:
     folder: Path
     rows: list[str] = field(default_factory=list)
     header: str = "dataset\trecipe\tsource\tpixel_size\tnotes"
+    run_output: Run | None = None
 
     @property
     def results(self) -> Path:

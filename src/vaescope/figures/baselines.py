@@ -23,6 +23,7 @@ from vaescope.figures.compared import (
     legend,
     name_of,
 )
+from vaescope.figures.components import components as of_spectra
 from vaescope.figures.panels import bare, micrograph, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -64,9 +65,9 @@ def figures(scene: Scene) -> Iterator[FinishedFigure]:
         yield planes.by_kind(scene, what)
     if what.angle is not None:
         yield planes.by_angle(scene, what, what.angle)
-    pictures = components(scene, what)
-    if pictures is not None:
-        yield pictures
+    for drawn in (components(scene, what), of_spectra(scene)):
+        if drawn is not None:
+            yield drawn
 
 
 def _kind_names(scene: Scene) -> list[str]:

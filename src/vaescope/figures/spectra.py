@@ -51,12 +51,12 @@ def examples(scene: Scene) -> FinishedFigure | None:
     x = np.asarray(energy.values, float)
     axes.fill_between(x, low, high, color="#d9dde5", lw=0, label="5 to 95 % of all")
     axes.plot(x, middle, color=FAINT, lw=1.0, label="median of all")
-    columns = {_axis(energy): x, "median": middle, "percentile_5": low, "percentile_95": high}
+    columns = {axis_header(energy): x, "median": middle, "percentile_5": low, "percentile_95": high}
     for k, row in enumerate(picked):
         site = int(some["site"].values[row])
         axes.plot(x, values[row], color=CATEGORIES[k], lw=1.1, label=f"site {site}")
         columns[f"site_{site}"] = values[row]
-    _frame(axes, energy, scene.patches["spectrum"])
+    frame_axes(axes, energy, scene.patches["spectrum"])
     axes.legend(loc="upper right", fontsize=8)
     sheet.figure_data.rows(columns)
     sheet.figure_data.store("samples.zarr", "spectrum", "energy")
@@ -105,7 +105,7 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         axes = sheet.axes(
             MARGIN + column * step + 0.5, row * (high + 0.75) + TITLE, step - 0.65, high
         )
-        columns = {_axis(energy): x, "measured": measured[k], "predicted": said[k]}
+        columns = {axis_header(energy): x, "measured": measured[k], "predicted": said[k]}
         if bands is not None:
             low, top = (np.asarray(band[judged[k]], float) for band in bands)
             axes.fill_between(x, low, top, color=CATEGORIES[4], alpha=0.35, lw=0, label="68 % band")
@@ -114,7 +114,7 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         axes.plot(x, said[k], color=CATEGORIES[0], lw=1.2, label="predicted")
         better = 100 * np.flatnonzero(order == k)[0] / max(len(order) - 1, 1)
         axes.set_title(f"site {int(sites[judged[k]])}: {better:.0f} % are predicted better")
-        _frame(axes, energy, scene.patches["spectrum"], label=row == down - 1)
+        frame_axes(axes, energy, scene.patches["spectrum"], label=row == down - 1)
         if index == 0:
             axes.legend(loc="upper right", fontsize=7.5)
         named = {"site": int(sites[judged[k]])}
@@ -169,7 +169,7 @@ def _places(sheet: Sheet, chosen: xr.Dataset) -> float:
     return MARGIN + width
 
 
-def _axis(energy: xr.DataArray) -> str:
+def axis_header(energy: xr.DataArray) -> str:
     """Header of the column of energies in a table."""
     name = str(energy.attrs.get("long_name", "energy")).replace(" ", "_")
     return header(name, _unit(energy))
@@ -184,7 +184,9 @@ def _with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit not in ("", "1", name) else name
 
 
-def _frame(axes: Axes, energy: xr.DataArray, spectrum: xr.DataArray, *, label: bool = True) -> None:
+def frame_axes(
+    axes: Axes, energy: xr.DataArray, spectrum: xr.DataArray, *, label: bool = True
+) -> None:
     """Label the axes of a spectrum."""
     x = np.asarray(energy.values, float)
     axes.set_xlim(float(x.min()), float(x.max()))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import accuracy, agreement, criticism, ensembles, latent, modes, training
+from vaescope.figures import (
+    accuracy,
+    agreement,
+    criticism,
+    ensembles,
+    latent,
+    modes,
+    spectra,
+    training,
+)
 from vaescope.figures.colours import of_model
 from vaescope.figures.montage import even, patches, pictures_of, show
 from vaescope.figures.scene import Scene
@@ -128,9 +137,10 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     return sheet.drawn("classes", caption, view)
 
 
-OF_THE_DATA = (patches, ensembles.class_numbers)
+OF_THE_DATA = (patches, spectra.examples, ensembles.class_numbers)
 OF_A_MODEL = (
     restored,
+    spectra.predicted,
     latent.decoded_grid,
     latent.decoded_conditions,
     latent.latent_distribution,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fingerprint", "load", "load_spectra"]
 
+LEAST_BESIDE_SPECTRA = 3  # pixels, side of an image
+
 
 def load(
     source_paths: str | os.PathLike | Sequence[str | os.PathLike],
@@ -80,13 +82,15 @@ def load(
     wanted = chosen.channel
     picked = raw.pick_channels(whole, wanted, path=paths[0])
     whole = cyclic.parted(picked)
+    # The image of few spectra, or a patch of each, is smaller than one in which atoms are sought.
+    least = LEAST_BESIDE_SPECTRA if SpectraSettings.of(spectra).read else raw.SMALLEST_SIDE
     with formats.readable(paths[0], formats.extension_of(paths[0], curves=True)):
         whole, known, facts = clean.finish(
             whole,
             path=paths[0],
             chosen=wanted is not None and whole is picked,
             constant=chosen.unmeasured != "nan" and min(whole.data.shape[2:]) >= raw.SMALLEST_SIDE,
-            least=1 if image_from else raw.SMALLEST_SIDE,
+            least=1 if image_from else least,
         )
     dataset = _dataset(whole)
     if known is not None:

@@ -15,11 +15,12 @@ from numpy.lib import format as npy
 
 from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
-from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, show, unlabelled
+from vaescope.read.raw import PLAIN, SMALLEST_SIDE, NoImageError, Raw, beside, show, unlabelled
 
 Lazy = tuple[tuple[int, ...], np.dtype, Callable[..., da.Array]]
 """An array of a file: its shape, its dtype, and how to open it, perhaps in given `pieces`."""
 
+LEAST_OF_PATCHES = 3  # pixels a side
 _REMEDY = "Save it with `numpy.save` as a plain array of numbers"
 
 
@@ -66,7 +67,11 @@ def read_npz(path: Path, extension: str, wanted: Any, without: Collection[str] =
     shapes = {name: (shape, dtype) for name, (shape, dtype, _) in found.items()}
     name = choose(shapes, wanted, path=path)
     _refuse_odd({name: Header(*found[name][:1], "C", found[name][1], 0)}, path)
-    image = unlabelled(found[name][2](), "numpy", path=path)
+    opened = found[name][2]()
+    if name.casefold() == "patches" and opened.ndim == 3:  # however narrow they are
+        image = Raw(opened[:, None], [PLAIN], [""], "numpy")
+    else:
+        image = unlabelled(opened, "numpy", path=path)
     plain = {
         n: opened() for n, (_, dtype, opened) in found.items() if n != name and dtype.kind in "buif"
     }
@@ -137,7 +142,13 @@ def choose(
         )
     possible = [name for name, (shape, dtype) in arrays.items() if can_be_image(shape, dtype)]
     for word in ("image", "images", "patches"):
-        hits = [name for name in possible if name.rsplit("/", 1)[-1].casefold() == word]
+        # Patches are small, and so may be the image of few spectra.
+        least = LEAST_OF_PATCHES if word == "patches" or not possible else SMALLEST_SIDE
+        hits = [
+            name
+            for name, (shape, dtype) in arrays.items()
+            if name.rsplit("/", 1)[-1].casefold() == word and can_be_image(shape, dtype, least)
+        ]
         if len(hits) == 1:
             return hits[0]
     if len(possible) == 1:
@@ -154,14 +165,15 @@ def choose(
     )
 
 
-def can_be_image(shape: tuple[int, ...], dtype: np.dtype) -> bool:
-    """Tell whether an array of numbers has two or three axes long enough for an image."""
+def can_be_image(shape: tuple[int, ...], dtype: np.dtype, least: int = SMALLEST_SIDE) -> bool:
+    """Tell whether an array of numbers has two or three axes long enough for an image, ``least``
+    pixels a side."""
     if dtype.kind not in "buifc" or not 2 <= len(shape) <= 4:
         return False
     sides = shape[-2:]
-    if len(shape) > 2 and shape[-1] < SMALLEST_SIDE:
+    if len(shape) > 2 and shape[-1] < least:
         sides = shape[-3:-1]
-    return min(sides) >= SMALLEST_SIDE and 0 not in shape
+    return min(sides) >= least and 0 not in shape
 
 
 def listing(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> str:
