@@ -7,55 +7,18 @@ import io
 
 import numpy as np
 import pytest
-import xarray as xr
+import spectral_results
+from spectral_results import ENERGY, SIDE
 
-from vaescope import samples, sites, store
+from vaescope import store
 from vaescope.figures import Look, house, load, spectra
 from vaescope.results import Results
-
-SIDE = 24
-ENERGY = np.linspace(0, 30, 64)
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """A disc with a peak at 15 eV in a matrix with one at 8 eV, and its spectra predicted."""
-    root = tmp_path_factory.mktemp("results") / "disc"
-    y, x = np.mgrid[:SIDE, :SIDE]
-    disc = (np.hypot(y - 12, x - 12) < 6).astype(float)
-
-    def peak(at: float) -> np.ndarray:
-        return 200 * np.exp(-0.5 * ((ENERGY - at) / 1.5) ** 2)
-
-    expected = disc[..., None] * peak(15) + (1 - disc[..., None]) * peak(8) + 5
-    counts = np.random.default_rng(0).poisson(expected).astype(np.float32)
-    image = xr.Dataset(
-        {"image": (("time", "channel", "y", "x"), disc[None, None].astype(np.float32))},
-        coords={"channel": ["HAADF"], "y": np.arange(SIDE), "x": np.arange(SIDE)},
-        attrs={"pixel_size": 1.0, "pixel_unit": "nm", "calibrated": True},
-    )
-    about = {"long_name": "counts", "units": "counts"}
-    measured = xr.Dataset(
-        {"spectra": (("time", "y", "x", "energy"), counts[None], about)},
-        coords={"energy": ("energy", ENERGY, {"long_name": "energy loss", "units": "eV"})},
-    )
-    found = sites.find(image, {"method": "pixels"}, spectra=measured)
-    cut = samples.extract(image, found, {}, spectra=measured)
-    said = expected.reshape(-1, ENERGY.size)
-    band = np.sqrt(said)
-    latents = xr.Dataset(
-        {
-            "predicted_spectrum": (("site", "energy"), said),
-            "predicted_spectrum_low": (("site", "energy"), said - band),
-            "predicted_spectrum_high": (("site", "energy"), said + band),
-            "held_out": ("site", (x.ravel() > 16).astype(int)),
-            **{name: ("site", found[name].values) for name in ("frame", "y", "x")},
-        },
-        coords={"site": cut["site"].values, "energy": cut["energy"]},
-    )
-    for name, one in (("image", image), ("sites", found), ("samples", cut)):
-        store.write(one, root / f"{name}.zarr")
-    store.write(latents, root / "im2spec/latents.zarr")
+    root = spectral_results.make(tmp_path_factory.mktemp("results") / "disc")
     with house():
         yield load(Results(root), ["im2spec"], Look(), "version")
 

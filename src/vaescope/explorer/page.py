@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vaescope.explorer import pictures, plots, sites
+from vaescope.explorer import curves, pictures, plots, sites
 from vaescope.explorer.backdrop import Backdrop, backdrop
 from vaescope.explorer.column import Column, narrow
 from vaescope.explorer.model_columns import ModelColumns
@@ -28,6 +28,7 @@ SCRIPTS = (
     "marks.js",
     "selection.js",
     "small.js",
+    "curves.js",
     "inspector.js",
     "time.js",
     "controls.js",
@@ -59,6 +60,7 @@ class Explorer:
     notes: list[str]
     sites: int
     sheet: bool  # pictures of a stack stand in place of an image
+    curves: bool  # sites have spectra
     gaps: bool  # the image is hatched where nothing was measured
 
     @property
@@ -118,6 +120,15 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         }
         for model, own in zip(held, of_models, strict=True)
     ]
+    spectra = curves.pack(scene, curves.kinds(scene, latents), rows, blocks)
+    if spectra is not None:
+        if len(spectra["sites"]) < len(rows):
+            notes.append(
+                f"spectra of {len(spectra['sites'])} of {len(rows)} sites, at even intervals, are"
+                " on this page, to keep it small"
+            )
+        spectra["sites"] = blocks.add([narrow(spectra["sites"])])[0]
+    facts["curves"] = spectra
     code, library = script_source(_code()), script_source(plots.library())
     style = _read("explorer.css")
     taken = (script_json(facts), code, library, style, *behind.pictures)
@@ -142,6 +153,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         notes,
         count,
         behind.sheet,
+        spectra is not None,
         behind.gaps,
     )
 
@@ -162,7 +174,7 @@ def _small(scene: Scene, stores: dict[str, xr.Dataset]) -> list[pictures.Small]:
     for name, latents in stores.items():
         held = latents.get("reconstruction")
         same = held is not None and held.sizes.get("site") == scene.patches.sizes["site"]
-        if held is not None and same and held.ndim == 4:
+        if held is not None and same and held.ndim == 4 and held.shape[2] > 1:
             found.append(pictures.small(f"{name}/reconstruction", held, found[0]))
     return found
 

@@ -64,12 +64,14 @@ def evenly(count: int, most: int) -> np.ndarray:
 
 
 def coarse(pictures: np.ndarray, step: int) -> np.ndarray:
-    """Pictures (…, height, width) with ``step`` × ``step`` pixels averaged into one."""
+    """Pictures (…, height, width) with ``step`` × ``step`` pixels averaged into one; of curves, of
+    height 1, ``step`` samples."""
     if step <= 1:
         return pictures
-    high, wide = (side // step for side in pictures.shape[-2:])
-    cut = pictures[..., : high * step, : wide * step]
-    return cut.reshape(*pictures.shape[:-2], high, step, wide, step).mean(axis=(-3, -1))
+    down = step if pictures.shape[-2] > 1 else 1
+    high, wide = pictures.shape[-2] // down, pictures.shape[-1] // step
+    cut = pictures[..., : high * down, : wide * step]
+    return cut.reshape(*pictures.shape[:-2], high, down, wide, step).mean(axis=(-3, -1))
 
 
 def levels(pictures: np.ndarray, limits: list[tuple[float, float]], count: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.colours import of_model, one_of
-from vaescope.figures.curves import axis_note
+from vaescope.figures.curve_tiles import axis_note
 from vaescope.figures.montage import patch_bar, show
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.scene import Scene

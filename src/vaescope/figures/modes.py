@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaescope.figures.colours import Coloured, mode_colours, of_model
-from vaescope.figures.curves import axis_note
+from vaescope.figures.curve_tiles import axis_note
 from vaescope.figures.montage import patch_bar, show, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.scene import Scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.figures import accuracy, curves
+from vaescope.figures import accuracy, curve_tiles
 from vaescope.figures.panels import round_length
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -104,7 +104,7 @@ def show(
     axes.set_axis_off()
     low, top = limits or robust_limits(pictures, 0.2)
     if pictures.shape[-2] == 1:
-        curves.show(axes, pictures[:, 0, 0], columns, (low, top))
+        curve_tiles.show(axes, pictures[:, 0, 0], columns, (low, top))
     elif pictures.shape[1] == 3:
         layers = [tile(pictures[:, c], columns, 1) for c in range(3)]
         colour = np.ma.stack(layers, axis=-1)

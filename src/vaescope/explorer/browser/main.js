@@ -53,6 +53,7 @@ async function refresh({ fit = false } = {}) {
   draw();
   generateAt(...state.cursor);
   inspect(state.site, state.model, state.member, state.colour);
+  spectraOf();
 }
 
 const shownAxis = (column, values) => Float64Array.from(values, (value) => shownValue(column, value));
@@ -89,6 +90,8 @@ function draw() {
   tell();
 }
 
+const spectraOf = () => showCurves(state.site, state.model, chosen, state.selected);
+
 function markSite() {
   const i = state.site;
   setMark(image, "ring", i >= 0 && inImage(i) ? held.place[0][i] : NaN, i >= 0 ? held.place[1][i] : NaN);
@@ -107,6 +110,7 @@ function tell() {
 function select(inside, xs, ys, shown, add) {
   state.selected = choose(chosen, inside, xs, ys, shown, add);
   draw();
+  spectraOf();
 }
 
 function selectSite(site, add) {
@@ -115,6 +119,7 @@ function selectSite(site, add) {
     chosen[site] = 0;
     state.selected -= 1;
     draw();
+    spectraOf();
     return;
   }
   select(() => true, held.place[0], held.place[1], only, add);
@@ -133,6 +138,7 @@ function point(site) {
   if (numbers) control("site").value = String(numbers[site]);
   markSite();
   inspect(site, state.model, state.member, state.colour);
+  spectraOf();
 }
 
 /** A place in the latent plane: the model draws what lies there. */
@@ -303,8 +309,8 @@ async function start() {
   await refresh({ fit: true });
   connect();
   makeClock(showFrame);
-  await Promise.all([showFrame(0), openSmall()]);
-  point(held.numbers.findIndex((_, i) => rowOfSite.has(i) && inImage(i)));
+  await Promise.all([showFrame(0), openSmall(), openCurves()]);
+  point(held.numbers.findIndex((_, i) => (rowOfSite.has(i) || rowOfCurve.has(i)) && inImage(i)));
   control("root").dataset.ready = String(Math.round(performance.now())); // milliseconds
 }
 

@@ -3,6 +3,7 @@
 const rowOfSite = new Map(); // site -> position among the packed pictures
 
 async function openSmall() {
+  document.querySelector(".explorer-pictures").hidden = !facts.small;
   if (!facts.small) return;
   const rows = await openArray(facts.small.rows);
   rows.forEach((site, k) => rowOfSite.set(site, k));
@@ -32,6 +33,11 @@ function drawPicture(canvas, picture) {
     return;
   }
   delete canvas.dataset.empty;
+  if (picture.facts.height === 1 && picture.facts.width > 1) {
+    const line = picture.levels.subarray(0, picture.facts.width);
+    drawCurves(canvas, [{ name: "predicted", values: line }], null, null, false);
+    return;
+  }
   const { channels, height, width, colour } = picture.facts;
   const scale = 255 / (picture.facts.levels - 1), size = height * width;
   const across = colour ? 1 : channels;

@@ -1,0 +1,124 @@
+"""Pack spectra for the explorer: measured, predicted with their band, and reconstructed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from vaescope.explorer.pack import Blocks
+from vaescope.explorer.pictures import CHUNK, evenly
+from vaescope.figures.scene import Scene
+from vaescope.text import plain
+
+MEASURED = "spectrum"
+LEVELS = 255  # into which the range of one curve is divided
+MOST_CHANNELS = 256  # of a curve: more are averaged
+BUDGET = 6_000_000  # bytes of all curves of a page, before they are deflated
+_OF_A_MODEL = {
+    "predicted": ("predicted_spectrum", "predicted"),
+    "predicted_low": ("predicted_spectrum_low", ""),
+    "predicted_high": ("predicted_spectrum_high", ""),
+    "reconstruction": ("reconstruction", "reconstruction"),
+}
+"""Curves of a model: its variable, and its name in the legend."""
+
+
+@dataclass
+class CurveKind:
+    """Curves (site, energy) of one kind, lazy."""
+
+    name: str
+    label: str
+    values: xr.DataArray
+
+    def take(self, rows: np.ndarray, step: int) -> np.ndarray:
+        """Some of them (row, channel), ``step`` channels averaged into one."""
+        taken = np.asarray(self.values.isel(site=rows).values, np.float32)
+        if step == 1:
+            return taken
+        starts = np.arange(0, taken.shape[1], step)
+        counts = np.diff([*starts, taken.shape[1]])
+        return np.add.reduceat(taken, starts, axis=1) / counts.astype(np.float32)
+
+
+def kinds(scene: Scene, stores: dict[str, xr.Dataset]) -> list[CurveKind]:
+    """The spectra of sites, measured and as every model has them; nothing without spectra."""
+    samples = scene.patches
+    if "spectrum" not in samples or not samples.sizes["site"]:
+        return []
+    found = [CurveKind(MEASURED, "measured", samples["spectrum"])]
+    for model, latents in stores.items():
+        if latents.sizes.get("site") != samples.sizes["site"]:
+            continue
+        for kind, (name, label) in _OF_A_MODEL.items():
+            held = latents.get(name)
+            if kind == "reconstruction" and "predicted_spectrum" in latents:
+                continue  # the same, or less well known
+            if held is None or "energy" not in held.dims:
+                continue
+            beside = [dim for dim in held.dims if dim not in ("site", "energy")]
+            if any(held.sizes[dim] != 1 for dim in beside):
+                continue
+            curves = held.isel(dict.fromkeys(beside, 0)).transpose("site", "energy")
+            if curves.sizes["energy"] == samples.sizes["energy"]:
+                found.append(CurveKind(f"{model}/{kind}", label, curves))
+    return found
+
+
+def pack(scene: Scene, found: list[CurveKind], rows: np.ndarray, blocks: Blocks) -> Any:
+    """Pack the curves of as many sites as the budget allows; None without any.
+
+    Parameters
+    ----------
+    found : of ``kinds``. rows : (site of the samples,) their places in the table of sites.
+
+    Returns
+    -------
+    ``rows``, the sites packed, in the table of sites; ``energy``, ``axis`` and ``signal``, the axis
+    and what the axes are called; ``kinds`` by name, with the value of code 0 and the step of every
+    curve.
+    """
+    if not found:
+        return None
+    energy = scene.patches["energy"]
+    step = -(-energy.size // MOST_CHANNELS)
+    channels = -(-energy.size // step)
+    chosen = evenly(len(rows), max(BUDGET // (channels * len(found)), 1))
+    axis = CurveKind("", "", energy.astype(float).expand_dims("site")).take(np.arange(1), step)[0]
+    packed: dict[str, Any] = {}
+    for kind in found:
+        chunks, lows, steps = [], [], []
+        for start in range(0, len(chosen), CHUNK):
+            curves = kind.take(chosen[start : start + CHUNK], step)
+            low, high = np.nanmin(curves, axis=1), np.nanmax(curves, axis=1)
+            one = np.where(high > low, (high - low) / LEVELS, 1.0).astype(np.float32)
+            codes = np.nan_to_num((curves - low[:, None]) / one[:, None]).round()
+            chunks += blocks.add([np.clip(codes, 0, LEVELS).astype(np.uint8)])
+            lows.append(low.astype(np.float32))
+            steps.append(one)
+        low_place, step_place = blocks.add([np.concatenate(lows), np.concatenate(steps)])
+        packed[kind.name] = {
+            "label": kind.label,
+            "chunks": chunks,
+            "low": low_place,
+            "step": step_place,
+        }
+    signal = scene.patches["spectrum"]
+    return {
+        "sites": rows[chosen],
+        "energy": blocks.add([axis.astype(np.float32)])[0],
+        "axis": _named(energy, "channel"),
+        "signal": _named(signal, "signal"),
+        "channels": channels,
+        "chunk": CHUNK,
+        "kinds": packed,
+    }
+
+
+def _named(array: xr.DataArray, otherwise: str) -> str:
+    name = plain(str(array.attrs.get("long_name") or otherwise), 40)
+    unit = plain(str(array.attrs.get("units") or "1"), 20)
+    return name if unit in ("1", name) else f"{name} ({unit})"
