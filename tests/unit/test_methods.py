@@ -6,6 +6,7 @@ import re
 
 import fake_results
 import pytest
+import spectral_results
 
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
@@ -78,6 +79,29 @@ def test_frames_and_windows_have_methods_too():
     for method, words in (("frames", "pictures was a patch"), ("windows", "windows were laid")):
         recipe = {"sites": {"method": method}, "models": {}, "ensemble": {"members": 1}}
         assert words in methods(known, recipe).plain
+
+
+def test_predicted_spectra_are_described_with_what_was_held_out_and_how_they_did(tmp_path):
+    spectral_results.make(tmp_path / "disc")
+    facts = Results(tmp_path / "disc").facts
+    known = {"prediction_relative_error": 0.214, "prediction_coverage_68": 0.7}
+    facts.scores.extend(Score(name, name, value=v, about="im2spec") for name, v in known.items())
+    recipe = {
+        "sites": {"method": "pixels"},
+        "models": {"im2spec": {"variant": "im2spec"}},
+        "prediction": {"held_out": "blocks"},
+    }
+    written = methods(facts, recipe)
+    for words in (
+        "0.21 of that of the mean spectrum",
+        "70 % of the measured values",
+        "64 channels",
+    ):
+        assert words in written.plain, words
+    assert "A contiguous block of sites" in written.plain
+    assert {"geurts2006", "lei2018", "roberts2017"} <= {one.key for one in written.references}
+    recipe["prediction"] = {"held_out": "random"}
+    assert "A random share of the sites" in methods(facts, recipe).plain
 
 
 @pytest.mark.parametrize("reference", references().values(), ids=references())

@@ -122,6 +122,7 @@ def of_data(image: xr.Dataset) -> dict[str, Any]:
         "pixel_size": float(attrs.get("pixel_size") or 1.0),
         "pixel_unit": str(attrs.get("pixel_unit") or "px"),
         "dose": float(attrs["dose"]) if attrs.get("dose") else None,
+        "image_from": str(attrs.get("image_from") or ""),
     }
 
 

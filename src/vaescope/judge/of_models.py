@@ -120,17 +120,21 @@ def of_model(
             "A few are no harm. If it is many: more `steps`, or `prototypes`.",
         )
     doubt = np.median(content_spread, axis=0)
-    for k, spread in enumerate(content.std(0)):
-        if spread < doubt[k]:
-            say(
-                "collapsed latent",
-                "care",
-                f"Latent {k + 1} carries no information: it varies less between sites than it is"
-                " uncertain.",
-                "The structures need fewer latents than the model has; its map is noise.",
-                f"Ask for fewer latents (`models: {name}: latent: {max(content.shape[1] - 1, 1)}`),"
-                " or leave it: the other latents are not harmed.",
-            )
+    silent = [k + 1 for k, spread in enumerate(content.std(0)) if spread < doubt[k]]
+    if silent:
+        one = len(silent) == 1
+        say(
+            "collapsed latent",
+            "care",
+            f"{_listed('Latent', silent)} {'carries' if one else 'carry'} no information:"
+            f" {'it varies' if one else 'they vary'} less between sites than"
+            f" {'it is' if one else 'they are'} uncertain.",
+            "The structures need fewer latents than the model has; "
+            + ("its map is noise." if one else "their maps are noise."),
+            f"Ask for fewer latents (`models: {name}: latent:"
+            f" {max(content.shape[1] - len(silent), 1)}`), or leave"
+            f" {'it' if one else 'them'}: the other latents are not harmed.",
+        )
     if agreement < 0.7:
         say(
             "members disagree",
@@ -251,6 +255,15 @@ def of_history(name: str, history: pd.DataFrame) -> list[Finding]:
                 " varies but the pose.",
             )
     return said
+
+
+def _listed(word: str, numbers: list[int]) -> str:
+    """``Latent 2``; ``Latents 2 and 4``; ``Latents 2 to 8`` of a row of numbers."""
+    if len(numbers) == 1:
+        return f"{word} {numbers[0]}"
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{word}s {numbers[0]} to {numbers[-1]}"
+    return f"{word}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _late_gain(bound: np.ndarray) -> tuple[float, float]:

@@ -120,6 +120,8 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     found += [("SHA-256", digest) for digest in known["sha256"][:10]]
     if len(known["sha256"]) > 10:
         found.append(("", f"and {len(known['sha256']) - 10} more"))
+    if made := known.get("image_from"):
+        size += f", made of the spectra ({made})"
     found += [
         ("Image", size),
         *prose.measured(known),

@@ -73,6 +73,7 @@ def methods(
             for name, numbers in of_models
         ],
         numbers_of_models=of_models,
+        prediction=_given(recipe.get("prediction")),
         members=int((recipe.get("ensemble") or {}).get("members", 1)),
         seed=recipe.get("seed", 0),
         strain=[name.removeprefix("strain: ") for name in numbers if name.startswith("strain: ")],

@@ -13,6 +13,7 @@ from vaescope.models.settings import ModelSettings
 from vaescope.results.facts import Score
 from vaescope.sites.kinds import kind_of
 from vaescope.text import readable_unit
+from vaescope.traits import Traits
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -125,8 +126,9 @@ def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
     """Describe a resolved recipe, stage by stage."""
     return [
         ("Reading", _ingest(settings.get("ingest") or {})),
+        *_spectra(settings.get("spectra") or {}),
         ("Sites", _sites(settings.get("sites") or {})),
-        ("Patches", _patches(settings.get("patches") or {}, _is_stack(settings))),
+        ("Patches", _patches(settings.get("patches") or {}, _traits(settings))),
         *[
             (f"Model {name}", _model(dict(model or {})))
             for name, model in (settings.get("models") or {}).items()
@@ -135,8 +137,41 @@ def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _is_stack(settings: dict[str, Any]) -> bool:
-    return not kind_of(settings.get("sites"))[0].traits.placed
+def _traits(settings: dict[str, Any]) -> Traits:
+    return kind_of(settings.get("sites"))[0].traits
+
+
+def _spectra(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Describe how spectra are read; nothing where they are not."""
+    if not settings.get("read"):
+        return []
+    steps = settings.get("preprocess") or {}
+    done = []
+    for name, words in (
+        ("dark", "the dark spectrum is subtracted"),
+        ("gain", "gain is divided out"),
+    ):
+        if steps.get(name):
+            done.append(words)
+    if steps.get("spikes"):
+        done.append(f"spikes beyond {steps['spikes']} robust deviations are replaced")
+    if steps.get("align"):
+        by = {"zero-loss": "to the zero-loss peak", "correlation": "by correlation"}
+        done.append(f"spectra are aligned {by.get(str(steps['align']), '')}")
+    background = steps.get("background") or {}
+    if window := background.get("window"):
+        model = str(background.get("model") or "power-law").replace("power-law", "power law")
+        done.append(f"a background ({model}, fitted from {window[0]} to {window[1]}) is subtracted")
+    if crop := steps.get("crop"):
+        done.append(f"channels from {crop[0]} to {crop[1]} are kept")
+    if (steps.get("bin") or 1) > 1:
+        done.append(f"{steps['bin']} channels are joined into one")
+    if steps.get("normalise") not in (None, "none"):
+        done.append(f"every spectrum is divided by its {steps['normalise']}")
+    if not done:
+        return [("Spectra", "They are used as they are in the file.")]
+    text = ", ".join(done)
+    return [("Spectra", f"{text[:1].upper()}{text[1:]}.")]
 
 
 def preprocessing(steps: dict[str, Any]) -> str:
@@ -178,11 +213,13 @@ def _sites(settings: dict[str, Any]) -> str:
     return kind.plan(own)
 
 
-def _patches(settings: dict[str, Any], stack: bool = False) -> str:
+def _patches(settings: dict[str, Any], traits: Traits) -> str:
+    if settings.get("cut") is False:
+        return "None are cut: only spectra count."
     size = settings.get("size")
     pixels = settings.get("pixels")
     norm = settings.get("normalise") or "image"
-    if stack:
+    if not traits.placed:
         points = f"{pixels} × {pixels} points" if pixels else "its own points, 64 a side at most"
         ways = {
             "image": "by the 1st and 99th percentile of the stack",
@@ -190,7 +227,7 @@ def _patches(settings: dict[str, Any], stack: bool = False) -> str:
         }
         way = ways.get(str(norm), {"patch": "per patch"}.get(str(norm), "not at all"))
         return f"Every patch is taken at {points}, and normalised {way}."
-    text = "Around every site a patch of " + (f"{size} px" if size else "about three spacings")
+    text = "Around every site a patch of " + (f"{size} px" if size else _usual_size(traits))
     if pixels:
         text += f" is sampled at {pixels} × {pixels} points"
     else:
@@ -204,6 +241,11 @@ def _patches(settings: dict[str, Any], stack: bool = False) -> str:
         "none": "not at all",
     }
     return text + f", and normalised {ways.get(str(norm), str(norm))}."
+
+
+def _usual_size(traits: Traits) -> str:
+    pixelwise = traits.regular and not traits.lattice
+    return "an odd number of spectrum pixels" if pixelwise else "about three spacings"
 
 
 def _model(settings: dict[str, Any]) -> str:
