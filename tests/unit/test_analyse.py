@@ -162,7 +162,7 @@ def test_shears_of_pictures_that_lie_across_count_the_other_way():
         sign = 1 if k else -1
         encoding.parts["shear"] = Estimate(shear * across * sign, np.full(80, 0.01))
     gauges = [upright(80, across) for _ in seen]
-    view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
+    view = gather(seen, gauges, np.ones(4, bool), 1, {"px": (10.0, "px")})
     found = of_members(view)["consensus_shear"][1]
     assert abs(np.corrcoef(found, shear)[0, 1]) > 0.999
 
@@ -170,7 +170,7 @@ def test_shears_of_pictures_that_lie_across_count_the_other_way():
 def test_members_with_frames_of_their_own_agree_after_alignment():
     seen, angle, kind, content = encodings()
     gauges = [upright(80)] * 4
-    view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
+    view = gather(seen, gauges, np.ones(4, bool), 1, {"px": (10.0, "px")})
     variables = of_members(view)
     error = circular.wrap(view.consensus_angle - angle, 2 * np.pi)
     assert circular.spread(error, 2 * np.pi, 0) < 0.05
@@ -191,7 +191,7 @@ def test_every_part_of_the_pose_comes_with_its_unit_and_its_error():
         value = random.normal(0, 0.1, shape)
         for encoding in seen if part is not ANGLE else []:
             encoding.parts[part.name] = Estimate(value, np.full(shape, 0.01))
-    view = gather(seen, [upright(80)] * 3, np.ones(3, bool), 4, 10.0, inflation=1.5)
+    view = gather(seen, [upright(80)] * 3, np.ones(3, bool), 4, {"px": (10.0, "px")}, inflation=1.5)
     variables = of_members(view)
     for part in PARTS:
         _, value, about = variables[f"consensus_{part.name}"]
@@ -264,11 +264,11 @@ def test_a_site_between_two_distant_turns_has_an_uncertain_angle():
     seen, *_ = encodings()
     seen[0].turn_weight[0] = 0.5 * (np.eye(8)[0] + np.eye(8)[4])
     gauges = [upright(80)] * 4
-    view = gather(seen, gauges, np.ones(4, bool), 1, 10.0)
+    view = gather(seen, gauges, np.ones(4, bool), 1, {"px": (10.0, "px")})
     assert view.parts["angle"].sd[0, 0] > 1.0
     assert view.parts["angle"].sd[0, 1] < 0.1
     # Modulo a half-turn the two are the same.
-    half = gather(seen, [upright(80)] * 4, np.ones(4, bool), 2, 10.0)
+    half = gather(seen, [upright(80)] * 4, np.ones(4, bool), 2, {"px": (10.0, "px")})
     assert half.parts["angle"].sd[0, 0] < 0.1
 
 

@@ -15,7 +15,7 @@ from vaescope.models import pose, posterior
 from vaescope.models.copies import TurnedCopies
 from vaescope.models.family import Family, Side
 from vaescope.models.settings import ModelSettings
-from vaescope.models.zoo import LABELS, NEEDS, VARIANTS
+from vaescope.models.zoo import LABELS, NEEDS, OF_SPECTRA, VARIANTS
 
 
 @settings(max_examples=25, deadline=None)
@@ -116,9 +116,9 @@ def patches_and_model(**changes):
     )
 
 
-@pytest.mark.parametrize("variant", sorted(VARIANTS))
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - set(OF_SPECTRA)))
 @pytest.mark.parametrize("decoder", ["canonical", "coordinate"])
-def test_every_variant_has_a_finite_bound_whose_terms_add_up(variant, decoder):
+def test_every_variant_of_pictures_has_a_finite_bound_whose_terms_add_up(variant, decoder):
     model, patches, copies, noise = patches_and_model(variant=variant, decoder=decoder)
     if model.settings.classes:
         model.mixture.activate()

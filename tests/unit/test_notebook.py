@@ -9,7 +9,7 @@ import pytest
 import vaescope
 from vaescope import Model, load
 from vaescope.errors import UserError
-from vaescope.models.zoo import NEEDS, VARIANTS
+from vaescope.models.zoo import NEEDS, OF_SPECTRA, VARIANTS
 from vaescope.simulate import cards
 
 HAND = cards.deal(cards.CardParameters(count=60, size=16), np.random.default_rng(0))
@@ -24,8 +24,8 @@ def model_of(variant, **more):
 
 
 @pytest.mark.parametrize("encoder", ["dense", "convolutional"])
-@pytest.mark.parametrize("variant", sorted(VARIANTS))
-def test_every_variant_answers_and_comes_back_from_its_file(variant, encoder, tmp_path):
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - set(OF_SPECTRA)))
+def test_every_variant_of_pictures_answers_and_comes_back_from_its_file(variant, encoder, tmp_path):
     model = model_of(variant, encoder=encoder).fit(HAND["images"], **KNOWN)
     told = {"label": HAND["label"]}
     found = model.encode(HAND["images"], **told)
@@ -62,7 +62,16 @@ def test_the_page_about_the_models_runs_as_it_stands(index, tmp_path, monkeypatc
 
 def test_the_page_names_every_variant():
     text = PAGE.read_text(encoding="utf-8")
-    assert not [name for name in VARIANTS if f'Model("{name}"' not in text]
+    of_pictures = [name for name in VARIANTS if name not in OF_SPECTRA]
+    assert not [name for name in of_pictures if f'Model("{name}"' not in text]
+    assert not [name for name in OF_SPECTRA if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("variant", OF_SPECTRA)
+def test_models_of_spectra_say_where_they_are_trained(variant):
+    with pytest.raises(UserError, match="store of samples") as refused:
+        Model(variant)
+    assert "vaescope.train.fit" in str(refused.value)
 
 
 def test_curves_are_pictures_of_height_one():

@@ -52,6 +52,9 @@ out. Every variant takes patches of any number of channels; ``multichannel-rvae`
 which one looks for it.
 """
 
+OF_SPECTRA = ("im2spec", "spec2im", "dualvae", "spectrum-vae")
+"""Variants that need the spectrum of every site."""
+
 NEEDS: dict[str, tuple[str, ...]] = {
     "dae": ("target",),
     "restore": ("target",),

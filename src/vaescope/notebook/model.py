@@ -55,6 +55,14 @@ class Model:
         refuse_uncounted("threads", threads, 1)
         refuse_uncounted("seed", seed, 0)
         self.settings = ModelSettings.from_recipe({"variant": variant, **settings}, part="")
+        if self.settings.predicts or self.settings.view == "spectrum":
+            raise UserError(
+                "a model of spectra is trained on a store of samples, not on arrays",
+                found=f"variant {variant}",
+                expected="one of the variants of pictures",
+                remedy="Run the workflow with the recipe `spectra`, `im2spec`, `spec2im` or"
+                " `dualvae`, or call `vaescope.train.fit` and `vaescope.ensemble.map_latents`",
+            )
         self.count, self.seed, self.threads = members, seed, threads
         self.channel_axis = channel_axis
         self.members: list[Member] = []
