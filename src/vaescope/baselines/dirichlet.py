@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
 
-LEAST, MOST = 0.06, 6.0  # concentrations that can be told from 0 and from a Gaussian cloud
+LEAST, MOST = 0.06, 6.0  # concentrations that differ visibly from 0 and from a Gaussian cloud
 _LOW, _HIGH, _STEP = -12.0, 40.0, 0.05  # range of the table; beyond it, expansions are exact enough
 
 

@@ -110,13 +110,13 @@ def run(
 
 def _fit(name: str, seen: Pixels) -> tuple[MethodResult, str]:
     """Fit one method, and collect its warnings in words."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         found = _answer(name, seen)
     parts = [found.label, found.embedding, found.pictures]
     if not all(np.isfinite(part).all() for part in parts if part is not None):
         raise ArithmeticError("its result holds values that are not numbers")
-    note = "; ".join(part for part in (_in_words(told), found.note) if part)
+    note = "; ".join(part for part in (_in_words(warned), found.note) if part)
     if not (found.label >= 0).any():
         note = f"{note}; it found no cluster" if note else "it found no cluster"
     return found, note
@@ -133,10 +133,10 @@ def _answer(name: str, seen: Pixels) -> MethodResult:
         return METHODS[name].fit(seen)
 
 
-def _in_words(told: Iterable[warnings.WarningMessage]) -> str:
+def _in_words(warned: Iterable[warnings.WarningMessage]) -> str:
     """Warnings of the libraries that matter to a reader."""
     words = []
-    for warning in told:
+    for warning in warned:
         text = str(warning.message)
         if warning.category.__name__ == "ConvergenceWarning":
             words.append("it did not converge")

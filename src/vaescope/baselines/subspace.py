@@ -19,7 +19,7 @@ LEAST_MODEL = 0.05  # of the mean of a channel: least expectation that noise is 
 _MORE = 10  # directions beyond those wanted, for accuracy
 _PASSES = 2  # over the data, to find directions
 _ROUNDS = 2  # of noise from expectations and expectations from noise
-_DRAWN = 2000  # sites from which it is told how many directions there are
+_DRAWN = 2000  # sites from which the number of directions is estimated
 _ABOVE = 1.06  # times the largest singular value of one draw of noise: they differ by 2 %
 
 

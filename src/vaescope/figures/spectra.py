@@ -24,7 +24,7 @@ _EXAMPLES = 5
 _HIGH = 2.9  # inches
 _SHOWN = 6  # predicted spectra
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the error, at which predictions are shown
-_SMOOTHED = 24  # channels of a coarse spectrum, by which examples are told apart
+_SMOOTHED = 24  # channels of a coarse spectrum, by which examples are compared
 
 
 def examples(scene: Scene) -> FinishedFigure | None:

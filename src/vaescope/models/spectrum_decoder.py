@@ -52,7 +52,7 @@ class SpectrumDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.likelihood = shape, likelihood
-        self.posed = any(part in settings.pose_parts for part in PARTS)
+        self.has_pose = any(part in settings.pose_parts for part in PARTS)
         self.margin = math.ceil(REACH * settings.shift_sd) + 2 if settings.shift else 0
         self.length = shape[2] + 2 * self.margin
         self.on_basis = settings.decoder == "basis"
@@ -126,7 +126,7 @@ class SpectrumDecoder(nn.Module):
         mean = self._drawn(content)
         if self.margin:
             mean = shifted(mean, poses[..., 0], self.margin, self.shape[2])
-        if self.posed:
+        if self.has_pose:
             along = torch.linspace(-1, 1, self.shape[2], device=mean.device)
             gain, background, slope = (poses[..., k, None, None] for k in (1, 2, 3))
             mean = mean * gain.exp() + background + slope * along

@@ -18,7 +18,7 @@ from vaescope.errors import UserError
 _ROUNDS = 8  # of the search for the nearest point of an ellipse: then within 1e-6 of its size
 _RADII, _TURNS = 8, 32  # nodes of the quadrature over an ellipse
 _ALONG, _ACROSS = 32, 10  # the same of a rod
-_OUTLINE = 96  # points of an outline by which overlaps are told
+_OUTLINE = 96  # points of an outline by which overlaps are found
 _TRIES = 200  # places tried for one object
 _SCENES = 20  # times that a scene is begun anew
 _FULL = 0.5  # share of an image that objects fill at most: more are not found room by chance

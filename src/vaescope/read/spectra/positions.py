@@ -19,7 +19,7 @@ from vaescope.read import hdf5, lazy
 from vaescope.read.spectra import axes as of_axes
 from vaescope.read.spectra.curves import LEAST, Curves, fields, of_signal
 
-_MOST = 64  # signals of one dataset that are told apart by their other dimensions
+_MOST = 64  # signals of one dataset that differ by their other dimensions
 
 
 def of_positions(path: Path, file: h5py.File, name: str, dataset: h5py.Dataset) -> list[Curves]:
