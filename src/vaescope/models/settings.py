@@ -11,6 +11,11 @@ from vaescope.errors import UserError
 from vaescope.models.zoo import NEEDS, POSE, POSE_OF_SPECTRUM, VARIANTS
 from vaescope.settings import Schedule, Settings, setting
 
+OF_CLASSES = frozenset(
+    ("variant", "steps", "start_from", "classes", "class_core", "beta_class", "capacity_class")
+)
+"""Settings that say nothing of a training before its classes are active."""
+
 MOST_CLASSES = 10
 """Classes that are told apart where a recipe says ``classes: auto``; beyond, there are "at least"
 so many."""
@@ -340,6 +345,13 @@ class ModelSettings(Settings):
         limits=(0, 0.5),
         help="largest strain at which two patches still count as the same structure",
     )
+    start_from: str | None = setting(
+        None,
+        help="name of a model of the same recipe without classes, from whose members the members of"
+        " this one start: its pose and latent variables are then trained once for both. It counts"
+        " only where the two differ in nothing but classes and steps; else, and if the recipe leaves"
+        " the other model out, the model is trained from random weights",
+    )
     class_core: float = setting(
         0.85,
         limits=(0.05, 1),
@@ -485,6 +497,13 @@ class ModelSettings(Settings):
                 found=f"{target[1]} × {target[2]} pixels with " + ", ".join(self.pose_parts),
                 remedy="Set `decoder: canonical`",
             )
+
+    def can_start_from(self, other: ModelSettings) -> bool:
+        """Whether training before classes are active is the same as the training of another model
+        without classes."""
+        own, others = self.as_dict(), other.as_dict()
+        alike = all(own[key] == others[key] for key in own if key not in OF_CLASSES)
+        return alike and bool(self.classes) and not (other.classes or self.labels)
 
     @property
     def counts_classes(self) -> bool:
