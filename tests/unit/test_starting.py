@@ -1,4 +1,4 @@
-"""Members with classes that start from trained members without: the pose is trained once for both."""
+"""Members with classes that start from trained members without: one training of the pose."""
 
 import csv
 

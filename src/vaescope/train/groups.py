@@ -54,8 +54,8 @@ class Trained:
 class Work:
     """What groups of one ensemble are trained on; the same in every process.
 
-    ``physics`` : the user's own function, or None where the settings' own counts. ``start`` : folder
-    of the members from whose weights training starts; None: from random ones.
+    ``physics`` : the user's own function, or None where the settings' own counts. ``start`` :
+    folder of the members from whose weights training starts; None: from random ones.
     """
 
     data: Data
