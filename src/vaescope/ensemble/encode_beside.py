@@ -11,8 +11,9 @@ from torch.nn import functional
 from vaescope.ensemble.angle_of_spectra import refined_mixture
 from vaescope.models import posterior
 from vaescope.models.encoders import Encoded
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
 from vaescope.models.pose_parts import ANGLE
+from vaescope.models.side import Side
 from vaescope.train.data import Data
 
 PREFIX = "beside_"

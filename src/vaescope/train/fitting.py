@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from vaescope.models import elbo
-from vaescope.models.family import Family, PhysicsLoss, Side
+from vaescope.models.family import Family, PhysicsLoss
 from vaescope.models.pose_parts import ANGLE
 from vaescope.models.settings import ModelSettings
+from vaescope.models.side import Side
 from vaescope.train import checkpoint
 from vaescope.train.adam import Adam
 from vaescope.train.classes import Teaching
