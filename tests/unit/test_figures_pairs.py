@@ -15,12 +15,12 @@ from pair_results import COUNT
 from vaescope.figures import (
     Look,
     dark_field,
+    decoded_pairs,
     house,
     kinds,
     latent,
     latent_error,
     load,
-    pairs,
     patch_predictions,
     prediction_summary,
     windows,
@@ -125,7 +125,7 @@ def test_the_image_in_a_window_is_measured_beside_predicted_with_the_held_out_pa
 
 def test_places_of_the_plane_have_a_spectrum_beneath_their_patch(particles, disc):
     view = particles.views[0]
-    drawn = pairs.decoded_pairs(particles, view)
+    drawn = decoded_pairs.manifold(particles, view)
     columns = numbers(drawn)
     held = view.latents["decoded_grid_spectrum"]
     one = held.isel(grid_row=2, grid_column=5)
@@ -136,7 +136,7 @@ def test_places_of_the_plane_have_a_spectrum_beneath_their_patch(particles, disc
     assert "decodes together" in drawn.caption
     assert latent.decoded_grid(particles, view) is None  # it would be the same again
     # A model that decodes spectra alone has the patch of the nearest site above each.
-    from_patches = pairs.decoded_pairs(disc, disc.views[0])
+    from_patches = decoded_pairs.manifold(disc, disc.views[0])
     assert (
         from_patches is None
         if "patch" not in disc.patches

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.figures import pairs
+from vaescope.figures import decoded_pairs
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.colours import of_model, one_of
 from vaescope.figures.curve_tiles import axis_note
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Draw the canonical patch decoded at every place of the latent plane."""
-    if not view.has("decoded_grid") or pairs.known(scene, view):
+    if not view.has("decoded_grid") or decoded_pairs.known(scene, view):
         return None
     pictures = view.latents["decoded_grid"]
     # Latent 2 grows upwards, as on the axes of the distribution.

@@ -50,7 +50,7 @@ def known(scene: Scene, view: ModelResults) -> bool:
     return scene.patches.sizes.get("py", 1) > 1
 
 
-def decoded_pairs(scene: Scene, view: ModelResults) -> FinishedFigure | None:
+def manifold(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Draw what lies at even places of the latent plane: patch above, spectrum beneath."""
     if not known(scene, view):
         return None
