@@ -3,7 +3,8 @@
 import h5py
 import numpy as np
 import pytest
-from spectral_files import cube, load
+from reading import atoms, signal
+from spectral_files import cube, hspy, load
 
 from vaescope.errors import UserError
 

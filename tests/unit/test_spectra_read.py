@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from reading import atoms, signal
-from spectral_files import cube, load
+from spectral_files import cube, hspy, load
 
 from vaescope import read
 from vaescope.errors import UserError
