@@ -17,7 +17,15 @@ from dask.array import from_array
 
 from vaescope import columns
 from vaescope.columns import carried
-from vaescope.ensemble import align, decoded, gauge, orientation, predicted, predictive_checks
+from vaescope.ensemble import (
+    align,
+    decoded,
+    decoded_spectra,
+    gauge,
+    orientation,
+    predicted,
+    predictive_checks,
+)
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
@@ -152,6 +160,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables = of_members(view)
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
+    variables.update(decoded_spectra.over_planes(view, ensemble, gauges, told))
     found = modes.find(
         view.consensus_content,
         variables["content_spread"][1],

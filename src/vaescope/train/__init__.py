@@ -103,10 +103,9 @@ def training_data(patches: xr.Dataset, settings: ModelSettings, seed: int) -> Da
     """
     import numpy as np
 
-    from vaescope.train.data import gather
+    from vaescope.train.data import gather, held_out
 
-    data = gather(patches, settings, seed=seed)
-    rows = np.flatnonzero(~data.held_out)
+    rows = np.flatnonzero(~held_out(patches, settings))
     count = len(rows)
     if count < FEWEST_SITES:
         raise UserError(
@@ -122,10 +121,11 @@ def training_data(patches: xr.Dataset, settings: ModelSettings, seed: int) -> Da
             expected=f"at least {SITES_PER_CLASS} patches for each class",
             remedy="Lower `classes` of the model in the recipe, or use a larger image",
         )
-    if count > settings.max_sites:
+    if count > settings.max_sites:  # chosen before they are read: all may not fit into memory
         random = np.random.default_rng(seed)
         rows = np.sort(random.choice(rows, settings.max_sites, replace=False))
-    return data if len(rows) == len(data) else data.rows(rows)
+    whole = len(rows) == patches.sizes["site"]
+    return gather(patches if whole else patches.isel(site=rows), settings, seed=seed)
 
 
 def best_device() -> torch.device:

@@ -128,7 +128,7 @@ class Data:
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
         for array in (*own, self.spectra, self.axis):
             if array is not None:
-                total.update(np.ascontiguousarray(array).tobytes())
+                total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
 
     def neighbours(self) -> np.ndarray | None:
@@ -161,20 +161,16 @@ def gather(
     known = None
     if settings.labels and (codec is None or _find(patches, settings.labels) is not None):
         known = _column(patches, settings.labels, "labels")
-    held_out = np.zeros(len(pictures), bool)
-    if HELD_OUT in patches and settings.held_out in (None, *WAYS):
-        held_out = patches[HELD_OUT].values != 0
-    elif settings.held_out:
-        held_out = _column(patches, settings.held_out, "held_out", complete=True) != 0
+    apart = held_out(patches, settings)
     if codec is None:
-        levels = () if known is None else _levels(known[~held_out], settings)
+        levels = () if known is None else _levels(known[~apart], settings)
         codec = Codec(tuple(_condition(n, v) for n, v in columns.items()), levels)
     labels = None
     if known is not None:
         labels = np.full(len(known), -1)
         for index, level in enumerate(codec.levels):
             labels[known == level] = index
-        labels = _used(labels, held_out, settings.labels_per_class, seed)
+        labels = _used(labels, apart, settings.labels_per_class, seed)
     target = pictures
     if settings.target in VIEWS and settings.target in patches:
         target, known_pixels = loading.load(patches, VIEWS[settings.target])
@@ -192,12 +188,26 @@ def gather(
         conditions,
         labels,
         np.stack(position, 1).astype(float),
-        held_out,
+        apart,
         codec,
         known_pixels,
         spectra,
         loading.positive_axis(patches) if settings.power_law else None,
     )
+
+
+def held_out(patches: xr.Dataset, settings: ModelSettings) -> np.ndarray:
+    """Which sites (site,) a model with these settings is not trained on.
+
+    Raises
+    ------
+    UserError : ``settings.held_out`` names a variable that is not there or not known throughout.
+    """
+    if HELD_OUT in patches and settings.held_out in (None, *WAYS):
+        return np.asarray(patches[HELD_OUT].values != 0)
+    if settings.held_out:
+        return _column(patches, settings.held_out, "held_out", complete=True) != 0
+    return np.zeros(patches.sizes["site"], bool)
 
 
 def _used(labels: np.ndarray, held_out: np.ndarray, most: int, seed: int) -> np.ndarray:
