@@ -104,7 +104,7 @@ class Networks(nn.Module):
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
         self.beside: SpectrumBeside | None = None
-        if settings.spectrum != "none":
+        if settings.spectrum == "joint":
             self.beside = SpectrumBeside(*given, channels, settings, self.step)
 
     def initialise(
@@ -118,11 +118,9 @@ class Networks(nn.Module):
         of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target, and
         ``spectra`` (site, channel) that of spectra beside the patches."""
         seen = target if seen is None else seen
+        self.encoder.initialise(generators, seen if spectra is None else spectra)
         if self.beside is not None and spectra is not None:
-            self.encoder.initialise(generators, spectra)
             self.beside.initialise(generators, spectra)
-        else:
-            self.encoder.initialise(generators, seen)
         spectral = isinstance(self.decoder, SpectrumDecoder)
         if isinstance(self.decoder, SpectrumDecoder):
             self.decoder.initialise(generators, target)
