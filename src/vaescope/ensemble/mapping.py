@@ -20,6 +20,7 @@ from vaescope.columns import carried
 from vaescope.ensemble import (
     align,
     decoded,
+    decoded_spectra,
     gauge,
     orientation,
     predicted,
@@ -159,6 +160,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables = of_members(view)
     variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
+    variables.update(decoded_spectra.over_planes(view, ensemble, gauges, told))
     found = modes.find(
         view.consensus_content,
         variables["content_spread"][1],
