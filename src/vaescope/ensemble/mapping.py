@@ -35,7 +35,8 @@ from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
-from vaescope.models.parts import AXIS
+from vaescope.models.parts import AXIS, SIGNAL
+from vaescope.models.spectrum_decoder import SpectrumDecoder
 from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
@@ -139,7 +140,7 @@ def agree(
         gauges,
         kept,
         n,
-        lengths_of(patches),
+        lengths_of(patches) | signals_of(ensemble[0], patches),
         left.noise.inflation,
         bool(own.labels),
         own.counts_classes,
@@ -180,10 +181,22 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
+    _add_priors(variables, ensemble[0], lengths_of(source.patches))
     variables.update(_predictions(agreed, source))
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
+
+
+def _add_priors(
+    variables: dict[str, Any], member: Member, lengths: dict[str, tuple[float, str]]
+) -> None:
+    """Say of a shift of spectra which prior it had: `prior_sd` in the units of the axis, and
+    `prior_setting`, as the recipe gives it."""
+    if "shift" in member.model.encoder.prior_sd:
+        prior = member.model.prior_sd("shift")
+        about = variables["consensus_shift"][2]
+        about |= {"prior_sd": abs(prior * lengths[AXIS][0]), "prior_setting": prior}
 
 
 def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
@@ -292,6 +305,16 @@ def lengths_of(samples: xr.Dataset) -> dict[str, tuple[float, str]]:
     else:
         found[AXIS] = (1.0, "channel")
     return found
+
+
+def signals_of(member: Member, samples: xr.Dataset) -> dict[str, tuple[float, str]]:
+    """The unit of a signal of spectra inside a model in that of the spectra; nothing where it
+    decodes none."""
+    decoder = member.model.decoder
+    if not isinstance(decoder, SpectrumDecoder):
+        return {}
+    about = samples["spectrum"].attrs if "spectrum" in samples else {}
+    return {SIGNAL: (float(decoder.level[0]), str(about.get("units", "1")))}
 
 
 def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:
