@@ -24,6 +24,7 @@ from vaescope.ensemble import (
     gauge,
     orientation,
     predicted,
+    predicted_patches,
     predictive_checks,
 )
 from vaescope.ensemble.blocks import in_turn
@@ -203,25 +204,40 @@ def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     where it has one view."""
     own, model = source.settings, agreed.ensemble[0].model
     from_one = own.decoded != own.view and own.target in VIEWS
-    if not from_one and model.beside is None:
+    if not from_one and own.spectrum == "none":
         return {}
     given = agreed.ensemble, agreed.encodings, agreed.kept
     found = predicted.held_out(source)
     if own.decoded == SPECTRUM:
         found |= predicted.spectra(*given, predicted.from_content, model.target[2]).variables()
-    elif model.beside is None:
+    elif own.spectrum == "none":
         drawn = from_array(agreed.residual.reconstruction, chunks=(source.block, -1, -1, -1))
         about = attributes("predicted patch", "1")
         found["predicted_patch"] = (("site", *decoded.axes(own)), drawn, about)
     else:
-        found |= predicted.patches(*given, agreed.order, decoded.axes(own))
-        if own.rotation:
-            frame = agreed.gauges, agreed.kept, agreed.aligned.reference, agreed.order
-            found |= predicted.angles(agreed.ensemble, agreed.encodings, *frame)
-        if model.beside.decoded:
-            found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
-            found |= predicted.nats(*given[1:])
+        found |= _from_spectra(agreed, source, found["held_out"][1])
+    if model.beside is not None:
+        found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
+        found |= predicted.nats(*given[1:])
     return found
+
+
+def _from_spectra(agreed: Agreement, source: PatchSource, held_out: np.ndarray) -> dict[str, Any]:
+    """The angle that each spectrum alone says, where patches have one, and the patch expected."""
+    view, angle = agreed.aligned, None
+    if view.consensus_angle is not None:
+        angle = predicted_patches.angles(source, view.consensus_angle, held_out, agreed.order)
+    found = predicted_patches.patches(
+        agreed.ensemble,
+        agreed.encodings,
+        agreed.gauges,
+        agreed.kept,
+        view.reference,
+        agreed.order,
+        angle,
+        decoded.axes(source.settings),
+    )
+    return found if angle is None else found | predicted_patches.variables(angle)
 
 
 def _dataset(

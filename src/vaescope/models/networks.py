@@ -104,7 +104,7 @@ class Networks(nn.Module):
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
         self.beside: SpectrumBeside | None = None
-        if settings.spectrum != "none":
+        if settings.spectrum == "joint":
             self.beside = SpectrumBeside(*given, channels, settings, self.step)
 
     def initialise(
@@ -120,11 +120,9 @@ class Networks(nn.Module):
         ``spectra`` (site, channel) that of spectra beside the patches. ``axis`` (channel,): that of
         the spectra decoded, which a power law needs."""
         seen = target if seen is None else seen
+        self.encoder.initialise(generators, seen if spectra is None else spectra)
         if self.beside is not None and spectra is not None:
-            self.encoder.initialise(generators, spectra)
             self.beside.initialise(generators, spectra)
-        else:
-            self.encoder.initialise(generators, seen)
         spectral = isinstance(self.decoder, SpectrumDecoder)
         if isinstance(self.decoder, SpectrumDecoder):
             self.decoder.initialise(generators, target, axis)
