@@ -140,16 +140,27 @@ class SpectrumDecoder(nn.Module):
         return np.asarray(spline_filter1d(longer, order=3, axis=-1, mode="mirror"))
 
     def _drawn(self, content: Tensor) -> Tensor:
-        """Coefficients (member, row, signal, channel) of the mean, not yet under a pose."""
+        """Coefficients (member, row, signal, channel) of the mean, not yet under a pose.
+
+        Smoothing is linear: where spectra are sums of components, these are smoothed, being fewer.
+        """
+        spread, typical = self.spread[:, None, None], self.typical.flatten(1).unsqueeze(1)
+        if isinstance(self.network, LinearNetwork):
+            last = self.network.last
+            rows = torch.cat([typical + spread * last.bias, spread * last.weight], dim=1)
+            rows = self._smoothed(self._shaped(rows)).flatten(2)
+            drawn = torch.baddbmm(rows[:, :1], content, rows[:, 1:])
+            return self.likelihood.mean(self._shaped(drawn))
         raw = self.network(content)
         if self.on_basis:
             positive = self.positive[:, None, None] > 0
             weight = torch.where(positive, functional.softplus(raw), raw)
-            drawn = (weight @ self.basis).reshape(*content.shape[:2], -1, self.length)
-            return self._smoothed(drawn)
-        raw = raw.reshape(*content.shape[:2], -1, self.length)
-        spread = self.spread[:, None, None, None]
-        return self.likelihood.mean(self._smoothed(self.typical[:, None] + spread * raw))
+            return self._shaped(weight @ self._smoothed(self._shaped(self.basis)).flatten(2))
+        return self.likelihood.mean(self._smoothed(self._shaped(typical + spread * raw)))
+
+    def _shaped(self, rows: Tensor) -> Tensor:
+        """(member, row, signal * channel) -> (member, row, signal, channel)."""
+        return rows.unflatten(2, (-1, self.length))
 
     def _smoothed(self, drawn: Tensor) -> Tensor:
         """(member, row, signal, channel), without what is finer than the data show."""
