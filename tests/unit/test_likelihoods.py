@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from vaescope.errors import UserError
 from vaescope.models import likelihoods
 from vaescope.models.elbo import Weights
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
 from vaescope.models.likelihoods import LIKELIHOODS
 from vaescope.models.settings import ModelSettings, at
+from vaescope.models.side import Side
 
 
 def log_density(kind, raw, values):

@@ -13,8 +13,9 @@ from torch.distributions import Normal
 from vaescope.errors import UserError
 from vaescope.models import pose, posterior
 from vaescope.models.copies import TurnedCopies
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
 from vaescope.models.settings import ModelSettings
+from vaescope.models.side import Side
 from vaescope.models.zoo import LABELS, NEEDS, OF_SPECTRA, VARIANTS
 
 

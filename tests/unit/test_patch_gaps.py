@@ -8,9 +8,10 @@ from pictures import turned_commas
 
 from vaescope import read, samples, simulate, sites, train
 from vaescope.ensemble import map_latents
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
 from vaescope.models.likelihoods import LIKELIHOODS, mean_square_over_noise
 from vaescope.models.settings import ModelSettings
+from vaescope.models.side import Side
 from vaescope.samples.gaps import MEASURED, measured_samples, refilled
 from vaescope.train.data import gather
 

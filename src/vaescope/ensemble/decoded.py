@@ -114,7 +114,7 @@ def draw(
     ``conditions`` (site, condition) are at their mean, but for the pictures by condition.
     """
     member, gauge = ensemble[view.reference], gauges[view.reference]
-    first, second, points = _grid_points(view)
+    first, second, points = grid_points(view)
     mean = conditions.mean(0, keepdims=True)
     grid = _upright(member, gauge, view, points, mean)
     shape = (len(second), len(first), *grid.shape[1:])
@@ -162,7 +162,7 @@ def _first_condition(
     return str(first["name"]), classes, values, rows
 
 
-def _grid_points(view: AlignedMembers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def grid_points(view: AlignedMembers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values of latents 1 and 2 and the grid (row * column, latent) over the bulk of the sites."""
     content = view.consensus_content
     low, high = np.percentile(content, [2, 98], axis=0)

@@ -20,8 +20,9 @@ from vaescope.ensemble.refine_spectra import refine_spectra
 from vaescope.ensemble.spool import Spool
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
 from vaescope.models.pose_parts import ANGLE, NAMED
+from vaescope.models.side import Side
 from vaescope.train.data import Data
 
 ROWS = 256  # sites encoded at once, at most: bounds memory to some tens of megabytes

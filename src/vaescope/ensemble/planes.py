@@ -20,7 +20,7 @@ def decode_planes(
     content: np.ndarray,
     draw: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
     conditions: np.ndarray | None,
-    picture: tuple[str, str, str],
+    picture: tuple[str, ...],
 ) -> dict[str, Any]:
     """Decode every plane of two of the first latents, the others at their medians.
 

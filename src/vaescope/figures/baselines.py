@@ -37,6 +37,8 @@ from vaescope.text import plain
 
 _PICTURES = 8  # of a method; a map of units shows all
 _SIDE = 0.56  # inches of a picture
+_TALLEST = 5.0  # inches of a map
+_NARROWEST = 1.5  # inches from one map to the next, for the names above them
 
 
 def figures(scene: Scene) -> Iterator[FinishedFigure]:
@@ -85,7 +87,8 @@ def maps(scene: Scene, what: Compared) -> FinishedFigure:
     shown = [k for k, entry in enumerate(what.entries) if not entry.failed]
     count = len(shown) + 1
     columns = columns_of(count, aspect)
-    side = min((WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns, 3.4)
+    side = min((WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns, 3.4, _TALLEST / aspect)
+    pitch = max(side + GAP, _NARROWEST)
     high, step = side * aspect, side * aspect + HEAD + 0.06
     rows = -(-count // columns)
     of_sites = ModelResults(GROUP, scene.baselines, Path(), scene.frame)
@@ -100,19 +103,19 @@ def maps(scene: Scene, what: Compared) -> FinishedFigure:
     legend(sheet, what)
     for place in range(count):
         row, column = divmod(place, columns)
-        x, y = MARGIN + column * (side + GAP), row * step
+        x, y = MARGIN + column * pitch, row * step
         axes = sheet.axes(x, y + HEAD, side, high)
         if place == 0:
             if what.kind is None:
-                heading(sheet, x, y, side, "image", "no truth is known")
+                heading(sheet, x, y, pitch - GAP, "image", "no truth is known")
                 micrograph(axes, scene)
             else:
-                heading(sheet, x, y, side, "the truth", "grey: not known")
+                heading(sheet, x, y, pitch - GAP, "the truth", "grey: not known")
                 bare(axes, scene)
                 _cells(axes, cells, what.kind[of_sites.on_frame], what.colours)
             continue
         entry, label = what.entries[shown[place - 1]], what.labels[shown[place - 1]]
-        heading(sheet, x, y, side, name_of(entry), agreement(entry, what))
+        heading(sheet, x, y, pitch - GAP, name_of(entry), agreement(entry, what))
         bare(axes, scene)
         _cells(axes, cells, label[of_sites.on_frame], what.colours)
         if place == count - 1:

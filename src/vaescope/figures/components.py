@@ -38,8 +38,10 @@ def components(scene: Scene) -> FinishedFigure | None:
         return None
     count = min(_MOST, found.sizes["component"])
     aspect = scene.shape[0] / scene.shape[1]
-    left = MARGIN + _CURVES + 0.75
-    wide = min((WIDTH - MARGIN - left) / count - 0.1, 1.9 / aspect)
+    room = WIDTH - 2 * MARGIN - _CURVES - 0.75
+    wide = min(room / count - 0.1, 1.9 / aspect)
+    curves_wide = _CURVES + room - count * (wide + 0.1)  # as much as the maps leave
+    left = MARGIN + curves_wide + 0.75
     high = max(wide * aspect, 1.35)
     block = TITLE + high + _GAP
     sheet = Sheet(
@@ -55,7 +57,7 @@ def components(scene: Scene) -> FinishedFigure | None:
         place = named.index(name)
         y = row * block + 0.3
         sheet.text(MARGIN, y, f"{_OF[name][0]} · {_OF[name][1]}", size=9.5, weight="bold")
-        axes = sheet.axes(MARGIN + 0.5, y + TITLE - 0.1, _CURVES, high)
+        axes = sheet.axes(MARGIN + 0.5, y + TITLE - 0.1, curves_wide, high)
         curves = np.asarray(found["spectra"].values[place, :count], float)
         for k, curve in enumerate(curves):
             axes.plot(x, curve, color=CATEGORIES[k], lw=1.1)

@@ -9,11 +9,13 @@ from vaescope.figures.montage import tile, within_circle
 from vaescope.figures.panels import BAR, bare, colour_bar, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import CATEGORIES, FAINT, WARNING
+from vaescope.figures.spectra import frame_axes, of_view
+from vaescope.figures.style import CATEGORIES, FAINT, INK, WARNING
 from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
 
 _EXAMPLES = 7
+_CURVES = 3  # spectra explained worst
 
 
 def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
@@ -30,7 +32,7 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     wide = float(min(4.6, 4.8 / aspect))
     high = wide * aspect
     examples = view.has("reconstruction")
-    body = max(high + 0.47 + BAR, 2.2 + (2.62 if examples else 0.1))
+    body = max(high + 0.47 + BAR, 2.2 + (2.75 if examples else 0.1))
     share = 100 * float(np.mean(explained)) if len(explained) else 0.0
     right = MARGIN + max(wide + 1.15, 2.9)
     sheet = Sheet(
@@ -70,10 +72,10 @@ def criticism(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     if examples:
         _worst(sheet, view, residual, right)
     caption = (
-        "Posterior predictive check: the mean square residual of every patch, in units of the"
-        " model's own noise, one level for all sites. Sites far above the others are circled;"
+        f"Posterior predictive check: the mean square residual of every {_what(view)}, in units of"
+        " the model's own noise, one level for all sites. Sites far above the others are circled;"
         " inspect them in the image before you trust their latents."
-        + (" Below: the worst patches, their reconstructions, and residuals." if examples else "")
+        + (f" Below: the worst {_what(view, 2)}, {_RECONSTRUCTED}" if examples else "")
     )
     return sheet.drawn("criticism", caption, view)
 
@@ -97,10 +99,20 @@ def worst_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     _distribution(sheet, residual, explained, MARGIN + 0.6)
     _worst(sheet, view, residual, MARGIN + 0.6)
     caption = (
-        "Posterior predictive check: the mean square residual of every patch, in units of the"
-        " model's own noise. Below: the worst patches, their reconstructions, and residuals."
+        f"Posterior predictive check: the mean square residual of every {_what(view)}, in units of"
+        f" the model's own noise. Below: the worst {_what(view, 2)}, {_RECONSTRUCTED}"
     )
     return sheet.drawn("criticism", caption, view)
+
+
+_RECONSTRUCTED = "their reconstructions, and residuals."
+
+
+def _what(view: ModelResults, number: int = 1) -> str:
+    """What the model reconstructs."""
+    if view.has("reconstruction") and "energy" in view.latents["reconstruction"].dims:
+        return "spectrum" if number == 1 else "spectra"
+    return "patch" if number == 1 else "patches"
 
 
 def _keep(sheet: Sheet, view: ModelResults) -> None:
@@ -109,7 +121,7 @@ def _keep(sheet: Sheet, view: ModelResults) -> None:
         if quantity.name in ("residual", "explained"):
             sheet.figure_data.of_view(view, quantity.column, quantity.values.astype(float))
     sheet.figure_data.view(view, "residual", "explained", "reconstruction")
-    sheet.figure_data.store("samples.zarr", "patch")
+    sheet.figure_data.store("samples.zarr", _what(view))
 
 
 def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: float) -> None:
@@ -140,6 +152,9 @@ def _worst(sheet: Sheet, view: ModelResults, residual: np.ndarray, x: float) -> 
         return
     where = view.on_frame[order]
     drawn = view.latents["reconstruction"]
+    if "energy" in drawn.dims:
+        _worst_spectra(sheet, view, order[:_CURVES], x)
+        return
     if set(drawn.dims) != {"site", "channel", "py", "px"}:
         return  # another picture than the patch was to be made
     drawn = drawn.transpose("site", "channel", "py", "px")
@@ -170,3 +185,31 @@ def _worst(sheet: Sheet, view: ModelResults, residual: np.ndarray, x: float) -> 
         axes.set_axis_off()
         montage = tile(pictures, len(order), 1)
         axes.imshow(montage, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto")
+
+
+def _worst_spectra(sheet: Sheet, view: ModelResults, rows: np.ndarray, x: float) -> None:
+    """Spectra of the sites explained worst, what the model makes of them, and what is left."""
+    measured = of_view(sheet.scene, view)
+    held = view.latents["reconstruction"]
+    beside = [dim for dim in held.dims if dim not in ("site", "energy")]
+    made = held.isel(dict.fromkeys(beside, 0) | {"site": view.on_frame}).transpose("site", ...)
+    if made.sizes["energy"] != measured.sizes["energy"]:
+        return
+    energy = measured["energy"]
+    axis = np.asarray(energy.values, float)
+    sheet.text(x, 2.12, "explained worst: measured (dark), model (blue), rest (red)", size=9.5)
+    high = 2.2 / _CURVES - 0.08
+    for place, row in enumerate(rows):
+        axes = sheet.axes(x, 2.22 + place * (high + 0.08), 4.2, high)
+        seen, said = (np.asarray(one.isel(site=row).values, float) for one in (measured, made))
+        axes.plot(axis, seen - said, color=WARNING, lw=0.7)
+        axes.plot(axis, seen, color=INK, lw=0.7)
+        axes.plot(axis, said, color=CATEGORIES[0], lw=1.2)
+        axes.axhline(0, color=FAINT, lw=0.5)
+        words = f"site {int(view.values('site')[row])}"
+        axes.text(0.99, 0.86, words, transform=axes.transAxes, ha="right", size=8, color=FAINT)
+        frame_axes(axes, energy, sheet.scene.patches["spectrum"], label=place == len(rows) - 1)
+        axes.set_ylabel("")
+        axes.locator_params(axis="y", nbins=3)
+        if place < len(rows) - 1:
+            axes.set_xticklabels([])

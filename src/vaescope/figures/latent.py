@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.figures import decoded_pairs
 from vaescope.figures.accuracy import label_name
 from vaescope.figures.colours import of_model, one_of
 from vaescope.figures.curve_tiles import axis_note
-from vaescope.figures.montage import patch_bar, show
+from vaescope.figures.montage import patch_bar, show, spaced
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Draw the canonical patch decoded at every place of the latent plane."""
-    if not view.has("decoded_grid"):
+    if not view.has("decoded_grid") or decoded_pairs.known(scene, view):
         return None
     pictures = view.latents["decoded_grid"]
     # Latent 2 grows upwards, as on the axes of the distribution.
     pictures = pictures.sortby("grid_row", ascending=False)
-    rows = _even(pictures["grid_row"].values)
+    rows = spaced(pictures["grid_row"].values)
     caption = (
         "The patch that the model draws, without turn and offset, at evenly spaced values of its"
         " first two latents. Read it as the legend of the latent maps."
@@ -115,7 +116,7 @@ def _plane_of_pictures(
         spine.set_visible(False)
     axes.set_xticks(
         np.arange(columns) * (wide + 1) + wide / 2 - 0.5,
-        _even(pictures["grid_column"].values),
+        spaced(pictures["grid_column"].values),
     )
     axes.set_xlabel("latent 1")
     axes.set_yticks(np.arange(len(ticks)) * (high + 1) + high / 2 - 0.5, ticks)
@@ -128,13 +129,6 @@ def _plane_of_pictures(
         patch_bar(sheet, left, height + 0.75, wide * pitch, side)
     sheet.figure_data.view(view, name.replace("-", "_"))
     return sheet.drawn(name, caption, view)
-
-
-def _even(values: np.ndarray) -> list[str]:
-    """Evenly spaced values with as many decimals as their step needs."""
-    step = float(np.min(np.diff(np.sort(values)))) if len(values) > 1 else float(abs(values[0]))
-    decimals = int(np.clip(1 - np.floor(np.log10(max(step, 1e-9))), 0, 6))
-    return [f"{round(float(v), decimals) + 0.0:.{decimals}f}".replace("-", "−") for v in values]
 
 
 def _short(value: float) -> str:
@@ -164,7 +158,7 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
         sites=len(content),
         notes=(angle_note(view) if "angle" in kinds else "",),
     )
-    plane, limits = _plane(view, content)
+    plane, limits = plane_of(view)
     for index, kind in enumerate(kinds):
         row, column = divmod(index, across)
         x, y = MARGIN + 0.5 + column * step_x, 0.3 + row * step_y
@@ -180,7 +174,7 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
             _by_number(sheet, axes, view, plane, kind, x + side + 0.07, y)
         axes.set(xlim=limits[0], ylim=limits[1], xlabel="latent 1")
         axes.locator_params(axis="x", nbins=5)
-        axes.set_ylabel("latent 2" if content.shape[1] > 1 else _second(view))
+        axes.set_ylabel("latent 2" if content.shape[1] > 1 else second_axis(view))
     more = content.shape[1] - 2
     caption = (
         f"Every point is a {'patch' if scene.stack else 'site'}, placed by its consensus latents"
@@ -196,12 +190,13 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
     return sheet.drawn("latent-distribution", caption, view)
 
 
-def _second(view: ModelResults) -> str:
+def second_axis(view: ModelResults) -> str:
     return "angle (°)" if view.has("consensus_angle") else "spread"
 
 
-def _plane(view: ModelResults, content: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]]]:
+def plane_of(view: ModelResults) -> tuple[np.ndarray, list[tuple[float, float]]]:
     """Coordinates (site, 2) of the plot and its limits; one latent is drawn against the angle."""
+    content = view.values("consensus_content", everywhere=True)
     if content.shape[1] > 1:
         plane = content[:, :2]
     elif view.has("consensus_angle"):
@@ -226,7 +221,7 @@ def _levels(view: ModelResults, name: str) -> np.ndarray:
     return np.unique(values[values >= 0])
 
 
-def _size(count: int) -> float:
+def mark_area(count: int) -> float:
     return float(np.clip(6000 / max(count, 1), 1.0, 14.0))
 
 
@@ -275,7 +270,7 @@ def _by_angle(
         c=quantity.values,
         cmap=quantity.cmap,
         norm=quantity.norm,
-        s=_size(len(plane)),
+        s=mark_area(len(plane)),
         **OUTLINE,
         rasterized=len(plane) > RASTER_FROM,
     )
@@ -339,7 +334,7 @@ def _by_number(
         cmap=sheet.scene.look.cyclic if cyclic else sheet.scene.look.colormap,
         vmin=low,
         vmax=high,
-        s=_size(len(plane)),
+        s=mark_area(len(plane)),
         **(OUTLINE if cyclic else {"linewidths": 0}),
         rasterized=len(plane) > RASTER_FROM,
     )
@@ -359,7 +354,7 @@ def _by_category(scene: Scene, axes, view: ModelResults, plane: np.ndarray, kind
         axes.scatter(
             *plane[chosen].T,
             color=colours[int(level)],
-            s=_size(len(plane)),
+            s=mark_area(len(plane)),
             linewidths=0,
             rasterized=len(plane) > RASTER_FROM,
             label=label_name(scene, level) if kind == "truth_label" else f"{int(level)}",

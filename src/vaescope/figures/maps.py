@@ -38,9 +38,16 @@ def mapped(scene: Scene, view: ModelResults) -> list[Coloured]:
     """List the quantities that a model gives for each site; strain and classes have figures of
     their own."""
     own = [q for q in of_model(view) if q.mapped and q.name not in scene.sites.variables]
-    own = [q for q in own if q.dim != _TENSOR and q.scale != "categorical"]
+    own = [q for q in own if q.dim != _TENSOR and q.scale != "categorical" and not _fixed(q)]
     few = [q for k, q in enumerate(own) if sum(p.name == q.name for p in own[:k]) < _PARTS]
     return coloured(scene, few)
+
+
+def _fixed(quantity: Quantity) -> bool:
+    """Whether a part of the pose was not free: it is the same everywhere, without an error."""
+    if quantity.error is None or np.ptp(quantity.values) > 0:
+        return False
+    return not np.any(quantity.error.values > 0)
 
 
 def of_sites(scene: Scene) -> FinishedFigure | None:
@@ -131,7 +138,7 @@ def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 def uncertainty(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Where the members of the ensemble disagree."""
-    shown = [c for c in spreads(scene, view) if np.isfinite(c.values).any()]
+    shown = [c for c in spreads(scene, view) if np.nanmax(c.values, initial=0) > 0]
     if not shown:
         return None
     where = grid(scene, len(shown))

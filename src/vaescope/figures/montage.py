@@ -124,6 +124,13 @@ def within_circle(pictures: np.ndarray) -> np.ndarray:
     return np.where(apart > 0.25, np.nan, pictures)
 
 
+def spaced(values: np.ndarray) -> list[str]:
+    """Write evenly spaced values with as many decimals as their step needs."""
+    step = float(np.min(np.diff(np.sort(values)))) if len(values) > 1 else float(abs(values[0]))
+    decimals = int(np.clip(1 - np.floor(np.log10(max(step, 1e-9))), 0, 6))
+    return [f"{round(float(v), decimals) + 0.0:.{decimals}f}".replace("-", "−") for v in values]
+
+
 def patch_bar(sheet: Sheet, x: float, y: float, pixels: float, inches: float) -> None:
     """Scale bar for patches ``pixels`` image pixels wide that are drawn ``inches`` wide."""
     bar, label = round_length(sheet.scene, pixels, inches)

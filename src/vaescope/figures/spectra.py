@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 _DRAWN = 4096  # spectra from which the mean, the quantiles and the examples are taken
 _EXAMPLES = 5
 _HIGH = 2.9  # inches
+_KEY = 1.25  # inches beside the curves, for their key
 _SHOWN = 6  # predicted spectra
+CROSSED = (
+    "Sites of the training are predicted from blocks of the training in which they do not lie."
+)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the error, at which predictions are shown
 _SMOOTHED = 24  # channels of a coarse spectrum, by which examples are compared
 
@@ -46,7 +50,7 @@ def examples(scene: Scene) -> FinishedFigure | None:
     left = MARGIN
     if not scene.stack:
         left = _places(sheet, some.isel(site=picked))
-    axes = sheet.axes(left + 0.55, TITLE, WIDTH - MARGIN - left - 0.55, _HIGH - 0.15)
+    axes = sheet.axes(left + 0.78, TITLE, WIDTH - MARGIN - left - 0.78 - _KEY, _HIGH - 0.15)
     low, middle, high = np.nanpercentile(values, (5, 50, 95), axis=0)
     x = np.asarray(energy.values, float)
     axes.fill_between(x, low, high, color="#d9dde5", lw=0, label="5 to 95 % of all")
@@ -57,7 +61,7 @@ def examples(scene: Scene) -> FinishedFigure | None:
         axes.plot(x, values[row], color=CATEGORIES[k], lw=1.1, label=f"site {site}")
         columns[f"site_{site}"] = values[row]
     frame_axes(axes, energy, scene.patches["spectrum"])
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02), fontsize=8)
     sheet.figure_data.rows(columns)
     sheet.figure_data.store("samples.zarr", "spectrum", "energy")
     caption = (
@@ -116,7 +120,15 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         axes.set_title(f"site {int(sites[judged[k]])}: {better:.0f} % are predicted better")
         frame_axes(axes, energy, scene.patches["spectrum"], label=row == down - 1)
         if index == 0:
-            axes.legend(loc="upper right", fontsize=7.5)
+            handles, words = axes.get_legend_handles_labels()
+            key: dict[str, Any] = {
+                "ncols": 3,
+                "fontsize": 8,
+                "loc": "lower right",
+                "borderaxespad": 0,
+            }
+            at = (1 - MARGIN / WIDTH, 1 - (sheet.head - 0.02) / sheet.total)
+            sheet.figure.legend(handles, words, bbox_to_anchor=at, **key)
         named = {"site": int(sites[judged[k]])}
         sheet.figure_data.rows({**named, **columns})
     caption = (
@@ -133,6 +145,14 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         view, "predicted_spectrum", "predicted_spectrum_low", "predicted_spectrum_high", "held_out"
     )
     return sheet.drawn("predicted-spectra", caption, view)
+
+
+def of_view(scene: Scene, view: ModelResults) -> xr.DataArray:
+    """Measured spectra (site, energy) of the sites of a model on the drawn frame, not loaded."""
+    numbers = scene.patches["site"].values
+    order = np.argsort(numbers, kind="stable")
+    rows = order[np.searchsorted(numbers, view.values("site"), sorter=order)]
+    return scene.patches["spectrum"].transpose("site", "energy").isel(site=rows)
 
 
 def _unlike(values: np.ndarray, count: int) -> np.ndarray:
@@ -227,8 +247,7 @@ def prediction_error(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         " measured spectra, noise included. At the sites held out the mean square error is"
         f" {error:.2f} of that of the mean spectrum"
         + (f" ({', '.join(others)})." if others else ".")
-        + " Sites of the training are predicted from blocks of the training in which they do not"
-        " lie."
+        + f" {CROSSED}"
     )
     sheet.figure_data.view(view, *wanted)
     return sheet.drawn("prediction-error", caption, view)

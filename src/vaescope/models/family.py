@@ -16,184 +16,28 @@ finds structures turned by more than about 90 degrees.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from vaescope.models import likelihoods, pose, posterior
-from vaescope.models.beside import SpectrumBeside
-from vaescope.models.copies import turned_copies, with_spectra
-from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
+from vaescope.models import pose, posterior
 from vaescope.models.elbo import Terms, Weights, gather
-from vaescope.models.encoders import Encoded, JointEncoder, PooledEncoder, TurnedEncoder
-from vaescope.models.mixture import ContentMixture, best
-from vaescope.models.pose_parts import ANGLE, Placement
-from vaescope.models.settings import ModelSettings
-from vaescope.models.spectrum_decoder import SpectrumDecoder
-from vaescope.models.spectrum_parts import SpectrumPose
-
-LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
+from vaescope.models.encoders import Encoded
+from vaescope.models.mixture import best
+from vaescope.models.networks import Networks
+from vaescope.models.pose_parts import ANGLE
+from vaescope.models.side import Side
 
 PhysicsLoss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """(reconstruction (row, channel, height, width), latents: name -> (row, …)) -> (row,) nats."""
 
 
-@dataclass
-class Side:
-    """What is known of a batch beside its pictures; axes (member, site, …), absent parts None.
+class Family(Networks):
+    """The bound of every member of an ensemble; ``physics`` is a term of the user's own, if any."""
 
-    ``conditions`` (…, condition); ``target_assignment`` (…, class), class probabilities from
-    outside the model, and ``teacher_weight`` (member, site), their share 0 to 1 in the posterior of
-    the class; ``turn`` (member, site) index of the turn at which each site lies, ``pose`` name ->
-    other parts of its pose and their standard errors, both (…, size); ``top_turns`` (…, turn)
-    indices of the turns that count, where they are known; ``known`` (…, height, width) the pixels
-    of the target that were measured; ``spectra`` (…, channel) of the sites; ``near_content`` (…,
-    latent) and ``near_class`` (…, class) the means of neighbouring sites.
-    """
-
-    conditions: Tensor | None = None
-    target_assignment: Tensor | None = None
-    teacher_weight: Tensor | None = None
-    turn: Tensor | None = None
-    pose: dict[str, tuple[Tensor, Tensor]] | None = None
-    top_turns: Tensor | None = None
-    near_content: Tensor | None = None
-    near_class: Tensor | None = None
-    known: Tensor | None = None
-    spectra: Tensor | None = None
-
-
-class Family(nn.Module):
-    """Ensemble of models of one architecture; every parameter has a leading axis of members.
-
-    Parameters
-    ----------
-    members : of the ensemble.
-    shape : (channel, height, width) of a patch.
-    settings : the parts switched on.
-    target : (channel, height, width) of what is decoded; None: as the patch.
-    conditions : how many numbers encoder and decoder are conditioned on.
-    channels : of the spectrum of a site, in a model of both views.
-
-    Raises
-    ------
-    UserError : the settings have a pose that patches or targets of that shape cannot have.
-    """
-
-    turns: Tensor
-    mask: Tensor
-    counted: Tensor  # indices of the pixels under the mask of what is decoded
-    decoder: CanonicalDecoder | CoordinateDecoder | SpectrumDecoder
-
-    def __init__(
-        self,
-        members: int,
-        shape: Shape,
-        settings: ModelSettings,
-        target: Shape | None = None,
-        conditions: int = 0,
-        channels: int = 0,
-    ) -> None:
-        super().__init__()
-        target = target or shape
-        settings.refuse_shapes(shape, target)
-        self.settings = settings
-        self.members, self.shape, self.target = members, shape, target
-        self.conditions = conditions
-        self.likelihood = likelihoods.of(settings)
-        self.physics: PhysicsLoss | None = None
-        self.register_buffer("turns", pose.turns_of(settings), persistent=False)
-        turns = len(self.turns)
-        self.step = 2 * math.pi / (turns * settings.symmetry)
-        # Only a rotation moves the corners of a patch out of sight.
-        turned = "rotation" in settings.pose_parts
-        mask = pose.disc(target[1]) if turned else torch.ones(target[1:])
-        self.register_buffer("mask", mask, persistent=False)
-        counted = mask.flatten().nonzero().squeeze(1)
-        self.register_buffer("counted", counted, persistent=False)
-        self.turned = turned_copies(shape, settings)
-        pixels = shape[0] * len(self.turned.where)
-        self.encoder: TurnedEncoder | PooledEncoder | JointEncoder
-        given = members, shape, pixels, conditions
-        if settings.spectrum != "none":
-            self.encoder = JointEncoder(*given, channels, settings, self.step)
-        elif settings.pooled:
-            self.encoder = PooledEncoder(*given, settings, self.step)
-        else:
-            self.encoder = TurnedEncoder(*given, settings, self.step)
-        self.channels = channels
-        both = settings.spectrum == "joint"
-        self.content_drawn = settings.latent + (settings.private_patch if both else 0)
-        inputs = self.content_drawn + conditions
-        if settings.decoded == "spectrum":
-            self.decoder = SpectrumDecoder(members, inputs, target, settings, self.likelihood)
-        elif settings.decoder == "coordinate":
-            self.decoder = CoordinateDecoder(members, inputs, target, settings)
-        else:
-            self.decoder = CanonicalDecoder(members, inputs, target, settings)
-        self.parts = self.encoder.parts
-        oriented = turned and any(part.learned_axes for part in self.parts)
-        self.shear_axis = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(members, 1), oriented)
-        learned = settings.sigma == 0.0
-        start = 0.0 if learned else math.log(settings.sigma)
-        each = (target[0], target[2]) if settings.decoded == "spectrum" else (target[0],)
-        self.log_sigma = nn.Parameter(torch.full((members, *each), start), learned)
-        prior = torch.zeros(members, turns)
-        if settings.angle_prior == "normal":
-            from_zero = torch.atan2(self.turns.sin(), self.turns.cos())
-            prior = prior - 0.5 * (from_zero / settings.angle_sd) ** 2
-        self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
-        self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
-        self.beside: SpectrumBeside | None = None
-        if settings.spectrum != "none":
-            self.beside = SpectrumBeside(*given, channels, settings, self.step)
-
-    def initialise(
-        self,
-        generators: list[torch.Generator],
-        target: Tensor,
-        seen: Tensor | None = None,
-        spectra: Tensor | None = None,
-    ) -> None:
-        """Draw the weights of each member; ``target`` (site, channel, height, width) sets the scale
-        of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target, and
-        ``spectra`` (site, channel) that of spectra beside the patches."""
-        seen = target if seen is None else seen
-        if self.beside is not None and spectra is not None:
-            self.encoder.initialise(generators, spectra)
-            self.beside.initialise(generators, spectra)
-        else:
-            self.encoder.initialise(generators, seen)
-        spectral = isinstance(self.decoder, SpectrumDecoder)
-        if isinstance(self.decoder, SpectrumDecoder):
-            self.decoder.initialise(generators, target)
-        else:
-            self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
-        if self.settings.sigma == 0.0:
-            over = (0, 2) if spectral else (0, 2, 3)
-            with torch.no_grad():
-                spread = target.std(dim=over).clamp_min(1e-3)
-                self.log_sigma.copy_(spread.log().expand_as(self.log_sigma))
-
-    def copies(self, patches: Tensor, spectra: Tensor | None = None) -> Tensor:
-        """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels),
-        each followed by the spectrum (n, channel) of the site, if it has one."""
-        return with_spectra(self.turned(patches), spectra)
-
-    def noise_size(self) -> int:
-        """How many normal numbers one site and turn needs."""
-        return self.settings.content_size + sum(part.size for part in self.parts)
-
-    def conditions_of(self, side: Side, like: Tensor) -> Tensor:
-        """Conditions (member, site, condition) of a batch, for a tensor (member, site, …); zeros,
-        which are average conditions, where the batch has none."""
-        if side.conditions is not None:
-            return side.conditions
-        return like.new_zeros(*like.shape[:2], self.conditions)
+    physics: PhysicsLoss | None = None
 
     def forward(
         self,
@@ -249,7 +93,7 @@ class Family(nn.Module):
         values["penalty"] = values["penalty"] + missed
         if self.beside is not None:
             spectra = self.spectra_of(copies)
-            apart = self.beside.disagreement(encoded, copies, spectra, turns, conditions)
+            apart = self.beside.disagreement(encoded, copies, spectra, conditions)
             values["penalty"] = values["penalty"] + self.settings.agreement * apart
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
@@ -304,7 +148,7 @@ class Family(nn.Module):
         shown = self.decode_rows(latents["content"], poses, conditions, where)
         counted = shown if where is not None else pose.pixels(shown, self.counted)
         out["reconstruction"] = self.log_density(counted, target, side)
-        if self.beside is not None and self.beside.decoded:
+        if self.beside is not None:
             assert side.spectra is not None
             given = latents["content"], latents["angle"], side.spectra, conditions
             out["reconstruction"] = out["reconstruction"] + self.beside.log_density(*given)
@@ -319,53 +163,6 @@ class Family(nn.Module):
         if side.known is not None:  # (member, site, 1, 1, pixel)
             known = pose.pixels(side.known, self.counted)[:, :, None, None].to(seen.dtype)
         return self.likelihood.log_density(counted, seen, self.log_noise(), known)
-
-    def log_noise(self) -> Tensor:
-        """Logarithm of the noise of a pixel (member, channel); of spectra, whose channels have each
-        a noise of their own, (member, signal, channel)."""
-        return self.log_sigma.clamp_min(LEAST_LOG_SIGMA)
-
-    @property
-    def spectrum_likelihood(self) -> likelihoods.Likelihood:
-        """The likelihood of spectra, of a model that decodes them."""
-        return self.likelihood if self.beside is None else self.beside.likelihood
-
-    def spectrum_noise(self) -> Tensor:
-        """Logarithm of the noise of every channel of a spectrum (member, signal, channel)."""
-        return self.log_noise() if self.beside is None else self.beside.log_noise()
-
-    def prior_sd(self, name: str) -> float:
-        """Standard deviation of the prior of a part of the pose."""
-        return self.encoder.prior_sd[name]
-
-    def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
-        """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with those parts
-        (member, site, turn, size) of the pose that are given; of spectra their poses (member, site,
-        turn, 4)."""
-        place: Placement | SpectrumPose = Placement(turns, self.shear_axis)
-        if self.settings.decoded == "spectrum":
-            place = SpectrumPose(turns)
-        for part in self.parts:
-            if part.name in latents:
-                part.move(place, latents[part.name])
-        return place.matrices()
-
-    def decode_rows(
-        self, content: Tensor, poses: Tensor, conditions: Tensor, where: Tensor | None = None
-    ) -> Tensor:
-        """The decoder's output (member, site, turn, channel, height, width).
-
-        content (member, site, turn, latent), poses (member, site, turn, 2, 3), conditions (member,
-        site, condition); with ``where`` (pixel,), indices of pixels, these pixels alone: (member,
-        site, turn, channel, pixel).
-        """
-        members, sites, turns = content.shape[:3]
-        content = content[..., : self.content_drawn]
-        if self.conditions:
-            each = conditions.unsqueeze(2).expand(members, sites, turns, self.conditions)
-            content = torch.cat([content, each], dim=-1)
-        shown = self.decoder(content.flatten(1, 2), poses.flatten(1, 2), where)
-        return shown.reshape(members, sites, turns, *shown.shape[2:])
 
     def _penalty(
         self, shown: Tensor, latents: dict[str, Tensor], encoded: Encoded, side: Side

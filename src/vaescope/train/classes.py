@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
+from vaescope.models.side import Side
 from vaescope.train.grouping import Groups, given, groups, moments, named
 from vaescope.train.schedule import Moment
 from vaescope.train.separate import separated

@@ -83,7 +83,8 @@ class Data:
     ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
     frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of a target that
     is a view of the site which were measured, None if all were; ``spectra`` (site, channel) beside
-    the patches, None if the model has nothing to do with them.
+    the patches, None if the model has nothing to do with them; ``axis`` (channel,) of the spectra
+    decoded, None if the model does not need it.
     """
 
     patches: np.ndarray
@@ -95,6 +96,7 @@ class Data:
     codec: Codec
     known: np.ndarray | None = None
     spectra: np.ndarray | None = None
+    axis: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -124,9 +126,9 @@ class Data:
         """Changes with anything that a training sees."""
         total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
-        for array in (*own, self.spectra):
+        for array in (*own, self.spectra, self.axis):
             if array is not None:
-                total.update(np.ascontiguousarray(array).tobytes())
+                total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
 
     def neighbours(self) -> np.ndarray | None:
@@ -159,20 +161,16 @@ def gather(
     known = None
     if settings.labels and (codec is None or _find(patches, settings.labels) is not None):
         known = _column(patches, settings.labels, "labels")
-    held_out = np.zeros(len(pictures), bool)
-    if HELD_OUT in patches and settings.held_out in (None, *WAYS):
-        held_out = patches[HELD_OUT].values != 0
-    elif settings.held_out:
-        held_out = _column(patches, settings.held_out, "held_out", complete=True) != 0
+    apart = held_out(patches, settings)
     if codec is None:
-        levels = () if known is None else _levels(known[~held_out], settings)
+        levels = () if known is None else _levels(known[~apart], settings)
         codec = Codec(tuple(_condition(n, v) for n, v in columns.items()), levels)
     labels = None
     if known is not None:
         labels = np.full(len(known), -1)
         for index, level in enumerate(codec.levels):
             labels[known == level] = index
-        labels = _used(labels, held_out, settings.labels_per_class, seed)
+        labels = _used(labels, apart, settings.labels_per_class, seed)
     target = pictures
     if settings.target in VIEWS and settings.target in patches:
         target, known_pixels = loading.load(patches, VIEWS[settings.target])
@@ -190,11 +188,26 @@ def gather(
         conditions,
         labels,
         np.stack(position, 1).astype(float),
-        held_out,
+        apart,
         codec,
         known_pixels,
         spectra,
+        loading.positive_axis(patches) if settings.power_law else None,
     )
+
+
+def held_out(patches: xr.Dataset, settings: ModelSettings) -> np.ndarray:
+    """Which sites (site,) a model with these settings is not trained on.
+
+    Raises
+    ------
+    UserError : ``settings.held_out`` names a variable that is not there or not known throughout.
+    """
+    if HELD_OUT in patches and settings.held_out in (None, *WAYS):
+        return np.asarray(patches[HELD_OUT].values != 0)
+    if settings.held_out:
+        return _column(patches, settings.held_out, "held_out", complete=True) != 0
+    return np.zeros(patches.sizes["site"], bool)
 
 
 def _used(labels: np.ndarray, held_out: np.ndarray, most: int, seed: int) -> np.ndarray:

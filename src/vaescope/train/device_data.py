@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vaescope.models.contradictions import refuse_shapes
 from vaescope.models.copies import TurnedCopies, turned_copies, with_spectra
 from vaescope.models.settings import ModelSettings
 from vaescope.train.data import Data
@@ -39,7 +40,7 @@ class DeviceData:
         UserError : the settings have a pose that patches or targets of that shape cannot have.
         """
         shape, target = (tuple(array.shape[1:]) for array in (data.patches, data.target))
-        settings.refuse_shapes(shape, target)
+        refuse_shapes(settings, shape, target)
         patches = torch.from_numpy(data.patches).to(device)
         same = data.target is data.patches
         turned = turned_copies(shape, settings).to(device)

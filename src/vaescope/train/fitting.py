@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from vaescope.models import elbo
-from vaescope.models.family import Family, PhysicsLoss, Side
+from vaescope.models.family import Family, PhysicsLoss
 from vaescope.models.pose_parts import ANGLE
 from vaescope.models.settings import ModelSettings
-from vaescope.train import checkpoint
+from vaescope.models.side import Side
+from vaescope.train import checkpoint, starting
 from vaescope.train.adam import Adam
 from vaescope.train.classes import Teaching
 from vaescope.train.data import Data
@@ -40,6 +41,7 @@ PACED = (
     "log_sigma",
     "shear_axis",
     "turn_prior",
+    "decoder.law",
     *(f"mixture.{name}" for name in ("logit", "mean", "log_sd", "slant")),
 )
 PACE = (
@@ -114,6 +116,7 @@ class Fitting:
             torch.from_numpy(data.target),
             torch.from_numpy(data.patches),
             None if data.spectra is None else torch.from_numpy(data.spectra),
+            None if data.axis is None else torch.from_numpy(data.axis),
         )
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
@@ -304,6 +307,18 @@ class Fitting:
         self.history.restore_facts(facts)
         self.step = facts["step"]
         return True
+
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        """Begin where the classes become active, with the weights of members without classes.
+
+        Raises
+        ------
+        UserError : the weights belong to another architecture.
+        """
+        own = self.model.state_dict()
+        starting.refuse_unlike(weights, own)
+        self.model.load_state_dict(own | weights)
+        self.step = self.schedule.activation_step
 
     def member_state(self, k: int) -> dict[str, Tensor]:
         """Weights of the k-th member alone, with a member axis of length one."""

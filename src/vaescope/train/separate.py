@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial import cKDTree
 
-from vaescope.models.settings import MOST_CLASSES
+from vaescope.models.part_settings import MOST_CLASSES
 from vaescope.train.density import chosen_rows, density_modes
 
 APART = 3.2  # standard deviations by which the valley between two classes is lower than chance

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaescope.models.family import Family, Side
+from vaescope.models.family import Family
 from vaescope.models.register import Freedom
+from vaescope.models.side import Side
 from vaescope.train import prototypes
 from vaescope.train.classes import of_sites
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from vaescope.models.family import Side
 from vaescope.models.settings import ModelSettings
+from vaescope.models.side import Side
 from vaescope.models.spectrum_decoder import REACH
 from vaescope.models.spectrum_start import align_spectra
 from vaescope.train.data import Data

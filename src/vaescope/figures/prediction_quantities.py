@@ -1,0 +1,202 @@
+"""Quantities of predictions beside those of what was measured or is known, site by site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vaescope import circular
+from vaescope.figures.montage import pictures_of
+from vaescope.figures.scene import Scene
+from vaescope.figures.spectra import of_view
+from vaescope.figures.windows import choose, has_peaks, peaks
+from vaescope.results import ModelResults
+from vaescope.text import plain
+
+_MOST_READ = 5000  # sites of which patches are measured
+_PARTICLE = "particle"
+_BRIGHT = 0.5  # of the height of a particle above its background, where it ends
+_LEVELS = 25  # values of a known number; fewer are kinds
+_FEW = 4  # particles, or values of what is known of them
+_READ_OUT = 3  # known numbers that are read out of the latents
+
+
+@dataclass
+class PredictedQuantity:
+    """``expected`` and ``found`` (site,) of one quantity; ``period`` of what repeats."""
+
+    name: str
+    unit: str
+    source: str  # of what is expected: measured or true
+    expected: np.ndarray
+    found: np.ndarray
+    period: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The quantity with its unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+def quantities(
+    scene: Scene, view: ModelResults, owner: np.ndarray | None
+) -> list[PredictedQuantity]:
+    """List what can be compared: of spectra, angles and patches, and known numbers read from the
+    latents; means over the sites of each particle where sites have an ``owner`` (site,)."""
+    found = [
+        *_of_spectra(scene, view, owner),
+        *_of_angle(view, owner),
+        *_of_patches(scene, view),
+        *_of_truth(view, owner),
+    ]
+    return found if owner is None else [_averaged(one, owner) for one in found]
+
+
+def _of_spectra(
+    scene: Scene, view: ModelResults, owner: np.ndarray | None
+) -> list[PredictedQuantity]:
+    """Position of the highest peak, where spectra have one, and signal where they differ most."""
+    if not view.has("predicted_spectrum") or "spectrum" not in scene.patches.variables:
+        return []
+    spectra = of_view(scene, view)
+    said = view.values("predicted_spectrum").astype(float)
+    energy = np.asarray(spectra["energy"].values, float)
+    about = spectra["energy"].attrs
+    unit = str(about.get("units", "1"))
+    unit = "" if unit == "1" else unit
+    measured, source = np.asarray(spectra.values, float), "measured"
+    if view.has("truth_spectrum") and view.values("truth_spectrum").shape == said.shape:
+        measured, source = view.values("truth_spectrum").astype(float), "true"
+    found = []
+    place, other = peaks(measured, energy), peaks(said, energy)
+    if has_peaks(place if owner is None else place[owner >= 0], energy):
+        name = f"peak ({about.get('long_name', 'channel')})" if not unit else "peak position"
+        found.append(PredictedQuantity(name, unit, source, place, other))
+    for window in choose(spectra, 2):
+        cut = slice(window.start, window.stop)
+        pair = measured[:, cut].mean(1), said[:, cut].mean(1)
+        found.append(PredictedQuantity(f"signal at {window.words}", "", source, *pair))
+    return found
+
+
+def _of_angle(view: ModelResults, owner: np.ndarray | None) -> list[PredictedQuantity]:
+    """Angle that the spectrum alone says, against the true one or that of the patch."""
+    if not view.has("spectrum_angle") or owner is not None:
+        return []
+    said = np.degrees(view.values("spectrum_angle").astype(float))
+    true = view.has("truth_angle")
+    known = view.values("truth_angle" if true else "consensus_angle").astype(float)
+    expected, period = np.degrees(known), view.period
+    # No model knows the absolute orientation of its unit.
+    offset = float(circular.mean((said - expected)[np.isfinite(said - expected)], period))
+    expected = circular.wrap(expected, period)
+    found = expected + circular.wrap(said - offset - expected, period)
+    source = "true" if true else "of the patch"
+    return [PredictedQuantity("angle from the spectrum", "°", source, expected, found, period)]
+
+
+def _of_patches(scene: Scene, view: ModelResults) -> list[PredictedQuantity]:
+    """Size of the bright particle of each patch, in measured and in predicted ones."""
+    if not view.has("predicted_patch") or not scene.stack:
+        return []
+    if view.latents.sizes["site"] > _MOST_READ or "patch" not in scene.patches.variables:
+        return []
+    numbers = scene.patches["site"].values
+    order = np.argsort(numbers, kind="stable")
+    rows = order[np.searchsorted(numbers, view.values("site"), sorter=order)]
+    true = pictures_of(scene, rows)[:, 0]
+    said = view.values("predicted_patch").astype(float)
+    said = said.reshape(len(said), -1, *said.shape[-2:])[:, 0]
+    if true.shape != said.shape or true.shape[-2] < 4:
+        return []
+    pitch = float(scene.patches.attrs.get("pitch", 1.0))
+    pixel = pitch * (scene.pixel_size if scene.calibrated else 1.0)
+    unit = scene.unit if scene.calibrated else "px"
+    expected, found = (pixel * _diameter(pictures) for pictures in (true, said))
+    return [PredictedQuantity("diameter of equal area", unit, "measured", expected, found)]
+
+
+def _diameter(pictures: np.ndarray) -> np.ndarray:
+    """Diameter (picture,) in samples of the circle that has the area above half height."""
+    rim = np.concatenate(
+        [pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]], axis=1
+    )
+    low = np.nanmedian(rim, axis=1)
+    high = np.nanpercentile(pictures, 98, axis=(1, 2))
+    level = low + _BRIGHT * (high - low)
+    area = (pictures > level[:, None, None]).sum((1, 2))
+    return np.where(high > low, 2 * np.sqrt(area / np.pi), np.nan)
+
+
+def _of_truth(view: ModelResults, owner: np.ndarray | None) -> list[PredictedQuantity]:
+    """Known numbers of the sites, read from the latents where no training has been."""
+    if not (view.has("held_out") and view.has("consensus_content")):
+        return []
+    test = view.values("held_out") == 1
+    content = view.values("consensus_content").astype(float)
+    found = []
+    for name in map(str, view.latents.variables):
+        array = view.latents[name]
+        if not name.startswith("truth_") or array.dims != ("site",) or name in _NO_READ_OUT:
+            continue
+        values = view.values(name).astype(float)
+        known = np.isfinite(values)
+        levels = _LEVELS if owner is None else _FEW
+        if known.sum() < 40 or len(np.unique(values[known])) < levels or not (known & test).any():
+            continue
+        if owner is not None and not _of_particles(values, owner):
+            continue
+        said = _read_out(content, values, known & ~test)
+        said[~test] = np.nan  # in the training it would be no prediction
+        unit = str(array.attrs.get("units", "") or "")
+        words = name.removeprefix("truth_").replace("_", " ")
+        unit = "" if unit == "1" else unit
+        found.append(
+            PredictedQuantity(f"{plain(words, 20)} from the latents", unit, "true", values, said)
+        )
+    return found[:_READ_OUT]
+
+
+_NO_READ_OUT = {"truth_y", "truth_x", "truth_angle", "truth_particle", "truth_nearest"}
+
+
+def _read_out(content: np.ndarray, values: np.ndarray, learn: np.ndarray) -> np.ndarray:
+    """Values (site,) by ridge regression on the latents (site, latent) and their squares."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+    by = make_pipeline(
+        StandardScaler(), PolynomialFeatures(2), StandardScaler(), RidgeCV(np.logspace(-3, 3, 7))
+    )
+    return by.fit(content[learn], values[learn]).predict(content)
+
+
+def _of_particles(values: np.ndarray, owner: np.ndarray) -> bool:
+    """Whether values (site,) are the same all over each particle."""
+    within = [np.ptp(values[owner == k]) for k in np.unique(owner[owner >= 0])]
+    return bool(np.nanmax(within) < 1e-3 * np.ptp(values[owner >= 0]))
+
+
+def particles(view: ModelResults) -> np.ndarray | None:
+    """Number of the particle (site,) that each site belongs to, -1 for none; None where sites are
+    particles themselves or none are known."""
+    name = f"truth_{_PARTICLE}"
+    if not view.has(name):
+        return None
+    values = view.values(name).astype(float)
+    owner = np.where(np.isfinite(values), values, -1).astype(int)
+    count = len(np.unique(owner[owner >= 0]))
+    return owner if _FEW <= count < (owner >= 0).sum() else None
+
+
+def _averaged(one: PredictedQuantity, owner: np.ndarray) -> PredictedQuantity:
+    """The means over the sites of each particle."""
+    pairs = []
+    for k in np.unique(owner[owner >= 0]):
+        own = (owner == k) & np.isfinite(one.expected) & np.isfinite(one.found)
+        empty = np.nan, np.nan
+        pairs.append((one.expected[own].mean(), one.found[own].mean()) if own.any() else empty)
+    expected, found = np.array(pairs).T
+    return PredictedQuantity(one.name, one.unit, one.source, expected, found, one.period)

@@ -1,0 +1,91 @@
+"""Settings of the priors: of the pose, of differences between neighbours, and of physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vaescope.models.part_settings import PartSettings
+from vaescope.settings import setting
+
+
+@dataclass(frozen=True)
+class PriorSettings(PartSettings):
+    """How far poses and neighbours are expected to differ."""
+
+    turns: int = setting(
+        12,
+        limits=(1, 128),
+        help="number of angles, evenly spaced around the circle, over which the posterior of the"
+        " angle is summed; 1: a normal posterior instead",
+    )
+    symmetry: int = setting(
+        1,
+        limits=(1, 24),
+        help="rotational symmetry n of the structures: angles that differ by 360/n degrees are"
+        " equivalent",
+    )
+    angle_prior: Literal["learned", "uniform", "normal"] = setting(
+        "learned",
+        help="prior of the angle: `learned` on the grid of angles, `uniform`, or `normal` around 0",
+    )
+    angle_sd: float = setting(
+        1.0, limits=(1e-3, 100), unit="rad", help="standard deviation of the normal angle prior"
+    )
+    offset_sd: float = setting(
+        0.1,
+        limits=(1e-4, 1),
+        unit="half patch sides",
+        help="prior standard deviation of each offset",
+    )
+    scale_sd: float = setting(
+        0.1, limits=(1e-4, 2), help="prior standard deviation of the logarithm of the scale"
+    )
+    shear_sd: float = setting(0.1, limits=(1e-4, 1), help="prior standard deviation of the shear")
+    strain_sd: float = setting(
+        0.1, limits=(1e-4, 1), help="prior standard deviation of each logarithmic strain"
+    )
+    shift_sd: float = setting(
+        3.0,
+        limits=(1e-3, 1e4),
+        unit="channels",
+        help="prior standard deviation of the shift of a spectrum along its axis",
+    )
+    gain_sd: float = setting(
+        0.3,
+        limits=(1e-4, 10),
+        help="prior standard deviation of the logarithm of the gain of a spectrum",
+    )
+    background_sd: float = setting(
+        0.3,
+        limits=(1e-6, 1e9),
+        help="prior standard deviation of the background of a spectrum, in units of the root mean"
+        " square of all spectra; of a power law at the middle of the axis",
+    )
+    exponent_sd: float = setting(
+        0.3,
+        limits=(1e-4, 10),
+        help="prior standard deviation of the exponent of a power-law background",
+    )
+    slope_sd: float = setting(
+        0.3,
+        limits=(1e-6, 1e9),
+        help="prior standard deviation of the linear background of a spectrum at the last channel,"
+        " in units of the root mean square of all spectra",
+    )
+    smoothness: float = setting(
+        0.0,
+        limits=(0, 1e4),
+        help="weight of the penalty on differences in content between neighbours",
+    )
+    smoothness_class: float = setting(
+        0.0,
+        limits=(0, 1e4),
+        help="weight of the penalty on differences in class between neighbours",
+    )
+    physics_loss: str | None = setting(
+        None,
+        path=True,
+        help="a loss term of your own, as `FILE.py:FUNCTION` relative to the recipe; see"
+        " [docs/api.md](../docs/api.md). The file is executed",
+    )
