@@ -167,9 +167,11 @@ def _split(
     elif position is None or asked.held_out == "random":
         split = held_out.random(len(rows), asked.share, seed)
     else:
-        split = held_out.blocks(*position[rows].T, asked.share, gap, seed)
+        y, x = position[rows].T
+        split = held_out.blocks(y, x, asked.share, gap, seed)
     if position is not None:
-        folds = held_out.folds(*position[rows[split.train]].T, asked.folds, gap)
+        y, x = position[rows[split.train]].T
+        folds = held_out.folds(y, x, asked.folds, gap)
     else:
         folds = held_out.random_folds(int(split.train.sum()), asked.folds, seed)
     train = rows[split.train]
