@@ -1,11 +1,12 @@
-"""PCA, NMF and linear unmixing of a spectrum image that does not fit into memory.
+"""PCA, NMF, linear unmixing and a VAE of a spectrum image of 2 GiB, in at most 4 GiB of memory.
 
-    python benchmarks/cube.py [--side 512] [--channels 2048] [--folder DIR] [--hyperspy PYTHON]
+    python benchmarks/cube.py [--side 512] [--channels 2048] [--members 1] [--hyperspy PYTHON]
 
-A cube of Poisson counts, float32, is written to a Zarr store in the form of a samples store; the
-methods of the library run on it in a process of their own, and with ``--hyperspy``, the Python of
-an environment that has it, so do HyperSpy's decompositions into as many components, on the lazy
-signal. ``results/cube.csv``: seconds and the greatest resident memory of each process.
+A cube of Poisson counts, float32, is written to a Zarr store in the form of a samples store. The
+methods of the library run on it in a process of their own; in another, a spectrum-vae of
+``--members`` is trained on it and maps all of its spectra. With ``--hyperspy``, the Python of an
+environment that has it, HyperSpy's decompositions into as many components run beside them, on the
+lazy signal. ``results/cube.csv``: seconds and the greatest resident memory of each process.
 """
 
 from __future__ import annotations
@@ -36,6 +37,29 @@ found, seconds = baselines.run(samples, asked)
 assert not found["failed"].any(), found["note"].values
 print(json.dumps({
     **{f"{name} (s)": round(value, 1) for name, value in seconds.items()},
+    "seconds": round(time.perf_counter() - began, 1),
+    "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+}))
+"""
+VAE = """
+import json, resource, sys, time
+from pathlib import Path
+import xarray as xr
+from vaescope import ensemble, store, train
+began = time.perf_counter()
+samples = xr.open_zarr(sys.argv[1], consolidated=False)
+folder = Path(sys.argv[2])
+own = {"variant": "spectrum-vae", "latent": 2}
+train.fit(
+    samples, own, members=range(int(sys.argv[3])), seed=0,
+    out=folder / "members", checkpoints=folder / "checkpoints",
+)
+trained = time.perf_counter()
+latents = ensemble.map_latents(folder / "members", samples, name="vae")
+store.write(latents, folder / "latents.zarr", provenance={})
+print(json.dumps({
+    "training (s)": round(trained - began, 1),
+    "mapping (s)": round(time.perf_counter() - trained, 1),
     "seconds": round(time.perf_counter() - began, 1),
     "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
 }))
@@ -114,6 +138,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--channels", type=int, default=2048)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--hyperspy", metavar="PYTHON")
     asked = parser.parse_args()
     size = f"{asked.side} x {asked.side} x {asked.channels}"
@@ -125,6 +150,9 @@ def main() -> None:
             {"contender": "vaescope: PCA, NMF, unmixing", "size": size, **own}
         ]
         print(rows[-1], flush=True)
+        found = measured(sys.executable, VAE, str(path), folder, str(asked.members))
+        rows.append({"contender": f"vaescope: VAE, {asked.members} members", "size": size, **found})
+        print(rows[-1], flush=True)
         for algorithm in ("SVD", "NMF") if asked.hyperspy else ():
             theirs = measured(asked.hyperspy, HYPERSPY, str(path), str(COMPONENTS), algorithm)
             rows.append({"contender": f"HyperSpy: {algorithm}", "size": size, **theirs})
@@ -134,7 +162,8 @@ def main() -> None:
         writer = csv.DictWriter(file, fieldnames=keys, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    print("within" if rows[0]["mib"] <= LIMIT_MIB else "beyond", f"{LIMIT_MIB} MiB")
+    most = max(row["mib"] for row in rows if row["contender"].startswith("vaescope"))
+    print("within" if most <= LIMIT_MIB else "beyond", f"{LIMIT_MIB} MiB")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import xarray as xr
 from vaescope import train
 from vaescope.ensemble import map_latents
 from vaescope.errors import UserError
-from vaescope.models.beside import angle_of
 from vaescope.models.posterior import kl_between
 from vaescope.models.settings import ModelSettings
 
@@ -82,7 +81,7 @@ def dual(tmp_path_factory):
 
 def test_the_angle_of_rods_follows_from_their_spectrum_alone(dual):
     data, maps = dual
-    assert np.median(np.abs(apart(maps, data))) < 10  # 45 by chance
+    assert np.abs(apart(maps, data)).mean() < 5  # 45 by chance; the colour of light is noisy
     assert maps["spectrum_angle"].attrs["period"] == pytest.approx(np.pi)
 
 
@@ -115,16 +114,6 @@ def test_patches_without_rotation_are_predicted_from_a_spectrum_as_the_view(tmp_
     given = {"variant": "vae", "view": "spectrum", "target": "patch", "decoder": "dense"}
     maps = mapped(data, tmp_path, **given, batch=16)
     assert maps["predicted_patch"].dims == ("site", "channel", "py", "px")
-
-
-def test_a_mixture_of_opposite_directions_is_one_axis():
-    weight = torch.log(torch.tensor([0.5, 0.5]))
-    direction, size = torch.tensor([0.4, 0.4 + np.pi]), torch.tensor([400.0, 400.0])
-    mixture = torch.cat([weight, direction, size])
-    angle, sd = angle_of(mixture, 2)
-    assert float(angle) == pytest.approx(0.4, abs=1e-5)
-    assert float(sd) == pytest.approx(0.05, rel=0.01)
-    assert float(angle_of(mixture, 1)[1]) > 1.5  # which way round is not known
 
 
 def test_the_divergence_between_normals_is_that_of_torch():

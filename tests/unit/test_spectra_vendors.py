@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from igor2 import binarywave
 from reading import atoms, write_ibw
-from test_spectra_read import cube, load
+from spectral_files import cube, load
 
 from vaescope import read
 from vaescope.errors import UserError
@@ -48,6 +48,22 @@ def test_a_grid_too_small_for_an_image_gives_one_of_its_spectra(tmp_path):
     image, _ = load(tmp_path / "a.3ds")
     assert image.attrs["image_from"] == "sum over bias"
     assert image["image"].shape == (1, 1, 5, 20)
+
+
+def test_a_grid_that_was_aborted_is_used_as_far_as_it_goes(tmp_path):
+    grid_file(tmp_path / "whole.3ds", 1e-11 * cube(), 1e-9 * atoms(17, 20))
+    whole = (tmp_path / "whole.3ds").read_bytes()
+    record = 4 * (5 + 2 * 64)
+    reached = 7 * 20 + 6  # points, from the lower left corner upwards
+    (tmp_path / "a.3ds").write_bytes(whole[: len(whole) - record * (17 * 20 - reached) - 4])
+    image, spectra = load(tmp_path / "a.3ds")
+    seen = spectra["measured"].values[0]
+    assert seen.sum() == reached - 1 and seen[10:].all() and not seen[:9].any()
+    np.testing.assert_allclose(spectra["spectra"].values[0][seen], 1e-11 * cube()[seen], rtol=1e-5)
+    np.testing.assert_array_equal(image["measured"].values[0], seen)
+    (tmp_path / "a.3ds").write_bytes(whole[: len(whole) - record * (17 * 20 - 10)])
+    with pytest.raises(UserError, match="the file ends after"):
+        load(tmp_path / "a.3ds")
 
 
 def gwy_file(path, images=(), bricks=(), points=None):

@@ -136,9 +136,7 @@ def test_sharp_lines_are_found_many_widths_away(tmp_path):
         -0.5 * ((place - 9) / 1.5) ** 2
     )
     counts = rng.poisson(400 * (lines + 0.2))
-    maps = latents(
-        samples(counts), tmp_path, likelihood="poisson", shift_sd=6.0, background_sd=50.0, steps=500
-    )
+    maps = latents(samples(counts), tmp_path, likelihood="poisson", shift_sd=6.0, steps=500)
     apart = deviation(maps["consensus_shift"].values / STEP, shift)
     apart = apart - np.median(apart)  # one line may leave the window
     # A line of that width and 1500 counts is known to 1.5 / sqrt(1500) = 0.04 channels.
@@ -155,7 +153,6 @@ def test_counts_scaled_by_the_detector_have_the_errors_of_counts(tmp_path):
         tmp_path,
         likelihood="poisson",
         detector_gain=detector,
-        background_sd=500.0,
         steps=800,
     )
     apart = deviation(maps["consensus_shift"].values / STEP, edges.shift)

@@ -32,7 +32,7 @@ def over_planes(
     """
     member, gauge = ensemble[view.reference], gauges[view.reference]
     beside = member.model.beside
-    if beside is None or not beside.decoded:
+    if beside is None:
         return {}
     mean = conditions.mean(0, keepdims=True)
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vaescope.ensemble.angle_of_spectra import refined_mixture
 from vaescope.models import posterior
 from vaescope.models.encoders import Encoded
 from vaescope.models.family import Family
@@ -21,7 +20,7 @@ PREFIX = "beside_"
 
 
 def encode_beside(model: Family, data: Data, copies: Tensor, picked: Encoded) -> dict[str, Tensor]:
-    """Encode each view alone.
+    """Encode each view alone, of a model with content of both.
 
     Parameters
     ----------
@@ -32,26 +31,16 @@ def encode_beside(model: Family, data: Data, copies: Tensor, picked: Encoded) ->
     -------
     By name, each (site, …): ``beside_private`` the content of one view alone; ``beside_content``,
     ``beside_content_sd`` shared content given the patch, and ``beside_angle`` (rad) the angle, in
-    the canonical frame; ``beside_spectrum_content``, ``beside_spectrum_mixture`` (of
-    ``models.beside.angle_of``) the same given the spectrum; ``beside_nats`` (site, 3) the
-    divergence from the prior of the shared content, of that of the patch, and of that of the
-    spectrum.
+    the canonical frame; ``beside_spectrum_content`` the shared content given the spectrum;
+    ``beside_nats`` (site, 3) the divergence from the prior of the shared content, of that of the
+    patch, and of that of the spectrum.
     """
     beside = model.beside
     assert beside is not None and data.spectra is not None
     own = model.settings
     spectra = torch.from_numpy(data.spectra).unsqueeze(0)
-    alone = beside.alone(spectra)
-    out: dict[str, Tensor] = {}
-    if own.rotation:
-        out["spectrum_mixture"] = alone.mixture()[0]
-    if not beside.decoded:
-        out["spectrum_content"] = picked.content[0][0, :, 0]
-        return _named(out)
-    out["spectrum_content"] = alone.content[0][0]
+    out: dict[str, Tensor] = {"spectrum_content": beside.alone(spectra)[0][0]}
     conditions = torch.from_numpy(data.conditions).unsqueeze(0)
-    if own.rotation:
-        out["spectrum_mixture"] = refined_mixture(beside, spectra, alone, conditions)
     angle, (mean, log_sd) = _from_patch(model, data, copies, conditions)
     out |= {"content": mean[0, :, : own.latent], "angle": angle[0]}
     out["content_sd"] = log_sd[0, :, : own.latent].exp()

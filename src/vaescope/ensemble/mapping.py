@@ -24,6 +24,7 @@ from vaescope.ensemble import (
     gauge,
     orientation,
     predicted,
+    predicted_patches,
     predictive_checks,
 )
 from vaescope.ensemble.blocks import in_turn
@@ -34,7 +35,8 @@ from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
-from vaescope.models.parts import AXIS
+from vaescope.models.parts import AXIS, SIGNAL
+from vaescope.models.spectrum_decoder import SpectrumDecoder
 from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
@@ -138,7 +140,7 @@ def agree(
         gauges,
         kept,
         n,
-        lengths_of(patches),
+        lengths_of(patches) | signals_of(ensemble[0], patches),
         left.noise.inflation,
         bool(own.labels),
         own.counts_classes,
@@ -179,10 +181,22 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     for part, said, values, scale in checks:
         about = attributes(said, "1", scale, group=CRITICISM)
         variables[part] = ("site", values, about)
+    _add_priors(variables, ensemble[0], lengths_of(source.patches))
     variables.update(_predictions(agreed, source))
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
+
+
+def _add_priors(
+    variables: dict[str, Any], member: Member, lengths: dict[str, tuple[float, str]]
+) -> None:
+    """Say of a shift of spectra which prior it had: `prior_sd` in the units of the axis, and
+    `prior_setting`, as the recipe gives it."""
+    if "shift" in member.model.encoder.prior_sd:
+        prior = member.model.prior_sd("shift")
+        about = variables["consensus_shift"][2]
+        about |= {"prior_sd": abs(prior * lengths[AXIS][0]), "prior_setting": prior}
 
 
 def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
@@ -190,25 +204,40 @@ def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     where it has one view."""
     own, model = source.settings, agreed.ensemble[0].model
     from_one = own.decoded != own.view and own.target in VIEWS
-    if not from_one and model.beside is None:
+    if not from_one and own.spectrum == "none":
         return {}
     given = agreed.ensemble, agreed.encodings, agreed.kept
     found = predicted.held_out(source)
     if own.decoded == SPECTRUM:
         found |= predicted.spectra(*given, predicted.from_content, model.target[2]).variables()
-    elif model.beside is None:
+    elif own.spectrum == "none":
         drawn = from_array(agreed.residual.reconstruction, chunks=(source.block, -1, -1, -1))
         about = attributes("predicted patch", "1")
         found["predicted_patch"] = (("site", *decoded.axes(own)), drawn, about)
     else:
-        found |= predicted.patches(*given, agreed.order, decoded.axes(own))
-        if own.rotation:
-            frame = agreed.gauges, agreed.kept, agreed.aligned.reference, agreed.order
-            found |= predicted.angles(agreed.ensemble, agreed.encodings, *frame)
-        if model.beside.decoded:
-            found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
-            found |= predicted.nats(*given[1:])
+        found |= _from_spectra(agreed, source, found["held_out"][1])
+    if model.beside is not None:
+        found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
+        found |= predicted.nats(*given[1:])
     return found
+
+
+def _from_spectra(agreed: Agreement, source: PatchSource, held_out: np.ndarray) -> dict[str, Any]:
+    """The angle that each spectrum alone says, where patches have one, and the patch expected."""
+    view, angle = agreed.aligned, None
+    if view.consensus_angle is not None:
+        angle = predicted_patches.angles(source, view.consensus_angle, held_out, agreed.order)
+    found = predicted_patches.patches(
+        agreed.ensemble,
+        agreed.encodings,
+        agreed.gauges,
+        agreed.kept,
+        view.reference,
+        agreed.order,
+        angle,
+        decoded.axes(source.settings),
+    )
+    return found if angle is None else found | predicted_patches.variables(angle)
 
 
 def _dataset(
@@ -276,6 +305,16 @@ def lengths_of(samples: xr.Dataset) -> dict[str, tuple[float, str]]:
     else:
         found[AXIS] = (1.0, "channel")
     return found
+
+
+def signals_of(member: Member, samples: xr.Dataset) -> dict[str, tuple[float, str]]:
+    """The unit of a signal of spectra inside a model in that of the spectra; nothing where it
+    decodes none."""
+    decoder = member.model.decoder
+    if not isinstance(decoder, SpectrumDecoder):
+        return {}
+    about = samples["spectrum"].attrs if "spectrum" in samples else {}
+    return {SIGNAL: (float(decoder.level[0]), str(about.get("units", "1")))}
 
 
 def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:

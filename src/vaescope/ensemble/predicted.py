@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from dask.array import from_array
 
-from vaescope import circular
-from vaescope.ensemble.align import Frame, angle_offset, apply_angle, in_frame
-from vaescope.ensemble.encode import Encoding, decode
-from vaescope.ensemble.gauge import Gauge
+from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.members import Member
 from vaescope.ensemble.source import PatchSource
-from vaescope.ensemble.spool import Scratch
-from vaescope.models.beside import angle_of
 from vaescope.quantities import CRITICISM, attributes
 
 DRAWS = 8  # of the content of every site, by every member
@@ -129,92 +123,6 @@ def from_patch(
     drawn = torch.cat([shared, own], -1)
     conditions = torch.from_numpy(encoding.conditions[rows]).unsqueeze(0)
     return beside.mean(drawn[None, :, None], angle[None, :, None], conditions)[0, :, 0].numpy()
-
-
-@torch.no_grad()
-def patch_of_spectrum(
-    member: Member, encoding: Encoding, order: int, rows: np.ndarray
-) -> np.ndarray:
-    """The patches (row, channel, height, width) expected at some sites given their spectra alone,
-    at the angle that the spectrum says, modulo 2π/``order``."""
-    model, given = member.model, encoding.beside
-    assert encoding.conditions is not None
-    content = torch.from_numpy(given["spectrum_content"][rows])
-    average = content.new_zeros(len(rows), model.content_drawn - content.shape[1])
-    angle = torch.zeros(len(rows))
-    if "spectrum_mixture" in given:
-        angle = angle_of(torch.from_numpy(given["spectrum_mixture"][rows]), order)[0].float()
-    poses = model.poses(angle[None, :, None], {})
-    conditions = torch.from_numpy(encoding.conditions[rows]).unsqueeze(0)
-    shown = model.decode_rows(torch.cat([content, average], -1)[None, :, None], poses, conditions)
-    return model.likelihood.mean(shown)[0, :, 0].numpy()
-
-
-def patches(
-    ensemble: Sequence[Member],
-    encodings: Sequence[Encoding],
-    kept: np.ndarray,
-    order: int,
-    dims: tuple[str, str, str],
-) -> dict[str, Any]:
-    """Patches predicted from spectra, a mean over the members with a vote: a variable of
-    ``latents.zarr``, on disk and not in memory."""
-    model = ensemble[0].model
-    count = len(encodings[0].elbo)
-    found = Scratch().empty((count, *model.target))
-    voting = [k for k in range(len(ensemble)) if kept[k]]
-    for start in range(0, count, ROWS):
-        rows = np.arange(start, min(start + ROWS, count))
-        total = np.zeros((len(rows), *model.target), np.float32)
-        for k in voting:
-            total += patch_of_spectrum(ensemble[k], encodings[k], order, rows)
-        found[start : start + len(rows)] = total / len(voting)
-    lazy = from_array(found, chunks=(4096, -1, -1, -1))
-    return {"predicted_patch": (("site", *dims), lazy, attributes("predicted patch", "1"))}
-
-
-def angles(
-    ensemble: Sequence[Member],
-    encodings: Sequence[Encoding],
-    gauges: Sequence[Gauge | None],
-    kept: np.ndarray,
-    reference: int,
-    order: int,
-) -> dict[str, Any]:
-    """The angle of the patch that each spectrum alone says, in the frame of ``consensus_angle``:
-    its mean over the members and its standard error, as variables of ``latents.zarr``."""
-    period = 2 * np.pi / order
-    frame = Frame(encodings, gauges, reference, order)
-    target, found, spreads = in_frame(frame, reference), [], []
-    for k in range(len(ensemble)):
-        own, given = gauges[k], encodings[k].beside
-        if not kept[k] or own is None:
-            continue
-        mixture, content = torch.from_numpy(given["spectrum_mixture"][:]), given["spectrum_content"]
-        value, sd = (part.numpy() for part in angle_of(mixture, order))
-        turn = np.concatenate(
-            [
-                own.of(decode(ensemble[k], content[start : start + ROWS]))
-                for start in range(0, len(value), ROWS)
-            ]
-        )
-        offset, sign = angle_offset(in_frame(frame, k), target, order)
-        found.append(apply_angle(value + turn + own.zero, offset, sign, order))
-        spreads.append(sd)
-    mean = circular.mean(np.stack(found), period, axis=0)
-    between = circular.spread(np.stack(found), period, axis=0)
-    error = np.sqrt(between**2 + np.square(spreads).mean(0))
-    words = "angle from the spectrum"
-    about = attributes(words, "rad", "cyclic", error="spectrum_angle_spread", period=period)
-    of_error = attributes(f"uncertainty of the {words}", "rad")
-    return {
-        "spectrum_angle": (("site",), mean, about),
-        "spectrum_angle_spread": (
-            ("site",),
-            error,
-            of_error,
-        ),
-    }
 
 
 def nats(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:

@@ -108,9 +108,8 @@ def refine_spectra(
     problem = _Problem(model, target[:, :, 0], seen, conditions, latents)
     sd = problem.prior_sd()
     start = problem.start
-    if "shift" in latents:
-        start = _best_shift(problem, start, sd)
-    place = descend(problem.residual, start, sd**-2, model.settings.refine, STEP * sd)
+    search = _of_best_shift if "shift" in latents else _descended
+    place = search(problem, start, sd, model.settings.refine)
     slopes = problem.slopes(place, STEP * sd)
     information = slopes.transpose(1, 2) @ slopes + torch.diag(sd**-2)
     finite = information.isfinite().all((1, 2))
@@ -121,9 +120,15 @@ def refine_spectra(
     return problem.split(place), {name: value[0, :, 0] for name, value in spreads.items()}
 
 
-def _best_shift(problem: _Problem, start: Tensor, sd: Tensor) -> Tensor:
-    """The start with the shift of a grid that explains each spectrum best, prior included: sharp
-    lines that do not overlap give no slope to follow."""
+def _descended(problem: _Problem, start: Tensor, sd: Tensor, steps: int) -> Tensor:
+    """Unknowns (site, number) where the posterior is largest."""
+    return descend(problem.residual, start, sd**-2, steps, STEP * sd)
+
+
+def _of_best_shift(problem: _Problem, start: Tensor, sd: Tensor, steps: int) -> Tensor:
+    """The same, from the shift of a grid that explains each spectrum best: sharp lines that do not
+    overlap give no slope to follow. All else starts as the encoder guesses, and as in the typical
+    spectrum: where the encoder is wrong about a shift, it is about the content too."""
     column = sum(problem.sizes[: list(problem.latents).index("shift")])
     reach = REACH * float(sd[column])
     count = int(min(max(round(reach / GRID), 1), 64))
@@ -131,12 +136,17 @@ def _best_shift(problem: _Problem, start: Tensor, sd: Tensor) -> Tensor:
     def cost(place: Tensor) -> Tensor:
         return problem.residual(place).square().sum(1) + (place / sd).square().sum(1)
 
-    best, least = start, cost(start)
-    for shift in torch.linspace(-reach, reach, 2 * count + 1):
-        tried = start.clone()
-        tried[:, column] = shift
-        here = cost(tried)
-        better = here < least
-        best = torch.where(better[:, None], tried, best)
-        least = torch.where(better, here, least)
-    return best
+    def best_of(guess: Tensor) -> Tensor:
+        best, least = guess, cost(guess)
+        for shift in torch.linspace(-reach, reach, 2 * count + 1):
+            tried = guess.clone()
+            tried[:, column] = shift
+            here = cost(tried)
+            better = here < least
+            best = torch.where(better[:, None], tried, best)
+            least = torch.where(better, here, least)
+        return best
+
+    guesses = best_of(start), best_of(torch.zeros_like(start))
+    first, second = (_descended(problem, guess, sd, steps) for guess in guesses)
+    return torch.where((cost(second) < cost(first))[:, None], second, first)

@@ -87,6 +87,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         found += findings.of_latents(name, latents, own)
         found += findings.of_history(name, history)
         found += findings.of_prediction(name, latents, patches)
+        found += findings.of_spectra(name, latents)
         scores += _scores(name, of_model(latents, history, trained, own))
     shares |= of_models
     found += findings.of_scan(shares)

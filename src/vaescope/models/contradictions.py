@@ -90,6 +90,12 @@ def _refuse_decoder(settings: FitSettings) -> None:
             found=f"refine: {settings.refine} with likelihood: {settings.likelihood}",
             expected="refine: 0, or likelihood: gaussian",
         )
+    if settings.power_law and not settings.background:
+        raise UserError(
+            "a power law is a background",
+            found="power_law: true with background: false",
+            expected="background: true, or power_law: false",
+        )
     if settings.decoder == "dense" and settings.pose_parts:
         raise UserError(
             "a dense decoder has no pose",

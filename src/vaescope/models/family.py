@@ -93,7 +93,7 @@ class Family(Networks):
         values["penalty"] = values["penalty"] + missed
         if self.beside is not None:
             spectra = self.spectra_of(copies)
-            apart = self.beside.disagreement(encoded, copies, spectra, turns, conditions)
+            apart = self.beside.disagreement(encoded, copies, spectra, conditions)
             values["penalty"] = values["penalty"] + self.settings.agreement * apart
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
@@ -148,7 +148,7 @@ class Family(Networks):
         shown = self.decode_rows(latents["content"], poses, conditions, where)
         counted = shown if where is not None else pose.pixels(shown, self.counted)
         out["reconstruction"] = self.log_density(counted, target, side)
-        if self.beside is not None and self.beside.decoded:
+        if self.beside is not None:
             assert side.spectra is not None
             given = latents["content"], latents["angle"], side.spectra, conditions
             out["reconstruction"] = out["reconstruction"] + self.beside.log_density(*given)

@@ -104,7 +104,7 @@ class Networks(nn.Module):
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
         self.beside: SpectrumBeside | None = None
-        if settings.spectrum != "none":
+        if settings.spectrum == "joint":
             self.beside = SpectrumBeside(*given, channels, settings, self.step)
 
     def initialise(
@@ -113,19 +113,19 @@ class Networks(nn.Module):
         target: Tensor,
         seen: Tensor | None = None,
         spectra: Tensor | None = None,
+        axis: Tensor | None = None,
     ) -> None:
         """Draw the weights of each member; ``target`` (site, channel, height, width) sets the scale
         of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target, and
-        ``spectra`` (site, channel) that of spectra beside the patches."""
+        ``spectra`` (site, channel) that of spectra beside the patches. ``axis`` (channel,): that of
+        the spectra decoded, which a power law needs."""
         seen = target if seen is None else seen
+        self.encoder.initialise(generators, seen if spectra is None else spectra)
         if self.beside is not None and spectra is not None:
-            self.encoder.initialise(generators, spectra)
             self.beside.initialise(generators, spectra)
-        else:
-            self.encoder.initialise(generators, seen)
         spectral = isinstance(self.decoder, SpectrumDecoder)
         if isinstance(self.decoder, SpectrumDecoder):
-            self.decoder.initialise(generators, target)
+            self.decoder.initialise(generators, target, axis)
         else:
             self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
         if self.settings.sigma == 0.0:
@@ -171,7 +171,7 @@ class Networks(nn.Module):
     def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
         """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with those parts
         (member, site, turn, size) of the pose that are given; of spectra their poses (member, site,
-        turn, 4)."""
+        turn, number)."""
         place: Placement | SpectrumPose = Placement(turns, self.shear_axis)
         if self.settings.decoded == "spectrum":
             place = SpectrumPose(turns)

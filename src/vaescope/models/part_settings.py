@@ -74,7 +74,15 @@ class PartSettings(Settings):
     background: bool = setting(
         False,
         default_words="by variant",
-        help="make the model invariant to a constant background of the spectrum",
+        help="make the model invariant to a background of the spectrum: a constant, or with"
+        " `power_law` a power law",
+    )
+    power_law: bool = setting(
+        False,
+        default_words="by variant",
+        help="let the background of the spectrum be a power law A E^-r, as before the edges of"
+        " electron energy loss, whose amplitude A and exponent r belong to each site; needs an axis"
+        " above 0",
     )
     slope: bool = setting(
         False,

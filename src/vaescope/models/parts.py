@@ -23,6 +23,9 @@ START = -3.0  # logarithm of the first width of a posterior beside the encoder's
 AXIS = "axis"
 """Unit of a length along the axis of a spectrum, whatever the axis of a dataset is in."""
 
+SIGNAL = "signal"
+"""Unit of the signal of a spectrum: inside a model, the root mean square of all spectra."""
+
 
 def narrow(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
     """A posterior in units of its prior, that starts at the prior's centre."""
@@ -47,7 +50,7 @@ class PosePart:
         in the frame of the image: (site,) or (site, size).
     aligned : how members are brought into one frame.
     units, scale : of the values in the frame of the image, as CF attributes; ``px`` of the image,
-        or ``AXIS``: those of the axis of the spectrum.
+        or ``AXIS``, ``SIGNAL``: those of the axis and of the signal of the spectrum.
     dims : of ``latents.zarr``, beside the site.
     posterior : (mean, log_sd, prior_sd, step) of the encoder -> the posterior where it starts.
     in_place_of : settings of parts that this one holds and takes the place of.

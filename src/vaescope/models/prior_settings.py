@@ -59,14 +59,19 @@ class PriorSettings(PartSettings):
     background_sd: float = setting(
         0.3,
         limits=(1e-6, 1e9),
-        help="prior standard deviation of the constant background of a spectrum, in units of the"
-        " normalised signal",
+        help="prior standard deviation of the background of a spectrum, in units of the root mean"
+        " square of all spectra; of a power law at the middle of the axis",
+    )
+    exponent_sd: float = setting(
+        0.3,
+        limits=(1e-4, 10),
+        help="prior standard deviation of the exponent of a power-law background",
     )
     slope_sd: float = setting(
         0.3,
         limits=(1e-6, 1e9),
         help="prior standard deviation of the linear background of a spectrum at the last channel,"
-        " in units of the normalised signal",
+        " in units of the root mean square of all spectra",
     )
     smoothness: float = setting(
         0.0,

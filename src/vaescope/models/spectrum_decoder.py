@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vaescope.models.fine_structure import kernels, shares_of_widths
 from vaescope.models.layers import Generators, Linear, Perceptron
 from vaescope.models.likelihoods import Likelihood
 from vaescope.models.lines import LineUpsampling
+from vaescope.models.power_law import log_of_axis, power_law_below
 from vaescope.models.settings import ModelSettings
 from vaescope.models.spectrum_parts import SIZE
 from vaescope.models.spectrum_start import align_spectra
@@ -41,6 +43,10 @@ class SpectrumDecoder(nn.Module):
     spread: Tensor  # (member,) how far spectra differ from it, by channel
     basis: Tensor  # (member, component, signal * channel)
     positive: Tensor  # (member,) 1 where weights of the basis are positive
+    widths: Tensor  # (member, width, channel) share of each width of ``fine_structure``
+    kernels: Tensor  # (width, 1, channel) by which they smooth
+    level: Tensor  # (member,) unit of backgrounds
+    log_axis: Tensor  # (member, channel) logarithm of the energy over that of the middle
 
     def __init__(
         self,
@@ -56,9 +62,19 @@ class SpectrumDecoder(nn.Module):
         self.margin = math.ceil(REACH * settings.shift_sd) + 2 if settings.shift else 0
         self.length = shape[2] + 2 * self.margin
         self.on_basis = settings.decoder == "basis"
+        self.power_law = settings.power_law
         outputs = shape[0] * self.length
         self.register_buffer("typical", torch.zeros(members, shape[0], self.length))
         self.register_buffer("spread", torch.ones(members))
+        self.register_buffer("level", torch.ones(members))
+        if self.margin:
+            weights = torch.from_numpy(kernels()).float().unsqueeze(1)
+            self.register_buffer("kernels", weights, persistent=False)
+            self.register_buffer("widths", torch.zeros(members, len(weights), self.length))
+        if self.power_law:
+            # Amplitude, over the level, and exponent of the power law of the mean spectrum.
+            self.law = nn.Parameter(torch.zeros(members, 2))
+            self.register_buffer("log_axis", torch.zeros(members, shape[2]))
         self.network: Perceptron | LineUpsampling | LinearNetwork
         if self.on_basis:
             self.register_buffer("basis", torch.zeros(members, settings.basis, outputs))
@@ -72,16 +88,26 @@ class SpectrumDecoder(nn.Module):
         else:
             self.network = Perceptron(members, inputs, settings.hidden, outputs, settings.skip)
 
-    def initialise(self, generators: Generators, spectra: Tensor) -> None:
+    def initialise(
+        self, generators: Generators, spectra: Tensor, axis: Tensor | None = None
+    ) -> None:
         """Draw the weights; spectra (site, signal, 1, channel) give the typical spectrum, how far
-        the others differ from it, and the basis."""
+        the others differ from it, and the basis, and with their ``axis`` (channel,) a power law."""
         from vaescope.models.spectral_basis import find_basis
 
         self.network.initialise(generators, last_gain=0.3)
         rows = spectra[:, :, 0].double().numpy()
+        self.level.fill_(max(float(np.sqrt((rows**2).mean())), NARROWEST))
+        if self.power_law:
+            assert axis is not None
+            rows = rows - self._below(rows.mean((0, 1)), axis.double().numpy())
         if self.margin and rows.shape[1] == 1:
             aligned = align_spectra(rows[:, 0], self.margin)
             rows = aligned.spectra[:, None] if aligned.large else rows
+        if self.margin:
+            edges = (self.margin, self.margin)
+            longer = np.pad(rows.reshape(-1, rows.shape[-1]), ((0, 0), edges), mode="edge")
+            self.widths.copy_(torch.from_numpy(shares_of_widths(longer)))
         with torch.no_grad():
             self.spread.fill_(max(float(rows.std(0).mean()), NARROWEST))
             mean = self._coefficients(rows.mean(0))
@@ -93,6 +119,16 @@ class SpectrumDecoder(nn.Module):
                 self.basis.copy_(torch.from_numpy(own).flatten(1))
                 self.positive.fill_(float(found.positive))
                 self.network.last.bias.copy_(torch.from_numpy(found.start))
+
+    def _below(self, mean: np.ndarray, axis: np.ndarray) -> np.ndarray:
+        """The power law (channel,) below a mean spectrum (channel,), which the buffers keep."""
+        log_axis = log_of_axis(axis)
+        amplitude, exponent = power_law_below(mean, log_axis)
+        with torch.no_grad():
+            self.law.copy_(torch.tensor([amplitude, exponent]))
+            self.law[:, 0] /= self.level
+        self.log_axis.copy_(torch.from_numpy(log_axis))
+        return np.asarray(amplitude * np.exp(-exponent * log_axis))
 
     def _coefficients(self, spectra: np.ndarray) -> np.ndarray:
         """Spline coefficients (signal, channel) of spectra (signal, channel), with the margin."""
@@ -109,10 +145,20 @@ class SpectrumDecoder(nn.Module):
         if self.on_basis:
             positive = self.positive[:, None, None] > 0
             weight = torch.where(positive, functional.softplus(raw), raw)
-            return (weight @ self.basis).reshape(*content.shape[:2], -1, self.length)
+            drawn = (weight @ self.basis).reshape(*content.shape[:2], -1, self.length)
+            return self._smoothed(drawn)
         raw = raw.reshape(*content.shape[:2], -1, self.length)
         spread = self.spread[:, None, None, None]
-        return self.likelihood.mean(self.typical[:, None] + spread * raw)
+        return self.likelihood.mean(self._smoothed(self.typical[:, None] + spread * raw))
+
+    def _smoothed(self, drawn: Tensor) -> Tensor:
+        """(member, row, signal, channel), without what is finer than the data show."""
+        if not self.margin:
+            return drawn
+        reach = self.kernels.shape[-1] // 2
+        longer = functional.pad(drawn.reshape(-1, 1, self.length), (reach, reach), "replicate")
+        each = functional.conv1d(longer, self.kernels).reshape(*drawn.shape[:3], -1, self.length)
+        return (each * self.widths[:, None, None]).sum(-2)
 
     def canonical(self, content: Tensor) -> Tensor:
         """content (member, row, inputs) -> what is said of canonical spectra (member, row, signal,
@@ -121,19 +167,29 @@ class SpectrumDecoder(nn.Module):
         return self(content, still)
 
     def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
-        """content (member, row, inputs), poses (member, row, 4) -> (member, row, signal, 1,
+        """content (member, row, inputs), poses (member, row, SIZE) -> (member, row, signal, 1,
         channel), or (member, row, signal, channel) of the channels ``where`` alone."""
         mean = self._drawn(content)
         if self.margin:
             mean = shifted(mean, poses[..., 0], self.margin, self.shape[2])
         if self.has_pose:
-            along = torch.linspace(-1, 1, self.shape[2], device=mean.device)
-            gain, background, slope = (poses[..., k, None, None] for k in (1, 2, 3))
-            mean = mean * gain.exp() + background + slope * along
+            gain = poses[..., 1, None, None]
+            mean = mean * gain.exp() + self._background(*poses[..., 2:].unbind(-1)).unsqueeze(2)
         shown = self.likelihood.output(mean)
         if where is None:
             return shown.unsqueeze(3)
         return shown if len(where) == shown.shape[-1] else shown[..., where]
+
+    def _background(self, background: Tensor, slope: Tensor, exponent: Tensor) -> Tensor:
+        """The background (member, row, channel) of numbers (member, row) of the pose."""
+        level = self.level[:, None, None]
+        along = torch.linspace(-1, 1, self.shape[2], device=level.device)
+        height = level * background.unsqueeze(-1)
+        if self.power_law:
+            amplitude, mean_exponent = (part[:, None, None] for part in self.law.unbind(-1))
+            steep = mean_exponent + exponent.unsqueeze(-1)
+            height = (level * amplitude + height) * torch.exp(-steep * self.log_axis[:, None])
+        return height + level * slope.unsqueeze(-1) * along
 
 
 class LinearNetwork(nn.Module):
@@ -152,7 +208,7 @@ class LinearNetwork(nn.Module):
         return self.last(x)
 
 
-PARTS = ("shift", "gain", "background", "slope")
+PARTS = ("shift", "gain", "background", "slope", "power_law")
 
 
 def shifted(coefficients: Tensor, shift: Tensor, margin: int, length: int) -> Tensor:

@@ -2,10 +2,16 @@
 
 A spectrum at channel i is seen as
 
-    s(i) = exp(g) f(i - d) + b + k u(i),
+    s(i) = exp(g) f(i - d) + l (b + k u(i)),
 
 with f the canonical spectrum that the content says, d the shift in channels, g the logarithm of the
-gain, b a constant background and k its slope, with u from -1 at the first channel to 1 at the last.
+gain, b a constant background and k its slope, with u from -1 at the first channel to 1 at the last,
+and l the root mean square of all spectra. With a power law the background is instead
+
+    (A + l b) (E(i) / E0)^-(r + p),
+
+with A and r those of the mean spectrum (``models.power_law``) and b, p what a site differs by. A
+background does not shift with the spectrum.
 """
 
 from __future__ import annotations
@@ -16,10 +22,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaescope.models.parts import AXIS, START, Pair, PosePart
+from vaescope.models.parts import AXIS, SIGNAL, START, Pair, PosePart
 
-SIZE = 4
-"""Numbers of the pose of a spectrum: shift, logarithm of the gain, background, slope."""
+SIZE = 5
+"""Numbers of the pose of a spectrum: shift, logarithm of the gain, background, slope, exponent."""
 
 
 @dataclass
@@ -34,11 +40,12 @@ class SpectrumPose:
     log_gain: Tensor | None = None
     background: Tensor | None = None
     slope: Tensor | None = None
+    exponent: Tensor | None = None
 
     def matrices(self) -> Tensor:
-        """The numbers (…, 4) of the pose, in the order of the formula."""
+        """The numbers (…, SIZE) of the pose, in the order of the formula."""
         zero = torch.zeros_like(self.like)
-        parts = (self.shift, self.log_gain, self.background, self.slope)
+        parts = (self.shift, self.log_gain, self.background, self.slope, self.exponent)
         return torch.stack([zero if part is None else part for part in parts], -1)
 
 
@@ -56,6 +63,10 @@ def _background(place: SpectrumPose, value: Tensor) -> None:
 
 def _slope(place: SpectrumPose, value: Tensor) -> None:
     place.slope = value.squeeze(-1)
+
+
+def _exponent(place: SpectrumPose, value: Tensor) -> None:
+    place.exponent = value.squeeze(-1)
 
 
 def _of_prior(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
@@ -110,7 +121,7 @@ SPECTRUM_PARTS = (
         move=_background,
         in_image=_same,
         aligned="median",
-        units="1",
+        units=SIGNAL,
         scale="diverging",
         view="spectrum",
         words="background of the spectrum",
@@ -124,9 +135,23 @@ SPECTRUM_PARTS = (
         move=_slope,
         in_image=_same,
         aligned="median",
-        units="1",
+        units=SIGNAL,
         scale="diverging",
         view="spectrum",
         words="slope of the background of the spectrum",
+    ),
+    PosePart(
+        name="exponent",
+        setting="power_law",
+        size=1,
+        prior_sd=lambda settings, step: settings.exponent_sd,
+        posterior=_of_prior,
+        move=_exponent,
+        in_image=_same,
+        aligned="median",
+        units="1",
+        scale="diverging",
+        view="spectrum",
+        words="exponent of the background of the spectrum",
     ),
 )

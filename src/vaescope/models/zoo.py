@@ -107,6 +107,7 @@ POSE_OF_SPECTRUM = {
     "shift": "shift",
     "gain": "gain",
     "background": "background",
+    "power_law": "exponent of the background",
     "slope": "slope of the background",
 }
 """The same of the pose of a spectrum."""

@@ -57,9 +57,10 @@ def read_sxm(path: Path, extension: str, wanted: Any) -> Raw:
 
 @dataclass(frozen=True)
 class GridFile:
-    """A grid of spectra: ``source`` (row, column, number), parameters first, then the channels."""
+    """A grid of spectra: ``data`` (row, column, number), parameters first, then the channels; NaN
+    at the points that an aborted measurement did not reach."""
 
-    source: lazy.Mapped
+    data: da.Array
     shape: tuple[int, int]
     names: list[str]
     channels: list[str]
@@ -84,10 +85,9 @@ def grid_of(path: Path) -> GridFile:
     channels = [name.strip() for name in facts["Channels"].split(";")]
     parameters, points = int(facts["# Parameters (4 byte)"]), int(facts["Points"])
     record = parameters + points * len(channels)
-    _refuse_short(path, start + 4 * width * height * record)
     settings = [_number(one) for one in facts.get("Grid settings", "").split(";")]
     return GridFile(
-        source=lazy.Mapped(str(path), start, _FLOAT, (height, width, record)),
+        data=_points(path, start, (height, width, record)),
         shape=(height, width),
         names=names,
         channels=channels,
@@ -96,6 +96,30 @@ def grid_of(path: Path) -> GridFile:
         pixel=_pixel(settings[2:4], (height, width)),
         facts=facts,
     )
+
+
+def _points(path: Path, start: int, shape: tuple[int, int, int]) -> da.Array:
+    """Open the records of a grid (row, column, number), of which an aborted one lacks the last.
+
+    Raises
+    ------
+    UserError : the file ends within the first row.
+    """
+    height, width, record = shape
+    there = (path.stat().st_size - start) // (4 * record)
+    rows, rest = divmod(min(there, height * width), width)
+    if not rows:
+        _refuse_short(path, start + 4 * height * width * record)
+    whole = lazy.Mapped(str(path), start, _FLOAT, (rows, width, record))
+    parts = [lazy.array(whole, lazy.whole_along(2, whole.shape))]
+    if rest:
+        begun = lazy.Mapped(str(path), start + 4 * rows * width * record, _FLOAT, (1, rest, record))
+        missing = da.full((1, width - rest, record), np.nan, dtype=_FLOAT)
+        parts.append(da.concatenate([lazy.array(begun), missing], axis=1))
+    left = height - rows - bool(rest)
+    if left:
+        parts.append(da.full((left, width, record), np.nan, dtype=_FLOAT, chunks=(left, width, -1)))
+    return da.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
@@ -119,9 +143,8 @@ def read_3ds(path: Path, extension: str, wanted: Any) -> Raw:
             "parameter that `ingest: array` names",
             remedy=SPECTRA,
         )
-    data = lazy.array(grid.source)
     return Raw(
-        data=da.stack([data[::-1, :, k] for k in layers])[None],
+        data=da.stack([grid.data[::-1, :, k] for k in layers])[None],
         channels=[plain(names[k]) for k in layers],
         units=[_unit(names[k]) for k in layers],
         reader="Nanonis 3ds",

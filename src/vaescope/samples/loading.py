@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vaescope.models.views import View
 
-__all__ = ["load"]
+__all__ = ["load", "positive_axis"]
 
 
 def load(samples: xr.Dataset, view: View) -> tuple[np.ndarray, np.ndarray | None]:
@@ -53,6 +53,27 @@ def load(samples: xr.Dataset, view: View) -> tuple[np.ndarray, np.ndarray | None
     if finite.all():
         return values[:, None, None, :], None
     return _filled(values, finite)[:, None, None, :], finite[:, None, :]
+
+
+def positive_axis(samples: xr.Dataset) -> np.ndarray:
+    """The axis (channel,) of the spectra of a store of samples, for a power law along it.
+
+    Raises
+    ------
+    UserError : there is none, or it is not above 0 everywhere.
+    """
+    axis = np.array(samples["energy"].values, float) if "energy" in samples.coords else None
+    if axis is None or not (np.isfinite(axis).all() and axis.min() > 0):
+        raise UserError(
+            "a power law has no meaning along this axis",
+            found="no calibrated axis"
+            if axis is None
+            else f"an axis from {axis.min():.4g} to {axis.max():.4g}",
+            expected="energies above 0",
+            remedy="Calibrate the axis or crop it (`spectra: preprocess: crop`), or set"
+            " `power_law: false`, and `slope: true` where the background is not flat",
+        )
+    return axis
 
 
 def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:

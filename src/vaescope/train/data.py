@@ -83,7 +83,8 @@ class Data:
     ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
     frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of a target that
     is a view of the site which were measured, None if all were; ``spectra`` (site, channel) beside
-    the patches, None if the model has nothing to do with them.
+    the patches, None if the model has nothing to do with them; ``axis`` (channel,) of the spectra
+    decoded, None if the model does not need it.
     """
 
     patches: np.ndarray
@@ -95,6 +96,7 @@ class Data:
     codec: Codec
     known: np.ndarray | None = None
     spectra: np.ndarray | None = None
+    axis: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -124,7 +126,7 @@ class Data:
         """Changes with anything that a training sees."""
         total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
-        for array in (*own, self.spectra):
+        for array in (*own, self.spectra, self.axis):
             if array is not None:
                 total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
@@ -190,6 +192,7 @@ def gather(
         codec,
         known_pixels,
         spectra,
+        loading.positive_axis(patches) if settings.power_law else None,
     )
 
 

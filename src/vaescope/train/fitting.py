@@ -41,6 +41,7 @@ PACED = (
     "log_sigma",
     "shear_axis",
     "turn_prior",
+    "decoder.law",
     *(f"mixture.{name}" for name in ("logit", "mean", "log_sd", "slant")),
 )
 PACE = (
@@ -115,6 +116,7 @@ class Fitting:
             torch.from_numpy(data.target),
             torch.from_numpy(data.patches),
             None if data.spectra is None else torch.from_numpy(data.spectra),
+            None if data.axis is None else torch.from_numpy(data.axis),
         )
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)

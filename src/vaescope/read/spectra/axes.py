@@ -53,6 +53,7 @@ _OF_UNITS = {
     "cm-1": "wavenumber",
     "u": "mass",
 }
+_ENERGIES = ("1", "eV", "keV", "meV", "J")
 _NO_NAMES = {"<undefined>", "none", "signal", "undefined", "z"}
 SPACE = {"y", "x", "height", "width", "row", "column", "scan_y", "scan_x", "rows", "columns"}
 
@@ -91,14 +92,29 @@ def unit_of(text: Any) -> str:
 
 
 def name_of(text: Any, unit: str) -> str:
-    """Name an axis in words: by what its name contains, else by its unit, else `channel`."""
+    """Name an axis in words: by what its name contains, else by its unit, else `channel`.
+
+    An `energy` in a unit of another quantity is what any axis is called where it has no name of
+    its own.
+    """
     words = str(text or "").strip()
     plain = words.casefold()
+    if plain == "energy" and unit not in _ENERGIES:
+        return _of_unit(unit)
     for part, name in _NAMES:
         if part in plain:
             return name
     if plain and plain not in _NO_NAMES | SPACE:
-        return re.sub(r"[_\s]+", " ", re.sub(r"\s*[(\[].*", "", words)).strip() or UNNAMED
+        called = re.sub(r"[_\s]+", " ", re.sub(r"\s*[(\[].*", "", words)).strip() or UNNAMED
+        return called.casefold() if called.istitle() else called
+    return _of_unit(unit)
+
+
+def _of_unit(unit: str) -> str:
+    if unit in _SECONDS:
+        return "time"
+    if unit not in _OF_UNITS and metres_per(unit) is not None:
+        return "wavelength"
     return _OF_UNITS.get(unit, UNNAMED)
 
 

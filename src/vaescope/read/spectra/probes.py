@@ -27,7 +27,7 @@ def _grid(path: Path) -> tuple[list[Curves], str]:
     """
     grid = nanonis.grid_of(path)
     height, width = grid.shape
-    data = lazy.array(grid.source, lazy.whole_along(2, grid.source.shape))[::-1]
+    data = grid.data[::-1]
     sweep = grid.facts.get("Sweep Signal", "")
     unit = unit_of(_bracketed(sweep))
     name = name_of(sweep, unit)
