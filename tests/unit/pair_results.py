@@ -22,8 +22,8 @@ def make(root: Path) -> Path:
     in pixels, and a model of both, ``dualvae``; returns the dataset's folder.
 
     The predicted peaks lie 0.1 eV too high, and the predicted patches are the true ones but for a
-    brightness that is wrong by the number of the site. Over the plane the peaks of decoded spectra go
-    from 2 eV on the left to 4 eV on the right.
+    brightness that is wrong by the number of the site. Over the plane the peaks of decoded spectra
+    go from 2 eV on the left to 4 eV on the right.
     """
     rng = np.random.default_rng(0)
     radius = rng.uniform(2.5, 6, COUNT)

@@ -76,9 +76,8 @@ async function windowColumn(model) {
 
 /** Connect the sliders; `changed` is called after each move. */
 function makeWindow(model, changed) {
-  const box = control("window");
-  box.hidden = !facts.curves;
   if (!facts.curves) return;
+  control("window").hidden = false;
   const { channels, window: first } = facts.curves;
   const [middle, width, shown, on] = ["middle", "width", "shown", "on"].map((name) => control(`window-${name}`));
   middle.max = String(channels - 1);
