@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vaescope.ensemble.refine_spectra import STEP, Problem, refine_spectra
+from vaescope.ensemble.refine_spectra import STEP, SpectrumFit, refine_spectra
 from vaescope.models.family import Family
 from vaescope.models.least_squares import descend
 from vaescope.models.spectrum_decoder import LinearNetwork, SpectrumDecoder
@@ -29,6 +29,7 @@ ROUNDS = 2  # over all parts, since one part moves the others
 STEPS = 4  # of refinement after a nudge
 CARRIES = 0.3  # standard deviation of a latent that says something
 TOGETHER = 0.5  # correlation beyond which pose and content are taken to go together
+FARTHEST = 0.5  # channels by which spectra are nudged: beyond, lines do not change along slopes
 FLATTEST = 0.05  # least derivative of a mean by the decoder's output by which is divided
 
 
@@ -46,6 +47,10 @@ def make_independent(model: Family, data: Data) -> None:
         return
     problem = _refined(model, data)
     place, columns = problem.start, problem.columns
+    if "shift" in columns:
+        unsure = float(place[:, columns["shift"].start].std()) / len(place) ** 0.5
+        if 2 * unsure > FARTHEST:
+            return
     content = columns["content"].start
     parts = [name for name in ("shift", "gain", "background") if name in columns]
     for _ in range(ROUNDS):
@@ -56,7 +61,7 @@ def make_independent(model: Family, data: Data) -> None:
             model.open_pose[name] = left
 
 
-def _refined(model: Family, data: Data) -> Problem:
+def _refined(model: Family, data: Data) -> SpectrumFit:
     """The latents of some sites as the encoder says them, refined."""
     conditions = torch.zeros(1, len(data), 0)
     encoded = model.encoder(model.copies(torch.from_numpy(data.patches))[None], conditions)
@@ -66,11 +71,11 @@ def _refined(model: Family, data: Data) -> Problem:
     known = None if data.known is None else torch.from_numpy(data.known)
     latents, _ = refine_spectra(model, target, latents, conditions, known)
     seen = None if known is None else known.to(target.dtype)
-    return Problem(model, target[:, :, 0], seen, conditions, latents)
+    return SpectrumFit(model, target[:, :, 0], seen, conditions, latents)
 
 
 def _set_free(
-    problem: Problem, place: Tensor, part: int, latent: int, name: str
+    problem: SpectrumFit, place: Tensor, part: int, latent: int, name: str
 ) -> tuple[Tensor, float]:
     """Make one part of the pose independent of one latent: the unknowns (site, number) after that,
     and the standard deviation by which the part may still follow the latent."""
@@ -85,7 +90,7 @@ def _set_free(
     prior = power / left  # precision of independence
     nudge = max(abs(along), 2 * prior**-0.5)
     tangent = _tangent(problem.model, name)
-    weight = problem.model.decoder.network.last.weight
+    weight = problem.model.get_parameter("decoder.network.last.weight")
     k = latent - problem.columns["content"].start
 
     def moved(by: float) -> tuple[Tensor, float]:
@@ -106,7 +111,10 @@ def _set_free(
     gradient = (up - down) / (2 * nudge)
     by = (prior * along - gradient) / (prior + curvature)
     by = max(-2 * nudge, min(by, 2 * nudge))
-    found, _ = moved(by)
+    found, cost = moved(by)
+    gained = 0.5 * prior * (along**2 - (along - by) ** 2)
+    if cost - here > gained:  # the parabola is none: a shift of more than a line is wide
+        return place, (prior + curvature) ** -0.5
     weight[0, k] += by * tangent
     return found, (prior + curvature) ** -0.5
 

@@ -26,7 +26,7 @@ REACH = 3.0  # prior standard deviations to which they go
 
 
 @dataclass(frozen=True)
-class Problem:
+class SpectrumFit:
     """The latents of some spectra as unknowns (site, number)."""
 
     model: Family
@@ -124,7 +124,7 @@ def refine_spectra(
     The latents, moved, and their standard deviations (site, size) by name.
     """
     seen = None if known is None else known.to(target.dtype)
-    problem = Problem(model, target[:, :, 0], seen, conditions, latents)
+    problem = SpectrumFit(model, target[:, :, 0], seen, conditions, latents)
     sd = problem.prior_sd()
     start = problem.start
     search = _of_best_shift if "shift" in latents else _descended
@@ -142,12 +142,12 @@ def refine_spectra(
     return found, spreads
 
 
-def _descended(problem: Problem, start: Tensor, sd: Tensor, steps: int) -> Tensor:
+def _descended(problem: SpectrumFit, start: Tensor, sd: Tensor, steps: int) -> Tensor:
     """Unknowns (site, number) where the posterior is largest."""
     return descend(problem.residual, start, sd**-2, steps, STEP * sd)
 
 
-def _of_best_shift(problem: Problem, start: Tensor, sd: Tensor, steps: int) -> Tensor:
+def _of_best_shift(problem: SpectrumFit, start: Tensor, sd: Tensor, steps: int) -> Tensor:
     """The same, from the shift of a grid that explains each spectrum best: sharp lines that do not
     overlap give no slope to follow. All else starts as the encoder guesses, and as in the typical
     spectrum: where the encoder is wrong about a shift, it is about the content too."""
