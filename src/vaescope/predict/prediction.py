@@ -206,8 +206,9 @@ def _context(pairs: ImagedSpectra, window: float) -> context.Context:
     if pairs.patches is not None:
         return context.of_patches(_finite(pairs.patches))
     assert pairs.y is not None and pairs.x is not None
-    one = pairs.image
-    images = _finite(pairs.images if one is None else one[None])
+    images = pairs.images if pairs.image is None else pairs.image[None]
+    assert images is not None
+    images = _finite(images)
     frame = np.zeros(len(pairs.y), int) if pairs.frame is None else pairs.frame
     y, x = pairs.y.astype(float), pairs.x.astype(float)
     binned = int(pairs.pitch)
