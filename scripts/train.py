@@ -4,6 +4,7 @@ Checkpoints lie in a folder that is no output of the rule, so that they outlive 
 """
 
 from contextlib import suppress
+from pathlib import Path
 
 from vaescope import store, train
 from vaescope.workflow import job
@@ -18,6 +19,7 @@ with job(snakemake) as task:
             seed=task.params.seed,
             out=beside,
             checkpoints=checkpoints,
+            start=Path(task.input.start[0]) if task.input.start else None,
             threads=task.threads,
             log=task.say,
         )

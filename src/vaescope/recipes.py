@@ -159,7 +159,32 @@ def _models(given: Mapping[str, Any], file: Path) -> dict[str, ModelSettings]:
         raise UserError(
             "the recipe trains no model", file=file, expected="`models:` with at least one name"
         )
-    return models
+    return {name: _started(name, models, given, file) for name in models}
+
+
+def _started(
+    name: str, models: Mapping[str, ModelSettings], given: Mapping[str, Any], file: Path
+) -> ModelSettings:
+    """Settings of a model that starts from another one only if the recipe trains one like it.
+
+    Raises
+    ------
+    UserError : no recipe has the other model.
+    """
+    own = models[name]
+    if own.start_from is None:
+        return own
+    if own.start_from not in given:
+        raise UserError(
+            f"model `{name}` starts from a model that is not there",
+            file=file,
+            found=f"start_from: {own.start_from}",
+            expected="another model of the recipe",
+            remedy=suggestion(own.start_from, given),
+        )
+    other = models.get(own.start_from)
+    usable = other is not None and own.can_start_from(other)
+    return own if usable else replace(own, start_from=None)
 
 
 def _sites(recipe: Recipe, file: Path) -> Settings:

@@ -22,7 +22,8 @@ def make(root: Path) -> Path:
     in pixels, and a model of both, ``dualvae``; returns the dataset's folder.
 
     The predicted peaks lie 0.1 eV too high, and the predicted patches are the true ones but for a
-    brightness that is wrong by the number of the site.
+    brightness that is wrong by the number of the site. Over the plane the peaks of decoded spectra
+    go from 2 eV on the left to 4 eV on the right.
     """
     rng = np.random.default_rng(0)
     radius = rng.uniform(2.5, 6, COUNT)
@@ -71,6 +72,13 @@ def make(root: Path) -> Path:
     wrong = cut["patch"].values + 0.001 * np.arange(COUNT)[:, None, None, None]
     latents["predicted_patch"] = ("site", "channel", "py", "px"), wrong
     latents["consensus_content"] = ("site", "latent"), np.stack([radius, kind], axis=1)
+    share = np.linspace(0, 1, latents.sizes["plane_step_x"])
+    latents["plane_x"] = ("plane", "plane_step_x"), 2.5 + 3.5 * share[None]
+    latents["plane_y"] = ("plane", "plane_step_y"), share[None]
+    along = np.tile(2 + 2 * share, len(share))  # peaks over the plane, from 2 to 4 eV
+    peak = 100 * np.exp(-0.5 * ((ENERGY - along[:, None]) / 0.2) ** 2)
+    shape = latents["plane_spectrum"].shape
+    latents["plane_spectrum"] = latents["plane_spectrum"].dims, peak.reshape(shape)
     latents["held_out"] = "site", (np.arange(COUNT) % 3 == 0).astype(int)
     for name, one in (("image", image), ("sites", found), ("samples", cut)):
         store.write(one, root / f"{name}.zarr")

@@ -50,7 +50,7 @@ def test_of_a_sound_model_nothing_is_said():
 
 def test_a_latent_in_which_sites_differ_less_than_it_is_uncertain_has_collapsed():
     found = of(content=HEALTHY["content"] * [1, 0.01])["collapsed latent"]
-    assert "Latent 2 carries no information" in found.says and found.severity == "care"
+    assert "Latent 2 carries hardly any information" in found.says and found.severity == "care"
     assert "`models: rvae: latent: 1`" in found.remedy
 
 

@@ -51,6 +51,17 @@ optimiser.step()
     assert not imported(code, "torch._dynamo", "torch._inductor", "sympy")
 
 
+def test_a_job_imports_dask_without_the_compiler_that_sparse_arrays_need():
+    code = """
+from vaescope.workflow import jobs
+jobs._import_dask_alone()
+import dask.array as da
+assert da.ones(3).sum().compute() == 3
+"""
+    assert imported(code, "dask.array", "sparse", "numba") == ["dask.array"]
+    assert imported(f"{code}\nimport sparse", "sparse") == ["sparse"]
+
+
 def test_a_job_does_not_import_a_cluster_that_it_was_not_given():
     code = """
 from vaescope.workflow import jobs

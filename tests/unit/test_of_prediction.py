@@ -38,6 +38,12 @@ def kinds(attrs: dict, **of_samples) -> set[str]:
         ({"prediction_relative_error": 0.5}, {}, "a baseline predicts better"),
         ({"prediction_coverage_68": 0.3}, {}, "bands too narrow"),
         ({"prediction_coverage_68": 0.99}, {}, "bands too wide"),
+        (
+            {"prediction_held_out": "blocks", "prediction_band_places": 3},
+            {},
+            "bands rest on few places",
+        ),
+        ({"prediction_held_out": "random", "prediction_band_places": 4}, {}, None),
     ],
 )
 def test_each_doubt_has_its_finding_and_good_predictions_have_none(attrs, of_samples, kind):

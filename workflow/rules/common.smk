@@ -140,6 +140,14 @@ def predicting(path):
     return wanted
 
 
+def starting_members(wildcards):
+    """Trained members of another model, for a model that starts from them."""
+    other = ask(PLAN.starts_from, wildcards.dataset, wildcards.model)
+    if not other:
+        return []
+    return expand(here(layout.MEMBERS), dataset=wildcards.dataset, model=other)
+
+
 def strain_store(wildcards):
     """The map of strain, where sites are atoms."""
     mapped = ask(PLAN.maps_strain, wildcards.dataset)

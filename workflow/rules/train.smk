@@ -5,6 +5,7 @@ rule train:
     """Train the members of an ensemble, or one part of them; resumes from its checkpoints."""
     input:
         patches=here(layout.SAMPLES),
+        start=starting_members,
     output:
         part=directory(here(layout.PARTS)),
     log:

@@ -11,11 +11,14 @@ import xarray as xr
 from vaescope.explorer.pack import Blocks
 from vaescope.explorer.pictures import CHUNK, evenly
 from vaescope.figures.scene import Scene
+from vaescope.figures.windows import choose
+from vaescope.results import ModelResults
 from vaescope.text import plain
 
 MEASURED = "spectrum"
 LEVELS = 255  # into which the range of one curve is divided
 MOST_CHANNELS = 256  # of a curve: more are averaged
+FINE = 65_534  # into which the range of the decoded spectra of a plane is divided
 BUDGET = 6_000_000  # bytes of all curves of a page, before they are deflated
 _OF_A_MODEL = {
     "predicted": ("predicted_spectrum", "predicted"),
@@ -107,15 +110,54 @@ def pack(scene: Scene, found: list[CurveKind], rows: np.ndarray, blocks: Blocks)
             "step": step_place,
         }
     signal = scene.patches["spectrum"]
+    unit = plain(str(energy.attrs.get("units") or "1"), 20)
     return {
         "sites": rows[chosen],
         "energy": blocks.add([axis.astype(np.float32)])[0],
         "axis": _named(energy, "channel"),
+        "axis_name": plain(str(energy.attrs.get("long_name") or "channel"), 40),
+        "unit": "" if unit == "1" else unit,
+        "window": _window(signal, step),
+        "cmaps": [scene.look.colormap, scene.look.diverging],
+        "averaged": step,
         "signal": _named(signal, "signal"),
         "channels": channels,
         "chunk": CHUNK,
         "kinds": packed,
     }
+
+
+def beside_planes(
+    view: ModelResults, planes: list[dict[str, Any]], blocks: Blocks
+) -> list[dict[str, Any]]:
+    """Add to decoded planes of pictures the spectra that a model of both views decodes there.
+
+    Returns the planes, as ``pictures.pack_planes`` gives them, with ``spectra``: where the codes
+    are, the value of code 0 and the step, and how many channels there are.
+    """
+    if not view.has("plane_spectrum"):
+        return planes
+    along = ("plane", "plane_told", "plane_step_y", "plane_step_x", "energy")
+    held = view.latents["plane_spectrum"].transpose(*along).values[:, 0]
+    step = -(-held.shape[-1] // MOST_CHANNELS)
+    for plane, spectra in zip(planes, held, strict=False):
+        flat = xr.DataArray(spectra.reshape(-1, held.shape[-1]), dims=("site", "energy"))
+        curves = CurveKind("", "", flat).take(np.arange(len(flat)), step)
+        low, high = float(np.nanmin(curves)), float(np.nanmax(curves))
+        one = (high - low) / FINE or 1.0
+        codes = np.nan_to_num((curves - low) / one).round().astype(np.uint16)
+        place = {"place": blocks.add([codes])[0], "low": low, "step": one}
+        plane["spectra"] = place | {"channels": curves.shape[1]}
+    return planes
+
+
+def _window(spectra: xr.DataArray, step: int) -> list[int]:
+    """First channel of the page and the one after the last in which spectra differ most."""
+    found = choose(spectra.transpose("site", "energy"), 1)
+    if not found:
+        return [0, max(spectra.sizes["energy"] // (16 * step), 1)]
+    start = found[0].start // step
+    return [start, max(-(-found[0].stop // step), start + 1)]
 
 
 def _named(array: xr.DataArray, otherwise: str) -> str:

@@ -29,6 +29,8 @@ SCRIPTS = (
     "selection.js",
     "small.js",
     "curves.js",
+    "window.js",
+    "pair.js",
     "inspector.js",
     "time.js",
     "controls.js",
@@ -100,9 +102,13 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         "place": blocks.add([behind.x, behind.y]),
         "backdrop": behind.facts(),
         "columns": _packed(columns, blocks),
-        "palettes": _palettes([*columns, *(c for one in of_models for c in one)]),
+        "palettes": _palettes(
+            [*columns, *(c for one in of_models for c in one)],
+            (look.colormap, look.diverging) if "spectrum" in scene.patches else (),
+        ),
         "missing": MISSING,
         "spacing": _spacing(scene, behind),
+        "grid": scene.pixelwise,
         "plots": plots.plot_items(),
     }
     way = _Members.of(of_models, count)
@@ -115,7 +121,9 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
             "members": model.members if way.keeps_any and model.retained.size else [],
             "columns": _packed(own, blocks),
             "of_members": way.pack(own, blocks),
-            "planes": pictures.pack_planes(model.view, scene, blocks),
+            "planes": curves.beside_planes(
+                model.view, pictures.pack_planes(model.view, scene, blocks), blocks
+            ),
             "drawn_by": model.view.latents.attrs.get("reference_member"),
         }
         for model, own in zip(held, of_models, strict=True)
@@ -126,6 +134,11 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
             notes.append(
                 f"spectra of {len(spectra['sites'])} of {len(rows)} sites, at even intervals, are"
                 " on this page, to keep it small"
+            )
+        if spectra["averaged"] > 1:
+            notes.append(
+                f"{spectra['averaged']} neighbouring channels of a spectrum are averaged into one,"
+                " to keep this page small"
             )
         spectra["sites"] = blocks.add([narrow(spectra["sites"])])[0]
     facts["curves"] = spectra
@@ -176,7 +189,15 @@ def _small(scene: Scene, stores: dict[str, xr.Dataset]) -> list[pictures.Small]:
         same = held is not None and held.sizes.get("site") == scene.patches.sizes["site"]
         if held is not None and same and held.ndim == 4 and held.shape[2] > 1:
             found.append(pictures.small(f"{name}/reconstruction", held, found[0]))
+        said = latents.get("predicted_patch")
+        if said is not None and "reconstruction" in latents and said.ndim == 4 and _apart(latents):
+            found.append(pictures.small(f"{name}/predicted_patch", said, found[0]))
     return found
+
+
+def _apart(latents: xr.Dataset) -> bool:
+    """Whether predicted patches are others than the reconstructions, as in models of both views."""
+    return "predicted_spectrum" in latents
 
 
 def _pack_small(
@@ -204,12 +225,12 @@ def _packed(columns: list[Column], blocks: Blocks) -> list[dict[str, Any]]:
     ]
 
 
-def _palettes(columns: list[Column]) -> dict[str, list[int]]:
-    """Colours 0xRRGGBB of every colour map in use."""
+def _palettes(columns: list[Column], more: tuple[str, ...]) -> dict[str, list[int]]:
+    """Colours 0xRRGGBB of every colour map in use, and of some ``more``."""
     import matplotlib
 
     found = {}
-    for name in sorted({column.cmap for column in columns}):
+    for name in sorted({column.cmap for column in columns} | set(more)):
         shades = matplotlib.colormaps[name](np.linspace(0, 1, _COLOURS))[:, :3]
         red, green, blue = (shades * 255).round().astype(int).T
         found[name] = (red << 16 | green << 8 | blue).tolist()

@@ -21,6 +21,7 @@ _WORDS = {
     "truth_species": "species",
     "truth_defect": "defect",
     "truth_label": "label",
+    "truth_kind": "kind",
 }
 
 
@@ -207,16 +208,20 @@ def true_kinds(scene: Scene, view: ModelResults) -> tuple[str, np.ndarray, list[
     word = "true " + " · ".join(known[name] for name in varying)
     names = []
     for level in levels:
-        words = [_level_name(scene, name, int(k)) for name, k in zip(varying, level, strict=True)]
+        words = [level_name(scene, name, int(k)) for name, k in zip(varying, level, strict=True)]
         names.append(" · ".join(words))
     return word, kinds, names
 
 
-def _level_name(scene: Scene, name: str, level: int) -> str:
+def level_name(scene: Scene, name: str, level: float) -> str:
+    """Name a level of the truth ``name``, where the data give it a name."""
     if name == "truth_label":
         return label_name(scene, level)
-    known = [str(word) for word in scene.attrs.get(f"{name}_names") or []]
-    return plain(known[level], 40) if 0 <= level < len(known) else f"{_WORDS[name]} {level}"
+    key = f"{name}_names"
+    known = scene.attrs.get(key) or scene.patches.attrs.get(key) or []
+    if 0 <= level < len(known):
+        return plain(str(known[int(level)]), 40)
+    return f"{name.removeprefix('truth_')} {level:g}"
 
 
 def matched(table: np.ndarray) -> tuple[np.ndarray, float]:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.figures.accuracy import label_name
+from vaescope.figures.accuracy import level_name
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.spectra import of_view
 from vaescope.figures.style import FAINT, INK
 from vaescope.results import ModelResults
 from vaescope.scores.ground_truth import truths
-from vaescope.text import percent, plain
+from vaescope.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,20 +89,11 @@ def _known(scene: Scene, view: ModelResults) -> tuple[str, np.ndarray, list[str]
             continue
         levels = view.values(f"truth_{name}", everywhere=True)
         firsts = [int(np.flatnonzero(kind == k)[0]) for k in range(int(kind.max()) + 1)]
-        names = [_name(scene, name, float(levels[first])) for first in firsts]
+        names = [level_name(scene, f"truth_{name}", float(levels[first])) for first in firsts]
         own = kind[view.on_frame]
         if 1 < len(names) <= _MOST and len(np.unique(own[own >= 0])) > 1:
             return name, own, names
     return None
-
-
-def _name(scene: Scene, name: str, level: float) -> str:
-    """Name a level of a truth, where the data give it a name."""
-    if name == "label":
-        return label_name(scene, level)
-    key = f"truth_{name}_names"
-    words = scene.attrs.get(key) or scene.patches.attrs.get(key) or []
-    return plain(words[int(level)], 24) if 0 <= level < len(words) else f"{name} {level:g}"
 
 
 def _components(scene: Scene, view: ModelResults) -> np.ndarray:

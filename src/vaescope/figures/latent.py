@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.figures import decoded_pairs
-from vaescope.figures.accuracy import label_name
+from vaescope.figures.accuracy import label_name, level_name
 from vaescope.figures.colours import of_model, one_of
 from vaescope.figures.curve_tiles import axis_note
 from vaescope.figures.montage import patch_bar, show, spaced
@@ -357,7 +357,7 @@ def _by_category(scene: Scene, axes, view: ModelResults, plane: np.ndarray, kind
             s=mark_area(len(plane)),
             linewidths=0,
             rasterized=len(plane) > RASTER_FROM,
-            label=label_name(scene, level) if kind == "truth_label" else f"{int(level)}",
+            label=f"{int(level)}" if kind == "class" else level_name(scene, kind, level),
         )
     axes.set_title(f"by {word}")
     if len(levels) <= 12:

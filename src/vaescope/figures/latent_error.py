@@ -17,8 +17,9 @@ from vaescope.figures.windows import choose, has_peaks, peaks
 from vaescope.quantities import header, robust_limits
 from vaescope.results import ModelResults
 
-_SIDE = 2.45
-_STEP = 3.55
+_SIDE = 2.2
+_STEP = 3.4
+_DOWN = 3.0
 
 
 def latent_error(scene: Scene, view: ModelResults) -> FinishedFigure | None:
@@ -37,7 +38,7 @@ def latent_error(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     sheet = Sheet(
         scene,
         "Where in the latent plane predictions are right",
-        -(-len(found) // across) * 3.2 + 0.1,
+        -(-len(found) // across) * _DOWN + 0.1,
         width=max(2 * MARGIN + across * _STEP, 7.2),
         view=view,
         sites=len(plane),
@@ -49,7 +50,7 @@ def latent_error(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         columns["latent_2"] = content[:, 1]
     for index, (kind, label, name, values) in enumerate(found):
         row, column = divmod(index, across)
-        x, y = MARGIN + 0.5 + column * _STEP, 0.3 + row * 3.2
+        x, y = MARGIN + 0.5 + column * _STEP, 0.3 + row * _DOWN
         axes = sheet.axes(x, y, _SIDE, _SIDE)
         low, high = robust_limits(values[held] if kind == "error" and held.any() else values)
         front = held if kind == "error" and held.any() else np.ones(len(plane), bool)

@@ -16,6 +16,9 @@ from vaescope.text import plain
 
 _MOST_READ = 5000  # sites of which patches are measured
 _PARTICLE = "particle"
+_ANGLE = "angle from the spectrum"
+AXIS = 180.0  # degrees: light that is scattered by an axis says no more
+SURE = 30.0  # degrees of the stated error, beyond which there is no angle to compare
 _BRIGHT = 0.5  # of the height of a particle above its background, where it ends
 _LEVELS = 25  # values of a known number; fewer are kinds
 _FEW = 4  # particles, or values of what is known of them
@@ -85,15 +88,17 @@ def _of_angle(view: ModelResults, owner: np.ndarray | None) -> list[PredictedQua
     if not view.has("spectrum_angle") or owner is not None:
         return []
     said = np.degrees(view.values("spectrum_angle").astype(float))
+    if view.has("spectrum_angle_spread"):
+        said[np.degrees(view.values("spectrum_angle_spread")) > SURE] = np.nan
     true = view.has("truth_angle")
     known = view.values("truth_angle" if true else "consensus_angle").astype(float)
-    expected, period = np.degrees(known), view.period
+    expected, period = np.degrees(known), min(view.period, AXIS)
     # No model knows the absolute orientation of its unit.
     offset = float(circular.mean((said - expected)[np.isfinite(said - expected)], period))
     expected = circular.wrap(expected, period)
     found = expected + circular.wrap(said - offset - expected, period)
     source = "true" if true else "of the patch"
-    return [PredictedQuantity("angle from the spectrum", "°", source, expected, found, period)]
+    return [PredictedQuantity(_ANGLE, "°", source, expected, found, period)]
 
 
 def _of_patches(scene: Scene, view: ModelResults) -> list[PredictedQuantity]:
@@ -136,7 +141,7 @@ def _of_truth(view: ModelResults, owner: np.ndarray | None) -> list[PredictedQua
     test = view.values("held_out") == 1
     content = view.values("consensus_content").astype(float)
     found = []
-    for name in map(str, view.latents.variables):
+    for name in sorted(map(str, view.latents.variables), key=_rank):
         array = view.latents[name]
         if not name.startswith("truth_") or array.dims != ("site",) or name in _NO_READ_OUT:
             continue
@@ -158,7 +163,18 @@ def _of_truth(view: ModelResults, owner: np.ndarray | None) -> list[PredictedQua
     return found[:_READ_OUT]
 
 
-_NO_READ_OUT = {"truth_y", "truth_x", "truth_angle", "truth_particle", "truth_nearest"}
+_NO_READ_OUT = {"truth_y", "truth_x", "truth_angle", "truth_particle", "truth_nearest"} | {
+    "truth_shift_y",
+    "truth_shift_x",
+}
+"""Places and directions, which latents are not to hold, and numbers of particles."""
+_SIZES = ("radius", "diameter", "size", "length", "width", "aspect", "gap", "thickness")
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Order in which known numbers are shown: sizes before all others."""
+    places = [k for k, word in enumerate(_SIZES) if word in name]
+    return (min(places, default=len(_SIZES)), name)
 
 
 def _read_out(content: np.ndarray, values: np.ndarray, learn: np.ndarray) -> np.ndarray:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
-from vaescope.figures.prediction_quantities import PredictedQuantity, particles, quantities
+from vaescope.figures.prediction_quantities import (
+    AXIS,
+    SURE,
+    PredictedQuantity,
+    particles,
+    quantities,
+)
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK
@@ -73,6 +79,11 @@ def _caption(shown: list[PredictedQuantity], held: np.ndarray, grouped: bool) ->
     words += "; on the line both are equal."
     if held.any():
         words += " The numbers are of what was held out of training."
+    if any(one.period for one in shown):
+        words += (
+            f" Angles are modulo {AXIS:g}°, after one constant for all, and only where they are"
+            f" stated to ± {SURE:g}° or better."
+        )
     if any(one.name.endswith("from the latents") for one in shown):
         words += (
             " What is read from the latents is found by ridge regression on the sites of the"

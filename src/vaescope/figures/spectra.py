@@ -127,7 +127,7 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
                 "loc": "lower right",
                 "borderaxespad": 0,
             }
-            at = (1 - MARGIN / WIDTH, 1 - (sheet.head - 0.02) / sheet.total)
+            at = (1 - MARGIN / WIDTH, 1 - 0.36 / sheet.total)  # in the line of the title
             sheet.figure.legend(handles, words, bbox_to_anchor=at, **key)
         named = {"site": int(sites[judged[k]])}
         sheet.figure_data.rows({**named, **columns})

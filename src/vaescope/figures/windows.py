@@ -20,6 +20,7 @@ _SEEN = 1.0  # variance of the sites over that of the noise, that a window needs
 _QUIET = 1e-3  # of the greatest variance: noise below it counts as so much
 _WIDEST = 0.08  # of all channels, to either side of the middle of a window
 _INSIDE = 0.8  # of the sites, that have their maximum off the ends of the axis if peaks are told
+_DIP, _RIVAL = 0.7, 0.9  # of the height of a maximum: between two, and of the other
 _POSITIVE = 3.0  # standard deviations of the noise that a maximum rises above both ends
 
 
@@ -129,7 +130,8 @@ def peaks(spectra: np.ndarray, energy: np.ndarray) -> np.ndarray:
     """Position (site,) of the highest maximum of each spectrum on the axis.
 
     Spectra (site, energy) are smoothed, and a parabola is laid through the three channels about
-    the maximum. NaN where it lies at an end of the axis, or does not stand out of the noise.
+    the maximum. NaN where it lies at an end of the axis, does not stand out of the noise, or has a
+    rival of nearly its height.
     """
     from scipy.ndimage import gaussian_filter1d
 
@@ -143,9 +145,24 @@ def peaks(spectra: np.ndarray, energy: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = np.where(bend < 0, 0.5 * (before - after) / bend, 0.0)
     place = np.interp(inner + np.clip(shift, -1, 1), np.arange(energy.size), energy)
+    foot = smooth.min(1, keepdims=True)
+    share = (smooth - foot) / np.maximum(at[:, None] - foot, 1e-300)
+    single = np.array([_alone(one, k) for one, k in zip(share, inner, strict=True)])
     noise = np.sqrt(noise_variance(spectra) / (2 * np.sqrt(np.pi) * width)).mean()
     stands = at > np.maximum(smooth[:, 0], smooth[:, -1]) + _POSITIVE * noise
-    return np.where((top == inner) & stands, place, np.nan)
+    return np.where((top == inner) & stands & single, place, np.nan)
+
+
+def _alone(share: np.ndarray, top: int) -> bool:
+    """Whether a maximum is the only one of its height; another beyond a dip comes close to none.
+
+    share : (energy,) height above the foot, in that of the maximum at ``top``.
+    """
+    low = np.flatnonzero(share < _DIP)
+    before, after = low[low < top], low[low > top]
+    left = share[: before[-1]] if before.size else share[:0]
+    right = share[after[0] :] if after.size else share[:0]
+    return max(left.max(initial=0), right.max(initial=0)) < _RIVAL
 
 
 def has_peaks(place: np.ndarray, energy: np.ndarray) -> bool:

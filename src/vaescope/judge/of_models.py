@@ -30,7 +30,7 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
         name,
         retained=np.isin(np.arange(members), numbers),
         content=latents["consensus_content"].values,
-        content_spread=latents["content_spread"].values,
+        content_spread=latents["content_spread"].values / latents.attrs.get("noise_inflation", 1.0),
         agreement=float(scores.get("content_agreement", 1.0)),
         class_count=count,
         number=ClassNumber.of(latents),
@@ -101,9 +101,10 @@ def of_model(
 ) -> list[Finding]:
     """Findings about members, latents and classes of an ensemble.
 
-    retained (member,) bool; content, content_spread (site, latent) consensus; agreement the median
-    share of the reference's content that members explain; class_count (class,) sites per class or
-    None; number of classes that the data support, None where labels name them.
+    retained (member,) bool; content, content_spread (site, latent) consensus, the spread not
+    enlarged for correlated noise; agreement the median share of the reference's content that
+    members explain; class_count (class,) sites per class or None; number of classes that the data
+    support, None where labels name them.
     """
     said: list[Finding] = []
 
@@ -126,8 +127,8 @@ def of_model(
         say(
             "collapsed latent",
             "care",
-            f"{_listed('Latent', silent)} {'carries' if one else 'carry'} no information:"
-            f" {'it varies' if one else 'they vary'} less between sites than"
+            f"{_listed('Latent', silent)} {'carries' if one else 'carry'} hardly any"
+            f" information: {'it varies' if one else 'they vary'} less between sites than"
             f" {'it is' if one else 'they are'} uncertain.",
             "The structures need fewer latents than the model has; "
             + ("its map is noise." if one else "their maps are noise."),

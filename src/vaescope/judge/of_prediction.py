@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _WORSE = 1.02  # times the error of the better baseline
 _USELESS = 0.95  # of the error of the mean spectrum
+_PLACES = 6  # on which bands rest at least
 _BAND = (0.55, 0.85)  # share of the measured values in the band of 68 %
 
 
@@ -80,6 +81,20 @@ def of_prediction(model: str, latents: xr.Dataset, samples: xr.Dataset) -> list[
                 "The weights of the blend come from blocks of the training, which differ from what"
                 " was held out.",
                 "Nothing, if the difference is small; more objects would settle it.",
+            )
+        )
+    places = int(known.get("prediction_band_places", _PLACES))
+    if known.get("prediction_held_out") == "blocks" and places < _PLACES:
+        said.append(
+            Finding(
+                "bands rest on few places",
+                "note",
+                model,
+                f"The bands are calibrated on {places} places of the training, each as wide as a"
+                " window.",
+                "How much errors differ from place to place is hardly known from so few: the bands"
+                " hold for objects like those of the training.",
+                "Measure spectra in a larger image, or of more objects.",
             )
         )
     inside = float(known.get("prediction_coverage_68", 0.68))

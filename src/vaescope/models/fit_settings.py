@@ -125,6 +125,13 @@ class FitSettings(PriorSettings):
         limits=(0, 0.5),
         help="largest strain at which two patches still count as the same structure",
     )
+    start_from: str | None = setting(
+        None,
+        help="name of a model of the same recipe without classes, from whose members the members of"
+        " this one start, so that pose and latent variables are trained once for both. It counts"
+        " only where the two differ in nothing but classes and steps; else, or if the recipe leaves"
+        " the other model out, training starts from random weights",
+    )
     class_core: float = setting(
         0.85,
         limits=(0.05, 1),

@@ -12,6 +12,11 @@ from vaescope.models.fit_settings import FitSettings
 from vaescope.models.zoo import NEEDS, VARIANTS
 from vaescope.settings import Schedule
 
+_OF_CLASSES = frozenset(
+    ("variant", "steps", "start_from", "classes", "class_core", "beta_class", "capacity_class")
+)
+"""Settings that say nothing of a training before its classes are active."""
+
 
 @dataclass(frozen=True)
 class ModelSettings(FitSettings):
@@ -50,6 +55,13 @@ class ModelSettings(FitSettings):
                     expected=WANTED[key],
                 ).within(file=file, part=part)
         return settings
+
+    def can_start_from(self, other: ModelSettings) -> bool:
+        """Whether training before classes are active is the same as the training of another model
+        without classes."""
+        own, others = self.as_dict(), other.as_dict()
+        alike = all(own[key] == others[key] for key in own if key not in _OF_CLASSES)
+        return alike and bool(self.classes) and not (other.classes or self.labels)
 
 
 WANTED = {

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST = 4096  # spectra from which a basis is made
 NOISE = 0.02  # of the largest value: mean spectra that fall below zero by less are not negative
 
 
@@ -28,8 +27,7 @@ def find_basis(spectra: np.ndarray, count: int) -> Basis:
     & Seung, Nature 401 (1999) 788), each in units of its mean weight; of others the mean spectrum
     and its principal components, each in units of its standard deviation.
     """
-    step = -(-len(spectra) // MOST)
-    rows = np.asarray(spectra[::step], float)
+    rows = np.asarray(spectra, float)
     mean = rows.mean(0)
     if mean.min() >= -NOISE * max(float(np.abs(mean).max()), 1e-12):
         return _non_negative(np.maximum(rows, 0.0), count)

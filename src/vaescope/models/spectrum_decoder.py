@@ -24,6 +24,7 @@ from vaescope.models.spectrum_parts import SIZE
 from vaescope.models.spectrum_start import align_spectra
 
 REACH = 3.0  # prior standard deviations of the shift by which a canonical spectrum is longer
+MOST = 4096  # spectra from which it starts
 NARROWEST = 1e-6  # of a standard deviation by which values are divided
 
 
@@ -96,7 +97,8 @@ class SpectrumDecoder(nn.Module):
         from vaescope.models.spectral_basis import find_basis
 
         self.network.initialise(generators, last_gain=0.3)
-        rows = spectra[:, :, 0].double().numpy()
+        step = -(-len(spectra) // MOST)
+        rows = spectra[::step, :, 0].double().numpy()
         self.level.fill_(max(float(np.sqrt((rows**2).mean())), NARROWEST))
         if self.power_law:
             assert axis is not None
@@ -140,16 +142,27 @@ class SpectrumDecoder(nn.Module):
         return np.asarray(spline_filter1d(longer, order=3, axis=-1, mode="mirror"))
 
     def _drawn(self, content: Tensor) -> Tensor:
-        """Coefficients (member, row, signal, channel) of the mean, not yet under a pose."""
+        """Coefficients (member, row, signal, channel) of the mean, not yet under a pose.
+
+        Smoothing is linear: where spectra are sums of components, these are smoothed, being fewer.
+        """
+        spread, typical = self.spread[:, None, None], self.typical.flatten(1).unsqueeze(1)
+        if isinstance(self.network, LinearNetwork):
+            last = self.network.last
+            rows = torch.cat([typical + spread * last.bias, spread * last.weight], dim=1)
+            rows = self._smoothed(self._shaped(rows)).flatten(2)
+            drawn = torch.baddbmm(rows[:, :1], content, rows[:, 1:])
+            return self.likelihood.mean(self._shaped(drawn))
         raw = self.network(content)
         if self.on_basis:
             positive = self.positive[:, None, None] > 0
             weight = torch.where(positive, functional.softplus(raw), raw)
-            drawn = (weight @ self.basis).reshape(*content.shape[:2], -1, self.length)
-            return self._smoothed(drawn)
-        raw = raw.reshape(*content.shape[:2], -1, self.length)
-        spread = self.spread[:, None, None, None]
-        return self.likelihood.mean(self._smoothed(self.typical[:, None] + spread * raw))
+            return self._shaped(weight @ self._smoothed(self._shaped(self.basis)).flatten(2))
+        return self.likelihood.mean(self._smoothed(self._shaped(typical + spread * raw)))
+
+    def _shaped(self, rows: Tensor) -> Tensor:
+        """(member, row, signal * channel) -> (member, row, signal, channel)."""
+        return rows.unflatten(2, (-1, self.length))
 
     def _smoothed(self, drawn: Tensor) -> Tensor:
         """(member, row, signal, channel), without what is finer than the data show."""
@@ -215,9 +228,9 @@ def shifted(coefficients: Tensor, shift: Tensor, margin: int, length: int) -> Te
     """Cubic splines of coefficients (…, signal, length + 2 margin), shifted by ``shift`` (…) in
     channels towards the end of the axis: (…, signal, length). Beyond the margin they go on as at
     its end."""
-    place = margin - shift.unsqueeze(-1) + torch.arange(length, device=shift.device)
+    place = margin - shift  # of the first channel; all others have the same weights
     first = place.detach().floor()
-    t = (place - first).unsqueeze(-2)
+    t = (place - first)[..., None, None]
     taps = (
         (1 - t) ** 3 / 6,
         (3 * t**3 - 6 * t**2 + 4) / 6,
@@ -225,9 +238,10 @@ def shifted(coefficients: Tensor, shift: Tensor, margin: int, length: int) -> Te
         t**3 / 6,
     )
     last = coefficients.shape[-1] - 1
-    total = torch.zeros(())
-    for step, weight in enumerate(taps):
-        index = (first.long() + (step - 1)).clamp(0, last).unsqueeze(-2)
-        index = index.expand(*coefficients.shape[:-1], length)
-        total = total + weight * coefficients.gather(-1, index)
+    along = torch.arange(-1, length + 2, device=shift.device)
+    index = (first.long().unsqueeze(-1) + along).clamp(0, last).unsqueeze(-2)
+    there = coefficients.gather(-1, index.expand(*coefficients.shape[:-1], length + 3))
+    total = taps[0] * there[..., :length]
+    for step, weight in enumerate(taps[1:], 1):
+        total = total + weight * there[..., step : step + length]
     return total

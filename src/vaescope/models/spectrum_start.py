@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ROUNDS = 8
+BLOCK = 1024  # spectra at once
 LARGE = 0.5  # widths: smaller shifts are found by gradients
 
 
@@ -31,31 +32,41 @@ def align_spectra(spectra: np.ndarray, most: float) -> AlignedSpectra:
     Cross-correlation of the spectra less their means, its maximum refined by a parabola; the first
     reference is the spectrum that correlates best with all.
     """
-    rows = np.asarray(spectra, float)
-    rows = rows - rows.mean(1, keepdims=True)
-    size = 2 * rows.shape[1]
-    transformed = np.fft.rfft(rows, size)
+    count, length = spectra.shape
+    size = 2 * length
     lags = np.arange(-int(np.floor(most)), int(np.floor(most)) + 1)
     if len(lags) < 3:
-        return AlignedSpectra(np.zeros(len(rows)), spectra, False)
-    norm = np.sqrt((rows**2).sum(1)) + 1e-12
-    step = -(-len(rows) // 64)
-    some = transformed[::step]
+        return AlignedSpectra(np.zeros(count), spectra, False)
+    blocks = [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
+    transformed = np.empty((count, length + 1), np.complex64)
+    norm = np.empty(count)
+    for block in blocks:
+        rows = np.asarray(spectra[block], float)
+        rows = rows - rows.mean(1, keepdims=True)
+        transformed[block] = np.fft.rfft(rows, size)
+        norm[block] = np.sqrt((rows**2).sum(1)) + 1e-12
+    step = -(-count // 64)
+    some = transformed[::step].astype(complex)
     best = [_peaks(some, one, size, lags)[1] / norm[::step] for one in some]
     reference = some[int(np.argmax(np.sum(best, axis=1) / norm[::step]))]
-    shift = np.zeros(len(rows))
+    shift, frequency = np.zeros(count), np.fft.rfftfreq(size)
     for _ in range(ROUNDS):
-        shift = _peaks(transformed, reference, size, lags)[0]
-        shift = shift - np.median(shift)
-        frequency = np.fft.rfftfreq(size)
-        back = np.exp(2j * np.pi * frequency * shift[:, None])
-        reference = (transformed * back / norm[:, None]).mean(0)
+        for block in blocks:
+            shift[block] = _peaks(transformed[block], reference, size, lags)[0]
+        shift -= np.median(shift)
+        total = np.zeros(length + 1, complex)
+        for block in blocks:
+            back = np.exp(2j * np.pi * frequency * shift[block, None])
+            total += (transformed[block] * back / norm[block, None]).sum(0)
+        reference = total / count
     own = np.fft.irfft(np.abs(reference) ** 2, size)
-    below = np.flatnonzero(own[: rows.shape[1]] < 0.5 * own[0])
-    width = float(below[0]) if len(below) else float(rows.shape[1])
-    channel = np.arange(rows.shape[1])
-    moved = [np.interp(channel + d, channel, row) for d, row in zip(shift, spectra, strict=True)]
-    return AlignedSpectra(shift, np.stack(moved), bool(shift.std() > LARGE * width))
+    below = np.flatnonzero(own[:length] < 0.5 * own[0])
+    width = float(below[0]) if len(below) else float(length)
+    moved = np.empty(spectra.shape, spectra.dtype)
+    channel = np.arange(length)
+    for row in range(count):
+        moved[row] = np.interp(channel + shift[row], channel, spectra[row])
+    return AlignedSpectra(shift, moved, bool(shift.std() > LARGE * width))
 
 
 def _peaks(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.predict import bands, blend, components, context, predictors
+from vaescope.predict import apart, bands, blend, components, context, predictors
 from vaescope.predict.settings import PredictSettings
 from vaescope.quantities import CRITICISM, FIT, attributes
 from vaescope.samples import held_out
@@ -73,7 +73,9 @@ def spectra(
     ``relative_error``, mean square error over that of the mean spectrum, and the same of every
     baseline and predictor, ``relative_error_NAME``; ``relative_error_of_signal``, with the variance
     of the noise taken off both; ``coverage_68``, ``coverage_95``; ``weight_NAME`` of predictors in
-    the blend; ``flatters``, 1 where test sites lie beside training sites, or where nobody knows.
+    the blend; ``band_places``, independent places on which the bands rest, and ``band_scatter``,
+    standard deviation of the logarithm of the size of errors between them; ``flatters``, 1 where
+    test sites lie beside training sites, or where nobody knows.
 
     Raises
     ------
@@ -95,9 +97,12 @@ def spectra(
     worth = (basis.loadings() ** 2).sum(1)
     fitted = blend.fit(every, scores, worth, split.train, folds, mixed)
     best = fitted.scores()
-    about = np.hstack([surroundings.table(), best, fitted.spread()])
+    table = surroundings.table()
+    about = np.hstack([table, best, fitted.spread()])
     predicted = _apart(basis.spectra(best), known, folds, pairs.counts, seed)
-    band = bands.fit(basis, known, predicted, about, folds, seed, pairs.counts)
+    position = _positions(pairs)
+    parted = apart.of_folds(folds, split.train, table, position, window / pairs.pitch)
+    band = bands.fit(basis, known, predicted, about, parted, seed, pairs.counts)
     each = {MEAN: np.zeros_like(best)}
     each |= dict(zip(fitted.names, fitted.of_members(), strict=True))
     made = _dataset(pairs, basis, predicted, band, split, measured, each)
@@ -107,6 +112,8 @@ def spectra(
         "flatters": int(split.flatters),
         "window": window,
         "components": len(basis.vectors),
+        "band_places": band.places,
+        "band_scatter": band.scatter,
         "seed": seed,
     }
     return made
@@ -153,26 +160,29 @@ def _split(
     """The split of all sites into training and test, and the folds of training."""
     rows = np.flatnonzero(measured)
     gap = window / pairs.pitch
-    placed = pairs.y is not None and pairs.x is not None
+    position = _positions(pairs)
     given = pairs.split
     if given is not None:
         split = Split(given.train[rows], given.test[rows], given.flatters)
-    elif not placed or asked.held_out == "random":
+    elif position is None or asked.held_out == "random":
         split = held_out.random(len(rows), asked.share, seed)
     else:
-        y, x = (place[rows] / pairs.pitch for place in (pairs.y, pairs.x) if place is not None)
+        y, x = position[rows].T
         split = held_out.blocks(y, x, asked.share, gap, seed)
-    if placed:
-        y, x = (
-            place[rows[split.train]] / pairs.pitch
-            for place in (pairs.y, pairs.x)
-            if place is not None
-        )
+    if position is not None:
+        y, x = position[rows[split.train]].T
         folds = held_out.folds(y, x, asked.folds, gap)
     else:
         folds = held_out.random_folds(int(split.train.sum()), asked.folds, seed)
     train = rows[split.train]
     return _of(split, rows, len(measured)), [_of(one, train, len(measured)) for one in folds]
+
+
+def _positions(pairs: ImagedSpectra) -> np.ndarray | None:
+    """(site, 2) in pixels of the spectra; None where sites have no place."""
+    if pairs.y is None or pairs.x is None:
+        return None
+    return np.stack([pairs.y, pairs.x], 1).astype(float) / pairs.pitch
 
 
 def _of(split: Split, rows: np.ndarray, count: int) -> Split:

@@ -139,6 +139,19 @@ def folds(row: np.ndarray, column: np.ndarray, count: int, gap: float) -> list[S
     return [_apart(place, part, gap) for part in parts]
 
 
+def tiles(place: np.ndarray, side: float) -> list[np.ndarray]:
+    """Cut sites at places (site, 2) into tiles no wider than a quarter more than ``side``, by
+    halves: the rows of the sites of each."""
+    done, parts = [], [np.arange(len(place))]
+    while parts:
+        part = parts.pop()
+        if len(part) < 2 * LEAST or np.ptp(place[part], axis=0).max() + 1 <= 1.25 * side:
+            done.append(part)
+        else:
+            parts.extend(_halves(place, part))
+    return done
+
+
 def random_folds(count: int, number: int, seed: int) -> list[Split]:
     """Cut sites without neighbours into ``number`` parts at random and hold out each."""
     part = np.random.default_rng(seed).permutation(count) % number

@@ -34,6 +34,7 @@ def fit(
     seed: int,
     out: Path,
     checkpoints: Path,
+    start: Path | None = None,
     threads: int = 1,
     physics_loss: PhysicsLoss | None = None,
     log: Callable[[str], None] = print,
@@ -49,19 +50,23 @@ def fit(
     out : folder to write.
     checkpoints : folder of checkpoints; a training that was killed goes on from them, to the same
         weights as an uninterrupted one. Removed at the end.
+    start : folder of members of a model without classes (``settings.start_from``): members with the
+        same numbers start from these weights, and their classes are active at once. None: from
+        random weights.
     threads : members trained at once on a CPU; beyond the first, in processes of their own.
     physics_loss : the user's own term, a function; goes before the one that ``settings`` names.
 
     Raises
     ------
     UserError : fewer than ``FEWEST_SITES`` patches, too few for the classes, or settings that no
-        model has; or the system ended a process that trained members.
+        model has; weights in ``start`` of another architecture; or the system ended a process that
+        trained members.
     """
     import torch
 
     from vaescope.models.likelihoods import refuse_unlike
     from vaescope.models.settings import ModelSettings
-    from vaescope.train import checkpoint, physics
+    from vaescope.train import checkpoint, physics, starting
     from vaescope.train.groups import Work, train_all
 
     chosen = ModelSettings.from_recipe(settings)
@@ -76,10 +81,12 @@ def fit(
         log(f"training all {len(members)} members at once on {torch.cuda.get_device_name(device)}")
         groups = [list(members)]
     known = [chosen.as_dict(), seed, data.digest(), physics.digest(own), checkpoint.LAYOUT]
+    if start is not None:
+        known += [starting.digest(start, members)]
     key = store.digest(known)
     checkpoints.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    work = Work(data, chosen, seed, device, key, checkpoints, physics_loss)
+    work = Work(data, chosen, seed, device, key, checkpoints, physics_loss, start)
     histories: list[dict[str, Any]] = []
     steps = chosen.steps * len(groups)
     with Progress(None, f"training {len(members)} members", steps, log) as progress:

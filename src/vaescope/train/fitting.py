@@ -22,7 +22,7 @@ from vaescope.models.family import Family, PhysicsLoss
 from vaescope.models.pose_parts import ANGLE
 from vaescope.models.settings import ModelSettings
 from vaescope.models.side import Side
-from vaescope.train import checkpoint
+from vaescope.train import checkpoint, starting
 from vaescope.train.adam import Adam
 from vaescope.train.classes import Teaching
 from vaescope.train.data import Data
@@ -307,6 +307,18 @@ class Fitting:
         self.history.restore_facts(facts)
         self.step = facts["step"]
         return True
+
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        """Begin where the classes become active, with the weights of members without classes.
+
+        Raises
+        ------
+        UserError : the weights belong to another architecture.
+        """
+        own = self.model.state_dict()
+        starting.refuse_unlike(weights, own)
+        self.model.load_state_dict(own | weights)
+        self.step = self.schedule.activation_step
 
     def member_state(self, k: int) -> dict[str, Tensor]:
         """Weights of the k-th member alone, with a member axis of length one."""

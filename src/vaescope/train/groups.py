@@ -27,7 +27,7 @@ from vaescope.models.family import PhysicsLoss
 from vaescope.models.settings import ModelSettings
 from vaescope.numerics import one_thread, rounded_on_gpu
 from vaescope.progress import Progress
-from vaescope.train import physics
+from vaescope.train import physics, starting
 from vaescope.train.data import Data
 from vaescope.train.device_data import DeviceData
 from vaescope.train.fitting import Fitting
@@ -54,7 +54,8 @@ class Trained:
 class Work:
     """What groups of one ensemble are trained on; the same in every process.
 
-    ``physics`` : the user's own function, or None where the settings' own counts.
+    ``physics`` : the user's own function, or None where the settings' own counts. ``start`` :
+    folder of the members from whose weights training starts; None: from random ones.
     """
 
     data: Data
@@ -64,6 +65,7 @@ class Work:
     key: str
     checkpoints: Path
     physics: PhysicsLoss | None = None
+    start: Path | None = None
 
     @cached_property
     def shown(self) -> DeviceData:
@@ -92,6 +94,8 @@ class Work:
         )
         if fitting.resume(path):
             log(f"members {group}: going on from step {fitting.step}")
+        elif self.start is not None:
+            fitting.start_from(starting.weights(self.start, group))
         report(fitting.step, _bound(fitting))
         fitting.run(path, log, lambda: report(fitting.step, _bound(fitting)))
         fitting.save(path)

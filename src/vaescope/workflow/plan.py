@@ -101,6 +101,10 @@ class Plan:
             )
         return models[model]
 
+    def starts_from(self, dataset: str, model: str) -> str | None:
+        """Name of the model from whose members those of a model start; None: from random ones."""
+        return self.model(dataset, model).start_from
+
     def physics(self, dataset: str, model: str) -> str:
         """Fingerprint the user's own loss term of a model; empty where there is none."""
         given = self.model(dataset, model).physics_loss

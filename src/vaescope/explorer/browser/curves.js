@@ -4,14 +4,15 @@ const CURVES = {
   spectrum: "#1f2430", predicted: "#0072B2", reconstruction: "#D55E00", selection: "#009E73",
 };
 const rowOfCurve = new Map(); // site -> position among the packed curves
-let curveAxis = null;
+let curveAxis = null, curveSites = [];
+const CURVE_MARGIN = 4; // pixels beside a drawn spectrum
 
 async function openCurves() {
   const held = facts.curves;
   document.getElementById("explorer-curves").hidden = !held;
   if (!held) return;
-  const sites = await openArray(held.sites);
-  sites.forEach((site, k) => rowOfCurve.set(site, k));
+  curveSites = await openArray(held.sites);
+  curveSites.forEach((site, k) => rowOfCurve.set(site, k));
   curveAxis = await openArray(held.energy);
 }
 
@@ -70,7 +71,7 @@ async function curvesOf(site, model) {
 }
 
 /** Draw lines and a band on a common scale, with the ends of both axes in numbers. */
-function drawCurves(canvas, lines, band, axis, numbers = true) {
+function drawCurves(canvas, lines, band, axis, numbers = true, shaded = null) {
   const scale = Math.max(window.devicePixelRatio || 1, 1);
   const wide = canvas.clientWidth || 260, high = numbers ? 150 : Math.round(0.6 * wide);
   canvas.width = Math.round(wide * scale);
@@ -88,10 +89,15 @@ function drawCurves(canvas, lines, band, axis, numbers = true) {
     }
   }
   if (!(most > least)) most = least + 1;
-  const [left, right, top, bottom] = [4, wide - 4, 14, high - 16];
+  const [left, right, top, bottom] = [CURVE_MARGIN, wide - CURVE_MARGIN, 14, high - 16];
   const count = lines[0].values.length;
   const x = (k) => left + ((right - left) * k) / Math.max(count - 1, 1);
   const y = (value) => bottom - ((bottom - top) * (value - least)) / (most - least);
+  if (shaded) {
+    const [from, to] = [x(shaded[0] - 0.5), x(shaded[1] - 0.5)];
+    context.fillStyle = "#E69F0055";
+    context.fillRect(from, top - 4, Math.max(to - from, 2), bottom - top + 8);
+  }
   if (band) {
     context.fillStyle = "#56B4E955";
     context.beginPath();
@@ -127,7 +133,7 @@ async function showCurves(site, model, chosen, selected) {
   const mean = selected ? await meanCurve(chosen) : null;
   if (turn !== curveTurn) return;
   if (mean) lines.push({ name: "selection", label: "mean of the selection", values: mean });
-  drawCurves(document.getElementById("explorer-spectrum"), lines, band, curveAxis);
+  drawCurves(document.getElementById("explorer-spectrum"), lines, band, curveAxis, true, energyWindow.on ? windowEnds() : null);
   const legend = lines.map(({ name, label }) => {
     const item = document.createElement("li"), mark = document.createElement("span");
     mark.style.background = CURVES[name];

@@ -4,6 +4,7 @@ const inspector = {
   site: document.getElementById("explorer-site-title"),
   patch: document.getElementById("explorer-patch"),
   rebuilt: document.getElementById("explorer-rebuilt"),
+  predicted: document.getElementById("explorer-predicted"),
   numbers: document.getElementById("explorer-numbers"),
   note: document.getElementById("explorer-site-note"),
   drawn: document.getElementById("explorer-generated"),
@@ -16,14 +17,18 @@ let inspected = 0; // counts requests, so that a slow answer never overwrites a 
 async function inspect(site, model, member, colour) {
   const turn = ++inspected;
   if (site < 0) return;
-  const [patch, rebuilt] = await Promise.all([
+  const [patch, predicted, rebuilt] = await Promise.all([
     openPicture("patch", site),
+    model ? openPicture(`${model.name}/predicted_patch`, site) : null,
     model ? openPicture(`${model.name}/reconstruction`, site) : null,
   ]);
   const rows = await siteRows(site, model, member, colour);
   if (turn !== inspected) return;
   drawPicture(inspector.patch, patch);
   drawPicture(inspector.rebuilt, rebuilt);
+  drawPicture(inspector.predicted, predicted);
+  inspector.predicted.parentElement.hidden = !predicted;
+  inspector.rebuilt.parentElement.hidden = !rebuilt && Boolean(predicted || facts.curves);
   inspector.note.textContent = patch || !facts.small ? "" : "No patch of this site is on the page.";
   inspector.site.textContent = `Site ${rows.name}`;
   inspector.numbers.replaceChildren(
@@ -74,7 +79,7 @@ async function valueWords(column, site, model, member) {
 let drawnTurn = 0;
 
 /** Draw what the model makes of a place in the latent plane and tell where it is. */
-async function showGenerated(found, x, y, told, xColumn, yColumn, near) {
+async function showGenerated(found, x, y, told, xColumn, yColumn, near, site) {
   const turn = ++drawnTurn;
   if (!found) {
     drawPicture(inspector.drawn, null);
@@ -87,12 +92,16 @@ async function showGenerated(found, x, y, told, xColumn, yColumn, near) {
     return;
   }
   const picture = await generate(found, x, y, told);
+  const curve = ofSpectra(found.plane);
+  const patch = curve && site >= 0 ? await openPicture("patch", site) : null;
   if (turn !== drawnTurn) return;
-  drawPicture(inspector.drawn, picture);
+  inspector.drawn.hidden = curve && !patch;
+  drawPicture(inspector.drawn, curve ? patch : picture);
   const place = [[xColumn, x], [yColumn, y]]
     .filter(([column]) => /^latent /.test(column.label))
     .map(([column, value]) => `${column.label} = ${words(value)}`)
     .join(", ");
   const edge = picture.beyond ? "; beyond what was decoded, its edge is shown" : "";
-  inspector.where.textContent = `${place}${near ? `; ${near}` : ""}${edge}`;
+  inspector.where.textContent = `${place}${near ? `; ${near}` : ""}${edge}`
+    + (patch ? "; patch of the nearest site" : "");
 }

@@ -34,8 +34,9 @@ async function refresh({ fit = false } = {}) {
     [state.colour, state.x, state.y].map((column) => openColumn(column, model, member)),
   );
   if (turn !== refreshed) return;
-  held.colour = colour;
-  held.colours = paint(state.colour, colour);
+  const shade = await windowColumn(model);
+  if (turn !== refreshed) return;
+  colourBy(shade ? shade.column : state.colour, shade ? shade.values : colour);
   held.x = shownAxis(state.x, x);
   held.y = shownAxis(state.y, y);
   const [first, second] = [state.x, state.y].map((column) =>
@@ -48,12 +49,32 @@ async function refresh({ fit = false } = {}) {
     latent.axis(name).axis_label = titled(column);
   }
   if (fit) showRange(latent, [...bulk(held.x, inLatent), ...bulk(held.y, inLatent)], false);
-  drawLegend(control("legend"), state.colour);
   control("drawn-by").textContent = drawnBy();
   draw();
   generateAt(...state.cursor);
   inspect(state.site, state.model, state.member, state.colour);
   spectraOf();
+}
+
+/** The quantity by which all sites are coloured from now on. */
+function colourBy(column, values) {
+  held.column = column;
+  held.colour = values;
+  held.colours = paint(column, values);
+  drawLegend(control("legend"), column);
+}
+
+let recoloured = 0;
+
+/** After a move of the window of energies: only colours change. */
+async function recolour() {
+  if (!energyWindow.on) return refresh();
+  const turn = ++recoloured;
+  const shade = await windowColumn(state.model);
+  if (turn !== recoloured || !shade) return undefined;
+  colourBy(shade.column, shade.values);
+  draw();
+  return spectraOf();
 }
 
 const shownAxis = (column, values) => Float64Array.from(values, (value) => shownValue(column, value));
@@ -72,10 +93,15 @@ function draw() {
   const any = state.selected > 0;
   const common = { colours: held.colours, chosen, any };
   const pixels = Math.abs(facts.spacing * onScreen(image).xScale);
+  // The window makes an image of its own, so that sites side by side lie without gaps.
+  const tiles = facts.grid && held.column.key === "window";
+  if (facts.grid) {
+    for (const layer of ["rest", "points"]) image.glyph(layer).marker = { value: tiles ? "square" : "circle" };
+  }
   const dense = drawSites(image, {
     ...common, xs: held.place[0], ys: held.place[1], shown: inImage,
-    size: () => (facts.backdrop.sheet ? 0.88 * pixels : Math.min(Math.max(0.6 * pixels, 2.5), 18)),
-    hollow: true,
+    size: () => (tiles ? pixels + 1 : facts.backdrop.sheet ? 0.88 * pixels : Math.min(Math.max(0.6 * pixels, 2.5), 18)),
+    hollow: !tiles, seamless: tiles,
     outline: facts.backdrop.bright ? DARK : LIGHT,
     splat: Math.min(Math.max(Math.round(0.9 * pixels), 1), 5),
   });
@@ -103,7 +129,7 @@ function tell() {
   const any = state.selected > 0;
   const words = any ? `${state.selected} of ${count} sites selected` : `${count} sites, none selected`;
   control("status").textContent = words;
-  control("summary").textContent = summary(state.colour, held.colour, chosen, any);
+  control("summary").textContent = summary(held.column, held.colour, chosen, any);
   for (const name of ["clear", "export"]) control(name).disabled = !any;
 }
 
@@ -146,7 +172,8 @@ function generateAt(x, y) {
   state.cursor = [x, y];
   setMark(latent, "cross", state.plane ? x : NaN, y);
   const site = Number.isFinite(x) ? nearest(latent, x, y, held.x, held.y, inLatent, Infinity) : -1;
-  showGenerated(state.plane, x, y, state.told, state.x, state.y, kindNear(site));
+  showGenerated(state.plane, x, y, state.told, state.x, state.y, kindNear(site), site);
+  showSpectrumThere(state.plane, x, y, state.told, site);
 }
 
 /** Class of the site nearest to a place, if the model has classes. */
@@ -161,15 +188,16 @@ async function openClasses() {
   held.classes = column ? await openColumn(column, state.model, state.member) : null;
 }
 
-function connect() {
-  const latest = (work) => {
-    // At most once a picture of the screen, with what came last.
-    let waiting = null;
-    return (...given) => {
-      if (!waiting) requestAnimationFrame(() => { const now = waiting; waiting = null; work(...now); });
-      waiting = given;
-    };
+/** `work`, at most once a picture of the screen, with what came last. */
+const latest = (work) => {
+  let waiting = null;
+  return (...given) => {
+    if (!waiting) requestAnimationFrame(() => { const now = waiting; waiting = null; work(...now); });
+    waiting = given;
   };
+};
+
+function connect() {
   const redraw = latest(draw);
   listen(image, {
     move: latest((x, y) => point(nearest(image, x, y, ...held.place, inImage))),
@@ -233,6 +261,7 @@ function connectControls() {
   control("model").addEventListener("change", async () => {
     state.model = facts.models[Number(control("model").value)];
     state.member = -1;
+    offerShown(state.model);
     chooseColumns();
     fillMembers(state);
     await openClasses();
@@ -246,6 +275,7 @@ function connectControls() {
   for (const name of ["colour", "x", "y"]) {
     control(name).addEventListener("change", () => {
       state[name] = findColumn(state.model, control(name).value);
+      if (name === "colour") leaveWindow();
       if (name !== "colour") state.cursor = [NaN, NaN];
       refresh({ fit: name !== "colour" });
     });
@@ -310,6 +340,7 @@ async function start() {
   connect();
   makeClock(showFrame);
   await Promise.all([showFrame(0), openSmall(), openCurves()]);
+  makeWindow(state.model, latest(recolour));
   point(held.numbers.findIndex((_, i) => (rowOfSite.has(i) || rowOfCurve.has(i)) && inImage(i)));
   control("root").dataset.ready = String(Math.round(performance.now())); // milliseconds
 }

@@ -10,10 +10,11 @@ const FAINT = 75; // opacity, of 255, of sites outside the selection or without 
  * `xs`, `ys`: places of all sites. `shown(i)`: whether a site belongs there at all. `colours`: a
  * pixel for each site. `chosen`: 1 for each selected site; `any`: whether there are some.
  * `size(count)`: side of a mark for so many. `hollow`: large marks are rings.
+ * `seamless`: marks have no outline.
  * `outline`: colour around small marks, apart from what is behind them.
  * `splat`: pixels along each side that a site covers where their density is drawn. Returns whether their density is drawn.
  */
-function drawSites(plot, { xs, ys, shown, colours, chosen, any, size, hollow, splat, outline }) {
+function drawSites(plot, { xs, ys, shown, colours, chosen, any, size, hollow, seamless, splat, outline }) {
   const inside = visible(plot, xs, ys, shown);
   const dense = inside.length > MOST_MARKS;
   if (dense) {
@@ -30,7 +31,7 @@ function drawSites(plot, { xs, ys, shown, colours, chosen, any, size, hollow, sp
     const rest = inside.filter((i) => !ahead(i)), points = inside.filter(ahead);
     const ring = Boolean(hollow) && side >= HOLLOW;
     setMarks(plot, "rest", rest, xs, ys, colours, { side: ring ? side : 0.8 * side, ring, outline, alpha: FAINT });
-    setMarks(plot, "points", points, xs, ys, colours, { side, ring, outline, alpha: 255 });
+    setMarks(plot, "points", points, xs, ys, colours, { side, ring, outline: seamless ? null : outline, alpha: 255 });
   }
   return dense;
 }

@@ -36,6 +36,8 @@ _NAMES = (
     ("wavelength", "wavelength"),
     ("lambda", "wavelength"),
     ("wavenumber", "wavenumber"),
+    ("frequency bin", "frequency bin"),  # a number, not a frequency
+    ("frequency_bin", "frequency bin"),
     ("frequency", "frequency"),
     ("freq", "frequency"),
     ("bias", "bias"),
