@@ -2,8 +2,8 @@
 
     python benchmarks/dual.py [angle] [kinds] [--seeds 0 1 2] [--members M] [--steps N]
 
-``angle``: pictures and polarised spectra of simulated rods, a quarter of them held out; the model is
-the library's ``dualvae``, which does not know that there are polarisers. Beside it stand a fit of
+``angle``: pictures and polarised spectra of simulated rods, a quarter of them held out; the model
+is the library's ``dualvae``, which does not know that there are polarisers. Beside it stand a fit of
 cos 2θ that knows each polariser, ridge regression and nearest neighbours from spectra to the cosine
 and sine of twice the true angle, and a plain VAE of spectra from whose content neighbours say the
 angle; these three know the true angles of all rods trained on, which the model does not. Errors are

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 NOISE_RANK = 10  # components beyond which what is left of spectra is noise
 QUIET = 1e-3  # least noise of a channel, in units of the usual one
@@ -35,6 +34,8 @@ class Noise:
     @classmethod
     def of(cls, spectra: np.ndarray, counts: bool) -> Noise:
         """Of spectra (site, channel): that of ``counts``, or fitted to what no component shows."""
+        from scipy.optimize import nnls
+
         if counts:
             return cls(0.0, 1.0)
         mean = spectra.mean(0)
