@@ -3,11 +3,12 @@
     python benchmarks/dual.py [angle] [kinds] [--seeds 0 1 2] [--members M] [--steps N]
 
 ``angle``: pictures and polarised spectra of simulated rods, a quarter of them held out; the model
-is the library's ``dualvae``, which does not know that there are polarisers. Beside it stand a fit of
-cos 2θ that knows each polariser, ridge regression and nearest neighbours from spectra to the cosine
-and sine of twice the true angle, and a plain VAE of spectra from whose content neighbours say the
-angle; these three know the true angles of all rods trained on, which the model does not. Errors are
-modulo 180° and one common zero. ``inside`` is the share of true angles within the stated error.
+is the library's ``dualvae``, which does not know that there are polarisers. Beside it stand a fit
+of cos 2θ that knows each polariser, ridge regression and nearest neighbours from spectra to the
+cosine and sine of twice the true angle, and a plain VAE of spectra from whose content neighbours
+say the angle; these three know the true angles of all rods trained on, which the model does not.
+Errors are modulo 180° and one common zero. ``inside`` is the share of true angles within the stated
+error.
 
 ``kinds``: monomers, dimers and trimers (and rods) from their spectra. The bound is what a network
 reaches on features that no turn changes, trained on many more particles with labels, each seen at
