@@ -130,6 +130,26 @@ def test_spikes_are_taken_out_and_lines_stay(tmp_path, seed):
     assert abs(bias) < 2e-3
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_spectra_with_spikes_are_counted_and_lines_are_none(tmp_path, share, seed):
+    """Sharp lines of two channels, one of them in few spectra, and a hot channel are no spikes."""
+    rng = np.random.default_rng(seed)
+    made = lines(seed=seed)[0].astype(float)
+    narrow = np.exp(-(((ENERGY + 15) / 1.2) ** 2))
+    made += rng.poisson(400 * narrow * (rng.random((12, 14, 1)) < 0.3))
+    made[..., 90] += 500
+    struck = rng.random((12, 14)) < share
+    for y, x in zip(*np.nonzero(struck), strict=True):
+        made[y, x, rng.integers(5, 196)] += 3000
+    found = corrected(save(tmp_path / "a.npz", made)).attrs["spiked"]
+    if share:
+        assert 0.4 * struck.mean() < found < 2 * struck.mean()
+        assert corrected(save(tmp_path / "a.npz", made), spikes=10).attrs["spiked"] < 0.01
+    else:
+        assert found < 0.005
+
+
 def test_sparse_counts_are_no_spikes(tmp_path):
     rate = 0.01 + 3 * np.exp(-(((ENERGY - 50) / 2) ** 2))
     made = np.random.default_rng(1).poisson(rate, (16, 16, 201))

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaescope import samples, sites, store
+from vaescope.ensemble.mapping import lengths_of
 from vaescope.errors import UserError
+from vaescope.models.parts import AXIS
 
 
 def image_of(height: int, width: int, frames: int = 1, seed: int = 0) -> xr.Dataset:
@@ -167,3 +169,17 @@ def test_what_cannot_be_is_refused_with_a_remedy():
     spectra["measured"] = (("time", "y", "x"), np.zeros((1, 9, 7), bool))
     with pytest.raises(UserError, match="no site lies on a measured spectrum"):
         samples.extract(image, found, {}, spectra=spectra)
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"),
+    [
+        (np.linspace(400, 500, 51), (2.0, "nm")),
+        (np.linspace(900, 400, 51), (-10.0, "nm")),
+        (np.r_[0:8:20j, 8:-8:40j, -8:0:20j], (1.0, "channel")),
+    ],
+)
+def test_a_shift_is_in_units_of_the_axis_unless_it_sweeps_there_and_back(axis, expected):
+    made = xr.Dataset(coords={"energy": ("energy", axis, {"units": "nm"})})
+    length, unit = lengths_of(made)[AXIS]
+    assert (pytest.approx(length), unit) == expected

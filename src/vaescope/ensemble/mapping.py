@@ -293,17 +293,18 @@ def _agreement(agreed: Agreement, counted: bool) -> dict[str, Any]:
 
 
 def lengths_of(samples: xr.Dataset) -> dict[str, tuple[float, str]]:
-    """The units of length inside a model in the units of the results (``consensus.gather``)."""
+    """The units of length inside a model in the units of the results (``consensus.gather``): along
+    a sweep there and back, channels."""
     found = {}
     if "px" in samples.sizes:
         half = samples.sizes["px"] / 2 * float(samples.attrs.get("pitch", 1.0))
         found["px"] = (half, "px")
+    found[AXIS] = (1.0, "channel")
     if "energy" in samples.coords and samples.sizes["energy"] > 1:
         axis = samples["energy"]
-        step = float(np.median(np.diff(axis.values.astype(float))))
-        found[AXIS] = (step, str(axis.attrs.get("units", "1")))
-    else:
-        found[AXIS] = (1.0, "channel")
+        steps = np.diff(axis.values.astype(float))
+        if (steps > 0).all() or (steps < 0).all():
+            found[AXIS] = (float(np.median(steps)), str(axis.attrs.get("units", "1")))
     return found
 
 

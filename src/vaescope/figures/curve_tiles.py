@@ -37,9 +37,12 @@ def axis_words(view: ModelResults) -> str:
         return ""
     energy = view.latents["energy"]
     unit = str(energy.attrs.get("units", "1"))
-    ends = [f"{float(energy.values[k]):.4g}" for k in (0, -1)]
+    values = energy.values.astype(float)
+    there_and_back = np.ptp(np.sign(np.diff(values))) > 1
+    ends = (values.min(), values.max()) if there_and_back else (values[0], values[-1])
     name = str(energy.attrs.get("long_name", "energy"))
-    return f"{name} from {ends[0]} to {ends[1]}" + (f" {unit}" if unit != "1" else "")
+    words = "swept between {:.4g} and {:.4g}" if there_and_back else "from {:.4g} to {:.4g}"
+    return f"{name} {words.format(*ends)}" + (f" {unit}" if unit != "1" else "")
 
 
 def axis_note(sheet: Sheet, view: ModelResults, x: float, y: float) -> None:

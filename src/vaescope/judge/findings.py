@@ -10,7 +10,7 @@ from vaescope.judge.of_grains import of_grains
 from vaescope.judge.of_image import of_image
 from vaescope.judge.of_models import of_history, of_latents, of_model
 from vaescope.judge.of_prediction import of_prediction
-from vaescope.judge.of_spectra import of_spectra
+from vaescope.judge.of_spectra import of_spectra, of_spectra_read
 from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "of_scan",
     "of_sites",
     "of_spectra",
+    "of_spectra_read",
     "of_strain",
     "ordered",
 ]

@@ -1,4 +1,5 @@
-"""Findings about the pose of spectra: shifts, gains and backgrounds that are to be doubted."""
+"""Findings about spectra as they were read, and about their pose: shifts, gains and backgrounds
+that are to be doubted."""
 
 from __future__ import annotations
 
@@ -18,8 +19,31 @@ _OPEN = 0.5  # of the standard deviation of the prior: so little have the data s
 _PEAK = 0.25  # of its highest, above its surroundings, that a second line has
 _SHARE, _FEWEST = 0.02, 3  # of the sites that two lines confuse, at least
 _EMPTIER = 3.0  # times fewer shifts half-way between two lines than at their distance
+_SPIKED = 0.005  # of the spectra
 _PARTS = {"shift": "shift", "gain": "gain", "background": "background", "exponent": "power_law"}
 """Parts of the pose, and the settings that switch them on."""
+
+
+def of_spectra_read(samples: xr.Dataset) -> list[Finding]:
+    """Say what is to be doubted of the spectra themselves.
+
+    samples : the Dataset of ``samples.zarr``.
+    """
+    share = float(samples.attrs.get("spectra_spiked", 0.0))
+    if share < _SPIKED:
+        return []
+    return [
+        Finding(
+            "spikes",
+            "care",
+            "spectra",
+            f"{share:.1%} of the spectra have a spike of one to three channels, as a cosmic ray"
+            " leaves it.",
+            "Spikes draw components, clusters and latents to themselves.",
+            "Set `spectra: preprocess: spikes: 10` in the recipe, which replaces them by their"
+            " neighbours along the axis.",
+        )
+    ]
 
 
 def of_spectra(model: str, latents: xr.Dataset) -> list[Finding]:

@@ -71,7 +71,16 @@ def spectrum_view(spectra: xr.Dataset, sites: xr.Dataset) -> xr.Dataset:
     return made
 
 
-_CARRIED = ("image_from", "counts", "calibrated", "pitch_y", "pitch_x", "start_y", "start_x")
+_CARRIED = (
+    "image_from",
+    "counts",
+    "calibrated",
+    "pitch_y",
+    "pitch_x",
+    "start_y",
+    "start_x",
+    "spiked",
+)
 """Attributes of a spectra store that go with the samples, as ``spectra_NAME``."""
 
 

@@ -132,6 +132,7 @@ def dataset(
     facts = check.facts(curves, counts=settings.counts, path=paths[0])
     way = Corrected(check.filled(curves.data, facts), curves.axis, facts.counts, paths[0])
     way.detector(settings.preprocess, paths[0].parent)
+    spiked = check.spiked(way.data, way.counts)
     way.specimen(settings.preprocess)
     axis, data = way.axis, in_chunks(way.data)
     unit = "counts" if way.counts and curves.unit in ("", "1") else curves.unit or "1"
@@ -191,6 +192,7 @@ def dataset(
             "preprocess": json.dumps(way.done),
             "filled_channels": facts.gaps,
             "lowest": facts.low,
+            "spiked": spiked,
         },
     )
 

@@ -10,9 +10,13 @@ import numpy as np
 
 from vaescope import progress
 from vaescope.errors import UserError
+from vaescope.read.spectra import corrections
 from vaescope.read.spectra.curves import Curves, in_chunks
 
 ENOUGH = 0.9  # of the channels of a spectrum: with fewer finite ones it was not measured
+_LINES, _LONGEST = 8, 128  # lines of the scan looked at for spikes, and spectra of each
+_SPIKE = 10.0  # robust standard deviations above the neighbours along the axis
+_OFTEN = 0.03  # of the spectra: where more stand out in one channel, it is a line or a hot channel
 _CERTAIN = 30.0  # counts around a spectrum without any: chance gives that with exp(-30)
 
 
@@ -208,3 +212,18 @@ def _filled(block: np.ndarray, known: np.ndarray, mean: np.ndarray) -> np.ndarra
         channels = np.arange(len(good))
         out[place] = np.interp(channels, channels[good], out[place][good])
     return out
+
+
+def spiked(data: da.Array, counts: bool) -> float:
+    """Share of the spectra with a spike, such as a cosmic ray leaves, in some lines of the scan.
+
+    data : (time, y, x, energy).
+    """
+    times, height, width = data.shape[:3]
+    chosen = np.unique(np.linspace(0, times * height - 1, _LINES).astype(int))
+    step = -(-width // _LONGEST)
+    lines = [data[k // height, k % height, ::step] for k in chosen]
+    some = np.concatenate(dask.compute(*lines))[None, None]
+    struck = corrections.without_spikes(some, _SPIKE, counts)[0, 0] != some[0, 0]
+    struck &= struck.mean(0) <= max(_OFTEN, 1.5 / len(struck))
+    return float(struck.any(1).mean())
