@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vaescope import circular
+from vaescope.ensemble.angle_of_patches import sharper_angles
 from vaescope.ensemble.readout import (
     Doubt,
     LeadingComponents,
@@ -32,6 +33,7 @@ SURE = 3.0  # standard errors by which what a spectrum says has to exceed nothin
 LEAST = 0.05  # nats that count as something
 NEARLY = 0.15  # nats: a lower harmonic that says less by no more than this is preferred
 SHARP = 0.05  # nats by which a readout is worse that counts a factor of e less
+SHARPER = (1, 2)  # the same, of patches
 BLOCK = 2048  # sites read at once
 DRAWS = 24  # of noise and of the sites fitted on, for errors
 NEAR = 4  # neighbours in spectra by which readouts are checked for errors that follow the spectrum
@@ -87,10 +89,18 @@ class _Tried:
 
 Spectra = Callable[[np.ndarray], np.ndarray]
 """Spectra (row, channel), finite, of sites (row,)."""
+Pictures = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Patches (row, channel, side, side) of sites (row,), and how far their structures are from the
+middle, (row, 2) as (y, x) in px."""
 
 
 def angle_of_spectra(
-    spectra: Spectra, angle: np.ndarray, trained: np.ndarray, symmetry: int, counts: bool = False
+    spectra: Spectra,
+    angle: np.ndarray,
+    trained: np.ndarray,
+    symmetry: int,
+    counts: bool = False,
+    pictures: Pictures | None = None,
 ) -> SpectrumAngle:
     """Learn from some sites how spectra say the angle, and read it off all of them.
 
@@ -102,6 +112,7 @@ def angle_of_spectra(
         the others.
     symmetry : of the patches.
     counts : whether the spectra are counts, with the noise of Poisson.
+    pictures : from which the known angles are made sharper, if spectra then say more of them.
     """
     count = len(angle)
     rows = np.flatnonzero(trained & np.isfinite(angle))
@@ -110,10 +121,14 @@ def angle_of_spectra(
     known = spectra(rows).astype(float)
     if len(rows) < FEWEST or not known.std(0).any():
         return SpectrumAngle(*unknown, symmetry, 0.0)
-    learned = _Learned.of(known, angle[rows], Noise.of(known, counts))
-    best = learned.best(symmetry)
-    if best is None:
+    found = []
+    for labels in _labels(angle[rows], symmetry, None if pictures is None else pictures(rows)):
+        learned = _Learned.of(known, *labels, Noise.of(known, counts))
+        if (best := learned.best(symmetry)) is not None:
+            found.append((learned, best))
+    if not found:
         return SpectrumAngle(*unknown, symmetry, 0.0)
+    learned, best = max(found, key=lambda pair: pair[1].nats)
     number, variance = np.empty(count, complex), np.empty(count)
     for start in range(0, count, BLOCK):
         some = np.arange(start, min(start + BLOCK, count))
@@ -125,26 +140,42 @@ def angle_of_spectra(
     return SpectrumAngle(np.angle(number) / best.order, error, best.order, best.nats)
 
 
+def _labels(
+    angle: np.ndarray, symmetry: int, pictures: tuple[np.ndarray, np.ndarray] | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Known angles (site,) to learn from, with the trust (site,) to put in them: as they are, and
+    by harmonics of the patches."""
+    plain = angle, np.ones(len(angle))
+    if pictures is None:
+        return [plain]
+    sharper = [sharper_angles(*pictures, angle, symmetry * m) for m in SHARPER]
+    return [plain, *(one for one in sharper if one is not None)]
+
+
 @dataclass(frozen=True)
 class _Learned:
     """Spectra (site, channel) and angles (site,) to learn from, in ``parts`` held apart."""
 
     spectra: np.ndarray
     angle: np.ndarray
+    trust: np.ndarray
     noise: Noise
     parts: list[np.ndarray]
     basis: LeadingComponents
     scores: list[np.ndarray]
 
     @classmethod
-    def of(cls, spectra: np.ndarray, angle: np.ndarray, noise: Noise) -> _Learned:
+    def of(
+        cls, spectra: np.ndarray, angle: np.ndarray, trust: np.ndarray, noise: Noise
+    ) -> _Learned:
         parts = np.array_split(np.arange(len(spectra)), FOLDS)
         most = max(RANKS)
         scores = [
             LeadingComponents.of(np.delete(spectra, part, 0), most, noise).scores(spectra)
             for part in parts
         ]
-        return cls(spectra, angle, noise, parts, LeadingComponents.of(spectra, most, noise), scores)
+        basis = LeadingComponents.of(spectra, most, noise)
+        return cls(spectra, angle, trust, noise, parts, basis, scores)
 
     def best(self, symmetry: int) -> _Tried | None:
         """The harmonic that says most, or the lowest of several; None where none says anything."""
@@ -171,8 +202,8 @@ class _Learned:
         number = np.empty(len(self.angle), complex)
         for part, scores in zip(self.parts, self.scores, strict=True):
             given = features(scores, readout.rank, readout.squares)
-            phase = np.delete(readout.order * self.angle, part)
-            number[part] = given[part] @ weights(np.delete(given, part, 0), phase)
+            phase, trust = np.delete(readout.order * self.angle, part), np.delete(self.trust, part)
+            number[part] = given[part] @ weights(np.delete(given, part, 0), phase, trust)
         return self._judged((readout,), number)
 
     def _judged(self, readouts: tuple[_Readout, ...], number: np.ndarray) -> _Tried:
@@ -191,7 +222,7 @@ class _Learned:
         total = np.zeros(len(spectra), complex)
         for one in tried.readouts:
             given = features(known, one.rank, one.squares)
-            found = weights(given, one.order * self.angle[chosen])
+            found = weights(given, one.order * self.angle[chosen], self.trust[chosen])
             total += one.share * (features(scores, one.rank, one.squares) @ found)
         return total
 

@@ -108,6 +108,11 @@ class Agreement:
     residual: Residuals
 
     @property
+    def reference(self) -> int:
+        """The member in whose frame all are."""
+        return self.aligned.reference
+
+    @property
     def told(self) -> np.ndarray:
         """(site, condition) what a conditional model is given beside the patch."""
         assert self.encodings[0].conditions is not None
@@ -224,19 +229,11 @@ def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
 
 def _from_spectra(agreed: Agreement, source: PatchSource, held_out: np.ndarray) -> dict[str, Any]:
     """The angle that each spectrum alone says, where patches have one, and the patch expected."""
-    view, angle = agreed.aligned, None
-    if view.consensus_angle is not None:
-        angle = predicted_patches.angles(source, view.consensus_angle, held_out, agreed.order)
-    found = predicted_patches.patches(
-        agreed.ensemble,
-        agreed.encodings,
-        agreed.gauges,
-        agreed.kept,
-        view.reference,
-        agreed.order,
-        angle,
-        decoded.axes(source.settings),
-    )
+    angle = None
+    if agreed.aligned.consensus_angle is not None:
+        angle = predicted_patches.angles(source, agreed.aligned, held_out, agreed.order)
+    axes = decoded.axes(source.settings)
+    found = predicted_patches.patches(agreed, agreed.order, angle, axes)
     return found if angle is None else found | predicted_patches.variables(angle)
 
 

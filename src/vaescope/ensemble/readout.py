@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 NOISE_RANK = 10  # components beyond which what is left of spectra is noise
 QUIET = 1e-3  # least noise of a channel, in units of the usual one
@@ -35,6 +34,8 @@ class Noise:
     @classmethod
     def of(cls, spectra: np.ndarray, counts: bool) -> Noise:
         """Of spectra (site, channel): that of ``counts``, or fitted to what no component shows."""
+        from scipy.optimize import nnls
+
         if counts:
             return cls(0.0, 1.0)
         mean = spectra.mean(0)
@@ -88,15 +89,15 @@ def features(scores: np.ndarray, rank: int, squares: bool) -> np.ndarray:
     return np.concatenate(parts, 1)
 
 
-def weights(given: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Complex weights (feature,) of features (site, feature) for known phases (site,) in rad; the
-    median of the amplitudes is then about 1."""
+def weights(given: np.ndarray, phase: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Complex weights (feature,) of features (site, feature) for known phases (site,) in rad, in
+    which one puts some ``trust`` (site,); the median of the amplitudes is then about 1."""
     turn = np.exp(1j * phase)
     size = np.ones(len(given))
     found = np.zeros(given.shape[1], complex)
     ridge = RIDGE * np.eye(given.shape[1])
     for _ in range(ROUNDS):
-        weighed = given / size[:, None] ** 2
+        weighed = given * (trust / size**2)[:, None]
         found = np.linalg.solve(weighed.T @ given + ridge, weighed.T @ (size * turn))
         size = np.maximum(((given @ found) * turn.conj()).real, 0.0)
         usual = float(np.median(size[size > 0])) if (size > 0).any() else 1.0
