@@ -43,7 +43,7 @@ def score(latents: xr.Dataset, samples: xr.Dataset) -> dict[str, float]:
     found: dict[str, float] = {}
     if "nats_shared" in latents:
         for name in ("nats_shared", "nats_patch", "nats_spectrum"):
-            found[name] = float(latents[name].mean())
+            found[name] = max(float(latents[name].mean()), 0.0)
     if "spectrum_angle" in latents:
         about = latents["spectrum_angle"].attrs
         found["spectrum_angle_period_deg"] = float(np.degrees(about["period"]))
