@@ -1,4 +1,4 @@
-# make          set up .venv and run the workflow on the bundled micrographs
+# make          set up .venv and run the workflow on the bundled data
 # make test     set up and run the whole test suite
 # make quick    the tests that take less than ten seconds each
 # make coverage which lines of the library the quick tests reach (they take a quarter longer)

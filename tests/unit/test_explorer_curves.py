@@ -69,6 +69,18 @@ def test_many_channels_are_averaged_and_many_sites_thinned(scene, monkeypatch):
     np.testing.assert_allclose(unpacked(blocks, packed, "spectrum"), values, atol=1.0)
 
 
+def test_channels_are_averaged_before_any_site_is_left_out(scene, monkeypatch):
+    rows = np.arange(scene.sites.sizes["site"])
+    monkeypatch.setattr(curves, "LEAST_CHANNELS", 8)
+    monkeypatch.setattr(curves, "BUDGET", 16 * len(rows))
+    blocks = Blocks()
+    packed = curves.pack(scene, curves.kinds(scene, {}), rows, blocks)
+    assert packed["channels"] == 16 and len(packed["sites"]) == len(rows)
+    first, stop = packed["window"]
+    near = opened(blocks, packed["energy"])[first:stop]
+    assert min(abs(near - 8).min(), abs(near - 15).min()) < 2  # at one of the two peaks
+
+
 def test_sites_without_spectra_have_no_curves(scene):
     class Without:
         patches = scene.patches.drop_vars("spectrum")

@@ -128,7 +128,15 @@ def test_spectra_of_another_file_are_predicted_from_the_image_on_a_block_held_ou
     trained = samples["held_out"].values == 0
     mean = np.mean((measured[trained].mean(0) - measured[test]) ** 2)
     assert missed < 0.7 * mean  # discs held out look like those of the training
-    assert {"im2spec-predicted-spectra", "im2spec-prediction-error"} <= figures(lab, "pair")
+    assert {
+        "energy-windows",
+        "im2spec-predicted-spectra",
+        "im2spec-energy-windows",
+        "im2spec-prediction-error",
+        "im2spec-prediction-summary",
+        "im2spec-decoded-pairs",
+        "im2spec-latent-error",
+    } <= figures(lab, "pair")
     facts = json.loads((lab.results / "pair/facts.json").read_text())
     names = {score["name"] for score in facts["scores"]}
     assert {"prediction_relative_error", "prediction_coverage_68"} <= names
@@ -141,7 +149,12 @@ def test_patches_and_spectra_of_particles_go_through_a_dual_model(finished_spect
     assert found["predicted_spectrum"].shape == (60, 40)
     assert found["predicted_patch"].dims == ("site", "channel", "py", "px")
     assert set(np.unique(found["held_out"].values)) == {0, 1}
-    assert "dualvae-predicted-spectra" in figures(finished_spectra, "particles")
+    assert {
+        "dualvae-predicted-spectra",
+        "dualvae-predicted-patches",
+        "dualvae-decoded-pairs",
+        "dualvae-latent-error",
+    } <= figures(finished_spectra, "particles")
 
 
 def test_an_image_and_spectra_that_do_not_fit_stop_their_own_dataset_alone(finished_spectra: Lab):

@@ -120,7 +120,7 @@ def write(folder: Path, run: Run, outputs: Iterable[str]) -> None:
     workflow = crate.add_workflow(
         dest_path=run.workflow, main=True, lang="snakemake", lang_version=run.snakemake
     )
-    workflow["name"] = "vaescope: from micrographs to maps of what varies in them"
+    workflow["name"] = "vaescope: from micrographs and spectra to maps of what varies in them"
     workflow["version"] = run.version
     workflow["encodingFormat"] = "text/plain"
     workflow["conformsTo"] = made.thing(

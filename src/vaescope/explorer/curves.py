@@ -18,6 +18,7 @@ from vaescope.text import plain
 MEASURED = "spectrum"
 LEVELS = 255  # into which the range of one curve is divided
 MOST_CHANNELS = 256  # of a curve: more are averaged
+LEAST_CHANNELS = 96  # of a curve, below which sites are left out instead
 FINE = 65_534  # into which the range of the decoded spectra of a plane is divided
 BUDGET = 6_000_000  # bytes of all curves of a page, before they are deflated
 _OF_A_MODEL = {
@@ -87,7 +88,9 @@ def pack(scene: Scene, found: list[CurveKind], rows: np.ndarray, blocks: Blocks)
     if not found:
         return None
     energy = scene.patches["energy"]
-    step = -(-energy.size // MOST_CHANNELS)
+    # All sites rather than all channels: a window of energies is to colour a whole map.
+    afforded = BUDGET // max(len(rows) * len(found), 1)
+    step = -(-energy.size // int(np.clip(afforded, LEAST_CHANNELS, MOST_CHANNELS)))
     channels = -(-energy.size // step)
     chosen = evenly(len(rows), max(BUDGET // (channels * len(found)), 1))
     axis = CurveKind("", "", energy.astype(float).expand_dims("site")).take(np.arange(1), step)[0]

@@ -25,6 +25,7 @@ _OF = {
 _MOST = 4  # components of a method
 _CURVES = 3.6  # inches
 _GAP = 0.55
+_FLAT = 0.35  # height over width of an image, below which its maps are flat
 
 
 def components(scene: Scene) -> FinishedFigure | None:
@@ -39,10 +40,12 @@ def components(scene: Scene) -> FinishedFigure | None:
     count = min(_MOST, found.sizes["component"])
     aspect = scene.shape[0] / scene.shape[1]
     room = WIDTH - 2 * MARGIN - _CURVES - 0.75
-    wide = min(room / count - 0.1, 1.9 / aspect)
-    curves_wide = _CURVES + room - count * (wide + 0.1)  # as much as the maps leave
+    across = count if aspect > _FLAT else 2  # flat maps lie below each other too
+    down = -(-count // across)
+    wide = min(room / across - 0.1, 1.9 / aspect)
+    curves_wide = _CURVES + room - across * (wide + 0.1)  # as much as the maps leave
     left = MARGIN + curves_wide + 0.75
-    high = max(wide * aspect, 1.35)
+    high = max(down * (wide * aspect + TITLE) - TITLE, 1.35)
     block = TITLE + high + _GAP
     sheet = Sheet(
         scene,
@@ -70,10 +73,12 @@ def components(scene: Scene) -> FinishedFigure | None:
         sheet.figure_data.rows({"method": name, **columns})
         weights = np.asarray(found["embedding"].values[place, :, :count], float)
         for k in range(count):
-            panel = sheet.axes(left + k * (wide + 0.1), y + TITLE - 0.1, wide, wide * aspect)
+            line, column = divmod(k, across)
+            top = y + TITLE - 0.1 + line * (wide * aspect + TITLE)
+            panel = sheet.axes(left + column * (wide + 0.1), top, wide, wide * aspect)
             panel.set_title(f"{k + 1}", color=CATEGORIES[k], weight="bold")
             _map(panel, scene, weights[:, k])
-            if row == len(methods) - 1 and k == 0:
+            if row == len(methods) - 1 and line == down - 1 and column == 0:
                 scale_bar(panel, scene, wide)
     caption = (
         "Left: components in the colours of their numbers. Right: how much of each a site has,"

@@ -11,7 +11,7 @@ from vaescope.figures.montage import even
 from vaescope.figures.panels import BAR, TITLE, bare, colour_bar, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
-from vaescope.figures.spectra import CROSSED, axis_header, frame_axes, of_view
+from vaescope.figures.spectra import CROSSED, axis_header, frame_axes, of_view, true_spectra
 from vaescope.figures.style import CATEGORIES, FAINT, INK
 from vaescope.figures.windows import Window, choose
 from vaescope.quantities import robust_limits
@@ -77,7 +77,7 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     if not found:
         return None
     said = view.latents["predicted_spectrum"].transpose("site", "energy").isel(site=view.on_frame)
-    truth = _truth(view, said)
+    truth = true_spectra(view, said)
     rows = [_compared(window, spectra, said, truth) for window in found]
     names = ["measured", *(["truth"] if truth is not None else []), "predicted"]
     against = "truth" if truth is not None else "measured"
@@ -135,16 +135,6 @@ def on_frame(scene: Scene) -> xr.DataArray:
     if "frame" not in scene.patches.variables:
         return spectra
     return spectra.isel(site=np.flatnonzero(scene.patches["frame"].values == scene.frame))
-
-
-def _truth(view: ModelResults, like: xr.DataArray) -> xr.DataArray | None:
-    """True spectra without noise (site, energy), where the data bring them."""
-    if not view.has("truth_spectrum") or view.latents["truth_spectrum"].ndim != 2:
-        return None
-    known = view.latents["truth_spectrum"]
-    other = next((dim for dim in known.dims if dim != "site"), "")
-    known = known.transpose("site", other).isel(site=view.on_frame).rename({other: "energy"})
-    return known if known.shape == like.shape else None
 
 
 def _compared(

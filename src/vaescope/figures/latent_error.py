@@ -13,7 +13,7 @@ from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.spectra import of_view
 from vaescope.figures.style import MISSING
-from vaescope.figures.windows import choose, has_peaks, peaks
+from vaescope.figures.windows import choose, has_peaks, in_blocks, peaks
 from vaescope.quantities import header, robust_limits
 from vaescope.results import ModelResults
 
@@ -91,9 +91,14 @@ Shown = tuple[str, str, str, np.ndarray]
 def _errors(scene: Scene, view: ModelResults) -> list[Shown]:
     found: list[Shown] = []
     if view.has("predicted_spectrum") and "spectrum" in scene.patches.variables:
-        measured = np.asarray(of_view(scene, view).values, float)
-        rest = view.values("predicted_spectrum") - measured
-        error = np.sqrt(np.nanmean(rest**2, axis=1))
+        said = view.latents["predicted_spectrum"].transpose("site", "energy")
+        said = said.isel(site=view.on_frame)
+        measured, said = (
+            one.drop_vars(["site", "energy"], errors="ignore")
+            for one in (of_view(scene, view), said)
+        )
+        rest = measured - said
+        error = in_blocks(rest, _root_mean_square)
         found.append(("error", "error of the spectrum", "spectrum_error", error))
     error_of = errors_of_patches(scene, view)
     if error_of is not None:
@@ -107,7 +112,7 @@ def _shown(scene: Scene, view: ModelResults) -> list[Shown]:
         return []
     spectra = of_view(scene, view)
     energy = np.asarray(spectra["energy"].values, float)
-    place = peaks(np.asarray(spectra.values, float), energy)
+    place = in_blocks(spectra, lambda some: peaks(some, energy))
     if has_peaks(place, energy):
         unit = str(spectra["energy"].attrs.get("units", "1")).strip()
         unit = "" if unit == "1" else unit
@@ -118,3 +123,7 @@ def _shown(scene: Scene, view: ModelResults) -> list[Shown]:
         ("signal", f"signal at {window.words}", window.header, window.of(spectra))
         for window in choose(spectra, 1)
     ]
+
+
+def _root_mean_square(rest: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.nanmean(rest**2, axis=1))

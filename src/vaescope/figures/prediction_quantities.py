@@ -9,8 +9,8 @@ import numpy as np
 from vaescope import circular
 from vaescope.figures.montage import pictures_of
 from vaescope.figures.scene import Scene
-from vaescope.figures.spectra import of_view
-from vaescope.figures.windows import choose, has_peaks, peaks
+from vaescope.figures.spectra import of_view, true_spectra
+from vaescope.figures.windows import choose, has_peaks, in_blocks, peaks
 from vaescope.results import ModelResults
 from vaescope.text import plain
 
@@ -63,22 +63,20 @@ def _of_spectra(
     if not view.has("predicted_spectrum") or "spectrum" not in scene.patches.variables:
         return []
     spectra = of_view(scene, view)
-    said = view.values("predicted_spectrum").astype(float)
+    said = view.latents["predicted_spectrum"].transpose("site", "energy").isel(site=view.on_frame)
     energy = np.asarray(spectra["energy"].values, float)
     about = spectra["energy"].attrs
     unit = str(about.get("units", "1"))
     unit = "" if unit == "1" else unit
-    measured, source = np.asarray(spectra.values, float), "measured"
-    if view.has("truth_spectrum") and view.values("truth_spectrum").shape == said.shape:
-        measured, source = view.values("truth_spectrum").astype(float), "true"
+    truth = true_spectra(view, said)
+    expected, source = (spectra, "measured") if truth is None else (truth, "true")
     found = []
-    place, other = peaks(measured, energy), peaks(said, energy)
+    place, other = (in_blocks(some, lambda one: peaks(one, energy)) for some in (expected, said))
     if has_peaks(place if owner is None else place[owner >= 0], energy):
         name = f"peak ({about.get('long_name', 'channel')})" if not unit else "peak position"
         found.append(PredictedQuantity(name, unit, source, place, other))
     for window in choose(spectra, 2):
-        cut = slice(window.start, window.stop)
-        pair = measured[:, cut].mean(1), said[:, cut].mean(1)
+        pair = window.of(expected), window.of(said)
         found.append(PredictedQuantity(f"signal at {window.words}", "", source, *pair))
     return found
 

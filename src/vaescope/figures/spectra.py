@@ -78,11 +78,14 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         return None
     held = view.values("held_out") == 1 if view.has("held_out") else np.zeros(0, bool)
     judged = np.flatnonzero(held) if held.any() else np.arange(len(view.on_frame))
+    count = len(judged)
+    judged = even(judged, _DRAWN)
     place = {int(site): k for k, site in enumerate(scene.patches["site"].values)}
     sites = view.values("site")
     rows = np.array([place[int(s)] for s in sites[judged]])
     measured = np.asarray(scene.patches["spectrum"].isel(site=rows).values, float)
-    said = view.values("predicted_spectrum")[judged].astype(float)
+    held_spectra = view.latents["predicted_spectrum"].transpose("site", "energy")
+    said = np.asarray(held_spectra.isel(site=view.on_frame[judged]).values, float)
     error = np.sqrt(np.nanmean((said - measured) ** 2, axis=1))
     order = np.argsort(error)
     picked = order[np.unique([round(q * (len(order) - 1)) for q in _QUANTILES])]
@@ -94,13 +97,17 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "Predicted beside measured spectra",
         down * (high + 0.75) + 0.1,
         view=view,
-        sites=len(judged),
+        sites=count,
         notes=("held out of training" if held.any() else "none was held out of training",),
     )
     energy = scene.patches["energy"]
     x = np.asarray(energy.values, float)
+    rows = view.on_frame[judged[picked]]
     bands = (
-        [view.values(f"predicted_spectrum_{end}") for end in ("low", "high")]
+        [
+            view.latents[f"predicted_spectrum_{end}"].transpose("site", "energy")[rows].values
+            for end in ("low", "high")
+        ]
         if view.has("predicted_spectrum_low")
         else None
     )
@@ -111,7 +118,7 @@ def predicted(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         )
         columns = {axis_header(energy): x, "measured": measured[k], "predicted": said[k]}
         if bands is not None:
-            low, top = (np.asarray(band[judged[k]], float) for band in bands)
+            low, top = (np.asarray(band[index], float) for band in bands)
             axes.fill_between(x, low, top, color=CATEGORIES[4], alpha=0.35, lw=0, label="68 % band")
             columns |= {"low": low, "high": top}
         axes.plot(x, measured[k], ".", ms=2.2, color=INK, label="measured")
@@ -153,6 +160,16 @@ def of_view(scene: Scene, view: ModelResults) -> xr.DataArray:
     order = np.argsort(numbers, kind="stable")
     rows = order[np.searchsorted(numbers, view.values("site"), sorter=order)]
     return scene.patches["spectrum"].transpose("site", "energy").isel(site=rows)
+
+
+def true_spectra(view: ModelResults, like: xr.DataArray) -> xr.DataArray | None:
+    """True spectra without noise (site, energy), where the data bring them."""
+    if not view.has("truth_spectrum") or view.latents["truth_spectrum"].ndim != 2:
+        return None
+    known = view.latents["truth_spectrum"]
+    other = next((dim for dim in known.dims if dim != "site"), "")
+    known = known.transpose("site", other).isel(site=view.on_frame).rename({other: "energy"})
+    return known if known.shape == like.shape else None
 
 
 def _unlike(values: np.ndarray, count: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MOST = 3  # windows of one dataset
+_BLOCK = 4096  # spectra read at once
 _LOOKED_AT = 2048  # spectra from which windows are chosen
 _SMOOTHING = 200  # of the channels, one: standard deviation of the smoothing along the axis
 _LEAST = 0.01  # of the first window's ratio, below which a further one says nothing
@@ -60,7 +62,7 @@ def choose(spectra: xr.DataArray, most: int = MOST) -> list[Window]:
 
     rows = even(np.arange(spectra.sizes["site"]), _LOOKED_AT)
     values = np.asarray(spectra.isel(site=rows).values, float)
-    values = values[np.isfinite(values).all(1)]
+    values = _filled(values[np.isfinite(values).any(1)])
     channels = values.shape[1]
     if len(values) < 3 or channels < 5:
         return []
@@ -84,6 +86,23 @@ def choose(spectra: xr.DataArray, most: int = MOST) -> list[Window]:
         image = left[:, start:stop].mean(1)
         left = left - np.outer(image, image @ left / max(float(image @ image), 1e-300))
     return found
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Spectra (site, energy) with the mean of all sites where a channel was not measured."""
+    known = np.isfinite(values)
+    if known.all():
+        return values
+    mean = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known, values, mean)
+
+
+def in_blocks(spectra: xr.DataArray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """``of`` (row, energy) -> (row,), of all spectra (site, energy), which are read block by block:
+    a cube may not fit into memory."""
+    starts = range(0, spectra.sizes["site"], _BLOCK)
+    blocks = (spectra.isel(site=slice(start, start + _BLOCK)).values for start in starts)
+    return np.concatenate([of(np.asarray(block, float)) for block in blocks] or [np.zeros(0)])
 
 
 def noise_variance(values: np.ndarray) -> np.ndarray:
@@ -136,7 +155,8 @@ def peaks(spectra: np.ndarray, energy: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter1d
 
     width = max(energy.size / _SMOOTHING, 0.7)
-    smooth = gaussian_filter1d(np.asarray(spectra, float), width, axis=1, mode="nearest")
+    spectra = _filled(np.asarray(spectra, float))
+    smooth = gaussian_filter1d(spectra, width, axis=1, mode="nearest")
     top = smooth.argmax(1)
     inner = np.clip(top, 1, energy.size - 2)
     rows = np.arange(len(smooth))

@@ -109,7 +109,7 @@ def of_spectra(model: str, latents: xr.Dataset) -> list[Finding]:
             "nothing to see in the pose",
             "note",
             f"{words.capitalize()} of the spectra var{'y' if len(still) > 1 else 'ies'} less"
-            " between sites than uncertain.",
+            f" between sites than {'they are' if len(still) > 1 else 'it is'} uncertain.",
             "The spectra agree in this within their errors; its map is noise.",
             f"Nothing; `models: {model}: {off}` makes the other errors smaller.",
         )

@@ -85,8 +85,8 @@ def fit(
         scales = _of_new_place(scale, confidence)
         many = (shape[:, None] * scales[:, None]).reshape(-1, shape.shape[1])
         below, above = _quantiles(many, share)
-        low.append(predicted + below * unit)
-        high.append(predicted + above * unit)
+        low.append(predicted + np.minimum(below, 0) * unit)
+        high.append(predicted + np.maximum(above, 0) * unit)
     ends = np.stack([low, high])
     ends = np.maximum(ends, 0) if counts else ends
     return Bands(ends[0], ends[1], len(scale), _scatter(scale))

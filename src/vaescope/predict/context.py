@@ -51,6 +51,30 @@ def of_image(image: np.ndarray, y: np.ndarray, x: np.ndarray, window: float) -> 
     return _context(image, [objects.find(plane) for plane in image], y, x, window, 2 * window)
 
 
+def of_frames(
+    images: np.ndarray, frame: np.ndarray, y: np.ndarray, x: np.ndarray, window: float
+) -> Context:
+    """The context of sites in several images.
+
+    Parameters
+    ----------
+    images : (frame, channel, height, width), finite. frame : (site,) rows of ``images``.
+    y, x, window : as in ``of_image``.
+    """
+    used, which = np.unique(frame, return_inverse=True)
+    rows = [np.flatnonzero(which == k) for k in range(len(used))]
+    parts = [
+        of_image(images[k], y[some], x[some], window) for k, some in zip(used, rows, strict=True)
+    ]
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return Context(
+        np.concatenate([part.close for part in parts])[order],
+        np.concatenate([part.wide for part in parts])[order],
+        np.concatenate([part.near for part in parts], axis=1)[:, order],
+        np.median([part.length for part in parts], axis=0),
+    )
+
+
 def of_patches(patches: np.ndarray) -> Context:
     """The context of patches (site, channel, height, width), each of which has its own picture."""
     sites, channels, height, width = patches.shape

@@ -48,17 +48,20 @@ def from_samples(
     wanted = PredictSettings.of(settings)
     if wanted.window is None and "size" in samples.attrs:
         wanted = replace(wanted, window=float(samples.attrs["size"]))
-    alone = traits_of(samples.attrs).placed and image.sizes["time"] == 1
+    placed = traits_of(samples.attrs).placed
     pitch = [float(samples.attrs.get(f"spectra_pitch_{axis}", 1.0)) for axis in ("y", "x")]
     around = {
-        "image": np.asarray(image["image"][0].values, float),
+        "images": np.asarray(image["image"].values, float),
+        "frame": samples["frame"].values.astype(int)
+        if "frame" in samples
+        else np.zeros(samples.sizes["site"], int),
         "y": samples["y"].values,
         "x": samples["x"].values,
         "pitch": max(float(np.sqrt(pitch[0] * pitch[1])), 1.0),
     }
     pairs = ImagedSpectra(
         np.asarray(samples["spectrum"].values, float),
-        **(around if alone else {"patches": np.asarray(samples["patch"].values, float)}),
+        **(around if placed else {"patches": np.asarray(samples["patch"].values, float)}),
         counts=bool(samples.attrs.get("spectra_counts", False)),
         split=split_of(samples),
     )

@@ -37,6 +37,8 @@ class ImagedSpectra:
 
     spectra: np.ndarray
     image: np.ndarray | None = None
+    images: np.ndarray | None = None
+    frame: np.ndarray | None = None
     patches: np.ndarray | None = None
     y: np.ndarray | None = None
     x: np.ndarray | None = None
@@ -87,6 +89,12 @@ def spectra(
     measured = np.isfinite(pairs.spectra).all(1)
     known = np.where(measured[:, None], pairs.spectra, 0.0).astype(np.float64)
     split, folds = _split(pairs, measured, asked, window, seed)
+    if not np.ptp(known[split.train], axis=0).any():
+        raise UserError(
+            "all spectra of the training are the same",
+            expected="spectra that differ from place to place",
+            remedy="Look at the spectra: another signal of the file may be meant",
+        )
     surroundings = _context(pairs, window)
     basis = components.fit(known[split.train], pairs.counts, seed)
     scores = basis.scores(known)
@@ -100,6 +108,7 @@ def spectra(
     table = surroundings.table()
     about = np.hstack([table, best, fitted.spread()])
     predicted = _apart(basis.spectra(best), known, folds, pairs.counts, seed)
+    predicted = np.maximum(predicted, 0) if pairs.counts else predicted
     position = _positions(pairs)
     parted = apart.of_folds(folds, split.train, table, position, window / pairs.pitch)
     band = bands.fit(basis, known, predicted, about, parted, seed, pairs.counts)
@@ -108,7 +117,7 @@ def spectra(
     made = _dataset(pairs, basis, predicted, band, split, measured, each)
     weights = {f"weight_{n}": float(w) for n, w in zip(fitted.names, fitted.weights, strict=True)}
     made.attrs |= weights | {
-        "held_out": asked.held_out if pairs.y is not None else "random",
+        "held_out": "random" if split.flatters else "blocks",
         "flatters": int(split.flatters),
         "window": window,
         "components": len(basis.vectors),
@@ -132,11 +141,14 @@ def _apart(
 
 def _fitting(pairs: ImagedSpectra) -> None:
     sites = len(pairs.spectra)
-    if (pairs.image is None) == (pairs.patches is None):
-        raise ValueError("either an image or patches")
-    if pairs.image is not None and (pairs.y is None or pairs.x is None):
+    given = [one for one in (pairs.image, pairs.images, pairs.patches) if one is not None]
+    if len(given) != 1:
+        raise ValueError("either an image, several images, or patches")
+    if pairs.patches is None and (pairs.y is None or pairs.x is None):
         raise ValueError("sites in an image have places")
-    for name in ("patches", "y", "x"):
+    if (pairs.images is None) != (pairs.frame is None):
+        raise ValueError("several images go with the frame of each site")
+    for name in ("patches", "y", "x", "frame"):
         one = getattr(pairs, name)
         if one is not None and len(one) != sites:
             raise UserError(
@@ -144,9 +156,7 @@ def _fitting(pairs: ImagedSpectra) -> None:
                 found=f"{len(one)} and {sites}",
                 expected="one of each per site",
             )
-    pictures = pairs.image if pairs.image is not None else pairs.patches
-    assert pictures is not None
-    if not np.nanmax(pictures) > np.nanmin(pictures):
+    if not np.isfinite(given[0]).any() or not np.nanmax(given[0]) > np.nanmin(given[0]):
         raise UserError(
             "the image has the same value everywhere",
             expected="an image that shows something beside the spectra",
@@ -195,16 +205,20 @@ def _of(split: Split, rows: np.ndarray, count: int) -> Split:
 def _context(pairs: ImagedSpectra, window: float) -> context.Context:
     if pairs.patches is not None:
         return context.of_patches(_finite(pairs.patches))
-    assert pairs.image is not None and pairs.y is not None and pairs.x is not None
-    image, y, x = _finite(pairs.image), pairs.y.astype(float), pairs.x.astype(float)
+    assert pairs.y is not None and pairs.x is not None
+    images = pairs.images if pairs.image is None else pairs.image[None]
+    assert images is not None
+    images = _finite(images)
+    frame = np.zeros(len(pairs.y), int) if pairs.frame is None else pairs.frame
+    y, x = pairs.y.astype(float), pairs.x.astype(float)
     binned = int(pairs.pitch)
     if binned > 1:
         from skimage.measure import block_reduce
 
-        image = image[:, : image.shape[1] // binned * binned, : image.shape[2] // binned * binned]
-        image = block_reduce(image, (1, binned, binned), np.mean)
+        height, width = (side // binned * binned for side in images.shape[2:])
+        images = block_reduce(images[..., :height, :width], (1, 1, binned, binned), np.mean)
         y, x = (y + 0.5) / binned - 0.5, (x + 0.5) / binned - 0.5
-    return context.of_image(image, y, x, window / max(1, binned))
+    return context.of_frames(images, frame, y, x, window / max(1, binned))
 
 
 def _finite(pictures: np.ndarray) -> np.ndarray:

@@ -55,6 +55,8 @@ def blocks(row: np.ndarray, column: np.ndarray, share: float, gap: float, seed: 
     ------
     UserError : fewer than ``LEAST`` sites are left to train or to test on.
     """
+    if len(row) < 2 * LEAST:
+        raise _too_few(f"{len(row)}", f"{2 * LEAST}")
     place = np.stack([row, column], 1).astype(float)
     extent = np.ptp(place, axis=0)
     rng = np.random.default_rng(seed)
@@ -80,6 +82,10 @@ class HeldOut:
     window: float | None = None
     seed: int = 0
 
+    def way(self, samples: xr.Dataset) -> str:
+        """How sites of these samples are held out: one of ``WAYS``."""
+        return self.how if samples.attrs.get("placed", True) else "random"
+
     def column(self, samples: xr.Dataset) -> np.ndarray:
         """The column ``held_out`` (site,) of a Dataset of samples: ``TRAINED``, ``TEST``, ``GAP``.
 
@@ -87,7 +93,7 @@ class HeldOut:
         ------
         UserError : too few sites.
         """
-        if self.how == "random" or not samples.attrs.get("placed", True):
+        if self.way(samples) == "random":
             split = random(samples.sizes["site"], self.share, self.seed)
         else:
             pitch = [float(samples.attrs.get(f"spectra_pitch_{axis}", 1.0)) for axis in "yx"]
@@ -177,9 +183,14 @@ def _apart(place: np.ndarray, part: np.ndarray, gap: float) -> Split:
 
 def _enough(train: np.ndarray, test: np.ndarray, how: str) -> None:
     if min(train.sum(), test.sum()) < LEAST:
-        raise UserError(
-            "too few spectra to hold some out",
-            found=f"{train.sum()} to train and {test.sum()} to test on, with {how}",
-            expected=f"at least {LEAST} of each",
-            remedy="Hold out another share, make the window smaller, or measure more spectra",
-        )
+        found = f"{train.sum()} to train and {test.sum()} to test on, with {how}"
+        raise _too_few(found, f"{LEAST} of each")
+
+
+def _too_few(found: str, expected: str) -> UserError:
+    return UserError(
+        "too few spectra to hold some out",
+        found=found,
+        expected=f"at least {expected}",
+        remedy="Hold out another share, make the window smaller, or measure more spectra",
+    )

@@ -63,7 +63,7 @@ def views(
             group=FIT,
         )
         used = held_out.column(samples)
-        samples[HELD_OUT] = ("site", used, {**about, "how": held_out.how})
+        samples[HELD_OUT] = ("site", used, {**about, "how": held_out.way(samples)})
     return samples
 
 

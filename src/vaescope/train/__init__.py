@@ -69,7 +69,7 @@ def fit(
     from vaescope.train import checkpoint, physics, starting
     from vaescope.train.groups import Work, train_all
 
-    chosen = ModelSettings.from_recipe(settings)
+    chosen = ModelSettings.from_recipe(settings if start else {**settings, "start_from": None})
     data = training_data(patches, chosen, seed)
     refuse_unlike(torch.from_numpy(data.target), chosen)
     own = physics_loss or physics.load(chosen.physics_loss)
