@@ -111,10 +111,10 @@ def test_a_window_of_energies_colours_the_image_and_is_moved_by_keys(explorer):
     shown = colours(explorer)
     assert sum(shown[2, 2][:3]) > sum(shown[12, 12][:3]) + 200
     explorer.page.locator("#explorer-window-middle").focus()
-    told = words(explorer)
+    before_keys = words(explorer)
     explorer.page.keyboard.press("ArrowRight")
     explorer.settle()
-    assert words(explorer) != told
+    assert words(explorer) != before_keys
     slider = explorer.page.locator("#explorer-window-middle")
     assert slider.get_attribute("aria-valuetext") == words(explorer)
     explorer.choose("colour", explorer.options("colour")[0])

@@ -94,6 +94,12 @@ def test_spectra_that_differ_by_noise_alone_have_no_window(seed):
     expected = 50 + 500 * np.exp(-0.5 * ((energy - 0.5) / 0.02) ** 2)
     values = rng.poisson(np.tile(expected, (300, 1))).astype(float)
     assert windows.choose(spectra(values, energy)) == []
+    values[:, :20] = np.nan  # channels that were not measured
+    values[7] = np.nan
+    assert windows.choose(spectra(values, energy)) == []
+    values[:150, 100:110] += 200
+    (found,) = windows.choose(spectra(values, energy))
+    assert found.start >= 98 and found.stop <= 112
 
 
 def test_peaks_are_placed_between_channels_and_edges_of_the_axis_are_none():

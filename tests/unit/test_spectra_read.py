@@ -103,6 +103,7 @@ def test_the_unit_of_an_axis_stands_beside_it(tmp_path):
 
 def test_patches_with_a_spectrum_each_are_frames(tmp_path):
     patches = np.stack([atoms(24, 32, seed=k) for k in range(30)])
+    patches[:, :8] = 0  # nothing lies there, which was measured
     curves = cube().reshape(-1, 64)[:30]
     np.savez(tmp_path / "a.npz", patches=patches, spectra=curves, truth_size=np.arange(30.0))
     image, spectra = load(tmp_path / "a.npz")
@@ -112,7 +113,7 @@ def test_patches_with_a_spectrum_each_are_frames(tmp_path):
     assert [spectra.attrs[name] for name in ("pitch_y", "pitch_x")] == [24, 32]
     assert spectra.attrs["start_y"] == 11.5
     np.testing.assert_array_equal(image["truth_size"], np.arange(30))
-    assert "truth_spectra" not in image
+    assert "truth_spectra" not in image and "measured" not in image
 
 
 def test_a_cube_with_the_energy_first_is_turned_where_the_axis_says_so(tmp_path):

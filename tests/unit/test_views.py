@@ -183,3 +183,13 @@ def test_a_shift_is_in_units_of_the_axis_unless_it_sweeps_there_and_back(axis, e
     made = xr.Dataset(coords={"energy": ("energy", axis, {"units": "nm"})})
     length, unit = lengths_of(made)[AXIS]
     assert (pytest.approx(length), unit) == expected
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_patches_with_one_spectrum_each_are_frames_whatever_the_method(count):
+    image, spectra = image_of(17, 17, count), spectra_of(1, 1, 17, count)
+    found = sites.find(image, {"method": "pixels"}, spectra=spectra)
+    cut = samples.extract(image, found, {}, spectra=spectra)
+    assert found.attrs["method"] == "frames" and not cut.attrs["placed"]
+    assert cut["patch"].shape == (count, 1, 17, 17)
+    np.testing.assert_array_equal(cut["spectrum"], spectra["spectra"][:, 0, 0])

@@ -23,7 +23,7 @@ IM2SPEC = (
     + "models: {im2spec: {steps: 40, hidden: 16, batch: 32, latent: 2, turns: 4}}\n"
 )
 DUAL = (
-    "extends: dualvae\nsites: {method: frames}\n"
+    "extends: dualvae\n"
     + SMALL.replace("[pca, nmf, unmixing]", "[]")
     + "models: {dualvae: {steps: 40, hidden: 16, batch: 32, latent: 2, turns: 4}}\n"
 )

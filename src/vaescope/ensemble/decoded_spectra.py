@@ -38,8 +38,8 @@ def over_planes(
 
     def draw(points: np.ndarray, row: np.ndarray | None = None) -> np.ndarray:
         content = points @ view.to_native + view.centre
-        told = mean if row is None else row[None]
-        return _spectra(member, gauge, content, np.repeat(told, len(content), 0))
+        given = mean if row is None else row[None]
+        return _spectra(member, gauge, content, np.repeat(given, len(content), 0))
 
     first, second, points = grid_points(view)
     grid = draw(points)
@@ -68,9 +68,9 @@ def _spectra(
     if gauge is not None:
         angle = -(gauge.of(decode(member, content, conditions)) + gauge.zero)
     own = np.zeros((len(content), member.settings.private_spectrum))
-    drawn, turn, told = (
+    drawn, turn, given = (
         torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
         for values in (np.concatenate([content, own], 1), angle, conditions)
     )
-    found = beside.mean(drawn[None, :, None], turn[None, :, None], told[None])
+    found = beside.mean(drawn[None, :, None], turn[None, :, None], given[None])
     return found[0, :, 0].numpy()

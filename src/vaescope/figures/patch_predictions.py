@@ -15,7 +15,7 @@ _EACH = 6  # sites from best to worst, and as many over the latent plane
 _LEFT = 0.85  # inches for the names of the rows
 _BETWEEN = 0.35  # inches between the two groups of sites
 _ROOM = 0.2  # inches above each row
-_MOST_READ = 10_000  # patches whose errors are told over the latent plane
+_MOST_READ = 10_000  # patches whose errors are drawn over the latent plane
 
 
 def predicted_patches(scene: Scene, view: ModelResults) -> FinishedFigure | None:

@@ -21,7 +21,7 @@ _LEAST = 0.01  # of the first window's ratio, below which a further one says not
 _SEEN = 1.0  # variance of the sites over that of the noise, that a window needs
 _QUIET = 1e-3  # of the greatest variance: noise below it counts as so much
 _WIDEST = 0.08  # of all channels, to either side of the middle of a window
-_INSIDE = 0.8  # of the sites, that have their maximum off the ends of the axis if peaks are told
+_INSIDE = 0.8  # of the sites, whose maximum lies within the axis, if peaks are compared
 _DIP, _RIVAL = 0.7, 0.9  # of the height of a maximum: between two, and of the other
 _POSITIVE = 3.0  # standard deviations of the noise that a maximum rises above both ends
 
@@ -62,7 +62,8 @@ def choose(spectra: xr.DataArray, most: int = MOST) -> list[Window]:
 
     rows = even(np.arange(spectra.sizes["site"]), _LOOKED_AT)
     values = np.asarray(spectra.isel(site=rows).values, float)
-    values = _filled(values[np.isfinite(values).any(1)])
+    there = np.flatnonzero(np.isfinite(values).any(0))  # channels that were measured at all
+    values = _filled(values[np.isfinite(values).any(1)][:, there])
     channels = values.shape[1]
     if len(values) < 3 or channels < 5:
         return []
@@ -82,7 +83,7 @@ def choose(spectra: xr.DataArray, most: int = MOST) -> list[Window]:
             break
         first = first or float(seen[middle])
         start, stop = _about(middle, seen)
-        found.append(_window(spectra["energy"], start, stop))
+        found.append(_window(spectra["energy"], int(there[start]), int(there[stop - 1]) + 1))
         image = left[:, start:stop].mean(1)
         left = left - np.outer(image, image @ left / max(float(image @ image), 1e-300))
     return found

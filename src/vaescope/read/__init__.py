@@ -83,13 +83,15 @@ def load(
     picked = raw.pick_channels(whole, wanted, path=paths[0])
     whole = cyclic.parted(picked)
     # The image of few spectra, or a patch of each, is smaller than one in which atoms are sought.
+    # A patch of a particle is black around it where nothing lies.
+    framed = not whole.pictures and min(whole.data.shape[2:]) >= raw.SMALLEST_SIDE
     least = LEAST_BESIDE_SPECTRA if SpectraSettings.of(spectra).read else raw.SMALLEST_SIDE
     with formats.readable(paths[0], formats.extension_of(paths[0], curves=True)):
         whole, known, facts = clean.finish(
             whole,
             path=paths[0],
             chosen=wanted is not None and whole is picked,
-            constant=chosen.unmeasured != "nan" and min(whole.data.shape[2:]) >= raw.SMALLEST_SIDE,
+            constant=chosen.unmeasured != "nan" and framed,
             least=1 if image_from else least,
         )
     dataset = _dataset(whole)

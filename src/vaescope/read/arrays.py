@@ -69,7 +69,7 @@ def read_npz(path: Path, extension: str, wanted: Any, without: Collection[str] =
     _refuse_odd({name: Header(*found[name][:1], "C", found[name][1], 0)}, path)
     opened = found[name][2]()
     if name.casefold() == "patches" and opened.ndim == 3:  # however narrow they are
-        image = Raw(opened[:, None], [PLAIN], [""], "numpy")
+        image = Raw(opened[:, None], [PLAIN], [""], "numpy", pictures=True)
     else:
         image = unlabelled(opened, "numpy", path=path)
     plain = {

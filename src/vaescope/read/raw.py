@@ -42,6 +42,7 @@ class Raw:
     metadata : what the vendor recorded.
     reader : which code read the file.
     beside : further arrays of the file with one entry per frame, by name.
+    pictures : every frame is a picture by itself, such as a patch about a particle.
     """
 
     data: da.Array
@@ -57,6 +58,7 @@ class Raw:
     time_unit: str = "frame"
     metadata: dict[str, Any] = field(default_factory=dict)
     beside: dict[str, da.Array] = field(default_factory=dict)
+    pictures: bool = False
 
 
 def unlabelled(array: da.Array, reader: str, *, path: object, name: str = PLAIN) -> Raw:

@@ -65,7 +65,8 @@ def write_report(
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
-    text = methods(known, recipe, labels)
+    spoken = _as_found(recipe, str(sites.attrs.get("method", "")))
+    text = methods(known, spoken, labels)
     facts = {
         "dataset": results.dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
@@ -87,7 +88,7 @@ def write_report(
             name: [figure for figure in figures if figure["model"] == name] for name in models
         },
         "files": files,
-        "recipe_words": prose.recipe(recipe),
+        "recipe_words": prose.recipe(spoken),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),
         "provenance": _provenance(folder, list(known.stores)),
         "packages": known.packages,
@@ -99,6 +100,14 @@ def write_report(
         "citation": citation(),
     }
     write_page("report.html", results.path(layout.REPORT), facts)
+
+
+def _as_found(recipe: dict[str, Any], method: str) -> dict[str, Any]:
+    """The recipe with the sites as they were found: patches with one spectrum each are frames."""
+    sites = recipe.get("sites") or {}
+    if method != "frames" or sites.get("method") == method:
+        return recipe
+    return {**recipe, "sites": {"method": method}}
 
 
 def _plain(value: Any) -> Any:

@@ -48,4 +48,4 @@ def find(
     """
     kind, own = kind_of(settings)
     found = kind.find(image, own, Means(threads, detector, spectra))
-    return found.assign_attrs({**kind.traits.attributes(), **found.attrs, "method": own.method})
+    return found.assign_attrs({**kind.traits.attributes(), "method": own.method, **found.attrs})

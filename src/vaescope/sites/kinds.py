@@ -99,7 +99,8 @@ def _frames(image: xr.Dataset, settings: Frames, means: Means) -> xr.Dataset:
 
 
 def _pixels(image: xr.Dataset, settings: SpectrumPixels, means: Means) -> xr.Dataset:
-    from vaescope.sites.pixels import every_pixel
+    from vaescope.sites.frames import every_frame
+    from vaescope.sites.pixels import every_pixel, one_of_each_frame
 
     if means.spectra is None:
         raise UserError(
@@ -107,6 +108,8 @@ def _pixels(image: xr.Dataset, settings: SpectrumPixels, means: Means) -> xr.Dat
             found="sites: method: pixels without spectra",
             remedy="Set `spectra: read: true` in the recipe, or another `sites: method`",
         )
+    if one_of_each_frame(image, means.spectra):
+        return every_frame(image).assign_attrs({**traits.FRAMES.attributes(), "method": "frames"})
     return every_pixel(image, means.spectra, settings)
 
 

@@ -19,6 +19,12 @@ MOST_WINDOW = 17  # spectrum pixels, side of the window around a site
 LEAST_WINDOW = 5
 
 
+def one_of_each_frame(image: xr.Dataset, spectra: xr.Dataset) -> bool:
+    """Whether a stack of patches has one spectrum for each: then every frame is a site."""
+    times, height, width = (spectra.sizes[axis] for axis in ("time", "y", "x"))
+    return height == width == 1 and times == image.sizes["time"] > 1
+
+
 def every_pixel(image: xr.Dataset, spectra: xr.Dataset, settings: SpectrumPixels) -> xr.Dataset:
     """Make one site of each pixel of a spectrum image, in the order of y, then x.
 

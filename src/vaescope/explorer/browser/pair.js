@@ -32,14 +32,14 @@ function inUnit(picture) {
 }
 
 /** Show the spectrum at a place of the plane: decoded there, or else that of the nearest site. */
-async function showSpectrumThere(found, x, y, told, site) {
+async function showSpectrumThere(found, x, y, condition, site) {
   if (!facts.curves) return;
   const turn = ++pairTurn;
   let values = null, said = "";
   if (found && Number.isFinite(x)) {
     said = "Spectrum decoded there";
     if (found.plane.spectra) values = await generateSpectrum(found, x, y);
-    else if (ofSpectra(found.plane)) values = inUnit(await generate(found, x, y, told));
+    else if (ofSpectra(found.plane)) values = inUnit(await generate(found, x, y, condition));
     else {
       said = "Measured spectrum of the nearest site";
       values = site >= 0 ? await openCurve("spectrum", site) : null;
