@@ -58,22 +58,29 @@ class Parts:
 
 
 def ridge(
-    known: np.ndarray, scores: np.ndarray, new: np.ndarray, ridges: tuple[float, ...] = RIDGES
+    known: np.ndarray,
+    scores: np.ndarray,
+    new: np.ndarray,
+    ridges: tuple[float, ...] = RIDGES,
+    weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Ridge regression by each of several penalties.
 
     Parameters
     ----------
     known : (site, feature), whose ``scores`` are (site, component). new : (wanted, feature).
+    weight : (site,) of squared errors, of mean 1; by default all count alike.
 
     Returns
     -------
     (ridge, wanted, component).
     """
-    middle, mean = known.mean(0), scores.mean(0)
+    share = np.ones(len(known)) if weight is None else weight
+    middle, mean = (np.average(one, axis=0, weights=share) for one in (known, scores))
     centred = known - middle
-    value, vector = np.linalg.eigh(centred.T @ centred)
-    response = vector.T @ (centred.T @ (scores - mean))
+    weighed = (centred * share[:, None]).T
+    value, vector = np.linalg.eigh(weighed @ centred)
+    response = vector.T @ (weighed @ (scores - mean))
     turned = (new - middle) @ vector
     size = np.maximum(value, 0)[:, None]
     return np.stack([turned @ (response / (size + each)) + mean for each in ridges])

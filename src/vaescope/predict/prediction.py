@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.predict import apart, bands, blend, components, context, predictors
+from vaescope.predict import apart, bands, blend, components, context, gain, predictors
 from vaescope.predict.settings import PredictSettings
 from vaescope.quantities import CRITICISM, FIT, attributes
 from vaescope.samples import held_out
@@ -98,7 +98,8 @@ def spectra(
     surroundings = _context(pairs, window)
     basis = components.fit(known[split.train], pairs.counts, seed)
     scores = basis.scores(known)
-    every = predictors.built(surroundings, scores, seed)
+    strength = gain.of_context(surroundings, known, split.train, basis)
+    every = predictors.built(surroundings, scores, seed, strength)
     for name, predict in (outside or {}).items():
         every[name] = predictors.from_outside(predict, basis)
     mixed = [name for name in every if name not in predictors.BASELINES]

@@ -10,6 +10,7 @@ import numpy as np
 from vaescope.predict import kernels, objects
 from vaescope.predict.components import Components
 from vaescope.predict.context import Context
+from vaescope.predict.gain import Gain
 
 WORDS = {
     "ridge": "ridge regression on ring spectra",
@@ -17,6 +18,8 @@ WORDS = {
     "trees": "extremely randomised trees on ring spectra and nearest objects",
     "rings": "kernel regression on ring spectra",
     "objects": "kernel regression that adds over nearest objects",
+    "trees_of_shape": "extremely randomised trees for the shape, times the strength in the image",
+    "rings_of_shape": "kernel regression for the shape, times the strength in the image",
 }
 BASELINES = ("ridge", "neighbours")
 """Predictors that stand beside the blend, and are no part of it."""
@@ -50,8 +53,10 @@ class Outside(Protocol):
 Maker = Callable[[Context, np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 
 
-def built(context: Context, scores: np.ndarray, seed: int) -> dict[str, Predictor]:
-    """The predictors of ``WORDS`` by name.
+def built(
+    context: Context, scores: np.ndarray, seed: int, gain: Gain | None = None
+) -> dict[str, Predictor]:
+    """The predictors of ``WORDS`` by name; those of the shape where the strength is known.
 
     Parameters
     ----------
@@ -68,7 +73,27 @@ def built(context: Context, scores: np.ndarray, seed: int) -> dict[str, Predicto
     def bound(make: Maker) -> Predictor:
         return lambda train, wanted: make(context, scores, _thinned(train, seed), wanted, seed)
 
-    return {name: bound(make) for name, make in makers.items()}
+    found = {name: bound(make) for name, make in makers.items()}
+    if gain is not None:
+        for name, shaped in (("trees_of_shape", _trees), ("rings_of_shape", _rings)):
+            found[name] = _of_shape(shaped, context, scores, seed, gain)
+    return found
+
+
+def _of_shape(
+    make: Callable[..., np.ndarray], context: Context, scores: np.ndarray, seed: int, gain: Gain
+) -> Predictor:
+    """A predictor of the shape of spectra, whose errors count by what they come to when the
+    strength is put back."""
+    shapes = (scores - gain.origin) / gain.strength[:, None]
+
+    def predict(train: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        rows = _thinned(train, seed)
+        weight = gain.strength[rows] ** 2
+        found = make(context, shapes, rows, wanted, seed, weight / weight.mean())
+        return found * gain.strength[wanted, None] + gain.origin
+
+    return predict
 
 
 def _thinned(rows: np.ndarray, seed: int) -> np.ndarray:
@@ -108,19 +133,30 @@ def _neighbours(
 
 
 def _trees(
-    context: Context, scores: np.ndarray, train: np.ndarray, wanted: np.ndarray, seed: int
+    context: Context,
+    scores: np.ndarray,
+    train: np.ndarray,
+    wanted: np.ndarray,
+    seed: int,
+    weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Extremely randomised trees on the whole context: P. Geurts et al., Mach. Learn. 63, 3."""
     from sklearn.ensemble import ExtraTreesRegressor
 
     features = context.table()
     forest = ExtraTreesRegressor(TREES, min_samples_leaf=3, max_features=0.4, random_state=seed)
-    forest.fit(features[train], scores[train].squeeze(1) if scores.shape[1] == 1 else scores[train])
+    known = scores[train].squeeze(1) if scores.shape[1] == 1 else scores[train]
+    forest.fit(features[train], known, sample_weight=weight)
     return forest.predict(features[wanted]).reshape(1, len(wanted), scores.shape[1])
 
 
 def _rings(
-    context: Context, scores: np.ndarray, train: np.ndarray, wanted: np.ndarray, seed: int
+    context: Context,
+    scores: np.ndarray,
+    train: np.ndarray,
+    wanted: np.ndarray,
+    seed: int,
+    weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Gaussian kernels on close and on wide ring spectra, two lengths each."""
     found = []
@@ -130,7 +166,7 @@ def _rings(
             place = (rings - rings[train].mean(0)) / (scale * length)
             parts = kernels.Parts(place[:, None], np.ones((len(rings), 1)))
             known, new = parts.features(train, wanted, seed)
-            found.append(kernels.ridge(known, scores[train], new))
+            found.append(kernels.ridge(known, scores[train], new, weight=weight))
     return np.concatenate(found)
 
 
