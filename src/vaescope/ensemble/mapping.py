@@ -227,7 +227,7 @@ def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         found |= _from_spectra(agreed, source, found["held_out"][1])
     if model.beside is not None:
         found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
-        found |= predicted.nats(*given[1:])
+        found |= predicted.nats(*given[1:], found["held_out"][1])
     return found
 
 
