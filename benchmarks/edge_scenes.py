@@ -85,14 +85,14 @@ class Scene:
         """Counts of ``count`` spectra that shift by ``spread`` widths (standard deviation)."""
         rng = np.random.default_rng(seed)
         shift = rng.normal(0, spread * self.width, count)
-        content = rng.normal(0, 1, count) if self.varies else np.zeros(count)
+        content = rng.normal(0, 1, count).clip(-2, 2) if self.varies else np.zeros(count)
         # A feature and its background grow with the beam together.
         log_gain = rng.normal(0, GAIN, count)
         background = log_gain + rng.normal(0, BACKGROUND, count)
         exponent = rng.normal(0, STEEP, count)
         rows = np.stack([shift, content, log_gain, background, exponent], axis=1)
         means = np.stack([self.expected(dose, *row) for row in rows])
-        bounds = [self.bound(dose, *row) for row in rows[:: max(count // 40, 1)]]
+        bounds = [self.bound(dose, *row) for row in rows]
         least = float(np.sqrt(np.mean(np.square(bounds))))
         return Drawn(rng.poisson(means).astype(float), shift, least, dose, self, background)
 

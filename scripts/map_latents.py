@@ -3,7 +3,7 @@
 import json
 
 from vaescope import ensemble, store, structure
-from vaescope.scores import of_model, of_movie, of_prediction
+from vaescope.scores import of_model, of_movie, of_pairs, of_prediction
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_movie, write_table
 
@@ -28,4 +28,5 @@ with job(snakemake) as task:
     movie = structure.follow(latents, sites, task.params.followed)
     write_movie(movie, task.output.movie, task.params.settings | {"movie": task.params.followed})
     scores |= of_movie.score(movie, latents) | of_prediction.score(latents)
+    scores |= of_pairs.score(latents, patches)
     store.write_text(json.dumps(scores, indent=1) + "\n", task.output.scores)

@@ -73,6 +73,16 @@ def test_a_power_law_and_the_gain_are_in_the_pose_and_not_in_the_content(found):
         assert max(abs(np.corrcoef(z, getattr(edges, name))[0, 1]) for z in content.T) < 0.3, name
 
 
+def test_shifts_hold_their_errors_although_the_shape_varies(found):
+    edges, maps = found
+    apart = maps["consensus_shift"].values - edges.shift
+    apart = apart - apart.mean()
+    inside = np.mean(np.abs(apart) < maps["shift_spread"].values)
+    assert 0.55 < inside < 0.85
+    # A shift is known to 0.03 eV; as training leaves it, it follows the line by 0.05 eV.
+    assert abs(np.polyfit(edges.line / edges.line.std(), apart, 1)[0]) < 0.04
+
+
 def test_clean_spectra_have_no_finding(found):
     assert of_spectra("vae", found[1]) == []
 
@@ -115,17 +125,22 @@ def test_a_power_law_needs_an_axis_above_zero_and_a_background():
         ModelSettings(view="spectrum", power_law=True)
 
 
-def latents(shift: np.ndarray, spread: float = 0.1, prior: float = 1.5) -> xr.Dataset:
+def latents(
+    shift: np.ndarray, spread: float = 0.1, prior: float = 1.5, follows: float = 0.0
+) -> xr.Dataset:
     """Maps of shifts (site,) in eV of a spectrum with two lines that lie 6 eV apart."""
     energy = np.arange(500.0, 540.0, STEP)
     lines = [np.exp(-0.5 * ((energy - 510 - k) / 1.0) ** 2) for k in (0, 6)]
     shown = np.tile(lines[0] + 0.6 * lines[1], (len(shift), 1))[:, None, None]
+    content = np.random.default_rng(1).normal(size=(len(shift), 2))
+    content[:, 1] += follows * shift / shift.std()
     about = {"units": "eV", "prior_sd": prior, "prior_setting": prior / STEP}
     return xr.Dataset(
         {
             "consensus_shift": ("site", shift, about),
             "shift_spread": ("site", np.full(len(shift), spread)),
             "reconstruction": (("site", "signal", "line", "energy"), shown),
+            "consensus_content": (("site", "latent"), content),
         },
         {"energy": energy},
     )
@@ -142,6 +157,7 @@ SHIFTS = np.random.default_rng(0).normal(0, 1.0, 400)
         (SHIFTS, {"spread": 1.0}, "unsure shifts"),
         (4 * SHIFTS, {}, "shifts at their limit"),
         (np.where(np.arange(400) % 12, 0.4 * SHIFTS, 6 + 0.4 * SHIFTS), {}, "confused lines"),
+        (SHIFTS, {"follows": 2.0}, "shift follows a latent"),
         (0.01 * SHIFTS, {}, "nothing to see in the pose"),
     ],
 )

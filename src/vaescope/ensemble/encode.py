@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vaescope.ensemble.encode_beside import PREFIX, encode_beside
+from vaescope.ensemble.encode_beside import PREFIX, encode_beside, of_one_view
 from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.members import Member
 from vaescope.ensemble.refine import refine
@@ -185,6 +185,9 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
         conditions=torch.from_numpy(data.conditions).unsqueeze(0),
         known=None if known is None else known.unsqueeze(0),
         spectra=None if data.spectra is None else torch.from_numpy(data.spectra).unsqueeze(0),
+        spectra_known=None
+        if data.spectra_known is None
+        else torch.from_numpy(data.spectra_known).unsqueeze(0),
     )
     final = Weights.of(model.settings)
     conditions = model.conditions_of(side, copies.unsqueeze(0))
@@ -235,6 +238,7 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     out |= {"content": shared, "pose": poses[0, :, 0], "conditions": conditions[0]}
     if model.beside is not None:
         out |= encode_beside(model, data, copies, picked)
+        out |= of_one_view(out, side)
     if not model.likelihood.learns_noise:
         shown = model.likelihood.mean(model.decode_rows(content, poses, conditions)[0, :, 0])
         counted = model.mask if known is None else model.mask * known.unsqueeze(1)

@@ -31,7 +31,8 @@ def encode_beside(model: Family, data: Data, copies: Tensor, picked: Encoded) ->
     -------
     By name, each (site, …): ``beside_private`` the content of one view alone; ``beside_content``,
     ``beside_content_sd`` shared content given the patch, and ``beside_angle`` (rad) the angle, in
-    the canonical frame; ``beside_spectrum_content`` the shared content given the spectrum;
+    the canonical frame; ``beside_spectrum_content``, ``beside_spectrum_content_sd`` the shared
+    content given the spectrum;
     ``beside_nats`` (site, 3) the divergence from the prior of the shared content, of that of the
     patch, and of that of the spectrum.
     """
@@ -39,7 +40,8 @@ def encode_beside(model: Family, data: Data, copies: Tensor, picked: Encoded) ->
     assert beside is not None and data.spectra is not None
     own = model.settings
     spectra = torch.from_numpy(data.spectra).unsqueeze(0)
-    out: dict[str, Tensor] = {"spectrum_content": beside.alone(spectra)[0][0]}
+    alone = beside.alone(spectra)
+    out = {"spectrum_content": alone[0][0], "spectrum_content_sd": alone[1][0].exp()}
     conditions = torch.from_numpy(data.conditions).unsqueeze(0)
     angle, (mean, log_sd) = _from_patch(model, data, copies, conditions)
     out |= {"content": mean[0, :, : own.latent], "angle": angle[0]}
@@ -50,6 +52,22 @@ def encode_beside(model: Family, data: Data, copies: Tensor, picked: Encoded) ->
     sizes = [own.latent, own.private_patch, own.private_spectrum]
     out["nats"] = torch.stack([part.sum(-1) for part in each.split(sizes, -1)], -1)
     return _named(out)
+
+
+def of_one_view(found: dict[str, Tensor], side: Side) -> dict[str, Tensor]:
+    """The shared ``content`` and ``content_sd`` (site, latent) of sites: given both views, or the
+    one that was measured.
+
+    found : what ``encode_beside`` gives, beside content and ``content_sd`` given both.
+    """
+    out = {}
+    for name in ("content", "content_sd"):
+        value = found[name]
+        for has, alone in ((side.has_spectrum, name), (side.has_patch, f"spectrum_{name}")):
+            if isinstance(has, Tensor):
+                value = torch.where(has[0, :, None] > 0, value, found[f"{PREFIX}{alone}"])
+        out[name] = value
+    return out
 
 
 def _from_patch(

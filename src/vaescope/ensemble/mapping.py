@@ -30,6 +30,7 @@ from vaescope.ensemble import (
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
+from vaescope.ensemble.independent_pose import SITES, make_independent
 from vaescope.ensemble.members import Member, load_members
 from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.source import PatchSource
@@ -79,6 +80,9 @@ def map_latents(
     own = ensemble[0].settings
     source = PatchSource(patches, own, ensemble[0].codec)
     threads = max(threads, 1)
+    if own.decoded == own.view == SPECTRUM:
+        for member in ensemble:
+            make_independent(member.model, source.data(source.some(SITES)))
     with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool, threads)
         agreed = agree(ensemble, encodings, source, pool)
@@ -223,7 +227,7 @@ def _predictions(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         found |= _from_spectra(agreed, source, found["held_out"][1])
     if model.beside is not None:
         found |= predicted.spectra(*given, predicted.from_patch, model.channels).variables()
-        found |= predicted.nats(*given[1:])
+        found |= predicted.nats(*given[1:], found["held_out"][1])
     return found
 
 

@@ -17,6 +17,7 @@ from vaescope.quantities import CRITICISM, attributes
 
 DRAWS = 8  # of the content of every site, by every member
 ROWS = 256  # sites predicted at once
+FEWEST = 24  # sites held out, without which sharing is judged on all
 
 Draw = Callable[[Member, Encoding, np.ndarray, torch.Generator], np.ndarray]
 """One prediction (row, energy) of sites (row,) by a member, with content drawn at random."""
@@ -125,17 +126,54 @@ def from_patch(
     return beside.mean(drawn[None, :, None], angle[None, :, None], conditions)[0, :, 0].numpy()
 
 
-def nats(encodings: Sequence[Encoding], kept: np.ndarray) -> dict[str, Any]:
-    """How much of the content the views share and each has alone, in nats: the divergence from the
-    prior, a mean over the members with a vote, as variables of ``latents.zarr``."""
-    said = [e.beside["nats"][:] for e, vote in zip(encodings, kept, strict=True) if vote]
-    mean = np.mean(said, axis=0)
+def nats(encodings: Sequence[Encoding], kept: np.ndarray, apart: np.ndarray) -> dict[str, Any]:
+    """How much of the content the views share and each has alone, in nats, as variables of
+    ``latents.zarr``: means over the members with a vote.
+
+    What is shared is the mutual information of the shared content that each view alone says, as of
+    normal distributions, at sites ``apart`` (site,) from training: there no encoder has seen which
+    patch and which spectrum belong together. A site has the log ratio whose mean that is. The
+    content of one view alone is the divergence of its private latents from their prior.
+    """
+    rows = np.flatnonzero(apart) if apart.sum() >= FEWEST else np.arange(len(apart))
+    found = []
+    for encoding, vote in zip(encodings, kept, strict=True):
+        if vote:
+            given = encoding.beside
+            views = given["content"][:].astype(float), given["spectrum_content"][:].astype(float)
+            said = given["nats"][:]
+            found.append(np.stack([_shared(*views, rows), said[:, 1], said[:, 2]], 1))
+    mean = np.mean(found, axis=0)
     words = ("shared by both views", "of the patch alone", "of the spectrum alone")
     names = ("nats_shared", "nats_patch", "nats_spectrum")
     return {
         name: ("site", mean[:, k], attributes(f"content {words[k]}", "nats", group=CRITICISM))
         for k, name in enumerate(names)
     }
+
+
+def _shared(one: np.ndarray, other: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Log ratio (site,) of the joint density of two contents (site, latent) and the product of
+    theirs, normal ones fitted to ``rows``; of each of these to the other half of them."""
+    both = np.concatenate([one, other], 1)
+    both = (both - both[rows].mean(0)) / np.maximum(both[rows].std(0), 1e-9)
+    width = one.shape[1]
+    parts = (slice(0, 2 * width), 1), (slice(0, width), -1), (slice(width, 2 * width), -1)
+
+    def ratio(fitted: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        total = np.zeros(len(asked))
+        for part, sign in parts:
+            known = both[fitted][:, part]
+            covariance = np.atleast_2d(np.cov(known.T)) + 1e-3 * np.eye(known.shape[1])
+            off = both[asked][:, part] - known.mean(0)
+            distance = (off @ np.linalg.inv(covariance) * off).sum(1)
+            total -= sign * 0.5 * (distance + np.linalg.slogdet(covariance)[1])
+        return total
+
+    found = ratio(rows, np.arange(len(both)))
+    for half in (0, 1):
+        found[rows[half::2]] = ratio(rows[1 - half :: 2], rows[half::2])
+    return found
 
 
 def held_out(source: PatchSource) -> dict[str, Any]:

@@ -11,6 +11,7 @@ explain of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ REACH = 3.0  # prior standard deviations to which they go
 
 
 @dataclass(frozen=True)
-class _Problem:
+class SpectrumFit:
     """The latents of some spectra as unknowns (site, number)."""
 
     model: Family
@@ -37,6 +38,15 @@ class _Problem:
     @property
     def sizes(self) -> list[int]:
         return [latent.shape[-1] for latent in self.latents.values()]
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """Where the unknowns of each latent stand."""
+        ends = list(accumulate(self.sizes))
+        return {
+            name: slice(end - size, end)
+            for name, size, end in zip(self.latents, self.sizes, ends, strict=True)
+        }
 
     @property
     def start(self) -> Tensor:
@@ -83,6 +93,15 @@ class _Problem:
             rows.append((apart if self.known is None else apart * self.known).flatten(1))
         return torch.stack(rows, -1) / (2 * nudge)
 
+    def cost(self, place: Tensor, sd: Tensor) -> Tensor:
+        """Twice the negative logarithm (site,) of the posterior at unknowns (site, number)."""
+        return self.residual(place).square().sum(1) + (place / sd).square().sum(1)
+
+    def information(self, place: Tensor, sd: Tensor) -> Tensor:
+        """Fisher information (site, number, number) of the unknowns, prior included."""
+        slopes = self.slopes(place, STEP * sd)
+        return slopes.transpose(1, 2) @ slopes + torch.diag(sd**-2)
+
 
 def refine_spectra(
     model: Family,
@@ -105,43 +124,43 @@ def refine_spectra(
     The latents, moved, and their standard deviations (site, size) by name.
     """
     seen = None if known is None else known.to(target.dtype)
-    problem = _Problem(model, target[:, :, 0], seen, conditions, latents)
+    problem = SpectrumFit(model, target[:, :, 0], seen, conditions, latents)
     sd = problem.prior_sd()
     start = problem.start
     search = _of_best_shift if "shift" in latents else _descended
     place = search(problem, start, sd, model.settings.refine)
-    slopes = problem.slopes(place, STEP * sd)
-    information = slopes.transpose(1, 2) @ slopes + torch.diag(sd**-2)
+    information = problem.information(place, sd)
     finite = information.isfinite().all((1, 2))
     information = torch.where(finite[:, None, None], information, torch.diag(sd**-2))
     covariance = torch.linalg.inv(information.double()).to(place.dtype)
     errors = covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()
-    spreads = problem.split(errors)
-    return problem.split(place), {name: value[0, :, 0] for name, value in spreads.items()}
+    found = problem.split(place)
+    spreads = {name: value[0, :, 0] for name, value in problem.split(errors).items()}
+    for name, following in model.open_pose.items():
+        of_content = found["content"][0, :, 0].square() @ following.square()
+        spreads[name] = torch.sqrt(spreads[name].square() + of_content.unsqueeze(-1))
+    return found, spreads
 
 
-def _descended(problem: _Problem, start: Tensor, sd: Tensor, steps: int) -> Tensor:
+def _descended(problem: SpectrumFit, start: Tensor, sd: Tensor, steps: int) -> Tensor:
     """Unknowns (site, number) where the posterior is largest."""
     return descend(problem.residual, start, sd**-2, steps, STEP * sd)
 
 
-def _of_best_shift(problem: _Problem, start: Tensor, sd: Tensor, steps: int) -> Tensor:
+def _of_best_shift(problem: SpectrumFit, start: Tensor, sd: Tensor, steps: int) -> Tensor:
     """The same, from the shift of a grid that explains each spectrum best: sharp lines that do not
     overlap give no slope to follow. All else starts as the encoder guesses, and as in the typical
     spectrum: where the encoder is wrong about a shift, it is about the content too."""
-    column = sum(problem.sizes[: list(problem.latents).index("shift")])
+    column = problem.columns["shift"].start
     reach = REACH * float(sd[column])
     count = int(min(max(round(reach / GRID), 1), 64))
 
-    def cost(place: Tensor) -> Tensor:
-        return problem.residual(place).square().sum(1) + (place / sd).square().sum(1)
-
     def best_of(guess: Tensor) -> Tensor:
-        best, least = guess, cost(guess)
+        best, least = guess, problem.cost(guess, sd)
         for shift in torch.linspace(-reach, reach, 2 * count + 1):
             tried = guess.clone()
             tried[:, column] = shift
-            here = cost(tried)
+            here = problem.cost(tried, sd)
             better = here < least
             best = torch.where(better[:, None], tried, best)
             least = torch.where(better, here, least)
@@ -149,4 +168,5 @@ def _of_best_shift(problem: _Problem, start: Tensor, sd: Tensor, steps: int) -> 
 
     guesses = best_of(start), best_of(torch.zeros_like(start))
     first, second = (_descended(problem, guess, sd, steps) for guess in guesses)
-    return torch.where((cost(second) < cost(first))[:, None], second, first)
+    better = problem.cost(second, sd) < problem.cost(first, sd)
+    return torch.where(better[:, None], second, first)

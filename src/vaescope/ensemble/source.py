@@ -38,6 +38,10 @@ class PatchSource:
         """
         return gather(self.patches.isel(site=rows), self.settings, self.codec)
 
+    def some(self, count: int) -> np.ndarray:
+        """Indices of at most ``count`` sites, evenly spread over all."""
+        return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
+
     def shown(self, rows: np.ndarray) -> np.ndarray:
         """What the encoder sees of some sites: (row, channel, height, width)."""
         own = self.patches[self.settings.view].isel(site=rows)

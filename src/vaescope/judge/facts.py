@@ -88,6 +88,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         found += findings.of_latents(name, latents, own)
         found += findings.of_history(name, history)
         found += findings.of_prediction(name, latents, patches)
+        found += findings.of_pairs(name, own)
         found += findings.of_spectra(name, latents)
         scores += _scores(name, of_model(latents, history, trained, own))
     shares |= of_models
@@ -214,13 +215,13 @@ def median(values: np.ndarray) -> float:
 
 def measures() -> dict[str, Measure]:
     """Gather what every score means from the modules that compute them."""
-    from vaescope.scores import labelled, of_model, of_movie, of_prediction, restoration
+    from vaescope.scores import labelled, of_model, of_movie, of_pairs, of_prediction, restoration
     from vaescope.scores import truth as of_truth
     from vaescope.sites import matching
     from vaescope.strain import truth as of_strains
 
     tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains)
-    more = (of_movie, of_prediction)
+    more = (of_movie, of_pairs, of_prediction)
     every = [*MEASURES, *(measure for table in (*tables, *more) for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 

@@ -18,6 +18,7 @@ _WIDE = 1.4  # prior standard deviations over which all shifts together spread
 _OPEN = 0.5  # of the standard deviation of the prior: so little have the data said of a shift
 _PEAK = 0.25  # of its highest, above its surroundings, that a second line has
 _SHARE, _FEWEST = 0.02, 3  # of the sites that two lines confuse, at least
+_TOGETHER = 0.5  # correlation of the shift with a latent, beyond which they are not made apart
 _EMPTIER = 3.0  # times fewer shifts half-way between two lines than at their distance
 _SPIKED = 0.005  # of the spectra
 _PARTS = {"shift": "shift", "gain": "gain", "background": "background", "exponent": "power_law"}
@@ -96,6 +97,16 @@ def of_spectra(model: str, latents: xr.Dataset) -> list[Finding]:
                 "Large shifts come out too small, and what is left of them is in the latents.",
                 f"Raise `models: {model}: shift_sd` to {math.ceil(wanted)} channels.",
             )
+    if (latent := following(latents)) is not None:
+        say(
+            "shift follows a latent",
+            "note",
+            f"The shift of the spectra goes together with latent {latent + 1}.",
+            "A change of shape and a shift can stand for each other where they always come"
+            " together: how much is shift is then a matter of definition.",
+            f"Nothing, if one cause may do both, as a valence; else compare `models: {model}:"
+            " shift: false`.",
+        )
     unsure_of = {one.kind for one in said} == {"unsure shifts"}
     still = [
         name
@@ -122,6 +133,17 @@ def stands_still(latents: xr.Dataset, name: str) -> bool:
         return False
     values = latents[f"consensus_{name}"].values
     return bool(np.nanstd(values) < np.nanmedian(latents[f"{name}_spread"].values))
+
+
+def following(latents: xr.Dataset) -> int | None:
+    """The latent that goes together with the shift; None where there is none."""
+    if "consensus_shift" not in latents or "consensus_content" not in latents:
+        return None
+    shift, content = latents["consensus_shift"].values, latents["consensus_content"].values
+    if not np.std(shift) > 0:
+        return None
+    each = [abs(np.corrcoef(shift, z)[0, 1]) if np.std(z) > 0 else 0.0 for z in content.T]
+    return int(np.argmax(each)) if max(each, default=0.0) > _TOGETHER else None
 
 
 def confused(latents: xr.Dataset) -> float | None:

@@ -23,6 +23,7 @@ from vaescope.models.encoders import Encoded, InputScaling, TurnedEncoder
 from vaescope.models.layers import Generators, Linear, Perceptron
 from vaescope.models.parts import Pair
 from vaescope.models.settings import ModelSettings
+from vaescope.models.side import Side
 from vaescope.models.spectrum_decoder import SpectrumDecoder
 
 HARMONICS = (1, 2)  # of the angle, on which a spectrum may depend
@@ -104,22 +105,31 @@ class SpectrumBeside(nn.Module):
         return torch.cat([content[..., : self.latent], own], -1)
 
     def log_density(
-        self, content: Tensor, angle: Tensor, spectra: Tensor, conditions: Tensor
+        self,
+        content: Tensor,
+        angle: Tensor,
+        spectra: Tensor,
+        conditions: Tensor,
+        known: Tensor | None = None,
     ) -> Tensor:
-        """log p(spectrum) (member, site, turn) of all content (member, site, turn, number)."""
+        """log p(spectrum) (member, site, turn) of all content (member, site, turn, number), of the
+        channels ``known`` (member, site, channel)."""
         shown = self.mean(self.of_both(content), angle, conditions).unsqueeze(3)
         seen = spectra[:, :, None, None]
-        return self.likelihood.log_density(shown, seen, self.log_noise(), None)
+        mask = None if known is None else known[:, :, None, None].to(seen.dtype)
+        return self.likelihood.log_density(shown, seen, self.log_noise(), mask)
 
     def disagreement(
-        self, encoded: Encoded, copies: Tensor, spectra: Tensor, conditions: Tensor
+        self, encoded: Encoded, copies: Tensor, spectra: Tensor, conditions: Tensor, side: Side
     ) -> Tensor:
-        """How far the joint posterior is from those of each view alone, (member, site) in nats."""
+        """How far the joint posterior is from those of each view alone, (member, site) in nats, of
+        the views that were measured."""
         weight = functional.softmax(encoded.turn_logit, -1)
         shared = tuple(part[..., : self.latent] for part in encoded.content)
         both = tuple(part.unsqueeze(2) for part in self.alone(spectra))
-        total = (weight * posterior.kl_between(shared, both)).sum(-1)
-        return total + self._of_patch_alone(encoded, copies, weight, conditions)
+        of_spectrum = (weight * posterior.kl_between(shared, both)).sum(-1)
+        of_patch = self._of_patch_alone(encoded, copies, weight, conditions)
+        return of_spectrum * side.has_spectrum + of_patch * side.has_patch
 
     def _of_patch_alone(
         self, encoded: Encoded, copies: Tensor, weight: Tensor, conditions: Tensor

@@ -93,7 +93,7 @@ class Family(Networks):
         values["penalty"] = values["penalty"] + missed
         if self.beside is not None:
             spectra = self.spectra_of(copies)
-            apart = self.beside.disagreement(encoded, copies, spectra, conditions)
+            apart = self.beside.disagreement(encoded, copies, spectra, conditions, side)
             values["penalty"] = values["penalty"] + self.settings.agreement * apart
         kl_turns = (weight * (log_turn - log_prior)).sum(-1)
         tempered = kl_turns + (now.temper - 1) * (weight * log_turn).sum(-1)
@@ -151,7 +151,8 @@ class Family(Networks):
         if self.beside is not None:
             assert side.spectra is not None
             given = latents["content"], latents["angle"], side.spectra, conditions
-            out["reconstruction"] = out["reconstruction"] + self.beside.log_density(*given)
+            of_spectrum = self.beside.log_density(*given, side.spectra_known)
+            out["reconstruction"] = out["reconstruction"] + of_spectrum
         out["penalty"] = self._penalty(shown, latents, encoded, side)
         return out | self._classes(encoded, side, now)
 

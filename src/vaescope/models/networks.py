@@ -26,6 +26,9 @@ LEAST_LOG_SIGMA = -5.0  # noise below this would make much of rounding
 class Networks(nn.Module):
     """Networks of an ensemble of one architecture; every parameter has a leading axis of members.
 
+    ``open_pose``: by how much (latent,) parts of the pose of a spectrum may follow the content, as
+    standard deviations, where the data leave that open (``ensemble.independent_pose``).
+
     Parameters
     ----------
     members : of the ensemble.
@@ -63,6 +66,7 @@ class Networks(nn.Module):
         self.likelihood = likelihoods.of(settings)
         self.register_buffer("turns", pose.turns_of(settings), persistent=False)
         turns = len(self.turns)
+        self.open_pose: dict[str, Tensor] = {}
         self.step = 2 * math.pi / (turns * settings.symmetry)
         # Only a rotation moves the corners of a patch out of sight.
         turned = "rotation" in settings.pose_parts

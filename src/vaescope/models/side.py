@@ -16,7 +16,8 @@ class Side:
     the class; ``turn`` (member, site) index of the turn at which each site lies, ``pose`` name ->
     other parts of its pose and their standard errors, both (…, size); ``top_turns`` (…, turn)
     indices of the turns that count, where they are known; ``known`` (…, height, width) the pixels
-    of the target that were measured; ``spectra`` (…, channel) of the sites; ``near_content`` (…,
+    of the target that were measured; ``spectra`` (…, channel) of the sites and
+    ``spectra_known`` (…, channel) what of them was measured; ``near_content`` (…,
     latent) and ``near_class`` (…, class) the means of neighbouring sites.
     """
 
@@ -30,3 +31,14 @@ class Side:
     near_class: Tensor | None = None
     known: Tensor | None = None
     spectra: Tensor | None = None
+    spectra_known: Tensor | None = None
+
+    @property
+    def has_patch(self) -> Tensor | float:
+        """Where anything of the patch was measured, (member, site) as 1 or 0."""
+        return 1.0 if self.known is None else self.known.flatten(2).any(-1).float()
+
+    @property
+    def has_spectrum(self) -> Tensor | float:
+        """Where anything of the spectrum was measured, (member, site) as 1 or 0."""
+        return 1.0 if self.spectra_known is None else self.spectra_known.any(-1).float()

@@ -58,7 +58,7 @@ class SpectrumDecoder(nn.Module):
         likelihood: Likelihood,
     ) -> None:
         super().__init__()
-        self.shape, self.likelihood = shape, likelihood
+        self.shape, self.likelihood, self.inputs = shape, likelihood, inputs
         self.has_pose = any(part in settings.pose_parts for part in PARTS)
         self.margin = math.ceil(REACH * settings.shift_sd) + 2 if settings.shift else 0
         self.length = shape[2] + 2 * self.margin
@@ -192,6 +192,22 @@ class SpectrumDecoder(nn.Module):
         if where is None:
             return shown.unsqueeze(3)
         return shown if len(where) == shown.shape[-1] else shown[..., where]
+
+    def typical_output(self) -> Tensor:
+        """What the first member says of the spectrum (channel,) of average content, with the
+        margin, before the likelihood makes a mean of it."""
+        inputs = self.network.last.weight.new_zeros(len(self.level), 1, self.inputs)
+        drawn = self.typical[:, None] + self.spread[:, None, None, None] * self.network(
+            inputs
+        ).reshape(len(self.level), 1, -1, self.length)
+        return self._smoothed(drawn)[0, 0, 0]
+
+    def background_of_one(self) -> Tensor:
+        """The change (channel,) of the first member's spectra by a background of 1 in units of its
+        prior."""
+        count = len(self.level)
+        zero, one = self.level.new_zeros(count, 1), self.level.new_ones(count, 1)
+        return (self._background(one, zero, zero) - self._background(zero, zero, zero))[0, 0]
 
     def _background(self, background: Tensor, slope: Tensor, exponent: Tensor) -> Tensor:
         """The background (member, row, channel) of numbers (member, row) of the pose."""

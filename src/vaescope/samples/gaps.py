@@ -59,8 +59,11 @@ def known(patches: xr.Dataset) -> np.ndarray | None:
 
 def refilled(pictures: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Pictures (site, channel, height, width) whose samples outside a mask (site, height, width)
-    follow from the others of the same picture alone."""
+    follow from the others of the same picture alone; those without any are the mean of the rest."""
     done = pictures.copy()
+    none, whole = ~measured.any((1, 2)), measured.all((1, 2))
+    if none.any():
+        done[none] = pictures[whole].mean(0) if whole.any() else 0.0
     for site in np.flatnonzero(~measured.all((1, 2)) & measured.any((1, 2))):
         for plane in done[site]:
             plane[~measured[site]] = np.nan

@@ -46,6 +46,9 @@ def load(samples: xr.Dataset, view: View) -> tuple[np.ndarray, np.ndarray | None
     values = np.ascontiguousarray(samples[view.name].values, dtype=np.float32)
     if values.ndim == 4:
         measured = gaps.known(samples)
+        seen = np.asarray(np.isfinite(values).all(1))
+        if not seen.all():
+            measured = seen if measured is None else measured & seen
         return (values if measured is None else gaps.refilled(values, measured)), measured
     finite = np.isfinite(values)
     if view.measured in samples:

@@ -83,8 +83,9 @@ class Data:
     ``labels`` (site,) index of the class, -1 where it is not known; ``position`` (site, 3) as
     frame, y, x; ``held_out`` (site,); ``known`` (site, height, width), the pixels of a target that
     is a view of the site which were measured, None if all were; ``spectra`` (site, channel) beside
-    the patches, None if the model has nothing to do with them; ``axis`` (channel,) of the spectra
-    decoded, None if the model does not need it.
+    the patches, None if the model has nothing to do with them, and ``spectra_known`` of the same
+    shape, what of them was measured, None if all was; ``axis`` (channel,) of the spectra decoded,
+    None if the model does not need it.
     """
 
     patches: np.ndarray
@@ -96,6 +97,7 @@ class Data:
     codec: Codec
     known: np.ndarray | None = None
     spectra: np.ndarray | None = None
+    spectra_known: np.ndarray | None = None
     axis: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -115,6 +117,7 @@ class Data:
             held_out=self.held_out[chosen],
             known=None if self.known is None else self.known[chosen],
             spectra=None if self.spectra is None else self.spectra[chosen],
+            spectra_known=None if self.spectra_known is None else self.spectra_known[chosen],
         )
 
     def batches(self, size: int) -> Iterator[Data]:
@@ -126,7 +129,7 @@ class Data:
         """Changes with anything that a training sees."""
         total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
-        for array in (*own, self.spectra, self.axis):
+        for array in (*own, self.spectra, self.spectra_known, self.axis):
             if array is not None:
                 total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
@@ -176,9 +179,10 @@ def gather(
         target, known_pixels = loading.load(patches, VIEWS[settings.target])
     elif settings.target is not None:
         target, known_pixels = _pictures(patches, settings.target), None
-    spectra = None
+    spectra = spectra_known = None
     if settings.spectrum != "none":
-        spectra = loading.load(patches, VIEWS[SPECTRUM])[0][:, 0, 0]
+        lines, measured = loading.load(patches, VIEWS[SPECTRUM])
+        spectra, spectra_known = lines[:, 0, 0], None if measured is None else measured[:, 0]
     zero = np.zeros(len(pictures))
     position = [patches[name].values if name in patches else zero for name in ("frame", "y", "x")]
     conditions = codec.encode(columns) if columns else np.zeros((len(pictures), 0), np.float32)
@@ -192,6 +196,7 @@ def gather(
         codec,
         known_pixels,
         spectra,
+        spectra_known,
         loading.positive_axis(patches) if settings.power_law else None,
     )
 

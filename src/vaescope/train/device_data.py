@@ -20,7 +20,8 @@ class DeviceData:
     """``patches``, ``target`` (site, channel, height, width), ``conditions`` (site, condition),
     ``labels`` (site,) or None; ``cached`` (site, turn, pixels) all turned copies, or None where
     they are made when they are asked for; ``known`` (site, height, width) the pixels of the target
-    that were measured, or None where all were; ``spectra`` (site, channel) beside the patches."""
+    that were measured, or None where all were; ``spectra`` (site, channel) beside the patches
+    and ``spectra_known`` which of their channels were measured."""
 
     patches: Tensor
     target: Tensor
@@ -30,6 +31,7 @@ class DeviceData:
     cached: Tensor | None = None
     known: Tensor | None = None
     spectra: Tensor | None = None
+    spectra_known: Tensor | None = None
 
     @classmethod
     def of(cls, data: Data, settings: ModelSettings, device: torch.device) -> DeviceData:
@@ -52,6 +54,9 @@ class DeviceData:
             turned,
             known=None if data.known is None else torch.from_numpy(data.known).to(device),
             spectra=None if data.spectra is None else torch.from_numpy(data.spectra).to(device),
+            spectra_known=None
+            if data.spectra_known is None
+            else torch.from_numpy(data.spectra_known).to(device),
         )
         if patches.numel() * patches.element_size() * turned.count <= CACHE_BYTES:
             shown.cached = with_spectra(turned(patches), shown.spectra)

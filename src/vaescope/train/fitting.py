@@ -191,6 +191,9 @@ class Fitting:
             conditions=self.shown.conditions[chosen],
             known=None if known is None else known[chosen],
             spectra=None if self.shown.spectra is None else self.shown.spectra[chosen],
+            spectra_known=None
+            if self.shown.spectra_known is None
+            else self.shown.spectra_known[chosen],
         )
         self.teaching.tell(side, chosen, moment)
         self.start.tell(side, chosen)
