@@ -138,7 +138,7 @@ def refuse_shapes(settings: FitSettings, patch: tuple[int, ...], target: tuple[i
     Raises
     ------
     UserError : rotation, shear or strain of curves or of oblong pictures, or curves from a
-        posed decoder of coordinates.
+        decoder of coordinates under a pose.
     """
     turning = [name for name in settings.pose_parts if name in ("rotation", "shear", "strain")]
     pictures = [s for s, v in ((patch, settings.view), (target, settings.decoded)) if v == "patch"]

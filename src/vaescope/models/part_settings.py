@@ -11,7 +11,7 @@ from vaescope.models.zoo import POSE, POSE_OF_SPECTRUM, VARIANTS
 from vaescope.settings import Settings, setting
 
 MOST_CLASSES = 10
-"""Classes that are told apart where a recipe says ``classes: auto``; beyond, there are "at least"
+"""Classes at most where a recipe says ``classes: auto``; beyond, there are "at least"
 so many."""
 
 

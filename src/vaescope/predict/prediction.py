@@ -83,12 +83,12 @@ def spectra(
     ------
     UserError : too few spectra, shapes that do not fit, or an image without any contrast.
     """
-    asked = PredictSettings.of(settings)
-    window = asked.window or WINDOW
+    chosen = PredictSettings.of(settings)
+    window = chosen.window or WINDOW
     _fitting(pairs)
     measured = np.isfinite(pairs.spectra).all(1)
     known = np.where(measured[:, None], pairs.spectra, 0.0).astype(np.float64)
-    split, folds = _split(pairs, measured, asked, window, seed)
+    split, folds = _split(pairs, measured, chosen, window, seed)
     if not np.ptp(known[split.train], axis=0).any():
         raise UserError(
             "all spectra of the training are the same",
@@ -166,7 +166,7 @@ def _fitting(pairs: ImagedSpectra) -> None:
 
 
 def _split(
-    pairs: ImagedSpectra, measured: np.ndarray, asked: PredictSettings, window: float, seed: int
+    pairs: ImagedSpectra, measured: np.ndarray, chosen: PredictSettings, window: float, seed: int
 ) -> tuple[Split, list[Split]]:
     """The split of all sites into training and test, and the folds of training."""
     rows = np.flatnonzero(measured)
@@ -175,16 +175,16 @@ def _split(
     given = pairs.split
     if given is not None:
         split = Split(given.train[rows], given.test[rows], given.flatters)
-    elif position is None or asked.held_out == "random":
-        split = held_out.random(len(rows), asked.share, seed)
+    elif position is None or chosen.held_out == "random":
+        split = held_out.random(len(rows), chosen.share, seed)
     else:
         y, x = position[rows].T
-        split = held_out.blocks(y, x, asked.share, gap, seed)
+        split = held_out.blocks(y, x, chosen.share, gap, seed)
     if position is not None:
         y, x = position[rows[split.train]].T
-        folds = held_out.folds(y, x, asked.folds, gap)
+        folds = held_out.folds(y, x, chosen.folds, gap)
     else:
-        folds = held_out.random_folds(int(split.train.sum()), asked.folds, seed)
+        folds = held_out.random_folds(int(split.train.sum()), chosen.folds, seed)
     train = rows[split.train]
     return _of(split, rows, len(measured)), [_of(one, train, len(measured)) for one in folds]
 
