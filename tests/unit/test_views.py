@@ -193,3 +193,12 @@ def test_patches_with_one_spectrum_each_are_frames_whatever_the_method(count):
     assert found.attrs["method"] == "frames" and not cut.attrs["placed"]
     assert cut["patch"].shape == (count, 1, 17, 17)
     np.testing.assert_array_equal(cut["spectrum"], spectra["spectra"][:, 0, 0])
+
+
+def test_samples_say_from_which_file_their_spectra_are():
+    image, spectra = image_of(20, 20), spectra_of(20, 20)
+    spectra.attrs |= {"source_files": ["eels.dm4"], "source_sha256": ["1f"]}
+    found = sites.find(image, {"method": "pixels"}, spectra=spectra)
+    cut = samples.extract(image, found, {}, spectra=spectra)
+    assert cut.attrs["spectra_source_files"] == ["eels.dm4"]
+    assert cut.attrs["spectra_source_sha256"] == ["1f"]

@@ -56,7 +56,7 @@ def patches(scene: Scene) -> FinishedFigure | None:
     if not scene.stack:
         pitch = float(scene.patches.attrs.get("pitch", 1.0))
         patch_bar(sheet, MARGIN, y + 0.1, scene.patches.sizes["px"] * pitch, side)
-        caption += " from the list of sites, each centred on its site below the pixel"
+        caption += " from the list of sites, each centred on its site to a fraction of a pixel"
     caption += ", all on one scale"
     if labelled:
         caption += (

@@ -97,7 +97,8 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         dataset=results.dataset,
         code_version=store.code_version(),
         packages=store.provenance(sites).get("packages") or {},
-        data=of_data(image) | {"site_channel": sites.attrs.get("channel")},
+        data=of_data(image)
+        | {"site_channel": sites.attrs.get("channel"), "spectra_from": _spectra_from(patches)},
         stores=_stores(results, of_models),
         scores=scores,
         findings=ordered(found),
@@ -127,6 +128,12 @@ def of_data(image: xr.Dataset) -> dict[str, Any]:
         "dose": float(attrs["dose"]) if attrs.get("dose") else None,
         "image_from": str(attrs.get("image_from") or ""),
     }
+
+
+def _spectra_from(patches: xr.Dataset) -> list[list[str]]:
+    """Name and SHA-256 of each file with spectra."""
+    known = (patches.attrs.get(f"spectra_source_{key}") or [] for key in ("files", "sha256"))
+    return [list(map(str, one)) for one in zip(*known, strict=False)][:_MOST_DIGESTS]
 
 
 def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:

@@ -129,6 +129,9 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     found += [("SHA-256", digest) for digest in known["sha256"][:10]]
     if len(known["sha256"]) > 10:
         found.append(("", f"and {len(known['sha256']) - 10} more"))
+    for name, digest in known.get("spectra_from") or []:
+        if digest not in known["sha256"]:
+            found += [("Spectra", name), ("SHA-256", digest)]
     if made := known.get("image_from"):
         size += f", made of the spectra ({made})"
     found += [

@@ -43,7 +43,9 @@ def measure(score: Score, data: dict[str, Any]) -> tuple[str, str]:
     data : what the image was made from (``data`` of the facts).
     """
     value = score.value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return score.words, "yes" if value else "no"
+    if not isinstance(value, int | float):
         return score.words, number(value)
     if score.unit == "count":
         return score.words, number(value) if value else "none"
@@ -233,7 +235,7 @@ def _patches(settings: dict[str, Any], traits: Traits) -> str:
     else:
         text += " is cut"
     centred = settings.get("centre", "subpixel") == "subpixel"
-    text += ", centred below the pixel" if centred else ", centred on the nearest pixel"
+    text += ", centred to a fraction of a pixel" if centred else ", centred on the nearest pixel"
     ways = {
         "image": "per image",
         "unit": "from least to greatest",

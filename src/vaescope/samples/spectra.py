@@ -80,6 +80,8 @@ _CARRIED = (
     "start_y",
     "start_x",
     "spiked",
+    "source_files",
+    "source_sha256",
 )
 """Attributes of a spectra store that go with the samples, as ``spectra_NAME``."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope.models.views import SPECTRUM
 from vaescope.results.facts import Measure
 from vaescope.scores import labelled, truth
 from vaescope.structure.class_numbers import ClassNumber
@@ -67,7 +68,7 @@ def score(latents: xr.Dataset, patches: xr.Dataset, members: str | os.PathLike) 
         **truth.scores(latents, int(latents.attrs["symmetry"])),
         **labelled.score(latents, take),
     }
-    if latents.attrs["target"]:
+    if latents.attrs["target"] not in ("", SPECTRUM):  # predicted spectra have scores of their own
         found |= _restored(latents, patches, members)
     if "angle_spread" in latents:
         found["angle_spread_median_deg"] = float(np.degrees(latents["angle_spread"].median()))

@@ -16,6 +16,7 @@ MEASURES = (
         "error of predicted spectra (mean square, over that of the mean spectrum)",
         "",
         "less",
+        card=15,
     ),
     Measure(
         "prediction_relative_error_network",
