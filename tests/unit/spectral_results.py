@@ -3,12 +3,16 @@ in the place of what it predicts the true spectra with their bands."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from vaescope import ensemble, samples, sites, store, train
+from vaescope.figures import FinishedFigure, Look, Scene, house, load
 from vaescope.judge.facts import judge
 from vaescope.results import Results
 
@@ -61,3 +65,25 @@ def make(root: Path) -> Path:
     store.write(latents, root / "im2spec/latents.zarr")
     store.write_text(judge(Results(root), ["im2spec"], 1).text(), root / "facts.json")
     return root
+
+
+def scene(root: Path) -> Iterator[Scene]:
+    """The results written to a folder, as figures see them, in the style of the house."""
+    make(root)
+    with house():
+        yield load(Results(root), ["im2spec"], Look(), "version")
+
+
+def table(drawn: FinishedFigure) -> dict[str, np.ndarray]:
+    """Columns of the table beside a figure, as text."""
+    (text,) = drawn.figure_data.files("figure").values()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+def numbers(drawn: FinishedFigure) -> dict[str, np.ndarray]:
+    """Columns of the table beside a figure, NaN where a field is empty."""
+    return {
+        key: np.array([float(value or "nan") for value in values])
+        for key, values in table(drawn).items()
+    }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import pair_results
 import pytest
 import spectral_results
 import xarray as xr
 from pair_results import COUNT
+from spectral_results import numbers, table
 
 from vaescope.figures import (
     Look,
@@ -39,22 +37,7 @@ def particles(tmp_path_factory):
 @pytest.fixture(scope="module")
 def disc(tmp_path_factory):
     """A disc with a peak at 15 eV in a matrix with one at 8 eV, and its spectra predicted."""
-    root = spectral_results.make(tmp_path_factory.mktemp("results") / "disc")
-    with house():
-        yield load(Results(root), ["im2spec"], Look(), "version")
-
-
-def table(drawn) -> dict[str, np.ndarray]:
-    (text,) = drawn.figure_data.files("figure").values()
-    rows = list(csv.DictReader(io.StringIO(text)))
-    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
-
-
-def numbers(drawn) -> dict[str, np.ndarray]:
-    return {
-        key: np.array([float(value or "nan") for value in values])
-        for key, values in table(drawn).items()
-    }
+    yield from spectral_results.scene(tmp_path_factory.mktemp("results") / "disc")
 
 
 def spectra(values: np.ndarray, energy: np.ndarray) -> xr.DataArray:

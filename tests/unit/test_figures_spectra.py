@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import pytest
 import spectral_results
-from spectral_results import ENERGY, SIDE
+from spectral_results import ENERGY, SIDE, numbers
 
 from vaescope import store
-from vaescope.figures import Look, house, load, spectra
+from vaescope.figures import Look, load, spectra
 from vaescope.results import Results
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """A disc with a peak at 15 eV in a matrix with one at 8 eV, and its spectra predicted."""
-    root = spectral_results.make(tmp_path_factory.mktemp("results") / "disc")
-    with house():
-        yield load(Results(root), ["im2spec"], Look(), "version")
-
-
-def table(drawn) -> dict[str, np.ndarray]:
-    (text,) = drawn.figure_data.files("figure").values()
-    rows = list(csv.DictReader(io.StringIO(text)))
-    return {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+    yield from spectral_results.scene(tmp_path_factory.mktemp("results") / "disc")
 
 
 def test_examples_are_of_both_kinds_and_on_the_axis_of_the_spectra(scene):
     drawn = spectra.examples(scene)
-    columns = table(drawn)
+    columns = numbers(drawn)
     np.testing.assert_allclose(columns["energy_loss_eV"], ENERGY, rtol=1e-6)
     peaks = {
         round(float(ENERGY[values.argmax()]) / 7.5)
@@ -48,7 +37,7 @@ def test_examples_are_of_both_kinds_and_on_the_axis_of_the_spectra(scene):
 
 def test_predictions_are_shown_where_no_training_has_seen_from_the_best_to_the_worst(scene):
     drawn = spectra.predicted(scene, scene.views[0])
-    columns = table(drawn)
+    columns = numbers(drawn)
     shown = list(dict.fromkeys(columns["site"].astype(int)))
     assert len(shown) == 6 and all(site % SIDE > 16 for site in shown)
     errors = []

@@ -117,7 +117,7 @@ class Agreement:
         return self.aligned.reference
 
     @property
-    def told(self) -> np.ndarray:
+    def conditions(self) -> np.ndarray:
         """(site, condition) what a conditional model is given beside the patch."""
         assert self.encodings[0].conditions is not None
         return self.encodings[0].conditions[:]
@@ -165,17 +165,17 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     -------
     Variables of ``latents.zarr``: name -> (dims, values, attributes).
     """
-    own, view, told = source.settings, agreed.aligned, agreed.told
+    own, view, conditions = source.settings, agreed.aligned, agreed.conditions
     ensemble, gauges, left = agreed.ensemble, agreed.gauges, agreed.residual
     variables = of_members(view)
-    variables.update(decoded.draw(view, ensemble, gauges, source, told).variables(own))
-    variables.update(decoded.planes(view, ensemble, gauges, source.codec, told))
-    variables.update(decoded_spectra.over_planes(view, ensemble, gauges, told))
+    variables.update(decoded.draw(view, ensemble, gauges, source, conditions).variables(own))
+    variables.update(decoded.planes(view, ensemble, gauges, source.codec, conditions))
+    variables.update(decoded_spectra.over_planes(view, ensemble, gauges, conditions))
     found = modes.find(
         view.consensus_content,
         variables["content_spread"][1],
         lambda rows: decoded.upright(view, source.shown(rows), rows),
-        decoded.drawer(view, ensemble, gauges, told),
+        decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
