@@ -20,7 +20,7 @@ _PEAK = 0.25  # of its highest, above its surroundings, that a second line has
 _SHARE, _FEWEST = 0.02, 3  # of the sites that two lines confuse, at least
 _TOGETHER = 0.5  # correlation of the shift with a latent, beyond which they are not made apart
 _EMPTIER = 3.0  # times fewer shifts half-way between two lines than at their distance
-_SPIKED = 0.005  # of the spectra
+_SPIKED = 0.015  # of the spectra
 _PARTS = {"shift": "shift", "gain": "gain", "background": "background", "exponent": "power_law"}
 """Parts of the pose, and the settings that switch them on."""
 
