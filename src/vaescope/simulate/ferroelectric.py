@@ -53,7 +53,8 @@ class Material:
 
     @property
     def coercive_field(self) -> Any:
-        """Field at which one site without neighbours loses its metastable state."""
+        """−(2/3) α1 √|α1 / 3 α2|, the unit of fields in the published code: 1/√2 of the field at
+        which a site without neighbours loses its metastable state."""
         return -(2 / 3) * self.alpha1 * abs(self.alpha1 / (3 * self.alpha2)) ** 0.5
 
     @property
