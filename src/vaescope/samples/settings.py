@@ -46,7 +46,6 @@ class Patches(Settings):
     )
     delay: list[int] | None = setting(
         None,
-        limits=(-1000, 1000),
         unit="frames",
         help="frames of which a patch is cut, counted from that of its site: `[-1, 0, 1]` gives"
         " each channel before, at and after the time of the site, at the same place of the sample"
