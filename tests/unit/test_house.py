@@ -15,6 +15,7 @@ FLOORS = (
     {"errors", "text", "circular", "progress", "parallel", "deformation", "numerics", "traits"},
     {"settings", "store", "weights"},
     {"quantities", "columns", "results", "read", "simulate"},
+    {"walls"},
     {"sites"},
     {"samples", "models"},
     {"train"},

@@ -46,8 +46,8 @@ class Drift:
             curves.curvature * stretch / np.hypot(along, across) ** 3,
             curves.apart,
         )
-        inside = (moved.place > -0.5) & (moved.place < size - 0.5)
-        return moved.where(inside.all(axis=1))
+        inside = ((moved.place > -0.5) & (moved.place < size - 0.5)).all(axis=1)
+        return moved.where(np.asarray(inside))
 
 
 def drifting(speed: float, frames: int, rng: np.random.Generator) -> Drift:
