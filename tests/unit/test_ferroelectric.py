@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,7 @@ PUBLISHED = np.load(Path(__file__).parent / "data" / "ferrosim-10x10.npz")
 
 
 def last(p, fields, step, material):
-    for p in ferroelectric.relax(p, fields, step, material):
-        pass
-    return p
+    return deque(ferroelectric.relax(p, fields, step, material), maxlen=1)[0]
 
 
 @pytest.mark.parametrize("make", [np.array, torch.tensor])
@@ -64,8 +63,8 @@ def test_energy_never_rises_in_a_constant_field(seed, boundary):
     field = rng.normal(0, 0.3, (4, 2, 1, 1)) + rng.normal(0, 0.1, (2, 8, 8))
     step = 0.5 * ferroelectric.longest_step(material, 1.2)
     before = ferroelectric.energy(p, field, material)
-    for p in ferroelectric.relax(p, [field] * 60, step, material):
-        after = ferroelectric.energy(p, field, material)
+    for at in ferroelectric.relax(p, [field] * 60, step, material):
+        after = ferroelectric.energy(at, field, material)
         assert (after <= before + 1e-9 * np.abs(before)).all()
         before = after
 
@@ -98,9 +97,10 @@ def test_halving_the_step_changes_next_to_nothing():
     assert np.abs(coarse - fine).max() < 3e-3
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_a_step_that_is_too_long_is_an_error_with_the_limit():
     material = replace(Material(), boundary="periodic")
-    with pytest.raises(UserError, match="diverges.*below 0.00"):
+    with pytest.raises(UserError, match=r"diverges.*below 0.00"):
         last(np.full((1, 4, 4), 0.3), [np.zeros(1)] * 200, 1.0, material)
     with pytest.raises(UserError, match="diverges"):
         last(np.full((1, 4, 4), 0.3), [np.full(1, np.nan)], 0.001, material)

@@ -145,7 +145,7 @@ def relax(p: Array, fields: Iterable[Array], step: float, material: Material) ->
             raise UserError(
                 "the polarisation of the lattice diverges",
                 found=f"values that are not finite after step {index + 1}",
-                expected=f"finite fields, and steps of time below {longest_step(material, 1.0):.3g}",
+                expected=f"finite fields, steps of time below {longest_step(material, 1.0):.3g}",
                 remedy="Take a shorter step of time, or look for gaps in the field",
             )
         yield p

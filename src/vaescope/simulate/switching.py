@@ -8,6 +8,7 @@ domain that the applied one removes (`fields`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, repeat
@@ -20,8 +21,10 @@ from vaescope.simulate import domains, ferroelectric, piezoresponse
 from vaescope.simulate.arguments import one_of, within
 from vaescope.simulate.crystals import truth
 from vaescope.simulate.ferroelectric import Material
-from vaescope.simulate.level_sets import Curves, Sampled
-from vaescope.simulate.piezoresponse import Drift, PiezoMovie, Recorder
+from vaescope.simulate.level_sets import Sampled, TrueWalls
+from vaescope.simulate.piezo_movies import PiezoMovie, film
+from vaescope.simulate.piezoresponse import Recorder
+from vaescope.simulate.specimen_drift import Drift, drifting
 
 _WIDTH = 2.0  # px, half width of the lattice's walls: wide enough not to be held by the lattice
 _STEP = 0.8  # share of the longest stable step
@@ -74,8 +77,8 @@ def switching(p: Switching, rng: np.random.Generator) -> PiezoMovie:
     ------
     UserError : the movie would take hours.
     """
-    drift = piezoresponse.drifting(p, p.frames, rng)
-    reach = piezoresponse.margin(p, drift)
+    drift = drifting(p.drift, p.frames, rng)
+    reach = drift.reach + piezoresponse.margin(p)
     side = p.size + 2 * reach
     course = _Course.of(p)
     work = side**2 * max(course.steps * (p.frames - 1), p.frames * 50)
@@ -88,7 +91,7 @@ def switching(p: Switching, rng: np.random.Generator) -> PiezoMovie:
         )
     pins = _scattered(p, side, rng)
     planes = [_plane(each, reach) for each in _lattices(p, course, side, reach, pins, rng)]
-    made = piezoresponse.film(planes, p, drift, reach, rng)
+    made = film(planes, p, drift, reach, rng)
     curves, moved = _followed(made.curves, planes, drift, p.size)
     more = {
         "pinning_y": (("pin",), pins[:, 0] - reach, TRUTHS["pinning_y"]),
@@ -141,7 +144,7 @@ def _material(depth: np.ndarray | float = 1.0) -> Material:
 
 
 def _scattered(p: Switching, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Places (pin, 2) of pinning sites on the lattice, apart from each other where there is room."""
+    """Places (pin, 2) of pinning sites on the lattice, apart where there is room."""
     wanted = round(p.pinning * (side / p.size) ** 2)
     place = np.zeros((0, 2))
     for _ in range(20 * wanted):
@@ -164,8 +167,7 @@ def _lattices(
     """The polarisation (side, side) of each frame."""
     start = domains.plane(p.domains, -reach, side - 1 - reach, p.length, p.share, rng)
     axis = np.arange(side, dtype=float) - reach
-    value = start.value(*np.meshgrid(axis, axis, indexing="ij"))
-    lattice = np.where(value > 0, 1, -1).astype(np.float32)[None]
+    lattice = np.where(start.grid(axis) > 0, 1, -1).astype(np.float32)[None]
     held = _bumps(pins, p.radius, side)
     wells = p.pins == "wells"
     depth = 1 - p.strength * held if wells else 1.0
@@ -188,11 +190,10 @@ def _lattices(
 
 
 def _after(
-    p: np.ndarray, field: np.ndarray, steps: int, step: float, material: Material
+    lattice: np.ndarray, field: np.ndarray, steps: int, step: float, material: Material
 ) -> np.ndarray:
-    for p in ferroelectric.relax(p, repeat(field, steps), np.float32(step), material):
-        pass
-    return p
+    courses = ferroelectric.relax(lattice, repeat(field, steps), step, material)
+    return deque(courses, maxlen=1)[0] if steps else lattice
 
 
 def _viable(field: float) -> float:
@@ -222,8 +223,8 @@ def _plane(lattice: np.ndarray, reach: int) -> Sampled:
 
 
 def _followed(
-    curves: list[Curves], planes: list[Sampled], drift: Drift, size: int
-) -> tuple[list[Curves], np.ndarray]:
+    curves: list[TrueWalls], planes: list[Sampled], drift: Drift, size: int
+) -> tuple[list[TrueWalls], np.ndarray]:
     """The walls of each frame, numbered alike in all of them, and the displacement (point,) px of
     their points to the next frame."""
     numbered, moved = [], []
@@ -248,17 +249,17 @@ def _displacement(place: np.ndarray, direction: np.ndarray, after: Sampled) -> n
     reach = np.arange(0, _FARTHEST + _ALONG, _ALONG)
     ahead = np.stack([np.cos(direction), -np.sin(direction)], axis=1)
     found = np.full(len(place), np.inf)
-    start = after.value(*place.T)
+    here = after.value(*place.T)
     # A wall ahead has its negative side here; one behind, its positive side.
     for sign in (1, -1):
-        open_ = np.flatnonzero(sign * start <= 0)
-        before = start[open_]
+        open_ = np.flatnonzero(sign * here <= 0)
+        before = here[open_]
         for distance in reach[1:]:
             at = place[open_] + sign * distance * ahead[open_]
             value = after.value(*at.T)
             crossed = sign * value > 0
-            end, start = value[crossed], before[crossed]
-            found[open_[crossed]] = sign * (distance - _ALONG * end / (end - start))
+            past = value[crossed] / (value[crossed] - before[crossed])
+            found[open_[crossed]] = sign * (distance - _ALONG * past)
             open_, before = open_[~crossed], value[~crossed]
     return np.where(np.isfinite(found), found, np.nan)
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.walls.pinned import pinned_of
-from vaescope.walls.registration import Drift
+from vaescope.walls.registration import Registration
 from vaescope.walls.wall import Wall
 
 REACH = 15.0
@@ -27,7 +27,7 @@ _MOST = 400  # pieces of wall that are looked at for one place, at most
 
 
 @dataclass(frozen=True)
-class Step:
+class WallStep:
     """One wall on its way to the next frame; arrays over its points.
 
     ``displacement``, ``error`` : (point,) px along the normal, NaN where no wall is met.
@@ -56,22 +56,22 @@ class Followed:
     """Walls of all frames as one history.
 
     ``number`` : for each frame (wall,) int, the identity of its walls: the same wall has the same
-    number in all frames. ``steps`` : for each frame but the last, a `Step` for each wall.
+    number in all frames. ``steps`` : for each frame but the last, a `WallStep` for each wall.
     ``links`` : for each frame but the last, all pairs with walls of the next.
     """
 
     number: list[np.ndarray]
-    steps: list[list[Step]]
+    steps: list[list[WallStep]]
     links: list[list[Link]]
 
 
-def follow(frames: Sequence[Sequence[Wall]], drift: Drift, reach: float = REACH) -> Followed:
+def follow(frames: Sequence[Sequence[Wall]], drift: Registration, reach: float = REACH) -> Followed:
     """Follow walls through frames.
 
     Parameters
     ----------
     frames : the walls of each frame.
-    drift : of the specimen between them, see `registration.drift_of`.
+    drift : of the specimen between them, see `registration.register`.
     reach : px, largest displacement from one frame to the next.
     """
     steps, links = [], []
@@ -81,12 +81,8 @@ def follow(frames: Sequence[Sequence[Wall]], drift: Drift, reach: float = REACH)
         ahead = [displacement(wall, after, moved, covariance, reach) for wall in before]
         back = [displacement(wall, before, -moved, covariance, reach) for wall in after]
         pinned = pinned_of(before, [a[0] for a in ahead], [a[1] for a in ahead])
-        steps.append(
-            [Step(d, e, p, m) for (d, e, m), p in zip(ahead, pinned, strict=True)]
-        )
-        links.append(
-            _links(before, after, [a[2] for a in ahead], [b[2] for b in back])
-        )
+        steps.append([WallStep(d, e, p, m) for (d, e, m), p in zip(ahead, pinned, strict=True)])
+        links.append(_links(before, after, [a[2] for a in ahead], [b[2] for b in back]))
     return Followed(_numbers(frames, links), steps, links)
 
 

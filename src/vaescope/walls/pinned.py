@@ -76,9 +76,7 @@ def _log_normal(d: np.ndarray, mean: float, variance: np.ndarray) -> np.ndarray:
     return -0.5 * ((d - mean) ** 2 / variance + np.log(variance))
 
 
-def _mixture(
-    d: np.ndarray, s: np.ndarray, w: np.ndarray
-) -> tuple[float, float, float, float]:
+def _mixture(d: np.ndarray, s: np.ndarray, w: np.ndarray) -> tuple[float, float, float, float]:
     """Share at rest, mean and spread of what moves, and the probability that anything does."""
     rest = np.exp(-0.5 * (d / s) ** 2) * 0.9 + 0.05
     mean, spread, share = 0.0, 1.0, 0.5
@@ -124,9 +122,7 @@ def _along(odds: np.ndarray, gap: np.ndarray, share: float, closed: bool) -> np.
     return 1 / (1 + np.exp(-np.clip(total, -50, 50)))
 
 
-def _messages(
-    odds: np.ndarray, leave: np.ndarray, enter: np.ndarray, share: float
-) -> np.ndarray:
+def _messages(odds: np.ndarray, leave: np.ndarray, enter: np.ndarray, share: float) -> np.ndarray:
     """Log odds (point,) of being at rest by all points before each, its own not among them."""
     found = np.empty(len(odds))
     state = np.log(share / (1 - share))

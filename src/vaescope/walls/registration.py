@@ -3,10 +3,10 @@
 The drift is the maximum of the cross-correlation of two pictures, evaluated between pixels from
 their Fourier coefficients, so that no picture is interpolated. The windows that take out the rim
 are functions, not pictures, and follow the drift. Errors come from the scatter of what parts of
-the picture say (sandwich estimator: H⁻¹ Σ g gᵀ H⁻¹ of the scores g of the parts).
+the picture say (jackknife: one Newton step without each of them).
 
 Sources: M. Guizar-Sicairos, S. T. Thurman and J. R. Fienup, Opt. Lett. 33 (2008) 156 (correlation
-between pixels); P. J. Huber, Proc. Fifth Berkeley Symp. 1 (1967) 221 (errors).
+between pixels); B. Efron and C. Stein, Ann. Stat. 9 (1981) 586 (errors).
 """
 
 from __future__ import annotations
@@ -17,23 +17,27 @@ from typing import Literal
 
 import numpy as np
 from scipy import fft, ndimage
+from scipy.signal.windows import tukey
 
 Source = Literal["height", "in-phase", "none"]
 
 _SMOOTH = 1.0  # px, sd of the Gaussian that takes out the noise of single pixels
-_COARSE = 12.0  # px, sd of the Gaussian whose background is taken out
+_COARSE = 12.0, 1 / 16  # px at most and share of the picture: sd of the Gaussian whose background
+# is taken out
 _PARTS = 5  # parts of the picture along each axis, for the errors
 _STEPS = 12  # of Newton's method
 _OVERLAP = 1.37  # variance of the sum over parts whose Hann windows overlap by half, over that of
 # independent ones: (1 + 2 · 3/35)²
 _RIM = 1.5  # sd of the background, in which it is not known on both sides
+_TAPER = 8.0  # px, within which a picture fades out towards what was not measured
 _LARGEST = 0.2  # share of the picture by which it may have moved
-_DISTINCT = 5.0  # a peak of the correlation stands out if so many sd above the rest
+_EDGE = 0.25  # share of the picture that fades out before whole pixels are sought
+_DISTINCT = 5.5  # a peak of the correlation stands out if so many sd above the rest
 _UNKNOWN = 4.0  # px, prior sd of a component of the drift that the picture does not determine
 
 
 @dataclass(frozen=True)
-class Drift:
+class Registration:
     """How the specimen moves from frame to frame.
 
     Attributes
@@ -60,11 +64,11 @@ class Drift:
         return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
 
 
-def drift_of(
+def register(
     signals: Sequence[np.ndarray],
     measured: Sequence[np.ndarray],
     heights: Sequence[np.ndarray] | None = None,
-) -> Drift:
+) -> Registration:
     """The drift between frames, from their heights or, where these show none, their signals.
 
     Parameters
@@ -74,24 +78,25 @@ def drift_of(
     measured : (y, x) bool each.
     heights : (y, x) each; None: not recorded.
     """
-    steps, covariances, sources = [], [], []
+    steps, covariances = [], []
+    sources: list[Source] = []
+    source: Source
     for frame in range(len(signals) - 1):
-        seen = measured[frame], measured[frame + 1]
         kinds: list[tuple[Source, Sequence[np.ndarray]]] = [("in-phase", signals)]
         if heights is not None:
             kinds.insert(0, ("height", heights))
-        for source, pictures in kinds:
-            found = shift(pictures[frame], pictures[frame + 1], *seen)
-            if found is not None:
+        found = np.zeros(2), _UNKNOWN**2 * np.eye(2)
+        source = "none"
+        for kind, pictures in kinds:
+            seen = measured[frame], measured[frame + 1]
+            better = shift(pictures[frame], pictures[frame + 1], *seen)
+            if better is not None:
+                found, source = better, kind
                 break
-        else:
-            source, found = "none", (np.zeros(2), _UNKNOWN**2 * np.eye(2))
         steps.append(found[0])
         covariances.append(found[1])
         sources.append(source)
-    return Drift(
-        np.reshape(steps, (-1, 2)), np.reshape(covariances, (-1, 2, 2)), sources
-    )
+    return Registration(np.reshape(steps, (-1, 2)), np.reshape(covariances, (-1, 2, 2)), sources)
 
 
 def shift(
@@ -107,15 +112,24 @@ def shift(
     -------
     (2,) px (y, x) and (2, 2) px²; None where no peak of the correlation stands out.
     """
-    if first.shape != second.shape or min(first.shape) < 16:
+    if first.shape != second.shape or min(first.shape) < 32:
         return None
-    pair = [_flattened(*each) for each in ((first, seen_first), (second, seen_second))]
-    if pair[0] is None or pair[1] is None:
+    one, two = _flattened(first, seen_first), _flattened(second, seen_second)
+    start = None if one is None or two is None else _coarse(one, two)
+    if one is None or two is None or start is None:
         return None
-    one, two = pair
-    start = _coarse(one, two)
-    if start is None:
-        return None
+    # What either lacks is taken out of both, at the same places of the specimen.
+    by = tuple(np.round(start).astype(int))
+    lacks = ~np.isfinite(first) | ~seen_first
+    lacks |= np.roll(~np.isfinite(second) | ~seen_second, (-by[0], -by[1]), axis=(0, 1))
+    if lacks.any():
+        far = np.minimum(ndimage.distance_transform_edt(~lacks) / _TAPER, 1.0)
+        weight = np.sin(np.pi / 2 * far) ** 2
+        one = _flattened(first, ~lacks)
+        two = _flattened(second, ~np.roll(lacks, by, axis=(0, 1)))
+        if one is None or two is None:
+            return None
+        one, two = one * weight, two * np.roll(weight, by, axis=(0, 1))
     return _refined(one, two, start)
 
 
@@ -124,17 +138,11 @@ def _flattened(picture: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
     seen = seen & np.isfinite(picture)
     if seen.mean() < 0.1:
         return None
-    values = np.where(seen, picture, 0.0).astype(float)
-    weight = seen.astype(float)
-    mean = values.sum() / weight.sum()
-    values = np.where(seen, values - mean, 0.0)
-
-    def smoothed(sd: float) -> np.ndarray:
-        below = ndimage.gaussian_filter(weight, sd, mode="constant")
-        above = ndimage.gaussian_filter(values, sd, mode="constant")
-        return above / np.maximum(below, 1e-6)
-
-    found = np.where(seen, smoothed(_SMOOTH) - smoothed(_COARSE), 0.0)
+    values = _filled(picture, seen)
+    smooth, background = (
+        ndimage.gaussian_filter(values, sd) for sd in (_SMOOTH, _coarse_sd(picture.shape))
+    )
+    found = np.where(seen, smooth - background, 0.0)
     spread = found[seen].std()
     if not spread > 0:
         return None
@@ -142,15 +150,32 @@ def _flattened(picture: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
     return np.clip(found / spread, -4, 4)
 
 
+def _filled(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """A picture whose gaps are bridged along the slow axis, so that its background can be told."""
+    values = np.where(seen, picture, 0.0).astype(float)
+    rows = np.arange(len(values))
+    columns = seen.any(axis=0)
+    for column in np.flatnonzero(columns & ~seen.all(axis=0)):
+        known = seen[:, column]
+        values[:, column] = np.interp(rows, rows[known], values[known, column])
+    values[:, ~columns] = values[:, columns].mean()
+    return values
+
+
+def _coarse_sd(shape: tuple[int, ...]) -> float:
+    most, share = _COARSE
+    return min(most, share * min(shape))
+
+
 def _coarse(one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
     """The shift in whole pixels, (2,); None where no peak stands out."""
-    window = _window(one.shape, np.zeros(2))
+    window = np.outer(*(tukey(n, _EDGE) for n in one.shape))
     spectra = [fft.rfft2(window * each) for each in (one, two)]
     correlation = fft.irfft2(np.conj(spectra[0]) * spectra[1], one.shape)
     near = [np.minimum(np.arange(n), n - np.arange(n)) <= _LARGEST * n for n in one.shape]
     inside = np.where(near[0][:, None] & near[1][None], correlation, -np.inf)
     peak = np.unravel_index(np.argmax(inside), one.shape)
-    rest = correlation.copy()
+    rest = np.where(near[0][:, None] & near[1][None], correlation, np.nan)
     reach = int(4 * _SMOOTH + 6)
     rows, columns = (
         (at + np.arange(-reach, reach + 1)) % n for at, n in zip(peak, one.shape, strict=True)
@@ -180,12 +205,13 @@ def _refined(
             return None
         if np.linalg.norm(step) < 1e-4:
             break
-    value, slope, bend = _correlation(one, two, moved)
-    inverse = np.linalg.inv(bend.sum(axis=0))
-    parts = len(value)
-    slope = slope - slope.mean(axis=0)
-    scores = parts / (parts - 1) * _OVERLAP * slope.T @ slope
-    covariance = inverse @ scores @ inverse
+    _, slope, bend = _correlation(one, two, moved)
+    slope, total = slope - slope.mean(axis=0), bend.sum(axis=0)
+    without = np.stack(
+        [np.linalg.solve(total - part, g) for g, part in zip(slope, bend, strict=True)]
+    )
+    parts = len(slope)
+    covariance = _OVERLAP * (parts - 1) / parts * without.T @ without
     along, axes = np.linalg.eigh(covariance)
     return moved, (axes * np.minimum(along, _UNKNOWN**2)) @ axes.T
 
@@ -201,7 +227,7 @@ def _correlation(
     """
     values, slopes, bends = [], [], []
     size = np.array(one.shape)
-    rim = np.minimum(int(_RIM * _COARSE), size // 8)
+    rim = int(_RIM * _coarse_sd(one.shape))
     side = 2 * (size - 2 * rim) // (_PARTS + 1)
     whole = np.round(moved).astype(int)
     for row in range(_PARTS):
