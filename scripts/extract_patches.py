@@ -19,3 +19,5 @@ with job(snakemake) as task:
     # Patches decide which sites are too near the edge, and the table of sites says so.
     write_table(columns.with_edge(found, cut), task.output.table)
     task.say(f"{cut.sizes['site']} samples from {found.sizes['site']} sites")
+    if cut.attrs.get("without_delay"):
+        task.say(f"{cut.attrs['without_delay']} sites lack a frame at one of the delays")

@@ -36,6 +36,7 @@ ATOMS = Traits(lattice=True, atoms=True)
 WINDOWS = Traits(lattice=True)
 FRAMES = Traits(placed=False)
 PIXELS = Traits(regular=True)
+WALLS = Traits(directed=True)
 
 _OF_OLD_METHODS = {"windows": WINDOWS, "frames": FRAMES}
 

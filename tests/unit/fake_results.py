@@ -190,7 +190,7 @@ def make(
     store.write(patches, folder / "samples.zarr")
 
     for model in models:
-        latents = _latents(
+        latents = latents_of(
             rng,
             patch,
             angle[kept],
@@ -235,7 +235,7 @@ def judge(folder: Path, models: Iterable[str], trained: int = 4) -> None:
     (folder / "facts.json").write_text(known.text(), encoding="utf-8")
 
 
-def _latents(
+def latents_of(
     rng, patch, angle, phase, where, place, *, joint, turns, latent, classes, symmetry, members
 ) -> xr.Dataset:
     count, high = len(angle), patch.shape[-1]
@@ -258,6 +258,7 @@ def _latents(
     look = np.exp(-((np.mgrid[:high, :high] - high / 2 + 0.5) ** 2).sum(axis=0) / 12)
     shown = (1 + 0.3 * values)[None, :, None, None, None] * look
     shown = shown + 0.1 * values[:, None, None, None, None] * np.roll(look, 3, axis=1)
+    shown = np.repeat(shown, patch.shape[1], axis=2)
     rows = values if latent > 1 else values[:1]
     data["decoded_grid"] = (("grid_row", "grid_column", "channel", "py", "px"), shown[: len(rows)])
     data["reconstruction"] = (

@@ -170,7 +170,7 @@ def test_too_large_a_patch_says_how_many_sites_there_were():
         ({"pixels": 2}, "4 to 1024"),
         ({"pixels": 20.5}, "4 to 1024"),
         ({"size": -1}, "size"),
-        ({"normalise": "global"}, "image, unit, patch, none"),
+        ({"normalise": "global"}, "image, unit, patch, signed, none"),
         ({"centre": "middle"}, "subpixel"),
     ],
 )

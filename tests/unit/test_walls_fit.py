@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from vaescope import walls
-from vaescope.walls import Finding, Signal, Wall
+from vaescope.walls import WallFinding, Signal, Wall
 from vaescope.walls.signal import level_of, noise_of
 
 SIZE, CENTRE, RADIUS = 96, np.array([47.3, 48.6]), 22.0
@@ -33,7 +33,7 @@ def disc(noise: float, seed: int, sign: int = 1, width: float = 1.5, tip: float 
 
 @cache
 def found(noise: float, seed: int, sign: int = 1, finder: str = "zero") -> list[Wall]:
-    return walls.find(disc(noise, seed, sign), Finding(finder=finder))
+    return walls.find(disc(noise, seed, sign), WallFinding(finder=finder))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -62,7 +62,7 @@ def test_positions_hold_what_their_errors_say(noise, least):
 
 
 def test_width_and_contrast_are_those_of_the_wall():
-    (wall,) = walls.find(disc(0.1, 3, width=2.0, tip=1.0), Finding(tip=1.0))
+    (wall,) = walls.find(disc(0.1, 3, width=2.0, tip=1.0), WallFinding(tip=1.0))
     assert np.abs(wall.width[0] - 2.0) < 3 * wall.width_error[0] < 0.6
     assert wall.contrast == pytest.approx(np.full(len(wall.contrast), 2.0), abs=0.1)
 
@@ -94,12 +94,12 @@ def test_noise_has_no_walls(kind, seed, across):
         two += 0.5 * rng.normal(size=(2, SIZE, 1))
     seen = np.ones((SIZE, SIZE), bool)
     signal = Signal(two[0], seen, noise_of(two[0], seen), 0.0, two[1] if across else None)
-    assert walls.find(signal, Finding()) == []
+    assert walls.find(signal, WallFinding()) == []
 
 
 def test_a_single_domain_has_no_walls():
     y, _ = np.mgrid[:SIZE, :SIZE]
-    assert walls.find(picture(200.0 + y, 0.3, 0, 1.5, 1.5), Finding()) == []
+    assert walls.find(picture(200.0 + y, 0.3, 0, 1.5, 1.5), WallFinding()) == []
 
 
 def test_walls_end_at_what_was_not_measured():
@@ -108,7 +108,7 @@ def test_walls_end_at_what_was_not_measured():
     seen[40:52] = False
     lost = np.where(seen, signal.in_phase, np.nan)
     found = walls.find(
-        Signal(lost, seen, signal.noise, signal.level, signal.out_of_phase), Finding()
+        Signal(lost, seen, signal.noise, signal.level, signal.out_of_phase), WallFinding()
     )
     assert len(found) == 2
     for wall in found:

@@ -188,6 +188,7 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
         spectra_known=None
         if data.spectra_known is None
         else torch.from_numpy(data.spectra_known).unsqueeze(0),
+        direction=None if data.direction is None else torch.from_numpy(data.direction)[None],
     )
     final = Weights.of(model.settings)
     conditions = model.conditions_of(side, copies.unsqueeze(0))
@@ -201,7 +202,7 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
         terms["reconstruction"]
         - final.beta * continuous
         - final.beta_class * terms.get("kl_class", torch.zeros(()))
-        + functional.log_softmax(model.turn_prior, -1)[:, None]
+        + model.log_turn_prior(side)
     )
     # A target that is not known says nothing of the turn: the encoder's own guess stands.
     guess = functional.log_softmax(encoded.turn_logit, -1)

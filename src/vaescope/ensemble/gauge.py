@@ -1,9 +1,10 @@
 """One zero of the angle for all sites, all members and, in space, for the lattice itself.
 
-Two ways, for two kinds of patches. Around the sites of a lattice the strongest Fourier direction is
-a zero that all structures share, and that does not depend on which sublattice lies in the centre.
-Pictures that are patches by themselves share no lattice: there each is compared with its most
-similar neighbours, and from member to member with the picture of the same patch.
+Three ways, for three kinds of patches. Around the sites of a lattice the strongest Fourier
+direction is a zero that all structures share, and that does not depend on which sublattice lies in
+the centre. Pictures that are patches by themselves share no lattice: there each is compared with
+its most similar neighbours, and from member to member with the picture of the same patch. Sites
+with a direction of their own, such as those of a domain wall, have it as their zero.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from vaescope.models import orbit
 
 MEASURED = 1500  # canonical pictures whose turn is measured; the others follow their neighbours
 DRAWN = 128  # of them at once: their spectra are many times as large
+LIKE = 32  # sites of like content over which an angle is compared with a direction
 COMPARED = 800  # canonical pictures that are compared each with each
 
 
@@ -91,6 +93,31 @@ def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:
     return gauges
 
 
+def of_directions(encoding: Encoding, direction: np.ndarray, n: int) -> Gauge:
+    """The gauge of one member for sites that have a direction (site,) of their own, in rad from x
+    to y, NaN where it is not known; ``n`` : the symmetry of the angle.
+
+    A canonical picture is turned by as much as the angles of sites with like content differ from
+    their directions: a mean over neighbours in content, so that the angle of a single site still
+    says how far it is from its direction.
+    """
+    angle = encoding.angle
+    assert angle is not None
+    apart = circular.wrap(-direction - angle[:], 2 * np.pi / n)
+    known = np.flatnonzero(np.isfinite(apart))
+    content = encoding.content[:]
+    turn = np.zeros(len(content))
+    if len(known):
+        turn = _follow(content, known, apart[known], n, LIKE)
+    drawn = _some(len(content), COMPARED)
+    measured = orbit.harmonics(encoding.canonical[drawn])
+
+    def of(pictures: np.ndarray) -> np.ndarray:
+        return orbit.turns_of_rest(orbit.harmonics(pictures), measured, turn[drawn])[0]
+
+    return Gauge(turn, 0.0, of, orbit.same_sense(turn).astype(np.int8))
+
+
 def direction(picture: np.ndarray, n: int) -> float:
     """Direction of the strongest n-fold Fourier component of a picture, rad in [-pi/n, pi/n)."""
     fold = n if n % 2 == 0 else 2 * n
@@ -104,15 +131,17 @@ def _some(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _follow(content: np.ndarray, rows: np.ndarray, turn: np.ndarray, n: int) -> np.ndarray:
-    """Turns of all sites from those measured nearby in content."""
+def _follow(
+    content: np.ndarray, rows: np.ndarray, turn: np.ndarray, n: int, near: int = 4
+) -> np.ndarray:
+    """Turns of all sites: means of the ``near`` measured ones that are nearest in content."""
     from sklearn.neighbors import NearestNeighbors
 
     place = content / np.maximum(content.std(0), 1e-6)
-    nearest = NearestNeighbors(n_neighbors=4).fit(place[rows])
+    nearest = NearestNeighbors(n_neighbors=min(near, len(rows))).fit(place[rows])
 
     def some(these: slice) -> np.ndarray:
-        near = nearest.kneighbors(place[these], return_distance=False)
-        return circular.mean(turn[near], 2 * np.pi / n, axis=1)
+        those = nearest.kneighbors(place[these], return_distance=False)
+        return circular.mean(turn[those], 2 * np.pi / n, axis=1)
 
     return by_blocks(some, len(content))

@@ -67,7 +67,8 @@ def map_latents(
     Returns
     -------
     The Dataset of ``latents.zarr``. Angles are modulo 360/``symmetry`` degrees and count from the
-    x axis, counter-clockwise, to the strongest Fourier direction of the local lattice. Patches and
+    x axis, counter-clockwise, to the strongest Fourier direction of the local lattice, or to the
+    direction of a site that has one. Patches and
     reconstructions pass block by block and are never in memory as a whole, except for patches
     without a lattice that are turned. Reconstructions and what each member says are Dask arrays of
     files without a name, which are gone with the Dataset.
@@ -138,7 +139,10 @@ def agree(
     n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
     turned = "rotation" in own.pose_parts
-    if turned and traits.lattice:
+    if turned and traits.directed and "direction" in patches:
+        direction = np.asarray(patches["direction"].values, float)
+        gauges = [gauge.of_directions(e, direction, n) for e in encodings]
+    elif turned and traits.lattice:
         gauges = [gauge.of_lattice(e, n) for e in encodings]
     elif turned:
         gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
@@ -261,9 +265,7 @@ def _dataset(
         "model": name,
         "variant": own.variant,
         "label": zoo.label(own.as_dict()),
-        "angle_zero": "strongest Fourier direction of the local lattice along x"
-        if traits_of(patches.attrs).lattice
-        else "arbitrary, one for each kind of structure",
+        "angle_zero": _zero_of_angles(patches),
         "target": own.target or "",
         "reference_member": int(agreed.ensemble[view.reference].number),
         "members_kept": [m.number for m, k in voting if k],
@@ -277,6 +279,15 @@ def _dataset(
             **_agreement(agreed, own.counts_classes),
         }
     return latents
+
+
+def _zero_of_angles(patches: xr.Dataset) -> str:
+    traits = traits_of(patches.attrs)
+    if traits.directed and "direction" in patches:
+        return "direction of the site along x"
+    if traits.lattice:
+        return "strongest Fourier direction of the local lattice along x"
+    return "arbitrary, one for each kind of structure"
 
 
 def _agreement(agreed: Agreement, counted: bool) -> dict[str, Any]:

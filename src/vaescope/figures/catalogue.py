@@ -14,6 +14,7 @@ from typing import Any
 from vaescope import store
 from vaescope.figures import (
     accuracy,
+    channels,
     classes,
     criticism,
     dark_field,
@@ -23,6 +24,7 @@ from vaescope.figures import (
     labelled,
     latent,
     latent_error,
+    latent_quantities,
     maps,
     modes,
     montage,
@@ -36,6 +38,7 @@ from vaescope.figures import (
     strain,
     training,
     versions,
+    wall_motion,
 )
 from vaescope.figures import baselines as of_baselines
 from vaescope.figures import dataset as of_dataset
@@ -54,6 +57,7 @@ OfAModel = Callable[[Scene, ModelResults], FinishedFigure | None]
 
 OF_THE_DATA = (
     of_dataset.sites,
+    wall_motion.motion,
     maps.of_sites,
     montage.patches,
     spectra.examples,
@@ -80,8 +84,10 @@ OF_A_MODEL = (
     maps.strain,
     decoded_pairs.manifold,
     latent.decoded_grid,
+    channels.decoded_channels,
     latent.decoded_conditions,
     latent.latent_distribution,
+    latent_quantities.latent_quantities,
     latent_error.latent_error,
     kinds.kinds,
     modes.modes,

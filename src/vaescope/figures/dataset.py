@@ -33,7 +33,9 @@ def sites(scene: Scene) -> FinishedFigure | None:
     count = len(scene.on_frame)
     sheet = Sheet(
         scene,
-        "Windows" if scene.windows else "Detected sites",
+        {"windows": "Windows", "curves": "Sites along the walls"}.get(
+            scene.cell_kind, "Detected sites"
+        ),
         where.height + 0.22,
         width=where.width,
         sites=count,
@@ -82,6 +84,13 @@ def sites(scene: Scene) -> FinishedFigure | None:
     if scene.windows:
         side = float(scene.patches.attrs["size"])
         caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
+        return sheet.drawn("sites", caption)
+    if scene.curved:
+        caption = (
+            f"{count} sites at equal distances along the walls, whose places were fitted to a"
+            " fraction of a pixel. Sites whose patch would extend beyond the image stay in the"
+            " table, but models do not use them."
+        )
         return sheet.drawn("sites", caption)
     method = scene.sites.attrs.get("method", "")
     caption = (
@@ -224,7 +233,10 @@ def _telling(scene: Scene) -> tuple[ModelResults, Coloured] | None:
             labels = view.values("consensus_class").astype(float)
             colours = ListedColormap(category_colours(view.classes))
             return view, Coloured("class", labels, colours, -0.5, view.classes - 0.5)
-    for name in ("consensus_angle", "consensus_content"):
+    # The angle of a wall is the direction that everybody sees.
+    for name in (
+        ("consensus_content",) if scene.curved else ("consensus_angle", "consensus_content")
+    ):
         for view in scene.views:
             if (quantity := one_of(scene, view, name)) is not None:
                 return view, quantity

@@ -10,7 +10,7 @@ from vaescope.figures import decoded_pairs
 from vaescope.figures.accuracy import label_name, level_name
 from vaescope.figures.colours import of_model, one_of
 from vaescope.figures.curve_tiles import axis_note
-from vaescope.figures.montage import patch_bar, show, spaced
+from vaescope.figures.montage import patch_bar, show, spaced, visible
 from vaescope.figures.panels import RASTER_FROM, enlarge_marks
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
@@ -90,14 +90,16 @@ def _plane_of_pictures(
     pictures = pictures.sortby("grid_column")
     picture = [dim for dim in pictures.dims if dim not in ("row", "grid_column")]
     images = pictures.transpose("row", "grid_column", *picture).values
-    rows, columns, channels, high, wide = images.shape
+    channels = images.shape[2]
+    images = visible(scene, images)
+    rows, columns, drawn, high, wide = images.shape
     curved = high == 1
     if curved:  # a tile is as high as it is wide
         high = wide
     side = min(0.75, 9.0 / columns)
     height = rows * side * high / wide
     notes = [f"{rows} × {columns} {'spectra' if curved else 'patches'}"]
-    if channels not in (1, 3):
+    if channels > 1 and drawn != 3:
         notes.append(f"channel 1 of {channels}")
     label, ticks = down
     left = MARGIN + 0.4 + 0.075 * max((len(tick) for tick in ticks), default=2)

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope import quantities
 from vaescope.figures.colours import Coloured, coloured, of_model
-from vaescope.figures.panels import Way, grid, image_panel, panel
+from vaescope.figures.panels import WORDS, Way, grid, image_panel, panel
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import FinishedFigure, Sheet, angle_note
 from vaescope.quantities import Quantity
@@ -17,18 +17,10 @@ from vaescope.results import ModelResults
 _PARTS = 4  # of one variable: more panels than that would be too small to read
 _TENSOR = "component"  # the axis of strains
 
-_WAYS = {
-    "points": "Each mark is a site, drawn on the image.",
-    "cells": (
-        "Each cell is what lies nearer to its site than to any other, cut off at 1.25 spacings;"
-        " pale grey has no site or no patch."
-    ),
-    "pixels": "Each cell is a pixel, or a block of pixels, of the spectrum image.",
-    "windows": "Each cell stands for the window about its middle; neighbouring windows overlap.",
-}
 _TITLES = {
     "points": "sites on the image",
     "cells": "Voronoi cells",
+    "curves": "along the walls",
     "windows": "window by window",
     "pixels": "pixel by pixel",
 }
@@ -73,7 +65,7 @@ def of_sites(scene: Scene) -> FinishedFigure | None:
 def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
     """The image and, on its sites, all that the model says there is."""
     shown = mapped(scene, view)
-    if not shown or (way == "points" and (scene.windows or scene.pixelwise)):
+    if not shown or (way == "points" and (scene.windows or scene.pixelwise or scene.curved)):
         return None  # they lie side by side: marks would show gaps that there are not
     where = grid(scene, 1 + len(shown))
     sheet = Sheet(
@@ -99,14 +91,14 @@ def maps(scene: Scene, view: ModelResults, way: Way) -> FinishedFigure | None:
             f"The unit looks the same after {view.period:g}°, so angles are known modulo"
             f" {view.period:g}°. "
         )
-    caption += _WAYS[_kind(scene, way)] + " Colours stop at the outermost 1 % of sites."
+    caption += WORDS[_kind(scene, way)] + " Colours stop at the outermost 1 % of sites."
     sheet.figure_data.view(view, *_names(shown))
     name = "maps-points" if way == "points" else "maps-cells"
     return sheet.drawn(name, caption, view)
 
 
 def _kind(scene: Scene, way: Way) -> str:
-    return "windows" if scene.windows else "pixels" if scene.pixelwise else way
+    return scene.cell_kind if scene.cell_kind != "cells" else way
 
 
 def strain(scene: Scene, view: ModelResults) -> FinishedFigure | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from vaescope.figures.colours import Coloured, mode_colours, of_model
 from vaescope.figures.curve_tiles import axis_note
-from vaescope.figures.montage import patch_bar, show, within_circle
+from vaescope.figures.montage import patch_bar, show, visible, within_circle
 from vaescope.figures.panels import RASTER_FROM, bare, polygons, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
@@ -31,8 +31,9 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     found = view.latents.sizes["mode_number"]
     count = min(found, _MOST)
     colours = mode_colours(scene, view)[:count]
-    decoded = _pictures(view, "mode_decoded", "mode_number")
-    patches = _pictures(view, "mode_patch", "mode_number", "example")[:, :_EXAMPLES]
+    decoded = visible(scene, _pictures(view, "mode_decoded", "mode_number"))
+    patches = visible(scene, _pictures(view, "mode_patch", "mode_number", "example"))
+    patches = patches[:, :_EXAMPLES]
     further = label >= count
     rows = -(-count // 2)
     mapped = not scene.stack
@@ -102,8 +103,8 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Decoded pictures along geodesics between modes, above the nearest real patches."""
     if not view.has("path_decoded"):
         return None
-    decoded = _pictures(view, "path_decoded", "path", "step")
-    patches = _pictures(view, "path_patch", "path", "step")
+    decoded = visible(scene, _pictures(view, "path_decoded", "path", "step"))
+    patches = visible(scene, _pictures(view, "path_patch", "path", "step"))
     ends = view.latents["path_ends"].values
     count, steps = decoded.shape[:2]
     left = MARGIN + 1.35

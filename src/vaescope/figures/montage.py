@@ -13,6 +13,7 @@ from vaescope.figures.unmeasured import WORDS
 from vaescope.quantities import robust_limits
 from vaescope.samples import gaps
 
+_COLOURS = ["red", "green", "blue"]
 _ACROSS = 12
 _ROWS = 6
 _ROWS_OF_FEW, _ROWS_OF_MANY = 3, 2  # of each label
@@ -64,7 +65,8 @@ def patches(scene: Scene) -> FinishedFigure | None:
             " asks it to"
         )
     channels = scene.patches.sizes["channel"]
-    shown_alone = f" First of {channels} channels." if channels not in (1, 3) else ""
+    alone = channels > 1 and pictures_of(scene, picked[0][:1]).shape[1] != 3
+    shown_alone = f" First of {channels} channels." if alone else ""
     blank = f" Blank: {WORDS}." if gaps.MEASURED in scene.patches else ""
     sheet.figure_data.store("samples.zarr", "patch")
     return sheet.drawn("patches", f"{caption}.{shown_alone}{blank}")
@@ -81,7 +83,17 @@ def pictures_of(scene: Scene, rows: np.ndarray) -> np.ndarray:
     some = scene.patches.isel(site=rows)
     patch = some["patch"].transpose("site", "channel", "py", "px").values
     known = gaps.known(some)
-    return np.asarray(patch if known is None else np.where(known[:, None], patch, np.nan), float)
+    shown = np.asarray(patch if known is None else np.where(known[:, None], patch, np.nan), float)
+    return visible(scene, shown)
+
+
+def visible(scene: Scene, pictures: np.ndarray) -> np.ndarray:
+    """Pictures (…, channel, py, px) as ``show`` draws them: of three channels that are not named
+    as colours, the first alone."""
+    names = [str(name).casefold() for name in np.atleast_1d(scene.patches["channel"].values)]
+    if len(names) == 3 and names != _COLOURS and not all(name.isdigit() for name in names):
+        return pictures[..., :1, :, :]
+    return pictures
 
 
 def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ma.MaskedArray:

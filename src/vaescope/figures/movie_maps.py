@@ -12,6 +12,7 @@ from vaescope.figures.colours import Coloured, one_of
 from vaescope.figures.panels import (
     COLOUR,
     RASTER_FROM,
+    WORDS,
     Grid,
     bare,
     colour_bar,
@@ -167,10 +168,7 @@ def _frames(
     elif marks is not None:
         sheet.text(x, y - 0.08, whole.label, size=9.5)
         colour_bar(sheet, marks, whole, x, y + 0.12, height)
-    caption += (
-        " Each cell is what lies nearer to its site than to any other; pale grey has no site or no"
-        " patch."
-    )
+    caption += " " + WORDS[scene.cell_kind]
     every = replace(view, frame=None)
     written = whole.quantity
     column = written.column if written else quantities.header(whole.label, owner=view.name)

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 Way = Literal["points", "cells"]
 
+WORDS = {
+    "points": "Each mark is a site, drawn on the image.",
+    "cells": (
+        "Each cell is what lies nearer to its site than to any other, cut off at 1.25 spacings;"
+        " pale grey has no site or no patch."
+    ),
+    "curves": "Each mark is the stretch of wall about its site, drawn on the image.",
+    "pixels": "Each cell is a pixel, or a block of pixels, of the spectrum image.",
+    "windows": "Each cell stands for the window about its middle; neighbouring windows overlap.",
+}
+"""What a mark of a map stands for, by ``Scene.cell_kind``."""
 RASTER_FROM = 3000  # sites from which vector files hold a picture of the marks, to stay small
 TITLE = 0.27  # inches above a panel
 BAR = 0.3  # inches below a panel, for the scale bar
@@ -75,8 +86,10 @@ def grid(scene: Scene, count: int, *, largest: float = 5.6) -> Grid:
 
 def bare(axes: Axes, scene: Scene, *, gaps: float = unmeasured.ABOVE) -> None:
     """No ticks: the scale bar says what pixels would. What was not measured is hatched, above cells
-    or at another level ``gaps``."""
+    or at another level ``gaps``. Where sites lie on curves, the image shows between what."""
     axes.set_facecolor(EMPTY)
+    if scene.curved and not axes.images:
+        _picture(axes, scene, pale=True)
     height, width = scene.shape
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     axes.set_aspect("equal")
@@ -87,13 +100,19 @@ def bare(axes: Axes, scene: Scene, *, gaps: float = unmeasured.ABOVE) -> None:
 
 def micrograph(axes: Axes, scene: Scene, *, faint: bool = False) -> None:
     """The image itself in grey, its contrast robust against single pixels, its gaps hatched."""
+    _picture(axes, scene, faint=faint)
+    bare(axes, scene, gaps=unmeasured.BELOW)
+
+
+def _picture(axes: Axes, scene: Scene, *, faint: bool = False, pale: bool = False) -> None:
     from matplotlib.colors import Normalize
 
     low, high = robust_limits(scene.image, 0.5)
-    if faint:  # lift the blacks so that marks of any colour stand out
-        low -= 0.35 * (high - low)
+    reach = high - low
+    if faint or pale:  # lift the blacks so that marks of any colour stand out
+        low -= (2.5 if pale else 0.35) * reach
+        high += 0.6 * reach if pale else 0.0
     axes.imshow(scene.image, cmap="gray", norm=Normalize(low, high), extent=scene.extent)
-    bare(axes, scene, gaps=unmeasured.BELOW)
 
 
 def panel(

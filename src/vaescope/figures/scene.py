@@ -17,6 +17,8 @@ from vaescope.traits import Traits, traits_of
 if TYPE_CHECKING:
     import xarray as xr
 
+_STRETCH = 0.6  # width of a stretch of a curve, in distances between sites
+_THINNEST = 1 / 90  # of the longer side of an image: still seen
 DRAWN_PIXELS = 1600  # per side; finer detail than this cannot be seen at the size of a figure
 
 
@@ -105,6 +107,17 @@ class Scene:
         return self.traits.placed and self.traits.regular and not self.traits.lattice
 
     @property
+    def curved(self) -> bool:
+        """Whether sites lie on curves, such as domain walls, and have the direction of these."""
+        return self.traits.placed and self.traits.directed and "direction" in self.sites.variables
+
+    @property
+    def cell_kind(self) -> str:
+        """What the cells of sites are: ``windows``, ``pixels``, ``curves``, or else ``cells``."""
+        kinds = {"windows": self.windows, "pixels": self.pixelwise, "curves": self.curved}
+        return next((kind for kind, so in kinds.items() if so), "cells")
+
+    @property
     def moving(self) -> bool:
         """Whether there are several frames of one place."""
         return self.frames > 1 and not self.stack
@@ -187,8 +200,14 @@ class Scene:
     @cached_property
     def cells(self) -> list[np.ndarray | None]:
         """Cell of every site on the drawn frame, in the order of ``on_frame``: what lies nearest to
-        it; around windows on a grid, squares."""
-        from vaescope.figures.voronoi import cells, squares
+        it; around windows on a grid, squares; on curves, stretches of these."""
+        from vaescope.figures.voronoi import cells, squares, stretches
+
+        if self.curved:
+            direction = self.sites["direction"].values[self.on_frame]
+            apart = float(self.sites.attrs.get("spacing") or self.spacing)
+            width = max(_STRETCH * apart, _THINNEST * max(self.shape))
+            return stretches(self.positions, direction, apart, width)
 
         if self.traits.regular:
             return squares(self.positions, float(self.sites.attrs["spacing"]))

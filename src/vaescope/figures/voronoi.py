@@ -1,4 +1,5 @@
-"""Cells of sites: Voronoi cells clipped to the image and to a largest radius, or squares."""
+"""Cells of sites: Voronoi cells clipped to the image and to a largest radius, squares, or stretches
+of a curve."""
 
 from __future__ import annotations
 
@@ -70,3 +71,15 @@ def squares(points: np.ndarray, side: float) -> list[np.ndarray | None]:
     """Squares of ``side`` px about points (site, 2), as ``cells`` gives cells."""
     corners = side / 2 * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     return [corners + point[::-1] for point in np.asarray(points, dtype=float)]
+
+
+def stretches(
+    points: np.ndarray, direction: np.ndarray, length: float, width: float
+) -> list[np.ndarray | None]:
+    """Oblongs of ``length`` × ``width`` px about points (site, 2) on curves, along the direction
+    (site,) of each (rad, of the tangent (cos, sin) in (x, y)), as ``cells`` gives cells."""
+    along = length / 2 * np.stack([np.cos(direction), np.sin(direction)], axis=1)
+    across = width / 2 * np.stack([-np.sin(direction), np.cos(direction)], axis=1)
+    middle = np.asarray(points, dtype=float)[:, ::-1]
+    corners = [middle + a * along + b * across for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return [oblong if np.isfinite(oblong).all() else None for oblong in np.stack(corners, axis=1)]

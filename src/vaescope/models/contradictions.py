@@ -16,6 +16,7 @@ def refuse_contradictions(settings: FitSettings) -> None:
     _refuse_classes(settings)
     _refuse_prototypes(settings)
     _refuse_decoder(settings)
+    _refuse_direction(settings)
     if settings.spectrum != "none":
         _refuse_beside_spectrum(settings)
 
@@ -60,6 +61,24 @@ def _refuse_prototypes(settings: FitSettings) -> None:
             "too few prototypes for the classes",
             found=f"prototypes: {settings.prototypes} with classes: {settings.classes}",
             expected="several prototypes for each class, or prototypes: 0",
+        )
+
+
+def _refuse_direction(settings: FitSettings) -> None:
+    """Refuse a prior about the directions of sites where no grid of angles could follow them."""
+    if settings.angle_prior != "direction":
+        return
+    if "rotation" not in settings.pose_parts:
+        raise UserError(
+            "the prior of an angle needs an angle in the pose",
+            found="angle_prior: direction with rotation: false",
+            expected="rotation: true, or another angle_prior",
+        )
+    if settings.turns == 1:
+        raise UserError(
+            "sites lie in all directions, which one normal posterior of the angle cannot follow",
+            found="angle_prior: direction with turns: 1",
+            expected="turns: 8 or more",
         )
 
 

@@ -67,7 +67,7 @@ class Family(Networks):
         now = weights or final
         conditions = self.conditions_of(side, copies)
         turns = self.turns.expand(*copies.shape[:2], -1)
-        log_prior = functional.log_softmax(self.turn_prior, -1)[:, None, :].expand_as(turns)
+        log_prior = self.log_turn_prior(side).expand_as(turns)
         missed = torch.zeros_like(turns[..., 0])
         best = None
         if side.turn is not None:

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vaescope.models import likelihoods, pose
 from vaescope.models.beside import SpectrumBeside
@@ -103,8 +104,7 @@ class Networks(nn.Module):
         self.log_sigma = nn.Parameter(torch.full((members, *each), start), learned)
         prior = torch.zeros(members, turns)
         if settings.angle_prior == "normal":
-            from_zero = torch.atan2(self.turns.sin(), self.turns.cos())
-            prior = prior - 0.5 * (from_zero / settings.angle_sd) ** 2
+            prior = prior + self._about(torch.zeros(1))[0]
         self.turn_prior = nn.Parameter(prior, settings.angle_prior == "learned")
         self.mixture = ContentMixture(members, settings.most_classes, settings.latent)
         self.beside: SpectrumBeside | None = None
@@ -171,6 +171,23 @@ class Networks(nn.Module):
     def prior_sd(self, name: str) -> float:
         """Standard deviation of the prior of a part of the pose."""
         return self.encoder.prior_sd[name]
+
+    def log_turn_prior(self, side: Side) -> Tensor:
+        """Logarithm of the prior of every turn (member, site or 1, turn): about the direction of
+        each site, where the settings say so; a site without one may lie at any turn."""
+        prior = self.turn_prior[:, None]
+        if self.settings.angle_prior == "direction" and side.direction is not None:
+            # A direction runs clockwise as seen, from x to y, and an angle the other way.
+            prior = prior + self._about(-side.direction)
+        return functional.log_softmax(prior, -1)
+
+    def _about(self, centre: Tensor) -> Tensor:
+        """Logarithm of a normal density about centres (…,) in rad, at every turn (…, turn), up to a
+        constant; 0 where the centre is not known."""
+        period = 2 * math.pi / self.settings.symmetry
+        apart = self.turns - centre.unsqueeze(-1)
+        apart = apart - period * torch.round(apart / period)
+        return torch.nan_to_num(-0.5 * (apart / self.settings.angle_sd) ** 2)
 
     def poses(self, turns: Tensor, latents: dict[str, Tensor]) -> Tensor:
         """Pose matrices (member, site, turn, 2, 3) of turns (member, site, turn) with those parts

@@ -25,12 +25,18 @@ class PriorSettings(PartSettings):
         help="rotational symmetry n of the structures: angles that differ by 360/n degrees are"
         " equivalent",
     )
-    angle_prior: Literal["learned", "uniform", "normal"] = setting(
+    angle_prior: Literal["learned", "uniform", "normal", "direction"] = setting(
         "learned",
-        help="prior of the angle: `learned` on the grid of angles, `uniform`, or `normal` around 0",
+        help="prior of the angle: `learned` on the grid of angles, `uniform`, `normal` around 0, or"
+        " `direction`: normal around the direction of each site, where sites have one of their own,"
+        " such as that of a domain wall",
     )
     angle_sd: float = setting(
-        1.0, limits=(1e-3, 100), unit="rad", help="standard deviation of the normal angle prior"
+        1.0,
+        limits=(1e-3, 100),
+        unit="rad",
+        help="standard deviation of the normal angle prior, around 0 or around the direction of a"
+        " site; on a grid of angles, half a step of the grid comes to it",
     )
     offset_sd: float = setting(
         0.1,

@@ -18,7 +18,8 @@ class Side:
     indices of the turns that count, where they are known; ``known`` (…, height, width) the pixels
     of the target that were measured; ``spectra`` (…, channel) of the sites and
     ``spectra_known`` (…, channel) what of them was measured; ``near_content`` (…,
-    latent) and ``near_class`` (…, class) the means of neighbouring sites.
+    latent) and ``near_class`` (…, class) the means of neighbouring sites; ``direction`` (member,
+    site) of each site in rad, from x to y, NaN where it has none.
     """
 
     conditions: Tensor | None = None
@@ -32,6 +33,7 @@ class Side:
     known: Tensor | None = None
     spectra: Tensor | None = None
     spectra_known: Tensor | None = None
+    direction: Tensor | None = None
 
     @property
     def has_patch(self) -> Tensor | float:

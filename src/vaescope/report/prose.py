@@ -240,9 +240,21 @@ def _patches(settings: dict[str, Any], traits: Traits) -> str:
         "image": "per image",
         "unit": "from least to greatest",
         "patch": "per patch",
+        "signed": "per image, so that a signal of 0 stays 0",
         "none": "not at all",
     }
-    return text + f", and normalised {ways.get(str(norm), str(norm))}."
+    return text + f", and normalised {ways.get(str(norm), str(norm))}." + _planes(settings)
+
+
+def _planes(settings: dict[str, Any]) -> str:
+    """Say which channels patches have, and at which times."""
+    text = ""
+    if settings.get("channels"):
+        text += f" Its channels are {', '.join(settings['channels'])}."
+    if settings.get("delay") is not None:
+        times = ", ".join("t" if d == 0 else f"t{d:+d}" for d in settings["delay"])
+        text += f" Each channel is cut at {times} (in frames), drift taken out."
+    return text
 
 
 def _usual_size(traits: Traits) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vaescope import columns
 from vaescope.columns import carried
+from vaescope.errors import UserError
 from vaescope.samples.gaps import MEASURED
 from vaescope.samples.normalise import ROUNDING, of_stack
 
@@ -138,6 +139,12 @@ def _normalisation(raw: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
         offset = raw.mean(axis=(2, 3), dtype=np.float64)
         deviation = raw.std(axis=(2, 3), dtype=np.float64)
         scale = np.where(deviation > 1e-6 * np.abs(raw).max(), deviation, 1.0)
+    elif kind == "signed":
+        raise UserError(
+            "frames that are patches have no signed normalisation",
+            found="normalise: signed",
+            expected="normalise: image, unit, patch or none",
+        )
     elif kind != "none":
         for channel in range(raw.shape[1]):
             offset[:, channel], scale[:, channel] = of_stack(raw[:, channel], kind)

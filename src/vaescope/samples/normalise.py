@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 _PERCENTILES = (1.0, 99.0)  # of the image, made about 0 and 1 by the normalisation `image`
 _SAMPLES = 1024  # px a side, of the thinned frame from which percentiles are taken
 _ROWS = 1024  # patches normalised together
+_SIGNED = re.compile(r"\b(?:in-phase|out-of-phase|amplitude)\b")
 ROUNDING = 1e-6  # what varies less than this share of the signal is rounding of float32
 
 
@@ -27,6 +30,7 @@ def per_site(
     offset, scale = np.zeros(raw.shape[:2]), np.ones(raw.shape[:2])
     if kind == "none":
         return offset, scale
+    signed = signs_of([str(name) for name in stack["channel"].values]) if kind == "signed" else []
     step = tuple(max(1, -(-stack.sizes[axis] // _SAMPLES)) for axis in ("y", "x"))
     for one in np.unique(frame):
         for channel in range(raw.shape[1]):
@@ -38,6 +42,9 @@ def per_site(
                 low, high = _extremes(stack[int(one), channel])
             else:
                 low, high = np.nanpercentile(thinned, _PERCENTILES)
+            if kind == "signed":
+                middle = np.nanmedian(thinned) if signed[channel] is None else 0.0
+                low, high = middle, middle + max(high - middle, middle - low)
             if kind != "patch":
                 offset[here, channel], scale[here, channel] = low, high - low
             else:
@@ -45,8 +52,21 @@ def per_site(
                 scale[here, channel] = raw[here, channel].std(axis=(1, 2), dtype=np.float64)
             # What varies less than this is rounding of float32: a constant patch stays at zero.
             least = ROUNDING * np.nanmax(np.abs(thinned))
-            scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 1.0)
-    return offset, scale
+            scale[here, channel] = np.where(scale[here, channel] > least, scale[here, channel], 0.0)
+    for pair in set(signed) - {None}:  # one complex signal has one scale
+        own = [channel for channel, name in enumerate(signed) if name == pair]
+        scale[:, own] = scale[:, own].max(axis=1, keepdims=True)
+    return offset, np.where(scale > 0, scale, 1.0)
+
+
+def signs_of(channels: Sequence[str]) -> list[str | None]:
+    """The complex signal to which each channel belongs, by its name: `in-phase 2` and `amplitude 2`
+    to ` 2`; None of channels whose zero means nothing, such as a height."""
+    found = []
+    for name in channels:
+        rest, count = _SIGNED.subn("", name)
+        found.append(rest.strip() if count else None)
+    return found
 
 
 def normalise(raw: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> None:

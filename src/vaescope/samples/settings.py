@@ -32,11 +32,25 @@ class Patches(Settings):
         help="samples per side; by default 28, or the side in pixels if that is less. Frames that"
         " are patches already keep their own, up to 64",
     )
-    normalise: Literal["image", "unit", "patch", "none"] = setting(
+    normalise: Literal["image", "unit", "patch", "signed", "none"] = setting(
         "image",
         help="`image` (the 1st and 99th percentile of the frame become 0 and 1), `unit` (its least"
-        " and greatest value do), `patch` (mean 0, standard deviation 1) or `none`. For frames that"
-        " are patches, the first two count over the whole stack",
+        " and greatest value do), `patch` (mean 0, standard deviation 1), `signed` or `none`. For"
+        " frames that are patches, the first two count over the whole stack. `signed`, of a"
+        " piezoresponse: in-phase and out-of-phase signal and amplitude are divided by one number,"
+        " so that 0 stays 0; of other channels the median becomes 0",
+    )
+    channels: list[str] | None = setting(
+        None,
+        help="names of the channels of which patches are cut; by default all",
+    )
+    delay: list[int] | None = setting(
+        None,
+        unit="frames",
+        help="frames of which a patch is cut, counted from that of its site: `[-1, 0, 1]` gives"
+        " each channel before, at and after the time of the site, at the same place of the sample"
+        " (drift is taken out). `[0, 1]` looks forward, `[-1, 0]` back. Sites of which one of the"
+        " frames does not exist, or does not show the whole patch, get none",
     )
     centre: Literal["subpixel", "pixel"] = setting(
         "subpixel", help="`subpixel` (interpolated) or `pixel` (centred on the nearest pixel)"

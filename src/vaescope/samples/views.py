@@ -10,6 +10,7 @@ from vaescope import columns
 from vaescope.errors import UserError
 from vaescope.quantities import FIT
 from vaescope.quantities.attributes import attributes
+from vaescope.samples import moments
 from vaescope.samples.frames import extract_frames
 from vaescope.samples.held_out import HELD_OUT, HeldOut
 from vaescope.samples.patches import around
@@ -68,6 +69,13 @@ def views(
 
 
 def _patches(image: xr.Dataset, sites: xr.Dataset, wanted: Patches, threads: int) -> xr.Dataset:
+    image = moments.chosen(image, wanted.channels)
     if traits_of(sites.attrs).placed:
         return around(image, sites, wanted, threads)
+    if wanted.delay is not None:
+        raise UserError(
+            "frames that are patches have no place at which another frame could be cut",
+            found=f"delay: {wanted.delay}",
+            remedy="Take `patches: delay` out of the recipe",
+        )
     return extract_frames(image, sites, wanted)

@@ -85,7 +85,8 @@ class Data:
     is a view of the site which were measured, None if all were; ``spectra`` (site, channel) beside
     the patches, None if the model has nothing to do with them, and ``spectra_known`` of the same
     shape, what of them was measured, None if all was; ``axis`` (channel,) of the spectra decoded,
-    None if the model does not need it.
+    None if the model does not need it; ``direction`` (site,) of each site in rad, float32, NaN
+    where it has none, None if the prior of the angle does not follow it.
     """
 
     patches: np.ndarray
@@ -99,6 +100,7 @@ class Data:
     spectra: np.ndarray | None = None
     spectra_known: np.ndarray | None = None
     axis: np.ndarray | None = None
+    direction: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -118,6 +120,7 @@ class Data:
             known=None if self.known is None else self.known[chosen],
             spectra=None if self.spectra is None else self.spectra[chosen],
             spectra_known=None if self.spectra_known is None else self.spectra_known[chosen],
+            direction=None if self.direction is None else self.direction[chosen],
         )
 
     def batches(self, size: int) -> Iterator[Data]:
@@ -129,7 +132,7 @@ class Data:
         """Changes with anything that a training sees."""
         total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
-        for array in (*own, self.spectra, self.spectra_known, self.axis):
+        for array in (*own, self.spectra, self.spectra_known, self.axis, self.direction):
             if array is not None:
                 total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
@@ -198,7 +201,20 @@ def gather(
         spectra,
         spectra_known,
         loading.positive_axis(patches) if settings.power_law else None,
+        _direction(patches) if settings.angle_prior == "direction" else None,
     )
+
+
+def _direction(patches: xr.Dataset) -> np.ndarray:
+    """The direction (site,) of each site in rad, float32."""
+    if "direction" not in patches:
+        raise UserError(
+            "the prior of the angle is about the direction of each site, but these have none",
+            found="angle_prior: direction",
+            expected="sites with a direction, as those of domain walls (`sites: method: walls`)",
+            remedy="Set `angle_prior: learned` in the model",
+        )
+    return np.asarray(patches["direction"].values, np.float32)
 
 
 def held_out(patches: xr.Dataset, settings: ModelSettings) -> np.ndarray:

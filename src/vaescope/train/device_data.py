@@ -21,7 +21,8 @@ class DeviceData:
     ``labels`` (site,) or None; ``cached`` (site, turn, pixels) all turned copies, or None where
     they are made when they are asked for; ``known`` (site, height, width) the pixels of the target
     that were measured, or None where all were; ``spectra`` (site, channel) beside the patches
-    and ``spectra_known`` which of their channels were measured."""
+    and ``spectra_known`` which of their channels were measured; ``direction`` (site,) of each site
+    in rad, or None where the model does not need it."""
 
     patches: Tensor
     target: Tensor
@@ -32,6 +33,7 @@ class DeviceData:
     known: Tensor | None = None
     spectra: Tensor | None = None
     spectra_known: Tensor | None = None
+    direction: Tensor | None = None
 
     @classmethod
     def of(cls, data: Data, settings: ModelSettings, device: torch.device) -> DeviceData:
@@ -57,6 +59,9 @@ class DeviceData:
             spectra_known=None
             if data.spectra_known is None
             else torch.from_numpy(data.spectra_known).to(device),
+            direction=None
+            if data.direction is None
+            else torch.from_numpy(data.direction).to(device),
         )
         if patches.numel() * patches.element_size() * turned.count <= CACHE_BYTES:
             shown.cached = with_spectra(turned(patches), shown.spectra)

@@ -194,6 +194,7 @@ class Fitting:
             spectra_known=None
             if self.shown.spectra_known is None
             else self.shown.spectra_known[chosen],
+            direction=None if self.shown.direction is None else self.shown.direction[chosen],
         )
         self.teaching.tell(side, chosen, moment)
         self.start.tell(side, chosen)

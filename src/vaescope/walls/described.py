@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from vaescope.walls.fit import Fit
+from vaescope.walls.fit import FittedWalls
 from vaescope.walls.signal import Signal
-from vaescope.walls.spline import Frame, Spline
+from vaescope.walls.spline import CurveFrame, Spline
 from vaescope.walls.wall import Wall
 
 SPACING = 0.98  # px at most from point to point
 _CHUNK = 128  # coefficients whose covariance is held at once
 
 
-def walls_of(fitted: Fit, signal: Signal) -> list[Wall]:
+def walls_of(fitted: FittedWalls, signal: Signal) -> list[Wall]:
     """The walls of a fit, in its order."""
     return [_wall(fitted, number, signal) for number in range(len(fitted.splines))]
 
 
-def _wall(fitted: Fit, number: int, signal: Signal) -> Wall:
+def _wall(fitted: FittedWalls, number: int, signal: Signal) -> Wall:
     spline, first = fitted.splines[number], int(fitted.first[number])
     at, length = even(spline, fitted.frames[number].speed)
-    frame = Frame.of(spline, at)
+    frame = CurveFrame.of(spline, at)
     shift, bending = frame.shift(spline.normals), frame.bending(spline.normals)
     size = len(spline.coefficient)
     variance, curving, joint = np.zeros((3, len(at)))

@@ -8,14 +8,14 @@ from vaescope.walls import described
 from vaescope.walls.curve import Curve, zero_lines
 from vaescope.walls.edges import edges
 from vaescope.walls.fit import fit
-from vaescope.walls.settings import Finding
+from vaescope.walls.settings import WallFinding
 from vaescope.walls.signal import Signal
 from vaescope.walls.significance import significant
 from vaescope.walls.smooth import level_between, smooth, smoothing_for
 from vaescope.walls.wall import Wall
 
 
-def find(signal: Signal, settings: Finding) -> list[Wall]:
+def find(signal: Signal, settings: WallFinding) -> list[Wall]:
     """Find the walls of one frame and fit them to its picture.
 
     Parameters
@@ -38,7 +38,7 @@ def find(signal: Signal, settings: Finding) -> list[Wall]:
     return described.walls_of(fit(signal, curves, settings.tip), signal)
 
 
-def sought(signal: Signal, settings: Finding, width: float) -> list[Curve]:
+def sought(signal: Signal, settings: WallFinding, width: float) -> list[Curve]:
     """Curves where walls may be, by the finder of the settings, in a picture smoothed by ``width``
     px."""
     if settings.finder == "canny":

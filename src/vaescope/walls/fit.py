@@ -17,9 +17,9 @@ from scipy.sparse.linalg import SuperLU, splu
 from vaescope.walls import response, smoothness
 from vaescope.walls.curve import Curve
 from vaescope.walls.nearest import Nearest
-from vaescope.walls.response import Shape, States
+from vaescope.walls.response import WallProfile, DomainStates
 from vaescope.walls.signal import Signal
-from vaescope.walls.spline import Frame, Spline, through
+from vaescope.walls.spline import CurveFrame, Spline, through
 
 KNOT = 3.0  # px from knot to knot
 _STEPS = 16
@@ -32,7 +32,7 @@ _PROBED = 256  # columns of the covariance from which the stiffness is updated
 
 
 @dataclass
-class Fit:
+class FittedWalls:
     """Curves, shape of the profile, stiffness in px³, and the normal equations at them.
 
     ``first`` are the numbers of the first coefficient of every curve, and of the one behind all;
@@ -41,14 +41,14 @@ class Fit:
     """
 
     splines: list[Spline]
-    shape: Shape
+    shape: WallProfile
     stiffness: float
-    frames: list[Frame]
+    frames: list[CurveFrame]
     first: np.ndarray
     system: SuperLU
     mixed: np.ndarray
     rest: np.ndarray
-    states: States
+    states: DomainStates
     residual: np.ndarray
     nearest: Nearest
 
@@ -66,8 +66,8 @@ class Fit:
         return float(self.shape.width * np.sqrt(slopes @ inverse @ slopes))
 
 
-def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> Fit:
-    """Fit all walls of a frame at once.
+def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWalls:
+    """FittedWalls all walls of a frame at once.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> Fit:
     tip : px, standard deviation of the blur; None: to be found.
     """
     splines = [through(curve, KNOT) for curve in curves]
-    shape, kept = Shape.start(tip), None
+    shape, kept = WallProfile.start(tip), None
     stiffness = smoothness.START
     for number in range(_STEPS):
         fitted, moves, change = _equations(signal, splines, shape, stiffness, kept)
@@ -98,10 +98,14 @@ def _still(moves: np.ndarray) -> bool:
 
 
 def _equations(
-    signal: Signal, splines: list[Spline], shape: Shape, stiffness: float, kept: States | None
-) -> tuple[Fit, np.ndarray, np.ndarray]:
+    signal: Signal,
+    splines: list[Spline],
+    shape: WallProfile,
+    stiffness: float,
+    kept: DomainStates | None,
+) -> tuple[FittedWalls, np.ndarray, np.ndarray]:
     """The fit as it is, and the step to a better one: of the coefficients and of the shape."""
-    frames = [Frame.of(spline, spline.at) for spline in splines]
+    frames = [CurveFrame.of(spline, spline.at) for spline in splines]
     first = np.concatenate([[0], np.cumsum([len(spline.coefficient) for spline in splines])])
     nearest = Nearest.of(signal.in_phase.shape, splines, frames)
     profile = shape.profile(nearest.distance)
@@ -124,14 +128,14 @@ def _equations(
     rest = beside.T @ beside + np.diag(known) - cross.T @ mixed
     right = factors.solve(slopes.T @ left + pull)
     change = np.linalg.solve(rest, beside.T @ left + drawn - cross.T @ right)
-    fitted = Fit(
+    fitted = FittedWalls(
         splines, shape, stiffness, frames, first, factors, mixed, rest, states, residual, nearest
     )
     return fitted, right - mixed @ change, change[:-2]
 
 
 def _slopes(
-    splines: list[Spline], first: np.ndarray, nearest: Nearest, band: np.ndarray, shape: Shape
+    splines: list[Spline], first: np.ndarray, nearest: Nearest, band: np.ndarray, shape: WallProfile
 ) -> sparse.csr_matrix:
     """Derivatives (pixel of the band, coefficient) of the profile by the coefficients."""
     distance, curve, at = (part[band] for part in (nearest.distance, nearest.curve, nearest.at))
@@ -141,7 +145,7 @@ def _slopes(
         place = at[here]
         count = spline.intervals
         place = place % count if spline.closed else np.clip(place, 0, count)
-        moved = Frame.of(spline, place).shift(spline.normals).tocoo()
+        moved = CurveFrame.of(spline, place).shift(spline.normals).tocoo()
         steep = -(np.cosh(distance[here] / shape.width) ** -2) / shape.width
         rows.append(here[moved.row])
         columns.append(moved.col + first[number])
@@ -154,7 +158,7 @@ def _slopes(
 
 
 def _prior(
-    splines: list[Spline], frames: list[Frame], stiffness: float
+    splines: list[Spline], frames: list[CurveFrame], stiffness: float
 ) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Precision (coefficient, coefficient) of the prior, and its pull (coefficient,)."""
     precision, pull = [], []
@@ -177,7 +181,7 @@ def _held(splines: list[Spline]) -> sparse.csr_matrix:
     return sparse.diags(np.concatenate(found)).tocsr()
 
 
-def _stiffness(fitted: Fit) -> float:
+def _stiffness(fitted: FittedWalls) -> float:
     """The stiffness after one update."""
     terms = [smoothness.change(*pair) for pair in zip(fitted.splines, fitted.frames, strict=True)]
     rough = sum(float((length * value**2).sum()) for value, _, length in terms)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from vaescope.walls.spline import Frame, Spline
+from vaescope.walls.spline import CurveFrame, Spline
 
 _ASIDE = 1.0  # px along the wall beyond which a pixel lies past the end of a curve
 _STRAIGHT = 20.0  # px for which an open curve goes straight on
@@ -25,7 +25,7 @@ class Nearest:
 
     @classmethod
     def of(
-        cls, shape: tuple[int, ...], splines: Sequence[Spline], frames: Sequence[Frame]
+        cls, shape: tuple[int, ...], splines: Sequence[Spline], frames: Sequence[CurveFrame]
     ) -> Nearest:
         """Pixels of a picture of ``shape`` beside curves, given in frames of their own samples."""
         place, tangent, normal, speed, bend = (

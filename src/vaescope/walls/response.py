@@ -26,7 +26,7 @@ _PRIOR = 400.0  # pixels by which the states of the whole picture count in local
 
 
 @dataclass(frozen=True)
-class States:
+class DomainStates:
     """Middle and half difference (y, x) of the two domain states."""
 
     middle: np.ndarray
@@ -38,7 +38,7 @@ class States:
 
 
 @dataclass(frozen=True)
-class Shape:
+class WallProfile:
     """Profile of a wall: ``size`` px, its standard deviation, and ``balance``, the logit of the
     share that the tip has in the variance; ``known`` px is the tip where it need not be found.
 
@@ -50,7 +50,7 @@ class Shape:
     known: float | None = None
 
     @classmethod
-    def start(cls, known: float | None) -> Shape:
+    def start(cls, known: float | None) -> WallProfile:
         """A shape with which to begin."""
         return cls(np.log(_SIZE), 0.0, known)
 
@@ -104,7 +104,7 @@ class Shape:
         slopes = [1.0, -0.5 / (1 + np.exp(-self.balance))]
         return np.array(slopes[: len(self.free)])
 
-    def moved(self, step: np.ndarray) -> Shape:
+    def moved(self, step: np.ndarray) -> WallProfile:
         """The shape with its free numbers changed by ``step``, or by as much as is safe."""
         size = np.clip(self.size + np.clip(step[0], -0.5, 0.5), np.log(0.2), np.log(50))
         if self.known is not None:
@@ -113,7 +113,7 @@ class Shape:
         return replace(self, size=float(size), balance=float(balance))
 
 
-def states(response: np.ndarray, measured: np.ndarray, profile: np.ndarray) -> States:
+def states(response: np.ndarray, measured: np.ndarray, profile: np.ndarray) -> DomainStates:
     """The states by which a profile (y, x) becomes the response, by least squares about each pixel;
     where little is known about it, as in the whole picture."""
     seen = measured.astype(float)
@@ -129,7 +129,7 @@ def states(response: np.ndarray, measured: np.ndarray, profile: np.ndarray) -> S
     count, second = count + _PRIOR, second + _PRIOR
     plain, product = plain + _PRIOR * middle, product + _PRIOR * half
     here = (count * product - first * plain) / (count * second - first**2)
-    return States((plain - here * first) / count, here)
+    return DomainStates((plain - here * first) / count, here)
 
 
 def blur(band: np.ndarray, tip: float) -> list[sparse.csr_matrix]:

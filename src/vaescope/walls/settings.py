@@ -9,7 +9,7 @@ from vaescope.settings import Settings, setting
 
 
 @dataclass(frozen=True)
-class Finding(Settings):
+class WallFinding(Settings):
     """How walls are found in the piezoresponse and fitted to it."""
 
     PART = "sites"

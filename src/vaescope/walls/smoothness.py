@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from vaescope.walls.spline import Frame, Spline
+from vaescope.walls.spline import CurveFrame, Spline
 
 START = 1e3  # px³, stiffness with which the search begins
 _STEP = 10.0  # factor by which the stiffness changes at most in one update
 
 
-def change(spline: Spline, frame: Frame) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray]:
+def change(spline: Spline, frame: CurveFrame) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray]:
     """Changes of the curvature per px along a curve (difference,), their derivatives (difference,
     coefficient) by what coefficients move along the normal, and the lengths in px over which they
     are taken."""

@@ -65,11 +65,11 @@ class Spline:
         else:
             centre = np.arange(len(self.coefficient)) - DEGREE / 2 + 0.5
             centre = np.clip(centre, 0, self.intervals)
-        return Frame.of(self, centre).normal
+        return CurveFrame.of(self, centre).normal
 
 
 @dataclass(frozen=True)
-class Frame:
+class CurveFrame:
     """A curve at some of its points, and how it changes there with its coefficients.
 
     ``place``, ``normal`` (point, 2); ``speed`` px per unit of the parameter; ``curvature`` 1/px;
@@ -87,7 +87,7 @@ class Frame:
     second: sparse.csr_matrix
 
     @classmethod
-    def of(cls, spline: Spline, at: np.ndarray) -> Frame:
+    def of(cls, spline: Spline, at: np.ndarray) -> CurveFrame:
         """The frame of a curve at parameters ``at``."""
         basis, first, second = (spline.basis(at, order) for order in range(3))
         slope, bend = first @ spline.coefficient, second @ spline.coefficient

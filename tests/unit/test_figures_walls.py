@@ -1,0 +1,130 @@
+"""Figures of sites along domain walls: stretches of wall, latents beside descriptors, channels,
+steps between frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+import wall_results
+
+from vaescope.figures import (
+    Look,
+    channels,
+    dataset,
+    house,
+    latent_quantities,
+    load,
+    maps,
+    montage,
+    voronoi,
+    wall_motion,
+)
+from vaescope.quantities import Quantity
+from vaescope.results import Results
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    root = wall_results.make(tmp_path_factory.mktemp("walls"))
+    with house():
+        yield load(Results(root), ["rvae"], Look(), "version")
+
+
+def quantity(values: np.ndarray, period: float | None = None) -> Quantity:
+    scale = "sequential" if period is None else "cyclic"
+    return Quantity("q", "q", "q", "q", "", scale, values, period=period)
+
+
+@pytest.mark.parametrize("direction", [0.0, 0.4, -2.0])
+def test_a_stretch_lies_along_its_wall(direction):
+    (corners,) = voronoi.stretches(np.array([[10.0, 20.0]]), np.array([direction]), 8.0, 2.0)
+    assert corners is not None
+    oblong = shapely.Polygon(corners)
+    assert oblong.area == pytest.approx(16)
+    assert oblong.centroid.coords[0] == pytest.approx((20, 10))
+    along = 3.9 * np.array([np.cos(direction), np.sin(direction)])
+    assert oblong.contains(shapely.Point(20 + along[0], 10 + along[1]))
+
+
+def test_a_site_whose_direction_is_not_known_has_no_stretch():
+    found = voronoi.stretches(np.zeros((2, 2)), np.array([np.nan, 0.0]), 8.0, 2.0)
+    assert found[0] is None
+    assert found[1] is not None
+
+
+def test_maps_show_the_image_between_the_walls(film):
+    drawn = maps.maps(film, film.views[0], "cells")
+    assert drawn is not None
+    assert "along the walls" in drawn.title
+    assert "stretch of wall" in drawn.caption
+    panel = next(a for a in drawn.figure.axes if a.get_title("left").startswith("latent 1"))
+    assert panel.images
+    assert maps.maps(film, film.views[0], "points") is None
+
+
+def test_sites_are_said_to_lie_along_walls(film):
+    drawn = dataset.sites(film)
+    assert drawn is not None
+    assert "walls" in drawn.title
+    assert "walls" in drawn.caption
+
+
+def test_the_latent_plane_is_coloured_by_the_descriptors_of_sites(film):
+    drawn = latent_quantities.latent_quantities(film, film.views[0])
+    assert drawn is not None
+    titles = {axes.get_title("left") for axes in drawn.figure.axes}
+    assert "curvature (1/px)" in titles
+    assert any(title.startswith("displacement") for title in titles)
+    assert "wall" not in titles  # a number, no quantity
+    table = drawn.figure_data.tables[""]
+    assert table.rows == film.views[0].latents.sizes["site"]
+
+
+def test_latents_explain_what_follows_them_and_nothing_else():
+    rng = np.random.default_rng(0)
+    content = rng.normal(size=(600, 2))
+    follows = content[:, 0] ** 2 + 0.1 * rng.normal(size=600)
+    assert latent_quantities.explained(content, quantity(follows)) > 0.8
+    assert latent_quantities.explained(content, quantity(rng.normal(size=600))) < 0.1
+    turn = 360 * content[:, 1]
+    assert latent_quantities.explained(content * [1, 0], quantity(turn, 360.0)) < 0.1
+    assert latent_quantities.explained(content / [4, 1], quantity(90 * content[:, 1], 360.0)) > 0.5
+    few = np.full(600, np.nan)
+    assert np.isnan(latent_quantities.explained(content, quantity(few)))
+
+
+def test_every_channel_is_decoded_under_its_name(film):
+    drawn = channels.decoded_channels(film, film.views[0])
+    assert drawn is not None
+    words = {text.get_text() for text in drawn.figure.texts}
+    assert {"in-phase", "out-of-phase", "height"} <= words
+
+
+def test_three_channels_that_are_no_colours_are_not_drawn_as_such(film):
+    assert montage.pictures_of(film, np.arange(3)).shape[1] == 1
+
+
+def test_walls_are_joined_through_their_sites_and_closed(film):
+    found = wall_motion.courses(film, 0)
+    assert len(found) == 3
+    closed = sorted(np.allclose(course[0], course[-1]) for course in found)
+    assert closed == [False, True, True]
+
+
+def test_drift_is_taken_out_of_the_courses(film):
+    drift = np.array([[0.0, 0.0], [3.0, -2.0], [0, 0], [0, 0]])
+    moved = wall_motion.courses(film, 1)
+    film.sites["drift"] = (("time", "axis"), drift)
+    still = wall_motion.courses(film, 1)
+    del film.sites["drift"]
+    assert np.allclose(moved[0] - still[0], [3.0, -2.0])
+
+
+def test_steps_beyond_their_errors_are_counted(film):
+    drawn = wall_motion.motion(film)
+    assert drawn is not None
+    sites = film.sites
+    ratio = np.abs(sites["displacement"] / sites["displacement_error"]).values
+    ratio = ratio[np.isfinite(ratio)]
+    assert f"{100 * (ratio > 3).mean():.3g} % of {len(ratio)}" in drawn.caption
