@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from vaescope import walls
-from vaescope.walls import WallFinding, Signal, Wall
+from vaescope.walls import Signal, Wall, WallFinding
 from vaescope.walls.signal import level_of, noise_of
 
 SIZE, CENTRE, RADIUS = 96, np.array([47.3, 48.6]), 22.0

@@ -10,4 +10,4 @@ from vaescope.walls.settings import WallFinding
 from vaescope.walls.signal import Signal, signal_of
 from vaescope.walls.wall import Wall
 
-__all__ = ["WallFinding", "Signal", "Wall", "find", "signal_of"]
+__all__ = ["Signal", "Wall", "WallFinding", "find", "signal_of"]

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import SuperLU, splu
 from vaescope.walls import response, smoothness
 from vaescope.walls.curve import Curve
 from vaescope.walls.nearest import Nearest
-from vaescope.walls.response import WallProfile, DomainStates
+from vaescope.walls.response import DomainStates, WallProfile
 from vaescope.walls.signal import Signal
 from vaescope.walls.spline import CurveFrame, Spline, through
 
