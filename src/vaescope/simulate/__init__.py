@@ -1,5 +1,5 @@
 """Data with known truth: crystals with known columns, cards with known suits, angles and shears,
-spectrum images with known spectra."""
+spectrum images with known spectra, ferroelectrics with known domain walls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from vaescope.simulate import arguments
 from vaescope.simulate.arguments import Parameters
 from vaescope.simulate.crystals import System
+from vaescope.simulate.domain_walls import PIEZO
 from vaescope.simulate.parted import image_of, spectra_of
+from vaescope.simulate.piezo_movies import PiezoSystem
 from vaescope.simulate.recordings import SpectrumSystem
 from vaescope.simulate.spectral import SPECTRA
 from vaescope.simulate.stacks import STACKS, StackSystem
@@ -17,7 +19,17 @@ from vaescope.simulate.systems import SYSTEMS
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SPECTRA", "STACKS", "SYSTEMS", "Parameters", "image_of", "make", "parse", "spectra_of"]
+__all__ = [
+    "PIEZO",
+    "SPECTRA",
+    "STACKS",
+    "SYSTEMS",
+    "Parameters",
+    "image_of",
+    "make",
+    "parse",
+    "spectra_of",
+]
 
 
 def make(name: str, seed: int = 0) -> xr.Dataset:
@@ -27,7 +39,8 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     Parameters
     ----------
     name : of a crystal or movie (`SYSTEMS`), `cards1` to `cards4`, `stem-pairs` or
-        `colour-cards`, or a spectrum image (`SPECTRA`), with parameters if wanted, as in
+        `colour-cards`, a spectrum image (`SPECTRA`) or ferroelectric domains (`PIEZO`), with
+        parameters if wanted, as in
         `perovskite?dose=500&size=256`; `config/README.md` lists them all.
     seed : of the random generator.
 
@@ -46,7 +59,11 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     `spectra` (time, spectrum_y, spectrum_x, energy), the same without noise `truth_spectrum`, and
     what is true of each spectrum (time, spectrum_y, spectrum_x); `energy` has a name and a unit,
     and the attributes `pitch_y`, `pitch_x`, `start_y`, `start_x` (px) say where in the image the
-    spectra lie.
+    spectra lie. Ferroelectric domains: the channels `in-phase`, `out-of-phase` and `height`; points
+    of walls every 0.1 px or less (dimension `truth_site`): `truth_y`, `truth_x` (px),
+    `truth_frame`, `truth_wall`, `truth_direction` (rad), `truth_curvature` (1/px) and
+    `truth_apart`, see `simulate.level_sets.TrueWalls`; `truth_response` and `truth_domain`
+    (time, y, x); `truth_drift_y`, `truth_drift_x` (px) of each frame against the first.
 
     Raises
     ------
@@ -67,5 +84,5 @@ def parse(name: str) -> tuple[str, Any]:
     return arguments.parse(name, known)
 
 
-def _systems() -> dict[str, System | StackSystem | SpectrumSystem]:
-    return {**SYSTEMS, **STACKS, **SPECTRA}
+def _systems() -> dict[str, System | StackSystem | SpectrumSystem | PiezoSystem]:
+    return {**SYSTEMS, **STACKS, **SPECTRA, **PIEZO}

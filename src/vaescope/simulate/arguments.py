@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
@@ -37,6 +37,11 @@ def within(default: float, low: float, high: float, random: Spread | None = None
     """A field of a parameters' dataclass, with its default, the range of what can be asked, and
     its values in images at random (None: the default, in all of them)."""
     return field(default=default, metadata={"limits": (low, high), "random": random})
+
+
+def one_of(*words: str) -> Any:
+    """A field of a parameters' dataclass that holds one of some words, the first by default."""
+    return field(default=words[0], metadata={"words": words, "random": None})
 
 
 ANY_ANGLE = Spread(-180, 180)
@@ -110,11 +115,6 @@ def spreads(parameters: Any) -> dict[str, Spread]:
     return {name: spread for name, spread in found.items() if spread is not None}
 
 
-def limits(parameters: Any) -> dict[str, tuple[float, float]]:
-    """Name of each parameter -> least and greatest value that can be asked for."""
-    return {each.name: each.metadata["limits"] for each in fields(parameters)}
-
-
 def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
     """Split `NAME?parameter=value&…` into the name of a system and its parameters.
 
@@ -135,7 +135,7 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
             remedy=suggestion(system, known),
         )
     start: Any = known[system]
-    kinds, ranges = {each.name: each.type for each in fields(start)}, limits(start)
+    kinds = {each.name: each for each in fields(start)}
     given: dict[str, Any] = {}
     # A plus sign stands for itself, as in 1e+07, not for a space.
     for key, text in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):
@@ -146,8 +146,24 @@ def parse(name: str, known: Mapping[str, Asked]) -> tuple[str, Asked]:
                 expected="one of " + ", ".join(kinds),
                 remedy=suggestion(key, kinds),
             )
-        given[key] = _number(key, text, ranges[key], whole=kinds[key] in (int, "int"))
+        given[key] = _value(kinds[key], text)
     return system, replace(start, **given)
+
+
+def _value(parameter: Field[Any], text: str) -> float | int | str:
+    """A value from its text, as its field allows."""
+    words = parameter.metadata.get("words")
+    if words is None:
+        whole = parameter.type in (int, "int")
+        return _number(parameter.name, text, parameter.metadata["limits"], whole)
+    if text not in words:
+        raise UserError(
+            f"the simulation parameter `{parameter.name}` has no such value",
+            found=repr(text),
+            expected=" or ".join(words),
+            remedy=suggestion(text, words),
+        )
+    return text
 
 
 def _number(key: str, text: str, limits: tuple[float, float], whole: bool) -> float | int:
