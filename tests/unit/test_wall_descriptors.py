@@ -1,4 +1,4 @@
-"""What windows say of walls is what geometry says, and its errors are those of repeated measurements."""
+"""What windows say of walls is what geometry says, with the errors of repeated measurements."""
 
 from __future__ import annotations
 

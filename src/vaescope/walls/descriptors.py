@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -30,7 +31,7 @@ _PAIRS = 2**21  # distances held at once
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowsOfWalls:
     """Descriptors of windows (window,), each with its standard error; NaN where a window holds no
     wall. ``length`` px; ``count`` 1; curvatures 1/px; ``convexity`` 0 to 1."""
 
@@ -46,7 +47,7 @@ class Windows:
     area_error: np.ndarray  # px², of the positive domain in the window
 
 
-def in_windows(pieces: Pieces, centre: np.ndarray, side: float) -> Windows:
+def in_windows(pieces: Pieces, centre: np.ndarray, side: float) -> WindowsOfWalls:
     """Describe the walls of a frame in square windows.
 
     Parameters
@@ -54,7 +55,7 @@ def in_windows(pieces: Pieces, centre: np.ndarray, side: float) -> Windows:
     centre : (window, 2) px (y, x).
     side : px.
     """
-    found = {name: np.full(len(centre), np.nan) for name in Windows.__dataclass_fields__}
+    found = {name: np.full(len(centre), np.nan) for name in WindowsOfWalls.__dataclass_fields__}
     for name in ("length", "count", "count_error", "area_error"):
         found[name][:] = 0
     if len(pieces) and len(centre):
@@ -64,7 +65,7 @@ def in_windows(pieces: Pieces, centre: np.ndarray, side: float) -> Windows:
                 ordered = np.sort(np.asarray(rows))
                 for name, value in _of_window(pieces, ordered, centre[window], side).items():
                     found[name][window] = value
-    return Windows(**found)
+    return WindowsOfWalls(**found)
 
 
 def _of_window(
@@ -91,7 +92,7 @@ def _of_window(
         spread["length"] += _at_ends(pieces, rows[run], centre, side)
         spread["area"] += total**2 * weight * float(own @ across**2)
     root = np.sqrt(max(square, 0.0))
-    # Of a square about 0, the root has no finite slope: its error is the root of that of the square.
+    # The root has no finite slope at 0: there its error is the root of that of the square.
     uncertain = np.sqrt(spread["square"])
     return {
         "length": total,
@@ -111,7 +112,7 @@ def _stretches(pieces: Pieces, rows: np.ndarray) -> Iterator[slice]:
     """Runs of pieces, in order, that lie one behind the other on one wall."""
     cuts = np.flatnonzero((np.diff(rows) != 1) | (np.diff(pieces.wall[rows]) != 0)) + 1
     edges = [0, *cuts, len(rows)]
-    yield from (slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    yield from (slice(a, b) for a, b in pairwise(edges))
 
 
 def _at_ends(pieces: Pieces, run: np.ndarray, centre: np.ndarray, side: float) -> float:
@@ -132,7 +133,9 @@ def _at_ends(pieces: Pieces, run: np.ndarray, centre: np.ndarray, side: float) -
     return total
 
 
-def nearest_other(pieces: Pieces, place: np.ndarray, wall: np.ndarray, at: np.ndarray):
+def nearest_other(
+    pieces: Pieces, place: np.ndarray, wall: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Distance from points of walls to the nearest other wall of the frame.
 
     A wall that comes back is another wall where the way along it is more than twice the distance

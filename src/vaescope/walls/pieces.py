@@ -47,7 +47,7 @@ def pieces_of(walls: Sequence[Wall], size: float = PIECE) -> Pieces:
     """Cut walls into pieces of about ``size`` px."""
     parts = []
     for number, wall in enumerate(walls):
-        count = max(int(round(wall.length / size)), 1)
+        count = max(round(wall.length / size), 1)
         at = (np.arange(count) + 0.5) * (wall.length / count)
         columns = along(wall, at)
         every = np.ones(count)
