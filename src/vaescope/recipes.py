@@ -12,6 +12,7 @@ from vaescope.baselines.settings import BaselineSettings
 from vaescope.ensemble.settings import EnsembleSettings
 from vaescope.errors import UserError, suggestion
 from vaescope.figures.settings import Look
+from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import VARIANTS
 from vaescope.predict.settings import PredictSettings
@@ -22,7 +23,6 @@ from vaescope.samples.settings import Patches
 from vaescope.settings import NAME, Settings, check, merge, read_yaml, setting
 from vaescope.settings.fields import part_of_settings, settings_of
 from vaescope.sites.kinds import all_settings, kind_of
-from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.settings import Windows
 from vaescope.structure.settings import MovieSettings
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from vaescope import simulate, sites
 from vaescope.errors import UserError
+from vaescope.learned import network
 from vaescope.report import write_index
 from vaescope.results import layout
 from vaescope.sites import learned
 from vaescope.sites.learned import detector as files
-from vaescope.sites.learned import maxima, network, picture, scenes
+from vaescope.sites.learned import maxima, picture, scenes
 from vaescope.sites.learned.detector import alike, look
 from vaescope.sites.scale import Scale
 

@@ -14,7 +14,7 @@ LIBRARY = Path(__file__).parents[2] / "src" / "vaescope"
 FLOORS = (
     {"errors", "text", "circular", "progress", "parallel", "deformation", "numerics", "traits"},
     {"settings", "store", "weights"},
-    {"quantities", "columns", "results", "read", "simulate"},
+    {"quantities", "columns", "results", "read", "simulate", "learned"},
     {"walls"},
     {"sites"},
     {"samples", "models"},

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from vaescope import recipes, store
 from vaescope.errors import UserError
+from vaescope.learned.settings import DetectorSettings
 from vaescope.read import physical
-from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.workflow import resources
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.sheet import read_sheet

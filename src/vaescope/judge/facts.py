@@ -71,7 +71,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     image, sites, patches, strain = results.image, results.sites, results.patches, results.strain
     truth = json_attribute(sites, "truth_scores", {})
     found = findings.of_image(image, sites) + findings.of_sites(image, sites, patches, truth)
-    found += findings.of_spectra_read(patches)
+    found += findings.of_spectra_read(patches) + findings.of_piezoresponse(image)
     scores = _scores("sites", of_sites(sites, patches) | truth)
     shares: dict[str, dict[str, scan.Shares]] = {}
     if strain is not None:

@@ -7,6 +7,7 @@ by chunk.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,11 @@ def load(
     Where something is missing, ``measured`` (time, y, x) says what was measured; what was not is
     filled in from its surroundings, so that filters do not ring at its border.
 
+    With ``piezoresponse`` the channels are `in-phase`, `out-of-phase` and `amplitude`, in the unit
+    of the amplitude, then those of further responses (`in-phase 2`, `lateral in-phase`, …), then
+    `height`, `z sensor`, `deflection`, `frequency` where the files have them; the attribute
+    ``piezoresponse`` is JSON of how they were made (see ``piezoresponse.response.turned``).
+
     A phase (a channel in degrees or radians) becomes two channels, its cosine and its sine, which
     can be sampled and smoothed without a step.
 
@@ -75,12 +81,19 @@ def load(
     UserError : whatever is wrong with a file, the settings or the pixel size.
     """
     from vaescope.read import clean, cyclic, formats, ground_truth, preprocess, raw, square
+    from vaescope.read.piezoresponse import response
 
     chosen = IngestSettings.of(settings)
     paths = _paths(source_paths)
-    whole, image_from = _image(paths, chosen, pixel_size, spectra, spectra_paths)
+    made: dict[str, Any] = {}
+    image_from = ""
     wanted = chosen.channel
-    picked = raw.pick_channels(whole, wanted, path=paths[0])
+    if chosen.piezoresponse:
+        whole, made = _piezoresponse(paths, chosen, pixel_size)
+        picked, wanted = whole, None
+    else:
+        whole, image_from = _image(paths, chosen, pixel_size, spectra, spectra_paths)
+        picked = raw.pick_channels(whole, wanted, path=paths[0])
     whole = cyclic.parted(picked)
     # The image of few spectra, or a patch of each, is smaller than one in which atoms are sought.
     # A patch of a particle is black around it where nothing lies.
@@ -94,6 +107,8 @@ def load(
             constant=chosen.unmeasured != "nan" and framed,
             least=1 if image_from else least,
         )
+        if made:
+            response.refuse_without_contrast(whole, paths[0])
     dataset = _dataset(whole)
     if known is not None:
         about = {"long_name": "measured", "units": "1"}
@@ -105,6 +120,8 @@ def load(
     }
     if image_from:
         dataset.attrs["image_from"] = image_from
+    if made:
+        dataset.attrs[response.ATTRIBUTE] = json.dumps(made)
     dataset = dataset.assign(ground_truth.per_frame(whole.beside))
     dataset = preprocess.apply(dataset, chosen.preprocess, folder=paths[0].parent)
     y, x, _ = _pitch(whole)
@@ -211,6 +228,22 @@ def _image(
         with formats.readable(path, formats.extension_of(path, curves=True)):
             parts.append(_calibrated(raw.tidy(part), path, sheet))
     return raw.stack(parts, [path.name for path in paths]), words
+
+
+def _piezoresponse(
+    paths: list[Path], chosen: IngestSettings, pixel_size: str | float | None
+) -> tuple[Raw, dict[str, Any]]:
+    """Read the piezoresponse of every file, turned onto the axis of the domain states, and how."""
+    from vaescope.read import formats, physical
+    from vaescope.read.piezoresponse import response, sources
+
+    sheet = physical.from_sheet(pixel_size)
+    read = []
+    for path in paths:
+        one = sources.read(path, chosen)
+        with formats.readable(path, formats.extension_of(path)):
+            read.append(replace(one, raw=_calibrated(one.raw, path, sheet)))
+    return response.turned(response.join(read, paths, chosen))
 
 
 def _beside_spectra(path: Path, array: Any, asked: SpectraSettings) -> tuple[Raw, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,13 +59,25 @@ def open_npy(path: Path) -> Lazy:
     return header.shape, header.dtype, partial(lazy.array, source)
 
 
-def read_npz(path: Path, extension: str, wanted: Any, without: Collection[str] = ()) -> Raw:
+def read_npz(
+    path: Path,
+    extension: str,
+    wanted: Any,
+    without: Collection[str] = (),
+    *,
+    together: bool = False,
+) -> Raw:
     """Read one array of an npz file: that named, ``image``, ``images``, or the only candidate.
 
     ``without`` names arrays that are spectra and their axis: neither images nor facts of a frame.
+    ``together``: all arrays of the commonest shape become channels.
     """
     found = {name: one for name, one in members(path).items() if name not in without}
     shapes = {name: (shape, dtype) for name, (shape, dtype, _) in found.items()}
+    if together and (same := of_one_shape(shapes)):
+        _refuse_odd({name: Header(*found[name][:1], "C", found[name][1], 0) for name in same}, path)
+        plain = {n: opened() for n, (_, dtype, opened) in found.items() if dtype.kind in "buif"}
+        return joined({name: found[name][2]() for name in same}, "numpy", plain, path=path)
     name = choose(shapes, wanted, path=path)
     _refuse_odd({name: Header(*found[name][:1], "C", found[name][1], 0)}, path)
     opened = found[name][2]()
@@ -163,6 +176,37 @@ def choose(
         if possible
         else _REMEDY,
     )
+
+
+def of_one_shape(shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> list[str]:
+    """The names of the arrays that can be images and have the commonest shape of these."""
+    possible = {
+        name: shape for name, (shape, dtype) in shapes.items() if can_be_image(shape, dtype)
+    }
+    commonest = Counter(possible.values()).most_common(1)
+    return [name for name, shape in possible.items() if shape == commonest[0][0]]
+
+
+def joined(
+    arrays: Mapping[str, da.Array], reader: str, near: dict[str, da.Array], *, path: object
+) -> Raw:
+    """Join arrays of one shape, by name, as channels of one image; of ``near``, all arrays of the
+    file, those with one entry per frame stand beside it."""
+    names = {name.rsplit("/", 1)[-1] for name in arrays}
+    short = len(names) == len(arrays)
+    parts = [
+        unlabelled(array, reader, path=path, name=name.rsplit("/", 1)[-1] if short else name)
+        for name, array in arrays.items()
+    ]
+    kind = np.result_type(*(part.data.dtype for part in parts))
+    whole = replace(
+        parts[0],
+        data=da.concatenate([part.data.astype(kind) for part in parts], axis=1),
+        channels=[channel for part in parts for channel in part.channels],
+        units=[unit for part in parts for unit in part.units],
+    )
+    others = {name: array for name, array in near.items() if name not in arrays}
+    return replace(whole, beside=beside(others, "", whole.data.shape[0]))
 
 
 def can_be_image(shape: tuple[int, ...], dtype: np.dtype, least: int = SMALLEST_SIDE) -> bool:

@@ -89,9 +89,9 @@ def extension_of(path: Path, *, curves: bool = False) -> str:
     )
 
 
-def read(path: Path, wanted: Any, *, without: Collection[str] = ()) -> Raw:
+def read(path: Path, wanted: Any, *, without: Collection[str] = (), together: bool = False) -> Raw:
     """Read the image of any file; ``wanted`` names one of several arrays, ``without`` those that
-    are spectra.
+    are spectra. ``together``: arrays of one shape become channels, unless one of them is wanted.
 
     Raises
     ------
@@ -100,6 +100,8 @@ def read(path: Path, wanted: Any, *, without: Collection[str] = ()) -> Raw:
     """
     extension = extension_of(path)
     with readable(path, extension):
+        if together and wanted is None and extension in _OF_ARRAYS:
+            return _reader(extension)(path, extension, wanted, without, together=True)
         if without and extension in _OF_ONE:
             raise NoImageError("the only array of this file holds spectra", file=path)
         if without and (extension in _OF_ARRAYS or extension not in _OURS):

@@ -13,7 +13,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.read import chosen, lazy, usid
-from vaescope.read.arrays import choose, listing
+from vaescope.read.arrays import choose, joined, listing, of_one_shape
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, natural, real, unlabelled
 from vaescope.read.signals import SPECTRA
@@ -21,10 +21,18 @@ from vaescope.read.signals import SPECTRA
 _TRIED_UNITS = ("units", "unit", "pixel_unit", "pixel_units", "pixel_size_units", "pixel_size_unit")
 
 
-def read(path: Path, extension: str, wanted: Any, without: Collection[str] = ()) -> Raw:
+def read(
+    path: Path,
+    extension: str,
+    wanted: Any,
+    without: Collection[str] = (),
+    *,
+    together: bool = False,
+) -> Raw:
     """Read the image of an HDF5 file; the images of a pyNSID measurement become channels.
 
     ``without`` names arrays that are spectra and their axis: neither images nor facts of a frame.
+    ``together``: all arrays of the commonest shape become channels.
     """
     with h5py.File(path, "r") as file:
         if str(text(file.attrs.get("file_format", ""))) == "HyperSpy":
@@ -46,6 +54,8 @@ def read(path: Path, extension: str, wanted: Any, without: Collection[str] = ())
             return usid.read(path, file, positioned, wanted)
         arrays = {**main, **arrays}  # counted in this order, whichever message lists them
         shapes = {n: (d.shape, d.dtype) for n, d in arrays.items() if d.shape}
+        if together and (same := of_one_shape(shapes)):
+            return _joined(path, file, {name: arrays[name] for name in same}, arrays)
         name = choose(shapes, wanted, path=path)
         found = arrays[name]
         raw = unlabelled(as_array(path, found), "h5py", path=path)
@@ -61,6 +71,23 @@ def read(path: Path, extension: str, wanted: Any, without: Collection[str] = ())
             metadata=_attributes(file, found),
             beside=beside(near, name, raw.data.shape[0]),
         )
+
+
+def _joined(
+    path: Path, file: h5py.File, same: dict[str, h5py.Dataset], arrays: dict[str, h5py.Dataset]
+) -> Raw:
+    """Read arrays of one shape as channels, with the units that their attributes give."""
+    near = {n: as_array(path, d) for n, d in arrays.items() if d.dtype.kind in "buif"}
+    raw = joined({n: as_array(path, d) for n, d in same.items()}, "h5py", near, path=path)
+    first = next(iter(same.values()))
+    units = [str(text(d.attrs.get("units", d.attrs.get("unit", "")))) for d in same.values()]
+    whole = len(units) == len(raw.units) and all(d.dtype.kind != "c" for d in same.values())
+    return replace(
+        raw,
+        units=units if whole else raw.units,
+        pixel=_pixel_from_attributes(first, raw.data.shape[-2:]),
+        metadata=_attributes(file, first),
+    )
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:

@@ -150,26 +150,7 @@ def stack(raws: list[Raw], paths: list[str]) -> Raw:
     """Join several files into one series in time, in the order given."""
     first = raws[0]
     for other, path in zip(raws[1:], paths[1:], strict=True):
-        if other.data.shape[1:] != first.data.shape[1:] or other.channels != first.channels:
-            raise UserError(
-                "the files of one dataset must have equal shapes and channels",
-                file=path,
-                found=f"{show(other.data.shape[1:])} with channels {', '.join(other.channels)}",
-                expected=f"{show(first.data.shape[1:])} with channels "
-                f"{', '.join(first.channels)}, as in `{paths[0]}`",
-                remedy="Narrow the pattern in the column `source`, or give each its own row",
-            )
-        known, new = first.pixel, other.pixel
-        if (known is None) != (new is None) or (
-            known and new and not np.allclose(known, new, rtol=1e-3, atol=0)
-        ):
-            raise UserError(
-                "the files of one dataset must have one pixel size",
-                file=path,
-                found=describe_pixel(new),
-                expected=f"{describe_pixel(known)}, as in `{paths[0]}`",
-                remedy="Give each magnification its own row, or fill in the column `pixel_size`",
-            )
+        refuse_unlike(first, other, path, paths[0])
     if len(raws) == 1:
         return first
     return replace(
@@ -185,6 +166,39 @@ def stack(raws: list[Raw], paths: list[str]) -> Raw:
             and all(raw.beside[name].shape[1:] == array.shape[1:] for raw in raws)
         },
     )
+
+
+def refuse_unlike(
+    first: Raw, other: Raw, path: str, reference: str, *, channels: bool = True
+) -> None:
+    """Refuse to join two files of other shape, pixel size or, if these count, channels.
+
+    Raises
+    ------
+    UserError : they differ; ``path`` and ``reference`` name the files.
+    """
+    named = channels and other.channels != first.channels
+    sizes = slice(1, None) if channels else slice(2, None)
+    if other.data.shape[sizes] != first.data.shape[sizes] or named:
+        raise UserError(
+            "the files of one dataset must have equal shapes and channels",
+            file=path,
+            found=f"{show(other.data.shape[1:])} with channels {', '.join(other.channels)}",
+            expected=f"{show(first.data.shape[1:])} with channels "
+            f"{', '.join(first.channels)}, as in `{reference}`",
+            remedy="Narrow the pattern in the column `source`, or give each its own row",
+        )
+    known, new = first.pixel, other.pixel
+    if (known is None) != (new is None) or (
+        known and new and not np.allclose(known, new, rtol=1e-3, atol=0)
+    ):
+        raise UserError(
+            "the files of one dataset must have one pixel size",
+            file=path,
+            found=describe_pixel(new),
+            expected=f"{describe_pixel(known)}, as in `{reference}`",
+            remedy="Give each magnification its own row, or fill in the column `pixel_size`",
+        )
 
 
 def describe_pixel(pixel: Pixel | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vaescope.errors import UserError
 from vaescope.settings import Settings, setting
 
 
@@ -63,6 +64,23 @@ class IngestSettings(Settings):
         " phase (complex numbers, degrees or radians) becomes two channels, `NAME cos` and"
         " `NAME sin`",
     )
+    piezoresponse: bool = setting(
+        False,
+        help="amplitude and phase (or X and Y of a lock-in amplifier) become `in-phase` and"
+        " `out-of-phase`: the complex response, turned so that the two domain states lie at + and"
+        " - of the in-phase axis",
+    )
+    direction: Literal["auto", "trace", "retrace"] = setting(
+        "auto",
+        help="of a piezoresponse scanned in both directions, the one that is taken; `auto` is the"
+        " trace (forward) where both are there",
+    )
+    join: Literal["series", "layers"] = setting(
+        "series",
+        help="several files are frames in time (`series`), or, of a piezoresponse, other responses"
+        " of the same area (`layers`), which are registered by their heights and become further"
+        " channels",
+    )
     unmeasured: Literal["auto", "constant", "nan"] = setting(
         "auto",
         help="what was not measured: NaN alone (`nan`), or also lost lines and areas of one value"
@@ -72,3 +90,11 @@ class IngestSettings(Settings):
     preprocess: PreprocessSettings = setting(
         PreprocessSettings, help="corrections of the image, in the order in which they are done"
     )
+
+    def refuse_contradictions(self) -> None:
+        """Refuse layers of anything but a piezoresponse."""
+        if self.join == "layers" and not self.piezoresponse:
+            raise UserError(
+                f"`{self.PART}.join` is `layers`, which is for a piezoresponse",
+                remedy=f"Set `{self.PART}.piezoresponse: true`, or leave `join` out",
+            )

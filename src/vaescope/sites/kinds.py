@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from vaescope import traits
 from vaescope.errors import UserError
+from vaescope.learned.settings import DetectorSettings
 from vaescope.settings import Settings, setting
-from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.sites.settings import Atoms, Frames, OfSites, SpectrumPixels, Windows
 from vaescope.traits import Traits
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vaescope.learned.settings import DetectorSettings
 from vaescope.settings import Settings, setting
-from vaescope.sites.learned.settings import DetectorSettings
 
 STEP = 0.4  # of the spacing: farther than this no atom is followed from frame to frame
 GAP = 2  # frames in which an atom may be missed

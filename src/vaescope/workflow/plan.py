@@ -11,12 +11,12 @@ from typing import Any
 
 from vaescope.baselines.settings import BaselineSettings
 from vaescope.errors import UserError, suggestion
+from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.recipes import Recipe, resolve_recipe
 from vaescope.results import layout
 from vaescope.settings import merge
 from vaescope.sites.kinds import KINDS
-from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.settings import Configuration
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
+from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.recipes import Recipe
 from vaescope.settings import Settings, schema_of, table_of
 from vaescope.settings.fields import part_of_settings, settings_of
 from vaescope.settings.schema import DRAFT
-from vaescope.sites.learned.settings import DetectorSettings
 from vaescope.workflow.settings import Configuration
 
 COMMAND = "make docs"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vaescope.sites.learned.settings import DetectorSettings
+    from vaescope.learned.settings import DetectorSettings
 
 _OF_TRAINING = {"members": 1, "steps": 1, "batch": 1, "channels": 2}
 """Settings of a detector by which its training grows, and to which power."""

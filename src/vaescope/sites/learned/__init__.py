@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaescope.sites.learned.settings import DetectorSettings
+from vaescope.learned.settings import DetectorSettings
 
 if TYPE_CHECKING:
     from vaescope.sites.learned.detector import Detector

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,13 +11,14 @@ import dask.array as da
 import numpy as np
 import torch
 
-from vaescope import simulate, store, weights
-from vaescope.errors import UserError
+from vaescope import simulate
+from vaescope.learned import files, network
+from vaescope.learned.calibration import calibrated
+from vaescope.learned.network import UNet
+from vaescope.learned.settings import DetectorSettings
 from vaescope.numerics import one_thread
 from vaescope.progress import track
-from vaescope.sites.learned import maxima, network, picture
-from vaescope.sites.learned.network import UNet
-from vaescope.sites.learned.settings import DetectorSettings
+from vaescope.sites.learned import maxima, picture
 from vaescope.sites.scale import Scale, without_outliers
 
 TILE = 512  # px of the picture, side of the area that one task keeps
@@ -32,7 +32,6 @@ _SURE = 0.8  # probability above which a site speaks for a scale
 _FEWEST_ACROSS = 6  # spacings across an image
 _STEP = 2**network.HALVINGS
 _MARGIN = -(-(picture.REACH + network.REACH + maxima.REACH) // _STEP) * _STEP
-_FACTS = "detector.json"
 
 
 @dataclass
@@ -57,8 +56,7 @@ class Detector:
     def probability(self, score: np.ndarray) -> np.ndarray:
         """Compute the probability that a maximum is a site from its score, by simulations."""
         slope, offset = self.facts["calibration"]
-        share = np.clip(score, 1e-4, 1 - 1e-4)
-        return 1 / (1 + np.exp(-(slope * np.log(share / (1 - share)) + offset)))
+        return calibrated(score, (slope, offset))
 
 
 @dataclass
@@ -79,31 +77,13 @@ def load(folder: Path) -> Detector:
     ------
     UserError : the folder is missing, or a file in it is no part of a detector.
     """
-    try:
-        stored = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        settings = DetectorSettings.of(stored["settings"])
-        members = []
-        for number in range(settings.members):
-            loaded = weights.load(folder / f"member-{number}.safetensors")
-            assert loaded is not None
-            model = UNet(settings.channels, int(stored["facts"]["species"]))
-            model.load_state_dict(loaded[0])
-            members.append(model.eval())
-        return Detector(members, settings, stored["facts"])
-    except (AssertionError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            "no trained detector here", file=folder, remedy="Train it again (rule train_detector)"
-        ) from error
+    members, settings, facts = files.load(folder)
+    return Detector(members, DetectorSettings.of(settings), facts)
 
 
 def save(detector: Detector, folder: Path) -> None:
-    """Write a detector: one safetensors file for each member, and ``detector.json``."""
-    stored = {"settings": detector.settings.as_dict(), "facts": detector.facts}
-    with store.replace_atomically(folder) as beside:
-        for number, member in enumerate(detector.members):
-            facts = {"kind": "detector", "member": number, **stored}
-            weights.save(beside / f"member-{number}.safetensors", member.state_dict(), facts)
-        store.write_text(json.dumps(stored, indent=1) + "\n", beside / _FACTS)
+    """Write a detector as a folder of safetensors files."""
+    files.save(folder, detector.members, detector.settings.as_dict(), detector.facts)
 
 
 def look(

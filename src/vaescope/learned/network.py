@@ -1,4 +1,4 @@
-"""The network of a detector: a small U-Net from an image to a map of its sites."""
+"""The network of a detector: a small U-Net from an image to maps of what is sought in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REACH = 56
 
 
 class UNet(nn.Module):
-    """Predict a map of sites, and their species where there are several.
+    """Predict maps from a picture, the first that of what is sought.
 
     Batch normalisation keeps running statistics: what the trained network says of a pixel does not
     depend on the size of the picture around it.
@@ -21,14 +21,13 @@ class UNet(nn.Module):
     Parameters
     ----------
     channels : width of the first layers.
-    species : kinds of sites that the network tells apart.
+    maps : what the network predicts for each pixel.
 
     Source: O. Ronneberger et al., MICCAI 2015 (arXiv:1505.04597).
     """
 
-    def __init__(self, channels: int, species: int = 1) -> None:
+    def __init__(self, channels: int, maps: int = 1) -> None:
         super().__init__()
-        self.species = species
         widths = [channels, 2 * channels, 4 * channels, 4 * channels]
         self.down = nn.ModuleList(
             nn.Sequential(_layer(before, after), _layer(after, after))
@@ -37,15 +36,12 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             _layer(widths[level + 1] + widths[level], widths[level]) for level in range(HALVINGS)
         )
-        self.last = nn.Conv2d(channels, 1 + (species if species > 1 else 0), 1)
+        self.last = nn.Conv2d(channels, maps, 1)
         assert self.last.bias is not None
-        nn.init.constant_(self.last.bias[:1], -3.0)  # sites are rare
+        nn.init.constant_(self.last.bias[:1], -3.0)  # what is sought is rare
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(batch, 1, height, width) -> (batch, 1 + species, height, width) logits.
-
-        The first is the heat, the others are the species; with one species there are no others.
-        """
+        """(batch, 1, height, width) -> (batch, maps, height, width) logits."""
         seen = []
         for level, block in enumerate(self.down):
             if level:
