@@ -1,0 +1,1 @@
+"""Detectors of domain walls that are trained on simulated domains (needs torch)."""
