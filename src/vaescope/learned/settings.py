@@ -79,8 +79,11 @@ class WallDetectorSettings(DetectorSettings):
         " (`walls?domains=stripes`); the parameters left open are randomised, as are noise, gain,"
         " background, crosstalk and disturbed lines",
     )
-    images: int = setting(100, limits=(1, 100_000), help="number of simulated scenes, each recorded"
-    " with fresh noise whenever it is used")
+    images: int = setting(
+        100,
+        limits=(1, 100_000),
+        help="number of simulated scenes, each recorded with fresh noise whenever it is used",
+    )
     steps: int = setting(400, limits=(1, 1_000_000), help="number of training steps")
     channels: int = setting(8, limits=(2, 256), help="width of the networks")
 

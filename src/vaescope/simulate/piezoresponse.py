@@ -31,8 +31,8 @@ class Recorder:
     size: int = within(256, 32, 2048)  # px, side of the square frames
     noise: float = within(0.15, 0.0, 100.0)  # sd per quadrature, share of the saturated response
     # px, half width of the tanh of a wall
-    width: float = within(1.5, 0.2, 20.0, Spread(0.4, 4.0))
-    tip: float = within(1.5, 0.0, 20.0, Spread(0.4, 3.0))  # px, standard deviation of its blur
+    width: float = within(1.5, 0.2, 20.0, Spread(0.5, 3.5))
+    tip: float = within(1.5, 0.0, 20.0, Spread(0.6, 3.0))  # px, standard deviation of its blur
     # 0: a round tip, 1: a tip with several apexes
     irregular: float = within(0.0, 0.0, 1.0, Spread(0.2, 1.0, or_none=True))
     contrast: float = within(1.0, 0.0, 1.0)  # share of the response that has a sign (0: no walls)

@@ -13,7 +13,7 @@ from vaescope.learned import files
 from vaescope.learned.calibration import calibrated
 from vaescope.learned.network import HALVINGS, REACH, UNet, best_device
 from vaescope.learned.settings import WallDetectorSettings
-from vaescope.walls.learned import response
+from vaescope.walls.learned import normalised
 from vaescope.walls.signal import Signal
 
 TILE = 512  # px, side of the area that is looked at at once
@@ -74,7 +74,7 @@ def maps(detector: WallDetector, signal: Signal) -> WallMaps:
     does what lies farther than ``network.REACH`` px from a pixel, but for level and scale.
     """
     slope, offset = detector.facts["calibration"]
-    seen = look(detector.members, response.standard(signal))
+    seen = look(detector.members, normalised.standard(signal))
     probability = calibrated(seen[:, WALL], (slope, offset)) * signal.measured
     return WallMaps(probability.mean(axis=0), probability.std(axis=0), seen[:, DOMAIN].mean(axis=0))
 
@@ -88,7 +88,7 @@ def look(members: list[UNet], picture: np.ndarray, tile: int = TILE) -> np.ndarr
 
     Parameters
     ----------
-    picture : (y, x) as ``response.standard`` gives.
+    picture : (y, x) as ``normalised.standard`` gives.
     tile : px, side of the area that is looked at at once; the result does not depend on it.
     """
     device = best_device()

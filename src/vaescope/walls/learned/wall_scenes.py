@@ -19,7 +19,7 @@ from vaescope import simulate
 from vaescope.simulate import domains
 from vaescope.simulate.arguments import spreads
 from vaescope.simulate.piezo_movies import PiezoMovie
-from vaescope.walls.learned import response
+from vaescope.walls.learned import normalised
 
 SIZE = 144  # px, side of a scene
 CROP = 96  # px, side of what is shown at once
@@ -47,7 +47,7 @@ class WallScene:
 
 @dataclass(frozen=True)
 class RecordedWalls:
-    """A noisy in-phase picture of a part of a scene, in the scale of ``response.standard``; every
+    """A noisy in-phase picture of a part of a scene, in the scale of ``normalised.standard``; every
     picture is (CROP, CROP). ``blank`` : there is no wall, and no state to tell."""
 
     picture: np.ndarray
@@ -110,7 +110,7 @@ def recorded(scene: WallScene, rng: np.random.Generator) -> RecordedWalls:
         clean, wall = np.zeros_like(clean), np.zeros_like(wall)
     picture = disturbed(clean, slope, _log_uniform(rng, _NOISE), rng)
     level = float(np.median(picture)) if blank else rng.normal(0, _LEVEL_OFF)
-    picture = response.scaled(picture, level) * np.exp(rng.normal(0, _SCALE_OFF))
+    picture = normalised.scaled(picture, level) * np.exp(rng.normal(0, _SCALE_OFF))
     corner = rng.integers(0, SIZE - CROP + 1, 2)
     part = (slice(corner[0], corner[0] + CROP), slice(corner[1], corner[1] + CROP))
     return RecordedWalls(picture[part], wall[part] > 0, domain[part], blank)
@@ -135,7 +135,8 @@ def disturbed(
             : clean.shape[0], : clean.shape[1]
         ]
 
-    present = 1.0 if clean.any() else noise  # disturbances of nothing are as large as the noise
+    # Where there are no walls, disturbances may be as large as the noise, and are none all the same.
+    present = 1.0 if clean.any() else 2.5 * noise
     picture = clean
     if sometimes(0.4):  # gain that differs from place to place
         picture = picture * np.exp(rng.uniform(0, 0.4) * smooth())
@@ -150,9 +151,7 @@ def disturbed(
         grain = grain / grain.std()
     picture = picture + noise * grain
     if sometimes(0.3):  # offsets of lines
-        picture = picture + rng.uniform(0, 0.3) * max(noise, 0.1) * rng.normal(
-            size=(len(clean), 1)
-        )
+        picture = picture + rng.uniform(0, 0.3) * max(noise, 0.1) * rng.normal(size=(len(clean), 1))
     if sometimes(0.15):  # lines on which the contact was lost
         lost = rng.integers(len(clean), size=rng.integers(1, 4))
         picture[lost] = noise * rng.normal(size=(len(lost), clean.shape[1]))
