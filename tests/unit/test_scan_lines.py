@@ -1,4 +1,4 @@
-"""Scan lines that a probe spoilt are found and masked; domains and walls along the lines are not."""
+"""Scan lines that a probe spoilt are found and masked; domains and walls along lines are not."""
 
 import json
 

@@ -18,8 +18,8 @@ _ONE_DOMAIN = 0.003  # share of the area of the other domain, below which an ima
 _TURNED = np.radians(20)  # between the offsets of two frames, above which a setting was changed
 _MOST = 8  # stripes and frames that are listed
 _KEEP = (
-    "If these lines are good, set `ingest: bad_lines: keep`; if not, scan the area again, more slowly"
-    " or with another tip."
+    "If these lines are good, set `ingest: bad_lines: keep`; if not, scan the area again, more"
+    " slowly or with another tip."
 )
 _LINES: dict[str, tuple[Severity, str, str, str]] = {
     "lost contrast": (

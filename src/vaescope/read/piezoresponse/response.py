@@ -81,7 +81,7 @@ def _only(source: Source, others: list[str]) -> Source:
 def turned(source: Source) -> tuple[Raw, dict[str, Any], np.ndarray]:
     """Turn every response so that its domain states lie on the in-phase axis, lazily.
 
-    Phase offsets are found on good scan lines alone; which these are is found in the first response.
+    Phase offsets are found on good scan lines alone, which are those of the first response.
 
     Returns
     -------

@@ -3,12 +3,13 @@ which the contrast is lost.
 
 A probe scans line by line, so that what happens to it changes all pixels of a line at once and from
 one line to the next. Domains do not: the tip smooths their walls over some lines as over some
-columns, a wall has ends or bends, and one that does lie along a line over its whole length turns the
-response over. So lines are compared with their neighbours, and with how much columns differ.
+columns, a wall has ends or bends, and one that does lie along a line over its whole length reverses
+the response. So lines are compared with their neighbours, and with how much columns differ.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,12 +107,12 @@ def _steps(lines: np.ndarray, columns: np.ndarray) -> tuple[list[int], float]:
     padded = np.pad(change, 1, mode="edge")
     beside = np.maximum(padded[:-2], padded[2:])
     found = []
-    for k in np.flatnonzero((change > limit) & (change > _SHARP * beside)):
+    for k in map(int, np.flatnonzero((change > limit) & (change > _SHARP * beside))):
         before, after = _mean(lines, k - 2, k + 1), _mean(lines, k + 1, k + 4)
         weak, strong = sorted(float(np.nanmedian(abs(one))) for one in (before, after))
         wall = _likeness(before, after) < _TURNED_OVER and weak > _GONE * strong
         if change[k] > (_SIZE * strong) ** 2 and not wall:
-            found.append(int(k))
+            found.append(k)
     return found, float(np.nanmax(change) / max(np.nanmax(across), 1e-12)) if found else 0.0
 
 
@@ -174,7 +175,7 @@ def _between(lines: np.ndarray, steps: list[int]) -> list[Stripe]:
     if not steps:
         return []
     edges = [0, *(k + 1 for k in steps), len(lines)]
-    parts = [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    parts = [(a, b) for a, b in itertools.pairwise(edges) if b > a]
     contrast = [_contrast(lines[a:b]) for a, b in parts]
     large = [k for k, (a, b) in enumerate(parts) if b - a >= _LARGE * len(lines)]
     if not large:
@@ -186,7 +187,7 @@ def _between(lines: np.ndarray, steps: list[int]) -> list[Stripe]:
     for k, (a, b) in enumerate(parts):
         apart = _axis(lines[a:b]) - axis
         rotated = abs(np.angle(np.exp(2j * apart)) / 2) > _ROTATED
-        inside = 0 < a and b < len(lines)
+        inside = a > 0 and b < len(lines)
         if b - a <= _THICKEST and inside:
             found.append(Stripe(a, b - 1, "jump"))
         elif rotated or _lost(contrast[k] / contrast[best], size[k] / size[best]):
@@ -226,6 +227,6 @@ def _merged(stripes: list[Stripe], count: int) -> list[Stripe]:
     edges = np.concatenate([[0], np.flatnonzero(np.diff(rank)) + 1, [count]])
     return [
         Stripe(int(a), int(b) - 1, worse[rank[a] - 1])
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
         if rank[a]
     ]
