@@ -19,10 +19,10 @@ from vaescope.walls.settings import WallFinding
 
 WANTED = {
     "simulate": ["walls?tip=1.5&width=1.5&irregular=0&drift=0"],
-    "images": 16,
-    "steps": 120,
+    "images": 14,
+    "steps": 90,
     "members": 2,
-    "channels": 5,
+    "channels": 4,
     "batch": 5,
     "learning_rate": 1e-2,
 }
@@ -104,7 +104,6 @@ def test_in_noise_no_wall_is_seen(trained, parameters):
     for seed in range(3):
         image = image_of(seed, **parameters)
         assert not walls.find(walls.signal_of(image, 0), LEARNED, trained)
-        assert not tracing.traced(trained, walls.signal_of(image, 0))
 
 
 def test_what_was_not_measured_has_no_walls(trained):

@@ -135,7 +135,7 @@ def disturbed(
             : clean.shape[0], : clean.shape[1]
         ]
 
-    # Where there are no walls, disturbances may be as large as the noise, and are none all the same.
+    # Of a picture without walls, disturbances may be as large as the noise.
     present = 1.0 if clean.any() else 2.5 * noise
     picture = clean
     if sometimes(0.4):  # gain that differs from place to place
