@@ -1,0 +1,195 @@
+"""Walls fitted to the picture: every curve, the width of walls and the blur of the tip at once.
+
+The picture is that of ``response``; curves are splines whose coefficients move along the normals,
+with the prior of ``smoothness``. Gauss-Newton steps lead to the most probable curves, the curvature
+there (Laplace) to their errors, in which those of width, tip and states are contained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import SuperLU, splu
+
+from vaescope.walls import response, smoothness
+from vaescope.walls.curve import Curve
+from vaescope.walls.nearest import Nearest
+from vaescope.walls.response import DomainStates, WallProfile
+from vaescope.walls.signal import Signal
+from vaescope.walls.spline import CurveFrame, Spline, through
+
+KNOT = 3.0  # px from knot to knot
+_STEPS = 16
+_SETTLED = 4  # steps in which states and curves settle
+_ENOUGH = 0.02  # px: after smaller steps none follows
+_FARTHEST = 1.5  # px that a coefficient moves in one step
+_FLOOR = 1e-8  # px⁻², precision without which coefficients outside the picture had none
+_HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
+_PROBED = 256  # columns of the covariance from which the stiffness is updated
+
+
+@dataclass
+class FittedWalls:
+    """Curves, shape of the profile, stiffness in px³, and the normal equations at them.
+
+    ``first`` are the numbers of the first coefficient of every curve, and of the one behind all;
+    ``system`` is factorised of the coefficients alone, ``mixed`` and ``rest`` join them to what
+    else is fitted; ``residual`` (y, x) is the picture without the model.
+    """
+
+    splines: list[Spline]
+    shape: WallProfile
+    stiffness: float
+    frames: list[CurveFrame]
+    first: np.ndarray
+    system: SuperLU
+    mixed: np.ndarray
+    rest: np.ndarray
+    states: DomainStates
+    residual: np.ndarray
+    nearest: Nearest
+
+    def covariance(self, chosen: np.ndarray) -> np.ndarray:
+        """Columns (coefficient, column) of the covariance of all coefficients with chosen ones."""
+        unit = np.zeros((int(self.first[-1]), len(chosen)))
+        unit[chosen, np.arange(len(chosen))] = 1
+        own = self.system.solve(unit)
+        return own + self.mixed @ np.linalg.solve(self.rest, self.mixed[chosen].T)
+
+    def width_error(self) -> float:
+        """Standard error of the half width in px."""
+        slopes = self.shape.width_slopes()
+        inverse = np.linalg.inv(self.rest)[: len(slopes), : len(slopes)]
+        return float(self.shape.width * np.sqrt(slopes @ inverse @ slopes))
+
+
+def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWalls:
+    """FittedWalls all walls of a frame at once.
+
+    Parameters
+    ----------
+    signal : the piezoresponse of the frame.
+    curves : where the walls are, to about a pixel, the positive domain on their left.
+    tip : px, standard deviation of the blur; None: to be found.
+    """
+    splines = [through(curve, KNOT) for curve in curves]
+    shape, kept = WallProfile.start(tip), None
+    stiffness = smoothness.START
+    for number in range(_STEPS):
+        fitted, moves, change = _equations(signal, splines, shape, stiffness, kept)
+        moves = np.clip(moves, -_FARTHEST, _FARTHEST)
+        if number == _STEPS - 1 or (number > _SETTLED and _still(moves)):
+            break
+        if number:
+            stiffness = _stiffness(fitted)
+        parts = np.split(moves, fitted.first[1:-1])
+        splines = [spline.moved(part) for spline, part in zip(splines, parts, strict=True)]
+        shape = shape.moved(change)
+        kept = fitted.states if number > _SETTLED else None
+    return fitted
+
+
+def _still(moves: np.ndarray) -> bool:
+    """Whether curves move no more, but for a few coefficients outside the picture."""
+    return bool(np.percentile(np.abs(moves), 95) < _ENOUGH)
+
+
+def _equations(
+    signal: Signal,
+    splines: list[Spline],
+    shape: WallProfile,
+    stiffness: float,
+    kept: DomainStates | None,
+) -> tuple[FittedWalls, np.ndarray, np.ndarray]:
+    """The fit as it is, and the step to a better one: of the coefficients and of the shape."""
+    frames = [CurveFrame.of(spline, spline.at) for spline in splines]
+    first = np.concatenate([[0], np.cumsum([len(spline.coefficient) for spline in splines])])
+    nearest = Nearest.of(signal.in_phase.shape, splines, frames)
+    profile = shape.profile(nearest.distance)
+    states = kept or response.states(signal.in_phase, signal.measured, profile)
+    residual = signal.in_phase - states.middle - states.half * profile
+    band = (np.abs(nearest.distance) < shape.reach) & signal.measured
+    scale = (states.half / signal.noise)[band]
+    slopes = sparse.diags(scale) @ _slopes(splines, first, nearest, band, shape)
+    others = [scale * part[band] for part in shape.slopes(nearest.distance)]
+    others += [np.full(band.sum(), 1 / signal.noise), profile[band] / signal.noise]
+    beside = np.stack(others, axis=1)
+    left = residual[band] / signal.noise
+    prior, pull = _prior(splines, frames, stiffness)
+    system = (slopes.T @ slopes + prior + _held(splines)).tocsc()
+    factors = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    cross = slopes.T @ beside
+    mixed = factors.solve(cross)
+    known, drawn = np.zeros(len(others)), np.zeros(len(others))
+    known[: len(others) - 2], drawn[: len(others) - 2] = shape.prior()
+    rest = beside.T @ beside + np.diag(known) - cross.T @ mixed
+    right = factors.solve(slopes.T @ left + pull)
+    change = np.linalg.solve(rest, beside.T @ left + drawn - cross.T @ right)
+    fitted = FittedWalls(
+        splines, shape, stiffness, frames, first, factors, mixed, rest, states, residual, nearest
+    )
+    return fitted, right - mixed @ change, change[:-2]
+
+
+def _slopes(
+    splines: list[Spline], first: np.ndarray, nearest: Nearest, band: np.ndarray, shape: WallProfile
+) -> sparse.csr_matrix:
+    """Derivatives (pixel of the band, coefficient) of the profile by the coefficients."""
+    distance, curve, at = (part[band] for part in (nearest.distance, nearest.curve, nearest.at))
+    rows, columns, values = [], [], []
+    for number, spline in enumerate(splines):
+        here = np.flatnonzero((curve == number) & (np.abs(distance) < response.REACH * shape.width))
+        place = at[here]
+        count = spline.intervals
+        place = place % count if spline.closed else np.clip(place, 0, count)
+        moved = CurveFrame.of(spline, place).shift(spline.normals).tocoo()
+        steep = -(np.cosh(distance[here] / shape.width) ** -2) / shape.width
+        rows.append(here[moved.row])
+        columns.append(moved.col + first[number])
+        values.append(moved.data * steep[moved.row])
+    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+    found = sparse.csr_matrix(entries, (len(distance), int(first[-1])))
+    for part in response.blur(band, shape.tip):
+        found = part @ found
+    return found
+
+
+def _prior(
+    splines: list[Spline], frames: list[CurveFrame], stiffness: float
+) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Precision (coefficient, coefficient) of the prior, and its pull (coefficient,)."""
+    precision, pull = [], []
+    for spline, frame in zip(splines, frames, strict=True):
+        value, slope, length = smoothness.change(spline, frame)
+        precision.append(stiffness * slope.T @ sparse.diags(length) @ slope)
+        pull.append(-stiffness * slope.T @ (length * value))
+    return sparse.block_diag(precision, format="csr"), np.concatenate(pull)
+
+
+def _held(splines: list[Spline]) -> sparse.csr_matrix:
+    """Precision that holds the coefficients beyond the ends of open curves, about which a picture
+    says little."""
+    found = []
+    for spline in splines:
+        part = np.full(len(spline.coefficient), _FLOOR)
+        if not spline.closed:
+            part[:2] = part[-2:] = _HELD
+        found.append(part)
+    return sparse.diags(np.concatenate(found)).tocsr()
+
+
+def _stiffness(fitted: FittedWalls) -> float:
+    """The stiffness after one update."""
+    terms = [smoothness.change(*pair) for pair in zip(fitted.splines, fitted.frames, strict=True)]
+    rough = sum(float((length * value**2).sum()) for value, _, length in terms)
+    size = int(fitted.first[-1])
+    roughness = sparse.block_diag(
+        [slope.T @ sparse.diags(length) @ slope for _, slope, length in terms], format="csc"
+    )
+    probed = np.unique(np.linspace(0, size - 1, min(size, _PROBED)).astype(int))
+    columns = fitted.covariance(probed)
+    spread = float(roughness[:, probed].multiply(columns).sum()) * size / len(probed)
+    return smoothness.stiffer(fitted.stiffness, rough, spread, fitted.splines)

@@ -1,0 +1,74 @@
+"""Which curves are walls: those whose contrast is more than noise makes of itself.
+
+Zero lines of smoothed noise have a contrast as well, of a few standard deviations of the difference
+between places as far apart as the two sides of a wall. That deviation is measured in the
+out-of-phase response, in which the two states are the same, and in what the two states leave of the
+in-phase response, so that noise that is smooth or runs in lines counts as what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from vaescope.walls.curve import Curve
+from vaescope.walls.signal import Signal
+from vaescope.walls.smooth import smooth
+
+_ASIDE = 1.0  # widths of the smoothing from a curve to where its contrast is taken
+_LEAST = 2.0  # px, the same at least
+_MARGIN = 5.5  # standard deviations; extremes of a picture of noise reach three to five
+_BLIND = 7.5  # the same where the noise is known only from the in-phase response itself
+_BLURS = (1.5, 3.0)  # px, of walls as they are
+_TO_SD = 1.4826  # from the median absolute deviation of normal values
+
+
+def contrast(curve: Curve, picture: np.ndarray, aside: float) -> float:
+    """Median difference of a smoothed picture (y, x) between the two sides of a curve."""
+    tangent = np.gradient(curve.place, axis=0)
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-12)
+    normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
+    ahead, behind = (
+        map_coordinates(picture, (curve.place + side * normal).T, order=1, mode="nearest")
+        for side in (aside, -aside)
+    )
+    return float(np.median(ahead - behind))
+
+
+def significant(curves: Sequence[Curve], signal: Signal, width: float) -> list[Curve]:
+    """Those of the curves whose contrast is more than the noise accounts for."""
+    aside = max(_ASIDE * width, _LEAST)
+    picture = smooth(signal.in_phase, signal.measured, width)
+    margin = _BLIND if signal.out_of_phase is None else _MARGIN
+    least = margin * spread(signal, picture, width)
+    return [curve for curve in curves if contrast(curve, picture, aside) > least]
+
+
+def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
+    """Standard deviation of the difference between the two sides of nothing, in noise smoothed by
+    ``width`` px like the ``picture`` (y, x)."""
+    noises = [remainder(signal, picture)]
+    if signal.out_of_phase is not None:
+        noises.append(signal.out_of_phase)
+    apart = round(2 * max(_ASIDE * width, _LEAST))
+    found = [0.0]
+    for noise in noises:
+        left = smooth(noise, signal.measured, width)
+        for axis in (0, 1):
+            turned, seen = np.moveaxis(left, axis, 0), np.moveaxis(signal.measured, axis, 0)
+            both = seen[apart:] & seen[:-apart]
+            if both.any():
+                step = (turned[apart:] - turned[:-apart])[both]
+                found.append(_TO_SD * float(np.median(np.abs(step - np.median(step)))))
+    return max(found)
+
+
+def remainder(signal: Signal, picture: np.ndarray) -> np.ndarray:
+    """What two states with blurred walls leave of the in-phase response (y, x)."""
+    side = np.where(picture < signal.level, -1.0, 1.0)
+    parts = [np.ones_like(side), side, *(gaussian_filter(side, width) for width in _BLURS)]
+    design = np.stack([part[signal.measured] for part in parts], axis=1)
+    amount = np.linalg.lstsq(design, signal.in_phase[signal.measured], rcond=None)[0]
+    return signal.in_phase - sum(a * part for a, part in zip(amount, parts, strict=True))
