@@ -217,7 +217,6 @@ def _plan_of_walls(settings: Walls) -> str:
     how = {
         "zero": "as the zero line of the smoothed in-phase signal",
         "canny": "as edges of the smoothed phase",
-        "learned": "by networks trained on simulated walls",
     }[settings.finder]
     text = (
         f"Domain walls are found {how}, and the profile across them, their own width convolved with"
@@ -233,8 +232,6 @@ def _methods_of_walls(settings: Walls, numbers: Numbers) -> str:
     how = {
         "zero": "as zero lines of the smoothed in-phase signal",
         "canny": "as edges of the smoothed phase [@canny1986]",
-        "learned": "by an ensemble of U-Nets [@ronneberger2015] trained on simulated walls of"
-        " randomised tip, noise and topography [@tobin2017]",
     }[settings.finder]
     text = (
         f"Domain walls were found {how}, and refined by fits of the profile across them, a"
@@ -243,9 +240,9 @@ def _methods_of_walls(settings: Walls, numbers: Numbers) -> str:
     if settings.places == "grid":
         return text + f". Walls and domains were described in {numbers.sites} windows on a grid."
     return text + (
-        f"; the median standard error of a coordinate is {numbers.error}. Sites were laid along them"
-        f" at equal arc length ({numbers.spacing}). Of {numbers.sites} sites, {numbers.patches} lie"
-        " far enough from the edge for a patch."
+        f"; the median standard error of a coordinate is {numbers.error}. Sites were laid along"
+        f" them at equal arc length ({numbers.spacing}). Of {numbers.sites} sites,"
+        f" {numbers.patches} lie far enough from the edge for a patch."
     )
 
 

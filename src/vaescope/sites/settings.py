@@ -139,11 +139,10 @@ class Walls(OfSites):
     """Settings of `sites` with `method: walls`: places along domain walls."""
 
     method: Literal["walls"] = setting("walls", help="places along domain walls")
-    finder: Literal["zero", "canny", "learned"] = setting(
+    finder: Literal["zero", "canny"] = setting(
         "zero",
         help="how domain walls are found before they are fitted: `zero` (zero line of the smoothed"
-        " in-phase signal), `canny` (edges of the smoothed phase) or `learned` (networks trained on"
-        " simulated walls)",
+        " in-phase signal) or `canny` (edges of the smoothed phase)",
     )
     places: Literal["walls", "grid"] = setting(
         "walls",
@@ -154,8 +153,8 @@ class Walls(OfSites):
         None,
         limits=(0.5, 50),
         unit="px",
-        help="standard deviation of the Gaussian in which domain walls are sought, by default chosen"
-        " by the noise; they are fitted to the picture as it is",
+        help="standard deviation of the Gaussian in which domain walls are sought, by default"
+        " chosen by the noise; they are fitted to the picture as it is",
     )
     tip: float | None = setting(
         None,

@@ -1,4 +1,4 @@
-"""What a table of sites says of walls: the columns of their points and of the windows about them."""
+"""What a table of sites says of walls: columns of their points and of the windows about them."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Points:
 
 
 def points_of(walls: Sequence[Wall], spacing: float) -> Points:
-    """Lay sites at equal arc length, of about ``spacing`` px, along every wall; those of an open one
-    begin half a step from its end."""
+    """Lay sites at equal arc length, of about ``spacing`` px, along every wall; those of an open
+    one begin half a step from its end."""
     parts, numbers, arcs = [], [], []
     for number, wall in enumerate(walls):
         count = max(round(wall.length / spacing), 1)
@@ -265,9 +265,7 @@ def of_switching(
     }
 
 
-def drifted_share(
-    pieces: Pieces, centre: np.ndarray, side: float, error: np.ndarray
-) -> np.ndarray:
+def drifted_share(pieces: Pieces, centre: np.ndarray, side: float, error: np.ndarray) -> np.ndarray:
     """Standard error (site,) of the share of the positive domain in windows, by a drift whose
     standard error is ``error`` (2,) px: all walls of a window move together."""
     from scipy.spatial import cKDTree

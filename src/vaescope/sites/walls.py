@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.quantities import FIT, attributes
+from vaescope.quantities import attributes
 from vaescope.sites import wall_columns, wall_truth
 from vaescope.sites.table import Column, tabulate
-from vaescope.sites.wall_courses import Courses, courses_of
 from vaescope.sites.wall_columns import Points, Unit
+from vaescope.sites.wall_courses import Courses, courses_of
 from vaescope.walls.domain_map import Areas, positive_share
 from vaescope.walls.pieces import Pieces, pieces_of
 from vaescope.walls.signal import Signal, signal_of
@@ -48,8 +48,8 @@ def every_wall(image: xr.Dataset, settings: Walls, detector: Any = None) -> xr.D
 
     Parameters
     ----------
-    image : Dataset with `image` (time, channel, y, x) and a channel `in-phase`, as in an image store
-        read with `ingest: piezoresponse: true`.
+    image : Dataset with `image` (time, channel, y, x) and a channel `in-phase`, as in an image
+        store read with `ingest: piezoresponse: true`.
     settings : the part `sites` of a recipe.
     detector : trained to find walls, for `finder: learned`.
 
@@ -82,6 +82,7 @@ def every_wall(image: xr.Dataset, settings: Walls, detector: Any = None) -> xr.D
         "finder": settings.finder,
         "walls": int(sum(len(each.walls) for each in found)),
         "wall_length_px": float(lengths.sum()),
+        "measured_px": int(sum(each.signal.measured.sum() for each in found)),
         "wall_frames": int((lengths > 0).sum()),
         "noise": [float(each.signal.noise) for each in found],
         "directed": settings.places != "grid",
