@@ -1,4 +1,5 @@
-"""Domain walls that stay where they are, in images or movies that only drift."""
+"""Domain walls that stay where they are, in images or movies that only drift, and those that move
+(see `switching`)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from vaescope.simulate.arguments import one_of, within
 from vaescope.simulate.piezo_movies import PiezoMovie, PiezoSystem, film
 from vaescope.simulate.piezoresponse import Recorder
 from vaescope.simulate.specimen_drift import drifting
+from vaescope.simulate.switching import Switching, switching
 
 _PIXELS = 2**26  # of a whole movie, at most
 
@@ -45,8 +47,11 @@ def static_walls(p: DomainWalls, rng: np.random.Generator) -> PiezoMovie:
             remedy="Ask for fewer `frames`, a smaller `size` or less `drift`",
         )
     plane = domains.plane(p.domains, -reach, p.size - 1 + reach, p.length, p.share, rng)
-    return film(plane, p, drift, reach, rng)
+    return film([plane] * p.frames, p, drift, reach, rng)
 
 
-PIEZO: dict[str, PiezoSystem] = {"walls": PiezoSystem(static_walls, DomainWalls())}
+PIEZO: dict[str, PiezoSystem] = {
+    "walls": PiezoSystem(static_walls, DomainWalls()),
+    "switching": PiezoSystem(switching, Switching()),
+}
 """The ferroelectric domains that can be simulated."""
