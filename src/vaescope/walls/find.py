@@ -31,7 +31,7 @@ def find(signal: Signal, settings: WallFinding) -> list[Wall]:
         return []
     width = settings.smoothing or smoothing_for(signal)
     picture = smooth(signal.in_phase, signal.measured, width)
-    signal = replace(signal, level=level_between(picture, signal.measured))
+    signal = replace(signal, level=level_between(picture, signal, width))
     curves = significant(sought(signal, settings, width), signal, width)
     if not curves:
         return []
