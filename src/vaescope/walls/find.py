@@ -41,7 +41,7 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
         return []
     width = settings.smoothing or smoothing_for(signal)
     picture = smooth(signal.in_phase, signal.measured, width)
-    signal = replace(signal, level=level_between(picture, signal.measured))
+    signal = replace(signal, level=level_between(picture, signal, width))
     curves = significant(sought(signal, settings, width, detector), signal, width)
     if not curves:
         return []
