@@ -110,6 +110,7 @@ def _changes(
             one, other = (link.after, link.before) if side == 0 else (link.before, link.after)
             partners.setdefault(one, []).append(other)
         for one, others in partners.items():
+            others.sort()
             for k, first in enumerate(others):
                 for second in others[k + 1 :]:
                     place = _between(pair[side][first].place, pair[side][second].place) - off

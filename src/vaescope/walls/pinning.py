@@ -32,8 +32,10 @@ RADIUS = 1.5
 _HELD = 0.7  # q, probability that a wall stays at a place that pins
 _WILD = 0.1, 4.0  # share of displacements with larger errors, and by how much
 _ROUNDS = 12  # of the robust fit
-_HUBER = 2.0  # standard deviations, beyond which a difference counts less
+_BISQUARE = 4.5  # standard deviations, beyond which a difference does not count (J. W. Tukey)
+_MOVING = 3.0  # errors by which places move that the fit starts from
 _PRIOR = 0.01, 1e-4, 0.2  # share of places that pin: at first, least, most
+_FEW = 4.0  # independent places that move, without which the fit starts from all
 _VISITED = 0.2  # independent places of wall within reach, from which on a place is known
 _STRETCH = 10.0  # px of wall whose differences have one sign in the test
 _DRAWS = 199
@@ -133,7 +135,10 @@ def _free(c: dict[str, np.ndarray], frame: np.ndarray, steps: int) -> tuple[np.n
     robust weighted least squares with the errors of the curvature taken out."""
     d, kappa = c["moved"], c["kappa"]
     field, tension, spread = np.zeros(steps), 0.0, float(np.std(d))
-    robust = np.ones(len(d))
+    # Places that are held would draw the tension down: they are bent and at rest.
+    robust = (np.abs(d) > _MOVING * c["error"]).astype(float)
+    if (np.bincount(frame, c["weight"] * robust, steps) < _FEW).any():
+        robust = np.ones(len(d))
     for _ in range(_ROUNDS):
         variance = c["error"] ** 2 + (tension * c["kappa_error"]) ** 2 + spread**2
         w = c["weight"] * robust / variance
@@ -151,7 +156,7 @@ def _free(c: dict[str, np.ndarray], frame: np.ndarray, steps: int) -> tuple[np.n
         typical = 1.4826 * float(np.median(np.abs(rest)))
         spread = float(np.sqrt(max(typical**2 - float(np.median(own)), 0.0)))
         z = np.abs(rest) / np.sqrt(own + spread**2 + 1e-12)
-        robust = np.minimum(1.0, _HUBER / np.maximum(z, 1e-12))
+        robust = np.maximum(1 - (z / _BISQUARE) ** 2, 0.0) ** 2
     return field, tension, spread
 
 

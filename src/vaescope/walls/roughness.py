@@ -18,12 +18,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, optimize
+from scipy import fft, ndimage, optimize
 
 from vaescope.walls.wall import Wall
 
 _STEP = 0.5  # px along the mean line
 _SHORTEST = 60.0  # px of the mean line of a wall whose roughness is measured
+_BEND = 15.0  # px along which the direction of a wall is averaged, to see where it turns back
 _LONG = 2  # half waves on the line, of the longest wave that is used
 _LOWEST, _HIGHEST = -0.45, 1.45  # of the exponent
 _FEWEST = 8  # waves, without which there is no exponent
@@ -55,8 +56,7 @@ class _Spectrum:
 def roughness(walls: Iterable[Wall]) -> Roughness:
     """The roughness exponent of walls, those of one frame or independent ones.
 
-    Closed walls are used in pieces that lie along a line; walls that overhang their mean line are
-    used between the overhangs.
+    Closed walls, and those that turn back, are used in pieces that run along a line.
     """
     spectra = [s for wall in walls for line in _lines(wall) if (s := _spectrum(*line)) is not None]
     count = sum(len(s.wave) for s in spectra)
@@ -82,7 +82,11 @@ def _lines(wall: Wall) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Pieces of a wall that run along a line without turning back: places (point, 2) and errors and
     error lengths (point,) of each."""
     found = []
-    turned = np.unwrap(wall.direction)
+    steps = wall.steps
+    if not len(steps):
+        return []
+    few = max(int(_BEND / max(float(np.median(steps)), 1e-6)), 1)
+    turned = ndimage.uniform_filter1d(np.unwrap(wall.direction), few, mode="nearest")
     start = 0
     for k in range(1, len(wall.place) + 1):
         part = slice(start, k)

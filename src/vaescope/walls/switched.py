@@ -26,6 +26,7 @@ CERTAIN = 3.0
 _NOISE = 0.08  # of the half difference of the states, that the smoothing leaves
 _LEAST, _MOST = 1.0, 5.0  # px, of the smoothing
 _TURNED = 1.0  # tangent of the phase beyond which a response belongs to neither state
+_AROUND, _MANY = 6.0, 0.25  # px about a place, and share of it that has turned: it has as well
 _HIDDEN = 0.5  # of the area along walls that changes sign by noise alone
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
 
@@ -135,6 +136,8 @@ def _compared(
     turned = (np.abs(q0) > _TURNED * np.abs(m0) + CERTAIN * first.noise) | (
         np.abs(q1) > _TURNED * np.abs(m1) + CERTAIN * second.noise
     )
+    # Between the turned places the response passes through zero, as at a wall.
+    turned |= ndimage.gaussian_filter(turned.astype(float), _AROUND) > _MANY
     compared = first.measured & there & ~turned
     # What two frames of the same domains differ by is an error of both, whatever its cause.
     apart = (m1 - m0)[compared]
