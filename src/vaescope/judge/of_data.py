@@ -38,7 +38,7 @@ def of_sites(
 
     count, total = int(patches.sizes["site"]), int(sites.sizes["site"])
     stack = not traits_of(sites.attrs).placed
-    if count < _FEW_PATCHES:
+    if count < _FEW_PATCHES and total:
         say(
             "few patches",
             "care",
