@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import store
 from vaescope.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Signal:
     measured : (y, x) what was measured.
     noise : standard deviation of ``in_phase`` from pixel to pixel.
     level : value of ``in_phase`` midway between the two domain states.
+    level_known : whether that is known from the complex response, and not from ``in_phase`` alone.
     """
 
     in_phase: np.ndarray
@@ -35,6 +37,7 @@ class Signal:
     noise: float
     level: float
     out_of_phase: np.ndarray | None = None
+    level_known: bool = False
 
 
 def signal_of(image: xr.Dataset, frame: int) -> Signal:
@@ -67,7 +70,19 @@ def signal_of(image: xr.Dataset, frame: int) -> Signal:
     seen = np.ones(along.shape, bool)
     if "measured" in image:
         seen = np.asarray(image["measured"][frame].values, bool)
-    return Signal(along, seen, noise_of(along, seen), level_of(along, seen), across)
+    level = recorded_level(image, frame)
+    known = level is not None
+    found = level if level is not None else level_of(along, seen)
+    return Signal(along, seen, noise_of(along, seen), found, across, known)
+
+
+def recorded_level(image: xr.Dataset, frame: int) -> float | None:
+    """The level that the reading of amplitude and phase has found: midway between two states of
+    unlike phase; where the response varies in strength more than that, zero, at which the phase
+    turns by 180°. None for an image without such a record."""
+    responses = store.json_attribute(image, "piezoresponse", {}).get("responses", [])
+    frames = responses[0].get("frames", []) if responses else []
+    return float(frames[frame]["level"]) if frame < len(frames) else None
 
 
 def noise_of(values: np.ndarray, measured: np.ndarray) -> float:

@@ -3,7 +3,9 @@
 Zero lines of smoothed noise have a contrast as well, of a few standard deviations of the difference
 between places as far apart as the two sides of a wall. That deviation is measured in the
 out-of-phase response, in which the two states are the same, and in what the two states leave of the
-in-phase response, so that noise that is smooth or runs in lines counts as what it is.
+in-phase response, so that noise that is smooth or runs in lines counts as what it is. Where the
+level between the states is known from the phase, the former is enough: the response of real domains
+varies in strength, which does not reverse its phase.
 """
 
 from __future__ import annotations
@@ -49,9 +51,12 @@ def significant(curves: Sequence[Curve], signal: Signal, width: float) -> list[C
 def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
     """Standard deviation of the difference between the two sides of nothing, in noise smoothed by
     ``width`` px like the ``picture`` (y, x)."""
-    noises = [remainder(signal, picture)]
+    noises = []
     if signal.out_of_phase is not None:
+        if signal.level_known:
+            return _rough(signal.out_of_phase, signal.measured, width)
         noises.append(signal.out_of_phase)
+    noises.append(remainder(signal, picture))
     apart = round(2 * max(_ASIDE * width, _LEAST))
     found = [0.0]
     for noise in noises:
@@ -62,6 +67,21 @@ def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
             if both.any():
                 step = (turned[apart:] - turned[:-apart])[both]
                 found.append(_TO_SD * float(np.median(np.abs(step - np.median(step)))))
+    return max(found)
+
+
+def _rough(response: np.ndarray, measured: np.ndarray, width: float) -> float:
+    """The same from second differences of a response (y, x), in which what varies slowly cancels:
+    that of real domains has a part out of phase."""
+    left = smooth(response, measured, width)
+    apart = round(max(_ASIDE * width, _LEAST))
+    found = [0.0]
+    for axis in (0, 1):
+        turned, seen = np.moveaxis(left, axis, 0), np.moveaxis(measured, axis, 0)
+        whole = seen[2 * apart :] & seen[apart:-apart] & seen[: -2 * apart]
+        if whole.any():
+            step = (turned[2 * apart :] - 2 * turned[apart:-apart] + turned[: -2 * apart])[whole]
+            found.append(_TO_SD * float(np.median(np.abs(step - np.median(step)))) / np.sqrt(3))
     return max(found)
 
 

@@ -50,7 +50,9 @@ def smoothing_for(signal: Signal) -> float:
     best, least = LEAST, np.inf
     for width in np.geomspace(LEAST, MOST, _WIDTHS):
         picture = smooth(signal.in_phase, signal.measured, width)
-        level = level_between(picture, signal.measured)
+        level = signal.level
+        if not signal.level_known:
+            level = level_between(picture, signal.measured)
         low, high = states_of(picture, signal.measured, level)
         ratio = signal.noise / (np.sqrt(np.pi) * width * max(high - low, 1e-12))
         if ratio < least:
