@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import xarray as xr
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
@@ -22,7 +21,7 @@ def scene(noise, seed):
     made = simulate.make(f"walls?noise={noise}&size=160", seed)
     signal = signal_of(simulate.image_of(made), 0)
     return made, Signal(
-        signal.in_phase, signal.measured, signal.noise, 0.0, signal.out_of_phase, True
+        signal.in_phase, signal.measured, signal.noise, 0.0, signal.out_of_phase, genuine=True
     )
 
 
@@ -33,7 +32,7 @@ def textured(signal, seed):
     grains = gaussian_filter(np.random.default_rng(seed).normal(size=(side, side)), 5)
     strength = 1 + 0.35 * np.sin((y + x) / 2.5) + 0.3 * np.tanh(grains / grains.std())
     response = signal.in_phase * np.maximum(strength, 0.3)
-    return Signal(response, signal.measured, signal.noise, 0.0, signal.out_of_phase, True)
+    return Signal(response, signal.measured, signal.noise, 0.0, signal.out_of_phase, genuine=True)
 
 
 def against_truth(walls, made):
@@ -80,12 +79,10 @@ def test_stripes_inside_a_domain_are_no_walls_and_bend_none():
     assert np.median(abs(off)) < 0.5
 
 
-def test_the_level_is_that_of_the_record_of_reading():
+def test_what_the_record_of_reading_calls_a_response_is_no_noise():
     image = simulate.image_of(simulate.make("walls?size=96", 1))
-    assert not signal_of(image, 0).level_known
-    response = {"name": "in-phase", "frames": [{"level": 0.25}]}
-    image.attrs["piezoresponse"] = json.dumps({"responses": [response]})
-    signal = signal_of(image, 0)
-    assert signal.level_known
-    assert signal.level == 0.25
-    assert isinstance(image, xr.Dataset)
+    assert not signal_of(image, 0).genuine
+    for states in (0, 1, 2):
+        response = {"name": "in-phase", "frames": [{"states": states}]}
+        image.attrs["piezoresponse"] = json.dumps({"responses": [response]})
+        assert signal_of(image, 0).genuine == (states > 0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.simulate import domains, piezoresponse
-from vaescope.simulate.arguments import one_of, within
+from vaescope.simulate.arguments import Spread, one_of, within
 from vaescope.simulate.piezo_movies import PiezoMovie, PiezoSystem, film
 from vaescope.simulate.piezoresponse import Recorder
 from vaescope.simulate.specimen_drift import drifting
@@ -24,8 +24,9 @@ class DomainWalls(Recorder):
 
     domains: str = one_of(*domains.SHAPES)
     # px: sd of the Gaussian that makes domains at random, width of a stripe, radius of a circle
-    length: float = within(12.0, 4.0, 200.0)
-    share: float = within(0.5, 0.0, 1.0)  # of the area in the positive domain
+    length: float = within(12.0, 4.0, 200.0, Spread(6.0, 30.0))
+    # of the area in the positive domain
+    share: float = within(0.5, 0.0, 1.0, Spread(0.2, 0.8))
     frames: int = within(1, 1, 1000)
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 IN_PHASE = "in-phase"
 OUT_OF_PHASE = "out-of-phase"
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
+_BLUR = 2.0  # px, in which the signs of the response are read
+_STRONG = 6.0  # standard deviations of the smoothed noise, from which on a sign counts
+_BOTH = 0.001  # of the picture, that each sign has at least where there are two states
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Signal:
     out_of_phase : (y, x) response across that axis; None where it was not recorded.
     measured : (y, x) what was measured.
     noise : standard deviation of ``in_phase`` from pixel to pixel.
-    level : value of ``in_phase`` midway between the two domain states.
-    level_known : whether that is known from the complex response, and not from ``in_phase`` alone.
+    level : value of ``in_phase`` that parts the two domain states (``level_of``).
+    genuine : whether the reading of amplitude and phase has found that they are no noise.
     """
 
     in_phase: np.ndarray
@@ -37,7 +40,7 @@ class Signal:
     noise: float
     level: float
     out_of_phase: np.ndarray | None = None
-    level_known: bool = False
+    genuine: bool = False
 
 
 def signal_of(image: xr.Dataset, frame: int) -> Signal:
@@ -70,19 +73,16 @@ def signal_of(image: xr.Dataset, frame: int) -> Signal:
     seen = np.ones(along.shape, bool)
     if "measured" in image:
         seen = np.asarray(image["measured"][frame].values, bool)
-    level = recorded_level(image, frame)
-    known = level is not None
-    found = level if level is not None else level_of(along, seen)
-    return Signal(along, seen, noise_of(along, seen), found, across, known)
+    level = level_of(along, seen)
+    return Signal(along, seen, noise_of(along, seen), level, across, genuine(image, frame))
 
 
-def recorded_level(image: xr.Dataset, frame: int) -> float | None:
-    """The level that the reading of amplitude and phase has found: midway between two states of
-    unlike phase; where the response varies in strength more than that, zero, at which the phase
-    turns by 180°. None for an image without such a record."""
+def genuine(image: xr.Dataset, frame: int) -> bool:
+    """Whether the record of reading says that the response of a frame has domain states, as of 0
+    it says that it is noise; without a record that is not known."""
     responses = store.json_attribute(image, "piezoresponse", {}).get("responses", [])
     frames = responses[0].get("frames", []) if responses else []
-    return float(frames[frame]["level"]) if frame < len(frames) else None
+    return frame < len(frames) and int(frames[frame].get("states", 0)) > 0
 
 
 def noise_of(values: np.ndarray, measured: np.ndarray) -> float:
@@ -99,10 +99,28 @@ def noise_of(values: np.ndarray, measured: np.ndarray) -> float:
     return float(min(found)) if found else float("nan")
 
 
+def both_signs(picture: np.ndarray, measured: np.ndarray, noise: float, width: float) -> bool:
+    """Whether an in-phase response (y, x), smoothed by ``width`` px, has both signs, so that a wall
+    is where it changes its sign, however strong the response of each domain is."""
+    part = picture[measured]
+    if not part.size:
+        return False
+    strong = _STRONG * noise / (2 * np.sqrt(np.pi) * width)
+    return min(float((part > strong).mean()), float((part < -strong).mean())) > _BOTH
+
+
 def level_of(values: np.ndarray, measured: np.ndarray) -> float:
-    """The value of a picture (y, x) midway between its two states: the threshold of N. Otsu, IEEE
-    Trans. Syst. Man Cybern. 9 (1979) 62."""
+    """The value of an in-phase response (y, x) that parts its two states: zero where it has both
+    signs; else, the response lying on a background, the threshold of N. Otsu, IEEE Trans. Syst. Man
+    Cybern. 9 (1979) 62."""
+    from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 
     part = values[measured]
-    return float(threshold_otsu(part)) if part.size and np.ptp(part) > 0 else 0.0
+    if not (part.size and np.ptp(part) > 0):
+        return 0.0
+    filled = np.where(measured, values, np.median(part))
+    noise = noise_of(values, measured)
+    if both_signs(gaussian_filter(filled, _BLUR), measured, noise, _BLUR):
+        return 0.0
+    return float(threshold_otsu(part))
