@@ -136,7 +136,9 @@ def _found(
 ) -> Wall:
     closed = bool(np.linalg.norm(place[part[0]] - place[part[-1]]) < 0.2)
     part = part[::7]
-    direction, curvature = (movie[f"truth_{key}"].values[part] for key in ("direction", "curvature"))
+    direction, curvature = (
+        movie[f"truth_{key}"].values[part] for key in ("direction", "curvature")
+    )
     one = moved(wall(place[part], closed, direction, curvature), error, rng)
     step = float(np.median(one.steps))
     # A fit smooths the curvature over a few px.

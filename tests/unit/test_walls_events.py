@@ -61,7 +61,9 @@ def test_domains_that_merge_and_split():
 
 
 def test_what_crosses_the_rim_is_no_event_and_neither_is_rest():
-    assert events([circle((30, 30), 9), line(60, SIDE)], [circle((30, 31), 9), line(61, SIDE)]) == []
+    assert (
+        events([circle((30, 30), 9), line(60, SIDE)], [circle((30, 31), 9), line(61, SIDE)]) == []
+    )
     assert events([circle((30, 30), 9), circle((96, 50), 9)], [circle((30, 30), 9)]) == []
 
 

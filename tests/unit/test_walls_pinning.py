@@ -79,7 +79,9 @@ def test_pinning_is_associated_with_the_sites_that_pin_and_with_no_others():
             there = rng.uniform(0, SIDE, (12, 2))
             others.append(association(pinning, pixels_of([there], (SIDE, SIDE)), "").p_value)
     assert max(chosen) < 0.02
-    assert np.mean(np.array(others) < 0.05) < 0.15 and np.nanmean(others) == pytest.approx(0.5, abs=0.2)
+    assert np.mean(np.array(others) < 0.05) < 0.15 and np.nanmean(others) == pytest.approx(
+        0.5, abs=0.2
+    )
 
 
 def test_the_level_of_the_test_holds_for_smooth_maps_and_smooth_candidates():

@@ -61,8 +61,7 @@ def association(pinning: PinningMap, candidate: np.ndarray, name: str) -> Associ
     odds = np.where(visited, pinning.log_odds - pinning.log_odds[visited].mean(), 0.0)
     mask = np.conj(fft.rfft2(near.astype(float)))
     sums, counts = (
-        fft.irfft2(fft.rfft2(values) * mask, near.shape)
-        for values in (odds, visited.astype(float))
+        fft.irfft2(fft.rfft2(values) * mask, near.shape) for values in (odds, visited.astype(float))
     )
     known = counts > _ENOUGH * pixels
     statistic = sums[known] / np.sqrt(counts[known])

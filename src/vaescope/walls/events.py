@@ -102,8 +102,10 @@ def _changes(
         for k, wall in enumerate(pair[side]):
             place = wall.place - off
             if k not in linked and _inside(place, inner):
-                own = ((k,), ()) if side == 0 else ((), (k,))
+                who: tuple[int, ...] = (k,)
+                none: tuple[int, ...] = ()
                 area = _area(place, wall.closed, shape)
+                own = (who, none) if side == 0 else (none, who)
                 found.append((alone[side], place.mean(axis=0), area, *own))
         partners: dict[int, list[int]] = {}
         for link in links:
@@ -116,7 +118,8 @@ def _changes(
                     place = _between(pair[side][first].place, pair[side][second].place) - off
                     if _inside(place[None], inner):
                         area = _disc(place, shape)
-                        many, single = (first, second), (one,)
+                        many: tuple[int, ...] = (first, second)
+                        single: tuple[int, ...] = (one,)
                         own = (many, single) if side == 0 else (single, many)
                         found.append((several[side], place, area, *own))
     return found

@@ -130,7 +130,9 @@ def motion_of(
     )
 
 
-def _free(c: dict[str, np.ndarray], frame: np.ndarray, steps: int) -> tuple[np.ndarray, float, float]:
+def _free(
+    c: dict[str, np.ndarray], frame: np.ndarray, steps: int
+) -> tuple[np.ndarray, float, float]:
     """Field's part of the motion of each step, tension, and what is left beyond all errors, by
     robust weighted least squares with the errors of the curvature taken out."""
     d, kappa = c["moved"], c["kappa"]
@@ -210,10 +212,10 @@ def _log_odds(motion: Motion, moved: np.ndarray) -> np.ndarray:
 
 def _likelihood(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
     share, wide = _WILD
-    return sum(
-        part * np.exp(-0.5 * (difference / (error * scale)) ** 2) / (error * scale) + 1e-12
-        for part, scale in ((1 - share, 1.0), (share, wide))
+    narrow, broad = (
+        np.exp(-0.5 * (difference / (error * scale)) ** 2) / (error * scale) for scale in (1, wide)
     )
+    return np.asarray((1 - share) * narrow + share * broad + 1e-12)
 
 
 def _summed(motion: Motion, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

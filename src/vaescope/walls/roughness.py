@@ -99,7 +99,7 @@ def _lines(wall: Wall) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 
 def _spectrum(place: np.ndarray, error: np.ndarray, extent: np.ndarray) -> _Spectrum | None:
-    """Structure factor of one piece of wall; None where too few waves lie above its error length."""
+    """Structure factor of one piece of wall; None where too few waves exceed its error length."""
     middle = place - place.mean(axis=0)
     axis = np.linalg.svd(middle, full_matrices=False)[2]
     along, across = middle @ axis[0], middle @ axis[1]

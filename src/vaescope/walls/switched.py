@@ -117,12 +117,10 @@ def _deviations(covariance: np.ndarray) -> list[np.ndarray]:
     return [np.sqrt(max(v, 0.0)) * axis for v, axis in zip(variance, axes.T, strict=True)]
 
 
-def _compared(
-    first: _State, second: _State, step: np.ndarray, covariance: np.ndarray
-) -> Switched:
+def _compared(first: _State, second: _State, step: np.ndarray, covariance: np.ndarray) -> Switched:
     shape = first.along.shape
-    place = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
-    place = [axis + by for axis, by in zip(place, step, strict=True)]
+    pixels = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
+    place = [axis + by for axis, by in zip(pixels, step, strict=True)]
 
     def at(picture: np.ndarray, order: int, outside: float) -> np.ndarray:
         # What is sampled between pixels is smooth on their scale.
@@ -151,7 +149,7 @@ def _compared(
     certain[np.unique(areas[np.abs(significance) > CERTAIN])] = True
     certain[0] = False
     region = certain[areas]
-    pixels = max(int(compared.sum()), 1)
+    area = max(int(compared.sum()), 1)
     # Along walls that did not move the sign changes as well, by the noise of both frames: of a
     # response m with errors s it differs with the probability 2 F(m/s) (1 - F(m/s)).
     rest = compared & ~region
@@ -166,8 +164,8 @@ def _compared(
         np.where(compared, significance, np.nan),
         region,
         compared,
-        max(float(region.sum() + beside), 0.0) / pixels,
-        error / pixels,
+        max(float(region.sum() + beside), 0.0) / area,
+        error / area,
     )
 
 
