@@ -414,3 +414,26 @@ def test_one_domain_and_noise_are_said(tmp_path):
     empty = noise((SIDE, SIDE), 1.0)
     image = read.load([save(tmp_path / "a.npz", empty)], {"piezoresponse": True})
     assert [finding.kind for finding in findings.of_piezoresponse(image)] == ["no piezoresponse"]
+
+
+def test_a_nanonis_scan_has_both_directions_and_is_turned_as_on_the_screen(tmp_path):
+    truth = domains(0.7)
+    response = truth * turn(2.0) + noise(truth.shape, 0.1)
+    head = (
+        ":NANONIS_VERSION:\n2\n:SCANIT_TYPE:\n              FLOAT            MSBFIRST\n"
+        f":SCAN_PIXELS:\n       {SIDE}       {SIDE}\n:SCAN_RANGE:\n  9.6E-7  9.6E-7\n"
+        ":SCAN_DIR:\nup\n:SCAN_ANGLE:\n            0.000E+0\n:DATA_INFO:\n"
+        "\tChannel\tName\tUnit\tDirection\tCalibration\tOffset\n"
+        "\t14\tZ\tm\tboth\t1.0\t0.0\n\t20\tLI_Demod_1_X\tV\tboth\t1.0\t0.0\n"
+        "\t21\tLI_Demod_1_Y\tV\tboth\t1.0\t0.0\n\n:SCANIT_END:\n\n\n"
+    )
+    body = b""
+    for values in (domains(0.5, 4), response.real, response.imag):
+        lines = values[::-1].astype(">f4")
+        body += lines.tobytes() + np.roll(lines, 5, 1)[:, ::-1].tobytes()
+    (tmp_path / "a.sxm").write_bytes(head.encode() + b"\x1a\x04" + body)
+    image = read.load([tmp_path / "a.sxm"], {"piezoresponse": True})
+    assert list(image["channel"].values) == ["in-phase", "out-of-phase", "amplitude", "height"]
+    assert image.attrs["channel_units"] == ["V", "V", "V", "m"]
+    assert np.corrcoef(plane(image, "in-phase").ravel(), truth.ravel())[0, 1] > 0.95
+    assert [one.kind for one in findings.of_piezoresponse(image)] == ["scans in two directions"]

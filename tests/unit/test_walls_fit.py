@@ -115,3 +115,18 @@ def test_walls_end_at_what_was_not_measured():
         assert not wall.closed
         assert seen[tuple(np.rint(wall.place).astype(int).T)].mean() > 0.95
         assert np.abs(np.linalg.norm(wall.place - CENTRE, axis=1) - RADIUS).max() < 1.0
+
+
+def test_a_wall_is_where_the_response_changes_its_sign_however_strong_the_domains_are():
+    y, x = np.mgrid[:SIZE, :SIZE]
+    rng = np.random.default_rng(0)
+    distance = RADIUS - np.hypot(y - CENTRE[0], x - CENTRE[1])
+    strong = 1.0 - 0.7 * (np.sin(x / 9.0) > 0)  # lamellae of two orientations
+    clean = gaussian_filter(np.where(distance > 0, 0.4, -strong), 1.2)
+    along, across = rng.normal(0, 0.05, (2, SIZE, SIZE))
+    along = clean + along
+    seen = np.ones(clean.shape, bool)
+    signal = Signal(along, seen, noise_of(along, seen), level_of(along, seen), across)
+    found = walls.find(signal, WallFinding())
+    assert len(found) == 1
+    assert signal.level == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.judge import findings, of_grains, scan
+from vaescope.judge import findings, of_grains, of_walls, scan
 from vaescope.results import Results, layout
 from vaescope.results.coverage import coverage
 from vaescope.results.facts import Judgement, Measure, Score, ordered
@@ -72,6 +72,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     truth = json_attribute(sites, "truth_scores", {})
     found = findings.of_image(image, sites) + findings.of_sites(image, sites, patches, truth)
     found += findings.of_spectra_read(patches) + findings.of_piezoresponse(image)
+    found += findings.of_walls(sites)
     scores = _scores("sites", of_sites(sites, patches) | truth)
     shares: dict[str, dict[str, scan.Shares]] = {}
     if strain is not None:
@@ -84,7 +85,9 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     of_models = {}
     for name in models:
         latents, history, own = results.latents(name), results.history(name), results.scores(name)
-        of_models[name] = {} if results.stack else scan.of_latents(latents)
+        # Along a wall, sites of one row are sites of one wall: they follow the scan as walls do.
+        unlike = results.stack or traits_of(sites.attrs).directed
+        of_models[name] = {} if unlike else scan.of_latents(latents)
         found += findings.of_latents(name, latents, own)
         found += findings.of_history(name, history)
         found += findings.of_prediction(name, latents, patches)
@@ -154,10 +157,11 @@ def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
         error = np.hypot(sites["y_error"].values, sites["x_error"].values) / math.sqrt(2)
         numbers |= {
             "spacing_px": float(sites.attrs.get("spacing", math.nan)),
-            "fit_quality_median": median(sites["fit_quality"].values),
             "coordinate_error_px": median(error),
         }
-    return numbers
+    if "fit_quality" in sites:
+        numbers["fit_quality_median"] = median(sites["fit_quality"].values)
+    return numbers | of_walls.numbers(sites)
 
 
 def of_strain(strain: xr.Dataset) -> dict[str, dict[str, float]]:
@@ -224,11 +228,11 @@ def measures() -> dict[str, Measure]:
     """Gather what every score means from the modules that compute them."""
     from vaescope.scores import labelled, of_model, of_movie, of_pairs, of_prediction, restoration
     from vaescope.scores import truth as of_truth
-    from vaescope.sites import matching
+    from vaescope.sites import matching, wall_truth
     from vaescope.strain import truth as of_strains
 
     tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains)
-    more = (of_movie, of_pairs, of_prediction)
+    more = (of_walls, wall_truth, of_movie, of_pairs, of_prediction)
     every = [*MEASURES, *(measure for table in (*tables, *more) for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 

@@ -86,7 +86,7 @@ def of_sites(
                 "Look at the figure of the sites; change `sites: threshold`, `spacing` or"
                 " `polarity`, or use a trained detector (`extends: atoms-learned`).",
             )
-    if "y_error" in sites and total:
+    if "y_error" in sites and total and not traits_of(sites.attrs).directed:
         spacing = float(sites.attrs.get("spacing", np.nan))
         error = np.hypot(sites["y_error"].values, sites["x_error"].values) / np.sqrt(2)
         error = error[np.isfinite(error)]

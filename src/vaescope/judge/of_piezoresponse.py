@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
+from vaescope.results.coverage import LINES
 from vaescope.results.facts import Finding, Severity
 
 if TYPE_CHECKING:
@@ -15,6 +16,34 @@ if TYPE_CHECKING:
 
 _ONE_DOMAIN = 0.003  # share of the area of the other domain, below which an image has but one
 _TURNED = np.radians(20)  # between the offsets of two frames, above which a setting was changed
+_MOST = 8  # stripes and frames that are listed
+_KEEP = (
+    "If these lines are good, set `ingest: bad_lines: keep`; if not, scan the area again, more"
+    " slowly or with another tip."
+)
+_LINES: dict[str, tuple[Severity, str, str, str]] = {
+    "lost contrast": (
+        "care",
+        "The contrast between domains is lost along whole scan lines: {where}.",
+        "The response changed at one line and is weaker or of another phase from there on: the tip,"
+        " the contact resonance or the drive, and not a switch of domains, whose walls do not keep"
+        " to lines.",
+        "Do not compare these lines with other frames. " + _KEEP,
+    ),
+    "jump": (
+        "note",
+        "Scan lines differ from the lines on either side: {where}.",
+        "The tip was disturbed there; walls that seem to be displaced in these lines are not.",
+        _KEEP,
+    ),
+    "tip change": (
+        "note",
+        "The strength of the response changes at a scan line: {where}.",
+        "The tip changed. Domains can be seen on either side; amplitudes of the two sides, and of"
+        " frames before and after, are not comparable.",
+        _KEEP,
+    ),
+}
 
 
 def of_piezoresponse(image: xr.Dataset) -> list[Finding]:
@@ -82,7 +111,40 @@ def of_piezoresponse(image: xr.Dataset) -> list[Finding]:
             "The other one has the same domains, shifted along the line by the lag of the scanner.",
             f"For the other one, set `ingest: direction: {other}`.",
         )
+    masked = float(image.attrs.get(LINES, 0.0)) > 0
+    return said + _of_lines(made.get("bad_lines", []), masked)
+
+
+def _of_lines(frames: list[Mapping[str, Any]], masked: bool) -> list[Finding]:
+    """Findings about bad scan lines, one for each kind."""
+    said = []
+    for kind, (severity, says, means, remedy) in _LINES.items():
+        found = {
+            k: [(first, last) for first, last, of in frame["stripes"] if of == kind]
+            for k, frame in enumerate(frames)
+        }
+        found = {k: lines for k, lines in found.items() if lines}
+        if not found:
+            continue
+        where = "; ".join(
+            _where(lines, frames[k]["axis"]) + (f" of frame {k}" if len(frames) > 1 else "")
+            for k, lines in list(found.items())[:_MOST]
+        )
+        where += f"; and {len(found) - _MOST} more frames" if len(found) > _MOST else ""
+        where += " (frames and lines counted from 0)" if len(frames) > 1 else " (counted from 0)"
+        kept = " They count as not measured." if masked else " They are kept as they are."
+        said.append(
+            Finding(kind, severity, "sites", says.format(where=where), means + kept, remedy)
+        )
     return said
+
+
+def _where(lines: list[tuple[int, int]], axis: str) -> str:
+    shown = [f"{a}" if a == b else f"{a}–{b}" for a, b in lines[:_MOST]]
+    more = f" and {len(lines) - _MOST} more places" if len(lines) > _MOST else ""
+    one = len(lines) == 1 and lines[0][0] == lines[0][1]
+    noun = {"y": "row", "x": "column"}[axis] + ("" if one else "s")
+    return f"{noun} {', '.join(shown)}{more}"
 
 
 def _in(numbers: list[int], frames: list[Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class DetectorSettings(Settings):
-    """Settings of `sites: detector`: what a detector is trained on, and how."""
+    """Settings of `sites: detector`: what a detector is trained on, and how; of atoms."""
 
     PART: ClassVar[str] = "sites.detector"
 
@@ -39,13 +39,20 @@ class DetectorSettings(Settings):
     learning_rate: float = setting(4e-3, limits=(1e-6, 1), help="peak learning rate")
     seed: int = setting(0, limits=(0, 2**31 - 1), help="seed of the random number generators")
 
+    @classmethod
+    def systems(cls) -> list[str]:
+        """Names of the simulations on which it can be trained."""
+        from vaescope import simulate
+
+        return [name for name, system in simulate.SYSTEMS.items() if not system.movie]
+
     def refuse_contradictions(self) -> None:
         """Refuse what is no simulated image; simulations are imported only for names not ours."""
         if self.simulate == type(self).simulate:
             return
         from vaescope import simulate
 
-        images = [name for name, system in simulate.SYSTEMS.items() if not system.movie]
+        images = self.systems()
         for name in self.simulate:
             system, _ = simulate.parse(name)
             if system not in images:
@@ -60,3 +67,29 @@ class DetectorSettings(Settings):
         from vaescope import store
 
         return store.digest([FORMAT, self.as_dict()])[:16]
+
+
+@dataclass(frozen=True)
+class WallDetectorSettings(DetectorSettings):
+    """Settings of `sites: detector` where domain walls are sought."""
+
+    simulate: tuple[str, ...] = setting(
+        ("walls",),
+        help="simulations of domains to train on, with parameters where wanted"
+        " (`walls?domains=stripes`); the parameters left open are randomised, as are noise, gain,"
+        " background, crosstalk and disturbed lines",
+    )
+    images: int = setting(
+        100,
+        limits=(1, 100_000),
+        help="number of simulated scenes, each recorded with fresh noise whenever it is used",
+    )
+    steps: int = setting(400, limits=(1, 1_000_000), help="number of training steps")
+    channels: int = setting(8, limits=(2, 256), help="width of the networks")
+
+    @classmethod
+    def systems(cls) -> list[str]:
+        """Names of the simulations on which it can be trained."""
+        from vaescope import simulate
+
+        return list(simulate.PIEZO)

@@ -21,6 +21,7 @@ from vaescope.read.settings import IngestSettings
 from vaescope.read.spectra_settings import SpectraSettings
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
     from vaescope.read.raw import Raw
@@ -82,14 +83,15 @@ def load(
     """
     from vaescope.read import clean, cyclic, formats, ground_truth, preprocess, raw, square
     from vaescope.read.piezoresponse import response
+    from vaescope.results import coverage
 
     chosen = IngestSettings.of(settings)
     paths = _paths(source_paths)
     made: dict[str, Any] = {}
-    image_from = ""
+    image_from, good = "", None
     wanted = chosen.channel
     if chosen.piezoresponse:
-        whole, made = _piezoresponse(paths, chosen, pixel_size)
+        whole, made, good = _piezoresponse(paths, chosen, pixel_size)
         picked, wanted = whole, None
     else:
         whole, image_from = _image(paths, chosen, pixel_size, spectra, spectra_paths)
@@ -109,6 +111,8 @@ def load(
         )
         if made:
             response.refuse_without_contrast(whole, paths[0])
+            if good is not None and chosen.bad_lines == "mask":
+                known, facts[coverage.LINES] = response.masked(known, good)
     dataset = _dataset(whole)
     if known is not None:
         about = {"long_name": "measured", "units": "1"}
@@ -232,8 +236,9 @@ def _image(
 
 def _piezoresponse(
     paths: list[Path], chosen: IngestSettings, pixel_size: str | float | None
-) -> tuple[Raw, dict[str, Any]]:
-    """Read the piezoresponse of every file, turned onto the axis of the domain states, and how."""
+) -> tuple[Raw, dict[str, Any], np.ndarray]:
+    """Read the piezoresponse of every file, turned onto the axis of the domain states; how this was
+    done; and what lies on good scan lines, (time, y, x) bool."""
     from vaescope.read import formats, physical
     from vaescope.read.piezoresponse import response, sources
 

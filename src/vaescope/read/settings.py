@@ -81,6 +81,12 @@ class IngestSettings(Settings):
         " of the same area (`layers`), which are registered by their heights and become further"
         " channels",
     )
+    bad_lines: Literal["mask", "keep"] = setting(
+        "mask",
+        help="scan lines of a piezoresponse that jump, at which the tip changed, or that lost their"
+        " contrast: they count as not measured (`mask`), or as good (`keep`); they are reported"
+        " either way",
+    )
     unmeasured: Literal["auto", "constant", "nan"] = setting(
         "auto",
         help="what was not measured: NaN alone (`nan`), or also lost lines and areas of one value"

@@ -14,9 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-NAN, CONSTANT = "unmeasured_nan", "unmeasured_constant"
-"""Attributes of an image: shares of its pixels that the file has as NaN, and as lines or areas of
-one value."""
+NAN, CONSTANT, LINES = "unmeasured_nan", "unmeasured_constant", "unmeasured_lines"
+"""Attributes of an image: shares of its pixels that the file has as NaN, as lines or areas of one
+value, and on bad scan lines."""
 _FRAMES = 64  # frames whose rows are looked at
 _SMALL = 1e-4  # of the image: no share below it is put into words
 
@@ -80,12 +80,14 @@ def coverage(image: xr.Dataset) -> Coverage:
         return Coverage()
     share = float(image["measured"].mean())
     attrs = image.attrs
-    known = {name: float(attrs.get(name, 0.0)) for name in (NAN, CONSTANT)}
+    known = {name: float(attrs.get(name, 0.0)) for name in (NAN, CONSTANT, LINES)}
     causes = []
     if known[NAN] > _SMALL:
         causes.append("NaN in the file")
     if known[CONSTANT] > _SMALL:
         causes.append("areas or lines of one value")
+    if known[LINES] > _SMALL:
+        causes.append("bad scan lines")
     moved = max(1.0 - share - sum(known.values()), 0.0) if "frame_shift" in image else 0.0
     if moved > _SMALL:
         causes.append("what came in beside aligned frames")

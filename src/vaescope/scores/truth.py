@@ -65,7 +65,8 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
             each = {k: v for k, v in of_modes.items() if k != "defect_ami"}
             out |= {f"{name}_of_modes": value for name, value in each.items()}
             out["modes_found"] = int(latents["mode"].max()) + 1
-    of_atoms = "truth_phase" in latents or "truth_track" in latents  # not of stacks of pictures
+    # Not of stacks of pictures.
+    of_atoms = any(f"truth_{name}" in latents for name in ("phase", "track", "direction"))
     if of_atoms and "consensus_angle" in latents and "truth_angle" in latents:
         truth = latents["truth_angle"].values
         has_truth = np.isfinite(truth)

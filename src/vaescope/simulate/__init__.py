@@ -63,7 +63,8 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     of walls every 0.1 px or less (dimension `truth_site`): `truth_y`, `truth_x` (px),
     `truth_frame`, `truth_wall`, `truth_direction` (rad), `truth_curvature` (1/px) and
     `truth_apart`, see `simulate.level_sets.TrueWalls`; `truth_response` and `truth_domain`
-    (time, y, x); `truth_drift_y`, `truth_drift_x` (px) of each frame against the first.
+    (time, y, x); `truth_drift_y`, `truth_drift_x` (px) of each frame against the first; where they
+    switch also what `simulate.switching.switching` says.
 
     Raises
     ------

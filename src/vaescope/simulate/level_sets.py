@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy import ndimage
 from scipy.interpolate import RectBivariateSpline
 from skimage import measure
 
@@ -148,7 +149,7 @@ def walls(plane: Plane, low: float, high: float, reach: float) -> TrueWalls:
     steep = np.hypot(fy, fx)
     curvature = -(fxx * fy**2 - 2 * fx * fy * fyx + fyy * fx**2) / steep**3
     found = TrueWalls(
-        place, wall, np.arctan2(-fx, fy), curvature, _near_others(plane, place, fy, fx, reach)
+        place, wall, np.arctan2(-fx, fy), curvature, _near_others(value, place - low, fy, fx, reach)
     )
     return _ordered(found)
 
@@ -189,9 +190,15 @@ def _ordered(curves: TrueWalls) -> TrueWalls:
 
 
 def _near_others(
-    plane: Plane, place: np.ndarray, fy: np.ndarray, fx: np.ndarray, reach: float
+    value: np.ndarray, place: np.ndarray, fy: np.ndarray, fx: np.ndarray, reach: float
 ) -> np.ndarray:
-    """Whether the domain on either side ends within ``reach`` px, (point,) bool."""
+    """Whether the domain on either side ends within ``reach`` px, (point,) bool.
+
+    Parameters
+    ----------
+    value : (y, x) of the function at every pixel. place : (point, 2) px.
+    fy, fx : (point,) gradient of the function.
+    """
     some = slice(None, None, _SPARSE)
     y, x = place[some].T
     normal = np.arctan2(fy[some], fx[some])
@@ -199,5 +206,6 @@ def _near_others(
     for side, ray in ((side, ray) for side in (1, -1) for ray in _RAYS):
         dy, dx = side * np.sin(normal + ray), side * np.cos(normal + ray)
         for distance in np.arange(1.0, reach + 0.5, 1.0):
-            near |= side * plane.value(y + distance * dy, x + distance * dx) < 0
+            there = np.stack([y + distance * dy, x + distance * dx])
+            near |= side * ndimage.map_coordinates(value, there, order=1, mode="nearest") < 0
     return np.repeat(near, _SPARSE)[: len(place)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -112,21 +112,24 @@ class PiezoSystem:
 
 
 def film(
-    plane: Plane, p: Recorder, drift: Drift, reach: int, rng: np.random.Generator
+    planes: Sequence[Plane], p: Recorder, drift: Drift, reach: int, rng: np.random.Generator
 ) -> PiezoMovie:
-    """The frames of domains that stay as they are while the specimen drifts.
+    """The frames of domains on a specimen that drifts.
 
     Parameters
     ----------
-    plane : the domains, known ``reach`` px beyond the frame on each side.
+    planes : the domains in each frame, known ``reach`` px beyond it on each side; domains that
+        stay as they are, are the same object again.
     """
-    curves = walls(plane, -reach, p.size - 1 + reach, near(p))
     inner = reach - int(np.ceil(FLAT * p.width))
-    response = Response(plane, curves, p, inner, tip_shape(p, rng))
+    tip = tip_shape(p, rng)
     height = ndimage.spline_filter(topography(p, inner, rng), order=3)
     turn = rng.uniform(0, 2 * np.pi)
     shown, channels, domain, seen = [], [], [], []
-    for frame in range(len(drift.offset)):
+    for frame, plane in enumerate(planes):
+        if frame == 0 or plane is not planes[frame - 1]:
+            curves = walls(plane, -reach, p.size - 1 + reach, near(p))
+            response = Response(plane, curves, p, inner, tip)
         y, x = drift.specimen(frame, p.size)
         shown.append(response.at(y, x))
         place = np.stack([y, x]) + inner

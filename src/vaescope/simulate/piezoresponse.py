@@ -9,7 +9,7 @@ from scipy import ndimage, signal
 from scipy.spatial import cKDTree
 
 from vaescope.simulate import domains
-from vaescope.simulate.arguments import within
+from vaescope.simulate.arguments import Spread, within
 from vaescope.simulate.level_sets import Plane, TrueWalls
 
 CHANNELS = ("in-phase", "out-of-phase", "height")
@@ -30,12 +30,15 @@ class Recorder:
 
     size: int = within(256, 32, 2048)  # px, side of the square frames
     noise: float = within(0.15, 0.0, 100.0)  # sd per quadrature, share of the saturated response
-    width: float = within(1.5, 0.2, 20.0)  # px, half width of the tanh of a wall
-    tip: float = within(1.5, 0.0, 20.0)  # px, standard deviation of the tip's blur
-    irregular: float = within(0.0, 0.0, 1.0)  # 0: a round tip, 1: a tip with several apexes
+    # px, half width of the tanh of a wall
+    width: float = within(1.5, 0.2, 20.0, Spread(0.5, 3.5))
+    tip: float = within(1.5, 0.0, 20.0, Spread(0.6, 3.0))  # px, standard deviation of its blur
+    # 0: a round tip, 1: a tip with several apexes
+    irregular: float = within(0.0, 0.0, 1.0, Spread(0.2, 1.0, or_none=True))
     contrast: float = within(1.0, 0.0, 1.0)  # share of the response that has a sign (0: no walls)
     crosstalk: float = within(0.0, 0.0, 10.0)  # rms of the topography's share in the signal
-    drift: float = within(0.0, 0.0, 40.0)  # px by which the specimen moves during one frame
+    # px by which the specimen moves during one frame
+    drift: float = within(0.0, 0.0, 40.0, Spread(1.0, 8.0, or_none=True))
     pixel: float = within(10.0, 0.1, 1000.0)  # nm, size of a pixel
 
 

@@ -31,6 +31,11 @@ class Drift:
         dy, dx = (self.offset[frame, axis] + self.during[axis] * time for axis in (0, 1))
         return y - dy, x - dx
 
+    def on_specimen(self, place: np.ndarray, frame: int, size: int) -> np.ndarray:
+        """The place (point, 2) px (y, x) on the specimen that points (point, 2) of a frame show."""
+        time = place[:, :1] / (size - 1) - 0.5
+        return np.asarray(place - self.offset[frame] - self.during * time)
+
     def seen(self, curves: TrueWalls, frame: int, size: int) -> TrueWalls:
         """Walls of the specimen as a frame shows them: moved, sheared, and cut to its area."""
         rate = self.during / (size - 1)

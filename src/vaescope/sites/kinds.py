@@ -14,7 +14,7 @@ from vaescope import traits
 from vaescope.errors import UserError
 from vaescope.learned.settings import DetectorSettings
 from vaescope.settings import Settings, setting
-from vaescope.sites.settings import Atoms, Frames, OfSites, SpectrumPixels, Windows
+from vaescope.sites.settings import Atoms, Frames, OfSites, SpectrumPixels, Walls, Windows
 from vaescope.traits import Traits
 
 if TYPE_CHECKING:
@@ -113,6 +113,12 @@ def _pixels(image: xr.Dataset, settings: SpectrumPixels, means: Means) -> xr.Dat
     return every_pixel(image, means.spectra, settings)
 
 
+def _walls(image: xr.Dataset, settings: Walls, means: Means) -> xr.Dataset:
+    from vaescope.sites.walls import every_wall
+
+    return every_wall(image, settings)
+
+
 def _plan_of_atoms(settings: Atoms) -> str:
     how = {
         "maxima": "local maxima",
@@ -207,6 +213,39 @@ def _methods_of_pixels(settings: SpectrumPixels, numbers: Numbers) -> str:
     return f"Every {what} of the spectrum image is a site ({numbers.sites} sites)."
 
 
+def _plan_of_walls(settings: Walls) -> str:
+    how = {
+        "zero": "as the zero line of the smoothed in-phase signal",
+        "canny": "as edges of the smoothed phase",
+    }[settings.finder]
+    text = (
+        f"Domain walls are found {how}, and the profile across them, their own width convolved with"
+        " the tip, is fitted: position, width and curvature have standard errors"
+    )
+    if settings.places == "grid":
+        return text + ". Sites are windows on a grid, described by the walls and domains in them."
+    apart = f"{settings.spacing:g} px" if settings.spacing else "4 px, or more of very long walls,"
+    return text + f". Sites lie along the walls at equal arc length, {apart} apart."
+
+
+def _methods_of_walls(settings: Walls, numbers: Numbers) -> str:
+    how = {
+        "zero": "as zero lines of the smoothed in-phase signal",
+        "canny": "as edges of the smoothed phase [@canny1986]",
+    }[settings.finder]
+    text = (
+        f"Domain walls were found {how}, and refined by fits of the profile across them, a"
+        " hyperbolic tangent convolved with the tip [@morozovska2008]"
+    )
+    if settings.places == "grid":
+        return text + f". Walls and domains were described in {numbers.sites} windows on a grid."
+    return text + (
+        f"; the median standard error of a coordinate is {numbers.error}. Sites were laid along"
+        f" them at equal arc length ({numbers.spacing}). Of {numbers.sites} sites,"
+        f" {numbers.patches} lie far enough from the edge for a patch."
+    )
+
+
 KINDS: dict[str, Kind] = {
     "log": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
@@ -214,6 +253,7 @@ KINDS: dict[str, Kind] = {
     "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
     "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),
     "pixels": Kind(_pixels, SpectrumPixels, traits.PIXELS, _plan_of_pixels, _methods_of_pixels),
+    "walls": Kind(_walls, Walls, traits.WALLS, _plan_of_walls, _methods_of_walls),
 }
 """Every kind of site by its name, the `method` of a recipe's part `sites`."""
 

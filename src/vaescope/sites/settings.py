@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from vaescope.learned.settings import DetectorSettings
 from vaescope.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from vaescope.walls.settings import WallFinding
 
 STEP = 0.4  # of the spacing: farther than this no atom is followed from frame to frame
 GAP = 2  # frames in which an atom may be missed
@@ -32,7 +35,7 @@ class Atoms(OfSites):
         limits=(2, 1e4),
         unit="px",
         help="distance of nearest sites; by default estimated from the image, and of an image"
-        " without order four widths",
+        " without order four widths. With `walls`, the arc length from site to site, by default 4",
     )
     width: float | None = setting(
         None,
@@ -92,14 +95,16 @@ class Windows(OfSites):
         limits=(3, 1e5),
         unit="px",
         help="side of a window, and of its patch; by default 3.2 spacings of a periodic image, a"
-        " twelfth of the shorter side of another",
+        " twelfth of the shorter side of another. With `walls`, the side of the window about each"
+        " site in which walls and domains are described, by default a tenth of the shorter side,"
+        " from 16 to 48",
     )
     stride: float | None = setting(
         None,
         limits=(1, 1e4),
         unit="px",
-        help="distance between windows; by default a quarter of a window, more where there would be"
-        " too many of them",
+        help="distance between windows; by default a quarter of a window, with `walls` half of one,"
+        " more where there would be too many of them",
     )
     count: int | None = setting(
         None,
@@ -127,3 +132,48 @@ class SpectrumPixels(OfSites):
         unit="pixels",
         help="side of the blocks of spectrum pixels that are one site; their spectra are averaged",
     )
+
+
+@dataclass(frozen=True)
+class Walls(OfSites):
+    """Settings of `sites` with `method: walls`: places along domain walls."""
+
+    method: Literal["walls"] = setting("walls", help="places along domain walls")
+    finder: Literal["zero", "canny"] = setting(
+        "zero",
+        help="how domain walls are found before they are fitted: `zero` (zero line of the smoothed"
+        " in-phase signal) or `canny` (edges of the smoothed phase)",
+    )
+    places: Literal["walls", "grid"] = setting(
+        "walls",
+        help="where sites of domain walls lie: along the `walls`, or in the middles of windows on a"
+        " `grid`, which are described by the walls and domains in them",
+    )
+    smoothing: float | None = setting(
+        None,
+        limits=(0.5, 50),
+        unit="px",
+        help="standard deviation of the Gaussian in which domain walls are sought, by default"
+        " chosen by the noise; they are fitted to the picture as it is",
+    )
+    tip: float | None = setting(
+        None,
+        limits=(0, 100),
+        unit="px",
+        help="standard deviation of the blur of the tip, by default estimated from the walls",
+    )
+    spacing: float | None = setting(
+        None, limits=(2, 1e4), unit="px", help="arc length between sites along a wall; by default 4"
+    )
+    window: float | None = setting(
+        None, limits=(3, 1e5), unit="px", help="side of the windows in which walls are described"
+    )
+    stride: float | None = setting(
+        None, limits=(1, 1e4), unit="px", help="distance between windows on a grid"
+    )
+
+    def finding(self) -> WallFinding:
+        """How walls are found, for the room of walls."""
+        from vaescope.walls.settings import WallFinding
+
+        return WallFinding(finder=self.finder, smoothing=self.smoothing, tip=self.tip)

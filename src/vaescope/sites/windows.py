@@ -67,7 +67,7 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
         if settings.count:
             here = (side - 1) / 2 + random.uniform(0, 1, (settings.count, 2)) * room
         else:
-            here = _grid(room, stride, side)
+            here = grid(room, stride, side)
         places.append(here)
     frame_of = np.repeat(np.arange(frames), [len(here) for here in places])
     y, x = np.concatenate(places).T
@@ -105,7 +105,7 @@ def _stride(side: float, room: np.ndarray, frames: int) -> int:
     return max(round(side / OVERLAP), int(np.ceil(fewest)), 1)
 
 
-def _grid(room: np.ndarray, stride: float, side: float) -> np.ndarray:
+def grid(room: np.ndarray, stride: float, side: float) -> np.ndarray:
     """Middles (window, 2) of a grid of windows that leaves equal margins on both sides."""
     axes = []
     for free in room:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from vaescope.errors import UserError
 from vaescope.walls import described
-from vaescope.walls.curve import Curve, zero_lines
+from vaescope.walls.curve import Curve, positive_on_the_left, zero_lines
 from vaescope.walls.edges import edges
 from vaescope.walls.fit import fit
 from vaescope.walls.settings import WallFinding
@@ -14,35 +16,58 @@ from vaescope.walls.significance import significant
 from vaescope.walls.smooth import level_between, smooth, smoothing_for
 from vaescope.walls.wall import Wall
 
+if TYPE_CHECKING:
+    from vaescope.walls.learned.wall_detector import WallDetector
 
-def find(signal: Signal, settings: WallFinding) -> list[Wall]:
+
+def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = None) -> list[Wall]:
     """Find the walls of one frame and fit them to its picture.
 
     Parameters
     ----------
     signal : the piezoresponse of the frame.
     settings : the finder, its smoothing, and the blur of the tip where it is known.
+    detector : trained by ``walls.learned.train``, for the finder `learned`.
 
     Returns
     -------
     Walls in no particular order, those alone whose contrast stands out from the noise.
+
+    Raises
+    ------
+    UserError : no detector where one is needed.
     """
     if not signal.noise > 0:
         return []
     width = settings.smoothing or smoothing_for(signal)
     picture = smooth(signal.in_phase, signal.measured, width)
-    signal = replace(signal, level=level_between(picture, signal.measured))
-    curves = significant(sought(signal, settings, width), signal, width)
+    signal = replace(signal, level=level_between(picture, signal, width))
+    curves = significant(sought(signal, settings, width, detector), signal, width)
     if not curves:
         return []
     return described.walls_of(fit(signal, curves, settings.tip), signal)
 
 
-def sought(signal: Signal, settings: WallFinding, width: float) -> list[Curve]:
+def sought(
+    signal: Signal, settings: WallFinding, width: float, detector: WallDetector | None = None
+) -> list[Curve]:
     """Curves where walls may be, by the finder of the settings, in a picture smoothed by ``width``
     px."""
     if settings.finder == "canny":
         return edges(signal, width)
-    return zero_lines(
-        smooth(signal.in_phase, signal.measured, width) - signal.level, signal.measured
-    )
+    picture = smooth(signal.in_phase, signal.measured, width)
+    if settings.finder == "learned":
+        return [positive_on_the_left(curve, picture) for curve in _learned(signal, detector)]
+    return zero_lines(picture - signal.level, signal.measured)
+
+
+def _learned(signal: Signal, detector: WallDetector | None) -> list[Curve]:
+    if detector is None:
+        raise UserError(
+            "the finder `learned` needs a trained detector",
+            remedy="Train one (`walls.learned.train`) or load one (`walls.learned.load`), and give"
+            " it as `detector`",
+        )
+    from vaescope.walls.learned.tracing import traced
+
+    return traced(detector, signal)

@@ -14,10 +14,11 @@ class WallFinding(Settings):
 
     PART = "sites"
 
-    finder: Literal["zero", "canny"] = setting(
+    finder: Literal["zero", "canny", "learned"] = setting(
         "zero",
         help="how walls are found before they are fitted: `zero` (zero line of the smoothed"
-        " in-phase signal) or `canny` (edges of the smoothed phase)",
+        " in-phase signal), `canny` (edges of the smoothed phase) or `learned` (a detector trained"
+        " on simulated domains)",
     )
     smoothing: float | None = setting(
         None,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 IN_PHASE = "in-phase"
 OUT_OF_PHASE = "out-of-phase"
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
+_BLUR = 2.0  # px, in which the signs of the response are read
+_STRONG = 6.0  # standard deviations of the smoothed noise, from which on a sign counts
+_BOTH = 0.001  # of the picture, that each sign has at least where there are two states
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Signal:
     out_of_phase : (y, x) response across that axis; None where it was not recorded.
     measured : (y, x) what was measured.
     noise : standard deviation of ``in_phase`` from pixel to pixel.
-    level : value of ``in_phase`` midway between the two domain states.
+    level : value of ``in_phase`` that parts the two domain states (``level_of``).
     """
 
     in_phase: np.ndarray
@@ -84,10 +87,28 @@ def noise_of(values: np.ndarray, measured: np.ndarray) -> float:
     return float(min(found)) if found else float("nan")
 
 
+def both_signs(picture: np.ndarray, measured: np.ndarray, noise: float, width: float) -> bool:
+    """Whether an in-phase response (y, x), smoothed by ``width`` px, has both signs, so that a wall
+    is where it changes its sign, however strong the response of each domain is."""
+    part = picture[measured]
+    if not part.size:
+        return False
+    strong = _STRONG * noise / (2 * np.sqrt(np.pi) * width)
+    return min(float((part > strong).mean()), float((part < -strong).mean())) > _BOTH
+
+
 def level_of(values: np.ndarray, measured: np.ndarray) -> float:
-    """The value of a picture (y, x) midway between its two states: the threshold of N. Otsu, IEEE
-    Trans. Syst. Man Cybern. 9 (1979) 62."""
+    """The value of an in-phase response (y, x) that parts its two states: zero where it has both
+    signs; else, the response lying on a background, the threshold of N. Otsu, IEEE Trans. Syst. Man
+    Cybern. 9 (1979) 62."""
+    from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 
     part = values[measured]
-    return float(threshold_otsu(part)) if part.size and np.ptp(part) > 0 else 0.0
+    if not (part.size and np.ptp(part) > 0):
+        return 0.0
+    filled = np.where(measured, values, np.median(part))
+    noise = noise_of(values, measured)
+    if both_signs(gaussian_filter(filled, _BLUR), measured, noise, _BLUR):
+        return 0.0
+    return float(threshold_otsu(part))

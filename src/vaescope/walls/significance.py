@@ -2,8 +2,10 @@
 
 Zero lines of smoothed noise have a contrast as well, of a few standard deviations of the difference
 between places as far apart as the two sides of a wall. That deviation is measured in the
-out-of-phase response, in which the two states are the same, and in what the two states leave of the
-in-phase response, so that noise that is smooth or runs in lines counts as what it is.
+out-of-phase response, in which the two states are the same, so that noise that is smooth or runs in
+lines counts as what it is. Where there is no such response, or where both states have one sign, it
+is measured in what the two states leave of the in-phase response; within domains that also varies
+with their orientation, which makes the test stricter.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from vaescope.walls.curve import Curve
-from vaescope.walls.signal import Signal
+from vaescope.walls.signal import Signal, noise_of
 from vaescope.walls.smooth import smooth
 
 _ASIDE = 1.0  # widths of the smoothing from a curve to where its contrast is taken
 _LEAST = 2.0  # px, the same at least
 _MARGIN = 5.5  # standard deviations; extremes of a picture of noise reach three to five
 _BLIND = 7.5  # the same where the noise is known only from the in-phase response itself
+_FAINT = 0.05  # of the usual difference of the states: fainter ones are those of a background
 _BLURS = (1.5, 3.0)  # px, of walls as they are
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
 
@@ -42,16 +45,21 @@ def significant(curves: Sequence[Curve], signal: Signal, width: float) -> list[C
     aside = max(_ASIDE * width, _LEAST)
     picture = smooth(signal.in_phase, signal.measured, width)
     margin = _BLIND if signal.out_of_phase is None else _MARGIN
-    least = margin * spread(signal, picture, width)
+    strong = float(np.percentile(np.abs(picture - signal.level)[signal.measured], 90))
+    least = max(margin * spread(signal, picture, width), _FAINT * 2 * strong)
     return [curve for curve in curves if contrast(curve, picture, aside) > least]
 
 
 def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
     """Standard deviation of the difference between the two sides of nothing, in noise smoothed by
     ``width`` px like the ``picture`` (y, x)."""
-    noises = [remainder(signal, picture)]
+    noises = []
     if signal.out_of_phase is not None:
-        noises.append(signal.out_of_phase)
+        across = noise_of(signal.out_of_phase, signal.measured)
+        louder = max(signal.noise / across, 1.0) if across > 0 else 1.0
+        noises.append(louder * signal.out_of_phase)
+    if signal.out_of_phase is None or signal.level:
+        noises.append(remainder(signal, picture))
     apart = round(2 * max(_ASIDE * width, _LEAST))
     found = [0.0]
     for noise in noises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from vaescope.walls.signal import Signal
+from vaescope.walls.signal import Signal, both_signs
 
 RATIO = 0.1  # noise left after smoothing, over half the difference of the two states
 LEAST, MOST = 1.0, 6.0  # px, of the smoothing
@@ -31,11 +31,14 @@ def states_of(values: np.ndarray, measured: np.ndarray, level: float) -> tuple[f
     return below, float(np.median(high)) if high.size else level
 
 
-def level_between(picture: np.ndarray, measured: np.ndarray) -> float:
-    """The value of a smoothed picture (y, x) midway between its two states, whatever share of it
-    each of them has: the mean over its steepest places, which lie on walls."""
+def level_between(picture: np.ndarray, signal: Signal, width: float) -> float:
+    """The value of a picture (y, x), smoothed by ``width`` px, that parts its two states: zero
+    where it has both signs; else midway between them, whatever share of the picture each has: the
+    mean over its steepest places, which lie on walls."""
+    if both_signs(picture, signal.measured, signal.noise, width):
+        return 0.0
     steep = np.hypot(*np.gradient(picture))
-    steep[~measured] = 0
+    steep[~signal.measured] = 0
     weight = np.where(steep >= _STEEP * steep.max(), steep**2, 0.0)
     return float((weight * picture).sum() / max(weight.sum(), 1e-300))
 
@@ -50,7 +53,7 @@ def smoothing_for(signal: Signal) -> float:
     best, least = LEAST, np.inf
     for width in np.geomspace(LEAST, MOST, _WIDTHS):
         picture = smooth(signal.in_phase, signal.measured, width)
-        level = level_between(picture, signal.measured)
+        level = level_between(picture, signal, width)
         low, high = states_of(picture, signal.measured, level)
         ratio = signal.noise / (np.sqrt(np.pi) * width * max(high - low, 1e-12))
         if ratio < least:

@@ -15,7 +15,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read.piezoresponse import one_area, phase_offset, sources
+from vaescope.read.piezoresponse import one_area, phase_offset, scan_lines, sources
 from vaescope.read.piezoresponse.phase_offset import States
 from vaescope.read.piezoresponse.sources import Source
 from vaescope.read.raw import Raw, stack
@@ -78,28 +78,31 @@ def _only(source: Source, others: list[str]) -> Source:
     return replace(source, raw=raw, others=others, left_out=source.left_out + lost)
 
 
-def turned(source: Source) -> tuple[Raw, dict[str, Any]]:
+def turned(source: Source) -> tuple[Raw, dict[str, Any], np.ndarray]:
     """Turn every response so that its domain states lie on the in-phase axis, lazily.
+
+    Phase offsets are found on good scan lines alone, which are those of the first response.
 
     Returns
     -------
     The image with the channels `in-phase`, `out-of-phase`, `amplitude`, the same of further
-    responses, and the other channels; and what was done, for the record.
+    responses, and the other channels; what was done, for the record; and what lies on good scan
+    lines, (time, y, x) bool.
     """
     raw = source.raw
     planes: list[da.Array] = []
     channels: list[str] = []
     units: list[str] = []
     facts: list[dict[str, Any]] = []
-    first: tuple[np.ndarray, np.ndarray] | None = None
+    first: np.ndarray | None = None
+    good, lines = _lines_of(_Frames(raw.data[:, 0], raw.data[:, 1]))
     for k, (label, known) in enumerate(zip(source.labels, source.facts, strict=True)):
         x, y = raw.data[:, 2 * k], raw.data[:, 2 * k + 1]
         frames = _Frames(x, y)
-        measured = [np.isfinite(frame) for frame in frames]
-        like = None if first is None else np.where(first[1], first[0], 0.0)
-        states, agreement = phase_offset.of_series(frames, measured, like)
+        measured = [one & np.isfinite(frame) for one, frame in zip(good, frames, strict=True)]
+        states, agreement = phase_offset.of_series(frames, measured, first)
         if first is None:
-            first = states[0].turned(phase_offset.smoothed(frames[0], measured[0])), measured[0]
+            first = states[0].turned(phase_offset.smoothed(frames[0], measured[0]))
         turn = np.array([one.offset for one in states])[:, None, None]
         cos, sin = np.cos(turn), np.sin(turn)
         planes += [x * cos + y * sin, y * cos - x * sin, da.sqrt(x**2 + y**2)]
@@ -114,13 +117,15 @@ def turned(source: Source) -> tuple[Raw, dict[str, Any]]:
     channels += raw.channels[start:]
     units += raw.units[start:]
     done = replace(raw, data=da.stack(planes, axis=1), channels=channels, units=units)
-    return done, {
+    made = {
         "responses": facts,
         "sign": SIGN,
         "direction": source.direction,
         "other_direction": source.other_direction,
         "left_out": source.left_out,
+        "bad_lines": lines,
     }
+    return done, made, np.stack(good)
 
 
 def _facts(
@@ -154,6 +159,39 @@ def _noise(across: np.ndarray, good: np.ndarray) -> float:
     second = np.diff(plane, 2, axis=1)
     second = second[np.isfinite(second)]
     return 1.4826 * float(np.median(abs(second))) / np.sqrt(6) if second.size else 0.0
+
+
+def _lines_of(frames: _Frames) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """What of every frame is finite and on a good scan line, and for the record of each frame its
+    ``axis`` (`y`: lines are rows of the image) and ``stripes`` (first line, last line, kind)."""
+    good, facts = [], []
+    for frame in frames:
+        seen = np.isfinite(frame)
+        offset = phase_offset.states_of(frame, seen).offset
+        found = scan_lines.bad_lines(frame * np.exp(-1j * offset), seen)
+        good.append(seen & found.mask(frame.shape))
+        stripes = [[one.first, one.last, one.kind] for one in found.stripes]
+        facts.append({"axis": "yx"[found.axis], "stripes": stripes})
+    return good, facts
+
+
+def masked(measured: da.Array | None, good: np.ndarray) -> tuple[da.Array | None, float]:
+    """Count bad scan lines as not measured.
+
+    Parameters
+    ----------
+    measured : (time, y, x) bool, what else was measured; None for all of it.
+    good : (time, y, x) bool, as ``turned`` gives it.
+
+    Returns
+    -------
+    What was measured and lies on good lines, and the share of all pixels that this takes off.
+    """
+    seen = np.ones(good.shape, bool) if measured is None else np.asarray(measured)
+    lost = float((seen & ~good).mean())
+    if not lost:
+        return measured, 0.0
+    return da.from_array(seen & good, chunks=(1, -1, -1), name=False), lost
 
 
 def refuse_without_contrast(raw: Raw, path: Path) -> None:

@@ -1,0 +1,160 @@
+"""What a dataset says of its domain walls: how much there is, how well it is known, what moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.results.facts import Finding, Measure, Severity
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MEASURES = (
+    Measure("walls", "domain walls", "count", place="quality", card=3),
+    Measure("wall_length_px", "length of all walls", "px", place="quality"),
+    Measure("wall_density", "density of walls (1/µm)", place="quality"),
+    Measure("wall_density_px", "density of walls (1/px)", place="quality"),
+    Measure("normal_error_px", "standard error across walls (median)", "px", "less", "quality"),
+    Measure("walls_moved_share", "walls that moved (beyond 3 errors)", "share", place="quality"),
+    Measure("walls_pinned_share", "walls that are pinned", "share", place="quality"),
+    Measure("switching_share", "windows that switched (beyond 3 errors)", "share", place="quality"),
+)
+"""Of domain walls."""
+
+_Say = Callable[[str, Severity, str, str, str], None]
+
+_PINNED = 0.5  # probability
+_SURE = 3.0  # standard errors
+_FEW = 8.0  # windows long: less wall than that shows too little to learn from
+_LEVEL = np.radians(2.0)  # of a scan line, within which a wall runs along it
+_ALONG = 0.8  # of a wall that runs along a scan line
+_SITES = 5  # of such a wall, at least
+_TO_MICRON = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "Å": 1e-4, "A": 1e-4, "mm": 1e3, "pm": 1e-6}
+
+
+def numbers(sites: xr.Dataset) -> dict[str, float]:
+    """Count and measure walls and what became of them; nothing of other sites (``sites.zarr``)."""
+    attrs = sites.attrs
+    if "walls" not in attrs:
+        return {}
+    found = {"walls": float(attrs["walls"]), "wall_length_px": float(attrs["wall_length_px"])}
+    if "wall" in sites and "drift" in sites:
+        found["walls"] = float(len(np.unique(sites["wall"].values)))
+    area = float(attrs.get("measured_px", 0))
+    size = float(attrs.get("pixel_size") or 1) * _TO_MICRON.get(str(attrs.get("pixel_unit")), 0)
+    if area and attrs.get("calibrated") and size:
+        found["wall_density"] = found["wall_length_px"] / area / size
+    elif area:
+        found["wall_density_px"] = found["wall_length_px"] / area
+    if "normal_error" in sites:
+        found["normal_error_px"] = _median(sites["normal_error"].values)
+    for name, column, over in (
+        ("walls_moved_share", "displacement", "displacement_error"),
+        ("switching_share", "switching_change", "switching_change_error"),
+    ):
+        if column in sites:
+            ratio = np.abs(sites[column].values / sites[over].values)
+            found[name] = _share(ratio[np.isfinite(ratio)] > _SURE)
+    if "pinned" in sites:
+        pinned = sites["pinned"].values
+        found["walls_pinned_share"] = _share(pinned[np.isfinite(pinned)] > _PINNED)
+    return found
+
+
+def of_walls(sites: xr.Dataset) -> list[Finding]:
+    """Findings about domain walls; none about other sites (``sites.zarr``)."""
+    attrs, said = sites.attrs, []
+    if "walls" not in attrs:
+        return []
+
+    def say(kind: str, severity: Severity, says: str, means: str, remedy: str) -> None:
+        said.append(Finding(kind, severity, "sites", says, means, remedy))
+
+    length, window = float(attrs["wall_length_px"]), float(attrs["window"])
+    if not attrs["walls"]:
+        say(
+            "no walls",
+            "serious",
+            "No domain walls were found.",
+            "The in-phase signal shows a single domain, or nothing that stands out of its noise.",
+            "Check drive amplitude and contact resonance. If there are domains to be seen, smooth"
+            " more (`sites: smoothing`), or use the recipe `walls-learned`.",
+        )
+        return said
+    if length < _FEW * window:
+        say(
+            "few walls",
+            "care",
+            f"There are only {length:.0f} px of wall, {length / window:.1f} windows of"
+            f" {window:g} px.",
+            "Sites along them show the same few places over and over; latents describe these"
+            " places, not the walls of the material.",
+            "Take a larger scan or more frames, or smaller windows (`sites: window`).",
+        )
+    _of_drift(sites, say)
+    _of_artefacts(sites, say)
+    return said
+
+
+def _of_drift(sites: xr.Dataset, say: _Say) -> None:
+    """Whether frames could be registered well enough for the displacements of walls."""
+    if "drift" not in sites:
+        return
+    sources = [str(name) for name in np.atleast_1d(sites["drift"].attrs.get("sources", []))]
+    lost = [k + 1 for k, name in enumerate(sources) if name == "none"]
+    if lost:
+        frames = ", ".join(map(str, lost[:10])) + (", …" if len(lost) > 10 else "")
+        say(
+            "frames not registered",
+            "serious",
+            f"The drift before frame {frames} (counted from 0) could not be measured.",
+            "Displacements of walls there hold the drift of the specimen as well; their errors say"
+            " so.",
+            "Record the height beside the piezoresponse, or register the frames beforehand.",
+        )
+    error = sites["drift_error"].values
+    usual = float(np.nanmedian(np.abs(error[1:]))) if len(error) > 1 else 0.0
+    across = _median(sites["normal_error"].values) if "normal_error" in sites else np.nan
+    if not lost and usual > 2 * across:
+        say(
+            "drift unsure",
+            "care",
+            f"The drift between frames is known to {usual:.2g} px, worse than the walls"
+            f" ({across:.2g} px).",
+            "Displacements smaller than that are not seen: walls may move together with the error"
+            " of the drift.",
+            "Record the height with more detail, or scan a larger area around the walls.",
+        )
+
+
+def _of_artefacts(sites: xr.Dataset, say: _Say) -> None:
+    """Whether walls run along scan lines, as jumps of the tip do."""
+    if "direction" not in sites:
+        return
+    level = np.abs(np.sin(sites["direction"].values)) < np.sin(_LEVEL)
+    wall = sites["wall"].values * (int(sites["frame"].max()) + 1) + sites["frame"].values
+    _, own = np.unique(wall, return_inverse=True)
+    count, along = np.bincount(own), np.bincount(own, level)
+    straight = (count >= _SITES) & (along >= _ALONG * count)
+    if straight.any():
+        say(
+            "walls along scan lines",
+            "care",
+            f"{int(straight.sum())} of {len(count)} walls run along scan lines.",
+            "A jump of the tip, a changed contact or drive between two lines looks just like such"
+            " a wall; so does a domain of that direction.",
+            "Compare with the image of the other scan direction, or with one that is scanned at"
+            " another angle.",
+        )
+
+
+def _median(values: np.ndarray) -> float:
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _share(mask: np.ndarray) -> float:
+    return float(mask.mean()) if len(mask) else float("nan")

@@ -1,0 +1,101 @@
+"""Walls from frame to frame, as columns of their sites: who is who, how far each place moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaescope.quantities import FIT, attributes
+from vaescope.sites.wall_columns import Points
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from vaescope.sites.table import Column
+    from vaescope.walls.follow import WallStep
+    from vaescope.walls.signal import Signal
+    from vaescope.walls.wall import Wall
+
+HEIGHT = "height"
+"""The channel on which frames are registered, where there is one."""
+
+
+@dataclass(frozen=True)
+class Courses:
+    """Walls from frame to frame: ``number`` of each wall of each frame; ``drift`` (frame, 2) px of
+    the specimen since the first frame and ``drift_error`` (frame, 2) px of its step from the frame
+    before; ``source`` of each step; ``steps`` of the walls of each frame but the last."""
+
+    number: list[np.ndarray]
+    drift: np.ndarray
+    drift_error: np.ndarray
+    source: list[str] = field(default_factory=list)
+    steps: list[list[WallStep]] = field(default_factory=list)
+
+    def step(self, frame: int) -> np.ndarray:
+        """(2,) px by which the specimen moves from a frame to the next."""
+        return self.drift[frame + 1] - self.drift[frame]
+
+    def columns(self, frame: int, points: Points, walls: Sequence[Wall]) -> dict[str, Column]:
+        """Columns of the sites along the walls of a frame."""
+        about = attributes("wall", "1", "categorical", group=FIT)
+        columns: dict[str, Column] = {"wall": (self.number[frame][points.wall], about)}
+        if len(self.number) == 1:
+            return columns
+        moved = np.full((3, len(points.wall)), np.nan)
+        if frame < len(self.steps):
+            for number, wall in enumerate(walls):
+                own = points.wall == number
+                here, taken = _nearest(wall, points.at[own]), self.steps[frame][number]
+                moved[:, own] = [taken.displacement[here], taken.error[here], taken.pinned[here]]
+        said = attributes(
+            "displacement of the wall to the next frame, into the positive domain",
+            "px",
+            "diverging",
+            error="displacement_error",
+        )
+        error = attributes("standard error of the displacement", "px")
+        pinned = attributes(
+            "probability that the wall is pinned to the next frame", "1", "sequential", valid=(0, 1)
+        )
+        return columns | {
+            "displacement": (moved[0], said),
+            "displacement_error": (moved[1], error),
+            "pinned": (moved[2], pinned),
+        }
+
+
+def _nearest(wall: Wall, at: np.ndarray) -> np.ndarray:
+    """The points of a wall that are nearest to arc lengths ``at`` (row,) px."""
+    ends = np.concatenate([[0.0], np.cumsum(wall.steps)])
+    return np.rint(np.interp(at, ends, np.arange(len(ends)))).astype(int) % len(wall.place)
+
+
+def courses_of(
+    image: xr.Dataset, signals: Sequence[Signal], walls: Sequence[Sequence[Wall]]
+) -> Courses:
+    """Register the frames of an image and follow its walls through them.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x); frames are registered on the channel
+        `height`, where it has one that shows the drift, else on the piezoresponse.
+    signals, walls : of each frame.
+    """
+    if len(walls) == 1:
+        return Courses([np.arange(len(walls[0]))], np.zeros((1, 2)), np.zeros((1, 2)))
+    from vaescope.walls.follow import follow
+    from vaescope.walls.registration import register
+
+    names = [str(name) for name in image["channel"].values]
+    heights = None
+    if HEIGHT in names:
+        stack = image["image"][:, names.index(HEIGHT)]
+        heights = [np.asarray(frame.values, float) for frame in stack]
+    found = register([s.in_phase for s in signals], [s.measured for s in signals], heights)
+    followed = follow(walls, found)
+    error = np.concatenate([np.zeros((1, 2)), found.error])
+    return Courses(followed.number, found.offset, error, list(found.source), followed.steps)

@@ -1,0 +1,184 @@
+"""Sites along domain walls, or windows on a grid described by the walls in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaescope.errors import UserError
+from vaescope.quantities import attributes
+from vaescope.sites import wall_columns, wall_truth
+from vaescope.sites.table import Column, tabulate
+from vaescope.sites.wall_columns import Points, Unit
+from vaescope.sites.wall_courses import Courses, courses_of
+from vaescope.walls.domain_map import Areas, positive_share
+from vaescope.walls.pieces import Pieces, pieces_of
+from vaescope.walls.signal import Signal, signal_of
+from vaescope.walls.wall import Wall
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from vaescope.sites.settings import Walls
+
+SPACING = 4.0  # px of wall between sites
+MOST = 20_000  # sites chosen without being asked for more
+SHARE, SMALLEST, LARGEST = 0.1, 16.0, 48.0  # of the shorter side, and px: side of a window
+OVERLAP = 2  # windows on a grid over one place along each axis
+
+
+@dataclass
+class Found:
+    """The walls of one frame, as curves and in pieces."""
+
+    signal: Signal
+    walls: list[Wall]
+    pieces: Pieces
+
+    def areas(self) -> Areas:
+        """Of the positive domain."""
+        return Areas.of(positive_share(self.signal, self.pieces), self.signal.measured)
+
+
+def every_wall(image: xr.Dataset, settings: Walls, detector: Any = None) -> xr.Dataset:
+    """Find the domain walls of every frame and lay sites along them, or windows on a grid.
+
+    Parameters
+    ----------
+    image : Dataset with `image` (time, channel, y, x) and a channel `in-phase`, as in an image
+        store read with `ingest: piezoresponse: true`.
+    settings : the part `sites` of a recipe.
+    detector : trained to find walls, for `finder: learned`.
+
+    Returns
+    -------
+    Dataset over `site`, in the form of a sites store; its attributes count walls and say how long
+    they are. Where nothing is a wall it has no site.
+
+    Raises
+    ------
+    UserError : no channel `in-phase`, or no window fits into the image.
+    """
+    frames = image.sizes["time"]
+    found = [_of_frame(image, frame, settings, detector) for frame in range(frames)]
+    unit = Unit.of(image)
+    side = settings.window or _side(image)
+    courses = courses_of(image, [each.signal for each in found], [each.walls for each in found])
+    lengths = np.array([sum(wall.length for wall in each.walls) for each in found])
+    if settings.places == "grid":
+        places, spacing = _grid(image, side, settings.stride)
+        rows = [Points(np.zeros(0, int), np.zeros(0), {"place": places}) for _ in found]
+    else:
+        spacing = settings.spacing or max(SPACING, float(lengths.sum()) / MOST)
+        rows = [wall_columns.points_of(each.walls, spacing) for each in found]
+    parts = list(_columns(image, found, rows, side, unit, settings, courses))
+    columns = _joined(parts)
+    attrs: dict[str, Any] = {
+        "spacing": spacing,
+        "window": side,
+        "finder": settings.finder,
+        "walls": int(sum(len(each.walls) for each in found)),
+        "wall_length_px": float(lengths.sum()),
+        "measured_px": int(sum(each.signal.measured.sum() for each in found)),
+        "wall_frames": int((lengths > 0).sum()),
+        "noise": [float(each.signal.noise) for each in found],
+        "directed": settings.places != "grid",
+        "regular": settings.places == "grid",
+    }
+    sites = tabulate(image, columns, attrs)
+    if frames > 1:
+        sites = _with_drift(sites, courses)
+    return wall_truth.score(sites, image, [each.pieces for each in found])
+
+
+def _of_frame(image: xr.Dataset, frame: int, settings: Walls, detector: Any) -> Found:
+    from vaescope.walls.find import find
+
+    signal = signal_of(image, frame)
+    curves = find(signal, settings.finding())
+    return Found(signal, curves, pieces_of(curves))
+
+
+def _side(image: xr.Dataset) -> float:
+    shorter = min(image.sizes["y"], image.sizes["x"])
+    return float(min(np.clip(round(SHARE * shorter), SMALLEST, LARGEST), shorter))
+
+
+def _grid(image: xr.Dataset, side: float, stride: float | None) -> tuple[np.ndarray, float]:
+    """Middles (window, 2) of windows that lie in the image, and the distance between them."""
+    from vaescope.sites.windows import grid
+
+    room = np.array([image.sizes["y"], image.sizes["x"]]) - side
+    if (room < 0).any():
+        raise UserError(
+            "no window fits into the image",
+            found=f"windows of {side:g} px in an image of {image.sizes['y']} × {image.sizes['x']}"
+            " px",
+            expected="windows smaller than the image",
+            remedy="Set a smaller `sites: window` in the recipe",
+        )
+    fewest = np.sqrt(image.sizes["time"] * np.prod(room + 1) / MOST)
+    apart = stride or max(round(side / OVERLAP), int(np.ceil(fewest)), 1)
+    return grid(room, apart, side), float(apart)
+
+
+def _columns(
+    image: xr.Dataset,
+    found: list[Found],
+    rows: list[Points],
+    side: float,
+    unit: Unit,
+    settings: Walls,
+    courses: Courses,
+) -> Iterator[dict[str, Column]]:
+    """The columns of the sites of each frame in turn; two frames are in memory at once."""
+    signal = str(image["image"].attrs.get("units", "1"))
+    areas = found[0].areas()
+    for frame, (each, points) in enumerate(zip(found, rows, strict=True)):
+        place = points.place
+        number = np.full(len(place), frame)
+        columns: dict[str, Column] = {"frame": (number, attributes("frame", "1"))}
+        if settings.places == "grid":
+            columns["y"] = (place[:, 0], attributes("row of the middle", "px"))
+            columns["x"] = (place[:, 1], attributes("column of the middle", "px"))
+        else:
+            columns |= wall_columns.of_points(points, each.walls, unit, signal)
+            columns |= courses.columns(frame, points, each.walls)
+            columns |= wall_columns.of_nearest(points, each.pieces, unit)
+        own = wall_columns.of_windows(each.pieces, areas, place, side, unit)
+        columns |= own
+        if len(found) > 1:
+            then, error = None, np.zeros(len(place))
+            if frame + 1 < len(found):
+                areas, other = found[frame + 1].areas(), found[frame + 1].pieces
+                moved = place + courses.step(frame)
+                then = wall_columns.of_windows(other, areas, moved, side, unit)
+                error = wall_columns.drifted_share(
+                    other, moved, side, courses.drift_error[frame + 1]
+                )
+            columns |= wall_columns.of_switching(own, then, error)
+        yield columns
+
+
+def _joined(parts: list[dict[str, Column]]) -> dict[str, Column]:
+    """Columns of all frames together; without distances to junctions where walls have none."""
+    columns = {
+        name: (np.concatenate([part[name][0] for part in parts]), about)
+        for name, (_, about) in parts[0].items()
+    }
+    if "nearest_junction" in columns and np.isnan(columns["nearest_junction"][0]).all():
+        columns = {n: c for n, c in columns.items() if not n.startswith("nearest_junction")}
+    return columns
+
+
+def _with_drift(sites: xr.Dataset, courses: Courses) -> xr.Dataset:
+    """Sites with the drift of the specimen between frames."""
+    about = attributes("drift of the specimen since the first frame", "px")
+    error = attributes("standard error of the drift from the frame before", "px")
+    return sites.assign(
+        drift=(("time", "axis"), courses.drift, {**about, "sources": courses.source}),
+        drift_error=(("time", "axis"), courses.drift_error, error),
+    )

@@ -1,0 +1,150 @@
+"""Sites lie along domain walls, with errors that hold, and say what their surroundings are like."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from test_sites_detect import as_image
+
+from vaescope import quantities, samples, simulate, sites
+from vaescope.errors import UserError
+from vaescope.judge import of_walls
+
+SETTINGS = {"method": "walls"}
+MADE: dict[str, xr.Dataset] = {}
+
+
+def found(name: str, seed: int = 0, **settings) -> xr.Dataset:
+    """Sites of a simulated image, found once."""
+    key = f"{name} {seed} {settings}"
+    if key not in MADE:
+        MADE[key] = sites.find(simulate.make(name, seed), SETTINGS | settings)
+    return MADE[key]
+
+
+@pytest.mark.parametrize(("noise", "rms", "r"), [(0.15, 0.12, 0.95), (0.4, 0.25, 0.9)])
+def test_walls_are_found_to_a_fraction_of_a_pixel_with_errors_that_hold(noise, rms, r):
+    scores = [
+        json.loads(found(f"walls?size=128&noise={noise}", seed).attrs["truth_scores"])
+        for seed in range(2)
+    ]
+    mean = {name: np.mean([one[name] for one in scores]) for name in scores[0]}
+    assert mean["wall_recall"] > 0.98 and mean["wall_false"] < 0.01
+    assert mean["wall_position_rms"] < rms
+    assert 0.5 < mean["wall_position_coverage"] < 0.85
+    assert mean["wall_curvature_r"] > r
+    assert mean["switching_degree_rms"] < 0.02
+
+
+def test_sites_lie_at_equal_arc_length_along_their_walls():
+    table = found("walls?size=128", spacing=5.0)
+    place = np.stack([table.y.values, table.x.values], 1)
+    for wall in np.unique(table.wall.values):
+        own = place[table.wall.values == wall]
+        step = np.linalg.norm(np.diff(own, axis=0), axis=1)
+        assert len(own) < 3 or (np.median(step) == pytest.approx(5.0, rel=0.15))
+    assert table.attrs["spacing"] == 5.0 and table.attrs["directed"]
+
+
+def test_directions_point_along_the_wall_with_the_positive_domain_at_the_normal():
+    image = simulate.make("walls?size=128", 0)
+    table = found("walls?size=128")
+    direction = table.direction.values
+    normal = np.stack([np.cos(direction), -np.sin(direction)], 1)
+    place = np.stack([table.y.values, table.x.values], 1)
+    inside, outside = (np.rint(place + side * 2 * normal).astype(int) for side in (1, -1))
+    kept = ((inside >= 0) & (inside < 128) & (outside >= 0) & (outside < 128)).all(1)
+    domain = image.truth_domain.values[0]
+    assert domain[tuple(inside[kept].T)].mean() > 0.97
+    assert domain[tuple(outside[kept].T)].mean() < 0.03
+
+
+def test_errors_across_the_wall_are_split_into_rows_and_columns():
+    table = found("walls?size=128")
+    total = np.hypot(table.y_error, table.x_error)
+    np.testing.assert_allclose(total, table.normal_error, rtol=1e-6)
+    level = np.abs(np.sin(table.direction)) < 0.1
+    assert (table.y_error[level] > 5 * table.x_error[level]).all()
+
+
+def test_every_quantity_has_words_a_unit_and_where_it_has_one_an_error():
+    table = found("walls?size=96&frames=2&drift=2")
+    known = {quantity.name: quantity for quantity in quantities.of(table)}
+    for name in (
+        "curvature", "width", "contrast", "wall_count", "mean_curvature", "rms_curvature",
+        "convexity", "switching_degree", "switching_change", "nearest_wall", "displacement",
+    ):  # fmt: skip
+        assert known[name].error is not None, name
+    for name in ("wall_length", "tortuosity", "switching_significance", "pinned", "normal_error"):
+        assert known[name].label
+    assert known["mean_curvature"].unit == "1/nm" and known["wall_count"].unit in ("", "1")
+
+
+def test_windows_on_a_grid_say_how_much_of_them_has_switched():
+    name = "walls?size=128"
+    for side in (16.0, 48.0):
+        table = found(name, places="grid", window=side)
+        assert not table.attrs["directed"] and table.attrs["regular"]
+        off = table.switching_degree - table.truth_switching_degree
+        assert float(np.sqrt((off**2).mean())) < 0.02
+        cut = samples.extract(simulate.make(name, 0), table, {"normalise": "signed"})
+        assert cut.sizes["site"] == table.sizes["site"] and cut.attrs["size"] == side
+
+
+def test_walls_that_stay_have_no_displacement_and_nothing_switches():
+    table = found("walls?size=128&frames=3&drift=3")
+    ratio = (table.displacement / table.displacement_error).values
+    ratio = ratio[np.isfinite(ratio)]
+    assert len(ratio) > 100 and ratio.std() < 1.3
+    switched = (table.switching_change / table.switching_change_error).values
+    assert (np.abs(switched[np.isfinite(switched)]) > 3).mean() < 0.02
+    own, count = np.unique(table.wall.values[table.frame.values == 0]), 0
+    for wall in own:
+        count += set(table.frame.values[table.wall.values == wall]) == {0, 1, 2}
+    assert count >= 0.6 * len(own)  # the same wall has one number in all frames
+    assert table["drift"].dims == ("time", "axis")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_noise_alone_there_are_no_walls_and_that_is_said(seed):
+    table = found("walls?size=96&contrast=0", seed)
+    assert table.sizes["site"] == 0 and table.attrs["walls"] == 0
+    assert {"y", "x", "direction", "curvature", "wall", "normal_error"} <= set(table.variables)
+    said = of_walls.of_walls(table)
+    assert [one.kind for one in said] == ["no walls"]
+    assert said[0].says == "No domain walls were found."
+
+
+def test_an_image_without_piezoresponse_is_refused_with_the_remedy():
+    with pytest.raises(UserError, match="piezoresponse") as error:
+        sites.find(as_image(np.random.default_rng(0).random((40, 40))), SETTINGS)
+    assert "ingest: piezoresponse: true" in str(error.value)
+
+
+def test_walls_along_scan_lines_are_reported():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:96, :96]
+    jump = np.where(y < 50, -1.0, 1.0) + 0.1 * rng.normal(size=y.shape)
+    round_ = np.tanh((25 - np.hypot(y - 48, x - 48)) / 1.5) + 0.1 * rng.normal(size=y.shape)
+    kinds = []
+    for picture in (jump, round_):
+        image = as_image(picture).assign_coords(channel=["in-phase"])
+        table = sites.find(image, SETTINGS)
+        assert table.sizes["site"] > 10
+        kinds.append({one.kind for one in of_walls.of_walls(table)})
+    assert "walls along scan lines" in kinds[0]
+    assert "walls along scan lines" not in kinds[1]
+
+
+def test_density_and_length_of_walls_are_those_of_geometry():
+    y, x = np.mgrid[:96, :96]
+    rng = np.random.default_rng(0)
+    ring = np.tanh((25 - np.hypot(y - 48, x - 48)) / 1.5) + 0.1 * rng.normal(size=y.shape)
+    image = as_image(ring).assign_coords(channel=["in-phase"])
+    numbers = of_walls.numbers(sites.find(image, SETTINGS))
+    assert numbers["walls"] == 1
+    assert numbers["wall_length_px"] == pytest.approx(2 * np.pi * 25, rel=0.02)
+    assert numbers["wall_density_px"] == pytest.approx(2 * np.pi * 25 / 96**2, rel=0.02)
