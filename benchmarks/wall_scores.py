@@ -44,6 +44,7 @@ def scores(found: Sequence[Wall], truth: xr.Dataset, frame: int = 0) -> dict[str
         "stated": rms(error[good]),
         "within_1": float((np.abs(z) < 1).mean()),
         "within_2": float((np.abs(z) < 2).mean()),
+        "within_3": float((np.abs(z) < 3).mean()),
         "false": float((inside & ~good).sum() / max(inside.sum(), 1)),
         "recall": float(1 - missed.mean()),
         "curvature_r": float(np.corrcoef(kappa, bend[good])[0, 1]) if varies else np.nan,
