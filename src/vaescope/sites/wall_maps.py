@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.quantities import attributes
+from vaescope.quantities import Scale, attributes
 from vaescope.sites.wall_columns import tortuosity
 from vaescope.sites.wall_curves import walls_of
 from vaescope.walls.association import Association, association, steps_of
 from vaescope.walls.events import EVENTS, Event, events_of
-from vaescope.walls.follow import Followed, follow, lengths
+from vaescope.walls.follow import Followed, WallStep, follow, lengths
 from vaescope.walls.pinning import Motion, motion_of, pinning_map
 from vaescope.walls.registration import Registration, register
 from vaescope.walls.roughness import roughness
@@ -60,7 +60,7 @@ def map_walls(image: xr.Dataset, sites: xr.Dataset, seed: int = 0) -> xr.Dataset
     heights = _heights(image)
     registration = register([s.in_phase for s in signals], [s.measured for s in signals], heights)
     followed = follow(frames, registration)
-    found: dict[str, Any] = {**_table(frames, followed), **_roughness(frames)}
+    found: dict[str, Any] = {**_table(frames, followed, registration), **_roughness(frames)}
     attrs: dict[str, Any] = {"frames": len(frames), "seed": seed}
     if len(frames) > 1:
         changes = [
@@ -93,7 +93,9 @@ def _heights(image: xr.Dataset) -> list[np.ndarray] | None:
     return [np.asarray(frame.values, float) for frame in stack]
 
 
-def _table(frames: Sequence[Sequence[Wall]], followed: Followed) -> dict[str, Any]:
+def _table(
+    frames: Sequence[Sequence[Wall]], followed: Followed, registration: Registration
+) -> dict[str, Any]:
     """A row for each wall of each frame."""
     rows: list[dict[str, float]] = []
     for frame, walls in enumerate(frames):
@@ -109,9 +111,12 @@ def _table(frames: Sequence[Sequence[Wall]], followed: Followed) -> dict[str, An
                 "wall_width": float(weight @ wall.width),
             }
             if len(frames) > 1:
-                row |= _mean_step(wall, frame, k, followed)
+                last = frame == len(frames) - 1
+                step = None if last else followed.steps[frame][k]
+                covariance = np.zeros((2, 2)) if last else registration.covariance[frame]
+                row |= _mean_step(wall, step, covariance)
             rows.append(row)
-    about = {
+    about: dict[str, tuple[str, str, Scale | None]] = {
         "wall_frame": ("frame", "1", "categorical"),
         "wall_number": ("wall", "1", "categorical"),
         "wall_length": ("length of the wall", "px", "sequential"),
@@ -131,30 +136,29 @@ def _table(frames: Sequence[Sequence[Wall]], followed: Followed) -> dict[str, An
         name: (
             "row",
             np.array([row[name] for row in rows], float),
-            attributes(words, unit, scale, error=errors.get(name)),  # type: ignore[arg-type]
+            attributes(words, unit, scale, error=errors.get(name)),
         )
         for name, (words, unit, scale) in about.items()
     }
 
 
-def _mean_step(wall: Wall, frame: int, k: int, followed: Followed) -> dict[str, float]:
+def _mean_step(wall: Wall, step: WallStep | None, covariance: np.ndarray) -> dict[str, float]:
     """Mean displacement of a wall with its error, and the share of it that is pinned."""
-    nothing = float("nan")
-    if frame < len(followed.steps):
-        step = followed.steps[frame][k]
-        met = np.isfinite(step.displacement)
-        weight = lengths(wall)[met]
-        if weight.sum() > 0:
-            share = weight / weight.sum()
-            # Of points whose errors are alike over the error length, few are independent.
-            few = np.minimum(1.0, wall.error_length[met] / weight.sum())
-            error = float(np.sqrt(share @ (step.error[met] ** 2 * few)))
-            return {
-                "wall_displacement": float(share @ step.displacement[met]),
-                "wall_displacement_error": error,
-                "wall_pinned": float(share @ step.pinned[met]),
-            }
-    return dict.fromkeys(("wall_displacement", "wall_displacement_error", "wall_pinned"), nothing)
+    names = ("wall_displacement", "wall_displacement_error", "wall_pinned")
+    met = np.zeros(len(wall.place), bool) if step is None else np.isfinite(step.displacement)
+    weight = lengths(wall)[met]
+    if step is None or not weight.sum() > 0:
+        return dict.fromkeys(names, float("nan"))
+    share = weight / weight.sum()
+    normal = np.stack([np.cos(wall.direction), -np.sin(wall.direction)], axis=1)[met]
+    # The drift displaces the whole wall alike; other errors are alike over the error length.
+    drifted = np.einsum("pi,ij,pj->p", normal, covariance, normal)
+    own = np.maximum(step.error[met] ** 2 - drifted, 0.0)
+    few = np.minimum(1.0, wall.error_length[met] / weight.sum())
+    whole = share @ normal
+    error = float(np.sqrt(share @ (own * few) + whole @ covariance @ whole))
+    values = float(share @ step.displacement[met]), error, float(share @ step.pinned[met])
+    return dict(zip(names, values, strict=True))
 
 
 def _roughness(frames: Sequence[Sequence[Wall]]) -> dict[str, Any]:
