@@ -193,9 +193,7 @@ def _sites(recipe: Recipe, file: Path) -> Settings:
     if kind.settings is Windows and own.window is None:
         # A window is what its patch shows: who gives the size of patches alone means both.
         return replace(own, window=recipe.patches.size)
-    if kind.needs_detector:
-        return replace(own, detector=own.detector or DetectorSettings())
-    return replace(own, detector=None) if hasattr(own, "detector") else own
+    return replace(own, detector=kind.detector(own)) if hasattr(own, "detector") else own
 
 
 def _anchored(kind: type[Settings], given: Mapping[str, Any], folder: Path) -> dict[str, Any]:

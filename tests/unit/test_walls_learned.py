@@ -12,7 +12,9 @@ from scipy.spatial import cKDTree
 
 from vaescope import simulate, walls
 from vaescope.errors import UserError
+from vaescope.learned.settings import DetectorSettings
 from vaescope.simulate import domains
+from vaescope.sites import learned as detectors
 from vaescope.walls import learned
 from vaescope.walls.learned import normalised, tracing, wall_detector, wall_scenes, wall_training
 from vaescope.walls.settings import WallFinding
@@ -117,8 +119,8 @@ def test_what_was_not_measured_has_no_walls(trained):
 
 
 def test_what_was_saved_finds_the_same(trained, tmp_path):
-    learned.save(trained, tmp_path / "members")
-    again = learned.load(tmp_path / "members")
+    detectors.save(trained, tmp_path / "members")
+    again = detectors.load(tmp_path / "members")
     signal = walls.signal_of(image_of(8), 0)
     one, two = (wall_detector.maps(each, signal) for each in (trained, again))
     np.testing.assert_allclose(one.probability, two.probability, atol=1e-4)
@@ -126,7 +128,7 @@ def test_what_was_saved_finds_the_same(trained, tmp_path):
 
 
 def test_the_same_settings_train_the_same_members():
-    settings = learned.WallDetectorSettings.of(
+    settings = DetectorSettings.of(
         {"images": 3, "steps": 3, "members": 2, "channels": 4, "batch": 2}
     )
     pool = wall_training.draw(settings, 3, 0)
@@ -151,10 +153,10 @@ def test_parameters_that_are_given_are_kept_and_the_others_differ(monkeypatch):
     assert len({p.tip for p in seen}) == 4 and len({p.length for p in seen}) == 4
 
 
-@pytest.mark.parametrize("name", ["walls?frames=0", "perovskite", "wals"])
+@pytest.mark.parametrize("name", ["walls?frames=0", "perovskite", "square", "wals"])
 def test_a_detector_of_walls_learns_from_walls_alone(name):
     with pytest.raises(UserError):
-        learned.WallDetectorSettings.of({"simulate": [name]})
+        learned.train({"simulate": [name]})
 
 
 def test_the_finder_needs_a_detector():
@@ -168,3 +170,10 @@ def test_a_stretch_may_run_through_the_start_of_a_closed_curve():
     assert [list(run) for run in tracing.stretches(keep, closed=False)] == [[0, 1], [4], [6]]
     assert [list(run) for run in tracing.stretches(np.ones(3, bool), closed=True)] == [[0, 1, 2]]
     assert tracing.stretches(np.zeros(3, bool), closed=True) == []
+
+
+def test_crystals_and_domains_are_not_mixed():
+    with pytest.raises(UserError, match="not on both"):
+        DetectorSettings.of({"simulate": ["walls", "square"]})
+    assert DetectorSettings.of({"simulate": ["walls?domains=stripes"]}).of_walls
+    assert not DetectorSettings.of({}).of_walls
