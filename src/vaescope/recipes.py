@@ -12,7 +12,6 @@ from vaescope.baselines.settings import BaselineSettings
 from vaescope.ensemble.settings import EnsembleSettings
 from vaescope.errors import UserError, suggestion
 from vaescope.figures.settings import Look
-from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import VARIANTS
 from vaescope.predict.settings import PredictSettings

@@ -77,7 +77,6 @@ def _atoms(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
 
 def _learned(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
     from vaescope.sites.atoms import every_atom
-
     from vaescope.sites.learned.detector import Detector
 
     if not isinstance(means.detector, Detector):

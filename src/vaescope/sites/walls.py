@@ -44,7 +44,9 @@ class Found:
         return Areas.of(positive_share(self.signal, self.pieces), self.signal.measured)
 
 
-def every_wall(image: xr.Dataset, settings: Walls, detector: WallDetector | None = None) -> xr.Dataset:
+def every_wall(
+    image: xr.Dataset, settings: Walls, detector: WallDetector | None = None
+) -> xr.Dataset:
     """Find the domain walls of every frame and lay sites along them, or windows on a grid.
 
     Parameters
@@ -95,7 +97,9 @@ def every_wall(image: xr.Dataset, settings: Walls, detector: WallDetector | None
     return wall_truth.score(sites, image, [each.pieces for each in found])
 
 
-def _of_frame(image: xr.Dataset, frame: int, settings: Walls, detector: WallDetector | None) -> Found:
+def _of_frame(
+    image: xr.Dataset, frame: int, settings: Walls, detector: WallDetector | None
+) -> Found:
     from vaescope.walls.find import find
 
     signal = signal_of(image, frame)

@@ -52,8 +52,8 @@ class WallMaps:
 def maps(detector: WallDetector, signal: Signal) -> WallMaps:
     """What a detector says of a frame.
 
-    The sign of the response, an offset of its phase, its gain and its offset do not matter, nor
-    does what lies farther than ``network.REACH`` px from a pixel, but for level and scale.
+    The sign of the response, an offset of its phase and its gain do not matter, nor does what lies
+    farther than ``network.REACH`` px from a pixel, but for the level and the scale.
     """
     slope, offset = detector.facts["calibration"]
     seen = look(detector.members, normalised.standard(signal))
