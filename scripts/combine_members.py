@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from vaescope import train
-from vaescope.workflow import job
+from vaescope.workflow import job, placeholders
 
 with job(snakemake) as task:
     parts = [Path(part) for part in task.input.parts]
-    train.combine(parts, Path(task.output.members), Path(task.output.history))
+    if not any(map(placeholders.is_placeholder, parts)):
+        train.combine(parts, Path(task.output.members), Path(task.output.history))
+    else:
+        task.leave_empty()

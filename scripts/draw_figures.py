@@ -6,5 +6,5 @@ from vaescope.workflow import job
 
 with job(snakemake) as task:
     results = Results(task.folder, task.input)
-    manifest = figures.draw(results, task.params.recipe, task.params.models)
+    manifest = figures.draw(results, task.params.recipe, results.mapped(task.params.models))
     task.say(f"version {manifest['version']}: {len(manifest['figures'])} figures")

@@ -9,5 +9,6 @@ from vaescope.workflow import job
 with job(snakemake) as task:
     image = with_gaps(store.open(task.input.image))
     ome.write(image, task.output.image, name=task.dataset)
-    columns = table.columns_of(Results(task.folder, task.input), task.params.models)
+    results = Results(task.folder, task.input)
+    columns = table.columns_of(results, results.mapped(task.params.models))
     points.write(store.open(task.input.sites).load(), image, columns, task.output.points)

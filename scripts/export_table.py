@@ -5,6 +5,7 @@ from vaescope.results import Results
 from vaescope.workflow import job
 
 with job(snakemake) as task:
-    columns = table.columns_of(Results(task.folder, task.input), task.params.models)
+    results = Results(task.folder, task.input)
+    columns = table.columns_of(results, results.mapped(task.params.models))
     table.write(columns, task.output.table, task.output.columns)
     task.say(f"{len(columns)} columns")

@@ -6,7 +6,8 @@ from vaescope.results import Results
 from vaescope.workflow import job
 
 with job(snakemake) as task:
-    facts = judge(Results(task.folder, task.input), task.params.models, task.params.members)
+    results = Results(task.folder, task.input)
+    facts = judge(results, results.mapped(task.params.models), task.params.members)
     store.write_text(facts.text(), task.output.facts)
     for finding in facts.findings:
         task.say(f"{finding.about}: {finding.says}")

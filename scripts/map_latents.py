@@ -9,24 +9,27 @@ from vaescope.workflow.tables import write_movie, write_table
 
 with job(snakemake) as task:
     sites, patches = store.open(task.input.sites), store.open(task.input.patches)
-    latents = ensemble.map_latents(
-        task.input.members, patches, name=task.wildcards.model, threads=task.threads
-    )
-    if task.input.image:
-        from vaescope import predict
-
-        latents = predict.beside(
-            latents,
-            store.open(task.input.image[0]),
-            patches,
-            task.params.prediction,
-            seed=task.params.seed,
+    if task.has_sites(patches):
+        latents = ensemble.map_latents(
+            task.input.members, patches, name=task.wildcards.model, threads=task.threads
         )
-    scores = of_model.score(latents, patches, task.input.members)
-    store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
-    write_table(latents, task.output.table)
-    movie = structure.follow(latents, sites, task.params.followed)
-    write_movie(movie, task.output.movie, task.params.settings | {"movie": task.params.followed})
-    scores |= of_movie.score(movie, latents) | of_prediction.score(latents)
-    scores |= of_pairs.score(latents, patches)
-    store.write_text(json.dumps(scores, indent=1) + "\n", task.output.scores)
+        if task.input.image:
+            from vaescope import predict
+
+            latents = predict.beside(
+                latents,
+                store.open(task.input.image[0]),
+                patches,
+                task.params.prediction,
+                seed=task.params.seed,
+            )
+        scores = of_model.score(latents, patches, task.input.members)
+        store.write(latents, task.output.latents, provenance={"settings": task.params.settings})
+        write_table(latents, task.output.table)
+        movie = structure.follow(latents, sites, task.params.followed)
+        write_movie(
+            movie, task.output.movie, task.params.settings | {"movie": task.params.followed}
+        )
+        scores |= of_movie.score(movie, latents) | of_prediction.score(latents)
+        scores |= of_pairs.score(latents, patches)
+        store.write_text(json.dumps(scores, indent=1) + "\n", task.output.scores)

@@ -6,16 +6,18 @@ from vaescope.workflow.tables import write_rows
 
 with job(snakemake) as task:
     settings, seed = task.params.settings, task.params.seed
-    found, seconds = baselines.run(
-        store.open(task.input.patches),
-        settings,
-        disc=task.params.disc,
-        seed=seed,
-        say=task.say,
-    )
-    store.write(found, task.output.baselines, provenance={"settings": settings, "seed": seed})
-    write_rows(
-        [{"method": name, "seconds": value} for name, value in seconds.items()],
-        ["method", "seconds"],
-        task.output.seconds,
-    )
+    patches = store.open(task.input.patches)
+    if task.has_sites(patches):
+        found, seconds = baselines.run(
+            patches,
+            settings,
+            disc=task.params.disc,
+            seed=seed,
+            say=task.say,
+        )
+        store.write(found, task.output.baselines, provenance={"settings": settings, "seed": seed})
+        write_rows(
+            [{"method": name, "seconds": value} for name, value in seconds.items()],
+            ["method", "seconds"],
+            task.output.seconds,
+        )

@@ -6,6 +6,8 @@ from vaescope.workflow import job
 from vaescope.workflow.tables import write_rows
 
 with job(snakemake) as task:
-    rows = report.write_comparison(Results(task.folder, task.input), task.params.models)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    write_rows(rows, columns, task.output.table)
+    results = Results(task.folder, task.input)
+    if task.has_sites(results.patches):
+        rows = report.write_comparison(results, task.params.models)
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        write_rows(rows, columns, task.output.table)

@@ -8,5 +8,5 @@ from vaescope.workflow.jobs import forget_failures
 with job(snakemake) as task:
     params = task.params
     results = Results(task.folder, task.input)
-    report.write_report(results, params.recipe, params.models, params.row)
+    report.write_report(results, params.recipe, results.mapped(params.models), params.row)
     forget_failures(task.folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import write_ibw
+from reading import EXAMPLES, write_ibw
 from scipy.ndimage import gaussian_filter
 
 from vaescope import read
@@ -437,3 +437,18 @@ def test_a_nanonis_scan_has_both_directions_and_is_turned_as_on_the_screen(tmp_p
     assert image.attrs["channel_units"] == ["V", "V", "V", "m"]
     assert np.corrcoef(plane(image, "in-phase").ravel(), truth.ravel())[0, 1] > 0.95
     assert [one.kind for one in findings.of_piezoresponse(image)] == ["scans in two directions"]
+
+
+def test_the_bundled_pair_shows_a_region_that_switched(tmp_path):
+    paths = [EXAMPLES / f"PZT_thick000{k}.h5" for k in (4, 6)]
+    image = read.load(paths, {"piezoresponse": True})
+    assert list(image["channel"].values) == ["in-phase", "out-of-phase", "amplitude", "height"]
+    assert image.attrs["pixel_size"] == pytest.approx(11.765, abs=1e-3)
+    before, after = frames_of(image)
+    assert away(before["offset"], after["offset"]) < np.radians(5)
+    assert after["negative"] > 3 * before["negative"]
+    middle = np.s_[110:190, 100:170]
+    switched = [(plane(image, "in-phase", k)[middle] < 0).mean() for k in (0, 1)]
+    assert switched[0] < 0.15
+    assert switched[1] > 0.4
+    assert {one.kind for one in findings.of_piezoresponse(image)} == {"jump", "tip change"}

@@ -158,6 +158,8 @@ def figures(scene: Scene) -> Iterator[FinishedFigure]:
     of_the_data: Sequence[OfTheData] = (
         stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
     )
+    if not scene.sites.sizes["site"]:
+        of_the_data = (of_dataset.sites,)  # the image in which there are none
     of_a_model: Sequence[OfAModel] = stack.OF_A_MODEL if scene.stack else OF_A_MODEL
     for make in of_the_data:
         drawn = make(scene)

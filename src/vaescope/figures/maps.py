@@ -37,7 +37,7 @@ def mapped(scene: Scene, view: ModelResults) -> list[Coloured]:
 
 def _fixed(quantity: Quantity) -> bool:
     """Whether a part of the pose was not free: it is the same everywhere, without an error."""
-    if quantity.error is None or np.ptp(quantity.values) > 0:
+    if quantity.error is None or not quantity.values.size or np.ptp(quantity.values) > 0:
         return False
     return not np.any(quantity.error.values > 0)
 

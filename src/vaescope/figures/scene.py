@@ -240,7 +240,9 @@ def load(
     ------
     UserError : a store is missing or half-written.
     """
-    frames = np.unique(results.sites["frame"].values)
+    # With a delay, the first frame has sites and no patches.
+    shown = results.patches if "frame" in results.patches else results.sites
+    frames = np.unique(shown["frame"].values)
     frame = int(frames[0]) if frames.size else 0
     chosen = None if results.stack else frame
     return Scene(

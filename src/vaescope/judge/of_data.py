@@ -38,7 +38,7 @@ def of_sites(
 
     count, total = int(patches.sizes["site"]), int(sites.sizes["site"])
     stack = not traits_of(sites.attrs).placed
-    if count < _FEW_PATCHES:
+    if count < _FEW_PATCHES and total:
         say(
             "few patches",
             "care",
@@ -112,7 +112,17 @@ def of_sites(
                 "Filter by `score` in sites.csv, or simulate images that look more like this one"
                 " (`sites: detector`).",
             )
-    lost = total - count
+    without = int(patches.attrs.get("without_delay", 0))
+    if without:
+        say(
+            "without a delayed frame",
+            "note",
+            f"{without} of {total} sites lack a patch at one of the delays.",
+            "The frame before or after theirs does not exist, or the drift moved the patch out of"
+            " it; no map shows them.",
+            "Nothing, in a long movie; with few frames, take fewer delays (`patches: delay`).",
+        )
+    lost = total - count - without
     if not stack and total and lost / total > 0.4:
         say(
             "cut off",

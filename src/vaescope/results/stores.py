@@ -86,6 +86,10 @@ class Results:
         """Whether every frame is a patch of its own, so that there is no image to map on."""
         return not traits_of(self.sites.attrs).placed
 
+    def mapped(self, models: Iterable[str]) -> list[str]:
+        """Those of some models that have maps: none where the dataset has no site."""
+        return list(models) if self.sites.sizes["site"] else []
+
     def latents(self, model: str) -> xr.Dataset:
         """Open the latent maps of a model, not loaded."""
         latents = self._open(layout.LATENTS, model)
@@ -126,7 +130,7 @@ class Results:
     @cached_property
     def strain(self) -> xr.Dataset | None:
         """The map of strain, where there is one of these sites and they stand on a lattice."""
-        if not self.has(layout.STRAIN):
+        if not self.has(layout.STRAIN) or not self.sites.sizes["site"]:
             return None
         strain = self._open(layout.STRAIN).load()
         strain = strain.rename({old: new for old, new in _RENAMED.items() if old in strain})
@@ -136,7 +140,7 @@ class Results:
     @cached_property
     def baselines(self) -> xr.Dataset | None:
         """The classical methods, where the recipe has them."""
-        if not self.has(layout.BASELINES):
+        if not self.has(layout.BASELINES) or not self.patches.sizes["site"]:
             return None
         fitted = self._open(layout.BASELINES).load()
         if "note" in fitted:

@@ -35,7 +35,7 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     pitch = size / pixels
     moments = [delayed(sites, image.sizes["time"], delay) for delay in asked.delay or [0]]
     chosen, without = _whole(image, sites, moments, size, pitch)
-    if not len(chosen):
+    if not len(chosen) and sites.sizes["site"]:
         raise _none(image, sites, size, without)
     cuts = [_cut(image, moment, chosen, asked, size, pixels, threads) for moment in moments]
     signal = image["image"].attrs.get("units", "1")

@@ -62,7 +62,8 @@ class Areas:
         measured, 0 to 1; what lies beyond the picture was not."""
         inside, counted = (_square(part, centre, side) for part in (self.total, self.counted))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(counted > 0, inside / counted, np.nan), counted / side**2
+            share = np.clip(inside / counted, 0, 1)
+        return np.where(counted > 0, share, np.nan), counted / side**2
 
 
 def _summed(values: np.ndarray) -> np.ndarray:

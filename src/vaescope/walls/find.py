@@ -10,6 +10,8 @@ from vaescope.walls import described
 from vaescope.walls.curve import Curve, positive_on_the_left, zero_lines
 from vaescope.walls.edges import edges
 from vaescope.walls.fit import fit
+from vaescope.walls.local_fit import fit_locally
+from vaescope.walls.misfit import MUCH, misfit
 from vaescope.walls.settings import WallFinding
 from vaescope.walls.signal import Signal
 from vaescope.walls.significance import significant
@@ -29,6 +31,9 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
     settings : the finder, its smoothing, and the blur of the tip where it is known.
     detector : trained by ``walls.learned.train``, for the finder `learned`.
 
+    Where one model of two states and their walls leaves much more than noise, as in most real
+    pictures, every wall is fitted by itself (``local_fit``).
+
     Returns
     -------
     Walls in no particular order, those alone whose contrast stands out from the noise.
@@ -45,6 +50,8 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
     curves = significant(sought(signal, settings, width, detector), signal, width)
     if not curves:
         return []
+    if misfit(signal, picture) > MUCH:
+        return fit_locally(signal, curves, settings.tip)
     return described.walls_of(fit(signal, curves, settings.tip), signal)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import store
 from vaescope.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Signal:
     measured : (y, x) what was measured.
     noise : standard deviation of ``in_phase`` from pixel to pixel.
     level : value of ``in_phase`` that parts the two domain states (``level_of``).
+    genuine : whether the reading of amplitude and phase has found that they are no noise.
     """
 
     in_phase: np.ndarray
@@ -38,6 +40,7 @@ class Signal:
     noise: float
     level: float
     out_of_phase: np.ndarray | None = None
+    genuine: bool = False
 
 
 def signal_of(image: xr.Dataset, frame: int) -> Signal:
@@ -70,7 +73,16 @@ def signal_of(image: xr.Dataset, frame: int) -> Signal:
     seen = np.ones(along.shape, bool)
     if "measured" in image:
         seen = np.asarray(image["measured"][frame].values, bool)
-    return Signal(along, seen, noise_of(along, seen), level_of(along, seen), across)
+    level = level_of(along, seen)
+    return Signal(along, seen, noise_of(along, seen), level, across, genuine(image, frame))
+
+
+def genuine(image: xr.Dataset, frame: int) -> bool:
+    """Whether the record of reading says that the response of a frame has domain states, as of 0
+    it says that it is noise; without a record that is not known."""
+    responses = store.json_attribute(image, "piezoresponse", {}).get("responses", [])
+    frames = responses[0].get("frames", []) if responses else []
+    return frame < len(frames) and int(frames[frame].get("states", 0)) > 0
 
 
 def noise_of(values: np.ndarray, measured: np.ndarray) -> float:

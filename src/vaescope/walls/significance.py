@@ -53,6 +53,8 @@ def significant(curves: Sequence[Curve], signal: Signal, width: float) -> list[C
 def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
     """Standard deviation of the difference between the two sides of nothing, in noise smoothed by
     ``width`` px like the ``picture`` (y, x)."""
+    if signal.genuine and signal.out_of_phase is not None:
+        return _rough(signal.out_of_phase, signal.measured, width)
     noises = []
     if signal.out_of_phase is not None:
         across = noise_of(signal.out_of_phase, signal.measured)
@@ -70,6 +72,21 @@ def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
             if both.any():
                 step = (turned[apart:] - turned[:-apart])[both]
                 found.append(_TO_SD * float(np.median(np.abs(step - np.median(step)))))
+    return max(found)
+
+
+def _rough(response: np.ndarray, measured: np.ndarray, width: float) -> float:
+    """The same from second differences of a response (y, x), in which what varies slowly cancels:
+    that of real domains has a part out of phase."""
+    left = smooth(response, measured, width)
+    apart = round(max(_ASIDE * width, _LEAST))
+    found = [0.0]
+    for axis in (0, 1):
+        turned, seen = np.moveaxis(left, axis, 0), np.moveaxis(measured, axis, 0)
+        whole = seen[2 * apart :] & seen[apart:-apart] & seen[: -2 * apart]
+        if whole.any():
+            step = (turned[2 * apart :] - 2 * turned[apart:-apart] + turned[: -2 * apart])[whole]
+            found.append(_TO_SD * float(np.median(np.abs(step - np.median(step)))) / np.sqrt(3))
     return max(found)
 
 

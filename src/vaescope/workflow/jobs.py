@@ -13,13 +13,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.progress import shown
+from vaescope.workflow import placeholders
 from vaescope.workflow.stopping import stoppable
 from vaescope.workflow.terminal import JobDisplay
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FAILURES = "failures"
 TERMINAL = ".terminal"
@@ -63,6 +67,18 @@ class Task:
     def results(self) -> Path:
         """Folder of all results."""
         return self.folder.parent
+
+    def has_sites(self, samples: xr.Dataset) -> bool:
+        """Whether there is anything to do; where no site was found, outputs are left empty."""
+        if samples.sizes["site"]:
+            return True
+        return self.leave_empty()
+
+    def leave_empty(self) -> bool:
+        """Leave placeholders in place of all outputs; False."""
+        placeholders.leave(self.output)
+        self.say(placeholders.WHY.strip())
+        return False
 
     def say(self, text: str) -> None:
         """A line of progress: into the log, and on a terminal."""
