@@ -130,9 +130,7 @@ def test_what_was_saved_finds_the_same(trained, tmp_path):
 
 
 def test_the_same_settings_train_the_same_members():
-    settings = DetectorSettings.of(
-        {"simulate": ["walls"], "images": 3, "channels": 4, "batch": 2}
-    )
+    settings = DetectorSettings.of({"simulate": ["walls"], "images": 3, "channels": 4, "batch": 2})
     pool = wall_training.draw(settings, 3, 0)
     again = wall_training.draw(settings, 3, 0)
     assert all(np.array_equal(a.clean, b.clean) for a, b in zip(pool, again, strict=True))
