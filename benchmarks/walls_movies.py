@@ -181,7 +181,7 @@ def pinning(noise: float, seed: int, drawn: bool) -> dict[str, float]:
 
 def null(_: float, seed: int) -> dict[str, float]:
     """A movie without pinning sites."""
-    movie = simulate.make("switching?size=160&frames=14&pinning=0&noise=0", seed).load()
+    movie = simulate.make("switching?size=128&frames=12&pinning=0&noise=0", seed).load()
     frames, drift, moved = _walls(movie, seed, drawn=True)
     found = _mapped(movie, frames, drift, moved, seed)
     rng = np.random.default_rng([seed, 9])
