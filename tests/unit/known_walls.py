@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -11,6 +13,9 @@ from vaescope.simulate import domains
 from vaescope.simulate.level_sets import walls
 from vaescope.walls.registration import Registration
 from vaescope.walls.wall import Wall
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ERROR_LENGTH = 4.0  # px
 
@@ -98,3 +103,53 @@ def moved(one: Wall, error: float, rng: np.random.Generator, by: np.ndarray | fl
     normal = np.stack([np.cos(one.direction), -np.sin(one.direction)], axis=1)
     place = one.place + off[:, None] * normal
     return wall(place, one.closed, one.direction, one.curvature, error)
+
+
+def frames_of(
+    movie: xr.Dataset, error: float, curvature_error: float, rng: np.random.Generator
+) -> list[list[Wall]]:
+    """The true walls of a simulated movie, each frame's found with errors."""
+    frames: list[list[Wall]] = []
+    place = np.stack([movie.truth_y.values, movie.truth_x.values], axis=1)
+    frame, number = movie.truth_frame.values, movie.truth_wall.values
+    for index in range(movie.sizes["time"]):
+        own = np.flatnonzero(frame == index)
+        gap = np.linalg.norm(np.diff(place[own], axis=0), axis=1)
+        cuts = np.flatnonzero((np.diff(number[own]) != 0) | (gap > 0.5)) + 1
+        frames.append(
+            [
+                _found(movie, place, part, error, curvature_error, rng)
+                for part in np.split(own, cuts)
+                if len(part) > 60
+            ]
+        )
+    return frames
+
+
+def _found(
+    movie: xr.Dataset,
+    place: np.ndarray,
+    part: np.ndarray,
+    error: float,
+    curvature_error: float,
+    rng: np.random.Generator,
+) -> Wall:
+    closed = bool(np.linalg.norm(place[part[0]] - place[part[-1]]) < 0.2)
+    part = part[::7]
+    direction, curvature = (
+        movie[f"truth_{key}"].values[part] for key in ("direction", "curvature")
+    )
+    one = moved(wall(place[part], closed, direction, curvature), error, rng)
+    step = float(np.median(one.steps))
+    # A fit smooths the curvature over a few px.
+    smooth = ndimage.gaussian_filter1d(curvature, 2.5 / step, mode="wrap" if closed else "nearest")
+    noise = curvature_error * correlated(len(part), step, closed, rng)
+    all_alike = np.full(len(part), curvature_error)
+    return replace(one, curvature=smooth + noise, curvature_error=all_alike)
+
+
+def registered(movie: xr.Dataset, error: float = 0.02) -> Registration:
+    """The true drift of a simulated movie, known to ``error`` px."""
+    offset = np.stack([movie.truth_drift_y.values, movie.truth_drift_x.values], axis=1)
+    made = still(len(offset), error)
+    return Registration(np.diff(offset, axis=0), made.covariance, made.source)

@@ -40,15 +40,16 @@ def numbers(sites: xr.Dataset) -> dict[str, float]:
     attrs = sites.attrs
     if "walls" not in attrs:
         return {}
-    found = {"walls": float(attrs["walls"]), "wall_length_px": float(attrs["wall_length_px"])}
+    length = float(attrs["wall_length_px"])
+    found = {"walls": float(attrs["walls"]), "wall_length_px": float(round(length))}
     if "wall" in sites and "drift" in sites:
         found["walls"] = float(len(np.unique(sites["wall"].values)))
     area = float(attrs.get("measured_px", 0))
     size = float(attrs.get("pixel_size") or 1) * _TO_MICRON.get(str(attrs.get("pixel_unit")), 0)
     if area and attrs.get("calibrated") and size:
-        found["wall_density"] = found["wall_length_px"] / area / size
+        found["wall_density"] = length / area / size
     elif area:
-        found["wall_density_px"] = found["wall_length_px"] / area
+        found["wall_density_px"] = length / area
     if "normal_error" in sites:
         found["normal_error_px"] = _median(sites["normal_error"].values)
     for name, column, over in (

@@ -116,8 +116,8 @@ def of_points(points: Points, walls: Sequence[Wall], unit: Unit, signal: str) ->
             of["curvature_error"],
             attributes("standard error of the curvature", "1/px"),
         ),
-        **_measured("width", "half width of the wall", of, unit.size, unit.name),
-        **_measured("contrast", "difference of response across the wall", of, 1.0, signal),
+        **_measured("width", "half width of the wall", of, unit.size, unit.name, FIT),
+        **_measured("contrast", "contrast of the wall", of, 1.0, signal),
         "wall_length": (
             unit.size * length[own] if len(walls) else np.zeros(0),
             attributes("length of the whole wall", unit.name, "sequential"),
@@ -134,11 +134,16 @@ def of_points(points: Points, walls: Sequence[Wall], unit: Unit, signal: str) ->
 
 
 def _measured(
-    name: str, words: str, of: dict[str, np.ndarray], factor: float, unit: str
+    name: str,
+    words: str,
+    of: dict[str, np.ndarray],
+    factor: float,
+    unit: str,
+    group: str | None = None,
 ) -> dict[str, Column]:
     error = f"{name}_error"
     return {
-        name: (factor * of[name], attributes(words, unit, "sequential", error=error)),
+        name: (factor * of[name], attributes(words, unit, "sequential", error=error, group=group)),
         error: (factor * of[error], attributes(f"standard error of the {words}", unit)),
     }
 
@@ -162,7 +167,7 @@ def of_nearest(points: Points, pieces: Pieces, unit: Unit) -> dict[str, Column]:
     other = pieces.normal_error[nearest] if len(pieces) else np.zeros(len(own))
     found = _with_error(
         "nearest_wall",
-        "distance to the nearest other wall",
+        "distance to another wall",
         unit.size * gap,
         unit.size * np.where(np.isfinite(gap), np.hypot(own, other), np.nan),
         unit.name,
@@ -175,7 +180,7 @@ def of_nearest(points: Points, pieces: Pieces, unit: Unit) -> dict[str, Column]:
     error = np.where(np.isfinite(away), np.sqrt(2) * own, np.nan)
     return found | _with_error(
         "nearest_junction",
-        "distance to the nearest junction of walls",
+        "distance to a junction",
         unit.size * away,
         unit.size * error,
         unit.name,
@@ -195,7 +200,7 @@ def of_windows(
         ("wall_count", "wall count", found.count, found.count_error, "1", "sequential"),
         (
             "mean_curvature",
-            "mean curvature in the window",
+            "mean curvature (window)",
             per * found.mean_curvature,
             per * found.mean_curvature_error,
             f"1/{unit.name}",
@@ -203,7 +208,7 @@ def of_windows(
         ),
         (
             "rms_curvature",
-            "root mean square curvature in the window",
+            "rms curvature (window)",
             per * found.rms_curvature,
             per * found.rms_curvature_error,
             f"1/{unit.name}",
@@ -212,7 +217,7 @@ def of_windows(
         ("convexity", "convexity", found.convexity, found.convexity_error, "1", "sequential"),
         (
             "switching_degree",
-            "switching degree: share of the window in the positive domain",
+            "switching degree",
             np.where(known, share, np.nan),
             np.where(known, found.area_error / side**2, np.nan),
             "1",
@@ -255,10 +260,8 @@ def of_switching(
         spread = np.where(
             np.isfinite(change), np.sqrt(error**2 + other**2 + drifted**2 + _SURE**2), np.nan
         )
-    words = "change of the switching degree to the next frame"
-    about = attributes(
-        "significance of switching to the next frame, in standard errors", "1", "sequential"
-    )
+    words = "change of switching degree"
+    about = attributes("switching significance (σ)", "1", "sequential")
     return {
         **_with_error("switching_change", words, change, spread, "1", "diverging"),
         "switching_significance": (np.abs(change) / spread, about),

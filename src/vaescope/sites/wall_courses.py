@@ -52,15 +52,13 @@ class Courses:
                 here, taken = _nearest(wall, points.at[own]), self.steps[frame][number]
                 moved[:, own] = [taken.displacement[here], taken.error[here], taken.pinned[here]]
         said = attributes(
-            "displacement of the wall to the next frame, into the positive domain",
+            "displacement to the next frame",
             "px",
             "diverging",
             error="displacement_error",
         )
         error = attributes("standard error of the displacement", "px")
-        pinned = attributes(
-            "probability that the wall is pinned to the next frame", "1", "sequential", valid=(0, 1)
-        )
+        pinned = attributes("probability of being pinned", "1", "sequential", valid=(0, 1))
         return columns | {
             "displacement": (moved[0], said),
             "displacement_error": (moved[1], error),

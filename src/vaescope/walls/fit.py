@@ -28,12 +28,13 @@ _ENOUGH = 0.02  # px: after smaller steps none follows
 _FARTHEST = 1.5  # px that a coefficient moves in one step
 _FLOOR = 1e-8  # px⁻², precision without which coefficients outside the picture had none
 _HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
-_PROBED = 256  # columns of the covariance from which the stiffness is updated
+_CHUNK = 256  # columns of the covariance that are held at once
 
 
 @dataclass
 class FittedWalls:
-    """Curves, shape of the profile, stiffness in px³, and the normal equations at them.
+    """Curves, shape of the profile, stiffness (difference,) in px³ of each curve, and the normal
+    equations at them.
 
     ``first`` are the numbers of the first coefficient of every curve, and of the one behind all;
     ``system`` is factorised of the coefficients alone, ``mixed`` and ``rest`` join them to what
@@ -42,7 +43,8 @@ class FittedWalls:
 
     splines: list[Spline]
     shape: WallProfile
-    stiffness: float
+    stiffness: list[np.ndarray]
+    bends: list[smoothness.Bend]
     frames: list[CurveFrame]
     first: np.ndarray
     system: SuperLU
@@ -67,7 +69,7 @@ class FittedWalls:
 
 
 def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWalls:
-    """FittedWalls all walls of a frame at once.
+    """Fit all walls of a frame at once.
 
     Parameters
     ----------
@@ -77,14 +79,14 @@ def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWal
     """
     splines = [through(curve, KNOT) for curve in curves]
     shape, kept = WallProfile.start(tip), None
-    stiffness = smoothness.START
+    stiffness: list[np.ndarray] | None = None
     for number in range(_STEPS):
         fitted, moves, change = _equations(signal, splines, shape, stiffness, kept)
         moves = np.clip(moves, -_FARTHEST, _FARTHEST)
         if number == _STEPS - 1 or (number > _SETTLED and _still(moves)):
             break
         if number:
-            stiffness = _stiffness(fitted)
+            stiffness = _stiffness(fitted, number)
         parts = np.split(moves, fitted.first[1:-1])
         splines = [spline.moved(part) for spline, part in zip(splines, parts, strict=True)]
         shape = shape.moved(change)
@@ -101,7 +103,7 @@ def _equations(
     signal: Signal,
     splines: list[Spline],
     shape: WallProfile,
-    stiffness: float,
+    stiffness: list[np.ndarray] | None,
     kept: DomainStates | None,
 ) -> tuple[FittedWalls, np.ndarray, np.ndarray]:
     """The fit as it is, and the step to a better one: of the coefficients and of the shape."""
@@ -118,7 +120,11 @@ def _equations(
     others += [np.full(band.sum(), 1 / signal.noise), profile[band] / signal.noise]
     beside = np.stack(others, axis=1)
     left = residual[band] / signal.noise
-    prior, pull = _prior(splines, frames, stiffness)
+    bends = [smoothness.Bend.of(*pair) for pair in zip(splines, frames, strict=True)]
+    stiffness = stiffness or [np.full(len(bend.length), smoothness.START) for bend in bends]
+    pairs = list(zip(bends, stiffness, strict=True))
+    prior = sparse.block_diag([bend.precision(stiff) for bend, stiff in pairs], format="csr")
+    pull = np.concatenate([bend.pull(stiff) for bend, stiff in pairs])
     system = (slopes.T @ slopes + prior + _held(splines)).tocsc()
     factors = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     cross = slopes.T @ beside
@@ -129,7 +135,18 @@ def _equations(
     right = factors.solve(slopes.T @ left + pull)
     change = np.linalg.solve(rest, beside.T @ left + drawn - cross.T @ right)
     fitted = FittedWalls(
-        splines, shape, stiffness, frames, first, factors, mixed, rest, states, residual, nearest
+        splines,
+        shape,
+        stiffness,
+        bends,
+        frames,
+        first,
+        factors,
+        mixed,
+        rest,
+        states,
+        residual,
+        nearest,
     )
     return fitted, right - mixed @ change, change[:-2]
 
@@ -157,18 +174,6 @@ def _slopes(
     return found
 
 
-def _prior(
-    splines: list[Spline], frames: list[CurveFrame], stiffness: float
-) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Precision (coefficient, coefficient) of the prior, and its pull (coefficient,)."""
-    precision, pull = [], []
-    for spline, frame in zip(splines, frames, strict=True):
-        value, slope, length = smoothness.change(spline, frame)
-        precision.append(stiffness * slope.T @ sparse.diags(length) @ slope)
-        pull.append(-stiffness * slope.T @ (length * value))
-    return sparse.block_diag(precision, format="csr"), np.concatenate(pull)
-
-
 def _held(splines: list[Spline]) -> sparse.csr_matrix:
     """Precision that holds the coefficients beyond the ends of open curves, about which a picture
     says little."""
@@ -181,15 +186,17 @@ def _held(splines: list[Spline]) -> sparse.csr_matrix:
     return sparse.diags(np.concatenate(found)).tocsr()
 
 
-def _stiffness(fitted: FittedWalls) -> float:
+def _stiffness(fitted: FittedWalls, number: int) -> list[np.ndarray]:
     """The stiffness after one update."""
-    terms = [smoothness.change(*pair) for pair in zip(fitted.splines, fitted.frames, strict=True)]
-    rough = sum(float((length * value**2).sum()) for value, _, length in terms)
-    size = int(fitted.first[-1])
-    roughness = sparse.block_diag(
-        [slope.T @ sparse.diags(length) @ slope for _, slope, length in terms], format="csc"
-    )
-    probed = np.unique(np.linspace(0, size - 1, min(size, _PROBED)).astype(int))
-    columns = fitted.covariance(probed)
-    spread = float(roughness[:, probed].multiply(columns).sum()) * size / len(probed)
-    return smoothness.stiffer(fitted.stiffness, rough, spread, fitted.splines)
+    spread = []
+    for first, bend in zip(fitted.first, fitted.bends, strict=False):
+        size = bend.slope[0].shape[1]
+        variance = np.zeros(len(bend.length))
+        for start in range(0, size, _CHUNK):
+            chosen = np.arange(start, min(start + _CHUNK, size))
+            columns = fitted.covariance(first + chosen)[first : first + size]
+            for slope in bend.slope:
+                product = slope[:, chosen].multiply(slope @ columns)
+                variance += np.asarray(product.sum(1)).ravel()
+        spread.append(bend.length * variance)
+    return smoothness.updated(fitted.stiffness, fitted.bends, spread, number)

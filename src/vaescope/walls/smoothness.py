@@ -1,50 +1,132 @@
 """What is known of walls beforehand: their curvature changes little along them.
 
-The curvature is a Gaussian process whose derivative along the wall is white; how much it changes is
-found from all walls of the picture by the update of S. N. Wood and M. Fasiolo, Biometrics 73 (2017)
-1071, which raises the evidence.
+The curvature is a Gaussian process with a stiffness that penalises its first derivative along the
+wall and, over short lengths, its second. How stiff walls are is found from all of them by the
+update of S. N. Wood and M. Fasiolo, Biometrics 73 (2017) 1071, which raises the evidence, and then
+for every stretch from what lies about it, since walls are straight for long and bend at few places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.ndimage import gaussian_filter1d
 
 from vaescope.walls.spline import CurveFrame, Spline
 
 START = 1e3  # px³, stiffness with which the search begins
+_SECOND = 2.0  # px: below about this length the second derivative counts
 _STEP = 10.0  # factor by which the stiffness changes at most in one update
+_DAMPED = 0.6  # power of an update that is made, since whole ones overshoot
+_COMMON = 2  # updates in which all walls have one stiffness
+_AROUND = 12.0  # px, standard deviation of the stretch of wall over which stiffness is local
+_ALIKE = 1.0  # degrees of freedom by which the stiffness of all walls counts in that of a stretch
 
 
-def change(spline: Spline, frame: CurveFrame) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray]:
-    """Changes of the curvature per px along a curve (difference,), their derivatives (difference,
-    coefficient) by what coefficients move along the normal, and the lengths in px over which they
-    are taken."""
-    part = frame.speed * spline.intervals / len(spline.at)
-    count = len(part)
+@dataclass(frozen=True)
+class Bend:
+    """How the curvature changes along a curve.
+
+    Attributes
+    ----------
+    change : (2, difference) 1/px², first derivative of the curvature, and second times ``_SECOND``.
+    slope : two of (difference, coefficient), their derivatives by what coefficients move along
+        their normals.
+    length : (difference,) px over which each is taken.
+    freedom : degrees of freedom of the curve for each difference.
+    """
+
+    change: np.ndarray
+    slope: tuple[sparse.csr_matrix, sparse.csr_matrix]
+    length: np.ndarray
+    freedom: float
+    closed: bool
+
+    @classmethod
+    def of(cls, spline: Spline, frame: CurveFrame) -> Bend:
+        """The changes of a curve between the samples of its frame."""
+        part = frame.speed * spline.intervals / len(spline.at)
+        follows = np.roll(part, -1) if spline.closed else part[1:]
+        length = 0.5 * (part[: len(follows)] + follows)
+        first = sparse.diags(1 / length) @ _difference(len(part), spline.closed, 1)
+        second = _difference(len(length), spline.closed, 2) @ first
+        second = sparse.diags(_SECOND / (2 * length)) @ second
+        bending = frame.bending(spline.normals)
+        free = len(spline.coefficient) - (3 if spline.closed else 4)
+        return cls(
+            np.stack([first @ frame.curvature, second @ frame.curvature]),
+            ((first @ bending).tocsr(), (second @ bending).tocsr()),
+            length,
+            free / len(length),
+            spline.closed,
+        )
+
+    def precision(self, stiffness: np.ndarray) -> sparse.csr_matrix:
+        """Precision (coefficient, coefficient) of a curve as stiff (difference,) px³ as that."""
+        weight = sparse.diags(stiffness * self.length)
+        return sum(part.T @ weight @ part for part in self.slope)
+
+    def pull(self, stiffness: np.ndarray) -> np.ndarray:
+        """Pull (coefficient,) towards even curvature."""
+        weight = stiffness * self.length
+        parts = zip(self.slope, self.change, strict=True)
+        return -sum(part.T @ (weight * change) for part, change in parts)
+
+    def rough(self) -> np.ndarray:
+        """What each difference (difference,) adds to the roughness of the curve, in 1/px³."""
+        return self.length * (self.change**2).sum(0)
+
+
+def _difference(count: int, closed: bool, apart: int) -> sparse.csr_matrix:
+    """Differences of ``count`` values ``apart`` places from each other; of a curve that is not
+    closed, with 1 one fewer, and with 2, about each place, as many."""
     this = sparse.eye(count, format="csr")
-    if spline.closed:
-        follows = np.roll(np.arange(count), -1)
-        length = 0.5 * (part + part[follows])
-        apart = this[follows] - this
-    else:
-        length = 0.5 * (part[1:] + part[:-1])
-        apart = this[1:] - this[:-1]
-    apart = sparse.diags(1 / length) @ apart
-    return apart @ frame.curvature, (apart @ frame.bending(spline.normals)).tocsr(), length
+    place = np.arange(count)
+    if closed:
+        return this[(place + 1) % count] - this[(place + 1 - apart) % count]
+    if apart == 1:
+        return this[1:] - this[:-1]
+    return this[np.minimum(place + 1, count - 1)] - this[np.maximum(place - 1, 0)]
 
 
-def stiffer(stiffness: float, roughness: float, spread: float, splines: Sequence[Spline]) -> float:
-    """The stiffness after one update.
+def updated(
+    stiffness: Sequence[np.ndarray],
+    bends: Sequence[Bend],
+    spread: Sequence[np.ndarray],
+    number: int,
+) -> list[np.ndarray]:
+    """The stiffness (difference,) px³ of every curve after one update.
 
     Parameters
     ----------
-    stiffness : before it, px³.
-    roughness : integral of the squared change of curvature along all walls.
-    spread : expectation of what the errors of the coefficients add to it.
+    stiffness : before it.
+    bends : the changes of curvature of every curve.
+    spread : expectation of what errors add to the roughness of each difference.
+    number : of the update.
     """
-    modes = sum(len(spline.coefficient) - (3 if spline.closed else 4) for spline in splines)
-    left = max(modes - stiffness * spread, 1e-3 * modes)
-    return float(np.clip(left / max(roughness, 1e-12), stiffness / _STEP, stiffness * _STEP))
+    left = [
+        np.maximum(bend.freedom - stiff * error, -bend.freedom)
+        for stiff, bend, error in zip(stiffness, bends, spread, strict=True)
+    ]
+    rough = [bend.rough() for bend in bends]
+    count = sum(bend.freedom * len(bend.length) for bend in bends)
+    free = max(sum(float(part.sum()) for part in left), 1e-3 * count)
+    common = free / max(sum(float(part.sum()) for part in rough), 1e-12)
+    found = []
+    for stiff, bend, value, bent in zip(stiffness, bends, left, rough, strict=True):
+        new = np.full(len(stiff), common)
+        if number > _COMMON:
+            here, there = (_nearby(part, bend) for part in (value, bent))
+            new = (_ALIKE + np.maximum(here, 0)) / (_ALIKE / common + there)
+        found.append(stiff * np.clip(new / stiff, 1 / _STEP, _STEP) ** _DAMPED)
+    return found
+
+
+def _nearby(values: np.ndarray, bend: Bend) -> np.ndarray:
+    """Sums (difference,) over the stretch about each place."""
+    width = _AROUND / bend.length.mean()
+    mode = "wrap" if bend.closed else "reflect"
+    return 2 * np.sqrt(np.pi) * width * gaussian_filter1d(values, width, mode=mode)
