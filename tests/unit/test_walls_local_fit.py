@@ -13,8 +13,9 @@ from vaescope.walls.find import find
 from vaescope.walls.local_fit import fit_locally
 from vaescope.walls.misfit import MUCH, misfit
 from vaescope.walls.settings import WallFinding
-from vaescope.walls.signal import Signal, signal_of
+from vaescope.walls.signal import Signal, level_of, noise_of, signal_of
 from vaescope.walls.smooth import smooth
+from vaescope.walls.wall import Wall
 
 
 def scene(noise, seed):
@@ -86,3 +87,30 @@ def test_what_the_record_of_reading_calls_a_response_is_no_noise():
         response = {"name": "in-phase", "frames": [{"states": states}]}
         image.attrs["piezoresponse"] = json.dumps({"responses": [response]})
         assert signal_of(image, 0).genuine == (states > 0)
+
+
+@pytest.mark.parametrize(("strength", "grain"), [(0.25, 2.0), (0.25, 4.0), (0.5, 2.0)])
+def test_errors_contain_the_texture_of_the_domains(strength, grain):
+    inside = []
+    for seed in range(4):
+        wall, away = grainy(strength, grain, seed)
+        inside.append((np.abs(away) < wall.normal_error).mean())
+        assert np.all(wall.noise_error < wall.normal_error)
+    assert 0.4 < np.mean(inside) < 0.95
+
+
+def grainy(strength: float, grain: float, seed: int) -> tuple[Wall, np.ndarray]:
+    """The wall of a disc in domains whose response varies by ``strength`` over ``grain`` px, and
+    how far (point,) px from the centre's circle it was found."""
+    rng = np.random.default_rng(seed)
+    centre, radius, side = np.array([47.3, 48.6]), 22.0, 96
+    y, x = np.mgrid[:side, :side]
+    distance = radius - np.hypot(y - centre[0], x - centre[1])
+    grains = gaussian_filter(rng.normal(size=distance.shape), grain)
+    response = np.tanh(distance / 1.5) * (1 + strength * grains * 2 * grain * np.sqrt(np.pi))
+    along, across = rng.normal(0, 0.02, (2, side, side))
+    along = gaussian_filter(response, 1.0) + along
+    seen = np.ones(along.shape, bool)
+    signal = Signal(along, seen, noise_of(along, seen), level_of(along, seen), across)
+    wall = max(find(signal, WallFinding()), key=lambda found: found.length)
+    return wall, np.linalg.norm(wall.place - centre, axis=1) - radius

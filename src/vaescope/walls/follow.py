@@ -23,6 +23,7 @@ REACH = 15.0
 _ALIKE = np.cos(np.radians(60))  # walls that differ more in direction are no pair
 _LINK = 0.2  # share of the shorter of two walls along which they are paired, to be one wall
 _SHORTEST = 3.0  # px of it
+_GRAIN = 2.5  # px over which the texture under a wall changes
 _MOST = 400  # pieces of wall that are looked at for one place, at most
 
 
@@ -142,14 +143,23 @@ def displacement(
     cosine = parallel[rows, nearest]
     across = np.stack([np.cos(along[chosen]), -np.sin(along[chosen])], axis=1)
     drifted = np.einsum("pi,ij,pj->p", across, covariance, across)
-    turned = np.sqrt(2) * wall.normal_error / np.maximum(wall.error_length, 1e-9)
+    turned = np.sqrt(2) * wall.noise_error / np.maximum(wall.error_length, 1e-9)
     slant = moved * np.sqrt(np.maximum(1 - cosine**2, 0)) / np.maximum(cosine, _ALIKE)
     variance = (
-        wall.normal_error**2
+        wall.noise_error**2
+        + _of_texture(wall, moved)
         + (error[chosen] ** 2 + drifted) / np.maximum(cosine, _ALIKE) ** 2
         + (slant * turned) ** 2
     )
     return moved, np.where(met, np.sqrt(variance), np.nan), np.where(met, whose[chosen], -1)
+
+
+def _of_texture(wall: Wall, moved: np.ndarray) -> np.ndarray:
+    """Variance (point,) px² of a displacement from the texture of the domains: the same in both
+    frames where a wall stays, another where it has left the grains it was on."""
+    if wall.texture_error is None:
+        return np.zeros(len(wall.place))
+    return 2 * wall.texture_error**2 * -np.expm1(-0.5 * (moved / _GRAIN) ** 2)
 
 
 def _pieces(walls: Sequence[Wall]) -> tuple[np.ndarray, ...]:
@@ -166,7 +176,7 @@ def _pieces(walls: Sequence[Wall]) -> tuple[np.ndarray, ...]:
         whose.append(np.full(len(own), index))
         chord = follows - own
         along.append(np.arctan2(chord[:, 0], chord[:, 1]))
-        errors.append(wall.normal_error[: len(own)])
+        errors.append(wall.noise_error[: len(own)])
     if not starts:
         return np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int), np.zeros(0), np.zeros(0)
     return (

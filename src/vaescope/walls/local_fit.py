@@ -3,13 +3,14 @@
 About every point of a wall the response across it is a hyperbolic tangent between two states of
 that place, averaged over some pixels along the wall (width and position of a wall from its profile:
 S. Jesse and others, arXiv:0801.4086). Nothing but these pixels counts, so that stripes and grains
-inside a domain bend no wall elsewhere.
+inside a domain bend no wall elsewhere. By how much those near a wall shift it is measured beside
+it: the same profile is fitted to the response inside the domains, where there is no wall.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, map_coordinates
@@ -31,18 +32,23 @@ _NARROWEST, _WIDEST = 0.7, 6.0  # px, of that half width
 _FARTHEST = 2.0  # px that a wall moves in one round
 _OF_RADIUS = 0.3  # of the radius of curvature, the same
 _NEAR = 3.0  # px, standard deviation of the weight of samples by their distance
+_BESIDE = 9.0  # px from a wall to where the texture of domains is looked at
+_WHOLE = 0.99  # share of a sample that has to be measured there
+_FEWEST = 12  # points of a wall that know the texture beside them
 _TO_HALF = np.sqrt(12) / np.pi  # from a standard deviation to the half width of such a profile
 
 
 @dataclass(frozen=True)
 class Profile:
     """Of every point (point,): ``shift`` px to the wall along the normal, half ``width`` px of the
-    profile, ``half`` the difference of the two states, and the standard errors of the three."""
+    profile, ``half`` the difference of the two states, and the standard errors of the three;
+    ``weights`` (point, sample): px by which samples of the response move the wall, per unit."""
 
     shift: np.ndarray
     width: np.ndarray
     half: np.ndarray
     errors: np.ndarray
+    weights: np.ndarray
 
 
 def fit_locally(signal: Signal, curves: Sequence[Curve], tip: float | None) -> list[Wall]:
@@ -73,6 +79,8 @@ def _fitted(signal: Signal, curve: Curve, tip: float | None) -> Wall | None:
     frame = _frame(curve)
     profile = _profile(signal, frame, curve.closed)
     position, breadth, height = profile.errors
+    shared = np.full(len(position), texture(signal, frame, profile, curve.closed))
+    position = np.hypot(position, shared)
     variance = np.maximum((profile.width / _TO_HALF) ** 2 - (tip or 0.0) ** 2, 0.01)
     own = np.sqrt(variance) * _TO_HALF
     count = len(frame.place)
@@ -89,6 +97,7 @@ def _fitted(signal: Signal, curve: Curve, tip: float | None) -> Wall | None:
         width_error=breadth * profile.width / own,
         contrast=2 * profile.half,
         contrast_error=2 * height,
+        texture_error=shared,
     )
 
 
@@ -125,13 +134,32 @@ def _profile(signal: Signal, frame: CurveFrame, closed: bool) -> Profile:
         numbers = numbers + step
         numbers[:, 2] = np.clip(numbers[:, 2], -_FARTHEST, _FARTHEST)
         numbers[:, 3] = np.clip(numbers[:, 3], np.log(_NARROWEST), np.log(_WIDEST))
-    variance = np.diagonal(np.linalg.inv(normal), axis1=1, axis2=2)
+    inverse = np.linalg.inv(normal)
+    weights = np.einsum("pi,pni,pn->pn", inverse[:, 2], slopes, precision) / signal.noise
+    variance = np.diagonal(inverse, axis1=1, axis2=2)
     errors = np.sqrt(np.maximum(variance, 0))
     width = np.exp(numbers[:, 3])
     half, unsure = numbers[:, 1] * signal.noise, errors[:, 1] * signal.noise
-    return Profile(
-        numbers[:, 2], width, half, np.stack([errors[:, 2], errors[:, 3] * width, unsure])
-    )
+    together = np.stack([errors[:, 2], errors[:, 3] * width, unsure])
+    return Profile(numbers[:, 2], width, half, together, weights)
+
+
+def texture(signal: Signal, frame: CurveFrame, profile: Profile, closed: bool) -> float:
+    """Standard deviation in px by which the response inside domains, were it under the wall, would
+    shift it beyond what noise does; 0 where no domain is wide enough to say so."""
+    offset = np.arange(-REACH, REACH + STEP / 2, STEP)
+    found = []
+    for side in (-1, 1):
+        beside = replace(frame, place=frame.place + side * _BESIDE * frame.normal)
+        value, seen = _samples(signal, beside, offset, closed)
+        inside = (side * (value - signal.level) > 0).all(axis=1) & (seen > _WHOLE).all(axis=1)
+        moved = (profile.weights * (value - value.mean(axis=1, keepdims=True))).sum(axis=1)
+        found.append(moved[inside])
+    moved = np.concatenate(found)
+    if len(moved) < _FEWEST:
+        return 0.0
+    noise = float(np.median(profile.errors[0] ** 2))
+    return float(np.sqrt(max((moved**2).mean() - noise, 0.0)))
 
 
 def _slopes(

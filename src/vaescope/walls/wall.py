@@ -25,6 +25,8 @@ class Wall:
     error_length : (point,) px of wall over which errors of the position are correlated.
     width, width_error : (point,) px, half width of the hyperbolic tangent of the wall itself.
     contrast, contrast_error : (point,) difference of response between the two sides.
+    texture_error : (point,) px, the part of ``normal_error`` that comes of the texture of the
+        domains, which another frame shares as long as the wall stays where it is; None: none.
     """
 
     place: np.ndarray
@@ -38,6 +40,14 @@ class Wall:
     width_error: np.ndarray
     contrast: np.ndarray
     contrast_error: np.ndarray
+    texture_error: np.ndarray | None = None
+
+    @property
+    def noise_error(self) -> np.ndarray:
+        """Standard error (point,) across the wall in px of what differs from frame to frame."""
+        if self.texture_error is None:
+            return self.normal_error
+        return np.sqrt(np.maximum(self.normal_error**2 - self.texture_error**2, 0.0))
 
     @property
     def steps(self) -> np.ndarray:
