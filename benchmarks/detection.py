@@ -45,6 +45,7 @@ from vaescope.simulate.lattice import Columns
 from vaescope.simulate.render import expected_counts
 from vaescope.sites import learned, matching, scale
 from vaescope.sites.learned import picture, training
+from vaescope.sites.learned.detector import Detector
 
 HERE = Path(__file__).parent
 RECIPES = {"crystals": "atoms-learned", "atoms": "single-atoms"}
@@ -93,7 +94,7 @@ def rose_dose(name: str) -> float:
     return ROSE**2 / float(np.median(ratio))
 
 
-def detectors(folder: Path, kinds: set[str], threads: int) -> dict[str, learned.Detector]:
+def detectors(folder: Path, kinds: set[str], threads: int) -> dict[str, Detector]:
     """The detectors of the bundled recipes, from the folder or trained into it."""
     made = {}
     for name in sorted(kinds):
@@ -105,11 +106,13 @@ def detectors(folder: Path, kinds: set[str], threads: int) -> dict[str, learned.
             start = time.process_time()
             learned.save(learned.train(settings, threads=threads), place)
             (place / "seconds.txt").write_text(f"{time.process_time() - start:.1f}")
-        made[name] = learned.load(place)
+        loaded = learned.load(place)
+        assert isinstance(loaded, Detector)
+        made[name] = loaded
     return made
 
 
-def atomai(python: str, folder: Path, detector: learned.Detector) -> Path:
+def atomai(python: str, folder: Path, detector: Detector) -> Path:
     """AtomAI's weights, from the folder or trained into it as long as the detector was."""
     place = folder / detector.settings.digest()
     weights = place / "atomai.npz"
@@ -132,7 +135,7 @@ def scores(precision: float, recall: float) -> dict[str, float]:
     return {"f1": float(f1), "precision": float(precision), "recall": float(recall)}
 
 
-def found_by(image: xr.Dataset, method: str, detector: learned.Detector) -> xr.Dataset | None:
+def found_by(image: xr.Dataset, method: str, detector: Detector) -> xr.Dataset | None:
     """Sites of an image; None where the method finds none."""
     try:
         return sites.find(image, {"method": method}, detector=detector)
@@ -241,7 +244,7 @@ def shown(frame: np.ndarray, factor: float) -> np.ndarray:
 
 
 def simulated(
-    trained: dict[str, learned.Detector], seeds: int, peers: Peers, only: list[str]
+    trained: dict[str, Detector], seeds: int, peers: Peers, only: list[str]
 ) -> Iterator[dict[str, object]]:
     """Rows of all lattices, doses and seeds."""
     for lattice, (name, kind) in LATTICES.items():
@@ -263,7 +266,7 @@ def simulated(
 
 
 def real(
-    folder: Path, trained: dict[str, learned.Detector], peers: Peers, only: list[str]
+    folder: Path, trained: dict[str, Detector], peers: Peers, only: list[str]
 ) -> Iterator[dict[str, object]]:
     """Rows of the two labelled images."""
     for name in REAL:

@@ -12,7 +12,6 @@ from vaescope.baselines.settings import BaselineSettings
 from vaescope.ensemble.settings import EnsembleSettings
 from vaescope.errors import UserError, suggestion
 from vaescope.figures.settings import Look
-from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import VARIANTS
 from vaescope.predict.settings import PredictSettings
@@ -193,9 +192,7 @@ def _sites(recipe: Recipe, file: Path) -> Settings:
     if kind.settings is Windows and own.window is None:
         # A window is what its patch shows: who gives the size of patches alone means both.
         return replace(own, window=recipe.patches.size)
-    if kind.needs_detector:
-        return replace(own, detector=own.detector or DetectorSettings())
-    return replace(own, detector=None) if hasattr(own, "detector") else own
+    return replace(own, detector=kind.detector(own)) if hasattr(own, "detector") else own
 
 
 def _anchored(kind: type[Settings], given: Mapping[str, Any], folder: Path) -> dict[str, Any]:

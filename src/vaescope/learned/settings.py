@@ -14,7 +14,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class DetectorSettings(Settings):
-    """Settings of `sites: detector`: what a detector is trained on, and how; of atoms."""
+    """Settings of `sites: detector`: what a detector is trained on, and how."""
 
     PART: ClassVar[str] = "sites.detector"
 
@@ -23,7 +23,7 @@ class DetectorSettings(Settings):
         help="simulations to train on, with parameters where wanted (`perovskite?ratio=0.3`); the"
         " parameters left open are randomised, as are dose, background, blur and scan distortions."
         " If the simulated crystals have several kinds of columns, each site gets a `species` and"
-        " its probability",
+        " its probability. For domain walls, `[walls]`",
     )
     images: int = setting(
         120,
@@ -39,28 +39,37 @@ class DetectorSettings(Settings):
     learning_rate: float = setting(4e-3, limits=(1e-6, 1), help="peak learning rate")
     seed: int = setting(0, limits=(0, 2**31 - 1), help="seed of the random number generators")
 
-    @classmethod
-    def systems(cls) -> list[str]:
-        """Names of the simulations on which it can be trained."""
+    @property
+    def of_walls(self) -> bool:
+        """Whether domain walls are sought, not atoms."""
+        if self.simulate == type(self).simulate:
+            return False
         from vaescope import simulate
 
-        return [name for name, system in simulate.SYSTEMS.items() if not system.movie]
+        return all(simulate.parse(name)[0] in simulate.PIEZO for name in self.simulate)
 
     def refuse_contradictions(self) -> None:
-        """Refuse what is no simulated image; simulations are imported only for names not ours."""
+        """Refuse what is no simulated image, and simulations of atoms beside those of walls;
+        simulations are imported only for names not ours."""
         if self.simulate == type(self).simulate:
             return
         from vaescope import simulate
 
-        images = self.systems()
-        for name in self.simulate:
-            system, _ = simulate.parse(name)
-            if system not in images:
+        crystals = [name for name, system in simulate.SYSTEMS.items() if not system.movie]
+        systems = [simulate.parse(name)[0] for name in self.simulate]
+        for system in systems:
+            if system not in (*crystals, *simulate.PIEZO):
                 raise UserError(
                     "a detector cannot be trained on this simulation",
                     found=repr(system),
-                    expected="one of " + ", ".join(images),
+                    expected="one of " + ", ".join((*crystals, *simulate.PIEZO)),
                 )
+        if len({system in crystals for system in systems}) > 1:
+            raise UserError(
+                "a detector is trained on crystals or on domains, not on both",
+                found=", ".join(systems),
+                remedy="Keep those of `detector: simulate` that show what is sought",
+            )
 
     def digest(self) -> str:
         """Name of this very detector: a folder for all datasets that share it."""
@@ -69,27 +78,5 @@ class DetectorSettings(Settings):
         return store.digest([FORMAT, self.as_dict()])[:16]
 
 
-@dataclass(frozen=True)
-class WallDetectorSettings(DetectorSettings):
-    """Settings of `sites: detector` where domain walls are sought."""
-
-    simulate: tuple[str, ...] = setting(
-        ("walls",),
-        help="simulations of domains to train on, with parameters where wanted"
-        " (`walls?domains=stripes`); the parameters left open are randomised, as are noise, gain,"
-        " background, crosstalk and disturbed lines",
-    )
-    images: int = setting(
-        100,
-        limits=(1, 100_000),
-        help="number of simulated scenes, each recorded with fresh noise whenever it is used",
-    )
-    steps: int = setting(400, limits=(1, 1_000_000), help="number of training steps")
-    channels: int = setting(8, limits=(2, 256), help="width of the networks")
-
-    @classmethod
-    def systems(cls) -> list[str]:
-        """Names of the simulations on which it can be trained."""
-        from vaescope import simulate
-
-        return list(simulate.PIEZO)
+OF_WALLS = DetectorSettings(simulate=("walls",), images=100, steps=400, channels=8)
+"""Of a detector of domain walls, where a recipe says nothing."""

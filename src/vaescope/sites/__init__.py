@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.sites.learned.detector import Detector
+    from vaescope.walls.learned.wall_detector import WallDetector
 
 __all__ = ["KINDS", "Atoms", "Frames", "Kind", "SpectrumPixels", "Windows", "find", "kind_of"]
 
@@ -21,7 +22,7 @@ def find(
     settings: Mapping[str, Any] | Atoms | Windows | Frames | SpectrumPixels | None = None,
     *,
     threads: int = 1,
-    detector: Detector | None = None,
+    detector: Detector | WallDetector | None = None,
     spectra: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Find the sites of an image.
@@ -32,7 +33,8 @@ def find(
     settings : the part `sites` of a recipe: the kind of site by its `method`, and what the data
         class of its settings has (``sites.kinds``); what is missing has its default.
     threads : tiles worked on at once; the result does not depend on it.
-    detector : trained by `sites.learned.train`, for the method `model`.
+    detector : trained by `sites.learned.train`, for the method `model`, or for `walls` with the
+        finder `learned`.
     spectra : Dataset with `spectra` (time, y, x, energy), as in a spectra store, for the method
         `pixels`.
 

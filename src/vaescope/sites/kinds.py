@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from vaescope import traits
 from vaescope.errors import UserError
-from vaescope.learned.settings import DetectorSettings
+from vaescope.learned.settings import OF_WALLS, DetectorSettings
 from vaescope.settings import Settings, setting
 from vaescope.sites.settings import Atoms, Frames, OfSites, SpectrumPixels, Walls, Windows
 from vaescope.traits import Traits
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.sites.learned.detector import Detector
+    from vaescope.walls.learned.wall_detector import WallDetector
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Means:
     and the ``spectra`` (time, y, x, energy) recorded with the image."""
 
     threads: int = 1
-    detector: Detector | None = None
+    detector: Detector | WallDetector | None = None
     spectra: xr.Dataset | None = None
 
 
@@ -56,8 +57,8 @@ class Kind:
     them. ``traits`` : what they are; an attribute of that name which ``find`` gives wins.
     ``plan(settings)`` : what a recipe asks for, in a sentence. ``methods(settings, numbers)`` :
     what was done, in sentences for a paper, empty if the patches say all; works are cited as
-    ``[@key]`` with the keys of ``report.references``. ``needs_detector`` : ``find`` takes a trained
-    detector.
+    ``[@key]`` with the keys of ``report.references``. ``detector(settings)`` : what the detector is
+    trained on that ``find`` takes, None where it takes none.
     """
 
     find: Finder
@@ -65,7 +66,7 @@ class Kind:
     traits: Traits
     plan: Callable[[Any], str]
     methods: Callable[[Any, Numbers], str]
-    needs_detector: bool = False
+    detector: Callable[[Any], DetectorSettings | None] = lambda settings: None
 
 
 def _atoms(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
@@ -76,8 +77,9 @@ def _atoms(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
 
 def _learned(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
     from vaescope.sites.atoms import every_atom
+    from vaescope.sites.learned.detector import Detector
 
-    if means.detector is None:
+    if not isinstance(means.detector, Detector):
         raise UserError(
             "the method `model` needs a trained detector",
             remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give "
@@ -116,7 +118,42 @@ def _pixels(image: xr.Dataset, settings: SpectrumPixels, means: Means) -> xr.Dat
 def _walls(image: xr.Dataset, settings: Walls, means: Means) -> xr.Dataset:
     from vaescope.sites.walls import every_wall
 
-    return every_wall(image, settings)
+    if settings.finder != "learned":
+        return every_wall(image, settings)
+    from vaescope.walls.learned.wall_detector import WallDetector
+
+    if not isinstance(means.detector, WallDetector):
+        raise UserError(
+            "the finder `learned` needs a detector trained on simulated domains",
+            remedy="Train one (`sites.learned.train` with `simulate: [walls]`) or load one"
+            " (`sites.learned.load`), and give it as `detector`",
+        )
+    return every_wall(image, settings, means.detector)
+
+
+def _detector_of_atoms(settings: Atoms) -> DetectorSettings:
+    chosen = settings.detector or DetectorSettings()
+    if chosen.of_walls:
+        raise _wrong_simulations(chosen, "atoms", "crystals, such as `[perovskite]`")
+    return chosen
+
+
+def _detector_of_walls(settings: Walls) -> DetectorSettings | None:
+    if settings.finder != "learned":
+        return None
+    chosen = settings.detector or OF_WALLS
+    if not chosen.of_walls:
+        raise _wrong_simulations(chosen, "domain walls", "`[walls]`")
+    return chosen
+
+
+def _wrong_simulations(settings: DetectorSettings, sought: str, expected: str) -> UserError:
+    return UserError(
+        f"the detector of {sought} is trained on something else",
+        found="detector: simulate: " + ", ".join(settings.simulate),
+        expected=expected,
+        remedy="Set `sites: detector: simulate` in the recipe",
+    )
 
 
 def _plan_of_atoms(settings: Atoms) -> str:
@@ -217,6 +254,7 @@ def _plan_of_walls(settings: Walls) -> str:
     how = {
         "zero": "as the zero line of the smoothed in-phase signal",
         "canny": "as edges of the smoothed phase",
+        "learned": "by a detector trained on simulated domains",
     }[settings.finder]
     text = (
         f"Domain walls are found {how}, and the profile across them, their own width convolved with"
@@ -229,9 +267,12 @@ def _plan_of_walls(settings: Walls) -> str:
 
 
 def _methods_of_walls(settings: Walls, numbers: Numbers) -> str:
+    detector = settings.detector or OF_WALLS
     how = {
         "zero": "as zero lines of the smoothed in-phase signal",
         "canny": "as edges of the smoothed phase [@canny1986]",
+        "learned": f"by an ensemble of {detector.members} U-Nets [@ronneberger2015] trained on"
+        " simulated domains of randomised tip, noise, drift and crosstalk [@tobin2017]",
     }[settings.finder]
     text = (
         f"Domain walls were found {how}, and refined by fits of the profile across them, a"
@@ -249,11 +290,15 @@ def _methods_of_walls(settings: Walls, numbers: Numbers) -> str:
 KINDS: dict[str, Kind] = {
     "log": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
-    "model": Kind(_learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms, True),
+    "model": Kind(
+        _learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms, _detector_of_atoms
+    ),
     "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
     "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),
     "pixels": Kind(_pixels, SpectrumPixels, traits.PIXELS, _plan_of_pixels, _methods_of_pixels),
-    "walls": Kind(_walls, Walls, traits.WALLS, _plan_of_walls, _methods_of_walls),
+    "walls": Kind(
+        _walls, Walls, traits.WALLS, _plan_of_walls, _methods_of_walls, _detector_of_walls
+    ),
 }
 """Every kind of site by its name, the `method` of a recipe's part `sites`."""
 

@@ -81,7 +81,9 @@ class Atoms(OfSites):
         help="how many frames may miss an atom that is recognised again",
     )
     detector: DetectorSettings | None = setting(
-        None, help="what the detector of `model` is trained on, and how"
+        None,
+        help="what the detector of `model`, or of `walls` with `finder: learned`, is trained on,"
+        " and how",
     )
 
 
@@ -139,10 +141,11 @@ class Walls(OfSites):
     """Settings of `sites` with `method: walls`: places along domain walls."""
 
     method: Literal["walls"] = setting("walls", help="places along domain walls")
-    finder: Literal["zero", "canny"] = setting(
+    finder: Literal["zero", "canny", "learned"] = setting(
         "zero",
         help="how domain walls are found before they are fitted: `zero` (zero line of the smoothed"
-        " in-phase signal) or `canny` (edges of the smoothed phase)",
+        " in-phase signal), `canny` (edges of the smoothed phase) or `learned` (a detector trained"
+        " on simulated domains)",
     )
     places: Literal["walls", "grid"] = setting(
         "walls",
@@ -170,6 +173,9 @@ class Walls(OfSites):
     )
     stride: float | None = setting(
         None, limits=(1, 1e4), unit="px", help="distance between windows on a grid"
+    )
+    detector: DetectorSettings | None = setting(
+        None, help="what the detector of `learned` is trained on, and how"
     )
 
     def finding(self) -> WallFinding:

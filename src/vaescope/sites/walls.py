@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.sites.settings import Walls
+    from vaescope.walls.learned.wall_detector import WallDetector
 
 SPACING = 4.0  # px of wall between sites
 MOST = 20_000  # sites chosen without being asked for more
@@ -43,7 +44,9 @@ class Found:
         return Areas.of(positive_share(self.signal, self.pieces), self.signal.measured)
 
 
-def every_wall(image: xr.Dataset, settings: Walls, detector: Any = None) -> xr.Dataset:
+def every_wall(
+    image: xr.Dataset, settings: Walls, detector: WallDetector | None = None
+) -> xr.Dataset:
     """Find the domain walls of every frame and lay sites along them, or windows on a grid.
 
     Parameters
@@ -94,11 +97,13 @@ def every_wall(image: xr.Dataset, settings: Walls, detector: Any = None) -> xr.D
     return wall_truth.score(sites, image, [each.pieces for each in found])
 
 
-def _of_frame(image: xr.Dataset, frame: int, settings: Walls, detector: Any) -> Found:
+def _of_frame(
+    image: xr.Dataset, frame: int, settings: Walls, detector: WallDetector | None
+) -> Found:
     from vaescope.walls.find import find
 
     signal = signal_of(image, frame)
-    curves = find(signal, settings.finding())
+    curves = find(signal, settings.finding(), detector)
     return Found(signal, curves, pieces_of(curves))
 
 

@@ -72,7 +72,7 @@ def _learned(signal: Signal, detector: WallDetector | None) -> list[Curve]:
     if detector is None:
         raise UserError(
             "the finder `learned` needs a trained detector",
-            remedy="Train one (`walls.learned.train`) or load one (`walls.learned.load`), and give"
+            remedy="Train one (`walls.learned.train`) or load one (`sites.learned.load`), and give"
             " it as `detector`",
         )
     from vaescope.walls.learned.tracing import traced

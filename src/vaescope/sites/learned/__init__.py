@@ -1,4 +1,4 @@
-"""Detectors of sites that are trained on simulated images (needs torch)."""
+"""Detectors that are trained on simulated images: of atoms, or of domain walls (needs torch)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from vaescope.learned.settings import DetectorSettings
 
 if TYPE_CHECKING:
     from vaescope.sites.learned.detector import Detector
+    from vaescope.walls.learned.wall_detector import WallDetector
 
 __all__ = ["DetectorSettings", "load", "save", "train"]
 
@@ -19,8 +20,9 @@ def train(
     *,
     threads: int = 1,
     log: Callable[[str], None] = print,
-) -> Detector:
-    """Train a detector on simulated images, for ``sites.find(…, {"method": "model"}, detector=…)``.
+) -> Detector | WallDetector:
+    """Train a detector on simulated images, for ``sites.find(…, detector=…)``: with the method
+    `model`, or, where the simulations are of domains, with `walls` and the finder `learned`.
 
     Parameters
     ----------
@@ -33,6 +35,10 @@ def train(
     UserError : an unknown setting or simulation, or a value out of range.
     """
     chosen = DetectorSettings.of(settings or {})
+    if chosen.of_walls:
+        from vaescope.walls.learned import wall_training
+
+        return wall_training.train(chosen, threads=threads, log=log)
 
     from vaescope.sites.learned import training
     from vaescope.sites.learned.detector import Detector
@@ -41,20 +47,25 @@ def train(
     return Detector(members, chosen, facts)
 
 
-def save(detector: Detector, folder: str | Path) -> None:
+def save(detector: Detector | WallDetector, folder: str | Path) -> None:
     """Write a detector as a folder of safetensors files."""
-    from vaescope.sites.learned import detector as files
+    from vaescope.learned import files
 
-    files.save(detector, Path(folder))
+    files.save(Path(folder), detector.members, detector.settings.as_dict(), detector.facts)
 
 
-def load(folder: str | Path) -> Detector:
+def load(folder: str | Path) -> Detector | WallDetector:
     """Load a detector from the folder that ``save`` or the rule ``train_detector`` wrote.
 
     Raises
     ------
     UserError : the folder is missing, or a file in it is no part of a detector.
     """
-    from vaescope.sites.learned import detector as files
+    from vaescope.learned import files
+    from vaescope.sites.learned.detector import Detector
+    from vaescope.walls.learned.wall_detector import WallDetector
 
-    return files.load(Path(folder))
+    members, stored, facts = files.load(Path(folder))
+    settings = DetectorSettings.of(stored)
+    kind = WallDetector if settings.of_walls else Detector
+    return kind(members, settings, facts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 from vaescope import simulate
-from vaescope.learned import files, network
+from vaescope.learned import network
 from vaescope.learned.calibration import calibrated
 from vaescope.learned.network import UNet
 from vaescope.learned.settings import DetectorSettings
@@ -68,22 +67,6 @@ class Maxima:
     spread: np.ndarray  # its standard deviation over the members
     species: np.ndarray  # (maximum, species) probability
     height: np.ndarray  # over its surroundings, in units of the frame
-
-
-def load(folder: Path) -> Detector:
-    """Load a detector from its folder, as ``save`` wrote it.
-
-    Raises
-    ------
-    UserError : the folder is missing, or a file in it is no part of a detector.
-    """
-    members, settings, facts = files.load(folder)
-    return Detector(members, DetectorSettings.of(settings), facts)
-
-
-def save(detector: Detector, folder: Path) -> None:
-    """Write a detector as a folder of safetensors files."""
-    files.save(folder, detector.members, detector.settings.as_dict(), detector.facts)
 
 
 def look(

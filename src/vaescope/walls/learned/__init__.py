@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaescope.learned.settings import WallDetectorSettings
+from vaescope.errors import UserError
+from vaescope.learned.settings import OF_WALLS, DetectorSettings
 
 if TYPE_CHECKING:
     from vaescope.walls.learned.wall_detector import WallDetector
 
-__all__ = ["WallDetectorSettings", "load", "save", "train"]
+__all__ = ["train"]
 
 
 def train(
@@ -32,27 +32,14 @@ def train(
     ------
     UserError : an unknown setting or simulation, or a value out of range.
     """
-    chosen = WallDetectorSettings.of(settings or {})
+    chosen = DetectorSettings.of({**OF_WALLS.as_dict(), **(settings or {})})
+    if not chosen.of_walls:
+        raise UserError(
+            "a detector of domain walls is trained on simulated domains",
+            found="simulate: " + ", ".join(chosen.simulate),
+            expected="simulate: walls",
+        )
 
     from vaescope.walls.learned import wall_training
 
     return wall_training.train(chosen, threads=threads, log=log)
-
-
-def save(detector: WallDetector, folder: str | Path) -> None:
-    """Write a detector as a folder of safetensors files."""
-    from vaescope.walls.learned import wall_detector
-
-    wall_detector.save(detector, Path(folder))
-
-
-def load(folder: str | Path) -> WallDetector:
-    """Load a detector from the folder that ``save`` or the rule ``train_detector`` wrote.
-
-    Raises
-    ------
-    UserError : the folder is missing, or a file in it is no part of a detector.
-    """
-    from vaescope.walls.learned import wall_detector
-
-    return wall_detector.load(Path(folder))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from vaescope.learned import files
 from vaescope.learned.calibration import calibrated
 from vaescope.learned.network import HALVINGS, REACH, UNet, best_device
-from vaescope.learned.settings import WallDetectorSettings
+from vaescope.learned.settings import DetectorSettings
 from vaescope.walls.learned import normalised
 from vaescope.walls.signal import Signal
 
@@ -33,7 +31,7 @@ class WallDetector:
     """
 
     members: list[UNet]
-    settings: WallDetectorSettings
+    settings: DetectorSettings
     facts: dict[str, Any]
 
 
@@ -51,27 +49,11 @@ class WallMaps:
     state: np.ndarray
 
 
-def load(folder: Path) -> WallDetector:
-    """Load a detector from its folder, as ``save`` wrote it.
-
-    Raises
-    ------
-    UserError : the folder is missing, or a file in it is no part of a detector.
-    """
-    members, settings, facts = files.load(folder)
-    return WallDetector(members, WallDetectorSettings.of(settings), facts)
-
-
-def save(detector: WallDetector, folder: Path) -> None:
-    """Write a detector as a folder of safetensors files."""
-    files.save(folder, detector.members, detector.settings.as_dict(), detector.facts)
-
-
 def maps(detector: WallDetector, signal: Signal) -> WallMaps:
     """What a detector says of a frame.
 
-    The sign of the response, an offset of its phase, its gain and its offset do not matter, nor
-    does what lies farther than ``network.REACH`` px from a pixel, but for level and scale.
+    The sign of the response, an offset of its phase and its gain do not matter, nor does what lies
+    farther than ``network.REACH`` px from a pixel, but for the level and the scale.
     """
     slope, offset = detector.facts["calibration"]
     seen = look(detector.members, normalised.standard(signal))

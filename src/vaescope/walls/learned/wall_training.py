@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vaescope.learned.calibration import calibration, logit
 from vaescope.learned.optimise import train_members
-from vaescope.learned.settings import WallDetectorSettings
+from vaescope.learned.settings import DetectorSettings
 from vaescope.progress import track
 from vaescope.simulate import domains
 from vaescope.walls.learned.tracing import LOWEST, candidates, traced
@@ -43,7 +43,7 @@ _FALSE = 0.01  # curves found in one of them, on average
 
 
 def train(
-    settings: WallDetectorSettings, *, threads: int = 1, log: Callable[[str], None] = print
+    settings: DetectorSettings, *, threads: int = 1, log: Callable[[str], None] = print
 ) -> WallDetector:
     """Train a detector of walls, for ``walls.find(…, detector=…)`` with the finder `learned`.
 
@@ -72,7 +72,7 @@ def train(
     return detector
 
 
-def draw(settings: WallDetectorSettings, count: int, stream: int) -> list[WallScene]:
+def draw(settings: DetectorSettings, count: int, stream: int) -> list[WallScene]:
     """Scenes of all systems in turn; another ``stream`` gives others."""
     rng = np.random.default_rng([settings.seed, stream])
     names = settings.simulate
