@@ -10,7 +10,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.quantities import attributes
-from vaescope.sites import wall_columns, wall_switching, wall_truth
+from vaescope.sites import wall_columns, wall_curves, wall_switching, wall_truth
 from vaescope.sites.table import Column, tabulate
 from vaescope.sites.wall_columns import Points, Unit
 from vaescope.sites.wall_courses import Courses, courses_of
@@ -94,6 +94,7 @@ def every_wall(
         "regular": settings.places == "grid",
     }
     sites = tabulate(image, columns, attrs)
+    sites = sites.assign(wall_curves.variables([each.walls for each in found]))
     if frames > 1:
         sites = _with_drift(sites, courses)
     return wall_truth.score(sites, image, [each.pieces for each in found])
