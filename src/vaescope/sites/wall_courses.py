@@ -93,7 +93,9 @@ def courses_of(
     if HEIGHT in names:
         stack = image["image"][:, names.index(HEIGHT)]
         heights = [np.asarray(frame.values, float) for frame in stack]
-    found = register([s.in_phase for s in signals], [s.measured for s in signals], heights)
+    scanned = "piezoresponse" in image.attrs
+    pictures = [s.in_phase for s in signals], [s.measured for s in signals]
+    found = register(*pictures, heights, rigid=not scanned)
     followed = follow(walls, found)
     error = np.concatenate([np.zeros((1, 2)), found.error])
     return Courses(followed.number, found.offset, error, list(found.source), followed.steps)
