@@ -20,7 +20,7 @@ from vaescope.walls.pinning import Motion, motion_of, pinning_map
 from vaescope.walls.registration import Registration
 from vaescope.walls.roughness import roughness
 from vaescope.walls.signal import Signal, signal_of
-from vaescope.walls.smooth import level_between, smooth, smoothing_for
+from vaescope.walls.smooth import level_between, smooth, smoothings_for
 from vaescope.walls.switched import Switched, switched
 from vaescope.walls.wall import Wall
 
@@ -78,7 +78,7 @@ def _with_level(signal: Signal) -> Signal:
     """The signal with the level by which its walls were found."""
     if not signal.noise > 0:
         return signal
-    width = smoothing_for(signal)
+    width = smoothings_for(signal)[0]
     picture = smooth(signal.in_phase, signal.measured, width)
     return replace(signal, level=level_between(picture, signal, width))
 
