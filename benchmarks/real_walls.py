@@ -129,7 +129,7 @@ def walls(case: Case) -> None:
 
 
 def dip(case: Case, own: xr.Dataset, frame: int) -> float:
-    """Median amplitude on walls over that some pixels beside them: 0 where the response vanishes."""
+    """Median amplitude on walls over that beside them: 0 where the response vanishes."""
     amplitude = case.image["image"].sel(channel="amplitude").values[frame]
     place = np.stack([own["y"].values, own["x"].values])
     angle = own["direction"].values
