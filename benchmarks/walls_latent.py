@@ -29,7 +29,7 @@ from vaescope import recipes, simulate, store
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "walls_latent.csv"
 SEEDS = (10, 11, 12, 13)
-SIDE, FRAMES = 192, 12  # px, and frames of a movie
+SIDE, FRAMES = 192, 8  # px, and frames of a movie
 NEIGHBOURS = 10
 
 
@@ -61,7 +61,9 @@ def measure(noise: float, side: float, seed: int, members: int, steps: int) -> l
     from sklearn.decomposition import PCA
 
     recipe = recipes.resolve_recipe("walls-windows", [ROOT / "config" / "recipes"])
-    recipe = replace(recipe, sites=replace(recipe.sites, window=side))
+    # Small windows lie beside each other, large ones overlap by half: some hundreds of either.
+    stride = max(side, SIDE / 8) / (1 if side < SIDE / 8 else 2)
+    recipe = replace(recipe, sites=replace(recipe.sites, window=side, stride=stride))
     name = f"switching?size={SIDE}&frames={FRAMES}&noise={noise}&share=0.2&field=0.2&speed=3"
     image = simulate.make(name, seed)
     rows = []

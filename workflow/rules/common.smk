@@ -154,6 +154,12 @@ def strain_store(wildcards):
     return expand(here(layout.STRAIN), dataset=wildcards.dataset) if mapped else []
 
 
+def walls_store(wildcards):
+    """The map of domain walls, where sites lie on them."""
+    mapped = ask(PLAN.maps_walls, wildcards.dataset)
+    return expand(here(layout.WALLS), dataset=wildcards.dataset) if mapped else []
+
+
 def parts(wildcards):
     """The parts of an ensemble: folders of members trained by one job each."""
     return expand(

@@ -10,6 +10,7 @@ rule draw_figures:
         latents=each_model(here(layout.LATENTS)),
         movies=each_model(here(layout.MOVIE)),
         strain=strain_store,
+        walls=walls_store,
         history=each_model(here(layout.HISTORY)),
         facts=here(layout.FACTS),
         baselines=if_baselines(here(layout.BASELINES)),

@@ -11,6 +11,7 @@ rule judge:
         scores=each_model(here(layout.SCORES)),
         history=each_model(here(layout.HISTORY)),
         strain=strain_store,
+        walls=walls_store,
     output:
         facts=here(layout.FACTS),
     log:

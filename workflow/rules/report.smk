@@ -12,6 +12,7 @@ rule write_report:
         movies=each_model(here(layout.MOVIE)),
         history=each_model(here(layout.HISTORY)),
         strain=strain_store,
+        walls=walls_store,
         facts=here(layout.FACTS),
         comparison=if_baselines(here(layout.COMPARISON)),
     output:

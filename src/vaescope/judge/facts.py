@@ -252,7 +252,6 @@ def _stores(results: Results, models: Iterable[str]) -> dict[str, str]:
     """Say which code made each store."""
     names = [layout.IMAGE, layout.SITES, layout.SAMPLES]
     names += [layout.LATENTS.format(model=name) for name in models]
-    if results.has(layout.STRAIN):
-        names.append(layout.STRAIN)
+    names += [name for name in (layout.STRAIN, layout.WALLS) if results.has(name)]
     made = {name: store.provenance(results.path(name)) for name in names}
     return {name: str(facts.get("code_version", "")) for name, facts in made.items()}

@@ -138,6 +138,11 @@ class Results:
         return strain if strain.attrs.get("ordered") and same else None
 
     @cached_property
+    def walls(self) -> xr.Dataset | None:
+        """What domain walls do, where sites lie on them."""
+        return self._open(layout.WALLS).load() if self.has(layout.WALLS) else None
+
+    @cached_property
     def baselines(self) -> xr.Dataset | None:
         """The classical methods, where the recipe has them."""
         if not self.has(layout.BASELINES) or not self.patches.sizes["site"]:

@@ -165,7 +165,7 @@ def of_nearest(points: Points, pieces: Pieces, unit: Unit) -> dict[str, Column]:
     gap, nearest = descriptors.nearest_other(pieces, points.place, points.wall, points.at)
     own = points.values["normal_error"]
     other = pieces.normal_error[nearest] if len(pieces) else np.zeros(len(own))
-    found = _with_error(
+    found = with_error(
         "nearest_wall",
         "distance to another wall",
         unit.size * gap,
@@ -178,7 +178,7 @@ def of_nearest(points: Points, pieces: Pieces, unit: Unit) -> dict[str, Column]:
     if len(meeting):
         away = np.linalg.norm(points.place[:, None] - meeting, axis=2).min(1)
     error = np.where(np.isfinite(away), np.sqrt(2) * own, np.nan)
-    return found | _with_error(
+    return found | with_error(
         "nearest_junction",
         "distance to a junction",
         unit.size * away,
@@ -231,62 +231,17 @@ def of_windows(
         )
     }
     for each in said:
-        columns |= _with_error(*each)
+        columns |= with_error(*each)
     return columns
 
 
 _MEASURED = 0.5  # of a window, that must have been measured
-_WHOLE = 0.999  # of a window that is compared with that of another frame
-_SURE = 1e-4  # of a window: no change is better known than this
 
 
-def of_switching(
-    now: dict[str, Column], then: dict[str, Column] | None, drifted: np.ndarray
-) -> dict[str, Column]:
-    """How much the switching degree of windows changes to the next frame, and how surely.
-
-    Only windows are compared that were measured as a whole in both frames.
-
-    ``now``, ``then`` : ``of_windows`` of one frame and of the same places in the next, None after
-    the last. ``drifted`` : (site,) standard error of the share by that of the drift.
-    """
-    before, error = now["switching_degree"][0], now["switching_degree_error"][0]
-    change = np.full(len(before), np.nan)
-    spread = np.full(len(before), np.nan)
-    if then is not None:
-        whole = (now["window_measured"][0] > _WHOLE) & (then["window_measured"][0] > _WHOLE)
-        change = np.where(whole, then["switching_degree"][0] - before, np.nan)
-        other = then["switching_degree_error"][0]
-        spread = np.where(
-            np.isfinite(change), np.sqrt(error**2 + other**2 + drifted**2 + _SURE**2), np.nan
-        )
-    words = "change of switching degree"
-    about = attributes("switching significance (σ)", "1", "sequential")
-    return {
-        **_with_error("switching_change", words, change, spread, "1", "diverging"),
-        "switching_significance": (np.abs(change) / spread, about),
-    }
-
-
-def drifted_share(pieces: Pieces, centre: np.ndarray, side: float, error: np.ndarray) -> np.ndarray:
-    """Standard error (site,) of the share of the positive domain in windows, by a drift whose
-    standard error is ``error`` (2,) px: all walls of a window move together."""
-    from scipy.spatial import cKDTree
-
-    found = np.zeros(len(centre))
-    if not len(pieces) or not len(centre):
-        return found
-    facing = pieces.normal * pieces.length[:, None]
-    rows = cKDTree(pieces.place).query_ball_point(centre, side / 2, p=np.inf)
-    for window, own in enumerate(rows):
-        if own:
-            found[window] = np.linalg.norm(facing[own].sum(0) * error) / side**2
-    return found
-
-
-def _with_error(
+def with_error(
     name: str, words: str, values: np.ndarray, error: np.ndarray, unit: str, scale: Scale
 ) -> dict[str, Column]:
+    """The columns of a quantity and of its standard error, ``NAME_error``."""
     return {
         name: (values, attributes(words, unit, scale, error=f"{name}_error")),
         f"{name}_error": (error, attributes(f"standard error of the {words}", unit)),

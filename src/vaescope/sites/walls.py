@@ -10,11 +10,12 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.quantities import attributes
-from vaescope.sites import wall_columns, wall_truth
+from vaescope.sites import wall_columns, wall_curves, wall_switching, wall_truth
 from vaescope.sites.table import Column, tabulate
 from vaescope.sites.wall_columns import Points, Unit
 from vaescope.sites.wall_courses import Courses, courses_of
-from vaescope.walls.domain_map import Areas, positive_share
+from vaescope.sites.wall_switching import Domains
+from vaescope.walls.domain_map import positive_share
 from vaescope.walls.pieces import Pieces, pieces_of
 from vaescope.walls.signal import Signal, signal_of
 from vaescope.walls.wall import Wall
@@ -39,9 +40,10 @@ class Found:
     walls: list[Wall]
     pieces: Pieces
 
-    def areas(self) -> Areas:
-        """Of the positive domain."""
-        return Areas.of(positive_share(self.signal, self.pieces), self.signal.measured)
+    def domains(self) -> Domains:
+        """Which part of each pixel lies in the positive domain."""
+        share = positive_share(self.signal, self.pieces)
+        return Domains(share, self.signal.measured, self.pieces)
 
 
 def every_wall(
@@ -92,6 +94,7 @@ def every_wall(
         "regular": settings.places == "grid",
     }
     sites = tabulate(image, columns, attrs)
+    sites = sites.assign(wall_curves.variables([each.walls for each in found]))
     if frames > 1:
         sites = _with_drift(sites, courses)
     return wall_truth.score(sites, image, [each.pieces for each in found])
@@ -141,7 +144,7 @@ def _columns(
 ) -> Iterator[dict[str, Column]]:
     """The columns of the sites of each frame in turn; two frames are in memory at once."""
     signal = str(image["image"].attrs.get("units", "1"))
-    areas = found[0].areas()
+    domains = found[0].domains()
     for frame, (each, points) in enumerate(zip(found, rows, strict=True)):
         place = points.place
         number = np.full(len(place), frame)
@@ -153,18 +156,14 @@ def _columns(
             columns |= wall_columns.of_points(points, each.walls, unit, signal)
             columns |= courses.columns(frame, points, each.walls)
             columns |= wall_columns.of_nearest(points, each.pieces, unit)
-        own = wall_columns.of_windows(each.pieces, areas, place, side, unit)
-        columns |= own
+        columns |= wall_columns.of_windows(each.pieces, domains.areas, place, side, unit)
         if len(found) > 1:
-            then, error = None, np.zeros(len(place))
+            then, step, error = None, np.zeros(2), np.zeros(2)
             if frame + 1 < len(found):
-                areas, other = found[frame + 1].areas(), found[frame + 1].pieces
-                moved = place + courses.step(frame)
-                then = wall_columns.of_windows(other, areas, moved, side, unit)
-                error = wall_columns.drifted_share(
-                    other, moved, side, courses.drift_error[frame + 1]
-                )
-            columns |= wall_columns.of_switching(own, then, error)
+                then = found[frame + 1].domains()
+                step, error = courses.step(frame), courses.drift_error[frame + 1]
+            columns |= wall_switching.columns(domains, then, place, side, step, error)
+            domains = then or domains
         yield columns
 
 

@@ -30,6 +30,7 @@ _STEPS = 8  # of Gauss-Newton
 _START = 2.0  # px, half width with which these begin
 _NARROWEST, _WIDEST = 0.7, 6.0  # px, of that half width
 _FARTHEST = 2.0  # px that a wall moves in one round
+_OF_RADIUS = 0.3  # of the radius of curvature, the same
 _NEAR = 3.0  # px, standard deviation of the weight of samples by their distance
 _BESIDE = 9.0  # px from a wall to where the texture of domains is looked at
 _WHOLE = 0.99  # share of a sample that has to be measured there
@@ -68,7 +69,10 @@ def _fitted(signal: Signal, curve: Curve, tip: float | None) -> Wall | None:
     for _ in range(ROUNDS):
         frame = _frame(curve)
         profile = _profile(signal, frame, curve.closed)
-        moved = even(Curve(frame.place + profile.shift[:, None] * frame.normal, curve.closed))
+        # Normals of a bent wall meet at its centre of curvature: moved that far, it would fold.
+        most = np.minimum(_FARTHEST, _OF_RADIUS / np.maximum(abs(frame.curvature), 1e-6))
+        shift = np.clip(profile.shift, -most, most)
+        moved = even(Curve(frame.place + shift[:, None] * frame.normal, curve.closed))
         if moved is None:
             return None
         curve = moved

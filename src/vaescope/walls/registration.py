@@ -68,6 +68,8 @@ def register(
     signals: Sequence[np.ndarray],
     measured: Sequence[np.ndarray],
     heights: Sequence[np.ndarray] | None = None,
+    *,
+    rigid: bool = True,
 ) -> Registration:
     """The drift between frames, from their heights or, where these show none, their signals.
 
@@ -77,6 +79,9 @@ def register(
         others: they widen the errors.
     measured : (y, x) bool each.
     heights : (y, x) each; None: not recorded.
+    rigid : whether frames are displaced as wholes, as simulated ones are. A scanner drifts and
+        creeps during a frame: then the covariance is that of one place, by how unlike parts of the
+        picture are displaced, and not that of their mean.
     """
     steps, covariances = [], []
     sources: list[Source] = []
@@ -94,7 +99,8 @@ def register(
                 found, source = better, kind
                 break
         steps.append(found[0])
-        covariances.append(found[1])
+        local = 1.0 if rigid or source == "none" else 1.0 + _PARTS**2 / _OVERLAP**2
+        covariances.append(local * found[1])
         sources.append(source)
     return Registration(np.reshape(steps, (-1, 2)), np.reshape(covariances, (-1, 2, 2)), sources)
 

@@ -63,6 +63,10 @@ class Plan:
         """Whether the sites of a dataset are atoms, between which strain can be measured."""
         return KINDS[self.recipe(dataset).sites.method].traits.atoms
 
+    def maps_walls(self, dataset: str) -> bool:
+        """Whether the sites of a dataset lie on domain walls."""
+        return KINDS[self.recipe(dataset).sites.method].traits.directed
+
     def reads_spectra(self, dataset: str) -> bool:
         """Whether a dataset has spectra beside its image."""
         return self.recipe(dataset).spectra.read

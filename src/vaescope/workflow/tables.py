@@ -42,14 +42,14 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
             table.to_csv(beside / f"{name}.csv", index=False, float_format="%.7g")
 
 
-def write_table(dataset: xr.Dataset, path: str | os.PathLike) -> None:
-    """Write the quantities of each site in a Dataset as CSV, one row per site.
+def write_table(dataset: xr.Dataset, path: str | os.PathLike, over: str = "site") -> None:
+    """Write the quantities of each site, or along another dimension, as CSV with one row each.
 
     Every quantity of a site is a column, one with a short axis (``latent``, ``axis``, ``class``, …)
     a column for each place along it. Everything larger stays in the store.
     """
     with store.replace_atomically(path) as beside:
-        _table(dataset, "site").to_csv(beside, index=False, float_format="%.7g")
+        _table(dataset, over).to_csv(beside, index=False, float_format="%.7g")
 
 
 def _table(dataset: xr.Dataset, over: str) -> pd.DataFrame:

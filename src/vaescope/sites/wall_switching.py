@@ -1,0 +1,103 @@
+"""How much of windows switches from one frame to the next, and how surely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from vaescope.quantities import attributes
+from vaescope.sites.wall_columns import with_error
+from vaescope.walls.descriptors import in_windows
+from vaescope.walls.domain_map import Areas
+from vaescope.walls.pieces import Pieces
+
+if TYPE_CHECKING:
+    from vaescope.sites.table import Column
+
+_LEAST = 0.5  # of a window, that was measured in both frames
+_WHOLE = 0.999
+_ROUNDED = 0.5  # px, by which the rim of what was measured is rounded where drift moves it
+_SURE = 1e-4  # of a window: no change is better known than this
+
+
+@dataclass(frozen=True)
+class Domains:
+    """A frame in which domains are known: ``share`` (y, x) of each pixel in the positive one,
+    ``measured`` (y, x), and its walls in pieces."""
+
+    share: np.ndarray
+    measured: np.ndarray
+    pieces: Pieces
+
+    @property
+    def areas(self) -> Areas:
+        """Of the positive domain."""
+        return Areas.of(self.share, self.measured)
+
+
+def columns(
+    now: Domains,
+    then: Domains | None,
+    centre: np.ndarray,
+    side: float,
+    drift: np.ndarray,
+    drift_error: np.ndarray,
+) -> dict[str, Column]:
+    """Columns of windows about centres (site, 2) px of a frame: the change of their switching
+    degree to the next frame, at the same place of the sample, and its significance.
+
+    Only pixels count that were measured in both frames. Errors are those of the walls of both
+    frames and of the drift, which moves all walls of a window together.
+
+    Parameters
+    ----------
+    then : the next frame; None after the last.
+    drift, drift_error : (2,) px, by which the specimen moves to the next frame.
+    """
+    change, error = np.full((2, len(centre)), np.nan)
+    if then is not None and len(centre):
+        moved = centre + drift
+        here = now.measured & _shifted(then.measured, -drift)
+        there = then.measured & _shifted(now.measured, drift)
+        before, seen = Areas.of(now.share, here).mean(centre, side)
+        after, again = Areas.of(then.share, there).mean(moved, side)
+        area = np.hypot(
+            in_windows(now.pieces, centre, side).area_error,
+            in_windows(then.pieces, moved, side).area_error,
+        )
+        rounded = np.where(np.minimum(seen, again) < _WHOLE, _ROUNDED / side, 0.0)
+        moving = _drifted(then.pieces, moved, side, drift_error)
+        known = np.minimum(seen, again) >= _LEAST
+        variance = (area / side**2) ** 2 + moving**2 + rounded**2 + _SURE**2
+        change = np.where(known, after - before, np.nan)
+        error = np.where(known, np.sqrt(variance), np.nan)
+    words = "change of switching degree"
+    about = attributes("switching significance (σ)", "1", "sequential")
+    return {
+        **with_error("switching_change", words, change, error, "1", "diverging"),
+        "switching_significance": (np.abs(change) / error, about),
+    }
+
+
+def _shifted(mask: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A mask (y, x) moved by (y, x) px, rounded to whole ones; False where nothing comes from."""
+    whole = np.rint(step).astype(int)
+    return ndimage.shift(mask, whole, order=0, cval=False).astype(bool)
+
+
+def _drifted(pieces: Pieces, centre: np.ndarray, side: float, error: np.ndarray) -> np.ndarray:
+    """Standard error (site,) of the share of the positive domain in windows, by a drift whose
+    standard error is ``error`` (2,) px."""
+    found = np.zeros(len(centre))
+    if not len(pieces):
+        return found
+    facing = pieces.normal * pieces.length[:, None]
+    rows = cKDTree(pieces.place).query_ball_point(centre, side / 2, p=np.inf)
+    for window, own in enumerate(rows):
+        if own:
+            found[window] = np.linalg.norm(facing[own].sum(0) * error) / side**2
+    return found
