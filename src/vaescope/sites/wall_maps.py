@@ -11,12 +11,13 @@ import numpy as np
 
 from vaescope.quantities import Scale, attributes
 from vaescope.sites.wall_columns import tortuosity
+from vaescope.sites.wall_courses import heights_of, registered
 from vaescope.sites.wall_curves import walls_of
 from vaescope.walls.association import Association, association, steps_of
 from vaescope.walls.events import EVENTS, Event, events_of
 from vaescope.walls.follow import Followed, WallStep, follow, lengths
 from vaescope.walls.pinning import Motion, motion_of, pinning_map
-from vaescope.walls.registration import Registration, register
+from vaescope.walls.registration import Registration
 from vaescope.walls.roughness import roughness
 from vaescope.walls.signal import Signal, signal_of
 from vaescope.walls.smooth import level_between, smooth, smoothings_for
@@ -26,8 +27,6 @@ from vaescope.walls.wall import Wall
 if TYPE_CHECKING:
     import xarray as xr
 
-HEIGHT = "height"
-"""The channel on which frames are registered, where there is one."""
 STEP = "step"
 """Dimension of the steps from each frame to the next."""
 _PIXELS = ("y", "x")
@@ -57,8 +56,7 @@ def map_walls(image: xr.Dataset, sites: xr.Dataset, seed: int = 0) -> xr.Dataset
 
     frames = walls_of(sites, image.sizes["time"])
     signals = [_with_level(signal_of(image, frame)) for frame in range(len(frames))]
-    heights = _heights(image)
-    registration = register([s.in_phase for s in signals], [s.measured for s in signals], heights)
+    registration, heights = registered(image, signals), heights_of(image)
     followed = follow(frames, registration)
     found: dict[str, Any] = {**_table(frames, followed, registration), **_roughness(frames)}
     attrs: dict[str, Any] = {"frames": len(frames), "seed": seed}
@@ -83,14 +81,6 @@ def _with_level(signal: Signal) -> Signal:
     width = smoothings_for(signal)[0]
     picture = smooth(signal.in_phase, signal.measured, width)
     return replace(signal, level=level_between(picture, signal, width))
-
-
-def _heights(image: xr.Dataset) -> list[np.ndarray] | None:
-    names = [str(name) for name in image["channel"].values]
-    if HEIGHT not in names:
-        return None
-    stack = image["image"][:, names.index(HEIGHT)]
-    return [np.asarray(frame.values, float) for frame in stack]
 
 
 def _table(
