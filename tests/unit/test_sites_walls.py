@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from test_sites_detect import as_image
 
-from vaescope import quantities, samples, simulate, sites
+from vaescope import quantities, samples, simulate, sites, traits
 from vaescope.errors import UserError
 from vaescope.judge import of_wall_maps, of_walls
 
@@ -179,3 +179,21 @@ def test_what_switched_and_what_pins_is_said_with_its_error():
     still = {one.kind for one in of_wall_maps.of_wall_maps(maps([0.0, 0.001], [0, 0]))}
     assert still == {"nothing switched"}
     assert of_wall_maps.numbers(None) == {} and of_wall_maps.of_wall_maps(None) == []
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.5])
+def test_a_latent_that_follows_the_contrast_is_reported_where_contrast_varies(spread):
+    rng = np.random.default_rng(0)
+    contrast = 2 + 2 * spread * rng.uniform(-1, 1, 200)
+    content = np.stack([rng.normal(size=200), contrast + 0.1 * spread * rng.normal(size=200)], 1)
+    latents = xr.Dataset(
+        {
+            "consensus_content": (("site", "latent"), content),
+            "contrast": ("site", contrast, {"long_name": "contrast of the wall"}),
+        },
+        attrs=traits.WALLS.attributes(),
+    )
+    said = of_walls.of_wall_latents("rvae", latents)
+    assert len(said) == (spread > 0.1)
+    assert all(one.says.startswith("Latent 2 follows the contrast of the wall") for one in said)
+    assert not of_walls.of_wall_latents("rvae", latents.assign_attrs(directed=False))

@@ -93,7 +93,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         found += findings.of_history(name, history)
         found += findings.of_prediction(name, latents, patches)
         found += findings.of_pairs(name, own)
-        found += findings.of_spectra(name, latents)
+        found += findings.of_spectra(name, latents) + findings.of_wall_latents(name, latents)
         scores += _scores(name, of_model(latents, history, trained, own))
     shares |= of_models
     found += findings.of_scan(shares)
