@@ -17,7 +17,7 @@ from vaescope.sites.wall_courses import Courses, courses_of
 from vaescope.sites.wall_switching import Domains
 from vaescope.walls.domain_map import positive_share
 from vaescope.walls.pieces import Pieces, pieces_of
-from vaescope.walls.signal import Signal, signal_of
+from vaescope.walls.signal import IN_PHASE, Signal, signal_of
 from vaescope.walls.wall import Wall
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _columns(
     courses: Courses,
 ) -> Iterator[dict[str, Column]]:
     """The columns of the sites of each frame in turn; two frames are in memory at once."""
-    signal = str(image["image"].attrs.get("units", "1"))
+    signal = _unit_of_response(image)
     domains = found[0].domains()
     for frame, (each, points) in enumerate(zip(found, rows, strict=True)):
         place = points.place
@@ -166,6 +166,15 @@ def _columns(
             columns |= wall_switching.columns(domains, then, place, side, step, error)
             domains = then or domains
         yield columns
+
+
+def _unit_of_response(image: xr.Dataset) -> str:
+    """The unit of the in-phase response; other channels may have others."""
+    names = [str(name) for name in image["channel"].values]
+    units = [str(unit) for unit in np.atleast_1d(image.attrs.get("channel_units", []))]
+    if len(units) != len(names):
+        return str(image["image"].attrs.get("units", "1"))
+    return units[names.index(IN_PHASE)] or "1"
 
 
 def _joined(parts: list[dict[str, Column]]) -> dict[str, Column]:
