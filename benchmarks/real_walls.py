@@ -25,6 +25,7 @@ from vaescope.walls.smooth import smooth
 
 BLUR = 1.5  # px, of the in-phase response whose sign is compared between frames
 CERTAIN = 3.0  # standard deviations of its noise, from which on a sign is sure
+BESIDE = 6.0  # px from a wall
 TITLES = {
     "pair": "PZT before and after switching",
     "scans": "PZT, three scans of one area",
@@ -124,10 +125,26 @@ def walls(case: Case) -> None:
             f" {np.median(abs(own['curvature'])) / case.nm * 1000:.0f};"
             f" {np.median(own['width']):.0f}",
         )
+        say(f"  amplitude on the walls over that {BESIDE:g} px beside", f"{dip(case, own, k):.2f}")
+
+
+def dip(case: Case, own: xr.Dataset, frame: int) -> float:
+    """Median amplitude on walls over that beside them: 0 where the response vanishes."""
+    amplitude = case.image["image"].sel(channel="amplitude").values[frame]
+    place = np.stack([own["y"].values, own["x"].values])
+    angle = own["direction"].values
+    normal = np.stack([np.cos(angle), -np.sin(angle)])
+    found = [
+        np.median(
+            ndimage.map_coordinates(amplitude, place + side * normal, order=1, mode="nearest")
+        )
+        for side in (-BESIDE, 0, BESIDE)
+    ]
+    return float(found[1] / ((found[0] + found[2]) / 2))
 
 
 def between(case: Case) -> None:
-    """What switched between frames, and how far walls moved."""
+    """Where the sign of the response changes between frames, and how far walls moved."""
     for k in range(case.frames - 1):
         drift = case.sites["drift"].values[k + 1] - case.sites["drift"].values[k]
         error = case.sites["drift_error"].values[k + 1]
@@ -138,7 +155,7 @@ def between(case: Case) -> None:
             largest = max((labels == n).sum() for n in range(1, count + 1)) if count else 0
             rows = switched.mean(1)
             say(
-                f"  switched{words}: share; largest piece (µm²); share in its five fullest rows",
+                f"  sign changes{words}: share; largest piece (µm²); in its five fullest rows",
                 f"{switched.sum() / seen.sum():.3f} of {seen.mean():.2f};"
                 f" {largest * (case.nm / 1000) ** 2:.3f};"
                 f" {np.sort(rows)[-5:].sum() / max(rows.sum(), 1e-9):.2f}",
@@ -173,7 +190,7 @@ def switch(case: Case, k: int, kept: bool = False) -> tuple[np.ndarray, np.ndarr
 
 
 def draw(case: Case, name: str, path: Path) -> None:
-    """In-phase response of every frame and response with its walls, and what switched."""
+    """In-phase response of every frame and response with its walls, and changes of its sign."""
     names = [str(one) for one in case.image["channel"].values]
     second = "in-phase 2" in names
     panels = case.frames + (case.frames - 1) + second
@@ -194,15 +211,17 @@ def draw(case: Case, name: str, path: Path) -> None:
         axis = axes[case.frames + second + k]
         axis.imshow(shown, cmap="Purples", vmin=0, vmax=1.3)
         axis.set_facecolor("0.8")
-        axis.set_title(f"switched from frame {k} to {k + 1}", fontsize=9)
-    bar = 10 ** np.floor(np.log10(case.image.sizes["x"] * case.nm / 3)) * 1.0
+        axis.set_title(f"sign changes, frame {k} to {k + 1}", fontsize=9)
+    field = case.image.sizes["x"] * case.nm
+    bar = max(one for one in (100, 200, 500, 1000, 2000, 5000) if one < field / 3)
     height, width = (case.image.sizes[name] for name in ("y", "x"))
     for axis in axes:
         axis.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-        axis.plot([8, 8 + bar / case.nm], [248, 248], "k-", lw=3, solid_capstyle="butt")
-    axes[0].text(8, 242, f"{bar:g} nm", fontsize=8)
+        axis.plot([8, 8 + bar / case.nm], [height - 8] * 2, "k-", lw=3, solid_capstyle="butt")
+    white = {"facecolor": "white", "alpha": 0.8, "pad": 1, "edgecolor": "none"}
+    axes[0].text(8, height - 15, f"{bar:g} nm", fontsize=8, bbox=white)
     figure.suptitle(TITLES.get(name, name), fontsize=10)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
     plt.close(figure)
 
 

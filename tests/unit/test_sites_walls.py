@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 from test_sites_detect import as_image
 
-from vaescope import quantities, samples, simulate, sites
+from vaescope import quantities, samples, simulate, sites, traits
 from vaescope.errors import UserError
-from vaescope.judge import of_walls
+from vaescope.judge import of_wall_maps, of_walls
 
 SETTINGS = {"method": "walls"}
 MADE: dict[str, xr.Dataset] = {}
@@ -148,3 +148,52 @@ def test_density_and_length_of_walls_are_those_of_geometry():
     assert numbers["walls"] == 1
     assert numbers["wall_length_px"] == pytest.approx(2 * np.pi * 25, rel=0.02)
     assert numbers["wall_density_px"] == pytest.approx(2 * np.pi * 25 / 96**2, rel=0.02)
+
+
+def maps(share, happened, p_value=0.5, ratio=1.0, association=0.5):
+    """What the maps of walls of a movie say of the whole."""
+    return xr.Dataset(
+        {
+            "switched_share": ("step", share),
+            "switched_share_error": ("step", np.full(len(share), 0.002)),
+            "happened": ("step", np.array(happened, np.int8)),
+            "roughness": ("time", [0.7, 0.8, np.nan]),
+            "roughness_error": ("time", [0.1, 0.2, np.nan]),
+            "pinning": (("y", "x"), np.zeros((2, 2)), {"p_value": p_value}),
+            "association_p_value": ("candidate", [association]),
+            "association_ratio": ("candidate", [ratio]),
+        },
+        coords={"candidate": ["steps of the surface"]},
+    )
+
+
+def test_what_switched_and_what_pins_is_said_with_its_error():
+    moving = maps([0.01, 0.107], [0, 1], p_value=1e-3, ratio=2.5, association=1e-4)
+    numbers = of_wall_maps.numbers(moving)
+    assert numbers["switched_share"] == 0.107 and numbers["switched_share_error"] == 0.002
+    assert numbers["frames_switched"] == 1
+    assert numbers["wall_roughness"] == pytest.approx(0.72)
+    said = {one.kind: one.says for one in of_wall_maps.of_wall_maps(moving)}
+    assert set(said) == {"pinning sites", "pinning goes with"}
+    assert "2.5 times as often" in said["pinning goes with"]
+    still = {one.kind for one in of_wall_maps.of_wall_maps(maps([0.0, 0.001], [0, 0]))}
+    assert still == {"nothing switched"}
+    assert of_wall_maps.numbers(None) == {} and of_wall_maps.of_wall_maps(None) == []
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.5])
+def test_a_latent_that_follows_the_contrast_is_reported_where_contrast_varies(spread):
+    rng = np.random.default_rng(0)
+    contrast = 2 + 2 * spread * rng.uniform(-1, 1, 200)
+    content = np.stack([rng.normal(size=200), contrast + 0.1 * spread * rng.normal(size=200)], 1)
+    latents = xr.Dataset(
+        {
+            "consensus_content": (("site", "latent"), content),
+            "contrast": ("site", contrast, {"long_name": "contrast of the wall"}),
+        },
+        attrs=traits.WALLS.attributes(),
+    )
+    said = of_walls.of_wall_latents("rvae", latents)
+    assert len(said) == (spread > 0.1)
+    assert all(one.says.startswith("Latent 2 follows the contrast of the wall") for one in said)
+    assert not of_walls.of_wall_latents("rvae", latents.assign_attrs(directed=False))

@@ -225,11 +225,18 @@ def test_a_wall_that_comes_back_is_near_itself():
     np.testing.assert_allclose(gap, 8, atol=0.2)
 
 
+def test_a_junction_is_where_two_walls_come_too_close_to_say_which_parts_are_joined():
+    (one,) = descriptors.junctions(pieces_of([circle(10), circle(10, (64.0, 87.0))]))
+    assert one == pytest.approx([64.0, 75.5], abs=1.5)
+    assert not len(descriptors.junctions(pieces_of([circle(10), circle(10, (64.0, 94.0))])))
+
+
 def test_a_junction_is_where_a_wall_ends_on_another():
     stem = line(np.pi / 2, (90.0, 64.0), 51.0)  # from 64.5 on down
     found = descriptors.junctions(pieces_of([line(), stem]))
     np.testing.assert_allclose(found, [[64, 64]], atol=1)
-    assert not len(descriptors.junctions(pieces_of([line(), circle(20)])))
+    assert not len(descriptors.junctions(pieces_of([line(middle=(30.0, 64.0)), circle(20)])))
+    assert len(descriptors.junctions(pieces_of([line(), circle(20)]))) == 2
     assert not len(descriptors.junctions(pieces_of([])))
 
 

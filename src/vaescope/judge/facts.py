@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.judge import findings, of_grains, of_walls, scan
+from vaescope.judge import findings, of_grains, of_wall_maps, of_walls, scan
 from vaescope.results import Results, layout
 from vaescope.results.coverage import coverage
 from vaescope.results.facts import Judgement, Measure, Score, ordered
@@ -72,8 +72,9 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
     truth = json_attribute(sites, "truth_scores", {})
     found = findings.of_image(image, sites) + findings.of_sites(image, sites, patches, truth)
     found += findings.of_spectra_read(patches) + findings.of_piezoresponse(image)
-    found += findings.of_walls(sites)
-    scores = _scores("sites", of_sites(sites, patches) | truth)
+    found += findings.of_walls(sites) + findings.of_wall_maps(results.walls)
+    of_maps = of_wall_maps.numbers(results.walls)
+    scores = _scores("sites", of_sites(sites, patches) | of_maps | truth)
     shares: dict[str, dict[str, scan.Shares]] = {}
     if strain is not None:
         by_method = scan.of_strain(strain)
@@ -92,7 +93,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         found += findings.of_history(name, history)
         found += findings.of_prediction(name, latents, patches)
         found += findings.of_pairs(name, own)
-        found += findings.of_spectra(name, latents)
+        found += findings.of_spectra(name, latents) + findings.of_wall_latents(name, latents)
         scores += _scores(name, of_model(latents, history, trained, own))
     shares |= of_models
     found += findings.of_scan(shares)
@@ -232,7 +233,7 @@ def measures() -> dict[str, Measure]:
     from vaescope.strain import truth as of_strains
 
     tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains)
-    more = (of_walls, wall_truth, of_movie, of_pairs, of_prediction)
+    more = (of_walls, of_wall_maps, wall_truth, of_movie, of_pairs, of_prediction)
     every = [*MEASURES, *(measure for table in (*tables, *more) for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 

@@ -13,7 +13,8 @@ from vaescope.judge.of_pairs import of_pairs
 from vaescope.judge.of_piezoresponse import of_piezoresponse
 from vaescope.judge.of_prediction import of_prediction
 from vaescope.judge.of_spectra import of_spectra, of_spectra_read
-from vaescope.judge.of_walls import of_walls
+from vaescope.judge.of_wall_maps import of_wall_maps
+from vaescope.judge.of_walls import of_wall_latents, of_walls
 from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "of_spectra",
     "of_spectra_read",
     "of_strain",
+    "of_wall_latents",
+    "of_wall_maps",
     "of_walls",
     "ordered",
 ]

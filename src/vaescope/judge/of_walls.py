@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.results.facts import Finding, Measure, Severity
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,6 +33,11 @@ _FEW = 8.0  # windows long: less wall than that shows too little to learn from
 _LEVEL = np.radians(2.0)  # of a scan line, within which a wall runs along it
 _ALONG = 0.8  # of a wall that runs along a scan line
 _SITES = 5  # of such a wall, at least
+_NUISANCE = {"contrast": 0.3, "normal_error": 0.5, "window_measured": 0.1}
+"""What latents should not follow, and by how much of its median it must vary from the first to the
+last tenth of the sites."""
+_FOLLOWS = 0.7  # rank correlation beyond which a latent follows it
+_SITES_OF_LATENTS = 50
 _TO_MICRON = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "Å": 1e-4, "A": 1e-4, "mm": 1e3, "pm": 1e-6}
 
 
@@ -150,6 +156,45 @@ def _of_artefacts(sites: xr.Dataset, say: _Say) -> None:
             "Compare with the image of the other scan direction, or with one that is scanned at"
             " another angle.",
         )
+
+
+def of_wall_latents(model: str, latents: xr.Dataset) -> list[Finding]:
+    """Whether latents of walls follow how well these are measured (``latents.zarr``): the contrast,
+    the error across the wall, the share of the window that was measured. Only what varies by much
+    counts, and rank correlations beyond 0.7."""
+    if not traits_of(latents.attrs).directed or "consensus_content" not in latents:
+        return []
+    from scipy.stats import spearmanr
+
+    said = []
+    content = latents["consensus_content"].values
+    for name, least in _NUISANCE.items():
+        if name not in latents.variables:
+            continue
+        values = np.abs(np.asarray(latents[name].values, float))
+        known = np.isfinite(values) & np.isfinite(content).all(1)
+        if known.sum() < _SITES_OF_LATENTS:
+            continue
+        low, middle, high = np.quantile(values[known], [0.1, 0.5, 0.9])
+        if not middle > 0 or (high - low) / middle < least:
+            continue
+        each = [float(spearmanr(column[known], values[known])[0]) for column in content.T]
+        strong = int(np.argmax(np.abs(each)))
+        if abs(each[strong]) > _FOLLOWS:
+            words = str(latents[name].attrs.get("long_name", name))
+            said.append(
+                Finding(
+                    "follows the measurement",
+                    "care",
+                    model,
+                    f"Latent {strong + 1} follows the {words} (rank correlation"
+                    f" {each[strong]:.2f}).",
+                    "It may say how well walls are measured, not what they are like.",
+                    "Compare with sites of equal contrast; normalise each patch by itself"
+                    " (`patches: normalise: patch`), or record with less noise.",
+                )
+            )
+    return said
 
 
 def _median(values: np.ndarray) -> float:

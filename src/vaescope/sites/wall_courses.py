@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from vaescope.sites.table import Column
     from vaescope.walls.follow import WallStep
+    from vaescope.walls.registration import Registration
     from vaescope.walls.signal import Signal
     from vaescope.walls.wall import Wall
 
@@ -86,16 +87,25 @@ def courses_of(
     if len(walls) == 1:
         return Courses([np.arange(len(walls[0]))], np.zeros((1, 2)), np.zeros((1, 2)))
     from vaescope.walls.follow import follow
-    from vaescope.walls.registration import register
 
-    names = [str(name) for name in image["channel"].values]
-    heights = None
-    if HEIGHT in names:
-        stack = image["image"][:, names.index(HEIGHT)]
-        heights = [np.asarray(frame.values, float) for frame in stack]
-    scanned = "piezoresponse" in image.attrs
-    pictures = [s.in_phase for s in signals], [s.measured for s in signals]
-    found = register(*pictures, heights, rigid=not scanned)
+    found = registered(image, signals)
     followed = follow(walls, found)
     error = np.concatenate([np.zeros((1, 2)), found.error])
     return Courses(followed.number, found.offset, error, list(found.source), followed.steps)
+
+
+def registered(image: xr.Dataset, signals: Sequence[Signal]) -> Registration:
+    """Register the frames of an image; those of a file, which were scanned, are not rigid."""
+    from vaescope.walls.registration import register
+
+    pictures = [s.in_phase for s in signals], [s.measured for s in signals]
+    return register(*pictures, heights_of(image), rigid="piezoresponse" not in image.attrs)
+
+
+def heights_of(image: xr.Dataset) -> list[np.ndarray] | None:
+    """The heights (y, x) of every frame; None where they were not recorded."""
+    names = [str(name) for name in image["channel"].values]
+    if HEIGHT not in names:
+        return None
+    stack = image["image"][:, names.index(HEIGHT)]
+    return [np.asarray(frame.values, float) for frame in stack]

@@ -10,7 +10,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.quantities import attributes
-from vaescope.sites import wall_columns, wall_curves, wall_switching, wall_truth
+from vaescope.sites import wall_columns, wall_curves, wall_sides, wall_switching, wall_truth
 from vaescope.sites.table import Column, tabulate
 from vaescope.sites.wall_columns import Points, Unit
 from vaescope.sites.wall_courses import Courses, courses_of
@@ -156,6 +156,7 @@ def _columns(
             columns |= wall_columns.of_points(points, each.walls, unit, signal)
             columns |= courses.columns(frame, points, each.walls)
             columns |= wall_columns.of_nearest(points, each.pieces, unit)
+            columns |= wall_sides.columns(image, frame, each.signal, each.walls, points)
         columns |= wall_columns.of_windows(each.pieces, domains.areas, place, side, unit)
         if len(found) > 1:
             then, step, error = None, np.zeros(2), np.zeros(2)
@@ -168,14 +169,18 @@ def _columns(
 
 
 def _joined(parts: list[dict[str, Column]]) -> dict[str, Column]:
-    """Columns of all frames together; without distances to junctions where walls have none."""
+    """Columns of all frames together; without those of which nothing is known, such as distances
+    to junctions where walls have none."""
     columns = {
         name: (np.concatenate([part[name][0] for part in parts]), about)
         for name, (_, about) in parts[0].items()
     }
-    if "nearest_junction" in columns and np.isnan(columns["nearest_junction"][0]).all():
-        columns = {n: c for n, c in columns.items() if not n.startswith("nearest_junction")}
-    return columns
+    unknown = [
+        name
+        for name in ("nearest_junction", "ferroelastic")
+        if name in columns and np.isnan(columns[name][0]).all()
+    ]
+    return {n: c for n, c in columns.items() if n.removesuffix("_error") not in unknown}
 
 
 def _with_drift(sites: xr.Dataset, courses: Courses) -> xr.Dataset:

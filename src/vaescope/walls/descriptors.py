@@ -169,7 +169,17 @@ def nearest_other(
 
 
 def junctions(pieces: Pieces, reach: float = 3.0) -> np.ndarray:
-    """Places (junction, 2) px where a wall ends on another wall, within ``reach`` px of it."""
+    """Places (junction, 2) px where walls meet: one ends on another, within ``reach`` px of it, or
+    two come closer than ``reach`` px and three of their standard errors, so that it is unsure which
+    of their parts are joined."""
+    kept: list[np.ndarray] = []
+    for place in [*_ends(pieces, reach), *_saddles(pieces, reach)]:
+        if all(np.linalg.norm(place - other) > 2 * reach for other in kept):
+            kept.append(place)
+    return np.array(kept).reshape(-1, 2)
+
+
+def _ends(pieces: Pieces, reach: float) -> list[np.ndarray]:
     found = []
     for number in np.unique(pieces.wall):
         own = np.flatnonzero(pieces.wall == number)
@@ -181,8 +191,14 @@ def junctions(pieces: Pieces, reach: float = 3.0) -> np.ndarray:
             gap, nearest = tree.query(pieces.place[end])
             if gap <= reach:
                 found.append(pieces.place[others[nearest]])
-    kept: list[np.ndarray] = []
-    for place in found:
-        if all(np.linalg.norm(place - other) > reach for other in kept):
-            kept.append(place)
-    return np.array(kept).reshape(-1, 2)
+    return found
+
+
+def _saddles(pieces: Pieces, reach: float) -> list[np.ndarray]:
+    """Middles (2,) px between walls where these come closest, those that are closest first."""
+    chosen = np.arange(0, len(pieces), 4)
+    gap, other = nearest_other(pieces, pieces.place[chosen], pieces.wall[chosen], pieces.at[chosen])
+    error = np.hypot(pieces.normal_error[chosen], pieces.normal_error[other])
+    near = np.flatnonzero(gap <= reach + 3 * error)
+    near = near[np.argsort(gap[near])]
+    return list((pieces.place[chosen[near]] + pieces.place[other[near]]) / 2)

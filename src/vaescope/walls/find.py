@@ -15,7 +15,7 @@ from vaescope.walls.misfit import MUCH, misfit
 from vaescope.walls.settings import WallFinding
 from vaescope.walls.signal import Signal
 from vaescope.walls.significance import significant
-from vaescope.walls.smooth import level_between, smooth, smoothing_for
+from vaescope.walls.smooth import level_between, smooth, smoothings_for
 from vaescope.walls.wall import Wall
 
 if TYPE_CHECKING:
@@ -44,10 +44,15 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
     """
     if not signal.noise > 0:
         return []
-    width = settings.smoothing or smoothing_for(signal)
-    picture = smooth(signal.in_phase, signal.measured, width)
-    signal = replace(signal, level=level_between(picture, signal, width))
-    curves = significant(sought(signal, settings, width, detector), signal, width)
+    best: list[Curve] = []
+    chosen = signal, signal.in_phase
+    for width in (settings.smoothing,) if settings.smoothing else smoothings_for(signal):
+        picture = smooth(signal.in_phase, signal.measured, width)
+        levelled = replace(signal, level=level_between(picture, signal, width))
+        curves = significant(sought(levelled, settings, width, detector), levelled, width)
+        if sum(curve.length for curve in curves) > sum(curve.length for curve in best):
+            best, chosen = curves, (levelled, picture)
+    (signal, picture), curves = chosen, best
     if not curves:
         return []
     if misfit(signal, picture) > MUCH:

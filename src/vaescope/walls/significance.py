@@ -21,8 +21,8 @@ from vaescope.walls.smooth import smooth
 
 _ASIDE = 1.0  # widths of the smoothing from a curve to where its contrast is taken
 _LEAST = 2.0  # px, the same at least
-_MARGIN = 5.5  # standard deviations; extremes of a picture of noise reach three to five
-_BLIND = 7.5  # the same where the noise is known only from the in-phase response itself
+_MARGIN = 6.2  # standard deviations; extremes of a picture of noise reach three to five
+_BLIND = 8.5  # the same where the noise is known only from the in-phase response itself
 _FAINT = 0.05  # of the usual difference of the states: fainter ones are those of a background
 _BLURS = (1.5, 3.0)  # px, of walls as they are
 _TO_SD = 1.4826  # from the median absolute deviation of normal values

@@ -11,6 +11,8 @@ RATIO = 0.1  # noise left after smoothing, over half the difference of the two s
 LEAST, MOST = 1.0, 6.0  # px, of the smoothing
 _WIDTHS = 10  # that are tried
 _STEEP = 0.6  # of the steepest slope, from which on a place lies on a wall
+_WIDE = 3.0  # widths over which what changes slowly is taken off as no noise
+_TO_SD = 1.4826  # from the median absolute deviation of normal values
 _SEEN = 0.02  # weight below which a smoothed value rests on too little
 
 
@@ -43,21 +45,33 @@ def level_between(picture: np.ndarray, signal: Signal, width: float) -> float:
     return float((weight * picture).sum() / max(weight.sum(), 1e-300))
 
 
-def smoothing_for(signal: Signal) -> float:
-    """Width in px of the Gaussian that leaves white noise of a tenth of the response, or where none
-    does, of the smallest share.
+def smoothings_for(signal: Signal) -> tuple[float, ...]:
+    """Widths in px of the Gaussian in whose picture walls may be sought: what is enough for white
+    noise, and where it is another, for noise that is correlated.
 
-    A Gaussian of width s leaves 1 / (2 s sqrt(pi)) of white noise; the response is half the
-    difference of the two states in the picture smoothed just so.
+    Enough is what leaves noise of a tenth of the response, or where nothing does, of the smallest
+    share; the response is half the difference of the two states in the picture smoothed just so.
     """
-    best, least = LEAST, np.inf
+    best, least = [LEAST, LEAST], [np.inf, np.inf]
     for width in np.geomspace(LEAST, MOST, _WIDTHS):
         picture = smooth(signal.in_phase, signal.measured, width)
-        level = level_between(picture, signal, width)
-        low, high = states_of(picture, signal.measured, level)
-        ratio = signal.noise / (np.sqrt(np.pi) * width * max(high - low, 1e-12))
-        if ratio < least:
-            best, least = float(width), ratio
-        if ratio <= RATIO:
+        low, high = states_of(picture, signal.measured, level_between(picture, signal, width))
+        for number, left in enumerate(_left(signal, width)):
+            ratio = 2 * left / max(high - low, 1e-12)
+            if least[number] > max(ratio, RATIO):
+                best[number], least[number] = float(width), max(ratio, RATIO)
+        if max(least) <= RATIO:
             break
-    return best
+    return tuple(dict.fromkeys(best))
+
+
+def _left(signal: Signal, width: float) -> tuple[float, float]:
+    """Standard deviations of the noise after smoothing by ``width`` px, if it is white, 1 / (2
+    width sqrt(pi)) of what it was, and as it is in the out-of-phase response."""
+    white = float(signal.noise / (2 * np.sqrt(np.pi) * width))
+    if signal.out_of_phase is None or not signal.measured.any():
+        return white, white
+    across = smooth(signal.out_of_phase, signal.measured, width)
+    across = across - smooth(across, signal.measured, _WIDE * width)
+    part = across[signal.measured]
+    return white, max(white, _TO_SD * float(np.median(np.abs(part - np.median(part)))))

@@ -13,12 +13,14 @@ from vaescope.walls.signal import Signal
 
 LOWEST = 0.3
 """Probability below which a line between two states is no candidate."""
+_USUAL = 20.0  # px, length of a line whose score is the mean probability
 _WINDOW = 10.0  # px of a line over which probabilities are averaged: shorter gaps are closed
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A line that may be a wall, and its score: the mean probability along it."""
+    """A line that may be a wall, and its score from 0 to 1: the mean probability along it, in which
+    a long line counts for more than a short one."""
 
     curve: Curve
     score: float
@@ -47,8 +49,14 @@ def candidates(seen: WallMaps, measured: np.ndarray) -> list[Candidate]:
         for part in stretches(near > LOWEST, line.closed):
             curve = Curve(line.place[part], line.closed and len(part) == len(line.place))
             if curve.length >= SHORTEST:
-                found.append(Candidate(curve, float(along[part].mean())))
+                found.append(Candidate(curve, _score(float(along[part].mean()), curve.length)))
     return found
+
+
+def _score(probability: float, length: float) -> float:
+    """Noise makes short lines: the odds of a wall grow with the square root of the length."""
+    odds = probability / max(1 - probability, 1e-6) * np.sqrt(length / _USUAL)
+    return float(odds / (1 + odds))
 
 
 def stretches(keep: np.ndarray, closed: bool) -> list[np.ndarray]:

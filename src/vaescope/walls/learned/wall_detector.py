@@ -27,7 +27,8 @@ class WallDetector:
     """An ensemble of networks, the calibration of its maps, and its accuracy in simulation.
 
     ``facts`` : ``calibration`` (slope, offset) of the probability of a wall, ``threshold`` of the
-    score of a curve, ``false_alarms`` (curves per picture of 256 × 256 px of noise), ``f1``.
+    score of a curve, ``false_alarms`` (share of pictures of 256 × 256 px of noise in which a curve
+    reaches it), ``f1``, ``precision`` and ``recall`` of points of walls.
     """
 
     members: list[UNet]

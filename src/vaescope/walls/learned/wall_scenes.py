@@ -28,6 +28,7 @@ NEAR = 1.0
 _NOISE = (0.03, 1.2)  # of the saturated response
 _LEVEL_OFF = 0.2  # standard deviation of the error of the level between the states
 _SCALE_OFF = 0.2  # of the logarithm of the scale
+_OF_NOTHING = 2.5  # times the noise: what background and topography are measured by without walls
 _BLANK = 0.2  # share of the recordings without a wall: noise and disturbances alone
 
 
@@ -108,7 +109,9 @@ def recorded(scene: WallScene, rng: np.random.Generator) -> RecordedWalls:
     blank = bool(rng.uniform() < _BLANK)
     if blank:
         clean, wall = np.zeros_like(clean), np.zeros_like(wall)
-    picture = disturbed(clean, slope, _log_uniform(rng, _NOISE), rng)
+    noise = _log_uniform(rng, _NOISE)
+    present = _OF_NOTHING * noise if blank else 1.0
+    picture = disturbed(clean, slope, noise, rng, present=present)
     level = float(np.median(picture)) if blank else rng.normal(0, _LEVEL_OFF)
     picture = normalised.scaled(picture, level) * np.exp(rng.normal(0, _SCALE_OFF))
     corner = rng.integers(0, SIZE - CROP + 1, 2)
@@ -117,7 +120,12 @@ def recorded(scene: WallScene, rng: np.random.Generator) -> RecordedWalls:
 
 
 def disturbed(
-    clean: np.ndarray, slope: np.ndarray, noise: float, rng: np.random.Generator
+    clean: np.ndarray,
+    slope: np.ndarray,
+    noise: float,
+    rng: np.random.Generator,
+    *,
+    present: float = 1.0,
 ) -> np.ndarray:
     """The in-phase signal of a lock-in that is not perfect, (y, x).
 
@@ -125,6 +133,7 @@ def disturbed(
     ----------
     clean : (y, x) response. slope : (y, x) of the topography, rms 1.
     noise : standard deviation.
+    present : response by which background and topography are measured: 0.4 of it at most.
     """
 
     def sometimes(share: float) -> bool:
@@ -135,8 +144,6 @@ def disturbed(
             : clean.shape[0], : clean.shape[1]
         ]
 
-    # Of a picture without walls, disturbances may be as large as the noise.
-    present = 1.0 if clean.any() else 2.5 * noise
     picture = clean
     if sometimes(0.4):  # gain that differs from place to place
         picture = picture * np.exp(rng.uniform(0, 0.4) * smooth())

@@ -39,7 +39,9 @@ _JUDGED = 32  # scenes on which the finished members are calibrated
 _TOLERANCE = 2.0  # px: a point of a wall so near to a true one is right
 _EMPTY = 32  # pictures without walls by which the threshold is chosen
 _EMPTY_SIDE = 256  # px
-_FALSE = 0.01  # curves found in one of them, on average
+_FALSE = 0.01  # share of them in which a curve is found
+_THRESHOLDS = (0.4, 0.95)  # least and greatest
+_FAINT = 0.5  # of the noise: what background and topography of a picture of noise are measured by
 
 
 def train(
@@ -66,8 +68,8 @@ def train(
     facts |= _threshold(detector, np.random.default_rng([settings.seed, 4]))
     facts |= _accuracy(detector, scenes, np.random.default_rng([settings.seed, 5]))
     log(
-        f"on simulated images: F1 {facts['f1']:.3f}; {facts['false_alarms']:.3f} walls in a picture"
-        f" of {_EMPTY_SIDE} × {_EMPTY_SIDE} px of noise"
+        f"on simulated images: F1 {facts['f1']:.3f}; a wall in {facts['false_alarms']:.2%} of"
+        f" pictures of {_EMPTY_SIDE} × {_EMPTY_SIDE} px of noise"
     )
     return detector
 
@@ -120,28 +122,25 @@ def _calibration(members: list[Any], scenes: list[WallScene], seed: int) -> tupl
 
 
 def _threshold(detector: WallDetector, rng: np.random.Generator) -> dict[str, float]:
-    """Score above which a curve is a wall, and how many curves of noise exceed it.
+    """Score above which a curve is a wall, and the share of pictures of noise with one above it.
 
-    The largest score in pictures without walls, noise and disturbances alone, follows about a
-    Gumbel distribution in its logarithm of the odds, as the largest of many values does (E. J.
-    Gumbel, Statistics of Extremes, 1958).
+    The largest score in pictures without walls follows about a Gumbel distribution in its logarithm
+    of the odds, as the largest of many values does (E. J. Gumbel, Statistics of Extremes, 1958).
     """
-    largest = np.array([_largest(detector, empty(rng)) for _ in range(_EMPTY)])
-    odds = logit(largest)
+    odds = logit(np.array([_largest(detector, empty(rng)) for _ in range(_EMPTY)]))
     scale = max(float(odds.std()) * np.sqrt(6) / np.pi, 1e-3)
     mode = float(odds.mean()) - np.euler_gamma * scale
-    needed = mode - scale * np.log(-np.log1p(-_FALSE))
-    threshold = float(np.clip(1 / (1 + np.exp(-needed)), 0.5, 0.95))
-    # The share of the fitted distribution above the threshold that is used.
-    above = 1 - np.exp(-np.exp(-(float(logit(np.array(threshold))) - mode) / scale))
+    needed = max(mode - scale * np.log(-np.log1p(-_FALSE)), float(odds.max()))
+    threshold = float(np.clip(1 / (1 + np.exp(-needed)), *_THRESHOLDS))
+    above = -np.expm1(-np.exp(-(float(logit(np.array(threshold))) - mode) / scale))
     return {"threshold": threshold, "false_alarms": float(above)}
 
 
 def empty(rng: np.random.Generator) -> Signal:
-    """A picture without walls: noise and disturbances alone."""
+    """A picture of noise, with disturbed lines and faint background, without walls."""
     shape = (_EMPTY_SIDE, _EMPTY_SIDE)
     slope = np.gradient(domains.smooth(_EMPTY_SIDE, rng.uniform(3, 20), rng), axis=1)
-    picture = disturbed(np.zeros(shape), slope / slope.std(), 1.0, rng)
+    picture = disturbed(np.zeros(shape), slope / slope.std(), 1.0, rng, present=_FAINT)
     return Signal(picture, np.ones(shape, bool), 1.0, float(np.median(picture)))
 
 

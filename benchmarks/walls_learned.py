@@ -1,0 +1,230 @@
+"""How well walls are found: by the learned detector, by zero lines, by Canny, by AtomAI.
+
+    python benchmarks/walls_learned.py [--atomai PYTHON] [--folder FOLDER] [--seeds N]
+
+Every finder sees the same scenes (`simulate:walls`, seeds that no training uses). AtomAI's
+ResHedNet is trained on recordings of the scenes of our detector for as much CPU time: as wide as
+its authors made it, and narrow, with more steps in the same time. Lines are compared with true ones
+at a tolerance of 2 px; of AtomAI the skeleton of its map counts, at the threshold that is best for
+it by the truth. Pictures without walls follow: how many walls are found in them.
+
+A detector that lies in FOLDER is used, not trained again. Results: ``results/walls_learned.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+from skimage.measure import label
+from skimage.morphology import skeletonize
+
+from vaescope import simulate, walls
+from vaescope.learned.settings import OF_WALLS
+from vaescope.sites import learned
+from vaescope.walls.learned import normalised, wall_training
+from vaescope.walls.learned.wall_detector import WallDetector
+from vaescope.walls.settings import WallFinding
+
+HERE = Path(__file__).parent
+OUT = HERE / "results" / "walls_learned.csv"
+SCENES = {
+    "noise 0.15": "walls?noise=0.15",
+    "noise 0.4": "walls?noise=0.4",
+    "noise 0.8": "walls?noise=0.8",
+    "drift, crosstalk, irregular tip": "walls?noise=0.4&irregular=0.8&drift=6&crosstalk=0.3&tip=2",
+    "stripes": "walls?noise=0.4&domains=stripes&length=20",
+    "circles": "walls?noise=0.4&domains=circles&length=18",
+}
+NOISES = {
+    "noise alone": "walls?contrast=0",
+    "one domain": "walls?share=0&noise=0.3",
+    "one domain, crosstalk": "walls?share=1&noise=0.15&crosstalk=0.1",
+}
+FIRST = 9000  # seeds from here on are in no training and no test
+PEERS = {"AtomAI ResHedNet": ("ResHedNet", "", "32"), "the same, narrow": ("ResHedNet", "8", "8")}
+THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+SHOWN = 2000  # recordings of our scenes that AtomAI is trained on
+TOLERANCE = 2.0  # px
+SHORTEST = 6  # px, pieces of a skeleton that are no walls
+
+
+def ours(folder: Path) -> tuple[WallDetector, float]:
+    """The detector of the recipe, from the folder or trained into it, and its CPU time in s."""
+    if not (folder / "detector.json").exists():
+        start = time.process_time()
+        trained = learned.train(OF_WALLS.as_dict())
+        learned.save(trained, folder)
+        (folder / "seconds.txt").write_text(f"{time.process_time() - start:.1f}")
+    detector = learned.load(folder)
+    assert isinstance(detector, WallDetector)
+    return detector, float((folder / "seconds.txt").read_text())
+
+
+def peer(python: str, *arguments: object) -> None:
+    """Run AtomAI in its environment."""
+    command = [python, str(HERE / "atomai_peer.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    print(done.stdout.strip(), flush=True)
+
+
+def weights_of(python: str, name: str, folder: Path, seconds: float) -> Path:
+    """AtomAI's weights, from the folder or trained into it."""
+    network, filters, batch = PEERS[name]
+    target = folder / f"atomai-{network}-{filters or 'default'}.npz"
+    scenes = folder / "scenes.npz"
+    if not scenes.exists():
+        pool = wall_training.draw(OF_WALLS, OF_WALLS.images, 0)
+        shown, wall, _, _ = wall_training.batch(pool, SHOWN, np.random.default_rng(6))
+        np.savez(scenes, pictures=shown[:, 0].numpy(), masks=wall.numpy())
+    if not target.exists():
+        peer(python, "train", scenes, target, seconds, network, filters, batch)
+    return target
+
+
+def drawn(places: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """The pixels that curves run through, bool of ``shape``."""
+    picture = np.zeros(shape, bool)
+    for place in places:
+        rows, columns = np.rint(place).astype(int).T
+        inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+        picture[rows[inside], columns[inside]] = True
+    return skeletonize(picture)
+
+
+def thinned(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """The lines of a map, without short pieces."""
+    lines = skeletonize(probability > threshold)
+    pieces = label(lines, connectivity=2)
+    size = np.bincount(pieces.ravel())
+    return lines & (size[pieces] >= SHORTEST)
+
+
+def scores(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Precision, recall, F1 and intersection over union of lines, at a tolerance."""
+    far_from = [
+        ndimage.distance_transform_edt(~lines) > TOLERANCE if lines.any() else np.ones_like(lines)
+        for lines in (true, found)
+    ]
+    wrong, missed = int((found & far_from[0]).sum()), int((true & far_from[1]).sum())
+    precision = 1 - wrong / max(int(found.sum()), 1)
+    recall = 1 - missed / int(true.sum())
+    f1 = 2 * precision * recall / max(precision + recall, 1e-12)
+    iou = (true.sum() - missed) / (true.sum() + wrong)
+    return {"f1": f1, "iou": float(iou), "precision": precision, "recall": recall}
+
+
+def pictures(names: dict[str, str], seeds: int) -> Iterator[tuple[str, int, Any]]:
+    """The images of all cases and seeds."""
+    for case, name in names.items():
+        for seed in range(FIRST, FIRST + seeds):
+            yield case, seed, simulate.make(name, seed).load()
+
+
+def curves(
+    signal: walls.Signal, finder: str, detector: WallDetector
+) -> tuple[list[np.ndarray], float]:
+    """What one of our finders takes for walls, and the CPU time in s."""
+    start = time.process_time()
+    found = walls.find(signal, WallFinding(finder=finder), detector)  # type: ignore[arg-type]
+    return [wall.place for wall in found], time.process_time() - start
+
+
+def measured(
+    detector: WallDetector, maps: dict[str, dict[str, np.ndarray]], seeds: int
+) -> list[dict[str, Any]]:
+    """The rows of all finders."""
+    rows = []
+    for case, seed, image in pictures(SCENES, seeds):
+        place = np.stack([image.truth_y.values, image.truth_x.values], axis=1)
+        true = drawn([place], image.truth_domain.shape[1:])
+        signal = walls.signal_of(image, 0)
+        about = {"case": case, "seed": seed}
+        for finder in ("learned", "zero", "canny"):
+            found, took = curves(signal, finder, detector)
+            more = {"walls": len(found), "seconds": round(took, 3)}
+            rows.append(about | {"finder": finder} | scores(drawn(found, true.shape), true) | more)
+        for name, of in maps.items():
+            best = max(
+                (scores(thinned(of[f"{case} {seed}"], least), true) for least in THRESHOLDS),
+                key=lambda row: row["f1"],
+            )
+            rows.append(about | {"finder": name} | best | {"walls": None, "seconds": None})
+    none = dict.fromkeys(("f1", "iou", "precision", "recall", "seconds"))
+    for case, seed, image in pictures(NOISES, seeds):
+        signal = walls.signal_of(image, 0)
+        about = {"case": case, "seed": seed}
+        for finder in ("learned", "zero", "canny"):
+            found, _ = curves(signal, finder, detector)
+            rows.append(about | {"finder": finder} | none | {"walls": len(found)})
+        for name, of in maps.items():
+            lines = thinned(of[f"{case} {seed}"], 0.5)
+            count = int(label(lines, connectivity=2).max())
+            rows.append(about | {"finder": name} | none | {"walls": count})
+    return rows
+
+
+def peer_maps(python: str, name: str, weights: Path, seeds: int) -> dict[str, np.ndarray]:
+    """AtomAI's maps of all pictures, which it sees as our networks do."""
+    network, filters, _ = PEERS[name]
+    source, target = weights.with_suffix(".images.npz"), weights.with_suffix(".maps.npz")
+    shown = {
+        f"{case} {seed}": normalised.standard(walls.signal_of(image, 0)).astype(np.float32)
+        for case, seed, image in pictures(SCENES | NOISES, seeds)
+    }
+    np.savez(source, allow_pickle=False, **shown)
+    peer(python, "segment", weights, source, target, network, filters)
+    with np.load(target, allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Means over the seeds, and the worst F1, as Markdown."""
+    lines = ["| case | finder | F1 | worst F1 | IoU | walls found |", "|---" * 6 + "|"]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["case"], row["finder"]), []).append(row)
+    for key, group in groups.items():
+        cells = [*key]
+        for name, over in (("f1", np.mean), ("f1", np.min), ("iou", np.mean), ("walls", np.sum)):
+            values = [row[name] for row in group if row[name] is not None]
+            cells.append(f"{over(values):.3g}" if values else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run, write the CSV, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--atomai", help="Python of an environment with AtomAI")
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/walls-learned"))
+    parser.add_argument("--seeds", type=int, default=6)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    detector, seconds = ours(given.folder / "ours")
+    print(f"our detector: {seconds:.0f} s of CPU, {detector.facts}", flush=True)
+    maps = {}
+    for name in PEERS if given.atomai else ():
+        weights = weights_of(given.atomai, name, given.folder, seconds)
+        maps[name] = peer_maps(given.atomai, name, weights, given.seeds)
+    rows = measured(detector, maps, given.seeds)
+    with OUT.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
