@@ -15,6 +15,7 @@ from vaescope.sites.table import Column, tabulate
 from vaescope.sites.wall_columns import Points, Unit
 from vaescope.sites.wall_courses import Courses, courses_of
 from vaescope.sites.wall_switching import Domains
+from vaescope.walls.descriptors import nearest_other
 from vaescope.walls.domain_map import positive_share
 from vaescope.walls.pieces import Pieces, pieces_of
 from vaescope.walls.signal import IN_PHASE, Signal, signal_of
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 SPACING = 4.0  # px of wall between sites
 MOST = 20_000  # sites chosen without being asked for more
-SHARE, SMALLEST, LARGEST = 0.1, 16.0, 48.0  # of the shorter side, and px: side of a window
+SHARE, SMALLEST, LARGEST = 0.1, 12.0, 48.0  # of the shorter side, and px: side of a window
+GAPS = 2.0  # distances to the nearest other wall: side of a window, at most
 OVERLAP = 2  # windows on a grid over one place along each axis
 
 
@@ -70,7 +72,7 @@ def every_wall(
     frames = image.sizes["time"]
     found = [_of_frame(image, frame, settings, detector) for frame in range(frames)]
     unit = Unit.of(image)
-    side = settings.window or _side(image)
+    side = settings.window or _side(image, [each.pieces for each in found])
     courses = courses_of(image, [each.signal for each in found], [each.walls for each in found])
     lengths = np.array([sum(wall.length for wall in each.walls) for each in found])
     if settings.places == "grid":
@@ -110,9 +112,22 @@ def _of_frame(
     return Found(signal, curves, pieces_of(curves))
 
 
-def _side(image: xr.Dataset) -> float:
+def _side(image: xr.Dataset, pieces: list[Pieces]) -> float:
+    """Choose the side of windows: a share of the image, less where walls lie close together, so
+    that a window shows one wall and its surroundings."""
     shorter = min(image.sizes["y"], image.sizes["x"])
-    return float(min(np.clip(round(SHARE * shorter), SMALLEST, LARGEST), shorter))
+    side = SHARE * shorter
+    apart = np.concatenate([_apart(each) for each in pieces])
+    if np.isfinite(apart).any():
+        side = min(side, GAPS * float(np.nanmedian(apart)))
+    return float(min(np.clip(round(side), SMALLEST, LARGEST), shorter))
+
+
+def _apart(pieces: Pieces) -> np.ndarray:
+    """Distances (place,) px of some places of the walls of a frame to the nearest other wall."""
+    some = np.arange(0, len(pieces), 16)
+    given = pieces.place[some], pieces.wall[some], pieces.at[some]
+    return nearest_other(pieces, *given)[0]
 
 
 def _grid(image: xr.Dataset, side: float, stride: float | None) -> tuple[np.ndarray, float]:
