@@ -12,7 +12,7 @@ from vaescope import simulate, store
 from vaescope.errors import UserError
 from vaescope.sites.settings import Walls
 from vaescope.sites.wall_curves import variables, walls_of
-from vaescope.sites.wall_maps import map_walls
+from vaescope.sites.wall_maps import map_walls, read_defects
 from vaescope.sites.walls import every_wall
 from vaescope.workflow.tables import write_table
 
@@ -80,6 +80,19 @@ def test_noise_has_neither_walls_nor_events_nor_switching():
     assert found.sizes["row"] == 0 and found.sizes["event_number"] == 0
     assert not found.happened.values.any()
     assert np.isnan(found.pinning.values).all() and np.isnan(found.roughness.values).all()
+
+
+def test_defects_of_the_user_are_a_candidate(tmp_path):
+    movie, sites, _ = mapped(MOVIE)
+    pins = np.stack([movie.truth_pinning_y.values, movie.truth_pinning_x.values], axis=1)
+    path = tmp_path / "defects.csv"
+    path.write_text("x,y,kind\n" + "".join(f"{x},{y},a\n" for y, x in pins), "utf-8")
+    assert read_defects(path) == pytest.approx(pins)
+    found = map_walls(movie, sites, defects=read_defects(path))
+    assert found.candidate.values.tolist() == ["steps of the surface", "defects"]
+    path.write_text("row,column\n1,2\n", "utf-8")
+    with pytest.raises(UserError, match=r"defects.csv.*columns `y` and `x`"):
+        read_defects(path)
 
 
 def test_sites_without_curves_are_refused():

@@ -160,6 +160,11 @@ def walls_store(wildcards):
     return expand(here(layout.WALLS), dataset=wildcards.dataset) if mapped else []
 
 
+def defects(wildcards):
+    """The user's own file of defects that may pin domain walls."""
+    return ask(PLAN.defects, wildcards.dataset) or []
+
+
 def parts(wildcards):
     """The parts of an ensemble: folders of members trained by one job each."""
     return expand(

@@ -6,6 +6,7 @@ rule map_walls:
     input:
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
+        defects=defects,
     output:
         walls=directory(here(layout.WALLS)),
         table=here(layout.WALLS_TABLE),

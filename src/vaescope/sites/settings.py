@@ -177,6 +177,12 @@ class Walls(OfSites):
     detector: DetectorSettings | None = setting(
         None, help="what the detector of `learned` is trained on, and how"
     )
+    defects: str | None = setting(
+        None,
+        path=True,
+        help="CSV file of defects of your own, relative to the recipe, with columns `y` and `x` (px"
+        " in the first frame): whether they pin walls is tested",
+    )
 
     def finding(self) -> WallFinding:
         """How walls are found, for the room of walls."""

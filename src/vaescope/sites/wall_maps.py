@@ -3,17 +3,19 @@ roughness, and a table of walls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope.errors import UserError
 from vaescope.quantities import Scale, attributes
 from vaescope.sites.wall_columns import tortuosity
 from vaescope.sites.wall_courses import heights_of, registered
 from vaescope.sites.wall_curves import walls_of
-from vaescope.walls.association import Association, association, steps_of
+from vaescope.walls.association import association, pixels_of, steps_of
 from vaescope.walls.events import EVENTS, Event, events_of
 from vaescope.walls.follow import Followed, WallStep, follow, lengths
 from vaescope.walls.pinning import Motion, motion_of, pinning_map
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
 STEP = "step"
 """Dimension of the steps from each frame to the next."""
 _PIXELS = ("y", "x")
-_STEPS = "steps of the surface"
 
 
-def map_walls(image: xr.Dataset, sites: xr.Dataset, seed: int = 0) -> xr.Dataset:
+def map_walls(
+    image: xr.Dataset, sites: xr.Dataset, seed: int = 0, defects: np.ndarray | None = None
+) -> xr.Dataset:
     """Map what walls do in an image or movie.
 
     Parameters
@@ -41,6 +44,7 @@ def map_walls(image: xr.Dataset, sites: xr.Dataset, seed: int = 0) -> xr.Dataset
     image : Dataset with `image` (time, channel, y, x) and a channel `in-phase`.
     sites : Dataset over `site` with the curves of walls, as in a sites store.
     seed : of the test of pinning.
+    defects : (defect, 2) px (y, x) in the first frame, that may pin walls.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def map_walls(image: xr.Dataset, sites: xr.Dataset, seed: int = 0) -> xr.Dataset
         events = events_of(frames, followed, registration, changes)
         motion = motion_of(frames, followed, registration)
         found |= _switched(changes) | _events(events) | _drift(registration)
-        found |= _pinning(motion, signals, heights, seed)
+        found |= _pinning(motion, signals, _candidates(signals[0], heights, defects), seed)
     made = xr.Dataset(found, attrs=attrs)
     made = made.assign_coords(row=np.arange(made.sizes["row"]))
     return made.assign_coords({axis: image[axis] for axis in _PIXELS if axis in made.dims})
@@ -263,14 +267,51 @@ def _events(events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
+def read_defects(path: str | os.PathLike) -> np.ndarray:
+    """Places (defect, 2) px (y, x) from a CSV file with columns `y` and `x`.
+
+    Raises
+    ------
+    UserError : the file cannot be read, or lacks a column, or holds what is no number.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+        place = table[["y", "x"]].to_numpy(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            "the defects cannot be read",
+            file=path,
+            found=str(error)[:200],
+            expected="a CSV file with the columns `y` and `x`, px in the first frame",
+            remedy="Correct the file, or take `sites: defects` out of the recipe",
+        ) from error
+    return place[np.isfinite(place).all(axis=1)]
+
+
+def _candidates(
+    signal: Signal, heights: list[np.ndarray] | None, defects: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Pixels (y, x) of what may pin walls, by name."""
+    found = {}
+    if heights is not None:
+        found["steps of the surface"] = steps_of(heights[0], signal.measured)
+    if defects is not None:
+        shape = signal.in_phase.shape
+        found["defects"] = pixels_of([defects], (shape[0], shape[1]))
+    return found
+
+
 def _pinning(
-    motion: Motion | None, signals: Sequence[Signal], heights: list[np.ndarray] | None, seed: int
+    motion: Motion | None,
+    signals: Sequence[Signal],
+    candidates: Mapping[str, np.ndarray],
+    seed: int,
 ) -> dict[str, Any]:
     shape = signals[0].in_phase.shape
     found = pinning_map(motion, (shape[0], shape[1]), np.random.default_rng(seed))
-    tested: list[Association] = []
-    if heights is not None:
-        tested.append(association(found, steps_of(heights[0], signals[0].measured), _STEPS))
+    tested = [association(found, pixels, name) for name, pixels in candidates.items()]
     said = {"prior": float(found.prior), "p_value": float(found.p_value)}
     field = motion.field if motion is not None else np.full(len(signals) - 1, np.nan)
     tension = motion.tension if motion is not None else float("nan")

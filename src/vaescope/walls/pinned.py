@@ -3,10 +3,10 @@
 Displacements between two frames are a mixture: places at rest, d ~ N(0, s²) with their standard
 error s, and moving ones, d ~ N(m, t² + s²). The share at rest, m and t are fitted by expectation
 maximisation with all walls. Along a wall the two states form a Markov chain (a stretch at rest is
-10 px long in the mean, a priori), so that a place is judged with its neighbours, each by as many
+20 px long in the mean, a priori), so that a place is judged with its neighbours, each by as many
 independent observations as errors are correlated over. The probability that anything moved at all
-comes from the Bayesian information criterion; the probability of being pinned is its product with
-that of being at rest: where nothing moves, nothing is pinned.
+comes from the Bayesian information criterion. Pinned is what is at rest, or moves by less than its
+error, while something moves: where nothing does, nothing is pinned.
 
 Source: L. R. Rabiner, Proc. IEEE 77 (1989) 257 (forward and backward recursion).
 """
@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtr
 
 from vaescope.walls.wall import Wall
 
-_STRETCH = 10.0  # px, mean length a priori of a stretch of wall at rest
-_STEPS = 60  # of expectation maximisation
+_STRETCH = 20.0  # px, mean length a priori of a stretch of wall at rest
+_MOVING = 2.0  # errors, beyond which places are taken for moving at first
+_STEPS = 150  # of expectation maximisation
 _PRIOR = 2.0  # places at rest and as many moving ones, added to those seen
 _LEAST = 4.0  # independent places without which nothing is said
 
@@ -60,8 +62,17 @@ def pinned_of(
             - _log_normal(own[there], mean, error[there] ** 2 + spread**2)
         )
         rest = _along(odds, gap, share, wall.closed)
-        found.append(np.where(there, rest * motion, np.nan))
+        less = np.zeros(len(own))
+        less[there] = _less_than_error(own[there], error[there], mean, spread)
+        found.append(np.where(there, (rest + (1 - rest) * less) * motion, np.nan))
     return found
+
+
+def _less_than_error(d: np.ndarray, s: np.ndarray, mean: float, spread: float) -> np.ndarray:
+    """Probability (point,) that a place which moves has moved by less than its error."""
+    shrunk = spread**2 / (s**2 + spread**2)
+    expected, sd = mean + shrunk * (d - mean), np.sqrt(shrunk) * s
+    return np.asarray(ndtr((s - expected) / sd) - ndtr((-s - expected) / sd))
 
 
 def _spacing(wall: Wall) -> np.ndarray:
@@ -77,25 +88,37 @@ def _log_normal(d: np.ndarray, mean: float, variance: np.ndarray) -> np.ndarray:
 
 
 def _mixture(d: np.ndarray, s: np.ndarray, w: np.ndarray) -> tuple[float, float, float, float]:
-    """Share at rest, mean and spread of what moves, and the probability that anything does."""
-    rest = np.exp(-0.5 * (d / s) ** 2) * 0.9 + 0.05
-    mean, spread, share = 0.0, 1.0, 0.5
+    """Share at rest, mean and spread of what moves, and the probability that anything does: the
+    likeliest of what is found from places that move ahead, back, or either way."""
     still = _log_normal(d, 0.0, s**2)
+    starts = (d > _MOVING * s, d < -_MOVING * s, np.abs(d) > _MOVING * s)
+    best = max((_fitted(d, s, w, still, start) for start in starts), key=lambda fit: fit[-1])
+    share, mean, spread, likelihood = best
+    gain = likelihood - float((w * still).sum()) - 1.5 * np.log(max(w.sum(), 2.0))
+    return share, mean, spread, float(1 / (1 + np.exp(np.clip(-gain, -50, 50))))
+
+
+def _fitted(
+    d: np.ndarray, s: np.ndarray, w: np.ndarray, still: np.ndarray, moving: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Share at rest, mean and spread of what moves, and the log likelihood, by expectation
+    maximisation that starts with some places ``moving``."""
+    rest = np.where(moving, 0.1, 0.9)
+    spread = float(np.median(s))
     for _ in range(_STEPS):
-        moving = w * (1 - rest)
+        free = w * (1 - rest)
         variance = s**2 + spread**2
-        weight = moving / variance
+        weight = free / variance
         mean = float((weight * d).sum() / max(weight.sum(), 1e-12))
         # One step of expectation maximisation for the spread, whose own errors differ.
         shrunk = spread**2 / variance
         own = (shrunk * (d - mean)) ** 2 + shrunk * s**2
-        spread = float(np.sqrt((moving * own).sum() / max(moving.sum(), 1e-12))) + 1e-6
+        spread = float(np.sqrt((free * own).sum() / max(free.sum(), 1e-12))) + 1e-6
         share = float((_PRIOR + (w * rest).sum()) / (2 * _PRIOR + w.sum()))
-        free = _log_normal(d, mean, s**2 + spread**2)
-        rest = 1 / (1 + (1 - share) / share * np.exp(np.clip(free - still, -50, 50)))
-    both = np.logaddexp(np.log(share) + still, np.log1p(-share) + free)
-    gain = float((w * (both - still)).sum()) - 1.5 * np.log(max(w.sum(), 2.0))
-    return share, mean, spread, float(1 / (1 + np.exp(np.clip(-gain, -50, 50))))
+        moves = _log_normal(d, mean, s**2 + spread**2)
+        rest = 1 / (1 + (1 - share) / share * np.exp(np.clip(moves - still, -50, 50)))
+    both = np.logaddexp(np.log(share) + still, np.log1p(-share) + moves)
+    return share, mean, spread, float((w * both).sum())
 
 
 def _along(odds: np.ndarray, gap: np.ndarray, share: float, closed: bool) -> np.ndarray:

@@ -67,6 +67,10 @@ class Plan:
         """Whether the sites of a dataset lie on domain walls."""
         return KINDS[self.recipe(dataset).sites.method].traits.directed
 
+    def defects(self, dataset: str) -> str:
+        """The user's own file of defects that may pin domain walls; empty where there is none."""
+        return getattr(self.recipe(dataset).sites, "defects", None) or ""
+
     def reads_spectra(self, dataset: str) -> bool:
         """Whether a dataset has spectra beside its image."""
         return self.recipe(dataset).spectra.read
