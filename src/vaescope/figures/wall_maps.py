@@ -209,10 +209,9 @@ def roughness(scene: Scene) -> FinishedFigure | None:
     if walls is None or not walls.sizes.get("wave", 0):
         return None
     exponent, error = walls["roughness"].values, walls["roughness_error"].values
-    known = np.isfinite(exponent)
-    if not known.any():
+    if not np.isfinite(exponent).any():
         return None
-    best = int(np.nanargmin(np.where(known, error, np.nan)))
+    best = int(np.nanargmin(np.where(np.isfinite(exponent), error, np.nan)))
     wave, factor = walls["structure_wave"].values, walls["structure_factor"].values
     floor = walls["structure_floor"].values
     sheet = Sheet(scene, "Roughness of the walls", 3.3, width=7.6)
@@ -222,9 +221,11 @@ def roughness(scene: Scene) -> FinishedFigure | None:
     axes.loglog(wave[shown], floor[shown], color=FAINT, lw=1, ls=":", label="noise of positions")
     zeta = exponent[best]
     line = wave[shown] ** -(1 + 2 * zeta)
-    above = np.maximum(factor[shown] - floor[shown], 1e-300)
-    low = wave[shown] <= np.quantile(wave[shown], 0.4)
-    scale = np.exp(np.mean(np.log(above[low]) - np.log(line[low])))
+    above = factor[shown] - floor[shown]
+    known = above > 0.5 * factor[shown]
+    fitted = known if known.any() else np.ones_like(known)
+    ratio = np.log(np.maximum(above, 1e-300)[fitted]) - np.log(line[fitted])
+    scale = float(np.exp(ratio.mean()))
     axes.loglog(
         wave[shown],
         scale * line + floor[shown],
