@@ -18,10 +18,12 @@ import csv
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import torch
 from scipy import ndimage
 from skimage.measure import label
@@ -30,6 +32,7 @@ from skimage.morphology import skeletonize
 from vaescope import simulate, walls
 from vaescope.learned.settings import OF_WALLS
 from vaescope.sites import learned
+from vaescope.walls.find import seek
 from vaescope.walls.learned import normalised, wall_training
 from vaescope.walls.learned.wall_detector import WallDetector
 from vaescope.walls.settings import WallFinding
@@ -51,6 +54,9 @@ NOISES = {
 }
 FIRST = 9000  # seeds from here on are in no training and no test
 PEERS = {"AtomAI ResHedNet": ("ResHedNet", "", "32"), "the same, narrow": ("ResHedNet", "8", "8")}
+OURS = ("learned", "zero", "canny")
+FINDERS = [*OURS, *PEERS]
+NONE = dict.fromkeys(("f1", "iou", "precision", "recall"))
 THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 SHOWN = 2000  # recordings of our scenes that AtomAI is trained on
 TOLERANCE = 2.0  # px
@@ -124,54 +130,56 @@ def scores(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
     return {"f1": f1, "iou": float(iou), "precision": precision, "recall": recall}
 
 
-def pictures(names: dict[str, str], seeds: int) -> Iterator[tuple[str, int, Any]]:
-    """The images of all cases and seeds."""
+@cache
+def picture(name: str, seed: int) -> Any:
+    """A simulated image, with its truth."""
+    return simulate.make(name, seed).load()
+
+
+def pictures(names: dict[str, str], seeds: int) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The case and seed of all images, and the images."""
     for case, name in names.items():
         for seed in range(FIRST, FIRST + seeds):
-            yield case, seed, simulate.make(name, seed).load()
+            yield {"case": case, "seed": seed}, picture(name, seed)
 
 
-def curves(
-    signal: walls.Signal, finder: str, detector: WallDetector
-) -> tuple[list[np.ndarray], float]:
-    """What one of our finders takes for walls, and the CPU time in s."""
-    start = time.process_time()
-    found = walls.find(signal, WallFinding(finder=finder), detector)  # type: ignore[arg-type]
-    return [wall.place for wall in found], time.process_time() - start
+def key(about: dict[str, Any]) -> str:
+    """Of a picture among those for AtomAI."""
+    return f"{about['case']} {about['seed']}"
 
 
-def measured(
-    detector: WallDetector, maps: dict[str, dict[str, np.ndarray]], seeds: int
-) -> list[dict[str, Any]]:
-    """The rows of all finders."""
-    rows = []
-    for case, seed, image in pictures(SCENES, seeds):
-        place = np.stack([image.truth_y.values, image.truth_x.values], axis=1)
-        true = drawn([place], image.truth_domain.shape[1:])
-        signal = walls.signal_of(image, 0)
-        about = {"case": case, "seed": seed}
-        for finder in ("learned", "zero", "canny"):
-            found, took = curves(signal, finder, detector)
-            more = {"walls": len(found), "seconds": round(took, 3)}
-            rows.append(about | {"finder": finder} | scores(drawn(found, true.shape), true) | more)
-        for name, of in maps.items():
-            best = max(
-                (scores(thinned(of[f"{case} {seed}"], least), true) for least in THRESHOLDS),
-                key=lambda row: row["f1"],
-            )
-            rows.append(about | {"finder": name} | best | {"walls": None, "seconds": None})
-    none = dict.fromkeys(("f1", "iou", "precision", "recall", "seconds"))
-    for case, seed, image in pictures(NOISES, seeds):
-        signal = walls.signal_of(image, 0)
-        about = {"case": case, "seed": seed}
-        for finder in ("learned", "zero", "canny"):
-            found, _ = curves(signal, finder, detector)
-            rows.append(about | {"finder": finder} | none | {"walls": len(found)})
-        for name, of in maps.items():
-            lines = thinned(of[f"{case} {seed}"], 0.5)
-            count = int(label(lines, connectivity=2).max())
-            rows.append(about | {"finder": name} | none | {"walls": count})
-    return rows
+def true_lines(image: Any) -> np.ndarray:
+    """The pixels that the true walls run through."""
+    place = np.stack([image.truth_y.values, image.truth_x.values], axis=1)
+    return drawn([place], image.truth_domain.shape[1:])
+
+
+def sought_by(signal: walls.Signal, finder: Any, detector: WallDetector) -> list[np.ndarray]:
+    """What one of our finders takes for walls; a fit would move them by less than the tolerance."""
+    return [curve.place for curve in seek(signal, WallFinding(finder=finder), detector)[2]]
+
+
+def of_ours(finder: Any, detector: WallDetector, seeds: int) -> Iterator[dict[str, Any]]:
+    """The rows of one of our finders."""
+    for about, image in pictures(SCENES, seeds):
+        true = true_lines(image)
+        found = sought_by(walls.signal_of(image, 0), finder, detector)
+        yield about | {"finder": finder} | scores(drawn(found, true.shape), true) | {"walls": None}
+    for about, image in pictures(NOISES, seeds):
+        fitted = walls.find(walls.signal_of(image, 0), WallFinding(finder=finder), detector)
+        yield about | {"finder": finder} | NONE | {"walls": len(fitted)}
+
+
+def of_peer(name: str, maps: dict[str, np.ndarray], seeds: int) -> Iterator[dict[str, Any]]:
+    """The rows of AtomAI, from its maps."""
+    for about, image in pictures(SCENES, seeds):
+        true, seen = true_lines(image), maps[key(about)]
+        tried = [scores(thinned(seen, least), true) for least in THRESHOLDS]
+        best = max(tried, key=lambda row: row["f1"])
+        yield about | {"finder": name} | best | {"walls": None}
+    for about, _ in pictures(NOISES, seeds):
+        count = int(label(thinned(maps[key(about)], 0.5), connectivity=2).max())
+        yield about | {"finder": name} | NONE | {"walls": count}
 
 
 def peer_maps(python: str, name: str, weights: Path, seeds: int) -> dict[str, np.ndarray]:
@@ -179,13 +187,13 @@ def peer_maps(python: str, name: str, weights: Path, seeds: int) -> dict[str, np
     network, filters, _ = PEERS[name]
     source, target = weights.with_suffix(".images.npz"), weights.with_suffix(".maps.npz")
     shown = {
-        f"{case} {seed}": normalised.standard(walls.signal_of(image, 0)).astype(np.float32)
-        for case, seed, image in pictures(SCENES | NOISES, seeds)
+        key(about): normalised.standard(walls.signal_of(image, 0)).astype(np.float32)
+        for about, image in pictures(SCENES | NOISES, seeds)
     }
     np.savez(source, allow_pickle=False, **shown)
     peer(python, "segment", weights, source, target, network, filters)
     with np.load(target, allow_pickle=False) as stored:
-        return {key: stored[key] for key in stored.files}
+        return {each: stored[each] for each in stored.files}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -194,11 +202,11 @@ def table(rows: list[dict[str, Any]]) -> str:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["case"], row["finder"]), []).append(row)
-    for key, group in groups.items():
-        cells = [*key]
+    for names in sorted(groups, key=lambda names: [*SCENES, *NOISES].index(names[0])):
+        cells = [*names]
         for name, over in (("f1", np.mean), ("f1", np.min), ("iou", np.mean), ("walls", np.sum)):
-            values = [row[name] for row in group if row[name] is not None]
-            cells.append(f"{over(values):.3g}" if values else "")
+            values = [float(row[name]) for row in groups[names] if row[name] not in (None, "")]
+            cells.append(f"{over(values):.3f}" if values else "")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -208,22 +216,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--atomai", help="Python of an environment with AtomAI")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/walls-learned"))
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--only", nargs="*", choices=FINDERS, default=FINDERS)
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.folder.mkdir(parents=True, exist_ok=True)
     detector, seconds = ours(given.folder / "ours")
     print(f"our detector: {seconds:.0f} s of CPU, {detector.facts}", flush=True)
-    maps = {}
-    for name in PEERS if given.atomai else ():
-        weights = weights_of(given.atomai, name, given.folder, seconds)
-        maps[name] = peer_maps(given.atomai, name, weights, given.seeds)
-    rows = measured(detector, maps, given.seeds)
-    with OUT.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(table(rows))
+    for finder in given.only:
+        if finder in OURS:
+            made = of_ours(finder, detector, given.seeds)
+        elif given.atomai:
+            weights = weights_of(given.atomai, finder, given.folder, seconds)
+            maps = peer_maps(given.atomai, finder, weights, given.seeds)
+            made = of_peer(finder, maps, given.seeds)
+        else:
+            continue
+        rows.replace(OUT, list(made), "finder", FINDERS)
+    with OUT.open(newline="") as file:
+        print(table(list(csv.DictReader(file))))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from vaescope.figures import (
     maps,
     montage,
     voronoi,
+    wall_maps,
     wall_motion,
 )
 from vaescope.quantities import Quantity
@@ -128,3 +129,45 @@ def test_steps_beyond_their_errors_are_counted(film):
     ratio = np.abs(sites["displacement"] / sites["displacement_error"]).values
     ratio = ratio[np.isfinite(ratio)]
     assert f"{100 * (ratio > 3).mean():.3g} % of {len(ratio)}" in drawn.caption
+
+
+def test_what_switched_is_mapped_step_by_step_with_its_share(film):
+    drawn = wall_maps.switching(film)
+    assert drawn is not None
+    titles = [axes.get_title("left") for axes in drawn.figure.axes]
+    assert "frame 1 to 2" in titles
+    assert "3 of 3 steps" in drawn.caption
+    table = drawn.figure_data.tables[""].columns
+    assert np.array_equal(table["switched_share"], film.results.walls["switched_share"])
+
+
+def test_only_events_beyond_doubt_are_counted(film):
+    drawn = wall_maps.course(film)
+    assert drawn is not None
+    assert "(1 of 2)" in drawn.caption
+    assert drawn.figure_data.tables[""].columns["events"].sum() == 1
+
+
+def test_the_map_of_pinning_says_how_sure_it_is_and_what_it_goes_with(film):
+    drawn = wall_maps.pinning(film)
+    assert drawn is not None
+    assert "walls are pinned" in drawn.caption
+    assert "steps of the surface" in drawn.caption
+
+
+def test_pinning_that_chance_explains_is_not_called_so(film):
+    about = film.results.walls["pinning"].attrs
+    about["p_value"] = 0.4
+    drawn = wall_maps.pinning(film)
+    about["p_value"] = 0.01
+    assert drawn is not None
+    assert "not sure" in drawn.caption
+
+
+def test_the_roughness_is_that_of_the_frame_in_which_it_is_known_best(film):
+    drawn = wall_maps.roughness(film)
+    assert drawn is not None
+    assert "0.70 ± 0.10" in drawn.caption
+    drawn.figure.canvas.draw()
+    ticks = [t.get_text() for a in drawn.figure.axes for t in a.get_xticklabels()]
+    assert not any("$" in tick for tick in ticks)

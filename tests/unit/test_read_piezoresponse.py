@@ -228,7 +228,7 @@ def test_a_dart_image_has_both_responses_with_one_sign(tmp_path):
         *("in-phase 2", "out-of-phase 2", "amplitude 2"),
         *("height", "frequency"),
     ]
-    assert image.attrs["channel_units"] == ["m"] * 7 + ["Hz"]
+    assert image.attrs["channel_units"] == ["pm"] * 6 + ["m", "Hz"]
     for name in ("in-phase", "in-phase 2"):
         assert np.corrcoef(plane(image, name).ravel(), truth.ravel())[0, 1] > 0.95
 

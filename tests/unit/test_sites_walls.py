@@ -197,3 +197,25 @@ def test_a_latent_that_follows_the_contrast_is_reported_where_contrast_varies(sp
     assert len(said) == (spread > 0.1)
     assert all(one.says.startswith("Latent 2 follows the contrast of the wall") for one in said)
     assert not of_walls.of_wall_latents("rvae", latents.assign_attrs(directed=False))
+
+
+def test_windows_are_small_where_walls_lie_close_together():
+    dense = found("walls?size=128&domains=stripes&length=7", 1)
+    assert 12 <= dense.attrs["window"] <= 16
+    assert found("walls?size=256&domains=circles&length=30&frames=1", 1).attrs["window"] == 26
+
+
+def test_angles_that_are_not_those_of_walls_are_reported():
+    rng = np.random.default_rng(0)
+    direction = rng.uniform(-np.pi, np.pi, 200)
+    for spread, said in ((0.1, 0), (1.0, 1)):
+        latents = xr.Dataset(
+            {
+                "consensus_content": (("site", "latent"), rng.normal(size=(200, 2))),
+                "consensus_angle": ("site", -direction + spread * rng.normal(size=200)),
+                "direction": ("site", direction),
+            },
+            attrs=traits.WALLS.attributes(),
+        )
+        kinds = [one.kind for one in of_walls.of_wall_latents("rvae", latents)]
+        assert kinds == ["angles are not those of walls"] * said

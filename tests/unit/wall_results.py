@@ -16,6 +16,7 @@ SIDE, SPACING, PIXELS = 160, 6.0, 20
 CIRCLES = ((45.0, 50.0, 18.0), (110.0, 60.0, 26.0))  # y, x, radius in the first frame
 LINE = 120.0  # x of the straight wall
 GROWTH = 2.0  # px per frame
+EVENTS = ("creation", "annihilation", "merging", "splitting")
 
 ABOUT = {
     "frame": attributes("frame", "1"),
@@ -76,6 +77,50 @@ def table(frames: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
+def walls_of(frames: int, rng: np.random.Generator) -> xr.Dataset:
+    """What the walls do: round domains grow, one appears, and the straight wall is pinned."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(float)
+    steps = frames - 1
+    significance = np.zeros((steps, SIDE, SIDE), np.float32)
+    for step in range(steps):
+        for cy, cx, radius in CIRCLES:
+            away = np.hypot(y - cy, x - cx) - radius - GROWTH * step
+            significance[step][(away > 0) & (away < GROWTH)] = 8.0
+    switched = significance > 3
+    share = switched.mean(axis=(1, 2))
+    pinning = np.where(np.abs(x - LINE) < 3, 0.9, np.nan)
+    rows = [(frame, wall) for frame in range(frames) for wall in range(3)]
+    wave = np.geomspace(0.05, 1, 12)
+    return xr.Dataset(
+        {
+            "wall_frame": ("row", np.array([frame for frame, _ in rows], float)),
+            "wall_length": ("row", rng.uniform(100, 160, len(rows))),
+            "switching_significance": (("step", "y", "x"), significance),
+            "switched": (("step", "y", "x"), switched.astype(np.int8)),
+            "switched_share": ("step", share),
+            "switched_share_error": ("step", np.full(steps, 0.002)),
+            "happened": ("step", np.ones(steps, np.int8)),
+            "event": (
+                "event_number",
+                [0.0, 2.0],
+                attributes("what happened", "1", "categorical", meanings=EVENTS),
+            ),
+            "event_frame": ("event_number", [0.0, 1.0]),
+            "event_significance": ("event_number", [6.0, 1.0]),
+            "pinning": (("y", "x"), pinning, {"p_value": 0.01, "prior": 0.02}),
+            "pinning_visits": (("y", "x"), np.where(np.isfinite(pinning), 3.0, 0.0)),
+            "candidate": ("candidate", ["steps of the surface"]),
+            "association_ratio": ("candidate", [2.5]),
+            "association_p_value": ("candidate", [0.03]),
+            "structure_wave": ("wave", wave),
+            "structure_factor": ("wave", wave**-2.4 + 0.1),
+            "structure_floor": ("wave", np.full(12, 0.1)),
+            "roughness": ("time", np.full(frames, 0.7)),
+            "roughness_error": ("time", np.linspace(0.1, 0.2, frames)),
+        }
+    )
+
+
 def make(results: Path, dataset: str = "film", *, frames: int = 4, seed: int = 0) -> Path:
     """Write image, sites, patches and one model; returns the dataset's folder."""
     rng = np.random.default_rng(seed)
@@ -96,6 +141,7 @@ def make(results: Path, dataset: str = "film", *, frames: int = 4, seed: int = 0
     )
     store.write(image, folder / "image.zarr", provenance={"seed": seed})
     columns = table(frames, rng)
+    store.write(walls_of(frames, rng), folder / "walls.zarr")
     place = np.stack([columns["y"], columns["x"]], axis=1)
     half = PIXELS // 2
     edge = ((place < half) | (place > SIDE - half - 1)).any(axis=1)

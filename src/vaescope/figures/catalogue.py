@@ -38,6 +38,7 @@ from vaescope.figures import (
     strain,
     training,
     versions,
+    wall_maps,
     wall_motion,
 )
 from vaescope.figures import baselines as of_baselines
@@ -58,6 +59,7 @@ OfAModel = Callable[[Scene, ModelResults], FinishedFigure | None]
 OF_THE_DATA = (
     of_dataset.sites,
     wall_motion.motion,
+    *wall_maps.OF_THE_DATA,
     maps.of_sites,
     montage.patches,
     spectra.examples,

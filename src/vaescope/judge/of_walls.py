@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import circular
 from vaescope.results.facts import Finding, Measure, Severity
 from vaescope.traits import traits_of
 
@@ -38,6 +39,7 @@ _NUISANCE = {"contrast": 0.3, "normal_error": 0.5, "window_measured": 0.1}
 last tenth of the sites."""
 _FOLLOWS = 0.7  # rank correlation beyond which a latent follows it
 _SITES_OF_LATENTS = 50
+_TURNED = 20.0  # degrees
 _TO_MICRON = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "Å": 1e-4, "A": 1e-4, "mm": 1e3, "pm": 1e-6}
 
 
@@ -166,7 +168,7 @@ def of_wall_latents(model: str, latents: xr.Dataset) -> list[Finding]:
         return []
     from scipy.stats import spearmanr
 
-    said = []
+    said = _of_angles(model, latents)
     content = latents["consensus_content"].values
     for name, least in _NUISANCE.items():
         if name not in latents.variables:
@@ -195,6 +197,29 @@ def of_wall_latents(model: str, latents: xr.Dataset) -> list[Finding]:
                 )
             )
     return said
+
+
+def _of_angles(model: str, latents: xr.Dataset) -> list[Finding]:
+    """Whether the angles of a model are those of the walls."""
+    if "consensus_angle" not in latents or "direction" not in latents.variables:
+        return []
+    period = 2 * np.pi / max(int(latents.attrs.get("symmetry", 1)), 1)
+    apart = circular.wrap(latents["consensus_angle"].values + latents["direction"].values, period)
+    usual = np.degrees(_median(np.abs(apart)))
+    if not usual > _TURNED:
+        return []
+    return [
+        Finding(
+            "angles are not those of walls",
+            "care",
+            model,
+            f"The angle differs from the direction of the wall by {usual:.0f}° (median).",
+            "Patches show more than one wall, or walls bend within them: the angle is that of the"
+            " whole patch, and latents hold part of the direction.",
+            "Take smaller windows (`sites: window`), or a narrower prior of the angle"
+            " (`angle_prior: direction` with a smaller `angle_sd`).",
+        )
+    ]
 
 
 def _median(values: np.ndarray) -> float:

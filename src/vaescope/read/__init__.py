@@ -67,9 +67,9 @@ def load(
     filled in from its surroundings, so that filters do not ring at its border.
 
     With ``piezoresponse`` the channels are `in-phase`, `out-of-phase` and `amplitude`, in the unit
-    of the amplitude, then those of further responses (`in-phase 2`, `lateral in-phase`, …), then
-    `height`, `z sensor`, `deflection`, `frequency` where the files have them; the attribute
-    ``piezoresponse`` is JSON of how they were made (see ``piezoresponse.response.turned``).
+    of the amplitude (pm for m), then those of further responses (`in-phase 2`, `lateral in-phase`,
+    …), then `height`, `z sensor`, `deflection`, `frequency` where the files have them; the
+    attribute ``piezoresponse`` is JSON of how they were made (``piezoresponse.response.turned``).
 
     A phase (a channel in degrees or radians) becomes two channels, its cosine and its sine, which
     can be sampled and smoothed without a step.

@@ -259,7 +259,7 @@ def _planes(settings: dict[str, Any]) -> str:
 
 def _usual_size(traits: Traits) -> str:
     if traits.directed:
-        return "a tenth of the shorter side"
+        return "the size of the window about it"
     pixelwise = traits.regular and not traits.lattice
     return "an odd number of spectrum pixels" if pixelwise else "about three spacings"
 

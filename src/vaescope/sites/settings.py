@@ -99,7 +99,7 @@ class Windows(OfSites):
         help="side of a window, and of its patch; by default 3.2 spacings of a periodic image, a"
         " twelfth of the shorter side of another. With `walls`, the side of the window about each"
         " site in which walls and domains are described, by default a tenth of the shorter side,"
-        " from 16 to 48",
+        " or twice the distance between walls where that is less, from 12 to 48",
     )
     stride: float | None = setting(
         None,

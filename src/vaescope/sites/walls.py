@@ -15,9 +15,10 @@ from vaescope.sites.table import Column, tabulate
 from vaescope.sites.wall_columns import Points, Unit
 from vaescope.sites.wall_courses import Courses, courses_of
 from vaescope.sites.wall_switching import Domains
+from vaescope.walls.descriptors import nearest_other
 from vaescope.walls.domain_map import positive_share
 from vaescope.walls.pieces import Pieces, pieces_of
-from vaescope.walls.signal import Signal, signal_of
+from vaescope.walls.signal import IN_PHASE, Signal, signal_of
 from vaescope.walls.wall import Wall
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 SPACING = 4.0  # px of wall between sites
 MOST = 20_000  # sites chosen without being asked for more
-SHARE, SMALLEST, LARGEST = 0.1, 16.0, 48.0  # of the shorter side, and px: side of a window
+SHARE, SMALLEST, LARGEST = 0.1, 12.0, 48.0  # of the shorter side, and px: side of a window
+GAPS = 2.0  # distances to the nearest other wall: side of a window, at most
 OVERLAP = 2  # windows on a grid over one place along each axis
 
 
@@ -70,7 +72,7 @@ def every_wall(
     frames = image.sizes["time"]
     found = [_of_frame(image, frame, settings, detector) for frame in range(frames)]
     unit = Unit.of(image)
-    side = settings.window or _side(image)
+    side = settings.window or _side(image, [each.pieces for each in found])
     courses = courses_of(image, [each.signal for each in found], [each.walls for each in found])
     lengths = np.array([sum(wall.length for wall in each.walls) for each in found])
     if settings.places == "grid":
@@ -110,9 +112,22 @@ def _of_frame(
     return Found(signal, curves, pieces_of(curves))
 
 
-def _side(image: xr.Dataset) -> float:
+def _side(image: xr.Dataset, pieces: list[Pieces]) -> float:
+    """Choose the side of windows: a share of the image, less where walls lie close together, so
+    that a window shows one wall and its surroundings."""
     shorter = min(image.sizes["y"], image.sizes["x"])
-    return float(min(np.clip(round(SHARE * shorter), SMALLEST, LARGEST), shorter))
+    side = SHARE * shorter
+    apart = np.concatenate([_apart(each) for each in pieces])
+    if np.isfinite(apart).any():
+        side = min(side, GAPS * float(np.nanmedian(apart)))
+    return float(min(np.clip(round(side), SMALLEST, LARGEST), shorter))
+
+
+def _apart(pieces: Pieces) -> np.ndarray:
+    """Distances (place,) px of some places of the walls of a frame to the nearest other wall."""
+    some = np.arange(0, len(pieces), 16)
+    given = pieces.place[some], pieces.wall[some], pieces.at[some]
+    return nearest_other(pieces, *given)[0]
 
 
 def _grid(image: xr.Dataset, side: float, stride: float | None) -> tuple[np.ndarray, float]:
@@ -143,7 +158,7 @@ def _columns(
     courses: Courses,
 ) -> Iterator[dict[str, Column]]:
     """The columns of the sites of each frame in turn; two frames are in memory at once."""
-    signal = str(image["image"].attrs.get("units", "1"))
+    signal = _unit_of_response(image)
     domains = found[0].domains()
     for frame, (each, points) in enumerate(zip(found, rows, strict=True)):
         place = points.place
@@ -166,6 +181,15 @@ def _columns(
             columns |= wall_switching.columns(domains, then, place, side, step, error)
             domains = then or domains
         yield columns
+
+
+def _unit_of_response(image: xr.Dataset) -> str:
+    """The unit of the in-phase response; other channels may have others."""
+    names = [str(name) for name in image["channel"].values]
+    units = [str(unit) for unit in np.atleast_1d(image.attrs.get("channel_units", []))]
+    if len(units) != len(names):
+        return str(image["image"].attrs.get("units", "1"))
+    return units[names.index(IN_PHASE)] or "1"
 
 
 def _joined(parts: list[dict[str, Column]]) -> dict[str, Column]:

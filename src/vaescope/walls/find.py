@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vaescope.errors import UserError
 from vaescope.walls import described
 from vaescope.walls.curve import Curve, positive_on_the_left, zero_lines
@@ -44,15 +46,7 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
     """
     if not signal.noise > 0:
         return []
-    best: list[Curve] = []
-    chosen = signal, signal.in_phase
-    for width in (settings.smoothing,) if settings.smoothing else smoothings_for(signal):
-        picture = smooth(signal.in_phase, signal.measured, width)
-        levelled = replace(signal, level=level_between(picture, signal, width))
-        curves = significant(sought(levelled, settings, width, detector), levelled, width)
-        if sum(curve.length for curve in curves) > sum(curve.length for curve in best):
-            best, chosen = curves, (levelled, picture)
-    (signal, picture), curves = chosen, best
+    signal, picture, curves = seek(signal, settings, detector)
     if not curves:
         return []
     if misfit(signal, picture) > MUCH:
@@ -60,16 +54,34 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
     return described.walls_of(fit(signal, curves, settings.tip), signal)
 
 
-def sought(
-    signal: Signal, settings: WallFinding, width: float, detector: WallDetector | None = None
+def seek(
+    signal: Signal, settings: WallFinding, detector: WallDetector | None = None
+) -> tuple[Signal, np.ndarray, list[Curve]]:
+    """The curves that stand out from the noise, before they are fitted, with the signal and its
+    level, and the smoothed picture (y, x) in which they stand out best."""
+    best: list[Curve] = []
+    chosen = signal, signal.in_phase
+    known = _learned(signal, detector) if settings.finder == "learned" else None
+    for width in (settings.smoothing,) if settings.smoothing else smoothings_for(signal):
+        picture = smooth(signal.in_phase, signal.measured, width)
+        levelled = replace(signal, level=level_between(picture, signal, width))
+        if known is None:
+            curves = _sought(levelled, settings, picture, width)
+        else:
+            curves = [positive_on_the_left(curve, picture) for curve in known]
+        curves = significant(curves, levelled, width)
+        if sum(curve.length for curve in curves) > sum(curve.length for curve in best):
+            best, chosen = curves, (levelled, picture)
+    return (*chosen, best)
+
+
+def _sought(
+    signal: Signal, settings: WallFinding, picture: np.ndarray, width: float
 ) -> list[Curve]:
-    """Curves where walls may be, by the finder of the settings, in a picture smoothed by ``width``
+    """Curves where walls may be, by a finder that looks at a picture (y, x) smoothed by ``width``
     px."""
     if settings.finder == "canny":
         return edges(signal, width)
-    picture = smooth(signal.in_phase, signal.measured, width)
-    if settings.finder == "learned":
-        return [positive_on_the_left(curve, picture) for curve in _learned(signal, detector)]
     return zero_lines(picture - signal.level, signal.measured)
 
 

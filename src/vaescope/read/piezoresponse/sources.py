@@ -23,6 +23,7 @@ from vaescope.read.settings import IngestSettings
 
 _TURN = 2 * np.pi
 _SLACK = 1.02  # of a turn: noise of conversion beyond its end
+_SHOWN = {"m": (1e12, "pm")}  # factor and unit in which people read a response
 _NEGATIVE = 0.02  # share of the pixels above which negative amplitudes are no rounding
 
 
@@ -70,9 +71,10 @@ def of_raw(raw: Raw, settings: IngestSettings, *, path: Path) -> Source:
     planes, channels, units, facts = [], [], [], []
     for label, pair in zip(labels, chosen.pairs, strict=True):
         x, y, words = _response(raw, pair, path)
-        planes += [x, y]
+        factor, unit = _SHOWN.get(raw.units[pair.first].strip(), (1.0, raw.units[pair.first]))
+        planes += [x * factor, y * factor]
         channels += [label.format("x"), label.format("y")]
-        units += [raw.units[pair.first]] * 2
+        units += [unit] * 2
         facts.append(
             {
                 "name": label.format("in-phase"),
