@@ -1,7 +1,7 @@
 """Walls of simulated domains by several methods, beside the Cramér–Rao bound.
 
     python benchmarks/walls.py [PART …] [--seeds 100 101 102 103] [--noise 0.15 0.4 0.8]
-        [--scenes "" "domains=circles" …]
+        [--scenes "" "domains=circles" …] [--methods fit …] [--suffix _others]
 
 The part ``position`` has a row for each scene of ``simulate:walls``, noise, seed and method: the
 fit, its finders, and zero lines of the signal smoothed by 1, 2 and 3 px. Distances are those of
@@ -91,7 +91,8 @@ def position(given: argparse.Namespace) -> list[Row]:
         signal = walls.signal_of(truth, 0)
         asked = dict(part.split("=") for part in scene.split("&") if part)
         shape = float(asked.get("width", 1.5)), float(asked.get("tip", 1.5))
-        for method, find in METHODS.items():
+        for method in given.methods:
+            find = METHODS[method]
             start = time.process_time()
             found = find(signal)
             seconds = time.process_time() - start
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102, 103])
     parser.add_argument("--noise", type=float, nargs="+", default=[0.15, 0.4, 0.8])
     parser.add_argument("--scenes", nargs="+", default=[""])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--suffix", default="", help="of the file's name")
     given = parser.parse_args()
     for part in given.parts or PARTS:

@@ -21,7 +21,7 @@ from vaescope.walls.response import DomainStates, WallProfile
 from vaescope.walls.signal import Signal
 from vaescope.walls.spline import CurveFrame, Spline, through
 
-KNOT = 3.0  # px from knot to knot
+KNOT = 4.0  # px from knot to knot
 _STEPS = 16
 _SETTLED = 4  # steps in which states and curves settle
 _ENOUGH = 0.02  # px: after smaller steps none follows
