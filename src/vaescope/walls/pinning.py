@@ -3,12 +3,12 @@
 A free wall moves by v = m + b κ along its normal between two frames: m by the field, b κ by its own
 tension, with the curvature κ averaged along the wall over √b / 2 px, since a bend spreads while it
 flattens (diffusion, in the time between two frames; wider averages blur the map). m, for each pair
-of frames, and b are fitted to all walls, robustly, with the errors of κ taken out. A wall at a place
-that pins stays where it is with the probability q, and else moves freely; elsewhere it moves freely.
-The log odds of the two, summed over all frames in which a wall is within about 1.5 px of a place,
-and the share of places that pin, estimated from the map itself, give the posterior probability. The
-tension matters: next to a pinned place a wall bows out until it is held by its neighbour, and only
-the place that holds it moves against its tension.
+of frames, and b are fitted to all walls, robustly, with the errors of κ taken out. A wall at a
+place that pins stays where it is with the probability q, and else moves freely; elsewhere it moves
+freely. The log odds of the two, summed over all frames in which a wall is within about 1.5 px of a
+place, and the share of places that pin, estimated from the map itself, give the posterior
+probability. The tension matters: next to a pinned place a wall bows out until it is held by its
+neighbour, and only the place that holds it moves against its tension.
 
 Whether there is pinning at all is tested against its mirror image, walls that go as much ahead of v
 as pinned ones stay behind: what the model of free walls leaves unexplained is as likely the one as
