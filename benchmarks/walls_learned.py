@@ -33,7 +33,7 @@ from vaescope import simulate, walls
 from vaescope.learned.settings import OF_WALLS
 from vaescope.sites import learned
 from vaescope.walls.find import seek
-from vaescope.walls.learned import normalised, wall_training
+from vaescope.walls.learned import normalised, wall_detector, wall_training
 from vaescope.walls.learned.wall_detector import WallDetector
 from vaescope.walls.settings import WallFinding
 
@@ -53,9 +53,13 @@ NOISES = {
     "one domain, crosstalk": "walls?share=1&noise=0.15&crosstalk=0.1",
 }
 FIRST = 9000  # seeds from here on are in no training and no test
-PEERS = {"AtomAI ResHedNet": ("ResHedNet", "", "32"), "the same, narrow": ("ResHedNet", "8", "8")}
+PEERS = {
+    "AtomAI ResHedNet": ("ResHedNet", "", "32"),
+    "AtomAI ResHedNet, narrow": ("ResHedNet", "8", "8"),
+}
+MAP = "learned, its map alone"  # judged as those of AtomAI are
 OURS = ("learned", "zero", "canny")
-FINDERS = [*OURS, *PEERS]
+FINDERS = [*OURS, MAP, *PEERS]
 NONE = dict.fromkeys(("f1", "iou", "precision", "recall"))
 THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 SHOWN = 2000  # recordings of our scenes that AtomAI is trained on
@@ -170,8 +174,8 @@ def of_ours(finder: Any, detector: WallDetector, seeds: int) -> Iterator[dict[st
         yield about | {"finder": finder} | NONE | {"walls": len(fitted)}
 
 
-def of_peer(name: str, maps: dict[str, np.ndarray], seeds: int) -> Iterator[dict[str, Any]]:
-    """The rows of AtomAI, from its maps."""
+def of_map(name: str, maps: dict[str, np.ndarray], seeds: int) -> Iterator[dict[str, Any]]:
+    """The rows of a network, from its maps alone."""
     for about, image in pictures(SCENES, seeds):
         true, seen = true_lines(image), maps[key(about)]
         tried = [scores(thinned(seen, least), true) for least in THRESHOLDS]
@@ -194,6 +198,14 @@ def peer_maps(python: str, name: str, weights: Path, seeds: int) -> dict[str, np
     peer(python, "segment", weights, source, target, network, filters)
     with np.load(target, allow_pickle=False) as stored:
         return {each: stored[each] for each in stored.files}
+
+
+def our_maps(detector: WallDetector, seeds: int) -> dict[str, np.ndarray]:
+    """The probabilities of our detector for all pictures."""
+    return {
+        key(about): wall_detector.maps(detector, walls.signal_of(image, 0)).probability
+        for about, image in pictures(SCENES | NOISES, seeds)
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -226,10 +238,12 @@ def main() -> None:
     for finder in given.only:
         if finder in OURS:
             made = of_ours(finder, detector, given.seeds)
+        elif finder == MAP:
+            made = of_map(finder, our_maps(detector, given.seeds), given.seeds)
         elif given.atomai:
             weights = weights_of(given.atomai, finder, given.folder, seconds)
             maps = peer_maps(given.atomai, finder, weights, given.seeds)
-            made = of_peer(finder, maps, given.seeds)
+            made = of_map(finder, maps, given.seeds)
         else:
             continue
         rows.replace(OUT, list(made), "finder", FINDERS)

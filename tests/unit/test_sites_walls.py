@@ -219,3 +219,18 @@ def test_angles_that_are_not_those_of_walls_are_reported():
         )
         kinds = [one.kind for one in of_walls.of_wall_latents("rvae", latents)]
         assert kinds == ["angles are not those of walls"] * said
+
+
+def test_a_picture_without_noise_has_walls_as_well():
+    y, x = np.mgrid[:96, :96]
+    for picture in (np.tanh((25 - np.hypot(y - 48, x - 48)) / 1.5), np.sign(x - 40.3)):
+        table = sites.find(as_image(picture).assign_coords(channel=["in-phase"]), SETTINGS)
+        assert table.attrs["walls"] == 1
+        assert np.isfinite(table.normal_error).all()
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_single_domain_has_no_wall_and_is_switched_as_a_whole_or_not(share):
+    table = found(f"walls?size=96&share={share}", places="grid")
+    assert table.attrs["walls"] == 0
+    np.testing.assert_array_equal(table.switching_degree, share)

@@ -89,7 +89,8 @@ def test_defects_of_the_user_are_a_candidate(tmp_path):
     path.write_text("x,y,kind\n" + "".join(f"{x},{y},a\n" for y, x in pins), "utf-8")
     assert read_defects(path) == pytest.approx(pins)
     found = map_walls(movie, sites, defects=read_defects(path))
-    assert found.candidate.values.tolist() == ["steps of the surface", "defects"]
+    known = ["steps of the surface", "defects", "ferroelastic walls"]
+    assert found.candidate.values.tolist() == known
     path.write_text("row,column\n1,2\n", "utf-8")
     with pytest.raises(UserError, match=r"defects.csv.*columns `y` and `x`"):
         read_defects(path)

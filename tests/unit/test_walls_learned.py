@@ -18,8 +18,11 @@ from vaescope.recipes import resolve_recipe
 from vaescope.simulate import domains
 from vaescope.sites import learned as detectors
 from vaescope.walls import learned
+from vaescope.walls.curve import zero_lines
 from vaescope.walls.learned import normalised, tracing, wall_detector, wall_scenes, wall_training
 from vaescope.walls.settings import WallFinding
+from vaescope.walls.significance import significant
+from vaescope.walls.smooth import smooth
 
 RECIPES = Path(__file__).parents[2] / "config" / "recipes"
 WANTED = {
@@ -185,6 +188,16 @@ def test_a_recipe_whose_detector_learns_from_crystals_is_refused(tmp_path):
     (tmp_path / "wrong.yaml").write_text(wrong)
     with pytest.raises(UserError, match="trained on something else"):
         resolve_recipe("wrong", [tmp_path, RECIPES])
+
+
+def test_long_walls_found_by_their_shape_stand_out_of_the_topography_as_well():
+    name = "walls?noise=0.4&irregular=0.8&drift=6&crosstalk=0.3&tip=2"
+    signal = walls.signal_of(simulate.make(name, 9002).load(), 0)
+    lines = zero_lines(smooth(signal.in_phase, signal.measured, 1.5), signal.measured)
+    seen = significant(lines, signal, 1.5, by_shape=True)
+    assert not significant(lines, signal, 1.5)
+    assert sum(line.length for line in seen) > 1000
+    assert min(line.length for line in seen) > 40
 
 
 def test_a_stretch_may_run_through_the_start_of_a_closed_curve():

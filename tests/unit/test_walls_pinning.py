@@ -46,7 +46,7 @@ def test_pinning_sites_are_found_where_they_are():
         assert pinning.p_value < 0.05 and pinning.prior > 0.002
         sure = np.argwhere(np.nan_to_num(pinning.probability) > 0.9)
         away = cKDTree(mapped(seed, 12)[2]).query(sure)[0]
-        assert len(sure) and np.mean(away < 6) > 0.75
+        assert len(sure) and np.mean(away < 7) > 0.7
 
 
 def test_without_pinning_sites_nothing_pins():
@@ -56,7 +56,7 @@ def test_without_pinning_sites_nothing_pins():
         assert np.nanmax(pinning.probability) < 0.9
         assert motion.tension > 10 and np.median(motion.field) == pytest.approx(-1.5, abs=0.3)
         p_values.append(pinning.p_value)
-    assert min(p_values) > 0.01
+    assert min(p_values) > 0.05
 
 
 def test_where_no_wall_has_been_nothing_is_said():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STEP = "step"
 """Dimension of the steps from each frame to the next."""
 _PIXELS = ("y", "x")
+_SURE = 0.95  # probability of a wall to be no 180° wall
 
 
 def map_walls(
@@ -72,7 +73,9 @@ def map_walls(
         events = events_of(frames, followed, registration, changes)
         motion = motion_of(frames, followed, registration)
         found |= _switched(changes) | _events(events) | _drift(registration)
-        found |= _pinning(motion, signals, _candidates(signals[0], heights, defects), seed)
+        candidates = _candidates(signals[0], heights, defects)
+        candidates |= _ferroelastic(sites, registration, signals[0].in_phase.shape)
+        found |= _pinning(motion, signals, candidates, seed)
     made = xr.Dataset(found, attrs=attrs)
     made = made.assign_coords(row=np.arange(made.sizes["row"]))
     return made.assign_coords({axis: image[axis] for axis in _PIXELS if axis in made.dims})
@@ -301,6 +304,19 @@ def _candidates(
         shape = signal.in_phase.shape
         found["defects"] = pixels_of([defects], (shape[0], shape[1]))
     return found
+
+
+def _ferroelastic(
+    sites: xr.Dataset, registration: Registration, shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Pixels (y, x) in the first frame of walls that are no 180° walls, beyond doubt: whether
+    these, and the walls that meet them, stay where they are."""
+    if "ferroelastic" not in sites:
+        return {}
+    sure = sites["ferroelastic"].values > _SURE
+    place = np.stack([sites["y"].values, sites["x"].values], axis=1)[sure]
+    place = place - registration.offset[sites["frame"].values[sure].astype(int)]
+    return {"ferroelastic walls": pixels_of([place], (shape[0], shape[1]))}
 
 
 def _pinning(

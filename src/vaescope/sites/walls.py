@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ SPACING = 4.0  # px of wall between sites
 MOST = 20_000  # sites chosen without being asked for more
 SHARE, SMALLEST, LARGEST = 0.1, 12.0, 48.0  # of the shorter side, and px: side of a window
 GAPS = 2.0  # distances to the nearest other wall: side of a window, at most
+EXACT = 2e-3  # of the standard deviation of a picture, below which no noise is believed
 OVERLAP = 2  # windows on a grid over one place along each axis
 
 
@@ -108,6 +109,10 @@ def _of_frame(
     from vaescope.walls.find import find
 
     signal = signal_of(image, frame)
+    # A picture without noise, or one that was rounded, is not exact: the model of a wall is none.
+    values = signal.in_phase[signal.measured]
+    least = EXACT * float(values.std()) if values.size else 0.0
+    signal = replace(signal, noise=max(signal.noise, least))
     curves = find(signal, settings.finding(), detector)
     return Found(signal, curves, pieces_of(curves))
 

@@ -13,6 +13,7 @@ from vaescope.walls.signal import Signal
 
 _NEAR = 3.0  # px from a wall within which the wall says which side a pixel is on
 _LEAST, _MOST = 1.0, 6.0  # px, smoothing far from walls
+_SURE = 8.0  # standard errors, by which the mean of a single domain differs from 0
 _NOISE = 0.15  # of the contrast, that is left of the noise
 
 
@@ -20,8 +21,11 @@ def positive_share(signal: Signal, pieces: Pieces) -> np.ndarray:
     """Share (y, x) of each pixel in the positive domain, 0 to 1.
 
     Within 3 px of a wall its side and distance say it, to a fraction of a pixel; farther away the
-    sign of the smoothed in-phase signal.
+    smoothed in-phase signal. A frame without walls is one domain, by the sign of its signal, and
+    one half where that is 0 within the noise.
     """
+    if not len(pieces):
+        return np.full(signal.in_phase.shape, _single(signal))
     filled = np.where(signal.measured, signal.in_phase, signal.level)
     contrast = 2 * float(np.median(np.abs(filled - signal.level)))
     ratio = signal.noise / max(contrast, 1e-300) / _NOISE
@@ -29,8 +33,6 @@ def positive_share(signal: Signal, pieces: Pieces) -> np.ndarray:
     weight = ndimage.gaussian_filter(signal.measured.astype(float), smooth)
     flat = ndimage.gaussian_filter(np.where(signal.measured, filled - signal.level, 0.0), smooth)
     share = (flat / np.maximum(weight, 1e-6) > 0).astype(float)
-    if not len(pieces):
-        return share
     near = np.zeros(share.shape, bool)
     row, column = np.rint(pieces.place).astype(int).T
     inside = (row >= 0) & (row < near.shape[0]) & (column >= 0) & (column < near.shape[1])
@@ -43,6 +45,14 @@ def positive_share(signal: Signal, pieces: Pieces) -> np.ndarray:
     # Of a unit square cut by a line through its side at a right angle, or nearly so.
     share[tuple(place[close].T)] = np.clip(0.5 + height[close], 0, 1)
     return share
+
+
+def _single(signal: Signal) -> float:
+    """The positive share of a frame without walls."""
+    values = signal.in_phase[signal.measured]
+    mean = float(values.mean()) if values.size else 0.0
+    error = signal.noise / np.sqrt(max(values.size, 1))
+    return 0.5 if abs(mean) <= _SURE * error else float(mean > 0)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def seek(
             curves = _sought(levelled, settings, picture, width)
         else:
             curves = [positive_on_the_left(curve, picture) for curve in known]
-        curves = significant(curves, levelled, width)
+        curves = significant(curves, levelled, width, by_shape=known is not None)
         if sum(curve.length for curve in curves) > sum(curve.length for curve in best):
             best, chosen = curves, (levelled, picture)
     return (*chosen, best)

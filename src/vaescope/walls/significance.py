@@ -23,6 +23,7 @@ _ASIDE = 1.0  # widths of the smoothing from a curve to where its contrast is ta
 _LEAST = 2.0  # px, the same at least
 _MARGIN = 6.2  # standard deviations; extremes of a picture of noise reach three to five
 _BLIND = 8.5  # the same where the noise is known only from the in-phase response itself
+_LONG, _SHORT = 3.5, 40.0  # the same of long curves found by their shape; px up to which it is not
 _FAINT = 0.05  # of the usual difference of the states: fainter ones are those of a background
 _BLURS = (1.5, 3.0)  # px, of walls as they are
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
@@ -40,14 +41,25 @@ def contrast(curve: Curve, picture: np.ndarray, aside: float) -> float:
     return float(np.median(ahead - behind))
 
 
-def significant(curves: Sequence[Curve], signal: Signal, width: float) -> list[Curve]:
-    """Those of the curves whose contrast is more than the noise accounts for."""
+def significant(
+    curves: Sequence[Curve], signal: Signal, width: float, *, by_shape: bool = False
+) -> list[Curve]:
+    """Those of the curves whose contrast is more than the noise accounts for.
+
+    ``by_shape`` : they were found by what a wall looks like, not where a smoothed picture changes
+    its sign; a long one then needs less contrast, since noise and topography make short ones.
+    """
     aside = max(_ASIDE * width, _LEAST)
     picture = smooth(signal.in_phase, signal.measured, width)
     margin = _BLIND if signal.out_of_phase is None else _MARGIN
     strong = float(np.percentile(np.abs(picture - signal.level)[signal.measured], 90))
-    least = max(margin * spread(signal, picture, width), _FAINT * 2 * strong)
-    return [curve for curve in curves if contrast(curve, picture, aside) > least]
+    noise, faintest = spread(signal, picture, width), _FAINT * 2 * strong
+
+    def least(curve: Curve) -> float:
+        share = min(_SHORT / curve.length, 1.0) if by_shape else 1.0
+        return max((share * margin + (1 - share) * _LONG) * noise, faintest)
+
+    return [curve for curve in curves if contrast(curve, picture, aside) > least(curve)]
 
 
 def spread(signal: Signal, picture: np.ndarray, width: float) -> float:
