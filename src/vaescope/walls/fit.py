@@ -28,6 +28,7 @@ _ENOUGH = 0.02  # px: after smaller steps none follows
 _FARTHEST = 1.5  # px that a coefficient moves in one step
 _FLOOR = 1e-8  # px⁻², precision without which coefficients outside the picture had none
 _HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
+_RESOLVED = np.log(1.2)  # of px: of a narrower profile pixels show too little for that pull
 _SELDOM = 2  # steps after which the pull of errors on the profile is found again
 _DIFFERENCE = 0.05  # over which it is found
 _CHUNK = 256  # columns of the covariance that are held at once
@@ -90,7 +91,8 @@ def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWal
             break
         if number:
             if number % _SELDOM == 0:
-                pull = _pull_of_errors(fitted, signal)
+                resolved = shape.size > _RESOLVED
+                pull = _pull_of_errors(fitted, signal) if resolved else np.zeros(len(pull))
             stiffness = _stiffness(fitted, number)
         parts = np.split(moves, fitted.first[1:-1])
         splines = [spline.moved(part) for spline, part in zip(splines, parts, strict=True)]
