@@ -1,4 +1,4 @@
-"""Domain walls through the whole workflow: a movie of amplitude and phase, windows, and noise."""
+"""Domain walls through the whole workflow: an image, a movie of amplitude and phase, and noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ TINY = """\
 models:
   rvae: {steps: 40, turns: 8, hidden: 16}
   jrvae: null
-  vae: null
 ensemble: {members: 2}
 baselines: {methods: [pca]}
 figures: {formats: [png], dpi: 40}
@@ -37,15 +36,14 @@ def recorded(lab: Lab, name: str, source: str, seed: int = 1) -> None:
     (lab.folder / "data" / f"{name}.json").write_text(json.dumps(about))
 
 
-def test_walls_of_a_movie_of_windows_and_of_noise_are_mapped_and_reported(fresh: Lab):
+def test_walls_of_an_image_of_a_movie_and_of_noise_are_mapped_and_reported(fresh: Lab):
     recorded(fresh, "movie", "walls?size=96&frames=3&drift=2")
     recorded(fresh, "noise", "walls?size=96&frames=2&contrast=0")
-    for kind in ("walls", "walls-delay", "walls-windows"):
+    for kind in ("walls", "walls-delay"):
         fresh.recipe(f"tiny-{kind}", f"extends: {kind}\n{TINY}")
     fresh.sheet(
         "image tiny-walls simulate:walls?size=96",
         "movie tiny-walls-delay ../data/movie.npz",
-        "grid tiny-walls-windows simulate:walls?size=96",
         "noise tiny-walls ../data/noise.npz",
     )
     fresh.run().must_succeed()
@@ -64,14 +62,9 @@ def test_walls_of_a_movie_of_windows_and_of_noise_are_mapped_and_reported(fresh:
     assert list(samples.channel.values) == ["in-phase t-1", "in-phase t", "in-phase t+1"]
     assert (samples.frame == 1).all() and samples.attrs["without_delay"] > 0
 
-    grid = xr.open_zarr(fresh.results / "grid" / "sites.zarr", consolidated=False)
-    assert "direction" not in grid and float(grid.switching_degree.max()) <= 1
-    known = xr.open_zarr(fresh.results / "grid" / "rvae" / "latents.zarr", consolidated=False)
-    assert known.sizes["site"] == grid.sizes["site"]
-
     noise = xr.open_zarr(fresh.results / "noise" / "sites.zarr", consolidated=False)
     assert noise.sizes["site"] == 0
-    for name in ("image", "movie", "grid", "noise"):
+    for name in ("image", "movie", "noise"):
         report = (fresh.results / name / "report.html").read_text()
         assert ("No domain walls were found" in report) == (name == "noise"), name
     facts = json.loads((fresh.results / "image" / "facts.json").read_text())

@@ -28,6 +28,8 @@ _ENOUGH = 0.02  # px: after smaller steps none follows
 _FARTHEST = 1.5  # px that a coefficient moves in one step
 _FLOOR = 1e-8  # px⁻², precision without which coefficients outside the picture had none
 _HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
+_SELDOM = 2  # steps after which the pull of errors on the profile is found again
+_DIFFERENCE = 0.05  # over which it is found
 _CHUNK = 256  # columns of the covariance that are held at once
 
 
@@ -79,13 +81,16 @@ def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWal
     """
     splines = [through(curve, KNOT) for curve in curves]
     shape, kept = WallProfile.start(tip), None
+    pull = np.zeros(len(shape.free))
     stiffness: list[np.ndarray] | None = None
     for number in range(_STEPS):
-        fitted, moves, change = _equations(signal, splines, shape, stiffness, kept)
+        fitted, moves, change = _equations(signal, splines, shape, stiffness, kept, pull)
         moves = np.clip(moves, -_FARTHEST, _FARTHEST)
         if number == _STEPS - 1 or (number > _SETTLED and _still(moves)):
             break
         if number:
+            if number % _SELDOM == 0:
+                pull = _pull_of_errors(fitted, signal)
             stiffness = _stiffness(fitted, number)
         parts = np.split(moves, fitted.first[1:-1])
         splines = [spline.moved(part) for spline, part in zip(splines, parts, strict=True)]
@@ -105,6 +110,7 @@ def _equations(
     shape: WallProfile,
     stiffness: list[np.ndarray] | None,
     kept: DomainStates | None,
+    pull_of_errors: np.ndarray,
 ) -> tuple[FittedWalls, np.ndarray, np.ndarray]:
     """The fit as it is, and the step to a better one: of the coefficients and of the shape."""
     frames = [CurveFrame.of(spline, spline.at) for spline in splines]
@@ -131,6 +137,7 @@ def _equations(
     mixed = factors.solve(cross)
     known, drawn = np.zeros(len(others)), np.zeros(len(others))
     known[: len(others) - 2], drawn[: len(others) - 2] = shape.prior()
+    drawn[: len(others) - 2] += pull_of_errors
     rest = beside.T @ beside + np.diag(known) - cross.T @ mixed
     right = factors.solve(slopes.T @ left + pull)
     change = np.linalg.solve(rest, beside.T @ left + drawn - cross.T @ right)
@@ -171,6 +178,29 @@ def _slopes(
     found = sparse.csr_matrix(entries, (len(distance), int(first[-1])))
     for part in response.blur(band, shape.tip):
         found = part @ found
+    return found
+
+
+def _pull_of_errors(fitted: FittedWalls, signal: Signal) -> np.ndarray:
+    """Pull on the free numbers of the profile that makes them most probable with the curves
+    integrated out, not along with them: minus half the derivative of the logarithm of the
+    determinant of the normal equations. Without it curves that follow the noise make tips narrow.
+    """
+    shape = fitted.shape
+    band = (np.abs(fitted.nearest.distance) < shape.reach) & signal.measured
+    scale = sparse.diags((fitted.states.half / signal.noise)[band])
+    changes = []
+    for name in shape.free:
+        less, more = (
+            scale @ _slopes(fitted.splines, fitted.first, fitted.nearest, band, other)
+            for other in (shape.beside(name, -_DIFFERENCE), shape.beside(name, _DIFFERENCE))
+        )
+        changes.append(((more.T @ more - less.T @ less) / (2 * _DIFFERENCE)).tocsc())
+    found = np.zeros(len(shape.free))
+    for start in range(0, size := int(fitted.first[-1]), _CHUNK):
+        chosen = np.arange(start, min(start + _CHUNK, size))
+        columns = fitted.covariance(chosen)
+        found -= [0.5 * float(part[:, chosen].multiply(columns).sum()) for part in changes]
     return found
 
 

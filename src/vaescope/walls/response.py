@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 REACH = 4.0  # widths and tips to which a wall is seen
 LEAST = 0.05  # px: a narrower tip blurs nothing
 _SIZE = 2.0  # px, with which the search for the profile begins
+_SIZES = np.log(0.6), np.log(50.0)  # of px: pixels do not show where a narrower wall lies
 _NARROWEST = 0.1  # px
 _TO_HALF = np.sqrt(12) / np.pi  # from the standard deviation of a hyperbolic tangent
 _BALANCE = 1.5  # standard deviation of the balance beforehand
@@ -82,12 +83,13 @@ class WallProfile:
         """Derivatives (y, x) of the profile by each number that is not known."""
         found = []
         for name in self.free:
-            value = getattr(self, name)
-            more, less = (
-                replace(self, **{name: value + step}) for step in (_DIFFERENCE, -_DIFFERENCE)
-            )
+            more, less = (self.beside(name, step) for step in (_DIFFERENCE, -_DIFFERENCE))
             found.append((more.profile(distance) - less.profile(distance)) / (2 * _DIFFERENCE))
         return found
+
+    def beside(self, name: str, step: float) -> WallProfile:
+        """The shape with one of its free numbers changed."""
+        return replace(self, **{name: getattr(self, name) + step})
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ class WallProfile:
 
     def moved(self, step: np.ndarray) -> WallProfile:
         """The shape with its free numbers changed by ``step``, or by as much as is safe."""
-        size = np.clip(self.size + np.clip(step[0], -0.5, 0.5), np.log(0.2), np.log(50))
+        size = np.clip(self.size + np.clip(step[0], -0.5, 0.5), *_SIZES)
         if self.known is not None:
             return replace(self, size=float(size))
         balance = np.clip(self.balance + np.clip(_DAMPED * step[1], -1, 1), -6, 6)

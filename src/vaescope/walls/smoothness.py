@@ -23,7 +23,8 @@ _STEP = 10.0  # factor by which the stiffness changes at most in one update
 _DAMPED = 0.6  # power of an update that is made, since whole ones overshoot
 _COMMON = 2  # updates in which all walls have one stiffness
 _AROUND = 12.0  # px, standard deviation of the stretch of wall over which stiffness is local
-_ALIKE = 1.0  # degrees of freedom by which the stiffness of all walls counts in that of a stretch
+_STRAIGHT = 90  # percentile of the stiffness of stretches that is that of straight ones
+_ALIKE = 1.0  # degrees of freedom by which that of straight walls counts in each stretch
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,21 @@ def updated(
     count = sum(bend.freedom * len(bend.length) for bend in bends)
     free = max(sum(float(part.sum()) for part in left), 1e-3 * count)
     common = free / max(sum(float(part.sum()) for part in rough), 1e-12)
-    found = []
-    for stiff, bend, value, bent in zip(stiffness, bends, left, rough, strict=True):
-        new = np.full(len(stiff), common)
-        if number > _COMMON:
-            here, there = (_nearby(part, bend) for part in (value, bent))
-            new = (_ALIKE + np.maximum(here, 0)) / (_ALIKE / common + there)
-        found.append(stiff * np.clip(new / stiff, 1 / _STEP, _STEP) ** _DAMPED)
-    return found
+    if number <= _COMMON:
+        new = [np.full(len(stiff), common) for stiff in stiffness]
+    else:
+        near = [
+            (np.maximum(_nearby(value, bend), 0), _nearby(bent, bend))
+            for value, bent, bend in zip(left, rough, bends, strict=True)
+        ]
+        # Few sharp bends would make all walls soft: beforehand walls are as stiff as straight ones.
+        local = [(_ALIKE + free) / (_ALIKE / common + bent) for free, bent in near]
+        usual = float(np.percentile(np.concatenate(local), _STRAIGHT))
+        new = [(_ALIKE + free) / (_ALIKE / usual + bent) for free, bent in near]
+    return [
+        stiff * np.clip(value / stiff, 1 / _STEP, _STEP) ** _DAMPED
+        for stiff, value in zip(stiffness, new, strict=True)
+    ]
 
 
 def _nearby(values: np.ndarray, bend: Bend) -> np.ndarray:
