@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -95,6 +96,26 @@ def test_noise_has_no_walls(kind, seed, across):
     seen = np.ones((SIZE, SIZE), bool)
     signal = Signal(two[0], seen, noise_of(two[0], seen), 0.0, two[1] if across else None)
     assert walls.find(signal, WallFinding()) == []
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.15, 0.5])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_large_single_domain_has_no_walls(noise, seed):
+    rng = np.random.default_rng(seed)
+    varied = 1 + 0.1 * gaussian_filter(rng.normal(size=(200, 200)), 3) * 6 * np.sqrt(np.pi)
+    along, across = rng.normal(0, noise, (2, 200, 200))
+    seen = np.ones(along.shape, bool)
+    along = varied + along
+    signal = Signal(along, seen, noise_of(along, seen), level_of(along, seen), across)
+    assert walls.find(signal, WallFinding()) == []
+
+
+def test_two_states_on_a_background_larger_than_they_are_have_their_wall():
+    signal = disc(0.15, 0)
+    lifted = signal.in_phase + 2.0
+    found = walls.find(replace(signal, in_phase=lifted, level=2.0), WallFinding())
+    assert len(found) == 1
+    assert found[0].length == pytest.approx(2 * np.pi * RADIUS, abs=1)
 
 
 def test_a_single_domain_has_no_walls():

@@ -5,7 +5,8 @@ between places as far apart as the two sides of a wall. That deviation is measur
 out-of-phase response, in which the two states are the same, so that noise that is smooth or runs in
 lines counts as what it is. Where there is no such response, or where both states have one sign, it
 is measured in what the two states leave of the in-phase response; within domains that also varies
-with their orientation, which makes the test stricter.
+with their orientation, which makes the test stricter. Of one sign, two states differ from a single
+domain by their difference alone, which has to be half of their mean at least.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _MARGIN = 6.2  # standard deviations; extremes of a picture of noise reach three
 _BLIND = 8.5  # the same where the noise is known only from the in-phase response itself
 _LONG, _SHORT = 3.5, 40.0  # the same of long curves found by their shape; px up to which it is not
 _FAINT = 0.05  # of the usual difference of the states: fainter ones are those of a background
+_ONE_SIGN = 0.5  # of the level, where both states have one sign: less is a domain that varies
 _BLURS = (1.5, 3.0)  # px, of walls as they are
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
 
@@ -53,7 +55,8 @@ def significant(
     picture = smooth(signal.in_phase, signal.measured, width)
     margin = _BLIND if signal.out_of_phase is None else _MARGIN
     strong = float(np.percentile(np.abs(picture - signal.level)[signal.measured], 90))
-    noise, faintest = spread(signal, picture, width), _FAINT * 2 * strong
+    noise = spread(signal, picture, width)
+    faintest = max(_FAINT * 2 * strong, _ONE_SIGN * abs(signal.level))
 
     def least(curve: Curve) -> float:
         share = min(_SHORT / curve.length, 1.0) if by_shape else 1.0
