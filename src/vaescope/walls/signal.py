@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 IN_PHASE = "in-phase"
 OUT_OF_PHASE = "out-of-phase"
+HEIGHT = "height"
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
 _BLUR = 2.0  # px, in which the signs of the response are read
 _STRONG = 6.0  # standard deviations of the smoothed noise, from which on a sign counts
+_EVEN = 1.0  # px, of the height, whose slopes are taken
+_FEWEST = 100  # pixels from which the share of the topography is found
 _BOTH = 0.001  # of the picture, that each sign has at least where there are two states
 
 
@@ -28,11 +31,14 @@ class Signal:
     Attributes
     ----------
     in_phase : (y, x) response along the axis of the two domain states, in the unit of the file.
-    out_of_phase : (y, x) response across that axis; None where it was not recorded.
+    out_of_phase : (y, x) response across that axis, without the topography that leaks into it;
+        None where it was not recorded.
     measured : (y, x) what was measured.
     noise : standard deviation of ``in_phase`` from pixel to pixel.
     level : value of ``in_phase`` that parts the two domain states (``level_of``).
     genuine : whether the reading of amplitude and phase has found that they are no noise.
+    leaked : (y, x) what the topography explains of ``in_phase`` beside the two states; None where
+        there is no height.
     """
 
     in_phase: np.ndarray
@@ -41,6 +47,7 @@ class Signal:
     level: float
     out_of_phase: np.ndarray | None = None
     genuine: bool = False
+    leaked: np.ndarray | None = None
 
 
 def signal_of(image: xr.Dataset, frame: int) -> Signal:
@@ -73,8 +80,15 @@ def signal_of(image: xr.Dataset, frame: int) -> Signal:
     seen = np.ones(along.shape, bool)
     if "measured" in image:
         seen = np.asarray(image["measured"][frame].values, bool)
+    leaked = None
+    if HEIGHT in names:
+        height = np.asarray(planes[names.index(HEIGHT)].values, float)
+        if across is not None:
+            across = across - of_topography(across, height, seen)
+        leaked = of_topography(along, height, seen, np.sign(smoothed(along, seen)))
     level = level_of(along, seen)
-    return Signal(along, seen, noise_of(along, seen), level, across, genuine(image, frame))
+    known = genuine(image, frame)
+    return Signal(along, seen, noise_of(along, seen), level, across, known, leaked)
 
 
 def genuine(image: xr.Dataset, frame: int) -> bool:
@@ -83,6 +97,37 @@ def genuine(image: xr.Dataset, frame: int) -> bool:
     responses = store.json_attribute(image, "piezoresponse", {}).get("responses", [])
     frames = responses[0].get("frames", []) if responses else []
     return frame < len(frames) and int(frames[frame].get("states", 0)) > 0
+
+
+def of_topography(
+    response: np.ndarray,
+    height: np.ndarray,
+    measured: np.ndarray,
+    side: np.ndarray | None = None,
+) -> np.ndarray:
+    """What the height and its slopes explain of a response (y, x) by least squares, beside a
+    constant and the ``side`` (y, x) of the walls on which a pixel lies: topography that leaks into
+    a response is neither noise nor a domain."""
+    from scipy.ndimage import gaussian_filter
+
+    known = measured & np.isfinite(height) & np.isfinite(response)
+    if known.sum() < _FEWEST or not np.ptp(height[known]) > 0:
+        return np.zeros(response.shape)
+    scaled = np.where(known, height - height[known].mean(), 0.0) / height[known].std()
+    smooth = gaussian_filter(scaled, _EVEN)
+    leaking = np.stack([smooth, *np.gradient(smooth)], axis=-1)
+    others = [np.ones_like(smooth), *([] if side is None else [side])]
+    parts = np.concatenate([leaking, np.stack(others, axis=-1)], axis=-1)
+    amount = np.linalg.lstsq(parts[known], response[known], rcond=None)[0]
+    return leaking @ amount[: leaking.shape[-1]]
+
+
+def smoothed(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """A picture (y, x) in which the signs of the response can be read."""
+    from scipy.ndimage import gaussian_filter
+
+    part = values[measured]
+    return gaussian_filter(np.where(measured, values, np.median(part) if part.size else 0.0), _BLUR)
 
 
 def noise_of(values: np.ndarray, measured: np.ndarray) -> float:
@@ -113,14 +158,11 @@ def level_of(values: np.ndarray, measured: np.ndarray) -> float:
     """The value of an in-phase response (y, x) that parts its two states: zero where it has both
     signs; else, the response lying on a background, the threshold of N. Otsu, IEEE Trans. Syst. Man
     Cybern. 9 (1979) 62."""
-    from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 
     part = values[measured]
     if not (part.size and np.ptp(part) > 0):
         return 0.0
-    filled = np.where(measured, values, np.median(part))
-    noise = noise_of(values, measured)
-    if both_signs(gaussian_filter(filled, _BLUR), measured, noise, _BLUR):
+    if both_signs(smoothed(values, measured), measured, noise_of(values, measured), _BLUR):
         return 0.0
     return float(threshold_otsu(part))
