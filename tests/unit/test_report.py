@@ -381,3 +381,12 @@ def _fail(results: Path, dataset: str, message: str, log: str = "logs/ingest.log
     (folder / "logs/ingest.log").write_text("Traceback …")
     note = {"dataset": dataset, "rule": "ingest", "model": None, "message": message, "log": log}
     (folder / "failures/ingest.json").write_text(json.dumps(note))
+
+
+@pytest.mark.parametrize(("lines", "said"), [("mask", True), ("keep", False)])
+def test_the_recipe_says_that_amplitude_and_phase_are_combined(lines, said):
+    ingest = {"piezoresponse": True, "bad_lines": lines}
+    words = dict(prose.recipe({**fake_results.RECIPE, "ingest": ingest}))["Reading"]
+    assert "one complex signal" in words
+    assert ("masked" in words) == said
+    assert "as it is in the file" not in words

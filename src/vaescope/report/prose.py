@@ -205,6 +205,14 @@ def _ingest(settings: dict[str, Any]) -> str:
         chosen += f" The array “{settings['array']}” of the file is used."
     if settings.get("channel") is not None:
         chosen += f" The channel “{settings['channel']}” is used."
+    if settings.get("piezoresponse"):
+        masked = "" if settings.get("bad_lines") == "keep" else "; bad scan lines are masked"
+        chosen = (
+            " Amplitude and phase become one complex signal, turned so that the two domain states"
+            f" lie on its in-phase axis{masked}.{chosen}"
+        )
+        if not done:
+            return chosen.strip()
     if not done:
         return "The image is used as it is in the file." + chosen
     return f"Before anything else {done}.{chosen}"
