@@ -11,6 +11,9 @@ from vaescope.settings import Settings, setting
 FORMAT = 1
 """Goes up when the same settings no longer give the same detector."""
 
+_KNOWN = ("walls",)
+"""Simulations that need no look at what there is."""
+
 
 @dataclass(frozen=True)
 class DetectorSettings(Settings):
@@ -51,7 +54,7 @@ class DetectorSettings(Settings):
     def refuse_contradictions(self) -> None:
         """Refuse what is no simulated image, and simulations of atoms beside those of walls;
         simulations are imported only for names not ours."""
-        if self.simulate == type(self).simulate:
+        if self.simulate in (type(self).simulate, _KNOWN):
             return
         from vaescope import simulate
 
