@@ -21,6 +21,8 @@ def decoded_channels(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     model of one channel, or of colours, there is nothing more than the grid shows."""
     if not view.has("decoded_grid") or "channel" not in view.latents["decoded_grid"].dims:
         return None
+    if "channel" not in scene.patches:
+        return None
     grid = view.latents["decoded_grid"].sortby("grid_row").sortby("grid_column")
     pictures = grid.transpose("grid_row", "grid_column", "channel", ...).values
     channels = pictures.shape[2]

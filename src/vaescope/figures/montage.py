@@ -90,6 +90,8 @@ def pictures_of(scene: Scene, rows: np.ndarray) -> np.ndarray:
 def visible(scene: Scene, pictures: np.ndarray) -> np.ndarray:
     """Pictures (…, channel, py, px) as ``show`` draws them: of three channels that are not named
     as colours, the first alone."""
+    if "channel" not in scene.patches:
+        return pictures
     names = [str(name).casefold() for name in np.atleast_1d(scene.patches["channel"].values)]
     if len(names) == 3 and names != _COLOURS and not all(name.isdigit() for name in names):
         return pictures[..., :1, :, :]

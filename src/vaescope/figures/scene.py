@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.figures.settings import Look
-from vaescope.results import ModelResults, Results
+from vaescope.results import ModelResults, Results, layout
 from vaescope.results.coverage import with_gaps
 from vaescope.text import plain
 from vaescope.traits import Traits, traits_of
@@ -241,7 +241,8 @@ def load(
     UserError : a store is missing or half-written.
     """
     # With a delay, the first frame has sites and no patches.
-    shown = results.patches if "frame" in results.patches else results.sites
+    cut = results.has(layout.SAMPLES) and "frame" in results.patches
+    shown = results.patches if cut else results.sites
     frames = np.unique(shown["frame"].values)
     frame = int(frames[0]) if frames.size else 0
     chosen = None if results.stack else frame
