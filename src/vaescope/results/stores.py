@@ -145,7 +145,9 @@ class Results:
     @cached_property
     def baselines(self) -> xr.Dataset | None:
         """The classical methods, where the recipe has them."""
-        if not self.has(layout.BASELINES) or not self.patches.sizes["site"]:
+        if not self.has(layout.BASELINES):
+            return None
+        if self.has(layout.SAMPLES) and not self.patches.sizes["site"]:
             return None
         fitted = self._open(layout.BASELINES).load()
         if "note" in fitted:
