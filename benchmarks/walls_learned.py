@@ -32,7 +32,7 @@ from skimage.morphology import skeletonize
 from vaescope import simulate, walls
 from vaescope.learned.settings import OF_WALLS
 from vaescope.sites import learned
-from vaescope.walls.find import seek
+from vaescope.walls.finding import seek
 from vaescope.walls.learned import normalised, wall_detector, wall_training
 from vaescope.walls.learned.wall_detector import WallDetector
 from vaescope.walls.settings import WallFinding

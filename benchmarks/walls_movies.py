@@ -39,7 +39,7 @@ from vaescope.simulate.level_sets import Sampled
 from vaescope.simulate.piezo_movies import film
 from vaescope.simulate.specimen_drift import drifting
 from vaescope.walls.association import association, pixels_of
-from vaescope.walls.find import find
+from vaescope.walls.finding import find
 from vaescope.walls.follow import Followed, follow
 from vaescope.walls.pinning import PinningMap, motion_of, pinning_map
 from vaescope.walls.registration import Registration, register

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from vaescope import simulate
 from vaescope.walls.curve import zero_lines
-from vaescope.walls.find import find
+from vaescope.walls.finding import find
 from vaescope.walls.local_fit import fit_locally
 from vaescope.walls.misfit import MUCH, misfit
 from vaescope.walls.settings import WallFinding

@@ -6,7 +6,7 @@ import pytest
 
 from vaescope import simulate
 from vaescope.walls import WallFinding
-from vaescope.walls.find import seek
+from vaescope.walls.finding import seek
 from vaescope.walls.signal import signal_of
 
 

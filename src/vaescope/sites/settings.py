@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from vaescope.learned.settings import DetectorSettings
 from vaescope.settings import Settings, setting
-
-if TYPE_CHECKING:
-    from vaescope.walls.settings import WallFinding
+from vaescope.walls.settings import WallFinding
 
 STEP = 0.4  # of the spacing: farther than this no atom is followed from frame to frame
 GAP = 2  # frames in which an atom may be missed
@@ -137,33 +135,14 @@ class SpectrumPixels(OfSites):
 
 
 @dataclass(frozen=True)
-class Walls(OfSites):
+class Walls(WallFinding, OfSites):
     """Settings of `sites` with `method: walls`: places along domain walls."""
 
     method: Literal["walls"] = setting("walls", help="places along domain walls")
-    finder: Literal["zero", "canny", "learned"] = setting(
-        "zero",
-        help="how domain walls are found before they are fitted: `zero` (zero line of the smoothed"
-        " in-phase signal), `canny` (edges of the smoothed phase) or `learned` (a detector trained"
-        " on simulated domains)",
-    )
     places: Literal["walls", "grid"] = setting(
         "walls",
         help="where sites of domain walls lie: along the `walls`, or in the middles of windows on a"
         " `grid`, which are described by the walls and domains in them",
-    )
-    smoothing: float | None = setting(
-        None,
-        limits=(0.5, 50),
-        unit="px",
-        help="standard deviation of the Gaussian in which domain walls are sought, by default"
-        " chosen by the noise; they are fitted to the picture as it is",
-    )
-    tip: float | None = setting(
-        None,
-        limits=(0, 100),
-        unit="px",
-        help="standard deviation of the blur of the tip, by default estimated from the walls",
     )
     spacing: float | None = setting(
         None, limits=(2, 1e4), unit="px", help="arc length between sites along a wall; by default 4"
@@ -183,9 +162,3 @@ class Walls(OfSites):
         help="CSV file of defects of your own, relative to the recipe, with columns `y` and `x` (px"
         " in the first frame): whether they pin walls is tested",
     )
-
-    def finding(self) -> WallFinding:
-        """How walls are found, for the room of walls."""
-        from vaescope.walls.settings import WallFinding
-
-        return WallFinding(finder=self.finder, smoothing=self.smoothing, tip=self.tip)

@@ -106,14 +106,14 @@ def every_wall(
 def _of_frame(
     image: xr.Dataset, frame: int, settings: Walls, detector: WallDetector | None
 ) -> Found:
-    from vaescope.walls.find import find
+    from vaescope.walls.finding import find
 
     signal = signal_of(image, frame)
     # A picture without noise, or one that was rounded, is not exact: the model of a wall is none.
     values = signal.in_phase[signal.measured]
     least = EXACT * float(values.std()) if values.size else 0.0
     signal = replace(signal, noise=max(signal.noise, least))
-    curves = find(signal, settings.finding(), detector)
+    curves = find(signal, settings, detector)
     return Found(signal, curves, pieces_of(curves))
 
 

@@ -16,7 +16,7 @@ class WallFinding(Settings):
 
     finder: Literal["zero", "canny", "learned"] = setting(
         "zero",
-        help="how walls are found before they are fitted: `zero` (zero line of the smoothed"
+        help="how domain walls are found before they are fitted: `zero` (zero line of the smoothed"
         " in-phase signal), `canny` (edges of the smoothed phase) or `learned` (a detector trained"
         " on simulated domains)",
     )
@@ -24,8 +24,8 @@ class WallFinding(Settings):
         None,
         limits=(0.5, 50),
         unit="px",
-        help="standard deviation of the Gaussian in which walls are sought, by default chosen by"
-        " the noise; the fit uses the picture as it is",
+        help="standard deviation of the Gaussian in which domain walls are sought, by default"
+        " chosen by the noise; the fit uses the picture as it is",
     )
     tip: float | None = setting(
         None,
