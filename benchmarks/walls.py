@@ -89,8 +89,8 @@ def position(given: argparse.Namespace) -> list[Row]:
     for scene, noise, seed in product(given.scenes, given.noise, given.seeds):
         truth = drawn(scene, noise, seed)
         signal = walls.signal_of(truth, 0)
-        asked = dict(part.split("=") for part in scene.split("&") if part)
-        shape = float(asked.get("width", 1.5)), float(asked.get("tip", 1.5))
+        parameters = dict(part.split("=") for part in scene.split("&") if part)
+        shape = float(parameters.get("width", 1.5)), float(parameters.get("tip", 1.5))
         for method in given.methods:
             find = METHODS[method]
             start = time.process_time()

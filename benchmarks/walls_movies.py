@@ -252,26 +252,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS))
     parser.add_argument("--drawn", action="store_true", help="pinning: drawn walls alone")
     parser.add_argument("--nulls", type=int, default=NULLS)
-    asked = parser.parse_args()
+    given = parser.parse_args()
     rows: list[Row] = []
     for noise in NOISES:
-        for seed in asked.seeds:
+        for seed in given.seeds:
             for what, run in (("displacement", displacement), ("pinned", pinned)):
-                if what in asked.what:
+                if what in given.what:
                     rows += rows_of(what, run, noise, seed, "found")
-    if "pinning" in asked.what:
-        for seed in asked.seeds:
+    if "pinning" in given.what:
+        for seed in given.seeds:
             rows += rows_of("pinning", pinning, 0.15, seed, "drawn", True)
-        for seed in [] if asked.drawn else asked.seeds:
+        for seed in [] if given.drawn else given.seeds:
             rows += rows_of("pinning", pinning, 0.15, seed, "found", False)
-    if "null" in asked.what:
-        for seed in range(100, 100 + asked.nulls):
+    if "null" in given.what:
+        for seed in range(100, 100 + given.nulls):
             rows += rows_of("null", null, 0.0, seed, "drawn")
     summary(rows)
     old: list[Row] = []
     if RESULTS.exists():
         with RESULTS.open(newline="") as file:
-            old = [row for row in csv.DictReader(file) if row["what"] not in asked.what]
+            old = [row for row in csv.DictReader(file) if row["what"] not in given.what]
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=COLUMNS)
         writer.writeheader()

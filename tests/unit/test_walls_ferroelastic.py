@@ -1,4 +1,4 @@
-"""180° walls and ferroelastic walls are told apart by what differs between their two sides."""
+"""180° walls and ferroelastic walls differ by what differs between their two sides."""
 
 from __future__ import annotations
 

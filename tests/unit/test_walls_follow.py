@@ -1,4 +1,4 @@
-"""Walls are followed between frames, and what moved is told from what did not, by the errors."""
+"""Walls are followed between frames, and errors separate what moved from what did not."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Places that pin walls are found on movies in which they are known, and none where there are none;
-what pinning is associated with is told from what it is not."""
+what pinning is associated with is separated from what it is not."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def of_piezoresponse(image: xr.Dataset) -> list[Finding]:
                 "note",
                 f"The phase{of_one} shows a single domain{_in(single, frames)}.",
                 "There are no 180° walls; the phase offset is that of the one domain, and a"
-                " constant background of the response cannot be told from it.",
+                " constant background of the response cannot be separated from it.",
                 "Nothing, if one domain is expected; otherwise a larger area.",
             )
         if unit := response.get("phase_unit_by_values"):

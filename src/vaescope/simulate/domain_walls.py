@@ -20,7 +20,7 @@ _PIXELS = 2**26  # of a whole movie, at most
 
 @dataclass(frozen=True)
 class DomainWalls(Recorder):
-    """What can be asked of `walls`."""
+    """Parameters of `walls`."""
 
     domains: str = one_of(*domains.SHAPES)
     # px: sd of the Gaussian that makes domains at random, width of a stripe, radius of a circle

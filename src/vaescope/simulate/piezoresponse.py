@@ -26,7 +26,7 @@ _APEXES = 4  # of an irregular tip
 
 @dataclass(frozen=True)
 class Recorder:
-    """What can be asked of the microscope that records domains."""
+    """Parameters of the microscope that records domains."""
 
     size: int = within(256, 32, 2048)  # px, side of the square frames
     noise: float = within(0.15, 0.0, 100.0)  # sd per quadrature, share of the saturated response

@@ -39,7 +39,7 @@ _MEETS = 0.3  # px, within which a point of a wall lies on one of the next frame
 
 @dataclass(frozen=True)
 class Switching(Recorder):
-    """What can be asked of `switching`."""
+    """Parameters of `switching`."""
 
     domains: str = one_of(*domains.SHAPES)
     # px: sd of the Gaussian that makes domains at random, width of a stripe, radius of a circle

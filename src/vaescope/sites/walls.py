@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vaescope.walls.learned.wall_detector import WallDetector
 
 SPACING = 4.0  # px of wall between sites
-MOST = 20_000  # sites chosen without being asked for more
+MOST = 20_000  # sites unless the recipe says more
 SHARE, SMALLEST, LARGEST = 0.1, 12.0, 48.0  # of the shorter side, and px: side of a window
 GAPS = 2.0  # distances to the nearest other wall: side of a window, at most
 EXACT = 2e-3  # of the standard deviation of a picture, below which no noise is believed

@@ -157,7 +157,7 @@ def _flattened(picture: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
 
 
 def _filled(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """A picture whose gaps are bridged along the slow axis, so that its background can be told."""
+    """A picture whose gaps are bridged along the slow axis, so that its background is known."""
     values = np.where(seen, picture, 0.0).astype(float)
     rows = np.arange(len(values))
     columns = seen.any(axis=0)
