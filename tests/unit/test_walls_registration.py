@@ -10,7 +10,7 @@ from vaescope import simulate
 from vaescope.walls.registration import register, shift
 
 
-def field(side, scale, rng):
+def field_of(side, scale, rng):
     values = ndimage.gaussian_filter(rng.normal(size=(side, side)), scale, mode="wrap")
     return values / values.std()
 
@@ -19,7 +19,7 @@ def pair(seed, by, noise=0.2, size=128):
     """A surface seen twice, displaced by some px."""
     rng = np.random.default_rng(seed)
     side = size + 96
-    surface = 4 * field(side, 20, rng) + field(side, 6, rng) + 0.3 * field(side, 2, rng)
+    surface = 4 * field_of(side, 20, rng) + field_of(side, 6, rng) + 0.3 * field_of(side, 2, rng)
     k = 2 * np.pi * np.fft.fftfreq(side)
     turn = np.exp(-1j * (k[:, None] * by[0] + k[None] * by[1]))
     other = np.fft.ifft2(np.fft.fft2(surface) * turn).real
@@ -32,9 +32,11 @@ def test_the_shift_is_found_to_a_fraction_of_a_pixel_with_its_error(by):
     seen = np.ones((128, 128), bool)
     z, off = [], []
     for seed in range(12):
-        found, covariance = shift(*pair(seed, by), seen, seen)
-        off.append(found - by)
-        z.append((found - by) @ np.linalg.solve(covariance, found - by))
+        found = shift(*pair(seed, by), seen, seen)
+        assert found is not None
+        apart = found.moved - by
+        off.append(apart)
+        z.append(apart @ np.linalg.solve(found.covariance, apart))
     assert np.abs(np.mean(off, axis=0)).max() < 0.02
     assert np.sqrt(np.mean(np.square(off))) < 0.06
     assert 1 < np.mean(z) < 5  # chi square with two degrees of freedom; errors from 25 parts
@@ -47,9 +49,10 @@ def test_a_band_without_measurement_and_lines_that_jumped_change_little():
     lost[60:80] = False
     second = np.where(lost, second, 1e3)
     second[5] = np.nan
-    found, covariance = shift(first, second, seen, lost)
-    assert np.abs(found - (1.2, -0.7)).max() < 0.1
-    assert np.sqrt(covariance.max()) < 0.1
+    found = shift(first, second, seen, lost)
+    assert found is not None
+    assert np.abs(found.moved - (1.2, -0.7)).max() < 0.1
+    assert np.sqrt(found.covariance.max()) < 0.1
 
 
 def test_nothing_in_common_is_no_shift():
@@ -100,19 +103,64 @@ def test_stripes_leave_the_drift_along_them_unknown():
         assert (found.error == 4).all()
 
 
-def test_a_frame_that_the_scanner_distorts_has_the_error_of_a_single_place():
-    """Stretched by 2 % along the slow axis, places lie up to 1.3 px beside the mean shift."""
-    seen = [np.ones((128, 128), bool)] * 2
-    rows, columns = np.mgrid[:128, :128].astype(float)
-    local = 0.8 + (rows[:, 0] - 64) * 0.02  # px, of places along the slow axis
-    beyond = []
+def distorted(seed: int, field: str, size: int = 192) -> tuple[list[np.ndarray], np.ndarray]:
+    """A surface seen twice, and by how much its places (y, x, 2) are displaced in the second."""
+    rng = np.random.default_rng(seed)
+    surface = field_of(size + 64, 4, rng)
+    y, x = np.mgrid[:size, :size].astype(float)
+    moved = {
+        "rigid": (0.7 + 0 * y, -1.2 + 0 * x),
+        "stretch": (0.8 + 0.02 * (y - size / 2), 0 * x),
+        "creep": (0.7 + 2 * np.exp(-y / 60), -1.2 + 2 * (y / size) ** 2),
+        "line": (0 * y, 1.5 * np.sin(np.pi * x / size)),
+    }[field]
+    first, second = (
+        ndimage.map_coordinates(surface, [y + 32 - by[0], x + 32 - by[1]], order=3)
+        for by in ((0, 0), moved)
+    )
+    noisy = [each + 0.1 * rng.normal(size=each.shape) for each in (first, second)]
+    return noisy, np.stack(moved, axis=-1)
+
+
+@pytest.mark.parametrize("field", ["stretch", "creep", "line"])
+def test_a_frame_that_the_scanner_distorts_is_displaced_place_by_place(field):
+    seen = [np.ones((192, 192), bool)] * 2
+    for seed in range(3):
+        heights, true = distorted(seed, field)
+        flat = [np.zeros((192, 192))] * 2
+        found = register(flat, seen, heights)
+        assert found.source == ["height"] and found.fields[0] is not None
+        inner = np.argwhere(np.ones((192, 192), bool))[::97].astype(float)
+        inner = inner[((inner > 30) & (inner < 162)).all(axis=1)]
+        moved, covariance = found.displaced(0, inner)
+        # What is at p in the second frame was displaced by true(p), so that it lay at p - true(p).
+        there = (inner + moved).T
+        off = moved - np.stack(
+            [ndimage.map_coordinates(true[..., axis], there, order=1) for axis in (0, 1)], axis=1
+        )
+        assert np.sqrt(np.mean(off**2)) < 0.1
+        z = off / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        assert (np.abs(z) > 3).mean() < 0.1
+        back = found.displaced_back(0, inner + moved)[0]
+        assert np.abs(back + moved).max() < 0.05
+
+
+def test_a_frame_displaced_as_a_whole_has_no_field():
+    seen = [np.ones((192, 192), bool)] * 2
     for seed in range(6):
-        first, second = pair(seed, (0.8, -0.5), noise=0.05)
-        stretched = (rows - 64) * 0.98 + 64
-        second = ndimage.map_coordinates(second, [stretched, columns], order=3, mode="nearest")
-        both = [register([first, second], seen, rigid=rigid) for rigid in (True, False)]
-        off = [abs(found.step[0, 0] - local) / found.error[0, 0] for found in both]
-        beyond.append([(one > 3).mean() for one in off])
-    of_the_mean, of_a_place = np.mean(beyond, axis=0)
-    assert of_the_mean > 0.5
-    assert of_a_place < 0.25
+        heights, _ = distorted(seed, "rigid")
+        found = register([np.zeros((192, 192))] * 2, seen, heights)
+        assert found.fields == [None]
+        assert np.abs(found.step[0] - (0.7, -1.2)).max() < 0.03
+
+
+def test_walls_that_move_are_no_distortion_but_widen_the_error():
+    """Without a height, a wall that moves displaces parts of the picture."""
+    y, x = np.mgrid[:160, :160].astype(float)
+    rng = np.random.default_rng(0)
+    base = field_of(160, 3, rng)
+    frames = [
+        base + 3 * np.tanh((np.hypot(y - 70, x - 80) - radius) / 2) for radius in (30.0, 34.0)
+    ]
+    found = register(frames, [np.ones((160, 160), bool)] * 2)
+    assert found.source == ["in-phase"] and found.fields == [None]

@@ -28,17 +28,21 @@ HEIGHT = "height"
 class Courses:
     """Walls from frame to frame: ``number`` of each wall of each frame; ``drift`` (frame, 2) px of
     the specimen since the first frame and ``drift_error`` (frame, 2) px of its step from the frame
-    before; ``source`` of each step; ``steps`` of the walls of each frame but the last."""
+    before; ``source`` of each step; ``steps`` of the walls of each frame but the last; the
+    ``registration`` of the frames, where there are several."""
 
     number: list[np.ndarray]
     drift: np.ndarray
     drift_error: np.ndarray
     source: list[str] = field(default_factory=list)
     steps: list[list[WallStep]] = field(default_factory=list)
+    registration: Registration | None = None
 
-    def step(self, frame: int) -> np.ndarray:
-        """(2,) px by which the specimen moves from a frame to the next."""
-        return self.drift[frame + 1] - self.drift[frame]
+    def displaced(self, frame: int, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """By how much places (site, 2) px of a frame are displaced in the next: (site, 2) px and
+        its covariance (site, 2, 2)."""
+        assert self.registration is not None
+        return self.registration.displaced(frame, place)
 
     def columns(self, frame: int, points: Points, walls: Sequence[Wall]) -> dict[str, Column]:
         """Columns of the sites along the walls of a frame."""
@@ -91,15 +95,15 @@ def courses_of(
     found = registered(image, signals)
     followed = follow(walls, found)
     error = np.concatenate([np.zeros((1, 2)), found.error])
-    return Courses(followed.number, found.offset, error, list(found.source), followed.steps)
+    return Courses(followed.number, found.offset, error, list(found.source), followed.steps, found)
 
 
 def registered(image: xr.Dataset, signals: Sequence[Signal]) -> Registration:
-    """Register the frames of an image; those of a file, which were scanned, are not rigid."""
+    """Register the frames of an image."""
     from vaescope.walls.registration import register
 
     pictures = [s.in_phase for s in signals], [s.measured for s in signals]
-    return register(*pictures, heights_of(image), rigid="piezoresponse" not in image.attrs)
+    return register(*pictures, heights_of(image))
 
 
 def heights_of(image: xr.Dataset) -> list[np.ndarray] | None:

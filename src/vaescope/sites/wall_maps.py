@@ -66,8 +66,9 @@ def map_walls(
     found: dict[str, Any] = {**_table(frames, followed, registration), **_roughness(frames)}
     attrs: dict[str, Any] = {"frames": len(frames), "seed": seed}
     if len(frames) > 1:
+        shape = signals[0].in_phase.shape
         changes = [
-            switched(signals[k], signals[k + 1], registration.step[k], registration.covariance[k])
+            switched(signals[k], signals[k + 1], *registration.on_pixels(k, shape))
             for k in range(len(frames) - 1)
         ]
         events = events_of(frames, followed, registration, changes)
@@ -110,8 +111,8 @@ def _table(
             if len(frames) > 1:
                 last = frame == len(frames) - 1
                 step = None if last else followed.steps[frame][k]
-                covariance = np.zeros((2, 2)) if last else registration.covariance[frame]
-                row |= _mean_step(wall, step, covariance)
+                known = None if last else registration.displaced(frame, wall.place)[1]
+                row |= _mean_step(wall, step, known)
             rows.append(row)
     about: dict[str, tuple[str, str, Scale | None]] = {
         "wall_frame": ("frame", "1", "categorical"),
@@ -139,21 +140,26 @@ def _table(
     }
 
 
-def _mean_step(wall: Wall, step: WallStep | None, covariance: np.ndarray) -> dict[str, float]:
-    """Mean displacement of a wall with its error, and the share of it that is pinned."""
+def _mean_step(
+    wall: Wall, step: WallStep | None, covariance: np.ndarray | None
+) -> dict[str, float]:
+    """Mean displacement of a wall with its error, and the share of it that is pinned; by the
+    ``covariance`` (point, 2, 2) px² of the drift."""
     names = ("wall_displacement", "wall_displacement_error", "wall_pinned")
     met = np.zeros(len(wall.place), bool) if step is None else np.isfinite(step.displacement)
     weight = lengths(wall)[met]
-    if step is None or not weight.sum() > 0:
+    if step is None or covariance is None or not weight.sum() > 0:
         return dict.fromkeys(names, float("nan"))
     share = weight / weight.sum()
     normal = np.stack([np.cos(wall.direction), -np.sin(wall.direction)], axis=1)[met]
     # The drift displaces the whole wall alike; other errors are alike over the error length.
-    drifted = np.einsum("pi,ij,pj->p", normal, covariance, normal)
+    uncertain = covariance[met]
+    drifted = np.einsum("pi,pij,pj->p", normal, uncertain, normal)
     own = np.maximum(step.error[met] ** 2 - drifted, 0.0)
     few = np.minimum(1.0, wall.error_length[met] / weight.sum())
     whole = share @ normal
-    error = float(np.sqrt(share @ (own * few) + whole @ covariance @ whole))
+    together = np.einsum("p,pij->ij", share, uncertain)
+    error = float(np.sqrt(share @ (own * few) + whole @ together @ whole))
     values = float(share @ step.displacement[met]), error, float(share @ step.pinned[met])
     return dict(zip(names, values, strict=True))
 

@@ -45,7 +45,7 @@ def columns(
     centre: np.ndarray,
     side: float,
     drift: np.ndarray,
-    drift_error: np.ndarray,
+    covariance: np.ndarray,
 ) -> dict[str, Column]:
     """Columns of windows about centres (site, 2) px of a frame: the change of their switching
     degree to the next frame, at the same place of the sample, and its significance.
@@ -56,13 +56,15 @@ def columns(
     Parameters
     ----------
     then : the next frame; None after the last.
-    drift, drift_error : (2,) px, by which the specimen moves to the next frame.
+    drift, covariance : (site, 2) px and (site, 2, 2) px², by which the specimen at each window
+        moves to the next frame.
     """
     change, error = np.full((2, len(centre)), np.nan)
     if then is not None and len(centre):
         moved = centre + drift
-        here = now.measured & _shifted(then.measured, -drift)
-        there = then.measured & _shifted(now.measured, drift)
+        usual = np.median(drift, axis=0)
+        here = now.measured & _shifted(then.measured, -usual)
+        there = then.measured & _shifted(now.measured, usual)
         before, seen = Areas.of(now.share, here).mean(centre, side)
         after, again = Areas.of(then.share, there).mean(moved, side)
         area = np.hypot(
@@ -70,7 +72,7 @@ def columns(
             in_windows(then.pieces, moved, side).area_error,
         )
         rounded = np.where(np.minimum(seen, again) < _WHOLE, _ROUNDED / side, 0.0)
-        moving = _drifted(then.pieces, moved, side, drift_error)
+        moving = _drifted(then.pieces, moved, side, covariance)
         known = np.minimum(seen, again) >= _LEAST
         variance = (area / side**2) ** 2 + moving**2 + rounded**2 + _SURE**2
         change = np.where(known, after - before, np.nan)
@@ -89,9 +91,9 @@ def _shifted(mask: np.ndarray, step: np.ndarray) -> np.ndarray:
     return ndimage.shift(mask, whole, order=0, cval=False).astype(bool)
 
 
-def _drifted(pieces: Pieces, centre: np.ndarray, side: float, error: np.ndarray) -> np.ndarray:
-    """Standard error (site,) of the share of the positive domain in windows, by a drift whose
-    standard error is ``error`` (2,) px."""
+def _drifted(pieces: Pieces, centre: np.ndarray, side: float, covariance: np.ndarray) -> np.ndarray:
+    """Standard error (site,) of the share of the positive domain in windows, by a drift of
+    ``covariance`` (site, 2, 2) px²."""
     found = np.zeros(len(centre))
     if not len(pieces):
         return found
@@ -99,5 +101,6 @@ def _drifted(pieces: Pieces, centre: np.ndarray, side: float, error: np.ndarray)
     rows = cKDTree(pieces.place).query_ball_point(centre, side / 2, p=np.inf)
     for window, own in enumerate(rows):
         if own:
-            found[window] = np.linalg.norm(facing[own].sum(0) * error) / side**2
+            whole = facing[own].sum(0)
+            found[window] = np.sqrt(max(whole @ covariance[window] @ whole, 0.0)) / side**2
     return found

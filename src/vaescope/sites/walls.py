@@ -179,11 +179,12 @@ def _columns(
             columns |= wall_sides.columns(image, frame, each.signal, each.walls, points)
         columns |= wall_columns.of_windows(each.pieces, domains.areas, place, side, unit)
         if len(found) > 1:
-            then, step, error = None, np.zeros(2), np.zeros(2)
+            then, drift = None, np.zeros((len(place), 2))
+            uncertain = np.zeros((len(place), 2, 2))
             if frame + 1 < len(found):
                 then = found[frame + 1].domains()
-                step, error = courses.step(frame), courses.drift_error[frame + 1]
-            columns |= wall_switching.columns(domains, then, place, side, step, error)
+                drift, uncertain = courses.displaced(frame, place)
+            columns |= wall_switching.columns(domains, then, place, side, drift, uncertain)
             domains = then or domains
         yield columns
 

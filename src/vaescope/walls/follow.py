@@ -78,9 +78,13 @@ def follow(frames: Sequence[Sequence[Wall]], drift: Registration, reach: float =
     steps, links = [], []
     for index in range(len(frames) - 1):
         before, after = frames[index], frames[index + 1]
-        moved, covariance = drift.step[index], drift.covariance[index]
-        ahead = [displacement(wall, after, moved, covariance, reach) for wall in before]
-        back = [displacement(wall, before, -moved, covariance, reach) for wall in after]
+        ahead = [
+            displacement(wall, after, *drift.displaced(index, wall.place), reach) for wall in before
+        ]
+        back = [
+            displacement(wall, before, *drift.displaced_back(index, wall.place), reach)
+            for wall in after
+        ]
         pinned = pinned_of(before, [a[0] for a in ahead], [a[1] for a in ahead])
         steps.append([WallStep(d, e, p, m) for (d, e, m), p in zip(ahead, pinned, strict=True)])
         links.append(_links(before, after, [a[2] for a in ahead], [b[2] for b in back]))
@@ -99,8 +103,8 @@ def displacement(
     Parameters
     ----------
     others : the walls of the other frame.
-    drift, covariance : (2,) px and (2, 2) px², of the specimen from the frame of the wall to the
-        other.
+    drift, covariance : (2,) or (point, 2) px and (2, 2) or (point, 2, 2) px², of the specimen from
+        the frame of the wall to the other.
 
     Returns
     -------
@@ -142,7 +146,8 @@ def displacement(
     moved = np.where(met, far[rows, nearest], np.nan)
     cosine = parallel[rows, nearest]
     across = np.stack([np.cos(along[chosen]), -np.sin(along[chosen])], axis=1)
-    drifted = np.einsum("pi,ij,pj->p", across, covariance, across)
+    uncertain = np.broadcast_to(covariance, (points, 2, 2))
+    drifted = np.einsum("pi,pij,pj->p", across, uncertain, across)
     turned = np.sqrt(2) * wall.noise_error / np.maximum(wall.error_length, 1e-9)
     slant = moved * np.sqrt(np.maximum(1 - cosine**2, 0)) / np.maximum(cosine, _ALIKE)
     variance = (

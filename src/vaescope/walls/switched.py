@@ -58,14 +58,18 @@ def switched(before: Signal, after: Signal, step: np.ndarray, covariance: np.nda
 
     Parameters
     ----------
-    step, covariance : (2,) px and (2, 2) px², drift from the first frame to the second.
+    step, covariance : (2,) or (y, x, 2) px and (2, 2) or (y, x, 2, 2) px², drift from the first
+        frame to the second, of the whole or of each pixel.
     """
+    shape = before.in_phase.shape
+    step = np.broadcast_to(step, (*shape, 2))
+    covariance = np.broadcast_to(covariance, (*shape, 2, 2))
     width = max(_width(before), _width(after))
     first, second = _State.of(before, width), _State.of(after, width)
     result = _compared(first, second, step, covariance)
     spread = [
         _compared(first, second, step + axis, covariance).share - result.share
-        for axis in _deviations(covariance)
+        for axis in _deviations(covariance.mean(axis=(0, 1)))
     ]
     by_drift = float(np.sqrt(np.nansum(np.square(spread))))
     return Switched(
@@ -120,7 +124,7 @@ def _deviations(covariance: np.ndarray) -> list[np.ndarray]:
 def _compared(first: _State, second: _State, step: np.ndarray, covariance: np.ndarray) -> Switched:
     shape = first.along.shape
     pixels = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
-    place = [axis + by for axis, by in zip(pixels, step, strict=True)]
+    place = [axis + by for axis, by in zip(pixels, np.moveaxis(step, -1, 0), strict=True)]
 
     def at(picture: np.ndarray, order: int, outside: float) -> np.ndarray:
         # What is sampled between pixels is smooth on their scale.
@@ -130,7 +134,7 @@ def _compared(first: _State, second: _State, step: np.ndarray, covariance: np.nd
     m0, m1 = first.along, at(second.along, 3, 0.0)
     q0, q1 = first.across, at(second.across, 3, 0.0)
     slope = np.stack(np.gradient(m1))
-    drifted = np.einsum("iyx,ij,jyx->yx", slope, covariance, slope)
+    drifted = np.einsum("iyx,yxij,jyx->yx", slope, covariance, slope)
     turned = (np.abs(q0) > _TURNED * np.abs(m0) + CERTAIN * first.noise) | (
         np.abs(q1) > _TURNED * np.abs(m1) + CERTAIN * second.noise
     )
