@@ -73,6 +73,11 @@ class Registration:
             np.broadcast_to(self.covariance[frame], (count, 2, 2)),
         )
 
+    def shared(self, frame: int) -> np.ndarray | None:
+        """Covariance (2, 2) px² of the displacement that all places of a frame share; None where
+        they are displaced place by place."""
+        return None if self.fields and self.fields[frame] is not None else self.covariance[frame]
+
     def displaced_back(self, frame: int, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """By how much places (point, 2) px of the frame after ``frame`` are displaced in it."""
         moved = self.displaced(frame, place - self.step[frame])[0]
