@@ -452,3 +452,16 @@ def test_the_bundled_pair_shows_a_region_that_switched(tmp_path):
     assert switched[0] < 0.15
     assert switched[1] > 0.4
     assert {one.kind for one in findings.of_piezoresponse(image)} == {"jump", "tip change"}
+
+
+def test_frames_have_the_times_that_the_files_state(tmp_path):
+    pair = [EXAMPLES / f"PZT_thick000{k}.h5" for k in (4, 6)]
+    time = read.load(pair, {"piezoresponse": True})["time"]
+    assert time.values.tolist() == [0.0, 812.0]
+    assert time.attrs["units"] == "s"
+    # Named against the order of time: what is known is the order of the frames alone.
+    for k, path in enumerate(reversed(pair)):
+        (tmp_path / f"scan{k}.h5").write_bytes(path.read_bytes())
+    time = read.load(sorted(tmp_path.glob("*.h5")), {"piezoresponse": True})["time"]
+    assert time.values.tolist() == [0.0, 1.0]
+    assert time.attrs["units"] == "frame"
