@@ -394,6 +394,12 @@ def test_what_is_no_piezoresponse_is_refused_with_the_channels_found(tmp_path):
     np.savez(tmp_path / "d.npz", amplitude=amplitude * 0 + 1, phase=amplitude * 0)
     with pytest.raises(UserError, match="constant"):
         read.load([tmp_path / "d.npz"], {"piezoresponse": True})
+    np.savez(tmp_path / "e.npz", amplitude=amplitude, phase=np.stack([amplitude] * 2))
+    with pytest.raises(UserError, match=r"no channels of one image.*1: phase \(2 ×"):
+        read.load([tmp_path / "e.npz"], {"piezoresponse": True})
+    np.savez(tmp_path / "f.npz", amplitude=amplitude, phase=amplitude.astype(str))
+    with pytest.raises(UserError, match="two arrays of numbers of one shape"):
+        read.load([tmp_path / "f.npz"], {"piezoresponse": True})
 
 
 def test_channels_with_names_that_say_nothing_are_amplitude_and_phase_if_the_recipe_names_them(

@@ -87,7 +87,7 @@ def test_windows_on_a_grid_say_how_much_of_them_has_switched():
     name = "walls?size=128"
     for side in (16.0, 48.0):
         table = found(name, places="grid", window=side)
-        assert not table.attrs["directed"] and table.attrs["regular"]
+        assert not table.attrs["directed"] and table.attrs["regular"] and table.attrs["windows"]
         off = table.switching_degree - table.truth_switching_degree
         assert float(np.sqrt((off**2).mean())) < 0.02
         cut = samples.extract(simulate.make(name, 0), table, {"normalise": "signed"})

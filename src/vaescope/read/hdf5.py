@@ -13,7 +13,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.read import chosen, lazy, moments, usid
-from vaescope.read.arrays import choose, joined, listing, of_one_shape
+from vaescope.read.arrays import choose, joined, listing, of_one_shape, refuse_unlike_pair
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, natural, real, unlabelled
 from vaescope.read.signals import SPECTRA
@@ -55,6 +55,7 @@ def read(
         arrays = {**main, **arrays}  # counted in this order, whichever message lists them
         shapes = {n: (d.shape, d.dtype) for n, d in arrays.items() if d.shape}
         if together and (same := of_one_shape(shapes)):
+            refuse_unlike_pair(shapes, same, path)
             return _joined(path, file, {name: arrays[name] for name in same}, arrays)
         name = choose(shapes, wanted, path=path)
         found = arrays[name]
