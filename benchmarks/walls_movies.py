@@ -40,12 +40,11 @@ from vaescope.simulate.piezo_movies import film
 from vaescope.simulate.specimen_drift import drifting
 from vaescope.walls.association import association, pixels_of
 from vaescope.walls.finding import find
-from vaescope.walls.follow import Followed, follow
+from vaescope.walls.follow import follow
 from vaescope.walls.pinning import PinningMap, motion_of, pinning_map
-from vaescope.walls.registration import Registration, register
+from vaescope.walls.registration import register
 from vaescope.walls.settings import WallFinding
 from vaescope.walls.signal import Signal, noise_of, signal_of
-from vaescope.walls.wall import Wall
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
@@ -161,7 +160,7 @@ def pinning(noise: float, seed: int, drawn: bool) -> dict[str, float]:
 
 def sites_found(movie: xr.Dataset, walls: tuple[Any, ...], seed: int) -> dict[str, float]:
     """How well the pinning sites of a movie are found from its walls, as `followed` gives them."""
-    found = _mapped(movie, *walls, seed)
+    found = _mapped(movie, walls, seed)
     pins = np.stack([movie.truth_pinning_y.values, movie.truth_pinning_x.values], axis=1)
     place, odds = np.argwhere(found.visited), found.log_odds[found.visited]
     away = cKDTree(pins).query(place)[0]
@@ -195,7 +194,7 @@ def null(noise: float, seed: int, drawn: bool) -> dict[str, float]:
 
 def none_found(movie: xr.Dataset, walls: tuple[Any, ...], seed: int) -> dict[str, float]:
     """What is said of a movie without pinning sites."""
-    found = _mapped(movie, *walls, seed)
+    found = _mapped(movie, walls, seed)
     rng = np.random.default_rng([seed, 9])
     place = np.argwhere(found.visited)
     chosen = place[rng.choice(len(place), 10, replace=False)]
@@ -215,13 +214,8 @@ def _walls(movie: xr.Dataset, seed: int, drawn: bool) -> tuple[Any, ...]:
     return frames, drift, follow(frames, drift)
 
 
-def _mapped(
-    movie: xr.Dataset,
-    frames: list[list[Wall]],
-    drift: Registration,
-    moved: Followed,
-    seed: int,
-) -> PinningMap:
+def _mapped(movie: xr.Dataset, walls: tuple[Any, ...], seed: int) -> PinningMap:
+    frames, drift, moved = walls
     shape = movie.sizes["y"], movie.sizes["x"]
     motion = motion_of(frames, moved, drift)
     return pinning_map(motion, shape, np.random.default_rng([seed, 7]))
