@@ -119,13 +119,16 @@ def pinned(noise: float, seed: int) -> dict[str, float]:
     plane = domains.plane("random", -reach, side - 1 + reach, 14.0, 0.5, rng)
     axis = np.arange(-reach, side + reach, dtype=float)
     value = plane.grid(axis)
-    steep = np.hypot(*np.gradient(value))
+    slope = np.stack(np.gradient(value))
+    unit = slope / np.maximum(np.hypot(*slope), 1e-12)
     moving = domains.smooth(len(axis), 24.0, rng)
     share = np.clip(0.5 + moving / 0.15, 0, 1)  # at rest where 0
     once = film([plane, plane], p, drift, reach, np.random.default_rng([seed, 1]))
     walls = find(_signal(once.channels[0]), WallFinding())
     step = 3 * np.sqrt(2) * float(np.median(np.concatenate([w.normal_error for w in walls])))
-    other = Sampled(value + step * share * steep, -reach)
+    # What is seen at p was at p + step n: walls move by the step along their normals.
+    came = np.indices(value.shape) + step * share * unit
+    other = Sampled(ndimage.map_coordinates(value, came, order=3, mode="nearest"), -reach)
     made = film([plane, other], p, drift, reach, np.random.default_rng([seed, 1]))
     signals = [_signal(frame) for frame in made.channels]
     frames, _, moved = followed(signals, list(made.channels[:, 2]))

@@ -18,7 +18,8 @@ class Traits:
     ``atoms`` : a site is a point of that lattice, so that strain is measured between sites, and
     symmetry counts about a site. ``placed`` : a site has a place in an image, so that there are
     maps. ``regular`` : sites form a regular grid of one ``spacing``. ``directed`` : a site has a
-    direction of its own.
+    direction of its own. ``windows`` : a site stands for the window about it, whatever lies there;
+    neighbouring ones overlap.
     """
 
     lattice: bool = False
@@ -26,6 +27,7 @@ class Traits:
     placed: bool = True
     regular: bool = False
     directed: bool = False
+    windows: bool = False
 
     def attributes(self) -> dict[str, bool]:
         """The traits as attributes of a store."""
@@ -33,7 +35,7 @@ class Traits:
 
 
 ATOMS = Traits(lattice=True, atoms=True)
-WINDOWS = Traits(lattice=True)
+WINDOWS = Traits(lattice=True, windows=True)
 FRAMES = Traits(placed=False)
 PIXELS = Traits(regular=True)
 WALLS = Traits(directed=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shapely
 import wall_results
+import zarr
 
 from vaescope.figures import (
     Look,
@@ -17,12 +18,14 @@ from vaescope.figures import (
     load,
     maps,
     montage,
+    movie_maps,
     voronoi,
     wall_maps,
     wall_motion,
 )
 from vaescope.quantities import Quantity
 from vaescope.results import Results
+from vaescope.traits import Traits
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +142,21 @@ def test_what_switched_is_mapped_step_by_step_with_its_share(film):
     assert "3 of 3 steps" in drawn.caption
     table = drawn.figure_data.tables[""].columns
     assert np.array_equal(table["switched_share"], film.results.walls["switched_share"])
+
+
+def test_windows_over_walls_are_mapped_as_windows(tmp_path):
+    root = wall_results.make(tmp_path)
+    grid = Traits(regular=True, windows=True).attributes()
+    for name in ("sites", "samples"):
+        zarr.open_group(root / f"{name}.zarr", mode="r+").attrs.update(grid)
+    with house():
+        scene = load(Results(root), ["rvae"], Look(), "version")
+        assert scene.cell_kind == "windows"
+        assert "wherever the walls may be" in dataset.sites(scene).caption
+        assert "3 of 3 steps" in wall_maps.switching(scene).caption
+        drawn = movie_maps.frames_latent(scene, scene.views[0])
+        assert "at four times of the movie" in drawn.caption
+        assert "window about its middle" in drawn.caption
 
 
 def test_only_events_beyond_doubt_are_counted(film):

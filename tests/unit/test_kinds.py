@@ -137,7 +137,7 @@ def test_a_recipe_knows_the_settings_and_words_of_a_new_kind(monkeypatch):
     [
         ({"method": "maxima"}, ATOMS),
         ({}, ATOMS),
-        ({"method": "windows", "regular": True}, Traits(lattice=True, regular=True)),
+        ({"method": "windows", "regular": True}, Traits(lattice=True, regular=True, windows=True)),
         ({"method": "windows"}, WINDOWS),
         ({"method": "frames"}, FRAMES),
     ],

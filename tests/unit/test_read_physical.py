@@ -173,3 +173,24 @@ def test_metadata_cannot_grow_without_end():
     huge = {str(k): {"values": list(range(1000)), "text": "x" * 10_000} for k in range(500)}
     assert len(metadata.to_json(huge)) <= metadata.LONGEST
     assert len(metadata.to_json({"a": np.zeros((1000, 1000))})) < 100
+
+
+@pytest.mark.parametrize(
+    ("stated", "step"),
+    [
+        ({"frame_interval": "2.5 s"}, 2.5),
+        ({"frame_interval_ms": 2500}, 2.5),
+        ({"scan": {"frameTime": 2.5, "time_unit": "min"}}, 150.0),
+        ({"frame_interval": 2.5}, None),  # of what?
+        ({"frame_interval": 2.5, "unit": "nm"}, None),
+        ({"frame_interval": "-1 s"}, None),
+        ({"frame_interval": {"s": []}}, None),
+    ],
+)
+def test_a_sidecar_gives_the_time_between_frames_if_it_states_a_unit(tmp_path, stated, step):
+    np.save(tmp_path / "scan.npy", np.stack([atoms(48, 64)] * 3))
+    (tmp_path / "scan.json").write_text(json.dumps({"fov": 6.4, "units": "nm"} | stated))
+    for size in (None, "0.1 nm"):
+        time = read.load([tmp_path / "scan.npy"], {}, pixel_size=size)["time"]
+        assert time.attrs["units"] == ("frame" if step is None else "s")
+        np.testing.assert_allclose(time.values, np.arange(3) * (step or 1.0))

@@ -394,6 +394,12 @@ def test_what_is_no_piezoresponse_is_refused_with_the_channels_found(tmp_path):
     np.savez(tmp_path / "d.npz", amplitude=amplitude * 0 + 1, phase=amplitude * 0)
     with pytest.raises(UserError, match="constant"):
         read.load([tmp_path / "d.npz"], {"piezoresponse": True})
+    np.savez(tmp_path / "e.npz", amplitude=amplitude, phase=np.stack([amplitude] * 2))
+    with pytest.raises(UserError, match=r"no channels of one image.*1: phase \(2 ×"):
+        read.load([tmp_path / "e.npz"], {"piezoresponse": True})
+    np.savez(tmp_path / "f.npz", amplitude=amplitude, phase=amplitude.astype(str))
+    with pytest.raises(UserError, match="two arrays of numbers of one shape"):
+        read.load([tmp_path / "f.npz"], {"piezoresponse": True})
 
 
 def test_channels_with_names_that_say_nothing_are_amplitude_and_phase_if_the_recipe_names_them(
@@ -452,3 +458,16 @@ def test_the_bundled_pair_shows_a_region_that_switched(tmp_path):
     assert switched[0] < 0.15
     assert switched[1] > 0.4
     assert {one.kind for one in findings.of_piezoresponse(image)} == {"jump", "tip change"}
+
+
+def test_frames_have_the_times_that_the_files_state(tmp_path):
+    pair = [EXAMPLES / f"PZT_thick000{k}.h5" for k in (4, 6)]
+    time = read.load(pair, {"piezoresponse": True})["time"]
+    assert time.values.tolist() == [0.0, 812.0]
+    assert time.attrs["units"] == "s"
+    # Named against the order of time: what is known is the order of the frames alone.
+    for k, path in enumerate(reversed(pair)):
+        (tmp_path / f"scan{k}.h5").write_bytes(path.read_bytes())
+    time = read.load(sorted(tmp_path.glob("*.h5")), {"piezoresponse": True})["time"]
+    assert time.values.tolist() == [0.0, 1.0]
+    assert time.attrs["units"] == "frame"

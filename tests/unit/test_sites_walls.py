@@ -87,7 +87,7 @@ def test_windows_on_a_grid_say_how_much_of_them_has_switched():
     name = "walls?size=128"
     for side in (16.0, 48.0):
         table = found(name, places="grid", window=side)
-        assert not table.attrs["directed"] and table.attrs["regular"]
+        assert not table.attrs["directed"] and table.attrs["regular"] and table.attrs["windows"]
         off = table.switching_degree - table.truth_switching_degree
         assert float(np.sqrt((off**2).mean())) < 0.02
         cut = samples.extract(simulate.make(name, 0), table, {"normalise": "signed"})
@@ -234,3 +234,20 @@ def test_a_single_domain_has_no_wall_and_is_switched_as_a_whole_or_not(share):
     table = found(f"walls?size=96&share={share}", places="grid")
     assert table.attrs["walls"] == 0
     np.testing.assert_array_equal(table.switching_degree, share)
+
+
+def test_walls_have_a_velocity_where_the_times_of_the_frames_are_known():
+    image = simulate.make("switching?size=96&frames=3&pixel=4", 0)
+    settings = {"method": "walls"}
+    assert "velocity" not in sites.find(image, settings)
+    seconds = ("time", [0.0, 2.0, 10.0], {"units": "s"})
+    table = sites.find(image.assign_coords(time=seconds), settings)
+    assert table.velocity.attrs["units"] == "nm/s"
+    frame = table.frame.values
+    for number, step in ((0, 2.0), (1, 8.0)):
+        for name in ("", "_error"):
+            own = table["velocity" + name].values[frame == number]
+            moved = table["displacement" + name].values[frame == number]
+            assert np.isfinite(own).any()
+            np.testing.assert_allclose(own, 4 * moved / step)
+    assert np.isnan(table.velocity.values[frame == 2]).all()

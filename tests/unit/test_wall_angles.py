@@ -12,6 +12,7 @@ import xarray as xr
 from vaescope import circular, train, traits
 from vaescope.ensemble.mapping import map_latents
 from vaescope.errors import UserError
+from vaescope.judge import findings
 from vaescope.models.family import Family
 from vaescope.models.settings import ModelSettings
 from vaescope.models.side import Side
@@ -158,3 +159,19 @@ def test_a_training_on_other_directions_is_another_training():
     samples = walls(8)
     one = gather(samples, settings).digest()
     assert gather(samples.assign(direction=-samples.direction), settings).digest() != one
+
+
+@pytest.mark.parametrize(("kind", "severity"), [("walls", "serious"), ("windows", "note")])
+def test_that_windows_have_no_direction_is_no_cause_for_concern(kind, severity):
+    rng = np.random.default_rng(0)
+    own = traits.WALLS if kind == "walls" else traits.Traits(regular=True, windows=True)
+    latents = xr.Dataset(
+        {
+            "consensus_content": (("site", "latent"), rng.normal(size=(40, 2))),
+            "content_spread": (("site", "latent"), np.full((40, 2), 0.1)),
+            "angle_spread": ("site", np.full(40, 1.4)),
+        },
+        attrs={**own.attributes(), "members_kept": [0]},
+    )
+    found = [one for one in findings.of_latents("rvae", latents, {}) if one.kind == "unsure angles"]
+    assert [one.severity for one in found] == [severity]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -63,6 +65,23 @@ def test_nothing_in_common_is_no_shift():
     assert shift(np.ones((128, 128)), noise[0], seen, seen) is None
     assert shift(noise[0], noise[0], ~seen, seen) is None
     assert shift(noise[0], noise[0][:100], seen, seen[:100]) is None
+
+
+def test_hills_do_not_hide_the_shift_and_unlike_surfaces_have_none():
+    """Of few large features the correlation is nearly as high elsewhere as at the shift."""
+    heights = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        grains = [field_of(220, scale, rng) for scale in (19, 6)]
+        surface = 3 * grains[0] + 0.7 * grains[1]
+        pair = [surface[y : y + 192, x : x + 192] for y, x in ((14, 14), (11, 16))]
+        heights.append([each + 0.05 * rng.normal(size=each.shape) for each in pair])
+    seen = np.ones((192, 192), bool)
+    for first, second in heights:
+        found = shift(first, second, seen, seen)
+        assert found is not None and np.abs(found.moved - (3, -2)).max() < 0.1
+    for (first, _), (_, second) in pairwise(heights):
+        assert shift(first, second, seen, seen) is None
 
 
 def test_the_height_is_used_where_it_shows_the_drift_and_the_signal_otherwise():

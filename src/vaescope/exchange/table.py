@@ -81,7 +81,7 @@ def _time(sites: xr.Dataset, image: xr.DataArray) -> list[Quantity]:
     time = next(axis for axis in axes_of(image) if axis.name == "time")
     if time.size < 2 or not time.unit:
         return []
-    values = placed(sites["frame"].values, time)
+    values = image["time"].values[sites["frame"].values.astype(int)]
     return [_of_site("time", values, "time of the frame", time.unit)]
 
 

@@ -108,7 +108,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         ),
         "missing": MISSING,
         "spacing": _spacing(scene, behind),
-        "grid": scene.pixelwise,
+        "grid": scene.traits.placed and scene.traits.regular,
         "plots": plots.plot_items(),
     }
     way = _Members.of(of_models, count)

@@ -83,7 +83,8 @@ def sites(scene: Scene) -> FinishedFigure | None:
     sheet.figure_data.store("sites.zarr", "y", "x", "near_edge")
     if scene.windows:
         side = float(scene.patches.attrs["size"])
-        caption = f"The middles of {count} windows of {side:.3g} px, wherever the atoms may be."
+        what = "atoms" if scene.traits.lattice else "walls"
+        caption = f"The middles of {count} windows of {side:.3g} px, wherever the {what} may be."
         return sheet.drawn("sites", caption)
     if scene.curved:
         caption = (

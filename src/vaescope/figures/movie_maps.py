@@ -26,6 +26,7 @@ from vaescope.figures.style import MISSING, category_colours
 from vaescope.results import ModelResults
 
 _SHOWN = 5  # frames: first, quarter, half, three quarters, last
+_TIMES = ("", "one time", "two times", "three times", "four times", "five times")
 _MOST = 12  # modes with a colour, as in the figure of the modes
 
 
@@ -89,7 +90,7 @@ def frames_classes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "frames-classes",
         f"{kinds.plural.capitalize()} over time",
         lambda _, v: kinds.quantity(v),
-        f"{told}, at five times of the movie.",
+        told + ", at {times} of the movie.",
         kinds,
     )
 
@@ -104,7 +105,7 @@ def frames_angle(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "frames-angle",
         "Angle over time",
         lambda s, v: one_of(s, v, "consensus_angle"),
-        "The turn of every site's surroundings, counter-clockwise, at five times of the movie; all"
+        "The turn of every site's surroundings, counter-clockwise, at {times} of the movie; all"
         " share one scale of colours.",
     )
 
@@ -119,7 +120,7 @@ def frames_latent(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "frames-latent-1",
         "Latent 1 over time",
         lambda s, v: one_of(s, v, "consensus_content"),
-        "Latent 1 of every site at five times of the movie; all share one scale of colours.",
+        "Latent 1 of every site at {times} of the movie; all share one scale of colours.",
     )
 
 
@@ -138,7 +139,11 @@ def _frames(
     whole = of(scene, replace(view, frame=None))
     assert whole is not None
     frame = view.latents["frame"].values
-    shown = np.unique(np.linspace(0, scene.frames - 1, _SHOWN).round().astype(int))
+    # With delays, the first and the last frame have no patches.
+    mapped = np.unique(frame)
+    if not len(mapped):
+        return None
+    shown = mapped[np.unique(np.linspace(0, len(mapped) - 1, _SHOWN).round().astype(int))]
     where = _closer(grid(scene, len(shown) + 1))
     sheet = Sheet(
         scene,
@@ -168,7 +173,7 @@ def _frames(
     elif marks is not None:
         sheet.text(x, y - 0.08, whole.label, size=9.5)
         colour_bar(sheet, marks, whole, x, y + 0.12, height)
-    caption += " " + WORDS[scene.cell_kind]
+    caption = f"{caption.format(times=_TIMES[len(shown)])} {WORDS[scene.cell_kind]}"
     every = replace(view, frame=None)
     written = whole.quantity
     column = written.column if written else quantities.header(whole.label, owner=view.name)

@@ -98,13 +98,13 @@ class Scene:
 
     @property
     def windows(self) -> bool:
-        """Whether sites are windows that lie wherever the atoms may be."""
-        return self.traits.placed and self.traits.lattice and not self.traits.atoms
+        """Whether sites are windows that lie wherever atoms or walls may be."""
+        return self.traits.placed and self.traits.windows
 
     @property
     def pixelwise(self) -> bool:
         """Whether sites are the pixels of a spectrum image, or blocks of them."""
-        return self.traits.placed and self.traits.regular and not self.traits.lattice
+        return self.traits.placed and self.traits.regular and not self.traits.windows
 
     @property
     def curved(self) -> bool:

@@ -78,7 +78,8 @@ def _switched(
     axes = sheet.axes(x, y, width, height)
     axes.set_title(f"frame {step + 1} to {step + 2}")
     bare(axes, scene)
-    axes.images[0].remove()
+    if scene.curved:  # then the image is shown between the marks
+        axes.images[0].remove()
     values = change["switching_significance"].values
     look = Coloured("significance (σ)", values.ravel(), scene.look.diverging, -_REACH, _REACH)
     axes.set_facecolor("#b9bec9")
@@ -116,11 +117,12 @@ def course(scene: Scene) -> FinishedFigure | None:
     kinds = str(walls["event"].attrs.get("flag_meanings", "")).split()
     happened = walls["event_significance"].values > _SURE
     bottom = np.zeros(scene.frames)
+    broad = 0.8 * float(np.diff(scene.times).min())
     for kind, name in enumerate(kinds):
         own = happened & (walls["event"].values == kind)
         after = walls["event_frame"].values[own].astype(int)
         per = np.bincount(after, minlength=scene.frames).astype(float)
-        right.bar(scene.times, per, bottom=bottom, color=CATEGORIES[kind], label=name, width=0.8)
+        right.bar(scene.times, per, bottom=bottom, color=CATEGORIES[kind], label=name, width=broad)
         bottom += per
     right.set(xlabel=scene.time_label, ylabel="events", title="events to the next frame")
     right.set_ylim(top=max(1.0, 1.1 * bottom.max()))
@@ -259,7 +261,10 @@ def _whole(axes: Axes, steps: int) -> None:
     """Whole numbers of frames on an axis."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(min(steps, 10) + 1, integer=True))
+    if steps > 10:
+        axes.xaxis.set_major_locator(MaxNLocator(11, integer=True))
+    else:
+        axes.set_xticks(range(1, steps + 1))
     axes.set_xlim(0.5, steps + 0.5)
 
 

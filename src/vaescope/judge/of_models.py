@@ -9,6 +9,7 @@ import numpy as np
 
 from vaescope.results.facts import Finding, Severity
 from vaescope.structure.class_numbers import ClassNumber
+from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,18 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
     if "angle_spread" in latents:
         period = 360 / max(int(latents.attrs.get("symmetry", 1)), 1)
         spread = float(np.degrees(np.nanmedian(latents["angle_spread"].values)))
-        if spread > period / 12:
+        traits = traits_of(latents.attrs)
+        if spread > period / 12 and traits.windows and not traits.lattice:
+            say(
+                "unsure angles",
+                "note",
+                f"Windows have no direction of their own: angles are unsure by {spread:.1f}°"
+                " (median).",
+                "A window within one domain looks the same when rotated; the latents do not depend"
+                " on the angle.",
+                "Nothing. For the direction of walls, the recipe `walls`.",
+            )
+        elif spread > period / 12:
             say(
                 "unsure angles",
                 "serious" if spread > period / 6 else "care",

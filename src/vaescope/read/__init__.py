@@ -278,7 +278,7 @@ def _paths(source: str | os.PathLike | Sequence[str | os.PathLike]) -> list[Path
 
 def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
     """Set the pixel size: from the sample sheet, else the file, else its sidecar."""
-    from vaescope.read import formats, sidecar
+    from vaescope.read import formats, moments, sidecar
 
     given = "the file" if raw.pixel else "none in the file"
     if raw.reciprocal:
@@ -292,13 +292,15 @@ def _calibrated(raw: Raw, path: Path, sheet: Any) -> Raw:
     if beside is None:
         return raw
     if sheet is not None or raw.pixel is not None:
-        # Kept for the reader of the store; not needed, so its mistakes do not matter.
+        # Kept for the reader of the store; of little need, so its mistakes do not matter.
         try:
             content = sidecar.read(beside)
         except UserError:
             return raw
+        raw = moments.stated(raw, content)
         return replace(raw, metadata={"file": raw.metadata, beside.name: content})
     content = sidecar.read(beside)
+    raw = moments.stated(raw, content)
     shape = (int(raw.data.shape[2]), int(raw.data.shape[3]))
     pixel, words = sidecar.pixel(content, shape, file=beside)
     return replace(
@@ -320,9 +322,10 @@ def _dataset(raw: Raw) -> xr.Dataset:
     import numpy as np
     import xarray as xr
 
-    from vaescope.read import metadata
+    from vaescope.read import metadata, moments
 
-    frames, _, height, width = raw.data.shape
+    height, width = raw.data.shape[2:]
+    times, time_unit = moments.times(raw)
     y, x, unit = _pitch(raw)
     attributes: dict[str, Any] = {
         "pixel_size": x,
@@ -348,8 +351,8 @@ def _dataset(raw: Raw) -> xr.Dataset:
         coords={
             "time": (
                 "time",
-                np.arange(frames) * raw.time_step,
-                {"long_name": "time" if raw.time_unit == "s" else "frame", "units": raw.time_unit},
+                times,
+                {"long_name": "time" if time_unit == "s" else "frame", "units": time_unit},
             ),
             "channel": ("channel", np.array(raw.channels, dtype=str), {"long_name": "channel"}),
             **{

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,7 @@ def read_npz(
     found = {name: one for name, one in members(path).items() if name not in without}
     shapes = {name: (shape, dtype) for name, (shape, dtype, _) in found.items()}
     if together and (same := of_one_shape(shapes)):
+        refuse_unlike_pair(shapes, same, path)
         _refuse_odd({name: Header(*found[name][:1], "C", found[name][1], 0) for name in same}, path)
         plain = {n: opened() for n, (_, dtype, opened) in found.items() if dtype.kind in "buif"}
         return joined({name: found[name][2]() for name in same}, "numpy", plain, path=path)
@@ -185,6 +186,28 @@ def of_one_shape(shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> list
     }
     commonest = Counter(possible.values()).most_common(1)
     return [name for name, shape in possible.items() if shape == commonest[0][0]]
+
+
+def refuse_unlike_pair(
+    shapes: Mapping[str, tuple[tuple[int, ...], np.dtype]], same: Sequence[str], path: object
+) -> None:
+    """Refuse an amplitude and a phase that cannot be channels of one image: ``same`` are those of
+    the commonest shape.
+
+    Raises
+    ------
+    UserError : one of them has another shape, or is no array of numbers.
+    """
+    pair = [n for n in shapes if n.rsplit("/", 1)[-1].casefold() in ("amplitude", "phase")]
+    odd = [name for name in pair if name not in same]
+    if odd and any(name in same for name in pair):
+        raise UserError(
+            "amplitude and phase are no channels of one image",
+            file=path,
+            found=listing({name: shapes[name] for name in pair}),
+            expected="two arrays of numbers of one shape, (y, x) or (time, y, x)",
+            remedy="Save both with the same number of frames, rows and columns",
+        )
 
 
 def joined(

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import chosen, lazy, usid
-from vaescope.read.arrays import choose, joined, listing, of_one_shape
+from vaescope.read import chosen, lazy, moments, usid
+from vaescope.read.arrays import choose, joined, listing, of_one_shape, refuse_unlike_pair
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, natural, real, unlabelled
 from vaescope.read.signals import SPECTRA
@@ -55,6 +55,7 @@ def read(
         arrays = {**main, **arrays}  # counted in this order, whichever message lists them
         shapes = {n: (d.shape, d.dtype) for n, d in arrays.items() if d.shape}
         if together and (same := of_one_shape(shapes)):
+            refuse_unlike_pair(shapes, same, path)
             return _joined(path, file, {name: arrays[name] for name in same}, arrays)
         name = choose(shapes, wanted, path=path)
         found = arrays[name]
@@ -146,6 +147,7 @@ def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
     pixels = [pixel for _, pixel in images.values() if pixel]
     pixel = pixels[0] if pixels else None
     first = main[next(iter(images))]
+    metadata = _attributes(first.file, first)
     kind = np.result_type(*(data.dtype for data, _ in images.values()))
     return real(
         Raw(
@@ -154,7 +156,8 @@ def _nsid(path: Path, main: dict[str, h5py.Dataset]) -> Raw:
             units=[str(text(main[name].attrs.get("units", ""))) for name in images],
             reader="h5py (pyNSID)",
             pixel=pixel,
-            metadata=_attributes(first.file, first),
+            taken=moments.asylum(metadata.get("original_metadata", {})),
+            metadata=metadata,
         )
     )
 

@@ -11,7 +11,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import chosen, lazy
+from vaescope.read import chosen, lazy, moments
 from vaescope.read.physical import Pixel, length
 from vaescope.read.quiet import quiet
 from vaescope.read.raw import PLAIN, SMALLEST_SIDE, NoImageError, Raw, pick_channels, real, show
@@ -49,7 +49,8 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     pixel = _pixel(wave, note, data.shape[-2:])
     units = [_unit(name) if asylum else "" for name in names]
     metadata = {"note": note, "name": text(wave["wave_header"]["bname"])}
-    raw = Raw(data, names, units, "igor2", pixel=pixel, metadata=metadata)
+    taken = moments.asylum(note) if asylum else ()
+    raw = Raw(data, names, units, "igor2", pixel=pixel, taken=taken, metadata=metadata)
     raw = real(raw)
     return raw if wanted is None else pick_channels(raw, wanted, path=path)
 

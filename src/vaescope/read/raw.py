@@ -39,6 +39,7 @@ class Raw:
         the file marks it in a survey.
     reciprocal : unit of the axes where these lie in reciprocal space (1/nm), else "".
     time_step, time_unit : between frames; 1 and "frame" where the file does not say.
+    taken : seconds, on any clock, at which each frame was recorded; () where the file does not say.
     metadata : what the vendor recorded.
     reader : which code read the file.
     beside : further arrays of the file with one entry per frame, by name.
@@ -56,6 +57,7 @@ class Raw:
     reciprocal: str = ""
     time_step: float = 1.0
     time_unit: str = "frame"
+    taken: tuple[float, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     beside: dict[str, da.Array] = field(default_factory=dict)
     pictures: bool = False
@@ -158,6 +160,7 @@ def stack(raws: list[Raw], paths: list[str]) -> Raw:
         data=da.concatenate([raw.data for raw in raws], axis=0),
         time_step=1.0,
         time_unit="frame",
+        taken=tuple(moment for raw in raws for moment in raw.taken),
         metadata={"files": {p: raw.metadata for p, raw in zip(paths, raws, strict=True)}},
         beside={
             name: da.concatenate([raw.beside[name] for raw in raws])

@@ -119,7 +119,7 @@ def _clues(node: Any) -> Iterator[Clue]:
             yield from _clues(item)
     if not isinstance(node, dict):
         return
-    plain = {_plain(key): value for key, value in node.items()}
+    plain = {plain_key(key): value for key, value in node.items()}
     for key, value in plain.items():
         match = _KEY.fullmatch(key)
         per_pixel = re.fullmatch(r"(?P<unit>[a-zµμå]+)_per_(?:pixel|px)", key)
@@ -152,7 +152,7 @@ def _values(key: str, field: bool, axis: str, value: Any, unit: str) -> Iterator
     elif isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
         yield from _values(key, field, axis, value[0], unit)  # two unlike ones: which is x?
     elif isinstance(value, dict):
-        inner = {_plain(name): one for name, one in value.items()}
+        inner = {plain_key(name): one for name, one in value.items()}
         own = _first_text(inner, _UNITS) or unit
         for name, one in inner.items():
             if name in ("value", "size", *_AXIS):
@@ -175,7 +175,7 @@ def _first_text(plain: dict[str, Any], names: tuple[str, ...]) -> str:
     return next((plain[name] for name in names if isinstance(plain.get(name), str)), "")
 
 
-def _plain(key: object) -> str:
+def plain_key(key: object) -> str:
     """Normalise a key: ``FieldOfView (nm)`` becomes ``field_of_view_nm``."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", str(key))
     return re.sub(r"[^0-9a-zµμå]+", "_", words.lower()).strip("_")

@@ -11,7 +11,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import chosen, titles
+from vaescope.read import chosen, moments, titles
 from vaescope.read.physical import Pixel, length, metres_per
 from vaescope.read.raw import (
     PLAIN,
@@ -25,7 +25,6 @@ from vaescope.read.raw import (
 
 _SPECTRAL_UNITS = {"ev", "kev", "mev", "v", "mv", "hz", "khz", "mhz", "cm-1", "1/cm", "cm^-1"}
 _SPECTRAL_NAMES = ("energy", "wavelength", "wavenumber", "raman", "bias", "mass", "m/z", "channels")
-_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "min": 60.0, "µs": 1e-6}
 LABELS = "labels"  # key of an axis of channels: their names
 _RECIPROCAL = re.compile(
     r"1/([pnµμu]?m|å|ang|angstrom|a)|([pnµμu]?m|å|ang|angstrom|a)\^?[-−]1|mrad"
@@ -265,11 +264,9 @@ def reciprocal(axis: dict[str, Any]) -> str:
 def _frame_step(axis: dict[str, Any] | None) -> tuple[float, str]:
     if axis is None:
         return 1.0, "frame"
-    seconds = _SECONDS.get(str(axis.get("units") or "").strip().casefold())
     scale = axis.get("scale")
-    if seconds is None or scale is None or not np.isfinite(scale) or scale <= 0:
-        return 1.0, "frame"
-    return float(scale) * seconds, "s"
+    step = None if scale is None else moments.seconds(float(scale), axis.get("units"))
+    return (1.0, "frame") if step is None else (step, "s")
 
 
 def _signal_unit(image: Image) -> str:

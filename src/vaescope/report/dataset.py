@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from vaescope import explorer, store
 from vaescope.figures import versions
 from vaescope.figures.settings import Look
 from vaescope.figures.style import category_colours
-from vaescope.judge import scan
+from vaescope.judge import of_wall_maps, scan
 from vaescope.judge.facts import median
 from vaescope.report import embedded, prose
 from vaescope.report.cite import citation
@@ -26,6 +27,7 @@ from vaescope.results.facts import Finding, Judgement, Place
 if TYPE_CHECKING:
     import xarray as xr
 
+_BETWEEN = frozenset(measure.name for measure in of_wall_maps.MEASURES)
 _STRAIN = "strain: "  # before the method, in what a score is about
 _SEVERITY = {"serious": "Serious", "care": "Read with care", "note": "Good to know"}
 _WORDS = 500_000  # letters of a page that are no picture, file or explorer, about
@@ -80,7 +82,8 @@ def write_report(
         ],
         "severities": _severities(known.findings),
         "quality": _numbers(known, "sites", "quality"),
-        "truth": _numbers(known, "sites"),
+        "between": _numbers(known, "sites", of=_BETWEEN),
+        "truth": _numbers(known, "sites", without=_BETWEEN),
         "strain": _strain(known),
         "models": [_model(name, latents[name], labels[name], known, sites) for name in models],
         "figures": [figure for figure in figures if figure["model"] is None],
@@ -148,10 +151,20 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _numbers(known: Judgement, about: str, place: Place = "table") -> list[tuple[str, str]]:
-    """Format the scores of one part for a table of the report."""
-    scores = known.of(about).values()
-    return [prose.measure(score, known.data) for score in scores if score.place == place]
+def _numbers(
+    known: Judgement,
+    about: str,
+    place: Place = "table",
+    of: Collection[str] | None = None,
+    without: Collection[str] = (),
+) -> list[tuple[str, str]]:
+    """Format the scores of one part for a table of the report: all, or those named in ``of``."""
+    scores = [
+        score
+        for score in known.of(about).values()
+        if score.place == place and score.name not in without and (of is None or score.name in of)
+    ]
+    return [prose.measure(score, known.data) for score in scores]
 
 
 def _where(about: str, models: list[str]) -> str:

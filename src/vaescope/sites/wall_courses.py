@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.quantities import FIT, attributes
-from vaescope.sites.wall_columns import Points
+from vaescope.sites.wall_columns import Points, Unit, with_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +29,8 @@ class Courses:
     """Walls from frame to frame: ``number`` of each wall of each frame; ``drift`` (frame, 2) px of
     the specimen since the first frame and ``drift_error`` (frame, 2) px of its step from the frame
     before; ``source`` of each step; ``steps`` of the walls of each frame but the last; the
-    ``registration`` of the frames, where there are several."""
+    ``registration`` of the frames, where there are several; ``speed`` (frame - 1,), in ``unit``, of
+    a wall that moves by one px, where the times of the frames are known."""
 
     number: list[np.ndarray]
     drift: np.ndarray
@@ -37,6 +38,8 @@ class Courses:
     source: list[str] = field(default_factory=list)
     steps: list[list[WallStep]] = field(default_factory=list)
     registration: Registration | None = None
+    speed: np.ndarray | None = None
+    unit: str = ""
 
     def displaced(self, frame: int, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """By how much places (site, 2) px of a frame are displaced in the next: (site, 2) px and
@@ -64,11 +67,17 @@ class Courses:
         )
         error = attributes("standard error of the displacement", "px")
         pinned = attributes("probability of being pinned", "1", "sequential", valid=(0, 1))
-        return columns | {
+        columns |= {
             "displacement": (moved[0], said),
             "displacement_error": (moved[1], error),
             "pinned": (moved[2], pinned),
         }
+        if self.speed is None:
+            return columns
+        # The last frame has no next one.
+        fast, unsure = moved[:2] * (self.speed[frame] if frame < len(self.speed) else 1.0)
+        words = "velocity of the wall"
+        return columns | with_error("velocity", words, fast, unsure, self.unit, "diverging")
 
 
 def _nearest(wall: Wall, at: np.ndarray) -> np.ndarray:
@@ -95,7 +104,24 @@ def courses_of(
     found = registered(image, signals)
     followed = follow(walls, found)
     error = np.concatenate([np.zeros((1, 2)), found.error])
-    return Courses(followed.number, found.offset, error, list(found.source), followed.steps, found)
+    return Courses(
+        followed.number,
+        found.offset,
+        error,
+        list(found.source),
+        followed.steps,
+        found,
+        *_speed(image),
+    )
+
+
+def _speed(image: xr.Dataset) -> tuple[np.ndarray | None, str]:
+    """Speed (frame - 1,) of a wall that moves by one px to the next frame, and its unit; None where
+    only the order of the frames is known."""
+    time, unit = image["time"], Unit.of(image)
+    if time.attrs.get("units") != "s":
+        return None, ""
+    return unit.size / np.diff(time.values.astype(float)), f"{unit.name}/s"
 
 
 def registered(image: xr.Dataset, signals: Sequence[Signal]) -> Registration:

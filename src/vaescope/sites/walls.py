@@ -95,6 +95,7 @@ def every_wall(
         "noise": [float(each.signal.noise) for each in found],
         "directed": settings.places != "grid",
         "regular": settings.places == "grid",
+        "windows": settings.places == "grid",
     }
     sites = tabulate(image, columns, attrs)
     sites = sites.assign(wall_curves.variables([each.walls for each in found]))

@@ -18,8 +18,8 @@ from typing import Literal
 
 import numpy as np
 from scipy import fft, ndimage
-from scipy.signal.windows import tukey
 
+from vaescope.walls.coarse_shift import whole_pixels
 from vaescope.walls.distortion import FrameDistortion, distortion
 
 Source = Literal["height", "in-phase", "none"]
@@ -38,9 +38,6 @@ _OVERLAP = 1.37  # variance of the sum over parts whose Hann windows overlap by 
 _OF_A_PLACE = 1.0 + _PARTS**2 / _OVERLAP**2  # variance of one place, over that of the mean of all
 _RIM = 1.5  # sd of the background, in which it is not known on both sides
 _TAPER = 8.0  # px, within which a picture fades out towards what was not measured
-_LARGEST = 0.2  # share of the picture by which it may have moved
-_EDGE = 0.25  # share of the picture that fades out before whole pixels are sought
-_DISTINCT = 5.5  # a peak of the correlation stands out if so many sd above the rest
 _UNKNOWN = 4.0  # px, prior sd of a component of the drift that the picture does not determine
 
 
@@ -75,6 +72,11 @@ class Registration:
             np.broadcast_to(self.step[frame], (count, 2)),
             np.broadcast_to(self.covariance[frame], (count, 2, 2)),
         )
+
+    def shared(self, frame: int) -> np.ndarray | None:
+        """Covariance (2, 2) px² of the displacement that all places of a frame share; None where
+        they are displaced place by place."""
+        return None if self.fields and self.fields[frame] is not None else self.covariance[frame]
 
     def displaced_back(self, frame: int, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """By how much places (point, 2) px of the frame after ``frame`` are displaced in it."""
@@ -172,7 +174,7 @@ def shift(
     if first.shape != second.shape or min(first.shape) < 32:
         return None
     one, two = _flattened(first, seen_first), _flattened(second, seen_second)
-    start = None if one is None or two is None else _coarse(one, two)
+    start = None if one is None or two is None else whole_pixels(one, two)
     if one is None or two is None or start is None:
         return None
     # What either lacks is taken out of both, at the same places of the specimen.
@@ -222,27 +224,6 @@ def _filled(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
 def _coarse_sd(shape: tuple[int, ...]) -> float:
     most, share = _COARSE
     return min(most, share * min(shape))
-
-
-def _coarse(one: np.ndarray, two: np.ndarray) -> np.ndarray | None:
-    """The shift in whole pixels, (2,); None where no peak stands out."""
-    window = np.outer(*(tukey(n, _EDGE) for n in one.shape))
-    spectra = [fft.rfft2(window * each) for each in (one, two)]
-    correlation = fft.irfft2(np.conj(spectra[0]) * spectra[1], one.shape)
-    near = [np.minimum(np.arange(n), n - np.arange(n)) <= _LARGEST * n for n in one.shape]
-    inside = np.where(near[0][:, None] & near[1][None], correlation, -np.inf)
-    peak = np.unravel_index(np.argmax(inside), one.shape)
-    rest = np.where(near[0][:, None] & near[1][None], correlation, np.nan)
-    reach = int(4 * _SMOOTH + 6)
-    rows, columns = (
-        (at + np.arange(-reach, reach + 1)) % n for at, n in zip(peak, one.shape, strict=True)
-    )
-    rest[np.ix_(rows, columns)] = np.nan
-    if correlation[peak] < np.nanmean(rest) + _DISTINCT * np.nanstd(rest):
-        return None
-    size = np.array(one.shape)
-    at = np.array(peak)
-    return np.where(at > size / 2, at - size, at).astype(float)
 
 
 def _refined(one: np.ndarray, two: np.ndarray, start: np.ndarray) -> Shift | None:
