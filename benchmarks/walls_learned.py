@@ -17,7 +17,7 @@ import argparse
 import csv
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,11 @@ PEERS = {
 MAP = "learned, its map alone"  # judged as those of AtomAI are
 OURS = ("learned", "zero", "canny")
 FINDERS = [*OURS, MAP, *PEERS]
-NONE = dict.fromkeys(("f1", "iou", "precision", "recall"))
+NONE = dict.fromkeys(("f1", "iou", "precision", "recall", "f1 inside", "iou inside"))
 THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 SHOWN = 2000  # recordings of our scenes that AtomAI is trained on
 TOLERANCE = 2.0  # px
+RIM = 4  # px at the rim, in which a wall may show one of its sides alone
 SHORTEST = 6  # px, pieces of a skeleton that are no walls
 
 
@@ -121,17 +122,26 @@ def thinned(probability: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def scores(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Precision, recall, F1 and intersection over union of lines, at a tolerance."""
+    """Precision, recall, F1 and intersection over union of lines, at a tolerance; the last two also
+    without the rim."""
     far_from = [
         ndimage.distance_transform_edt(~lines) > TOLERANCE if lines.any() else np.ones_like(lines)
         for lines in (true, found)
     ]
-    wrong, missed = int((found & far_from[0]).sum()), int((true & far_from[1]).sum())
-    precision = 1 - wrong / max(int(found.sum()), 1)
-    recall = 1 - missed / int(true.sum())
-    f1 = 2 * precision * recall / max(precision + recall, 1e-12)
-    iou = (true.sum() - missed) / (true.sum() + wrong)
-    return {"f1": f1, "iou": float(iou), "precision": precision, "recall": recall}
+    made: dict[str, float] = {}
+    for where, rim in (("", 0), (" inside", RIM)):
+        inside = tuple(slice(rim, side - rim) for side in true.shape)
+        lines, right = found[inside], true[inside]
+        wrong, missed = (
+            int((a & b[inside]).sum()) for a, b in zip((lines, right), far_from, strict=True)
+        )
+        precision = 1 - wrong / max(int(lines.sum()), 1)
+        recall = 1 - missed / int(right.sum())
+        f1 = 2 * precision * recall / max(precision + recall, 1e-12)
+        iou = float((right.sum() - missed) / (right.sum() + wrong))
+        own = {"f1": f1, "iou": iou, "precision": precision, "recall": recall}
+        made |= own if not rim else {name + where: own[name] for name in ("f1", "iou")}
+    return made
 
 
 @cache
@@ -210,13 +220,19 @@ def our_maps(detector: WallDetector, seeds: int) -> dict[str, np.ndarray]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Means over the seeds, and the worst F1, as Markdown."""
-    lines = ["| case | finder | F1 | worst F1 | IoU | walls found |", "|---" * 6 + "|"]
+    columns: list[tuple[str, Callable[..., Any]]]
+    columns = [("f1", np.mean), ("f1", np.min), ("iou", np.mean)]
+    columns += [("f1 inside", np.mean), ("f1 inside", np.min), ("iou inside", np.mean)]
+    columns += [("walls", np.sum)]
+    heads = ["case", "finder", "F1", "worst F1", "IoU"]
+    heads += ["F1 without the rim", "worst", "IoU without the rim", "walls found"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["case"], row["finder"]), []).append(row)
     for names in sorted(groups, key=lambda names: [*SCENES, *NOISES].index(names[0])):
         cells = [*names]
-        for name, over in (("f1", np.mean), ("f1", np.min), ("iou", np.mean), ("walls", np.sum)):
+        for name, over in columns:
             values = [float(row[name]) for row in groups[names] if row[name] not in (None, "")]
             cells.append(f"{over(values):.3f}" if values else "")
         lines.append("| " + " | ".join(cells) + " |")

@@ -15,7 +15,7 @@ from vaescope.quantities import Quantity
 from vaescope.results import ModelResults
 from vaescope.text import plain
 
-_MOST = 12  # panels that can still be read
+_MOST = 18  # panels that can still be read
 _NEIGHBOURS = 15  # whose mean predicts a site
 _FEWEST = 40  # sites
 
@@ -24,12 +24,15 @@ def latent_quantities(scene: Scene, view: ModelResults) -> FinishedFigure | None
     """Draw the sites in the latent plane, coloured by each quantity of the sites in turn."""
     if not view.has("consensus_content"):
         return None
-    shown = coloured(scene, _varying(scene, view))[:_MOST]
+    content = view.values("consensus_content", everywhere=True)
+    varying = _varying(scene, view)
+    shares = {q.column: explained(content, q) for q in varying}
+    varying.sort(key=lambda q: -np.nan_to_num(shares[q.column], nan=-np.inf))
+    shown = coloured(scene, varying[:_MOST])
     if not shown:
         return None
     across = min(len(shown), 3)
     step_x, step_y, side = 3.4, 2.75, 2.05
-    content = view.values("consensus_content", everywhere=True)
     sheet = Sheet(
         scene,
         "What the latents say of the sites",
@@ -50,7 +53,7 @@ def latent_quantities(scene: Scene, view: ModelResults) -> FinishedFigure | None
         written = quantity.quantity
         assert written is not None
         axes.set_title(plain(quantity.label, 44), size=8.5)
-        share = explained(content, written)
+        share = shares[written.column]
         if np.isfinite(share):
             axes.text(
                 0.03,
@@ -65,8 +68,10 @@ def latent_quantities(scene: Scene, view: ModelResults) -> FinishedFigure | None
         "Every point is a site, placed by its consensus latents and coloured by one of its own"
         f" quantities, which no model was shown. R²: share of the variance of that quantity which"
         f" the mean of the {_NEIGHBOURS} sites nearest in all latents predicts, the site itself"
-        " left out; neighbouring sites overlap, which flatters it."
+        " left out; neighbouring sites overlap, which flatters it. The largest comes first."
     )
+    if len(varying) > len(shown):
+        caption += f" {len(varying) - len(shown)} more with less are left out."
     names = dict.fromkeys(c.quantity.name for c in shown if c.quantity is not None)
     sheet.figure_data.store("sites.zarr", *names)
     sheet.figure_data.view(view, "consensus_content")

@@ -93,6 +93,7 @@ def every_wall(
         "measured_px": int(sum(each.signal.measured.sum() for each in found)),
         "wall_frames": int((lengths > 0).sum()),
         "noise": [float(each.signal.noise) for each in found],
+        "topography": [float(each.signal.leaked) for each in found],
         "directed": settings.places != "grid",
         "regular": settings.places == "grid",
         "windows": settings.places == "grid",

@@ -9,6 +9,7 @@ import numpy as np
 
 from vaescope import store
 from vaescope.errors import UserError
+from vaescope.walls.topography import leaked
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,8 +20,8 @@ HEIGHT = "height"
 _TO_SD = 1.4826  # from the median absolute deviation of normal values
 _BLUR = 2.0  # px, in which the signs of the response are read
 _STRONG = 6.0  # standard deviations of the smoothed noise, from which on a sign counts
-_EVEN = 1.0  # px, of the height, whose slopes are taken
-_FEWEST = 100  # pixels from which the share of the topography is found
+_PASSES = 3  # of finding it and the sides of walls in turn
+_WIDTHS = (0.0, 1.5, 3.0)  # px, of walls beside which it is found
 _BOTH = 0.001  # of the picture, that each sign has at least where there are two states
 
 
@@ -30,15 +31,16 @@ class Signal:
 
     Attributes
     ----------
-    in_phase : (y, x) response along the axis of the two domain states, in the unit of the file.
+    in_phase : (y, x) response along the axis of the two domain states, in the unit of the file,
+        without what the topography explains of it beside the two states.
     out_of_phase : (y, x) response across that axis, without the topography that leaks into it;
         None where it was not recorded.
     measured : (y, x) what was measured.
     noise : standard deviation of ``in_phase`` from pixel to pixel.
     level : value of ``in_phase`` that parts the two domain states (``level_of``).
+    leaked : rms of the topography that was taken out of ``in_phase``, over half the difference of
+        the two states.
     genuine : whether the reading of amplitude and phase has found that they are no noise.
-    leaked : (y, x) what the topography explains of ``in_phase`` beside the two states; None where
-        there is no height.
     """
 
     in_phase: np.ndarray
@@ -47,7 +49,7 @@ class Signal:
     level: float
     out_of_phase: np.ndarray | None = None
     genuine: bool = False
-    leaked: np.ndarray | None = None
+    leaked: float = 0.0
 
 
 def signal_of(image: xr.Dataset, frame: int) -> Signal:
@@ -80,15 +82,31 @@ def signal_of(image: xr.Dataset, frame: int) -> Signal:
     seen = np.ones(along.shape, bool)
     if "measured" in image:
         seen = np.asarray(image["measured"][frame].values, bool)
-    leaked = None
+    level = level_of(along, seen)
+    share = 0.0
     if HEIGHT in names:
         height = np.asarray(planes[names.index(HEIGHT)].values, float)
         if across is not None:
-            across = across - of_topography(across, height, seen)
-        leaked = of_topography(along, height, seen, np.sign(smoothed(along, seen)))
-    level = level_of(along, seen)
+            across = across - leaked(across, height, seen)
+        added = np.zeros(along.shape)
+        for _ in range(_PASSES):
+            added = leaked(along, height, seen, sides(along - added, seen, level))
+            level = level_of(along - added, seen)
+        along = along - added
+        if added.any():
+            strength = float(np.median(np.abs(smoothed(along, seen) - level)[seen]))
+            share = float(np.std(added[seen])) / max(strength, 1e-300)
     known = genuine(image, frame)
-    return Signal(along, seen, noise_of(along, seen), level, across, known, leaked)
+    return Signal(along, seen, noise_of(along, seen), level, across, known, share)
+
+
+def sides(response: np.ndarray, measured: np.ndarray, level: float) -> np.ndarray:
+    """The state of each pixel of a response (y, x) from -1 to 1 with walls of several widths,
+    (y, x, width)."""
+    from scipy.ndimage import gaussian_filter
+
+    side = np.where(smoothed(response, measured) < level, -1.0, 1.0)
+    return np.stack([gaussian_filter(side, width) for width in _WIDTHS], axis=-1)
 
 
 def genuine(image: xr.Dataset, frame: int) -> bool:
@@ -97,29 +115,6 @@ def genuine(image: xr.Dataset, frame: int) -> bool:
     responses = store.json_attribute(image, "piezoresponse", {}).get("responses", [])
     frames = responses[0].get("frames", []) if responses else []
     return frame < len(frames) and int(frames[frame].get("states", 0)) > 0
-
-
-def of_topography(
-    response: np.ndarray,
-    height: np.ndarray,
-    measured: np.ndarray,
-    side: np.ndarray | None = None,
-) -> np.ndarray:
-    """What the height and its slopes explain of a response (y, x) by least squares, beside a
-    constant and the ``side`` (y, x) of the walls on which a pixel lies: topography that leaks into
-    a response is neither noise nor a domain."""
-    from scipy.ndimage import gaussian_filter
-
-    known = measured & np.isfinite(height) & np.isfinite(response)
-    if known.sum() < _FEWEST or not np.ptp(height[known]) > 0:
-        return np.zeros(response.shape)
-    scaled = np.where(known, height - height[known].mean(), 0.0) / height[known].std()
-    smooth = gaussian_filter(scaled, _EVEN)
-    leaking = np.stack([smooth, *np.gradient(smooth)], axis=-1)
-    others = [np.ones_like(smooth), *([] if side is None else [side])]
-    parts = np.concatenate([leaking, np.stack(others, axis=-1)], axis=-1)
-    amount = np.linalg.lstsq(parts[known], response[known], rcond=None)[0]
-    return leaking @ amount[: leaking.shape[-1]]
 
 
 def smoothed(values: np.ndarray, measured: np.ndarray) -> np.ndarray:

@@ -52,8 +52,7 @@ def significant(
     its sign; a long one then needs less contrast, since noise and topography make short ones.
     """
     aside = max(_ASIDE * width, _LEAST)
-    response = signal.in_phase if signal.leaked is None else signal.in_phase - signal.leaked
-    picture = smooth(response, signal.measured, width)
+    picture = smooth(signal.in_phase, signal.measured, width)
     margin = _BLIND if signal.out_of_phase is None else _MARGIN
     strong = float(np.percentile(np.abs(picture - signal.level)[signal.measured], 90))
     noise = spread(signal, picture, width)
