@@ -11,8 +11,8 @@
 * `null`: movies without pinning sites: p-values of the test, and of the association with random
   places that stand for defects; the highest probability to pin.
 
-Walls of `pinning` are found and fitted (`walls=found`), or the true ones with errors drawn
-(`walls=drawn`: 0.15 px, correlated over 4 px, curvature 0.015/px), as those of `null` are.
+Walls of `pinning` and `null` are found and fitted (`walls=found`), or the true ones with errors
+drawn (`walls=drawn`: 0.15 px, correlated over 4 px, curvature 0.015/px).
 
     python benchmarks/walls_movies.py [displacement pinned pinning null] [--seeds 60 61 62 63]
 """
@@ -40,12 +40,11 @@ from vaescope.simulate.piezo_movies import film
 from vaescope.simulate.specimen_drift import drifting
 from vaescope.walls.association import association, pixels_of
 from vaescope.walls.finding import find
-from vaescope.walls.follow import Followed, follow
+from vaescope.walls.follow import follow
 from vaescope.walls.pinning import PinningMap, motion_of, pinning_map
-from vaescope.walls.registration import Registration, register
+from vaescope.walls.registration import register
 from vaescope.walls.settings import WallFinding
 from vaescope.walls.signal import Signal, noise_of, signal_of
-from vaescope.walls.wall import Wall
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
@@ -57,7 +56,7 @@ SEEDS = (60, 61, 62, 63)
 NOISES = (0.15, 0.4, 0.8)
 RIM = 8.0  # px at the rim in which nothing counts
 ERROR, CURVATURE_ERROR = 0.15, 0.015  # px and 1/px, of walls that are drawn
-NULLS = 40
+NULLS, FOUND_NULLS = 40, 8
 COLUMNS = ("what", "noise", "seed", "walls", "measure", "value", "seconds")
 Row = dict[str, Any]
 
@@ -156,8 +155,12 @@ def _signal(channels: np.ndarray) -> Signal:
 def pinning(noise: float, seed: int, drawn: bool) -> dict[str, float]:
     """Pinning sites of a movie of 20 frames."""
     movie = simulate.make(f"switching?noise={noise}", seed).load()
-    frames, drift, moved = _walls(movie, seed, drawn)
-    found = _mapped(movie, frames, drift, moved, seed)
+    return sites_found(movie, _walls(movie, seed, drawn), seed)
+
+
+def sites_found(movie: xr.Dataset, walls: tuple[Any, ...], seed: int) -> dict[str, float]:
+    """How well the pinning sites of a movie are found from its walls, as `followed` gives them."""
+    found = _mapped(movie, walls, seed)
     pins = np.stack([movie.truth_pinning_y.values, movie.truth_pinning_x.values], axis=1)
     place, odds = np.argwhere(found.visited), found.log_odds[found.visited]
     away = cKDTree(pins).query(place)[0]
@@ -182,11 +185,16 @@ def pinning(noise: float, seed: int, drawn: bool) -> dict[str, float]:
     }
 
 
-def null(_: float, seed: int) -> dict[str, float]:
+def null(noise: float, seed: int, drawn: bool) -> dict[str, float]:
     """A movie without pinning sites."""
-    movie = simulate.make("switching?size=128&frames=12&pinning=0&noise=0", seed).load()
-    frames, drift, moved = _walls(movie, seed, drawn=True)
-    found = _mapped(movie, frames, drift, moved, seed)
+    name = f"switching?size=128&frames=12&pinning=0&noise={noise}"
+    movie = simulate.make(name, seed).load()
+    return none_found(movie, _walls(movie, seed, drawn), seed)
+
+
+def none_found(movie: xr.Dataset, walls: tuple[Any, ...], seed: int) -> dict[str, float]:
+    """What is said of a movie without pinning sites."""
+    found = _mapped(movie, walls, seed)
     rng = np.random.default_rng([seed, 9])
     place = np.argwhere(found.visited)
     chosen = place[rng.choice(len(place), 10, replace=False)]
@@ -206,13 +214,8 @@ def _walls(movie: xr.Dataset, seed: int, drawn: bool) -> tuple[Any, ...]:
     return frames, drift, follow(frames, drift)
 
 
-def _mapped(
-    movie: xr.Dataset,
-    frames: list[list[Wall]],
-    drift: Registration,
-    moved: Followed,
-    seed: int,
-) -> PinningMap:
+def _mapped(movie: xr.Dataset, walls: tuple[Any, ...], seed: int) -> PinningMap:
+    frames, drift, moved = walls
     shape = movie.sizes["y"], movie.sizes["x"]
     motion = motion_of(frames, moved, drift)
     return pinning_map(motion, shape, np.random.default_rng([seed, 7]))
@@ -253,8 +256,9 @@ def main() -> None:
     kinds = ("displacement", "pinned", "pinning", "null")
     parser.add_argument("what", nargs="*", default=list(kinds), choices=[*kinds, []])
     parser.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS))
-    parser.add_argument("--drawn", action="store_true", help="pinning: drawn walls alone")
+    parser.add_argument("--drawn", action="store_true", help="drawn walls alone")
     parser.add_argument("--nulls", type=int, default=NULLS)
+    parser.add_argument("--found-nulls", type=int, default=FOUND_NULLS)
     given = parser.parse_args()
     rows: list[Row] = []
     for noise in NOISES:
@@ -269,7 +273,9 @@ def main() -> None:
             rows += rows_of("pinning", pinning, 0.15, seed, "found", False)
     if "null" in given.what:
         for seed in range(100, 100 + given.nulls):
-            rows += rows_of("null", null, 0.0, seed, "drawn")
+            rows += rows_of("null", null, 0.0, seed, "drawn", True)
+        for seed in range(300, 300 + (0 if given.drawn else given.found_nulls)):
+            rows += rows_of("null", null, 0.15, seed, "found", False)
     summary(rows)
     old: list[Row] = []
     if RESULTS.exists():

@@ -31,7 +31,7 @@ def find(signal: Signal, settings: WallFinding, detector: WallDetector | None = 
     ----------
     signal : the piezoresponse of the frame.
     settings : the finder, its smoothing, and the blur of the tip where it is known.
-    detector : trained by ``walls.learned.train``, for the finder `learned`.
+    detector : trained by ``sites.learned.train``, for the finder `learned`.
 
     Where one model of two states and their walls leaves much more than noise, as in most real
     pictures, every wall is fitted by itself (``local_fit``).
@@ -89,7 +89,7 @@ def _learned(signal: Signal, detector: WallDetector | None) -> list[Curve]:
     if detector is None:
         raise UserError(
             "the finder `learned` needs a trained detector",
-            remedy="Train one (`walls.learned.train`) or load one (`sites.learned.load`), and give"
+            remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give"
             " it as `detector`",
         )
     from vaescope.walls.learned.tracing import traced

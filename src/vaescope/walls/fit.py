@@ -24,7 +24,9 @@ from vaescope.walls.spline import CurveFrame, Spline, through
 KNOT = 4.0  # px from knot to knot
 _STEPS = 16
 _SETTLED = 4  # steps in which states and curves settle
-_ENOUGH = 0.02  # px: after smaller steps none follows
+_ENOUGH = 0.02  # px: after smaller steps of the curves,
+_ALIKE = 0.1  # and of the numbers of the profile, none follows
+_KEPT = 2  # steps in which curves settle on the profile with which the search begins
 _FARTHEST = 1.5  # px that a coefficient moves in one step
 _FLOOR = 1e-8  # px⁻², precision without which coefficients outside the picture had none
 _HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
@@ -85,9 +87,13 @@ def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWal
     pull = np.zeros(len(shape.free))
     stiffness: list[np.ndarray] | None = None
     for number in range(_STEPS):
-        fitted, moves, change = _equations(signal, splines, shape, stiffness, kept, pull)
-        moves = np.clip(moves, -_FARTHEST, _FARTHEST)
-        if number == _STEPS - 1 or (number > _SETTLED and _still(moves)):
+        fitted, right, change = _equations(signal, splines, shape, stiffness, kept, pull)
+        after = shape if number < _KEPT else shape.moved(change)
+        # Curves follow the change of the profile that is made, not the one it would be.
+        change[: len(pull)] = after.numbers - shape.numbers
+        moves = np.clip(right - fitted.mixed @ change, -_FARTHEST, _FARTHEST)
+        still = _still(moves) and np.abs(change[: len(pull)]).max() < _ALIKE
+        if number == _STEPS - 1 or (number > _SETTLED and still):
             break
         if number:
             if number % _SELDOM == 0:
@@ -96,7 +102,7 @@ def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWal
             stiffness = _stiffness(fitted, number)
         parts = np.split(moves, fitted.first[1:-1])
         splines = [spline.moved(part) for spline, part in zip(splines, parts, strict=True)]
-        shape = shape.moved(change)
+        shape = after
         kept = fitted.states if number > _SETTLED else None
     return fitted
 
@@ -114,12 +120,13 @@ def _equations(
     kept: DomainStates | None,
     pull_of_errors: np.ndarray,
 ) -> tuple[FittedWalls, np.ndarray, np.ndarray]:
-    """The fit as it is, and the step to a better one: of the coefficients and of the shape."""
+    """The fit as it is, and steps to a better one: of the coefficients, as long as nothing else
+    changes, and of what else is fitted, the numbers of the profile and the two states."""
     frames = [CurveFrame.of(spline, spline.at) for spline in splines]
     first = np.concatenate([[0], np.cumsum([len(spline.coefficient) for spline in splines])])
     nearest = Nearest.of(signal.in_phase.shape, splines, frames)
     profile = shape.profile(nearest.distance)
-    states = kept or response.states(signal.in_phase, signal.measured, profile)
+    states = kept or response.states(signal.in_phase, signal.measured, profile, signal.noise)
     residual = signal.in_phase - states.middle - states.half * profile
     band = (np.abs(nearest.distance) < shape.reach) & signal.measured
     scale = (states.half / signal.noise)[band]
@@ -157,7 +164,7 @@ def _equations(
         residual,
         nearest,
     )
-    return fitted, right - mixed @ change, change[:-2]
+    return fitted, right, change
 
 
 def _slopes(

@@ -2,8 +2,9 @@
 
 A place of a wall at p, with normal n, has moved by d where the line p + d n, with the drift of the
 specimen taken out, meets the nearest wall of the other frame that has its positive domain on the
-same side. Positive d: into the positive domain. Its variance adds those of both walls across and,
-where the two are not parallel, of the direction of n; that of the drift counts across the wall met.
+same side. Positive d: into the positive domain. Its variance adds those of both walls across, of
+what fits make of sharp bends and, where the two walls are not parallel, of the direction of n; that
+of the drift counts across the wall met.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from vaescope.walls.wall import Wall
@@ -20,6 +22,8 @@ REACH = 15.0
 """px, largest displacement from one frame to the next."""
 _ALIKE = np.cos(np.radians(60))  # walls that differ more in direction are no pair
 _GRAIN = 2.5  # px over which the texture under a wall changes
+_SMOOTHED = 0.3  # of a bend's curvature squared times the cube of the length that is averaged over
+_BESIDE = 0.8  # correlation lengths of errors, within which a bend is near
 _MOST = 400  # pieces of wall that are looked at for one place, at most
 
 
@@ -103,6 +107,7 @@ def meeting(wall: Wall, others: Sequence[Wall], drift: np.ndarray, reach: float 
         + _of_texture(wall, moved)
         + (error[chosen] / cosine) ** 2
         + (slant * turned) ** 2
+        + 2 * _of_bends(wall)
     )
     return Meeting(
         moved,
@@ -110,6 +115,19 @@ def meeting(wall: Wall, others: Sequence[Wall], drift: np.ndarray, reach: float 
         -across / cosine[:, None],
         np.where(met, whose[chosen], -1),
     )
+
+
+def _of_bends(wall: Wall) -> np.ndarray:
+    """Variance (point,) px² of a fit near bends that are sharp beside the length over which it
+    averages: by how much they are smoothed differs from frame to frame."""
+    steps = wall.steps
+    if not len(steps):
+        return np.zeros(len(wall.place))
+    size = 1 + 2 * int(_BESIDE * np.median(wall.error_length) / max(float(np.median(steps)), 1e-6))
+    mode = "wrap" if wall.closed else "nearest"
+    bend = ndimage.maximum_filter1d(np.abs(wall.curvature), size, mode=mode)
+    over = wall.error_length / (2 * np.sqrt(np.pi))
+    return np.asarray((_SMOOTHED * bend**2 * over**3) ** 2)
 
 
 def _of_texture(wall: Wall, moved: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def misfit(signal: Signal, picture: np.ndarray) -> float:
     found = np.inf
     for blur in _BLURS:
         profile = gaussian_filter(side, blur, mode="nearest")
-        states = response.states(signal.in_phase, signal.measured, profile)
+        states = response.states(signal.in_phase, signal.measured, profile, signal.noise)
         left = signal.in_phase - states.middle - states.half * profile
         means = smooth(left, signal.measured, _OVER)[signal.measured]
         if not means.size:

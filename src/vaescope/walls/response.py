@@ -20,22 +20,23 @@ _SIZES = np.log(0.6), np.log(50.0)  # of px: pixels do not show where a narrower
 _NARROWEST = 0.1  # px
 _TO_HALF = np.sqrt(12) / np.pi  # from the standard deviation of a hyperbolic tangent
 _BALANCE = 1.5  # standard deviation of the balance beforehand
-_DAMPED = 0.5  # share of a step of the balance, whose full steps go too far
+_FARTHEST = 0.5  # by which size and balance change in one step
 _DIFFERENCE = 0.02  # over which derivatives by numbers of the shape are taken
 _AROUND = 12.0  # px, of the Gaussian in which the two states are local
-_PRIOR = 400.0  # pixels by which the states of the whole picture count in local ones
+_PRIOR = 400.0, 1e6  # least and most pixels by which those of the whole picture count in them
 
 
 @dataclass(frozen=True)
 class DomainStates:
-    """Middle and half difference (y, x) of the two domain states."""
+    """Middle and half difference (y, x) of the two domain states, each from so many ``pixels``."""
 
     middle: np.ndarray
     half: np.ndarray
+    pixels: float
 
     def error(self, noise: float) -> float:
         """Standard error of the difference of the states, for white noise."""
-        return float(2 * noise / np.sqrt(_PRIOR + 4 * np.pi * _AROUND**2))
+        return float(2 * noise / np.sqrt(self.pixels))
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,11 @@ class WallProfile:
         """Names of the numbers that are to be found."""
         return ("size", "balance") if self.known is None else ("size",)
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers that are to be found (number,)."""
+        return np.array([getattr(self, name) for name in self.free])
+
     def prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Precision of the prior of each number that is to be found, and its pull."""
         precision = np.array([1e-6, _BALANCE**-2])[: len(self.free)]
@@ -108,16 +114,20 @@ class WallProfile:
 
     def moved(self, step: np.ndarray) -> WallProfile:
         """The shape with its free numbers changed by ``step``, or by as much as is safe."""
-        size = np.clip(self.size + np.clip(step[0], -0.5, 0.5), *_SIZES)
+        step = np.clip(step, -_FARTHEST, _FARTHEST)
+        size = np.clip(self.size + step[0], *_SIZES)
         if self.known is not None:
             return replace(self, size=float(size))
-        balance = np.clip(self.balance + np.clip(_DAMPED * step[1], -1, 1), -6, 6)
+        balance = np.clip(self.balance + step[1], -6, 6)
         return replace(self, size=float(size), balance=float(balance))
 
 
-def states(response: np.ndarray, measured: np.ndarray, profile: np.ndarray) -> DomainStates:
-    """The states by which a profile (y, x) becomes the response, by least squares about each pixel;
-    where little is known about it, as in the whole picture."""
+def states(
+    response: np.ndarray, measured: np.ndarray, profile: np.ndarray, noise: float
+) -> DomainStates:
+    """The states by which a profile (y, x) becomes the response, by least squares about each pixel,
+    and the more those of the whole picture, the less they vary from place to place beyond what a
+    ``noise`` of that standard deviation makes of them."""
     seen = measured.astype(float)
     value = np.where(measured, response, 0.0)
     sums = [seen, seen * profile, seen * profile**2, value, value * profile]
@@ -127,11 +137,30 @@ def states(response: np.ndarray, measured: np.ndarray, profile: np.ndarray) -> D
     middle = (plain - half * first) / max(count, 1)
     area = 4 * np.pi * _AROUND**2
     local = [area * gaussian_filter(part, _AROUND, mode="constant") for part in sums]
+    prior = _prior(local, middle, half, noise)
     count, first, second, plain, product = local
-    count, second = count + _PRIOR, second + _PRIOR
-    plain, product = plain + _PRIOR * middle, product + _PRIOR * half
+    count, second = count + prior, second + prior
+    plain, product = plain + prior * middle, product + prior * half
     here = (count * product - first * plain) / (count * second - first**2)
-    return DomainStates((plain - here * first) / count, here)
+    pixels = min(prior + area, max(float(measured.sum()), 1.0))
+    return DomainStates((plain - here * first) / count, here, pixels)
+
+
+def _prior(local: list[np.ndarray], middle: float, half: float, noise: float) -> float:
+    """Pixels by which the whole picture counts in local states: the variance of the noise over that
+    of the states from place to place, from moments of the sums (y, x) about each pixel: of the
+    pixels, of the profile and its square, of the response and its product with the profile."""
+    count, first, second, plain, product = local
+    variance = []
+    for weight, total in (
+        (count, plain - middle * count - half * first),
+        (second, product - middle * first - half * second),
+    ):
+        # In a sum over a Gaussian so normalised the weights add up to as much as their squares.
+        excess = (total**2).mean() - noise**2 * weight.mean()
+        variance.append(excess / max((weight**2).mean(), 1e-12))
+    varied = max(float(np.mean(variance)), 1e-12)
+    return float(np.clip(noise**2 / varied, *_PRIOR))
 
 
 def blur(band: np.ndarray, tip: float) -> list[sparse.csr_matrix]:

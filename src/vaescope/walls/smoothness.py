@@ -4,6 +4,8 @@ The curvature is a Gaussian process with a stiffness that penalises its first de
 wall and, over short lengths, its second. How stiff walls are is found from all of them by the
 update of S. N. Wood and M. Fasiolo, Biometrics 73 (2017) 1071, which raises the evidence, and then
 for every stretch from what lies about it, since walls are straight for long and bend at few places.
+Within a stretch it goes as the inverse cube of the curvature, as if sharp bends were gentle ones
+made smaller; where walls are straighter than usual, it is constant.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from scipy.ndimage import gaussian_filter1d
 from vaescope.walls.spline import CurveFrame, Spline
 
 START = 1e3  # px³, stiffness with which the search begins
-_SECOND = 2.0  # px: below about this length the second derivative counts
+_SECOND = 5.0  # px: below about this length the second derivative counts
 _STEP = 10.0  # factor by which the stiffness changes at most in one update
 _DAMPED = 0.6  # power of an update that is made, since whole ones overshoot
 _COMMON = 2  # updates in which all walls have one stiffness
-_AROUND = 12.0  # px, standard deviation of the stretch of wall over which stiffness is local
+_AROUND = 8.0  # px, standard deviation of the stretch of wall over which stiffness is local
 _STRAIGHT = 90  # percentile of the stiffness of stretches that is that of straight ones
-_ALIKE = 1.0  # degrees of freedom by which that of straight walls counts in each stretch
+_POWER = 1.5  # of the square of the curvature with which stiffness falls
+_ALIKE = 4.0  # degrees of freedom by which that of straight walls counts in each stretch
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Bend:
         their normals.
     length : (difference,) px over which each is taken.
     freedom : degrees of freedom of the curve for each difference.
+    curvature : (difference,) 1/px, its curvature there.
     """
 
     change: np.ndarray
@@ -45,6 +49,7 @@ class Bend:
     length: np.ndarray
     freedom: float
     closed: bool
+    curvature: np.ndarray
 
     @classmethod
     def of(cls, spline: Spline, frame: CurveFrame) -> Bend:
@@ -63,6 +68,7 @@ class Bend:
             length,
             free / len(length),
             spline.closed,
+            0.5 * (abs(_difference(len(part), spline.closed, 1)) @ frame.curvature),
         )
 
     def precision(self, stiffness: np.ndarray) -> sparse.csr_matrix:
@@ -112,7 +118,8 @@ def updated(
         np.maximum(bend.freedom - stiff * error, -bend.freedom)
         for stiff, bend, error in zip(stiffness, bends, spread, strict=True)
     ]
-    rough = [bend.rough() for bend in bends]
+    softer = _softer(bends)
+    rough = [bend.rough() / soft for bend, soft in zip(bends, softer, strict=True)]
     count = sum(bend.freedom * len(bend.length) for bend in bends)
     free = max(sum(float(part.sum()) for part in left), 1e-3 * count)
     common = free / max(sum(float(part.sum()) for part in rough), 1e-12)
@@ -128,9 +135,16 @@ def updated(
         usual = float(np.percentile(np.concatenate(local), _STRAIGHT))
         new = [(_ALIKE + free) / (_ALIKE / usual + bent) for free, bent in near]
     return [
-        stiff * np.clip(value / stiff, 1 / _STEP, _STEP) ** _DAMPED
-        for stiff, value in zip(stiffness, new, strict=True)
+        stiff * np.clip(value / soft / stiff, 1 / _STEP, _STEP) ** _DAMPED
+        for stiff, value, soft in zip(stiffness, new, softer, strict=True)
     ]
+
+
+def _softer(bends: Sequence[Bend]) -> list[np.ndarray]:
+    """How many times less stiff than a straight wall each place (difference,) of every curve is, by
+    its curvature over the rms curvature of all."""
+    usual = np.mean(np.concatenate([bend.curvature**2 for bend in bends]))
+    return [(1 + bend.curvature**2 / max(usual, 1e-12)) ** _POWER for bend in bends]
 
 
 def _nearby(values: np.ndarray, bend: Bend) -> np.ndarray:
