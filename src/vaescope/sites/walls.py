@@ -199,9 +199,9 @@ def _doubt(
 ) -> np.ndarray:
     """Change (y, x) of each pixel to the next frame that the response leaves in doubt."""
     assert courses.registration is not None
-    signals = [levelled(found[k].signal) for k in (frame, frame + 1)]
+    before, after = (levelled(found[k].signal) for k in (frame, frame + 1))
     moved = courses.registration.on_pixels(frame, now.share.shape)
-    return doubtful(*signals, now.share, then.share, *moved)
+    return doubtful(before, after, now.share, then.share, *moved)
 
 
 def _unit_of_response(image: xr.Dataset) -> str:
