@@ -7,9 +7,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from vaescope import simulate
-from vaescope.walls.signal import signal_of
+from vaescope.walls.doubtful import doubtful
+from vaescope.walls.signal import Signal, signal_of
 from vaescope.walls.switched import switched
 
 STILL = np.zeros(2), np.zeros((2, 2))
@@ -85,3 +87,29 @@ def test_a_compact_domain_is_found_whole():
     found = switched(replace(before, level=0), flipped, *STILL)
     assert found.share == pytest.approx(disc.mean(), abs=3 * found.share_error + 0.001)
     assert (found.switched & disc).sum() / (found.switched | disc).sum() > 0.93
+
+
+def framed(domain, weak, noise=0.1, seed=0):
+    """A frame with response 1, where ``weak`` a small one of the sign of ``domain`` alone."""
+    rng = np.random.default_rng(seed)
+    response = np.where(domain, 1.0, -1.0) * np.where(weak, 0.03, 1.0)
+    values = ndimage.gaussian_filter(response, 1.0) + noise * rng.normal(size=domain.shape)
+    across = noise * rng.normal(size=domain.shape)
+    return Signal(values, np.ones(domain.shape, bool), noise, 0.0, across)
+
+
+def test_a_weak_domain_that_is_there_in_one_frame_only_is_doubtful_and_others_are_not():
+    y, x = np.mgrid[:96, :96]
+    still = x < 40.0
+    share = np.clip(40.5 - x, 0, 1)
+    weak = (y - 48) ** 2 + (x - 70) ** 2 < 144
+    domain = np.where(weak, 1.0, share)
+    for dim, doubt in ((weak, True), (weak & False, False)):
+        frames = framed(still | weak, dim), framed(still, dim, seed=1)
+        found = doubtful(*frames, domain, share, *STILL)
+        assert found[48, 70] == float(doubt)
+        assert not found[~weak].any()
+    # A wall that moves by two pixels has crossed what lies between.
+    moved = np.clip(42.8 - x, 0, 1)
+    frames = framed(still, weak & False), framed(x < 42.3, weak & False, seed=1)
+    assert not doubtful(*frames, share, moved, *STILL).any()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from vaescope.walls.pinning import Motion, motion_of, pinning_map
 from vaescope.walls.registration import Registration
 from vaescope.walls.roughness import roughness
 from vaescope.walls.signal import Signal, signal_of
-from vaescope.walls.smooth import level_between, smooth, smoothings_for
+from vaescope.walls.smooth import levelled
 from vaescope.walls.switched import Switched, switched
 from vaescope.walls.wall import Wall
 
@@ -60,7 +59,7 @@ def map_walls(
     import xarray as xr
 
     frames = walls_of(sites, image.sizes["time"])
-    signals = [_with_level(signal_of(image, frame)) for frame in range(len(frames))]
+    signals = [levelled(signal_of(image, frame)) for frame in range(len(frames))]
     registration, heights = registered(image, signals), heights_of(image)
     followed = follow(frames, registration)
     found: dict[str, Any] = {**_table(frames, followed, registration), **_roughness(frames)}
@@ -80,15 +79,6 @@ def map_walls(
     made = xr.Dataset(found, attrs=attrs)
     made = made.assign_coords(row=np.arange(made.sizes["row"]))
     return made.assign_coords({axis: image[axis] for axis in _PIXELS if axis in made.dims})
-
-
-def _with_level(signal: Signal) -> Signal:
-    """The signal with the level by which its walls were found."""
-    if not signal.noise > 0:
-        return signal
-    width = smoothings_for(signal)[0]
-    picture = smooth(signal.in_phase, signal.measured, width)
-    return replace(signal, level=level_between(picture, signal, width))
 
 
 def _table(

@@ -46,6 +46,7 @@ def columns(
     side: float,
     drift: np.ndarray,
     covariance: np.ndarray,
+    doubt: np.ndarray | None = None,
 ) -> dict[str, Column]:
     """Columns of windows about centres (site, 2) px of a frame: the change of their switching
     degree to the next frame, at the same place of the sample, and its significance.
@@ -58,6 +59,8 @@ def columns(
     then : the next frame; None after the last.
     drift, covariance : (site, 2) px and (site, 2, 2) px², by which the specimen at each window
         moves to the next frame.
+    doubt : (y, x), change of each pixel that the response leaves in doubt (``walls.doubtful``): an
+        error of the window in which it lies.
     """
     change, error = np.full((2, len(centre)), np.nan)
     if then is not None and len(centre):
@@ -75,6 +78,8 @@ def columns(
         moving = _drifted(then.pieces, moved, side, covariance)
         known = np.minimum(seen, again) >= _LEAST
         variance = (area / side**2) ** 2 + moving**2 + rounded**2 + _SURE**2
+        if doubt is not None:
+            variance += np.nan_to_num(Areas.of(doubt, here).mean(centre, side)[0]) ** 2
         change = np.where(known, after - before, np.nan)
         error = np.where(known, np.sqrt(variance), np.nan)
     words = "change of switching degree"

@@ -17,8 +17,10 @@ from vaescope.sites.wall_courses import Courses, courses_of
 from vaescope.sites.wall_switching import Domains
 from vaescope.walls.descriptors import nearest_other
 from vaescope.walls.domain_map import positive_share
+from vaescope.walls.doubtful import doubtful
 from vaescope.walls.pieces import Pieces, pieces_of
 from vaescope.walls.signal import IN_PHASE, Signal, signal_of
+from vaescope.walls.smooth import levelled
 from vaescope.walls.wall import Wall
 
 if TYPE_CHECKING:
@@ -181,14 +183,25 @@ def _columns(
             columns |= wall_sides.columns(image, frame, each.signal, each.walls, points)
         columns |= wall_columns.of_windows(each.pieces, domains.areas, place, side, unit)
         if len(found) > 1:
-            then, drift = None, np.zeros((len(place), 2))
+            then, drift, doubt = None, np.zeros((len(place), 2)), None
             uncertain = np.zeros((len(place), 2, 2))
             if frame + 1 < len(found):
                 then = found[frame + 1].domains()
                 drift, uncertain = courses.displaced(frame, place)
-            columns |= wall_switching.columns(domains, then, place, side, drift, uncertain)
+                doubt = _doubt(found, frame, domains, then, courses)
+            columns |= wall_switching.columns(domains, then, place, side, drift, uncertain, doubt)
             domains = then or domains
         yield columns
+
+
+def _doubt(
+    found: list[Found], frame: int, now: Domains, then: Domains, courses: Courses
+) -> np.ndarray:
+    """Change (y, x) of each pixel to the next frame that the response leaves in doubt."""
+    assert courses.registration is not None
+    before, after = (levelled(found[k].signal) for k in (frame, frame + 1))
+    moved = courses.registration.on_pixels(frame, now.share.shape)
+    return doubtful(before, after, now.share, then.share, *moved)
 
 
 def _unit_of_response(image: xr.Dataset) -> str:

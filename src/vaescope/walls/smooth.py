@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -43,6 +45,15 @@ def level_between(picture: np.ndarray, signal: Signal, width: float) -> float:
     steep[~signal.measured] = 0
     weight = np.where(steep >= _STEEP * steep.max(), steep**2, 0.0)
     return float((weight * picture).sum() / max(weight.sum(), 1e-300))
+
+
+def levelled(signal: Signal) -> Signal:
+    """The signal with the level by which its walls are found."""
+    if not signal.noise > 0:
+        return signal
+    width = smoothings_for(signal)[0]
+    picture = smooth(signal.in_phase, signal.measured, width)
+    return replace(signal, level=level_between(picture, signal, width))
 
 
 def smoothings_for(signal: Signal) -> tuple[float, ...]:
