@@ -251,3 +251,13 @@ def test_walls_have_a_velocity_where_the_times_of_the_frames_are_known():
             assert np.isfinite(own).any()
             np.testing.assert_allclose(own, 4 * moved / step)
     assert np.isnan(table.velocity.values[frame == 2]).all()
+
+
+@pytest.mark.parametrize("noise", [0.15, 0.8])
+def test_the_error_of_a_direction_covers_the_truth(noise):
+    table = found(f"walls?size=160&noise={noise}", 7)
+    off = np.angle(np.exp(1j * (table.direction - table.truth_direction).values))
+    ratio = np.abs(off / table.direction_error.values)
+    ratio = ratio[np.isfinite(ratio)]
+    assert len(ratio) > 50
+    assert 0.5 < (ratio < 1).mean() < 0.85

@@ -44,12 +44,13 @@ def of_latents(name: str, latents: xr.Dataset, scores: Mapping[str, Any]) -> lis
     if "angle_spread" in latents:
         period = 360 / max(int(latents.attrs.get("symmetry", 1)), 1)
         spread = float(np.degrees(np.nanmedian(latents["angle_spread"].values)))
+        spread = min(spread, period / np.sqrt(12))  # that of an angle of which nothing is known
         traits = traits_of(latents.attrs)
         if spread > period / 12 and traits.windows and not traits.lattice:
             say(
                 "unsure angles",
                 "note",
-                f"Windows have no direction of their own: angles are unsure by {spread:.1f}°"
+                f"Windows have no direction of their own: angles are unsure by {spread:.0f}°"
                 " (median).",
                 "A window within one domain looks the same when rotated; the latents do not depend"
                 " on the angle.",

@@ -106,7 +106,17 @@ def of_points(points: Points, walls: Sequence[Wall], unit: Unit, signal: str) ->
         ),
         "direction": (
             turned,
-            attributes("direction of the wall", "rad", "cyclic", period=2 * np.pi),
+            attributes(
+                "direction of the wall",
+                "rad",
+                "cyclic",
+                error="direction_error",
+                period=2 * np.pi,
+            ),
+        ),
+        "direction_error": (
+            direction_error(normal, of["curvature_error"]),
+            attributes("standard error of the direction", "rad"),
         ),
         "curvature": (
             of["curvature"],
@@ -131,6 +141,16 @@ def of_points(points: Points, walls: Sequence[Wall], unit: Unit, signal: str) ->
             attributes("whether the wall is closed", "1", group=FIT),
         ),
     }
+
+
+def direction_error(normal_error: np.ndarray, curvature_error: np.ndarray) -> np.ndarray:
+    """Standard error (site,) rad of the direction, at most that of one of which nothing is known.
+
+    Errors across the wall, px, are those of white noise below a cut-off q. With the variance s² of
+    the position that of the slope is s² q² / 3, and that of the curvature, 1/px², s² q⁴ / 5.
+    """
+    found = np.sqrt(np.sqrt(5) / 3 * normal_error * curvature_error)
+    return np.minimum(found, np.pi / np.sqrt(3))
 
 
 def _measured(
