@@ -7,7 +7,8 @@ The part ``position`` has a row for each scene of ``simulate:walls``, noise, see
 fit, its finders, and zero lines of the signal smoothed by 1, 2 and 3 px. Distances are those of
 places to the finely sampled truth, rim and saddle points apart; ``within_1`` is the share of true
 places within one stated error. ``bound_4`` and ``bound_16`` are the bound of a straight wall of
-known profile that is 4 and 16 px long. The part ``noise`` counts walls in pictures of noise alone.
+known profile that is 4 and 16 px long. The part ``noise`` counts walls in pictures of noise alone,
+``width`` compares half widths to the true one, with the tip unknown and known.
 """
 
 from __future__ import annotations
@@ -122,6 +123,36 @@ def noise_alone(given: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def widths(given: argparse.Namespace) -> list[Row]:
+    """Half widths of the walls, in px, and their errors."""
+    rows = []
+    for scene, seed, known in product(WIDTHS, given.seeds, (False, True)):
+        image = simulate.make(f"walls?{scene}", seed).load()
+        parameters = dict(part.split("=") for part in scene.split("&"))
+        tip = float(parameters.get("tip", 1.5)) if known else None
+        found = walls.find(walls.signal_of(image, 0), WallFinding(tip=tip))
+        width, error = (
+            float(np.median(np.concatenate([getattr(wall, name) for wall in found])))
+            for name in ("width", "width_error")
+        )
+        off = (width - float(parameters.get("width", 1.5))) / error
+        measured = {"width": round(width, 3), "error": round(error, 3), "z": round(off, 2)}
+        rows.append({"scene": scene, "seed": seed, "tip_known": known} | measured)
+        print(*(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
+    return rows
+
+
+WIDTHS = (
+    "noise=0.15",
+    "noise=0.4",
+    "noise=0.8",
+    "noise=0.15&domains=stripes&length=20",
+    "noise=0.15&width=3&tip=1",
+    "noise=0.15&width=1&tip=2.5",
+    "noise=0.15&width=0.7&tip=1",
+)
+
+
 def smoothed(rng: np.random.Generator, width: float) -> np.ndarray:
     """Two channels (2, y, x) of smooth noise."""
     return gaussian_filter(rng.normal(size=(2, SIDE, SIDE)), (0, width, width))
@@ -140,6 +171,7 @@ NOISES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "position": position,
     "noise": noise_alone,
+    "width": widths,
 }
 """Parts of the table, each with a file of its own in ``results``."""
 

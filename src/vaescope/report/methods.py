@@ -57,7 +57,8 @@ def methods(
         numbers.setdefault(score.about, {})[score.name] = score.value
     found = numbers.get("sites", {})
     kind, own = kind_of(recipe.get("sites"))
-    settings = recipe.get("models") or {}
+    # Where there is no site nothing was trained.
+    settings = (recipe.get("models") or {}) if found.get("sites_found", 1) else {}
     of_models = [(name, numbers.get(name, {})) for name in settings]
     codes = dict.fromkeys(code for code in facts.stores.values() if code)
     versions = [f"{name} {facts.packages[name]}" for name in _PACKAGES if name in facts.packages]

@@ -33,6 +33,8 @@ _HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
 _RESOLVED = np.log(1.2)  # of px: of a narrower profile pixels show too little for that pull
 _SELDOM = 2  # steps after which the pull of errors on the profile is found again
 _DIFFERENCE = 0.05  # over which it is found
+_SPLIT = 4.0  # by which the error of the width grows where the tip is not known: how wide wall and
+# tip are apart rests on the exact shape of the profile, and so much more do widths scatter
 _CHUNK = 256  # columns of the covariance that are held at once
 
 
@@ -70,7 +72,8 @@ class FittedWalls:
         """Standard error of the half width in px."""
         slopes = self.shape.width_slopes()
         inverse = np.linalg.inv(self.rest)[: len(slopes), : len(slopes)]
-        return float(self.shape.width * np.sqrt(slopes @ inverse @ slopes))
+        scatter = _SPLIT if self.shape.known is None else 1.0
+        return float(scatter * self.shape.width * np.sqrt(slopes @ inverse @ slopes))
 
 
 def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWalls:
