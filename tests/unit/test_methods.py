@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import fake_results
 import pytest
@@ -79,6 +80,14 @@ def test_frames_and_windows_have_methods_too():
     for method, words in (("frames", "pictures was a patch"), ("windows", "windows were laid")):
         recipe = {"sites": {"method": method}, "models": {}, "ensemble": {"members": 1}}
         assert words in methods(known, recipe).plain
+
+
+def test_a_model_that_nothing_trained_is_no_method(tmp_path):
+    fake_results.make(tmp_path, "crystal", shape=(90, 120))
+    facts = Results(tmp_path / "crystal").facts
+    assert "Model `rvae`" in methods(facts, fake_results.RECIPE).plain
+    none = [replace(s, value=0.0) if s.name == "sites_found" else s for s in facts.scores]
+    assert "Model `rvae`" not in methods(replace(facts, scores=none), fake_results.RECIPE).plain
 
 
 def test_predicted_spectra_are_described_with_what_was_held_out_and_how_they_did(tmp_path):

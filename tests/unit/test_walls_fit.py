@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from vaescope import walls
+from vaescope import simulate, walls
 from vaescope.walls import Signal, Wall, WallFinding
 from vaescope.walls.signal import level_of, noise_of
 
 SIZE, CENTRE, RADIUS = 96, np.array([47.3, 48.6]), 22.0
+WIDTH = ("width", "width_error")
 
 
 def picture(distance: np.ndarray, noise: float, seed: int, width: float, tip: float) -> Signal:
@@ -66,6 +67,14 @@ def test_width_and_contrast_are_those_of_the_wall():
     (wall,) = walls.find(disc(0.1, 3, width=2.0, tip=1.0), WallFinding(tip=1.0))
     assert np.abs(wall.width[0] - 2.0) < 3 * wall.width_error[0] < 0.6
     assert wall.contrast == pytest.approx(np.full(len(wall.contrast), 2.0), abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_width_found_without_the_tip_is_as_unsure_as_it_says(seed):
+    name = "walls?size=160&noise=0.15&domains=stripes&length=20"
+    found = walls.find(walls.signal_of(simulate.make(name, seed).load(), 0), WallFinding())
+    width, error = (np.median([np.median(getattr(w, n)) for w in found]) for n in WIDTH)
+    assert abs(width - 1.5) < 3 * error < 1.5
 
 
 def test_the_mean_over_a_wall_has_the_error_that_error_length_says():

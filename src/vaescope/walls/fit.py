@@ -33,8 +33,8 @@ _HELD = 0.1  # px⁻², precision of the outermost coefficients of open curves
 _RESOLVED = np.log(1.2)  # of px: of a narrower profile pixels show too little for that pull
 _SELDOM = 2  # steps after which the pull of errors on the profile is found again
 _DIFFERENCE = 0.05  # over which it is found
-_SPLIT = 4.0  # by which the error of the width grows where the tip is not known: how wide wall and
-# tip are apart rests on the exact shape of the profile, and so much more do widths scatter
+_SPLIT = 4.0  # by which the errors of the profile grow for that of the width, where the tip is not
+# known: how wide wall and tip are apart rests on its exact shape; so much more do widths scatter
 _CHUNK = 256  # columns of the covariance that are held at once
 
 
@@ -69,11 +69,16 @@ class FittedWalls:
         return own + self.mixed @ np.linalg.solve(self.rest, self.mixed[chosen].T)
 
     def width_error(self) -> float:
-        """Standard error of the half width in px."""
-        slopes = self.shape.width_slopes()
-        inverse = np.linalg.inv(self.rest)[: len(slopes), : len(slopes)]
+        """Standard error of the half width in px: by how much it changes within the errors of the
+        numbers of the profile, on the side on which it changes more."""
         scatter = _SPLIT if self.shape.known is None else 1.0
-        return float(scatter * self.shape.width * np.sqrt(slopes @ inverse @ slopes))
+        count = len(self.shape.free)
+        along, axes = np.linalg.eigh(np.linalg.inv(self.rest)[:count, :count])
+        changes = [
+            max(abs(self.shape.changed(way * step).width - self.shape.width) for way in (1, -1))
+            for step in (scatter * np.sqrt(np.maximum(along, 0.0)) * axes).T
+        ]
+        return float(np.linalg.norm(changes))
 
 
 def fit(signal: Signal, curves: Sequence[Curve], tip: float | None) -> FittedWalls:

@@ -107,10 +107,10 @@ class WallProfile:
         precision = np.array([1e-6, _BALANCE**-2])[: len(self.free)]
         return precision, -precision * np.array([0.0, self.balance])[: len(self.free)]
 
-    def width_slopes(self) -> np.ndarray:
-        """Derivatives of the logarithm of the half width by the free numbers."""
-        slopes = [1.0, -0.5 / (1 + np.exp(-self.balance))]
-        return np.array(slopes[: len(self.free)])
+    def changed(self, step: np.ndarray) -> WallProfile:
+        """The shape with its free numbers changed by ``step``."""
+        numbers = (float(number) for number in self.numbers + step)
+        return replace(self, **dict(zip(self.free, numbers, strict=True)))
 
     def moved(self, step: np.ndarray) -> WallProfile:
         """The shape with its free numbers changed by ``step``, or by as much as is safe."""
