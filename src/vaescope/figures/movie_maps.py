@@ -80,7 +80,7 @@ def frames_classes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     kinds = kinds_of(view)
     if kinds is None:
         return None
-    told = {
+    said = {
         "class": "The class that the ensemble gives to every site",
         "mode": "The mode of the latent density to which every site belongs",
     }[kinds.what]
@@ -90,7 +90,7 @@ def frames_classes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         "frames-classes",
         f"{kinds.plural.capitalize()} over time",
         lambda _, v: kinds.quantity(v),
-        told + ", at {times} of the movie.",
+        said + ", at {times} of the movie.",
         kinds,
     )
 
