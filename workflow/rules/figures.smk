@@ -11,6 +11,7 @@ rule draw_figures:
         movies=each_model(here(layout.MOVIE)),
         strain=strain_store,
         walls=walls_store,
+        explored=explored_store,
         history=each_model(here(layout.HISTORY)),
         facts=here(layout.FACTS),
         baselines=if_baselines(here(layout.BASELINES)),
