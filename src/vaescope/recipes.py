@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from vaescope.baselines.settings import BaselineSettings
 from vaescope.ensemble.settings import EnsembleSettings
 from vaescope.errors import UserError, suggestion
+from vaescope.explore.settings import ExploreSettings
 from vaescope.figures.settings import Look
 from vaescope.models.settings import ModelSettings
 from vaescope.models.zoo import VARIANTS
@@ -52,6 +53,9 @@ class Recipe(Settings):
     ensemble: EnsembleSettings = setting(EnsembleSettings, help="how many models are trained")
     movie: MovieSettings = setting(MovieSettings, help="how atoms are followed through a movie")
     baselines: BaselineSettings = setting(BaselineSettings, help="classical methods to compare")
+    explore: ExploreSettings = setting(
+        ExploreSettings, help="what is searched for, or measured next, and how"
+    )
     figures: Look = setting(Look, help="how figures look")
 
     def refuse_contradictions(self) -> None:
@@ -132,6 +136,7 @@ def resolve_recipe(name: str, folders: Sequence[Path]) -> Recipe:
         given = merge(_anchored(Recipe, layer, path.parent), given)
     given["models"] = _models(given.get("models", {}), chain[0])
     recipe = Recipe.of(given, file=chain[0])
+    _refuse_unknown_model(recipe, chain[0])
     return replace(recipe, sites=_sites(recipe, chain[0]))
 
 
@@ -184,6 +189,19 @@ def _started(
     other = models.get(own.start_from)
     usable = other is not None and own.can_start_from(other)
     return own if usable else replace(own, start_from=None)
+
+
+def _refuse_unknown_model(recipe: Recipe, file: Path) -> None:
+    """Refuse a search in the latent space of a model that the recipe does not have."""
+    wanted = recipe.explore.model
+    if wanted is not None and wanted not in recipe.models:
+        raise UserError(
+            "`explore.model` names no model of the recipe",
+            file=file,
+            found=repr(wanted),
+            expected="one of " + ", ".join(recipe.models),
+            remedy=suggestion(wanted, recipe.models),
+        )
 
 
 def _sites(recipe: Recipe, file: Path) -> Settings:

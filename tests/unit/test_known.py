@@ -192,11 +192,11 @@ def test_a_users_physics_changes_what_is_learned(tmp_path):
     ],
 )
 def test_a_physics_file_that_cannot_be_used_is_refused(tmp_path, text, name, said):
-    from vaescope.train import physics
+    from vaescope import user_function
 
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(UserError, match=said):
-        physics.load(f"{tmp_path / 'mine.py'}:{name}")
+        user_function.load(f"{tmp_path / 'mine.py'}:{name}", "physics_loss")
 
 
 def test_a_symmetric_structure_has_its_angle_in_one_sector(tmp_path):

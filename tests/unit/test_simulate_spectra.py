@@ -16,6 +16,7 @@ NAMES = {
     "particles": "particles?count=6&size=32&energies=16&polarisers=3",
     "eels-interface": "eels-interface?rows=2&columns=12&pixels=8&energies=64",
     "loops": "loops?size=12&steps=32",
+    "trajectories": "trajectories?count=12&steps=32",
 }
 
 

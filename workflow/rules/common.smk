@@ -160,6 +160,21 @@ def walls_store(wildcards):
     return expand(here(layout.WALLS), dataset=wildcards.dataset) if mapped else []
 
 
+def explored_store(wildcards):
+    """The course of a search, where the recipe has one."""
+    explored = ask(PLAN.explores, wildcards.dataset)
+    return expand(here(layout.EXPLORED), dataset=wildcards.dataset) if explored else []
+
+
+def of_explored_model(path):
+    """An input of the model whose latent space a search is in."""
+    return lambda wildcards: expand(
+        path,
+        dataset=wildcards.dataset,
+        model=ask(PLAN.explored_model, wildcards.dataset),
+    )
+
+
 def defects(wildcards):
     """The user's own file of defects that may pin domain walls."""
     return ask(PLAN.defects, wildcards.dataset) or []

@@ -11,6 +11,7 @@ rule draw_figures:
         movies=each_model(here(layout.MOVIE)),
         strain=strain_store,
         walls=walls_store,
+        explored=explored_store,
         history=each_model(here(layout.HISTORY)),
         facts=here(layout.FACTS),
         baselines=if_baselines(here(layout.BASELINES)),
@@ -20,7 +21,7 @@ rule draw_figures:
             directory(here(layout.LATEST)),
             # Those that tell most: the dataset's own report has all.
             patterns=[
-                "{name,sites|patches|strain-maps|energy-windows|.+-(maps-cells|classes|uncertainty"
+                "{name,search-maps|search-course|sites|patches|strain-maps|energy-windows|.+-(maps-cells|classes|uncertainty"
                 "|criticism|decoded-grid|decoded-pairs|energy-windows|predicted-spectra)}.png"
             ],
             caption="../report/figures.rst",

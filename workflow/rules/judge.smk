@@ -12,6 +12,7 @@ rule judge:
         history=each_model(here(layout.HISTORY)),
         strain=strain_store,
         walls=walls_store,
+        explored=explored_store,
     output:
         facts=here(layout.FACTS),
     log:

@@ -13,6 +13,7 @@ rule write_report:
         history=each_model(here(layout.HISTORY)),
         strain=strain_store,
         walls=walls_store,
+        explored=explored_store,
         facts=here(layout.FACTS),
         comparison=if_baselines(here(layout.COMPARISON)),
     output:

@@ -26,6 +26,8 @@ STRAIN_TABLE = "strain.csv"
 WALLS = "walls.zarr"
 """Only of datasets whose sites lie on domain walls."""
 WALLS_TABLE = "walls.csv"
+EXPLORED = "explore.zarr"
+"""Only of datasets whose recipe has a search."""
 BASELINES = "baselines.zarr"
 BASELINES_SECONDS = "baselines-seconds.csv"
 FACTS = "facts.json"
@@ -54,7 +56,18 @@ WORKFLOW = f"{EXPORT}/workflow"
 RECIPE = f"{EXPORT}/recipe.yaml"
 
 RESERVED_MODELS = frozenset(
-    (FIGURES, "logs", "benchmarks", "failures", EXPORT, "baselines", "neighbours", "gpa")
+    (
+        FIGURES,
+        "logs",
+        "benchmarks",
+        "failures",
+        EXPORT,
+        "baselines",
+        "explore",
+        "search",
+        "neighbours",
+        "gpa",
+    )
 )
 """Names beside the models' in ``results/DATASET``, the list of figures and ``strain.zarr``."""
 STORED = (".zarr", ".csv", ".html", ".json")

@@ -143,6 +143,13 @@ class Results:
         return self._open(layout.WALLS).load() if self.has(layout.WALLS) else None
 
     @cached_property
+    def explored(self) -> xr.Dataset | None:
+        """What a search proposed, measured and believed, where the recipe has one; not loaded."""
+        if not self.has(layout.EXPLORED) or not self.sites.sizes["site"]:
+            return None
+        return self._open(layout.EXPLORED)
+
+    @cached_property
     def baselines(self) -> xr.Dataset | None:
         """The classical methods, where the recipe has them."""
         if not self.has(layout.BASELINES):

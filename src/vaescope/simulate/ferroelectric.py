@@ -32,7 +32,7 @@ class Material:
     ``alpha1``, ``alpha2``, ``alpha3`` : Landau coefficients. ``coupling`` : k, of neighbours.
     ``mobility`` : γ. ``depolarisation`` : d, field per mean polarisation. ``boundary`` : what lies
     beyond the rim: sites without polarisation (``dead``), nothing (``open``), or the opposite rim
-    (``periodic``).
+    (``periodic``). ``unit`` : of fields; by default as FerroSim has it for α1 and α2.
     """
 
     alpha1: Any = -1.6
@@ -42,6 +42,7 @@ class Material:
     mobility: float = 1.0
     depolarisation: float = 0.3
     boundary: Boundary = "dead"
+    unit: float | None = None
 
     def __post_init__(self) -> None:
         if self.boundary not in get_args(Boundary):
@@ -54,7 +55,9 @@ class Material:
     @property
     def coercive_field(self) -> Any:
         """−(2/3) α1 √|α1 / 3 α2|, the unit of fields in the published code: 1/√2 of the field at
-        which a site without neighbours loses its metastable state."""
+        which a site without neighbours loses its metastable state. Or the ``unit``."""
+        if self.unit is not None:
+            return self.unit
         return -(2 / 3) * self.alpha1 * abs(self.alpha1 / (3 * self.alpha2)) ** 0.5
 
     @property
@@ -83,6 +86,18 @@ def neighbours(p: Array, boundary: Boundary) -> Array:
     total[..., :, 0] += p[..., :, first]
     total[..., :, -1] += p[..., :, last]
     return total
+
+
+def beyond(p: Array, axis: int, boundary: Boundary) -> tuple[Array, Array]:
+    """What lies beyond the first and the last site along an axis, one site thick each."""
+    index = [slice(None)] * p.ndim
+    index[axis] = slice(0, 1)
+    first = p[tuple(index)]
+    index[axis] = slice(-1, None)
+    last = p[tuple(index)]
+    if boundary == "dead":
+        return 0 * first, 0 * last
+    return (first, last) if boundary == "open" else (last, first)
 
 
 def rate(p: Array, field: Array, material: Material) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vaescope.simulate import edges, loops, particles, plasmons
+from vaescope.simulate import edges, loops, particles, plasmons, trajectories
 from vaescope.simulate.recordings import SpectrumSystem
 
 _ELECTRONS = ("detected electrons", "1")
@@ -45,5 +45,15 @@ SPECTRA: dict[str, SpectrumSystem] = {
         picture=("piezoresponse", "1"),
         truths=loops.TRUTHS,
         names={"domain": loops.DOMAINS},
+    ),
+    "trajectories": SpectrumSystem(
+        trajectories.trajectories,
+        trajectories.Trajectories(),
+        axis=("time", "1"),
+        signal=("field", "1"),
+        picture=("mean field", "1"),
+        truths=trajectories.TRUTHS,
+        names={"wrong": trajectories.BELONGS},
+        image_from="mean over time",
     ),
 }

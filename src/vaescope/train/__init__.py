@@ -64,15 +64,16 @@ def fit(
     """
     import torch
 
+    from vaescope import user_function
     from vaescope.models.likelihoods import refuse_unlike
     from vaescope.models.settings import ModelSettings
-    from vaescope.train import checkpoint, physics, starting
+    from vaescope.train import checkpoint, starting
     from vaescope.train.groups import Work, train_all
 
     chosen = ModelSettings.from_recipe(settings if start else {**settings, "start_from": None})
     data = training_data(patches, chosen, seed)
     refuse_unlike(torch.from_numpy(data.target), chosen)
-    own = physics_loss or physics.load(chosen.physics_loss)
+    own = physics_loss or user_function.load(chosen.physics_loss, "physics_loss")
     device = best_device()
     if device.type == "cpu":
         log(f"no GPU here: training on the CPU, {threads} members at once")
@@ -80,7 +81,7 @@ def fit(
     else:
         log(f"training all {len(members)} members at once on {torch.cuda.get_device_name(device)}")
         groups = [list(members)]
-    known = [chosen.as_dict(), seed, data.digest(), physics.digest(own), checkpoint.LAYOUT]
+    known = [chosen.as_dict(), seed, data.digest(), user_function.digest(own), checkpoint.LAYOUT]
     if start is not None:
         known += [starting.digest(start, members)]
     key = store.digest(known)

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from vaescope import user_function
 from vaescope.errors import UserError
 from vaescope.models.family import PhysicsLoss
 from vaescope.models.settings import ModelSettings
 from vaescope.numerics import one_thread, rounded_on_gpu
 from vaescope.progress import Progress
-from vaescope.train import physics, starting
+from vaescope.train import starting
 from vaescope.train.data import Data
 from vaescope.train.device_data import DeviceData
 from vaescope.train.fitting import Fitting
@@ -89,7 +90,7 @@ class Work:
             seed=self.seed,
             device=self.device,
             key=self.key,
-            physics=self.physics or physics.load(self.settings.physics_loss),
+            physics=self.physics or user_function.load(self.settings.physics_loss, "physics_loss"),
             shown=self.shown,
         )
         if fitting.resume(path):

@@ -71,6 +71,19 @@ class Plan:
         """The user's own file of defects that may pin domain walls; empty where there is none."""
         return getattr(self.recipe(dataset).sites, "defects", None) or ""
 
+    def explores(self, dataset: str) -> bool:
+        """Whether the recipe of a dataset has a search."""
+        return self.recipe(dataset).explore.method is not None
+
+    def explored_model(self, dataset: str) -> str:
+        """Name of the model whose latent space a search is in."""
+        return self.recipe(dataset).explore.model or self.models(dataset)[0]
+
+    def objective(self, dataset: str) -> list[str]:
+        """Fingerprints of the user's own files that a search runs."""
+        files = self.recipe(dataset).explore.own_files()
+        return [self.fingerprints.of([Path(file)], file) for file in files]
+
     def reads_spectra(self, dataset: str) -> bool:
         """Whether a dataset has spectra beside its image."""
         return self.recipe(dataset).spectra.read

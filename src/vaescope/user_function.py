@@ -1,4 +1,4 @@
-"""A user's own term of the objective, from a file of theirs."""
+"""A function of the user's own, from a file that a recipe names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vaescope.errors import UserError
 FORM = "FILE.py:FUNCTION, with a file relative to the recipe"
 
 
-def split(given: str) -> tuple[Path, str]:
-    """File and function named by ``FILE.py:FUNCTION``.
+def split(given: str, setting: str) -> tuple[Path, str]:
+    """File and function named by ``FILE.py:FUNCTION``; ``setting`` is where, for messages.
 
     Raises
     ------
@@ -23,12 +23,17 @@ def split(given: str) -> tuple[Path, str]:
     """
     file, colon, function = given.rpartition(":")
     if not (colon and file.endswith(".py") and function.isidentifier()):
-        raise UserError("`physics_loss` names no function", found=repr(given), expected=FORM)
+        raise UserError(f"`{setting}` names no function", found=repr(given), expected=FORM)
     return Path(file), function
 
 
-def load(given: str | None) -> Callable[..., Any] | None:
-    """The function that a recipe names. The recipe is its author's own program: the file is run.
+def load(given: str | None, setting: str) -> Callable[..., Any] | None:
+    """The function that a recipe names, None where it names none. The recipe is its author's own
+    program: the file is run.
+
+    Parameters
+    ----------
+    given : ``FILE.py:FUNCTION``. setting : where the recipe names it, for messages.
 
     Raises
     ------
@@ -36,20 +41,20 @@ def load(given: str | None) -> Callable[..., Any] | None:
     """
     if given is None:
         return None
-    file, name = split(given)
+    file, name = split(given, setting)
     try:
-        spec = importlib.util.spec_from_file_location("vaescope_user_physics", file)
+        spec = importlib.util.spec_from_file_location("vaescope_user_function", file)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's file does
         raise UserError(
-            f"the file of `physics_loss` cannot be run ({type(error).__name__}: {error})", file=file
+            f"the file of `{setting}` cannot be run ({type(error).__name__}: {error})", file=file
         ) from error
     function = getattr(module, name, None)
     if not callable(function):
         raise UserError(
-            f"`physics_loss` names no function `{name}` of this file", file=file, expected=FORM
+            f"`{setting}` names no function `{name}` of this file", file=file, expected=FORM
         )
     return function
 

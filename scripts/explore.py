@@ -1,0 +1,26 @@
+"""Search a latent space or measure actively (rule explore): latents, samples -> explore.zarr.
+
+Checkpoints lie in a folder that is no output of the rule, so that they outlive a killed job.
+"""
+
+from pathlib import Path
+
+from vaescope import explore, store
+from vaescope.explore.settings import ExploreSettings
+from vaescope.results import Results
+from vaescope.workflow import job
+
+with job(snakemake) as task:
+    results = Results(task.folder, task.input)
+    if task.has_sites(results.patches):
+        settings, seed = task.params.settings, task.params.seed
+        found = explore.run(
+            results,
+            ExploreSettings.of(settings),
+            model=task.params.model,
+            members=Path(task.input.members[0]),
+            seed=seed,
+            checkpoints=task.folder / "explore" / "checkpoints",
+            say=task.say,
+        )
+        store.write(found, task.output.explored, provenance={"settings": settings, "seed": seed})

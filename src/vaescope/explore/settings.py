@@ -1,0 +1,53 @@
+"""Settings of the part `explore` of a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from vaescope.settings import Settings, setting
+
+Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty"]
+
+
+@dataclass(frozen=True)
+class ExploreSettings(Settings):
+    """Settings of `explore`."""
+
+    PART: ClassVar[str] = "explore"
+
+    method: Literal["bo", "active"] | None = setting(
+        None,
+        help="`bo`: Bayesian optimisation of an objective in the latent space of a model; `active`:"
+        " spectra measured one by one where they are worth most, with all patches known; without"
+        " one there is no search",
+    )
+    model: str | None = setting(
+        None,
+        help="the model whose latent space is searched, or whose content describes the sites; by"
+        " default the first of the recipe",
+    )
+    acquisition: Acquisition | None = setting(
+        None,
+        default_words="`logei` of `bo`, `uncertainty` of `active`",
+        help="what a candidate is proposed for: `logei` and `ei`, expected improvement; `ucb`, mean"
+        " + `kappa` standard deviations; `thompson`, a draw from the posterior; `uncertainty`, the"
+        " standard deviation alone",
+    )
+    kappa: float = setting(
+        2.0, limits=(0, 100), help="weight of the standard deviation in the acquisition `ucb`"
+    )
+    start: int = setting(
+        20, limits=(2, 10_000), help="candidates evaluated before the first model, far apart"
+    )
+    evaluations: int = setting(
+        150, limits=(3, 10_000), help="candidates evaluated at most, those of the start included"
+    )
+    batch: int = setting(1, limits=(1, 100), help="candidates proposed at once")
+    repeats: int = setting(
+        5, limits=(0, 50), help="runs of each baseline beside the search; 0: no baselines"
+    )
+
+    def own_files(self) -> list[str]:
+        """Files of the user's own that the search runs."""
+        return []
