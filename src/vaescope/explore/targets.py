@@ -13,7 +13,7 @@ from vaescope import user_function
 from vaescope.errors import UserError
 from vaescope.settings import Settings, setting
 
-Quantity = Literal[
+Number = Literal[
     "height", "position", "mean", "area", "ratio", "loop_area", "component", "function"
 ]
 
