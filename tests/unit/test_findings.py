@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaescope.errors import UserError
-from vaescope.judge import facts, findings, of_grains, of_wall_maps, of_walls, scan
+from vaescope.judge import facts, findings, of_grains, of_search, of_wall_maps, of_walls, scan
 from vaescope.judge.findings import SEVERITIES, Finding
 from vaescope.results import Results
 from vaescope.scores import labelled, of_model, of_movie, of_pairs, of_prediction, restoration
@@ -174,7 +174,16 @@ def test_no_finding_is_told_twice(judged):
 
 def test_every_score_has_one_meaning():
     tables = [facts, of_model, of_truth, labelled, restoration, matching, of_strain]
-    tables += [of_grains, of_movie, of_pairs, of_prediction, of_walls, of_wall_maps, wall_truth]
+    tables += [
+        of_grains,
+        of_movie,
+        of_pairs,
+        of_prediction,
+        of_search,
+        of_walls,
+        of_wall_maps,
+        wall_truth,
+    ]
     names = [measure.name for table in tables for measure in table.MEASURES]
     assert len(names) == len(set(names)) == len(facts.measures())
 

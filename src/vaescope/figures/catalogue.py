@@ -20,6 +20,8 @@ from vaescope.figures import (
     dark_field,
     decoded_pairs,
     ensembles,
+    explored_course,
+    explored_maps,
     kinds,
     labelled,
     latent,
@@ -67,6 +69,8 @@ OF_THE_DATA = (
     of_dataset.position_error,
     ensembles.class_numbers,
 )
+OF_THE_SEARCH = (explored_maps.maps, explored_course.course)
+"""Figures of a search, where the recipe has one; they come first."""
 OF_THE_LATTICE = (strain.maps, scan.profiles, strain.errors, strain.truth)
 OF_A_MODEL = (
     lambda s, v: maps.maps(s, v, "points"),
@@ -157,9 +161,8 @@ def draw(results: Results, recipe: dict[str, Any], models: list[str]) -> dict[st
 
 def figures(scene: Scene) -> Iterator[FinishedFigure]:
     """Every figure that the results allow, in the order of the report."""
-    of_the_data: Sequence[OfTheData] = (
-        stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
-    )
+    own = stack.OF_THE_DATA if scene.stack else (*OF_THE_DATA, *OF_THE_LATTICE)
+    of_the_data: Sequence[OfTheData] = (*OF_THE_SEARCH, *own)
     if not scene.sites.sizes["site"]:
         of_the_data = (of_dataset.sites,)  # the image in which there are none
     of_a_model: Sequence[OfAModel] = stack.OF_A_MODEL if scene.stack else OF_A_MODEL

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.judge import findings, of_grains, of_wall_maps, of_walls, scan
+from vaescope.judge import findings, of_grains, of_search, of_wall_maps, of_walls, scan
 from vaescope.results import Results, layout
 from vaescope.results.coverage import coverage
 from vaescope.results.facts import Judgement, Measure, Score, ordered
@@ -95,6 +95,8 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         found += findings.of_pairs(name, own)
         found += findings.of_spectra(name, latents) + findings.of_wall_latents(name, latents)
         scores += _scores(name, of_model(latents, history, trained, own))
+    scores += _scores(of_search.ABOUT, of_search.numbers(results.explored))
+    found += findings.of_search(results.explored)
     shares |= of_models
     found += findings.of_scan(shares)
     return Judgement(
@@ -233,7 +235,7 @@ def measures() -> dict[str, Measure]:
     from vaescope.strain import truth as of_strains
 
     tables = (of_model, of_truth, labelled, restoration, matching, of_strains, of_grains)
-    more = (of_walls, of_wall_maps, wall_truth, of_movie, of_pairs, of_prediction)
+    more = (of_search, of_walls, of_wall_maps, wall_truth, of_movie, of_pairs, of_prediction)
     every = [*MEASURES, *(measure for table in (*tables, *more) for measure in table.MEASURES)]
     return {measure.name: measure for measure in every}
 
@@ -253,6 +255,6 @@ def _stores(results: Results, models: Iterable[str]) -> dict[str, str]:
     """Say which code made each store."""
     names = [layout.IMAGE, layout.SITES, layout.SAMPLES]
     names += [layout.LATENTS.format(model=name) for name in models]
-    names += [name for name in (layout.STRAIN, layout.WALLS) if results.has(name)]
+    names += [name for name in (layout.STRAIN, layout.WALLS, layout.EXPLORED) if results.has(name)]
     made = {name: store.provenance(results.path(name)) for name in names}
     return {name: str(facts.get("code_version", "")) for name, facts in made.items()}

@@ -12,6 +12,7 @@ from vaescope.judge.of_models import of_history, of_latents, of_model
 from vaescope.judge.of_pairs import of_pairs
 from vaescope.judge.of_piezoresponse import of_piezoresponse
 from vaescope.judge.of_prediction import of_prediction
+from vaescope.judge.of_search import of_search
 from vaescope.judge.of_spectra import of_spectra, of_spectra_read
 from vaescope.judge.of_wall_maps import of_wall_maps
 from vaescope.judge.of_walls import of_wall_latents, of_walls
@@ -30,6 +31,7 @@ __all__ = [
     "of_piezoresponse",
     "of_prediction",
     "of_scan",
+    "of_search",
     "of_sites",
     "of_spectra",
     "of_spectra_read",

@@ -15,7 +15,7 @@ from vaescope import explorer, store
 from vaescope.figures import versions
 from vaescope.figures.settings import Look
 from vaescope.figures.style import category_colours
-from vaescope.judge import of_wall_maps, scan
+from vaescope.judge import of_search, of_wall_maps, scan
 from vaescope.judge.facts import median
 from vaescope.report import embedded, prose
 from vaescope.report.cite import citation
@@ -66,9 +66,11 @@ def write_report(
     explored = explorer.build(results, models, look, embedded.PAGE - taken)
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
+    own_figures = [figure for figure in figures if figure["model"] is None]
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     spoken = _as_found(recipe, str(sites.attrs.get("method", "")))
-    text = methods(known, spoken, labels)
+    search = results.explored
+    text = methods(known, spoken, labels, None if search is None else dict(search.attrs))
     facts = {
         "dataset": results.dataset,
         "row": {key: str(value) for key, value in row.items() if value not in (None, "")},
@@ -86,7 +88,13 @@ def write_report(
         "truth": _numbers(known, "sites", without=_BETWEEN),
         "strain": _strain(known),
         "models": [_model(name, latents[name], labels[name], known, sites) for name in models],
-        "figures": [figure for figure in figures if figure["model"] is None],
+        "search": {
+            "numbers": _numbers(known, of_search.ABOUT, "quality")
+            + _numbers(known, of_search.ABOUT),
+            "figures": [figure for figure in own_figures if _of_search(figure)],
+            "words": of_search.words(search),
+        },
+        "figures": [figure for figure in own_figures if not _of_search(figure)],
         "figures_of": {
             name: [figure for figure in figures if figure["model"] == name] for name in models
         },
@@ -103,6 +111,11 @@ def write_report(
         "citation": citation(),
     }
     write_page("report.html", results.path(layout.REPORT), facts)
+
+
+def _of_search(figure: dict[str, Any]) -> bool:
+    """Whether a figure of the dataset shows its search."""
+    return str(figure["name"]).startswith(f"{of_search.ABOUT}-")
 
 
 def _as_found(recipe: dict[str, Any], method: str) -> dict[str, Any]:
@@ -171,6 +184,8 @@ def _where(about: str, models: list[str]) -> str:
     """Choose the part of the page to which a finding belongs."""
     if about in models:
         return f"#model-{models.index(about) + 1}"
+    if about == of_search.ABOUT:
+        return "#search"
     return "#data"
 
 

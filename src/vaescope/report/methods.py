@@ -42,7 +42,10 @@ class Methods:
 
 
 def methods(
-    facts: Judgement, recipe: dict[str, Any], labels: dict[str, str] | None = None
+    facts: Judgement,
+    recipe: dict[str, Any],
+    labels: dict[str, str] | None = None,
+    search: dict[str, Any] | None = None,
 ) -> Methods:
     """Write the text for one run, by ``templates/methods.txt``.
 
@@ -51,6 +54,7 @@ def methods(
     facts : of the dataset.
     recipe : the resolved recipe.
     labels : each model in words (``label`` of its latents), by name.
+    search : attributes of ``explore.zarr``, where there is one.
     """
     numbers: dict[str, dict[str, float]] = {}
     for score in facts.scores:
@@ -78,6 +82,7 @@ def methods(
         members=int((recipe.get("ensemble") or {}).get("members", 1)),
         seed=recipe.get("seed", 0),
         strain=[name.removeprefix("strain: ") for name in numbers if name.startswith("strain: ")],
+        search=_search(recipe, search, numbers),
         code=", ".join(codes) or facts.code_version,
         versions=", ".join(versions),
     )
@@ -94,6 +99,20 @@ def methods(
     # No-break spaces stand in numbers and stay.
     paragraphs = [re.sub(r"[ \n]+", " ", part).strip() for part in re.split(r"\n[ \n]*\n", text)]
     return Methods([part for part in paragraphs if part], chosen(keys))
+
+
+def _search(
+    recipe: dict[str, Any], search: dict[str, Any] | None, numbers: dict[str, dict[str, float]]
+) -> dict[str, Any] | None:
+    """What the text says of a search; None where there is none."""
+    if search is None:
+        return None
+    own = dict(recipe.get("explore") or {})
+    evaluations = int(numbers.get("search", {}).get("evaluations", 0))
+    model = own.get("model") or next(iter(recipe.get("models") or {}), "")
+    if not own.get("acquisition"):
+        own["acquisition"] = "logei" if own.get("method") == "bo" else "uncertainty"
+    return {**own, **search, "model": model, "evaluations": evaluations}
 
 
 def _template(data: dict[str, Any]) -> Template:

@@ -15,6 +15,14 @@ from vaescope.sites.kinds import kind_of
 from vaescope.text import readable_unit
 from vaescope.traits import Traits
 
+_ACQUISITIONS = {
+    "logei": "the logarithm of the expected improvement",
+    "ei": "expected improvement",
+    "ucb": "the upper confidence bound",
+    "thompson": "Thompson sampling",
+    "uncertainty": "the standard deviation",
+}
+
 
 def number(value: Any, digits: int = 3) -> str:
     """A number as people write it; an en dash where there is none."""
@@ -136,7 +144,26 @@ def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
             for name, model in (settings.get("models") or {}).items()
         ],
         ("Ensemble", _ensemble(settings)),
+        *_search(settings.get("explore") or {}),
     ]
+
+
+def _search(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Describe a search; nothing where the recipe has none."""
+    method = settings.get("method")
+    if not method:
+        return []
+    if method == "bo":
+        text = "Bayesian optimisation in the latent space of a model"
+    else:
+        text = "Spectra are measured one by one, chosen by what is known until then"
+    if settings.get("model"):
+        text += f" (`{settings['model']}`)"
+    text += f": {number(settings.get('evaluations') or 0)} evaluations at most, the first"
+    text += f" {number(settings.get('start') or 0)} far apart"
+    if settings.get("acquisition"):
+        text += f", the others by {_ACQUISITIONS.get(settings['acquisition'], '')}"
+    return [("Search", f"{text}.")]
 
 
 def _traits(settings: dict[str, Any]) -> Traits:

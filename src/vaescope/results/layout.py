@@ -56,7 +56,18 @@ WORKFLOW = f"{EXPORT}/workflow"
 RECIPE = f"{EXPORT}/recipe.yaml"
 
 RESERVED_MODELS = frozenset(
-    (FIGURES, "logs", "benchmarks", "failures", EXPORT, "baselines", "explore", "neighbours", "gpa")
+    (
+        FIGURES,
+        "logs",
+        "benchmarks",
+        "failures",
+        EXPORT,
+        "baselines",
+        "explore",
+        "search",
+        "neighbours",
+        "gpa",
+    )
 )
 """Names beside the models' in ``results/DATASET``, the list of figures and ``strain.zarr``."""
 STORED = (".zarr", ".csv", ".html", ".json")

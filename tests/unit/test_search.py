@@ -1,0 +1,159 @@
+"""What is said and drawn of a finished search: scores, findings, words, figures, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_results
+import numpy as np
+import pytest
+import search_results
+import xarray as xr
+
+from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
+from vaescope.figures import Look, explored_course, explored_maps, house, load
+from vaescope.judge import of_search
+from vaescope.report.methods import methods
+from vaescope.results import Results
+
+
+@pytest.fixture(scope="module")
+def plane() -> xr.Dataset:
+    return search_results.latent_plane()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    folder = fake_results.make(tmp_path_factory.mktemp("film"), models=("rvae",))
+    search_results.add(folder, search_results.of_sites(folder))
+    return folder
+
+
+def kinds(explored: xr.Dataset) -> set[str]:
+    return {finding.kind for finding in of_search.of_search(explored)}
+
+
+def test_the_best_value_is_the_largest_that_was_evaluated(plane):
+    found = Outcome(plane)
+    assert found.values[found.best] == np.nanmax(plane["value"])
+    assert of_search.numbers(plane)["best_value"] == np.nanmax(plane["value"])
+
+
+def test_regret_counts_only_what_could_be_proposed(plane):
+    assert Outcome(plane).regret() == pytest.approx(0, abs=0.05)
+    truth = plane["truth"].values.copy()
+    outside = ~plane["allowed"].values
+    truth[outside] += 100
+    assert Outcome(plane.assign(truth=("candidate", truth))).regret() == Outcome(plane).regret()
+
+
+def test_evaluations_needed_are_those_until_the_median_is_there(plane):
+    found = Outcome(plane)
+    course = found.course(SEARCH)
+    assert course is not None
+    needed = found.needed(SEARCH, float(course.median[-1]))
+    assert course.median[int(needed) - 1] == course.median[-1]
+    assert course.median[int(needed) - 2] < course.median[-1]
+    assert np.isnan(found.needed(RANDOM, 1e9))
+
+
+def test_a_grid_is_known_with_gaps_and_scattered_places_are_none(plane):
+    rows, columns, flat = Outcome(plane).grid()
+    assert len(rows) == len(columns) == 30
+    assert len(set(flat)) == 900
+    some = plane.isel(candidate=np.flatnonzero(plane["allowed"].values))
+    assert Outcome(some).grid() is not None
+    scattered = plane["place"] + np.random.default_rng(0).normal(0, 0.3, plane["place"].shape)
+    assert Outcome(plane.assign(place=scattered)).grid() is None
+
+
+def test_a_good_search_has_no_finding_of_its_end(plane):
+    rng = np.random.default_rng(0)
+    sd = plane["sd"] * 0 + 0.1
+    mean = plane["mean"] * 0 + plane["truth"] + 0.1 * rng.normal(size=plane["mean"].shape)
+    assert not kinds(plane.assign(mean=mean, sd=sd))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda d: d.assign(sd=d["sd"] / 20), "bands too narrow"),
+        (lambda d: d.assign(sd=d["sd"] * 50), "bands too wide"),
+        (lambda d: d.assign(mean=-d["mean"]), "nothing learned"),
+        (lambda d: d.assign(expected_regret=d["expected_regret"] * 0 + 0.5), "ended early"),
+        (
+            lambda d: d.assign(best=d["best"].copy(data=d["best"].values[::-1])),
+            "a baseline is better",
+        ),
+        (lambda d: d.assign(value=d["value"].where(d["step"] % 9 > 0)), "evaluations failed"),
+        (lambda d: d.assign_attrs(deep_kernel="It does."), "deep kernel over-fits"),
+        (lambda d: d.assign(allowed=d["allowed"] & (d["place"][:, 0] < 0)), "optimum is not real"),
+    ],
+)
+def test_what_is_doubtful_is_found(plane, change, kind):
+    assert kind in kinds(change(plane.assign_coords(step=np.arange(plane.sizes["step"]))))
+
+
+def test_an_optimum_at_the_rim_is_found(plane):
+    best = Outcome(plane).points[Outcome(plane).best]
+    places = plane["place"].values
+    near = places[:, 0] <= places[best, 0] + 0.01
+    cut = plane.assign(allowed=("candidate", plane["allowed"].values & near))
+    assert "optimum at the rim" in kinds(cut)
+    assert "optimum at the rim" not in kinds(plane)
+
+
+def test_an_upper_bound_is_no_rival(plane):
+    best = plane["best"].copy()
+    best[1] += 5
+    names = ["this search", "gradient ascent", "grid"]
+    assert "a baseline is better" not in kinds(
+        plane.assign(best=best).assign_coords(strategy=names)
+    )
+
+
+def test_the_answer_is_said_in_words(plane, film):
+    said = " ".join(of_search.words(plane))
+    assert "The largest sum of the curl found is" in said
+    assert "latent 1 =" in said
+    assert "The search ended by the limit of evaluations." in said
+    of_sites = " ".join(of_search.words(Results(film).explored))
+    assert "of what was not measured lies within two" in of_sites
+    assert not of_search.words(None)
+
+
+def test_figures_are_drawn_of_a_plane_and_of_sites(plane, film, tmp_path):
+    other = fake_results.make(tmp_path, models=("rvae",))
+    search_results.add(other, plane)
+    with house():
+        for folder in (film, other):
+            scene = load(Results(folder), ["rvae"], Look(), "version")
+            maps, course = explored_maps.maps(scene), explored_course.course(scene)
+            assert maps is not None
+            assert course is not None
+            names = set(maps.figure_data.files(maps.name))
+            assert names == {"search-maps.csv", "search-maps-order.csv"}
+            titles = [axes.get_title(loc="left") for axes in maps.figure.axes]
+            assert any(title.startswith("true") for title in titles)
+            assert "search-course.csv" in course.figure_data.files(course.name)
+
+
+def test_without_a_truth_no_error_is_drawn(tmp_path):
+    folder = fake_results.make(tmp_path, models=("rvae",))
+    search_results.add(folder, search_results.latent_plane(truth=False))
+    with house():
+        drawn = explored_maps.maps(load(Results(folder), ["rvae"], Look(), "version"))
+    assert drawn is not None
+    titles = [axes.get_title(loc="left") for axes in drawn.figure.axes]
+    assert not any("true" in title or "error" in title for title in titles)
+
+
+def test_methods_name_the_search_and_its_sources(film):
+    recipe = fake_results.RECIPE | {"explore": {"method": "active", "start": 12}}
+    fake_results.judge(film, ["rvae"])
+    explored = Results(film).explored
+    assert explored is not None
+    text = methods(Results(film).facts, recipe, search=dict(explored.attrs))
+    assert "was measured site by site" in text.plain
+    assert "the first 12 of them far apart" in text.plain
+    assert "BoTorch" in text.bibtex
