@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vaescope.explore.targets import Target
 from vaescope.settings import Settings, setting
 
+Description = Literal["content", "rings", "pixels", "place"]
 Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty"]
 
 
@@ -47,7 +49,28 @@ class ExploreSettings(Settings):
     repeats: int = setting(
         5, limits=(0, 50), help="runs of each baseline beside the search; 0: no baselines"
     )
+    target: Target = setting(
+        Target, help="of `active`: the number that is made of every spectrum and mapped"
+    )
+    describe: list[Description] = setting(
+        ["content", "rings", "place"],
+        help="of `active`: what sites are known by before any spectrum: `content` of the model,"
+        " `rings` (ring spectra of the image about the site), `pixels` (principal components of its"
+        " patch) and `place` (y, x); the kernel of the Gaussian process is the sum of one for each",
+    )
+    deep_kernel: bool = setting(
+        False,
+        help="of `active`: fit the encoder of the model to the target as well, under a prior about"
+        " its weights; given up where it predicts measured spectra left out worse than without",
+    )
+    path_cost: float = setting(
+        0.0,
+        limits=(0, 1e6),
+        help="of `active`: time for travelling one pixel of the spectra, in units of the time for"
+        " one spectrum; what counts is then the worth in a given time",
+    )
 
     def own_files(self) -> list[str]:
         """Files of the user's own that the search runs."""
-        return []
+        named = [one.function for one in self.target.parts().values() if one.function]
+        return [name.rpartition(":")[0] for name in named] if self.method == "active" else []

@@ -46,7 +46,7 @@ _COLOURS = 256
 
 
 @dataclass
-class Explorer:
+class ExplorerPage:
     """Parts of a page, safe to stand in it unescaped where they are called scripts.
 
     ``facts`` is JSON for a script element; ``blocks`` and ``frames`` hold letters of base64 and
@@ -74,7 +74,7 @@ class Explorer:
         return sum(map(len, parts))
 
 
-def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> Explorer:
+def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> ExplorerPage:
     """Assemble the explorer of one dataset from its stores; what they lack is left out.
 
     ``room`` is how many letters it may add to the page: patches are left out for it, numbers are
@@ -159,7 +159,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         )
     if facts["small"]:
         facts["small"]["rows"] = blocks.add([narrow(facts["small"]["rows"])])[0]
-    return Explorer(
+    return ExplorerPage(
         script_json(facts),
         blocks.texts,
         behind.pictures,

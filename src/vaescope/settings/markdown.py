@@ -60,6 +60,8 @@ def _allowed(hint: Any, facts: Facts) -> str:
     inner = get_args(hint)
     if get_origin(hint) is Literal:
         return ", ".join(_said(one) for one in inner)
+    if get_origin(hint) is dict:
+        return "`NAME:` lines"
     if get_origin(hint) in (list, tuple):
         if get_origin(inner[0]) is list:
             return "a schedule"
