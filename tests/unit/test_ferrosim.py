@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vaescope.errors import UserError
 from vaescope.simulate import ferrosim
 
 PUBLISHED = np.load(Path(__file__).parent / "data" / "ferrosim-10x10.npz")
-TIMES = np.linspace(0, 3, 400)
+TIMES = np.linspace(0, 1.5, 400)
 
 
 def test_the_course_of_the_published_program_is_reproduced():
@@ -22,10 +24,10 @@ def test_the_course_of_the_published_program_is_reproduced():
         fields, PUBLISHED["times"], PUBLISHED["defects"], 10, as_published=True, keep=range(950)
     )
     assert np.abs(found[0, -1] - PUBLISHED["polarisation"]).max() < 1e-12
-    assert np.abs(found[0].sum(axis=(-1, -2)) - PUBLISHED["total"]).max() < 1e-11  # of 100 sites
+    assert np.abs(found[0].mean(axis=(-1, -2)) - PUBLISHED["total"] / 100).max() < 1e-12
     assert np.abs(found[1, -1] - PUBLISHED["polarisation"]).max() > 0.1
     last = ferrosim.run(fields[:1], PUBLISHED["times"], PUBLISHED["defects"], 10, as_published=True)
-    assert np.array_equal(last[0], found[0, -1])
+    assert np.abs(last[0] - found[0, -1]).max() < 1e-13  # vectors of another length round otherwise
 
 
 def vortex(side=9, clockwise=1):
@@ -69,7 +71,7 @@ def test_a_curl_ends_at_the_rim_as_the_coupling_does():
         ({"times": TIMES[:-1]}, "do not fit together.*399"),
         ({"times": TIMES[::-1]}, "do not ascend"),
         ({"times": TIMES * np.nan}, "do not ascend"),
-        ({"times": 10 * TIMES}, "polarisation of the lattice diverges.*shorter step"),
+        ({"times": 20 * TIMES}, "too long.*Take shorter steps"),
         ({"model": "tetragnal"}, "no such model.*`tetragonal`"),
         ({"boundary": "closed"}, "no such boundary.*dead, open, periodic"),
     ],
@@ -101,3 +103,107 @@ def test_tensors_stay_tensors():
     found = ferrosim.run(field, torch.arange(5) / 500, None, 3, dtype="float64")
     assert found.dtype == torch.float64 and found.shape == (2, 2, 3, 3)
     assert isinstance(ferrosim.curl(found), torch.Tensor)
+
+
+models = st.sampled_from(list(ferrosim.MODELS))
+boundaries = st.sampled_from(["open", "periodic", "dead"])
+
+
+@given(st.integers(0, 2**32 - 1), models, boundaries, st.floats(0, 2))
+@settings(max_examples=20, deadline=None)
+def test_energy_never_rises_in_a_constant_field(seed, model, boundary, depolarisation):
+    rng = np.random.default_rng(seed)
+    kind = {"model": model, "boundary": boundary, "depolarisation": depolarisation}
+    side, defects = 6, rng.normal(0, 3, (36, 2))
+    field = rng.normal(0, 20, (4, 1, 2)) * np.ones((80, 1))
+    material = ferrosim.of_model(model, 100.0, depolarisation, boundary)
+    largest = max(1.5, material.largest(20 * 5 * material.coercive_field))
+    times = np.arange(80) * material.longest_step(largest)
+    course = ferrosim.run(
+        field,
+        times,
+        defects,
+        side,
+        start=rng.uniform(-1.5, 1.5, (4, 2, side, side)),
+        keep=range(80),
+        dtype="float64",
+        **kind,
+    )
+    energy = sum(ferrosim.energies(course, field, defects, **kind).values())
+    assert (np.diff(energy, axis=1) <= 1e-9 * np.abs(energy[:, 1:])).all()
+    assert (energy[:, -1] < energy[:, 0]).all()
+
+
+@pytest.mark.parametrize("boundary", ["open", "periodic", "dead"])
+@pytest.mark.parametrize("model", ferrosim.MODELS)
+def test_halving_the_step_changes_next_to_nothing(model, boundary):
+    # Lattices that are about to choose between two domains can go either way: nine in ten count.
+    rng = np.random.default_rng(7)
+    unit = ferrosim.of_model(model).coercive_field
+    size, phase = rng.normal(0, 10 / unit, (20, 1, 2)), rng.uniform(0, 2 * np.pi, (20, 1, 2))
+    defects = rng.normal(0, 2 / unit, (20, 36, 2))
+
+    def course(steps):
+        times = np.linspace(0, 3, steps + 1)
+        field, keep = size * np.sin(2.5 * times[:, None] + phase), range(0, steps + 1, steps // 50)
+        return ferrosim.run(
+            field, times, defects, 6, model=model, boundary=boundary, keep=keep
+        ).reshape(20, -1)
+
+    coarse, fine = course(900), course(1800)
+    away = np.sqrt(((coarse - fine) ** 2).mean(axis=1)) / np.abs(fine).max(axis=1)
+    assert np.quantile(away, 0.9) < 0.004  # rms over a course, of the largest component
+
+
+@given(st.integers(0, 2**32 - 1), models, boundaries)
+@settings(max_examples=8, deadline=None)
+def test_gradients_agree_with_finite_differences(seed, model, boundary):
+    rng = np.random.default_rng(seed)
+    times = np.arange(80) * 0.003
+    kind = {"model": model, "boundary": boundary, "dtype": "float64"}
+    field = torch.tensor(rng.normal(0, 30, (2, 80, 2)), requires_grad=True)
+    defects = torch.tensor(rng.normal(0, 5, (25, 2)), requires_grad=True)
+    weights = torch.tensor(rng.normal(0, 1, (5, 5)))
+
+    def objective(at, held):
+        end = ferrosim.run(at, times, held, 5, **kind)
+        return (weights * ferrosim.curl(end, boundary=boundary)).sum() + end.sum()
+
+    slopes = torch.autograd.grad(objective(field, defects), [field, defects])
+    with torch.no_grad():
+        for given_, slope in zip((field, defects), slopes, strict=True):
+            way = torch.tensor(rng.normal(0, 1, given_.shape))
+            step = 1e-5
+            ahead, behind = (
+                objective(*(each + sign * step * way if each is given_ else each for each in pair))
+                for pair in [(field, defects)]
+                for sign in (1, -1)
+            )
+            measured = (ahead - behind) / (2 * step)
+            assert float((slope * way).sum()) == pytest.approx(float(measured), rel=1e-5, abs=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1), models, boundaries)
+@settings(max_examples=6, deadline=None)
+def test_numbers_of_32_bits_are_enough(seed, model, boundary):
+    rng = np.random.default_rng(seed)
+    times = np.linspace(0, 3, 900)
+    unit = ferrosim.of_model(model).coercive_field
+    field = rng.normal(0, 10 / unit, (3, 1, 2)) * np.sin(2.5 * times)[:, None]
+    defects = rng.normal(0, 2 / unit, (64, 2))
+    short, long = (
+        ferrosim.run(field, times, defects, 8, model=model, boundary=boundary, dtype=dtype)
+        for dtype in ("float32", "float64")
+    )
+    assert np.abs(short - long).max() < 2e-4
+
+
+@pytest.mark.parametrize("boundary", ["open", "periodic"])
+def test_a_uniform_lattice_has_no_energy_of_coupling(boundary):
+    rng = np.random.default_rng(1)
+    p, field = rng.normal(0, 1, (3, 2, 1, 1)) * np.ones((7, 7)), rng.normal(0, 1, (3, 2))
+    parts = ferrosim.energies(p, field, boundary=boundary)
+    assert np.allclose(parts["coupling"], 0)
+    unit = ferrosim.of_model("tetragonal").coercive_field
+    assert np.allclose(parts["field"], -49 * unit * (p[..., 0, 0] * field).sum(axis=1))
+    assert not parts["defects"].any() and (parts["depolarisation"] > 0).all()

@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from vaescope.errors import UserError, suggestion
-from vaescope.simulate import ferroelectric
 from vaescope.simulate.ferroelectric import Array, Boundary, Material
 
 if TYPE_CHECKING:
@@ -111,33 +110,34 @@ def run(
     """
     import torch
 
+    from vaescope.simulate import relaxation
+
     boundary, dtype = ("dead", "float64") if as_published else (boundary, dtype)
     material = of_model(model, coupling, depolarisation, boundary)
     kind = {"device": torch.device(device), "dtype": getattr(torch, dtype)}
     course = _tensor(field, kind)
     moments = _tensor(times, {"dtype": torch.float64}).cpu().numpy()
     _check(course, moments, side)
-    batch = len(course)
-    kept = [len(moments) - 1] if keep is None else [range(len(moments))[k] for k in keep]
-    local = _fields(defects, batch, side, kind)
+    batch, unit = len(course), material.coercive_field
+    local = unit * _fields(defects, batch, side, kind)
     if start is None:
         start = _start(model, material, side, as_published)
-    p = _tensor(start, kind).expand(batch, 2, side, side)
-    unit = material.coercive_field
-    drive, local = unit * course[..., None, None], unit * local
+    p = _tensor(start, kind).expand(batch, 2, side, side).movedim(0, -1)
+    drive = unit * course[:, 1:].movedim(0, -1)
     if model == "uniaxial":
-        p, drive, local = p[:, 1:], drive[:, :, 1:], local[:, 1:]
-    found = {0: p}
-    for k in range(1, len(moments)):
-        step = moments[k] - moments[k - 1]
-        p = next(ferroelectric.relax(p, [drive[:, k] + local], step, material))
-        if k in kept:
-            found[k] = p
-    states = torch.stack([found[k] for k in kept], dim=1)
+        p, drive, local = p[1:], drive[:, 1:], local[1:]
+    last = len(moments) - 1
+    kept = [last] if keep is None else [range(last + 1)[number] for number in keep]
+    states = relaxation.relax(
+        p, material, local, np.diff(moments), drive=drive, keep=sorted(set(kept))
+    )
     if model == "uniaxial":
-        states = torch.cat([torch.zeros_like(states), states], dim=2)
-    result = states[:, 0] if keep is None else states
-    return result if isinstance(field, torch.Tensor) else result.numpy()
+        states = torch.cat([torch.zeros_like(states), states], dim=1)
+    if keep is not None and kept != sorted(set(kept)):
+        states = states[[sorted(set(kept)).index(number) for number in kept]]
+    result = states.movedim(-1, 0).contiguous()
+    result = result[:, 0] if keep is None else result
+    return result if isinstance(field, torch.Tensor) else result.cpu().numpy()
 
 
 def of_model(
@@ -169,6 +169,63 @@ def of_model(
         boundary=boundary,
         unit=-(2 / 3) * landau.alpha[0] * abs(landau.alpha[0] / (3 * landau.alpha[1])) ** 0.5,
     )
+
+
+def energies(
+    polarisation: Array,
+    field: Array,
+    defects: Array | None = None,
+    *,
+    model: Model = "tetragonal",
+    coupling: float = 100.0,
+    depolarisation: float = 0.3,
+    boundary: Boundary = "open",
+) -> dict[str, Array]:
+    """Parts of the energy of lattices, summed over the sites; their sum is the energy.
+
+    Parameters
+    ----------
+    polarisation : (batch, 2, side, side), or (batch, time, 2, side, side).
+    field : (batch, 2), or (batch, time, 2), in units of Ec; the others as in `run`.
+
+    Returns
+    -------
+    ``landau``, ``coupling``, ``field``, ``defects`` and ``depolarisation``, each (batch,) or
+    (batch, time); NumPy arrays, or tensors where the polarisation is one.
+
+    Raises
+    ------
+    UserError : shapes that do not fit together, or values of defects that are not finite.
+    """
+    import torch
+
+    from vaescope.simulate import relaxation
+
+    material = of_model(model, coupling, depolarisation, boundary)
+    p = _tensor(polarisation, {})
+    kind = {"device": p.device, "dtype": p.dtype}
+    course = _tensor(field, kind)
+    if p.ndim not in (4, 5) or course.shape != p.shape[:-2] or p.shape[-2] != p.shape[-1]:
+        raise UserError(
+            "the polarisation and the field do not fit together",
+            found=f"shapes {tuple(p.shape)} and {tuple(course.shape)}",
+            expected="(batch, 2, side, side) and (batch, 2), or both with times after the batch",
+        )
+    several = p.shape[: p.ndim - 3]
+    local = _fields(defects, p.shape[0], p.shape[-1], kind)
+    if local.shape[-1] > 1:
+        local = local.repeat_interleave(several[1:].numel(), dim=-1)
+    unit, used = material.coercive_field, slice(1, 2) if model == "uniaxial" else slice(0, 2)
+    found = relaxation.energies(
+        p.flatten(0, p.ndim - 4).movedim(0, -1)[used],
+        material,
+        unit * local[used],
+        unit * course.reshape(-1, 2).T[used],
+    )
+    found = {name: each.reshape(several) for name, each in found.items()}
+    if isinstance(polarisation, torch.Tensor):
+        return found
+    return {name: each.numpy() for name, each in found.items()}
 
 
 def curl(
@@ -223,7 +280,9 @@ def curl(
 def _slope(p: torch.Tensor, axis: int, boundary: Boundary) -> torch.Tensor:
     import torch
 
-    before, after = ferroelectric.beyond(p, axis, boundary)
+    from vaescope.simulate.relaxation import beyond
+
+    before, after = beyond(p, axis, boundary)
     n = p.shape[axis]
     whole = torch.cat([before, p, after], dim=axis)
     return (whole.narrow(axis, 2, n) - whole.narrow(axis, 0, n)) / 2
@@ -244,18 +303,18 @@ def _start(model: str, material: Material, side: int, as_published: bool) -> np.
         one, two, _ = MODELS[model].alpha
         at[1] = -int(abs(one / two) ** 0.5)  # FerroSim fills an array of whole numbers with it
     elif MODELS[model].diagonal:
-        at[:] = -(abs(material.alpha1 / (2 * material.alpha2 + material.alpha3)) ** 0.5)
+        at[:] = -material.diagonal_saturation
     else:
         at[1] = -material.saturation
     return at
 
 
 def _fields(defects: Array | None, batch: int, side: int, kind: dict[str, Any]) -> torch.Tensor:
-    """Fields (batch or 1, 2, side, side) of defects."""
+    """Fields (2, side, side, batch or 1) of defects."""
     import torch
 
     if defects is None:
-        return torch.zeros(1, 2, side, side, **kind)
+        return torch.zeros(2, side, side, 1, **kind)
     local = _tensor(defects, kind)
     if local.shape not in ((side**2, 2), (batch, side**2, 2)):
         raise UserError(
@@ -269,7 +328,7 @@ def _fields(defects: Array | None, batch: int, side: int, kind: dict[str, Any]) 
             found=f"{int((~local.isfinite()).sum())} of {local.numel()} values",
             expected="numbers in units of the coercive field",
         )
-    return local.reshape(-1, side, side, 2).movedim(-1, 1)
+    return local.reshape(-1, side, side, 2).permute(3, 1, 2, 0)
 
 
 def _check(field: torch.Tensor, times: np.ndarray, side: int) -> None:

@@ -8,16 +8,15 @@ domain that the applied one removes (`fields`).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise, repeat
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
-from vaescope.simulate import domains, ferroelectric, piezoresponse
+from vaescope.simulate import domains, piezoresponse
 from vaescope.simulate.arguments import one_of, within
 from vaescope.simulate.crystals import truth
 from vaescope.simulate.ferroelectric import Material
@@ -27,7 +26,7 @@ from vaescope.simulate.piezoresponse import Recorder
 from vaescope.simulate.specimen_drift import Drift, drifting
 
 _WIDTH = 2.0  # px, half width of the lattice's walls: wide enough not to be held by the lattice
-_STEP = 0.8  # share of the longest stable step
+_STEP = 0.183  # share of the longest stable step: walls move as in continuous time
 _SETTLE = 8.0  # of time, in which the domains at the start take their shape without a field
 _SATURATED = 0.995  # of the polarisation, beyond which the distance from the wall is unknown
 _SITES = 2e9  # sites of the lattice times steps, at most: minutes
@@ -124,7 +123,7 @@ class _Course:
         material = _material()
         # A single site without neighbours switches at (4/3) |α1| sqrt(|α1| / 6 α2).
         field = p.field * np.sqrt(2) * float(material.coercive_field)
-        step = _STEP * ferroelectric.longest_step(material, 1.3)
+        step = _STEP * material.longest_step(1.3)
         if not (field and p.speed):
             return cls(field, int(np.ceil(_SETTLE / step)) if p.speed else 0, step)
         lasts = p.speed / (1.5 * _WIDTH * abs(field))
@@ -137,6 +136,7 @@ def _material(depth: np.ndarray | float = 1.0) -> Material:
     return Material(
         alpha1=-1.0 * depth,
         alpha2=0.5,
+        alpha3=0.0,
         coupling=4 * _WIDTH**2,
         depolarisation=0.0,
         boundary="open",
@@ -192,8 +192,16 @@ def _lattices(
 def _after(
     lattice: np.ndarray, field: np.ndarray, steps: int, step: float, material: Material
 ) -> np.ndarray:
-    courses = ferroelectric.relax(lattice, repeat(field, steps), step, material)
-    return deque(courses, maxlen=1)[0] if steps else lattice
+    """The polarisation (1, side, side) after some steps in a field that broadcasts against it."""
+    import torch
+
+    from vaescope.simulate.relaxation import relax
+
+    p, local = (
+        torch.from_numpy(np.broadcast_to(each, lattice.shape).copy())[..., None]
+        for each in (lattice, field)
+    )
+    return relax(p, material, local, np.full(steps, step))[0, ..., 0].numpy()
 
 
 def _viable(field: float) -> float:
