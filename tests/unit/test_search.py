@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import fake_results
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 import search_results
 import xarray as xr
+from PIL import Image
 
 from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
-from vaescope.figures import Look, explored_course, explored_maps, house, load
+from vaescope.figures import Look, explored_clip, explored_course, explored_maps, house, load
 from vaescope.judge import of_search
 from vaescope.report.methods import methods
 from vaescope.results import Results
@@ -157,3 +159,11 @@ def test_methods_name_the_search_and_its_sources(film):
     assert "was measured site by site" in text.plain
     assert "the first 12 of them far apart" in text.plain
     assert "BoTorch" in text.bibtex
+
+
+def test_a_movie_shows_every_kept_step(film):
+    with house():
+        clip = explored_clip.search_clip(load(Results(film), ["rvae"], Look(), "version"))
+    assert clip is not None
+    with Image.open(io.BytesIO(clip.data)) as movie:
+        assert getattr(movie, "n_frames", 1) == search_results.latent_plane().sizes["kept"]

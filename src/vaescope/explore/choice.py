@@ -32,12 +32,18 @@ class Choice:
     ----------
     descriptions : (n, features) by name; where there are several, all together are one more.
     transform : of the values, or ``auto``. sign : −1 where small values are sought.
+    summed : a value is a sum of functions, one of each description; there is no other model.
     """
 
-    def __init__(self, descriptions: dict[str, np.ndarray], transform: str, sign: int) -> None:
+    def __init__(
+        self, descriptions: dict[str, np.ndarray], transform: str, sign: int, summed: bool = False
+    ) -> None:
         self.features = dict(descriptions)
         if len(descriptions) > 1:
-            self.features[TOGETHER.join(descriptions)] = np.hstack(list(descriptions.values()))
+            together = np.hstack(list(descriptions.values()))
+            name = TOGETHER.join(descriptions)
+            self.features = {name: together} if summed else {**descriptions, name: together}
+        self.sizes = [one.shape[1] for one in descriptions.values()] if summed else []
         self.kinds = transforms.KINDS if transform == "auto" else (transform,)
         self.sign = sign
         self.chosen: Pair = (next(iter(self.features)), self.kinds[0])
@@ -82,7 +88,7 @@ class Choice:
         from vaescope.explore.surrogate import Surrogate
 
         if pair not in self._models:
-            self._models[pair] = Surrogate(self.features[pair[0]])
+            self._models[pair] = Surrogate(self.features[pair[0]], self.sizes)
         self._models[pair].fit(points, mapped)
         self._fitted[pair] = len(points)
 
@@ -115,7 +121,7 @@ class Choice:
 
         for number, (description, kind, fitted, evidence) in enumerate(facts["pairs"]):
             pair = (description, kind)
-            self._models[pair] = Surrogate(self.features[description])
+            self._models[pair] = Surrogate(self.features[description], self.sizes)
             self._fitted[pair] = fitted
             if evidence is not None:
                 self.evidence[pair] = evidence

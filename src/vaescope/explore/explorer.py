@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -36,6 +36,9 @@ class Explorer:
         same candidates by name, {name: (n, features)}. Each alone, and all of them together, is
         then a possible description; the one that predicts each known value best from all the
         others (leave-one-out predictive density) is used.
+    combine : ``choose`` among several descriptions, as above, or take a value for the ``sum`` of
+        functions, one of each description, of which each has one length scale. A sum is learned
+        from fewer values where several descriptions matter.
     acquisition : ``logei`` (expected improvement), ``ei``, ``ucb`` (mean + ``kappa`` sd),
         ``thompson``, or ``uncertainty``.
     start : number of starting points, spread over the candidates before any model is fitted.
@@ -65,6 +68,7 @@ class Explorer:
         cost: float = 0.0,
         maximise: bool = True,
         transform: str = "auto",
+        combine: Literal["choose", "sum"] = "choose",
         seed: int = 0,
     ) -> None:
         self.descriptions = check_candidates(candidates)
@@ -74,6 +78,7 @@ class Explorer:
         for name, value, known in (
             ("acquisition", acquisition, ACQUISITIONS),
             ("transform", transform, ("auto", *transforms.KINDS)),
+            ("combine", combine, ("choose", "sum")),
         ):
             if value not in known:
                 raise UserError(
@@ -83,13 +88,13 @@ class Explorer:
                 )
         self.acquisition, self.kappa, self.start = acquisition, float(kappa), int(start)
         self.cost, self.maximise, self.transform = float(cost), bool(maximise), transform
-        self.seed = int(seed)
+        self.combine, self.seed = combine, int(seed)
         self.pending: list[int] = []
         self._points: list[int] = []
         self._values: list[float] = []
         self._learnt = 0  # how many of the points are in the order in which the model has them
         self._spent = np.zeros(n, bool)
-        self._choice = Choice(self.descriptions, transform, 1 if maximise else -1)
+        self._choice = Choice(self.descriptions, transform, 1 if maximise else -1, combine == "sum")
 
     @property
     def points(self) -> np.ndarray:
@@ -211,13 +216,27 @@ class Explorer:
             self._points.append(int(point))
             self._values.append(float(value))
 
-    def predict(self) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, *, measured: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (n,) of the value of every candidate, without the noise of
-        its evaluation; NaN before two values are known."""
+        its evaluation, or with it: of what would be ``measured``. NaN before two values are known.
+        """
         if np.isfinite(self.values).sum() < 2:
             return np.full(len(self.weights), np.nan), np.full(len(self.weights), np.nan)
         model, transform = self._believed()
-        return transform.moments(*model.predict())
+        mean, sd = model.predict()
+        return transform.moments(mean, np.hypot(sd, model.noise) if measured else sd)
+
+    def left_out(self) -> np.ndarray:
+        """How far each finite value is from what all the others predict, in standard deviations of
+        what would be measured: (k,), which is normal where bands hold. Empty before two are known.
+        """
+        if np.isfinite(self.values).sum() < 2:
+            return np.zeros(0)
+        model, transform = self._believed()
+        finite = np.isfinite(self.values)
+        points = [p for p, ok in zip(self._points, finite, strict=True) if ok]
+        off, sd = model.left_out(points, transform.forward(self.values[finite]))
+        return off / sd
 
     def expected_regret(self) -> float:
         """By how much the best allowed candidate is expected to be better than the one expected to
@@ -256,7 +275,16 @@ class Explorer:
         tensors |= {name: torch.as_tensor(value) for name, value in arrays.items()}
         settings = {
             name: getattr(self, name)
-            for name in ("acquisition", "kappa", "start", "cost", "maximise", "transform", "seed")
+            for name in (
+                "acquisition",
+                "kappa",
+                "start",
+                "cost",
+                "maximise",
+                "transform",
+                "combine",
+                "seed",
+            )
         }
         facts = {"kind": "explorer", "names": list(self.descriptions), "settings": settings}
         weights.save(Path(path), tensors, facts | {"learnt": self._learnt, "choice": choice})

@@ -7,10 +7,13 @@ costs one row of the whitened covariance of all candidates, instead of a posteri
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+from vaescope.explore import covariances
 
 if TYPE_CHECKING:
     from botorch.models import SingleTaskGP
@@ -33,18 +36,21 @@ def unit_cube(features: np.ndarray) -> np.ndarray:
 
 
 class Surrogate:
-    """Belief about the value of every candidate: Matérn-5/2, a length scale for each feature.
+    """Belief about the value of every candidate.
 
     Parameters
     ----------
     features : (n, d), of the candidates; scaled to their ranges here.
+    sizes : where a value is a sum of functions of some features each, how many features each has
+        (``covariances.summed``); by default it is one function of all
+        (``covariances.one_for_all``).
 
-    Length scales have the log-normal prior of C. Hvarfner, E. O. Hellsten and L. Nardi (ICML 2024),
-    which grows with the number of features; the variance of the noise is estimated as well. Values
-    are expected with mean 0 and sd 1.
+    The variance of the noise is estimated with the parameters of the covariance. Values are
+    expected with mean 0 and sd 1.
     """
 
-    def __init__(self, features: np.ndarray) -> None:
+    def __init__(self, features: np.ndarray, sizes: Sequence[int] = ()) -> None:
+        self.sizes = tuple(sizes)
         self.features = torch.as_tensor(unit_cube(features), dtype=DTYPE)
         self.parameters: dict[str, Tensor] = {}
         self.points: list[int] = []
@@ -56,14 +62,14 @@ class Surrogate:
 
     def _built(self, points: list[int], values: Tensor) -> SingleTaskGP:
         from botorch.models import SingleTaskGP
-        from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
 
+        dims = self.features.shape[1]
         model = SingleTaskGP(
             self.features[points],
             values[:, None],
-            covar_module=get_covar_module_with_dim_scaled_prior(
-                ard_num_dims=self.features.shape[1], use_rbf_kernel=False
-            ),
+            covar_module=covariances.summed(self.sizes)
+            if self.sizes
+            else covariances.one_for_all(dims),
             outcome_transform=None,
         )
         if self.parameters:
@@ -177,6 +183,11 @@ class Surrogate:
         mean = self._model.mean_module.constant.detach() + self._whitened() @ self._filled()
         return mean.numpy(), self._variance.clamp_min(1e-12).sqrt().numpy()
 
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the noise of a value."""
+        return float(np.sqrt(self._noise))
+
     def _filled(self) -> Tensor:
         return self._rows[: len(self.points)]
 
@@ -193,16 +204,25 @@ class Surrogate:
 
         Source: J. Wilson et al., Proc. ICML (2020) 10292.
         """
-        from botorch.sampling.pathwise import draw_matheron_paths
-
-        model = self._built(self.points, self._values)
-        model.eval()
+        assert self._model is not None
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            return draw_matheron_paths(model, torch.Size([1]))(self.features)[0].numpy()
+            prior = covariances.draw(self._model.covar_module, self.features)
+            noise = np.sqrt(self._noise) * torch.randn(len(self.points), dtype=DTYPE)
+            n = len(self.points)
+            off = (prior[self.points] + noise)[:, None]
+            known = torch.linalg.solve_triangular(self._factor[:n, :n], off, upper=False)[:, 0]
+            constant = self._model.mean_module.constant
+            return (constant + prior + (self._whitened() - known) @ self._filled()).numpy()
 
     def leave_one_out(self, points: list[int], values: np.ndarray) -> np.ndarray:
-        """Log predictive density (n,) of each value given all the others.
+        """Log predictive density (n,) of each value given all the others."""
+        off, sd = self.left_out(points, values)
+        return -0.5 * (off / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+
+    def left_out(self, points: list[int], values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far each value (n,) is from what all the others predict, and the standard deviation
+        of that, noise included.
 
         Source: C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning
         (2006), section 5.4.2.
@@ -216,7 +236,7 @@ class Surrogate:
             off = (model.train_targets - model.mean_module.constant)[:, None]
             inverse = torch.cholesky_inverse(factor).diagonal()
             off = torch.cholesky_solve(off, factor)[:, 0] / inverse
-        return (0.5 * (inverse.log() - off**2 * inverse - np.log(2 * np.pi))).numpy()
+        return off.numpy(), inverse.rsqrt().numpy()
 
 
 def _parameters(model: SingleTaskGP) -> dict[str, Tensor]:

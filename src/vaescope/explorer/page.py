@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from vaescope.explorer import curves, pictures, plots, sites
+from vaescope.explorer import curves, pictures, plots, search, sites
 from vaescope.explorer.backdrop import Backdrop, backdrop
 from vaescope.explorer.column import Column, narrow
 from vaescope.explorer.model_columns import ModelColumns
@@ -33,6 +33,7 @@ SCRIPTS = (
     "pair.js",
     "inspector.js",
     "time.js",
+    "search.js",
     "controls.js",
     "main.js",
 )
@@ -64,6 +65,7 @@ class ExplorerPage:
     sheet: bool  # pictures of a stack stand in place of an image
     curves: bool  # sites have spectra
     gaps: bool  # the image is hatched where nothing was measured
+    search: bool  # there is a slider over the steps of a search
 
     @property
     def bytes(self) -> int:
@@ -95,6 +97,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
     numbers = scene.sites["site"].values
     held = [ModelColumns(scene, v, _rows(numbers, v.latents["site"].values)) for v in scene.views]
     of_models = [model.columns() for model in held]
+    sought = search.pack(scene, blocks)
     facts: dict[str, Any] = {
         "dataset": results.dataset,
         "sites": count,
@@ -104,8 +107,9 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         "columns": _packed(columns, blocks),
         "palettes": _palettes(
             [*columns, *(c for one in of_models for c in one)],
-            (look.colormap, look.diverging) if "spectrum" in scene.patches else (),
+            _more_palettes(scene, sought),
         ),
+        "search": sought,
         "missing": MISSING,
         "spacing": _spacing(scene, behind),
         "grid": scene.traits.placed and scene.traits.regular,
@@ -168,7 +172,14 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         behind.sheet,
         spectra is not None,
         behind.gaps,
+        sought is not None,
     )
+
+
+def _more_palettes(scene: Scene, sought: dict[str, Any] | None) -> tuple[str, ...]:
+    """Colour maps that no column of the sites may need: of windows of spectra, of a search."""
+    of_spectra = (scene.look.colormap, scene.look.diverging) if "spectrum" in scene.patches else ()
+    return of_spectra + (tuple(sought["cmaps"].values()) if sought else ())
 
 
 def _rows(all_sites: np.ndarray, some: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class Clip:
     title: str
     caption: str
     data: bytes
-    model: str
+    model: str | None
     figure_data: FigureData
 
 
@@ -67,13 +67,16 @@ def class_clip(scene: Scene, view: ModelResults) -> Clip | None:
     return Clip(f"{view.name}-movie", title, caption, data, view.name, figure_data)
 
 
-def small_enough(pictures: list[Image], pause: float) -> tuple[bytes, int]:
+def small_enough(
+    pictures: list[Image], pause: float, *, finest: int | None = None
+) -> tuple[bytes, int]:
     """A GIF of at most ``MOST_BYTES`` and how many of the pictures are left in it.
 
-    pause : s from picture to picture.
+    pause : s from picture to picture. finest : number of colours that is tried first, where colour
+    maps run smoothly.
     """
     data = b""
-    for share, colours in _SMALLER:
+    for share, colours in ((1.0, finest), *_SMALLER) if finest else _SMALLER:
         data = _gif(pictures, share, colours, pause)
         if len(data) <= MOST_BYTES:
             return data, len(pictures)

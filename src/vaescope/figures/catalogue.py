@@ -20,6 +20,7 @@ from vaescope.figures import (
     dark_field,
     decoded_pairs,
     ensembles,
+    explored_clip,
     explored_course,
     explored_maps,
     kinds,
@@ -181,6 +182,9 @@ def figures(scene: Scene) -> Iterator[FinishedFigure]:
 
 def clips(scene: Scene) -> Iterator[Clip]:
     """Every animation that the results allow."""
+    sought = explored_clip.search_clip(scene)
+    if sought is not None:
+        yield sought
     for view in scene.views:
         made = class_clip(scene, view)
         if made is not None:

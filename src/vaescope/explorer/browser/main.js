@@ -341,6 +341,7 @@ async function start() {
   makeClock(showFrame);
   await Promise.all([showFrame(0), openSmall(), openCurves()]);
   makeWindow(state.model, latest(recolour));
+  await makeSearch();
   point(held.numbers.findIndex((_, i) => (rowOfSite.has(i) || rowOfCurve.has(i)) && inImage(i)));
   control("root").dataset.ready = String(Math.round(performance.now())); // milliseconds
 }
