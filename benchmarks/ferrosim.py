@@ -90,11 +90,12 @@ def rates(dtype: torch.dtype) -> tuple[float, float]:
     size = torch.empty((), dtype=dtype).element_size()
     one, other, out = (torch.ones(relaxation._BLOCK // size, dtype=dtype) for _ in range(3))
     left = torch.randn(768, 768, dtype=dtype)
-    fastest = [
-        min(seconds_of(lambda: [work() for _ in range(20)]) / 20 for _ in range(30))
-        for work in (lambda: torch.add(one, other, out=out), lambda: left @ left)
-    ]
+    fastest = [_fastest(lambda: torch.add(one, other, out=out)), _fastest(lambda: left @ left)]
     return 3 * relaxation._BLOCK / fastest[0], 2 * 768**3 / fastest[1]
+
+
+def _fastest(work: Callable[[], Any]) -> float:
+    return min(seconds_of(lambda: [work() for _ in range(20)]) / 20 for _ in range(30))
 
 
 def measured(dtype: str, repeats: int) -> dict[str, Any]:
