@@ -266,6 +266,11 @@ def test_silicon_is_as_frequent_as_asked_and_has_three_or_four_neighbours():
 
 def test_every_system_and_parameter_is_explained():
     words = (Path(__file__).parents[2] / "config/README.md").read_text(encoding="utf-8")
-    for name, system in {**simulate.SYSTEMS, **simulate.SPECTRA, **simulate.PIEZO}.items():
+    for name, system in {
+        **simulate.SYSTEMS,
+        **simulate.SPECTRA,
+        **simulate.PIEZO,
+        **simulate.LATTICES,
+    }.items():
         for each in [name, *(field.name for field in fields(system.parameters))]:
             assert f"`{each}`" in words, each

@@ -1,5 +1,5 @@
 """Data with known truth: crystals with known columns, cards with known suits, angles and shears,
-spectrum images with known spectra, ferroelectrics with known domain walls."""
+spectrum images with known spectra, ferroelectrics with known domain walls or polarisation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from vaescope.simulate.crystals import System
 from vaescope.simulate.domain_walls import PIEZO
 from vaescope.simulate.parted import image_of, spectra_of
 from vaescope.simulate.piezo_movies import PiezoSystem
+from vaescope.simulate.polarisation_movies import LATTICES, PolarisationSystem
 from vaescope.simulate.recordings import SpectrumSystem
 from vaescope.simulate.spectral import SPECTRA
 from vaescope.simulate.stacks import STACKS, StackSystem
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
+    "LATTICES",
     "PIEZO",
     "SPECTRA",
     "STACKS",
@@ -39,8 +41,8 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     Parameters
     ----------
     name : of a crystal or movie (`SYSTEMS`), `cards1` to `cards4`, `stem-pairs` or
-        `colour-cards`, a spectrum image (`SPECTRA`) or ferroelectric domains (`PIEZO`), with
-        parameters if wanted, as in
+        `colour-cards`, a spectrum image (`SPECTRA`), ferroelectric domains (`PIEZO`) or a
+        lattice of polarisation (`LATTICES`), with parameters if wanted, as in
         `perovskite?dose=500&size=256`; `config/README.md` lists them all.
     seed : of the random generator.
 
@@ -64,7 +66,10 @@ def make(name: str, seed: int = 0) -> xr.Dataset:
     `truth_frame`, `truth_wall`, `truth_direction` (rad), `truth_curvature` (1/px) and
     `truth_apart`, see `simulate.level_sets.TrueWalls`; `truth_response` and `truth_domain`
     (time, y, x); `truth_drift_y`, `truth_drift_x` (px) of each frame against the first; where they
-    switch also what `simulate.switching.switching` says.
+    switch also what `simulate.switching.switching` says. A lattice of polarisation: the channels
+    `polarisation x` and `polarisation y`; `truth_polarisation_x`, `truth_polarisation_y` and
+    `truth_curl` (time, y, x) without noise, `truth_defect` (time, y, x), and of each frame
+    `truth_field_x`, `truth_field_y` in units of Ec and the parts of the energy, `truth_energy_…`.
 
     Raises
     ------
@@ -85,5 +90,7 @@ def parse(name: str) -> tuple[str, Any]:
     return arguments.parse(name, known)
 
 
-def _systems() -> dict[str, System | StackSystem | SpectrumSystem | PiezoSystem]:
-    return {**SYSTEMS, **STACKS, **SPECTRA, **PIEZO}
+def _systems() -> dict[
+    str, System | StackSystem | SpectrumSystem | PiezoSystem | PolarisationSystem
+]:
+    return {**SYSTEMS, **STACKS, **SPECTRA, **PIEZO, **LATTICES}
