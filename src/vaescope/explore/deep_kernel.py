@@ -60,11 +60,11 @@ class _Model(ExactGP):
         self.covar_module = covariances.summed(sizes)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = nn.Sequential(
-                nn.Linear(features.shape[1], _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, sizes[0])
-            )
-        nn.init.zeros_(self.network[2].weight)
-        nn.init.zeros_(self.network[2].bias)
+            last = nn.Linear(_HIDDEN, sizes[0])
+            first = nn.Linear(features.shape[1], _HIDDEN)
+            self.network = nn.Sequential(first, nn.Tanh(), last)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
         self.to(DTYPE)
 
     def bend(self, features: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ KEPT = 12
 
 
 @dataclass(frozen=True)
-class Measured:
+class TargetValues:
     """What a measurement would give at every site.
 
     ``value`` (site,), NaN where there is none; ``parts`` : name -> (site,) the numbers of which it
@@ -110,7 +110,7 @@ def search(
     return _dataset(known, settings, measured, learner, beliefs, courses)
 
 
-def measure(known: World, settings: ExploreSettings, first: np.ndarray, seed: int) -> Measured:
+def measure(known: World, settings: ExploreSettings, first: np.ndarray, seed: int) -> TargetValues:
     """The target at every site.
 
     Components, and the units in which several numbers are added, are those of the spectra with
@@ -125,14 +125,14 @@ def measure(known: World, settings: ExploreSettings, first: np.ndarray, seed: in
     if len(parts) == 1:
         ((name, value),) = parts.items()
         unit = targets.unit(chosen[name], known.signal_unit, known.axis_unit)
-        return Measured(value, parts, said[name], unit)
+        return TargetValues(value, parts, said[name], unit)
     total = np.zeros(len(known))
     for name, value in parts.items():
         _check(value[first])
         spread = np.nanstd(value[first])
         total += chosen[name].weight * (value - np.nanmean(value[first])) / spread
     weights = " ".join(f"{chosen[name].weight:+g} {said[name]}" for name in parts)
-    return Measured(total, parts, f"sum of {weights}", "1")
+    return TargetValues(total, parts, f"sum of {weights}", "1")
 
 
 def _check(values: np.ndarray) -> None:
@@ -152,7 +152,7 @@ def _check(values: np.ndarray) -> None:
 def _dataset(
     known: World,
     settings: ExploreSettings,
-    measured: Measured,
+    measured: TargetValues,
     learner: Learner,
     beliefs: Beliefs,
     courses: dict[str, Any],
