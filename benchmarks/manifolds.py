@@ -5,11 +5,11 @@
 For every family of histories a model of the recipe `trajectories` is trained on 2000 of them, and
 each place of a grid over its latent plane is decoded to a history, which drives a lattice of
 polarisation (FerroSIM, 20 × 20, tetragonal, 5 % of the sites with defects, the same in all cases);
-sought is the largest sum of |curl| at the end. ``best`` is the largest on the grid, ``best_real`` the
-largest where the plane is real, and ``best_history`` that of 400 of the training's histories.
+sought is the largest sum of |curl| at the end. ``best`` is the largest on the grid, ``best_real``
+the largest where the plane is real, and ``best_history`` that of 400 of the training's histories.
 ``real`` is the share of the grid that the encoder finds again within 0.3 and that lies within 0.3
-of an encoded history, ``target`` the share within 5 % of the best, ``random`` the evaluations that a
-random search needs for it on average. ``evaluations`` is the median over seeds of those that
+of an encoded history, ``target`` the share within 5 % of the best, ``random`` the evaluations that
+a random search needs for it on average. ``evaluations`` is the median over seeds of those that
 ``Explorer`` needs for it (20 starting points included; one more than all: not reached), ``worst``
 the most, ``reached`` the share of seeds, and ``found`` the mean of the best value at the end.
 ``results/manifolds.csv`` has a row for each case; ``results/manifolds.png`` shows the surfaces.

@@ -131,7 +131,7 @@ def test_generators_follow_from_the_latents_of_a_model_that_starts_from_a_layout
     "other",
     [
         {"variant": "spectrum-vae"},
-        {**PLAIN, "classes": 3},
+        {**PLAIN, "classes": 3, "refine": 0},
         {**PLAIN, "latent": 20},
         {"variant": "rvae"},
         {"variant": "dualvae"},
