@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from vaescope.explore import objective
-from vaescope.explore.objective import ObjectiveSettings
+from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.simulate.trajectories import Trajectories, scaled, trajectories
 
 CACHE = Path(tempfile.gettempdir()) / "vaescope-surfaces"
@@ -54,10 +54,10 @@ def surface(stream: str, number: int, generators: bool = True) -> Surface:
     file = CACHE / f"{stream.replace(' ', '-')}-{number}.npz"
     if not file.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **_computed(stream, number))
+        _save(file, _computed(stream, number))
     beside = file.with_suffix(".generators.npz")
     if generators and not beside.exists():
-        np.savez(beside, **_of_generators(stream, number))
+        _save(beside, _of_generators(stream, number))
     with np.load(file) as held:
         found = dict(held)
     other = {
@@ -69,11 +69,19 @@ def surface(stream: str, number: int, generators: bool = True) -> Surface:
         with np.load(beside) as held:
             other = dict(held)
     return Surface(
-        *(found[name] for name in ("z", "curves", "back", "encoded")),
+        found["z"],
+        found["curves"],
+        found["back"],
+        found["encoded"],
         {name: found[name] for name in ("curl", "normalised_curl")},
         other["generators"],
         {name: other[f"theirs_{name}"] for name in ("curl", "normalised_curl")},
     )
+
+
+def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, allow_pickle=False, **arrays)
 
 
 def settings_of(stream: str, number: int) -> ObjectiveSettings:
@@ -91,7 +99,8 @@ def _values(curves: np.ndarray, settings: ObjectiveSettings) -> dict[str, np.nda
     for block in np.array_split(curves, max(len(curves) // objective.BATCH, 1)):
         p = objective.polarisation_of(block, settings)
         for name in found:
-            found[name].append(objective.number_of(p, replace(settings, quantity=name)))
+            one = ObjectiveSettings.of({**settings.as_dict(), "quantity": name})
+            found[name].append(objective.number_of(p, one))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -11,14 +11,10 @@ from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.latent_search import LatentSearch
 from vaescope.explore.latent_space import LatentSpace, places_of
 from vaescope.explore.memories import memories
-from vaescope.explore.objective import (
-    Objective,
-    ObjectiveSettings,
-    course_of,
-    number_of,
-    polarisation_of,
-)
+from vaescope.explore.objective import Objective, course_of, number_of, polarisation_of
+from vaescope.explore.objective_settings import Lattice, ObjectiveSettings
 from vaescope.explore.settings import ExploreSettings
+from vaescope.simulate import ferrosim
 
 SMALL = {"side": 6, "duration": 0.5, "defects": 2}
 
@@ -145,6 +141,10 @@ def test_memories_tell_apart_how_a_history_ends():
     assert found[1, 1] > 1 > found[2, 1] > 0
     half = memories(np.stack([flat, late, early])[:, ::2], unit=0.1)
     np.testing.assert_allclose(half, found, atol=0.3)  # shares of the duration, not samples
+
+
+def test_every_lattice_can_be_chosen():
+    assert Lattice == ferrosim.Model
 
 
 def test_ascent_climbs():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vaescope.explore.objective import ObjectiveSettings, number_of, polarisation_of
+from vaescope.explore.objective import number_of, polarisation_of
+from vaescope.explore.objective_settings import ObjectiveSettings
 
 RATE = 0.1
 """Of Adam, on the inverse hyperbolic tangent of a curve."""
@@ -31,6 +32,7 @@ def climb(curves: np.ndarray, settings: ObjectiveSettings, steps: int) -> np.nda
         if step + 1 < steps:
             optimiser.zero_grad()
             (-values.sum()).backward()
+            assert free.grad is not None
             free.grad.nan_to_num_(0.0)
             optimiser.step()
     return found

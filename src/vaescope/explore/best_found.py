@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.explore.objective import (
-    ObjectiveSettings,
-    course_of,
-    number_of,
-    polarisation_of,
-)
+from vaescope.explore.objective import course_of, number_of, polarisation_of
+from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.quantities.attributes import attributes
 
 if TYPE_CHECKING:

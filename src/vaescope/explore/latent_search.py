@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,11 +158,12 @@ class LatentSearch:
         held = self.files.array("regret")
         regret = [] if held is None else held.tolist()
         most = min(self.settings.evaluations, int((self.weights > 0).sum()))
-        keep = set(np.geomspace(min(self.settings.start, most), most, KEPT).round().astype(int))
+        spread = np.geomspace(min(self.settings.start, most), most, KEPT)
+        keep = {int(number) for number in spread.round()}
         beliefs: dict[int, tuple[np.ndarray, ...]] = {}
         for number in sorted(keep):
-            if (known := self.files.array(f"belief-{number}")) is not None:
-                beliefs[number] = tuple(known)
+            if (belief := self.files.array(f"belief-{number}")) is not None:
+                beliefs[number] = tuple(belief)
         with Progress(desc="searching", total=most, log=self.say) as work:
             work.skip(len(explorer.points))
             while True:
@@ -225,11 +227,11 @@ class LatentSearch:
                 theirs,
                 steps,
             )
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for name, way in ways.items():
             made = [own[0]] if name == SEARCH else []
             for run in range(len(made), runs):
-                made.append(self._kept(f"{name}-{run}", lambda w=way, r=run: w(self.seed + 1 + r)))
+                made.append(self._kept(f"{name}-{run}", partial(way, self.seed + 1 + run)))
             found[name] = np.stack(made)
         if self.settings.objective.quantity != "function":
             best = best_found.best_apart(explorer.points, explorer.values, self.space.places)
@@ -275,9 +277,9 @@ class LatentSearch:
         words, space = self.objective.words, self.space
         runs = max(len(made) for made in beside.values())
         best = np.full((len(beside), runs, len(explorer.points)), np.nan)
-        for row, made in enumerate(beside.values()):
-            best[row, : len(made)] = made
-        about = {
+        for row, reached in enumerate(beside.values()):
+            best[row, : len(reached)] = reached
+        about: dict[str, Any] = {
             "place": (("candidate", "axis"), space.places, "place in the latent space"),
             "allowed": ("candidate", self.weights > 0, "whether a candidate could be proposed"),
             "support": ("candidate", space.support.weight, "how real what is decoded is"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from vaescope.explore.objective import ObjectiveSettings
+from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.explore.space_settings import SpaceSettings
 from vaescope.explore.targets import Target
 from vaescope.settings import Settings, setting
