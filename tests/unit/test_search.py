@@ -118,7 +118,7 @@ def test_the_answer_is_said_in_words(plane, film):
     said = " ".join(of_search.words(plane))
     assert "The largest sum of the curl found is" in said
     assert "latent 1 =" in said
-    assert "The search ended by the limit of evaluations." in said
+    assert "Why it ended: the limit of evaluations." in said
     of_sites = " ".join(of_search.words(Results(film).explored))
     assert "of what was not measured lies within two" in of_sites
     assert not of_search.words(None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
-from vaescope.explore import ascent, best_found, latent_space, rivals
+from vaescope.explore import ascent, best_found, latent_space, strategies
 from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.latent_space import LatentSpace
@@ -207,7 +207,7 @@ class LatentSearch:
     def beside(self, explorer: Explorer) -> dict[str, np.ndarray]:
         """Best value so far (run, step) of each strategy by name."""
         steps, runs = len(explorer.points), self.settings.repeats
-        own = rivals.best_so_far(explorer.values, steps)[None]
+        own = strategies.best_so_far(explorer.values, steps)[None]
         if not runs:
             return {SEARCH: own}
         able = self.weights > 0
@@ -215,14 +215,16 @@ class LatentSearch:
         described = self.described()
         ways: dict[str, Callable[[int], np.ndarray]] = {
             SEARCH: lambda seed: self._again(described, seed, steps),
-            RANDOM: lambda seed: rivals.random(able, self.values_of, steps, seed),
-            GRID: lambda seed: rivals.grid(self.space.places, able, self.values_of, steps, seed),
+            RANDOM: lambda seed: strategies.random(able, self.values_of, steps, seed),
+            GRID: lambda seed: strategies.grid(
+                self.space.places, able, self.values_of, steps, seed
+            ),
         }
         if "memories" in described:
             only = {"latents": self.space.places}
             ways[IN_LATENTS] = lambda seed: self._again(only, seed, steps)
         if len(self.space.theirs) > self.settings.start:
-            ways[IN_GENERATORS] = lambda seed: rivals.search(
+            ways[IN_GENERATORS] = lambda seed: strategies.search(
                 self.explorer(self.space.generators, seed, np.ones(len(self.space.theirs))),
                 theirs,
                 steps,
@@ -248,11 +250,11 @@ class LatentSearch:
         return held
 
     def _again(self, descriptions: Any, seed: int, steps: int) -> np.ndarray:
-        return rivals.search(
+        return strategies.search(
             self.explorer(descriptions, seed), self.values_of, steps, self.settings.batch
         )
 
-    def _values_of_generators(self) -> rivals.Values:
+    def _values_of_generators(self) -> strategies.Values:
         """Values of the data as the model decodes them, each computed once."""
         known: dict[int, float] = {}
 
@@ -266,7 +268,7 @@ class LatentSearch:
 
     def _climbed(self, best: np.ndarray, steps: int) -> np.ndarray:
         climbed = ascent.climb(self.space.curves[best], self.settings.objective, min(CLIMB, steps))
-        return np.stack([rivals.best_so_far(values, steps) for values in climbed])
+        return np.stack([strategies.best_so_far(values, steps) for values in climbed])
 
     def dataset(self) -> xr.Dataset:
         """Search, compare, and gather what ``explore.zarr`` holds."""

@@ -1,52 +1,85 @@
-"""What stands beside a search: random draws, a grid, searches that know less or something else."""
+"""What others come to with as many spectra: at random, line by line, and by other models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope import store
+from vaescope.explore import monitors
 from vaescope.explore.explorer import Explorer
+from vaescope.explore.outcome import RANDOM
 
-Values = Callable[[np.ndarray], np.ndarray]
-"""Values (k,) of candidates (k,) by index."""
+if TYPE_CHECKING:
+    from vaescope.explore.settings import ExploreSettings
+    from vaescope.explore.world import World
 
-
-def best_so_far(values: np.ndarray, steps: int) -> np.ndarray:
-    """Largest of the values (k,) until each of so many steps; NaN before the first."""
-    best = np.fmax.accumulate(np.asarray(values, float)[:steps])
-    return np.pad(best, (0, steps - len(best)), mode="edge")
-
-
-def random(allowed: np.ndarray, values: Values, steps: int, seed: int) -> np.ndarray:
-    """Best values (step,) of allowed candidates (n,) drawn at random without replacement."""
-    able = np.flatnonzero(allowed)
-    drawn = np.random.default_rng(seed).permutation(able)[:steps]
-    return best_so_far(values(drawn), steps)
+RASTER = "raster"
+PLACE_ALONE = "random, by place alone"
 
 
-def grid(
-    places: np.ndarray, allowed: np.ndarray, values: Values, steps: int, seed: int
+def courses(
+    known: World,
+    settings: ExploreSettings,
+    value: np.ndarray,
+    kept: np.ndarray,
+    seed: int,
+    checkpoints: Path,
+    say: Callable[[str], None],
+) -> dict[str, list[np.ndarray]]:
+    """Errors and coverage of other strategies, with as many spectra each.
+
+    Parameters
+    ----------
+    value : (site,) of the target. kept : (k,) numbers of spectra. checkpoints : a folder in which
+        each finished run is kept.
+
+    Returns
+    -------
+    Strategy -> by run, (2, k) : root mean square error in the unit of the target, and share of what
+    was not measured within two standard deviations. ``random`` and ``raster`` have the model of the
+    search; ``random, by place alone`` has one of (y, x).
+    """
+    if not settings.repeats:
+        return {}
+    place = {"place": known.place}
+    plans = {RANDOM: known.descriptions, RASTER: known.descriptions, PLACE_ALONE: place}
+    found: dict[str, list[np.ndarray]] = {}
+    for name, descriptions in plans.items():
+        if name == PLACE_ALONE and set(known.descriptions) == {"place"}:
+            continue
+        found[name] = []
+        for number in range(1 if name == RASTER else settings.repeats):
+            file = checkpoints / f"{name.replace(', ', '-').replace(' ', '-')}-{number}.npy"
+            if not file.exists():
+                order = known.raster()
+                if name != RASTER:
+                    order = np.random.default_rng([seed, number]).permutation(len(known))
+                made = _course(descriptions, order, value, kept)
+                with store.replace_atomically(file) as beside, beside.open("wb") as opened:
+                    np.save(opened, made, allow_pickle=False)
+            found[name].append(np.load(file, allow_pickle=False))
+        say(f"{name}: as many spectra, {len(found[name])} times")
+    return found
+
+
+def _course(
+    descriptions: dict[str, np.ndarray], order: np.ndarray, value: np.ndarray, kept: np.ndarray
 ) -> np.ndarray:
-    """Best values (step,) of the candidates nearest to a regular grid of as many places as there
-    are steps, displaced at random and gone through in random order."""
-    from scipy.spatial import cKDTree
-
-    rng = np.random.default_rng(seed)
-    low, high = places.min(0), places.max(0)
-    side = max(int(np.ceil(steps ** (1 / places.shape[1]))), 1)
-    cells = (np.indices((side,) * places.shape[1]).reshape(places.shape[1], -1).T) / side
-    able = np.flatnonzero(allowed)
-    wanted = low + (cells + rng.random(places.shape[1]) / side) * (high - low)
-    nearest = np.unique(able[cKDTree(places[able]).query(wanted)[1]])
-    return best_so_far(values(rng.permutation(nearest)[:steps]), steps)
-
-
-def search(explorer: Explorer, values: Values, steps: int, batch: int = 1) -> np.ndarray:
-    """Best values (step,) of the proposals of an explorer."""
-    while len(explorer.points) < steps:
-        new = explorer.ask(min(batch, steps - len(explorer.points)))
-        if not len(new):
-            break
-        explorer.tell(new, values(new))
-    return best_so_far(explorer.values, steps)
+    scored = np.full((2, len(kept)), np.nan)
+    combine = "sum" if len(descriptions) > 1 else "choose"
+    explorer = Explorer(descriptions, combine=combine, transform="none")  # type: ignore[arg-type]
+    done = 0
+    for column, count in enumerate(kept):
+        explorer.tell(order[done:count], value[order[done:count]])
+        done = int(count)
+        known = explorer.values[np.isfinite(explorer.values)]
+        if len(known) < 2 or not np.ptp(known):
+            continue
+        mean, sd = explorer.predict(measured=True)
+        sd = sd * monitors.band_factor(explorer.left_out(), 2 * len(descriptions) + 2)
+        scored[:, column] = monitors.scores(mean, sd, value, order[:count])
+    return scored

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vaescope.errors import UserError
 from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.explore.space_settings import SpaceSettings
 from vaescope.explore.targets import Target
 from vaescope.settings import Settings, setting
 
-Description = Literal["content", "rings", "pixels", "place"]
+Description = Literal["content", "members", "rings", "pixels", "place"]
 Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty"]
 
 
@@ -70,13 +71,15 @@ class ExploreSettings(Settings):
     describe: list[Description] = setting(
         ["content", "rings", "place"],
         help="of `active`: what sites are known by before any spectrum: `content` of the model,"
-        " `rings` (ring spectra of the image about the site), `pixels` (principal components of its"
-        " patch) and `place` (y, x); the kernel of the Gaussian process is the sum of one for each",
+        " or that of each of its `members`; `rings`, ring spectra of the image about the site;"
+        " `pixels`, principal components of its patch; and `place`, y and x. The kernel of the"
+        " Gaussian process is the sum of one for each",
     )
     deep_kernel: bool = setting(
         False,
-        help="of `active`: fit the encoder of the model to the target as well, under a prior about"
-        " its weights; given up where it predicts measured spectra left out worse than without",
+        help="of `active`: bend the content to the target by a network that starts where it changes"
+        " nothing, with a prior of its weights; given up where it predicts measured spectra that"
+        " were left out worse than without",
     )
     path_cost: float = setting(
         0.0,
@@ -84,6 +87,14 @@ class ExploreSettings(Settings):
         help="of `active`: time for travelling one pixel of the spectra, in units of the time for"
         " one spectrum; what counts is then the worth in a given time",
     )
+
+    def refuse_contradictions(self) -> None:
+        if self.deep_kernel and "content" not in self.describe:
+            raise UserError(
+                "a deep kernel bends the content of the model, which is left out",
+                found=f"`describe: [{', '.join(self.describe)}]`",
+                expected="`content` among them",
+            )
 
     def own_files(self) -> list[str]:
         """Files of the user's own that the search runs."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDE, _HIGH = 3.5, 2.6  # inches of a panel
-_NAMES = 2.1  # inches for the legend
+_LETTER = 0.073  # inches of a letter of the legend
 _LEVEL = 0.954  # share of a normal distribution within two standard deviations
 
 
@@ -30,16 +30,17 @@ def course(scene: Scene) -> FinishedFigure | None:
     regret = found.has("expected_regret") and not found.active
     inside = found.has("inside") and found.active
     count = 1 + (regret or inside)
+    names = 0.55 + _LETTER * max(len(_label(found, name)) for name in found.strategies)
     sheet = Sheet(
         scene,
         "How soon the map was known" if found.active else "How soon the best was found",
         _HIGH + 0.95,
-        width=MARGIN + 0.75 + count * (_WIDE + 0.95) - 0.95 + _NAMES + MARGIN,
+        width=MARGIN + 0.75 + count * (_WIDE + 0.95) - 0.75 + names,
         notes=(plain(found.label, 60), f"{len(found.points)} evaluations"),
     )
     axes = sheet.axes(MARGIN + 0.75, 0.35, _WIDE, _HIGH)
     colours = dict(zip(found.strategies, category_colours(len(found.strategies)), strict=True))
-    _reached(sheet, axes, found, colours)
+    _reached(sheet, axes, found, colours, names)
     if count == 2:
         beside = sheet.axes(MARGIN + 0.75 + _WIDE + 0.95, 0.35, _WIDE, _HIGH)
         if inside:
@@ -78,14 +79,22 @@ def _caption(found: Outcome, *, regret: bool, inside: bool) -> str:
     return words
 
 
-def _reached(sheet: Sheet, axes: Axes, found: Outcome, colours: dict[str, str]) -> None:
+def _label(found: Outcome, name: str) -> str:
+    """A strategy with the number of its runs."""
+    line = found.course(name)
+    return name if line is None or line.runs == 1 else f"{name} ({line.runs} runs)"
+
+
+def _reached(
+    sheet: Sheet, axes: Axes, found: Outcome, colours: dict[str, str], names: float
+) -> None:
     rows = []
     for name in reversed(found.strategies):
         line = found.course(name)
         if line is None:
             continue
         own = name == SEARCH
-        label = name if line.runs == 1 else f"{name} ({line.runs} runs)"
+        label = _label(found, name)
         if line.runs > 1:
             axes.fill_between(
                 line.evaluations, line.low, line.high, color=colours[name], alpha=0.16, lw=0
@@ -127,7 +136,7 @@ def _reached(sheet: Sheet, axes: Axes, found: Outcome, colours: dict[str, str]) 
         labels[::-1],
         loc="upper left",
         bbox_to_anchor=(
-            (sheet.width - _NAMES - MARGIN + 0.1) / sheet.width,
+            (sheet.width - names) / sheet.width,
             1 - (sheet.head + 0.3) / sheet.total,
         ),
         borderaxespad=0,

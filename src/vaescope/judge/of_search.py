@@ -112,7 +112,7 @@ def words(explored: xr.Dataset | None) -> list[str]:
             f" evaluations; the search does after {ours:.0f}."
         )
     if found.stopped:
-        said.append(f"The search ended by {found.stopped}.")
+        said.append(f"Why it ended: {found.stopped}.")
     return said
 
 
@@ -154,6 +154,18 @@ def _of_evaluations(found: Outcome) -> list[Finding]:
 def _of_beliefs(found: Outcome) -> list[Finding]:
     said = []
     error, inside = found.error(), found.inside()
+    if made := str(found.explored.attrs.get("image_from") or ""):
+        said.append(
+            Finding(
+                "image is part of the spectra",
+                "care",
+                ABOUT,
+                f"The image is made of the spectra themselves ({made}).",
+                "Part of what is to be measured is known from the image: with an image recorded"
+                " apart, predictions are worse.",
+                "Give an image that was recorded beside the spectra, if there is one.",
+            )
+        )
     if fallen := str(found.explored.attrs.get("deep_kernel") or ""):
         said.append(
             Finding(
