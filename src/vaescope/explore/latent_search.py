@@ -14,7 +14,7 @@ from vaescope.explore import ascent, best_found, latent_space, strategies
 from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.latent_space import LatentSpace
-from vaescope.explore.memories import memories
+from vaescope.explore.memories import descriptions
 from vaescope.explore.objective import Objective
 from vaescope.explore.outcome import RANDOM, SEARCH
 from vaescope.progress import Progress
@@ -123,11 +123,11 @@ class LatentSearch:
             return self.truth[candidates]
         return self.objective(self.space.curves[candidates])
 
-    def explorer(self, descriptions: Any, seed: int, allowed: np.ndarray | None = None) -> Explorer:
+    def explorer(self, described: Any, seed: int, allowed: np.ndarray | None = None) -> Explorer:
         """An explorer with the settings of the search."""
         s = self.settings
         return Explorer(
-            descriptions,
+            described,
             acquisition=s.acquisition or "logei",
             kappa=s.kappa,
             start=min(s.start, s.evaluations),
@@ -138,18 +138,12 @@ class LatentSearch:
 
     def described(self) -> dict[str, np.ndarray]:
         """Descriptions of the candidates among which the evidence chooses."""
-        every = {
-            "memories": self._memories(self.space.curves),
-            "latents": self.space.places,
-        }
-        kind = self.settings.space.features
-        return every if kind == "auto" else {kind: every[kind]}
-
-    def _memories(self, curves: np.ndarray) -> np.ndarray:
-        own = self.settings.objective
+        own, curves = self.settings.objective, self.space.curves
+        features = self.settings.space.features
         if own.quantity == "function":
-            return memories(curves, max(float(np.ptp(self.space.curves)), 1e-12) / SMALL)
-        return memories(curves * own.amplitude)
+            unit = max(float(np.ptp(curves)), 1e-12) / SMALL
+            return descriptions(self.space.places, curves, unit, features)
+        return descriptions(self.space.places, curves * own.amplitude, 1.0, features)
 
     def found(self) -> tuple[Explorer, np.ndarray, dict[int, tuple[np.ndarray, ...]], str]:
         """Search to the end: the explorer, the expected regret (step,), the beliefs (mean, sd) by
@@ -249,9 +243,9 @@ class LatentSearch:
             self.files.keep_array(name, held)
         return held
 
-    def _again(self, descriptions: Any, seed: int, steps: int) -> np.ndarray:
+    def _again(self, described: Any, seed: int, steps: int) -> np.ndarray:
         return strategies.search(
-            self.explorer(descriptions, seed), self.values_of, steps, self.settings.batch
+            self.explorer(described, seed), self.values_of, steps, self.settings.batch
         )
 
     def _values_of_generators(self) -> strategies.Values:

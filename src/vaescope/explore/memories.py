@@ -13,6 +13,10 @@ SPANS = (1 / 90, 4 / 90, 16 / 90)
 """Time constants of the averages, as shares of the duration of a history."""
 
 
+COARSE = 0.25
+"""What counts as small in coarse memories, as a share of the largest absolute value."""
+
+
 def averages(histories: np.ndarray, spans: tuple[float, ...] = SPANS) -> np.ndarray:
     """Exponential averages (n, span) of histories (n, time) at their ends."""
     length = histories.shape[1]
@@ -30,3 +34,25 @@ def memories(
     last = histories[:, -1:]
     every = np.hstack([last, averages(histories, spans)])
     return np.arcsinh(np.hstack([last, -np.diff(every, axis=1)]) / unit)
+
+
+def descriptions(
+    places: np.ndarray, histories: np.ndarray, unit: float, features: str = "auto"
+) -> dict[str, np.ndarray]:
+    """Descriptions (n, feature) of candidates by name, for an explorer to choose from.
+
+    Parameters
+    ----------
+    places : (n, latent). histories : (n, time) that they decode to. unit : below which their values
+        count as small; there are also coarse memories, for objectives that depend on large values.
+    features : ``latents``, ``memories`` or both (``auto``).
+    """
+    reach = float(np.abs(histories).max())
+    every = {
+        "memories": memories(histories, unit),
+        "coarse memories": memories(histories, COARSE * reach or 1.0),
+        "latents": places,
+    }
+    if features == "latents":
+        return {"latents": places}
+    return every if features == "auto" else {n: every[n] for n in every if n != "latents"}
