@@ -16,6 +16,9 @@ from vaescope.simulate import ferrosim
 PUBLISHED = np.load(Path(__file__).parent / "data" / "ferrosim-10x10.npz")
 TIMES = np.linspace(0, 1.5, 400)
 
+models = st.sampled_from(list(ferrosim.MODELS))
+boundaries = st.sampled_from(["open", "periodic", "dead"])
+
 
 def test_the_course_of_the_published_program_is_reproduced():
     field = PUBLISHED["field"]
@@ -73,6 +76,16 @@ def test_a_curl_ends_at_the_rim_as_the_coupling_does():
         ({"times": TIMES * np.nan}, "do not ascend"),
         ({"times": 20 * TIMES}, "too long.*Take shorter steps"),
         ({"model": "tetragnal"}, "no such model.*`tetragonal`"),
+        ({"field": np.zeros((0, 400, 2))}, "do not fit together.*at least one"),
+        ({"start": np.zeros((2, 5, 6))}, r"start does not fit.*\(2, 6, 6\)"),
+        ({"start": np.full((2, 6, 6), np.nan)}, "start holds values.*72 of 72"),
+        ({"keep": [0, 400]}, "not among those of the field.*0 to 400.*0 to 399"),
+        ({"keep": []}, "not among those of the field.*no number"),
+        ({"dtype": "float16"}, "no such type.*float32 or float64"),
+        ({"device": "cuda:99"}, "device for lattices is not there"),
+        ({"coupling": -1.0}, "coupling -1.*from 0"),
+        ({"depolarisation": np.nan}, "depolarisation nan.*from 0"),
+        ({"field": np.full((3, 400, 2), 1e30)}, "too long"),
         ({"boundary": "closed"}, "no such boundary.*dead, open, periodic"),
     ],
 )
@@ -97,16 +110,31 @@ def test_without_a_field_a_lattice_stays_in_its_minimum(model):
     assert (found[0, 0, 1] < 0).all()
 
 
+@given(
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.floats(1e-5, 1e3),
+    models,
+    boundaries,
+    st.sampled_from(["float32", "float64"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_asked_there_is_a_finite_answer_or_an_error(size, step, model, boundary, dtype):
+    field = size * np.ones((2, 40, 2))
+    try:
+        found = ferrosim.run(
+            field, np.arange(40) * step, None, 3, model=model, boundary=boundary, dtype=dtype
+        )
+    except UserError:
+        return
+    assert np.isfinite(found).all()
+
+
 def test_tensors_stay_tensors():
     field = torch.zeros(2, 5, 2, dtype=torch.float64)
     assert ferrosim.run(field, torch.arange(5) / 500, None, 3).dtype == torch.float32
     found = ferrosim.run(field, torch.arange(5) / 500, None, 3, dtype="float64")
     assert found.dtype == torch.float64 and found.shape == (2, 2, 3, 3)
     assert isinstance(ferrosim.curl(found), torch.Tensor)
-
-
-models = st.sampled_from(list(ferrosim.MODELS))
-boundaries = st.sampled_from(["open", "periodic", "dead"])
 
 
 @given(st.integers(0, 2**32 - 1), models, boundaries, st.floats(0, 2))
@@ -161,8 +189,9 @@ def test_gradients_agree_with_finite_differences(seed, model, boundary):
     rng = np.random.default_rng(seed)
     times = np.arange(80) * 0.003
     kind = {"model": model, "boundary": boundary, "dtype": "float64"}
-    field = torch.tensor(rng.normal(0, 30, (2, 80, 2)), requires_grad=True)
-    defects = torch.tensor(rng.normal(0, 5, (25, 2)), requires_grad=True)
+    unit = ferrosim.of_model(model).coercive_field
+    field = torch.tensor(rng.normal(0, 6 / unit, (2, 80, 2)), requires_grad=True)
+    defects = torch.tensor(rng.normal(0, 1 / unit, (25, 2)), requires_grad=True)
     weights = torch.tensor(rng.normal(0, 1, (5, 5)))
 
     def objective(at, held):
@@ -180,13 +209,14 @@ def test_gradients_agree_with_finite_differences(seed, model, boundary):
                 for sign in (1, -1)
             )
             measured = (ahead - behind) / (2 * step)
-            assert float((slope * way).sum()) == pytest.approx(float(measured), rel=1e-5, abs=1e-8)
+            error = abs(float((slope * way).sum() - measured))
+            assert error < 1e-5 * float(slope.norm() * way.norm())
 
 
-@given(st.integers(0, 2**32 - 1), models, boundaries)
-@settings(max_examples=6, deadline=None)
-def test_numbers_of_32_bits_are_enough(seed, model, boundary):
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("boundary", ["open", "periodic", "dead"])
+@pytest.mark.parametrize("model", ferrosim.MODELS)
+def test_numbers_of_32_bits_are_enough(model, boundary):
+    rng = np.random.default_rng(11)
     times = np.linspace(0, 3, 900)
     unit = ferrosim.of_model(model).coercive_field
     field = rng.normal(0, 10 / unit, (3, 1, 2)) * np.sin(2.5 * times)[:, None]

@@ -53,6 +53,8 @@ def test_in_a_constant_field_the_energy_falls_and_the_poled_lattice_switches():
     assert len(parts) == 5 and (np.diff(energy) < 1e-6).all()
     mean = course(image, "polarisation_y").mean(axis=(1, 2))
     assert mean[0] < -0.2 and mean[-1] > 0.2
+    alone = simulate.make("ferrosim?size=16&course=switch&field=30&frames=1&duration=2", 2)
+    assert course(alone, "polarisation_y").mean() == pytest.approx(mean[-1], abs=1e-3)
 
 
 def test_the_same_seed_gives_the_same_movie_and_hours_are_refused():

@@ -34,6 +34,8 @@ from vaescope.figures import (
     movie,
     movie_maps,
     patch_predictions,
+    polarisation,
+    polarisation_course,
     prediction_summary,
     scan,
     spectra,
@@ -60,6 +62,8 @@ OfTheData = Callable[[Scene], FinishedFigure | None]
 OfAModel = Callable[[Scene, ModelResults], FinishedFigure | None]
 
 OF_THE_DATA = (
+    polarisation.maps,
+    polarisation_course.course,
     of_dataset.sites,
     wall_motion.motion,
     *wall_maps.OF_THE_DATA,
@@ -185,6 +189,9 @@ def clips(scene: Scene) -> Iterator[Clip]:
     sought = explored_clip.search_clip(scene)
     if sought is not None:
         yield sought
+    moving = polarisation.polarisation_clip(scene)
+    if moving is not None:
+        yield moving
     for view in scene.views:
         made = class_clip(scene, view)
         if made is not None:

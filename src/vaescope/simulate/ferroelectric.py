@@ -35,7 +35,8 @@ class Material:
 
     Raises
     ------
-    UserError : there is no such boundary, or nothing bounds the polarisation.
+    UserError : there is no such boundary, a coupling or depolarisation is negative, or nothing
+        bounds the polarisation.
     """
 
     alpha1: Any = -1.6
@@ -53,6 +54,12 @@ class Material:
                 "there is no such boundary of the lattice",
                 found=repr(self.boundary),
                 expected="one of " + ", ".join(get_args(Boundary)),
+            )
+        if not (0 <= self.coupling < np.inf and 0 <= self.depolarisation < np.inf):
+            raise UserError(
+                "coupling and depolarisation of a ferroelectric lattice have no such values",
+                found=f"coupling {self.coupling:g}, depolarisation {self.depolarisation:g}",
+                expected="finite numbers from 0",
             )
         if not self._stiffness > 0:
             raise UserError(

@@ -26,12 +26,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from vaescope.errors import UserError, suggestion
 from vaescope.simulate.ferroelectric import Array, Boundary, Material
+from vaescope.simulate.lattice_inputs import (
+    check_course,
+    defect_fields,
+    numbers,
+    start_state,
+    tensor,
+    times_kept,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +109,7 @@ def run(
     Returns
     -------
     (batch, 2, side, side), or (batch, kept, 2, side, side) with ``keep``; a NumPy array, or a
-    tensor where the field is one.
+    tensor where field, defects or start is one.
 
     Raises
     ------
@@ -112,22 +120,25 @@ def run(
 
     from vaescope.simulate import relaxation
 
-    boundary, dtype = ("dead", "float64") if as_published else (boundary, dtype)
+    if as_published:
+        boundary, dtype = "dead", "float64"
     material = of_model(model, coupling, depolarisation, boundary)
-    kind = {"device": torch.device(device), "dtype": getattr(torch, dtype)}
-    course = _tensor(field, kind)
-    moments = _tensor(times, {"dtype": torch.float64}).cpu().numpy()
-    _check(course, moments, side)
+    kind = numbers(dtype, device)
+    course = tensor(field, kind)
+    moments = tensor(times, {"dtype": torch.float64}).cpu().numpy()
+    check_course(course, moments, side)
     batch, unit = len(course), material.coercive_field
-    local = unit * _fields(defects, batch, side, kind)
+    local = unit * defect_fields(defects, batch, side, kind)
     if start is None:
-        start = _start(model, material, side, as_published)
-    p = _tensor(start, kind).expand(batch, 2, side, side).movedim(0, -1)
+        p = tensor(_start(model, material, side, as_published), kind).expand(batch, 2, side, side)
+    else:
+        p = start_state(start, batch, side, kind)
+    p = p.movedim(0, -1)
     drive = unit * course[:, 1:].movedim(0, -1)
     if model == "uniaxial":
         p, drive, local = p[1:], drive[:, 1:], local[1:]
     last = len(moments) - 1
-    kept = [last] if keep is None else [range(last + 1)[number] for number in keep]
+    kept = [last] if keep is None else times_kept(keep, last)
     states = relaxation.relax(
         p, material, local, np.diff(moments), drive=drive, keep=sorted(set(kept))
     )
@@ -137,7 +148,8 @@ def run(
         states = states[[sorted(set(kept)).index(number) for number in kept]]
     result = states.movedim(-1, 0).contiguous()
     result = result[:, 0] if keep is None else result
-    return result if isinstance(field, torch.Tensor) else result.cpu().numpy()
+    given = any(isinstance(each, torch.Tensor) for each in (field, defects, start))
+    return result if given else result.cpu().numpy()
 
 
 def of_model(
@@ -202,9 +214,9 @@ def energies(
     from vaescope.simulate import relaxation
 
     material = of_model(model, coupling, depolarisation, boundary)
-    p = _tensor(polarisation, {})
+    p = tensor(polarisation, {})
     kind = {"device": p.device, "dtype": p.dtype}
-    course = _tensor(field, kind)
+    course = tensor(field, kind)
     if p.ndim not in (4, 5) or course.shape != p.shape[:-2] or p.shape[-2] != p.shape[-1]:
         raise UserError(
             "the polarisation and the field do not fit together",
@@ -212,7 +224,7 @@ def energies(
             expected="(batch, 2, side, side) and (batch, 2), or both with times after the batch",
         )
     several = p.shape[: p.ndim - 3]
-    local = _fields(defects, p.shape[0], p.shape[-1], kind)
+    local = defect_fields(defects, p.shape[0], p.shape[-1], kind)
     if local.shape[-1] > 1:
         local = local.repeat_interleave(several[1:].numel(), dim=-1)
     unit, used = material.coercive_field, slice(1, 2) if model == "uniaxial" else slice(0, 2)
@@ -258,7 +270,7 @@ def curl(
     """
     import torch
 
-    p = _tensor(polarisation, {})
+    p = tensor(polarisation, {})
     if p.ndim < 3 or p.shape[-3] != 2:
         raise UserError(
             "a curl needs a polarisation with two components",
@@ -288,14 +300,6 @@ def _slope(p: torch.Tensor, axis: int, boundary: Boundary) -> torch.Tensor:
     return (whole.narrow(axis, 2, n) - whole.narrow(axis, 0, n)) / 2
 
 
-def _tensor(values: Array, kind: dict[str, Any]) -> torch.Tensor:
-    import torch
-
-    if not isinstance(values, torch.Tensor):
-        values = torch.tensor(np.ascontiguousarray(values))
-    return values.to(**kind)
-
-
 def _start(model: str, material: Material, side: int, as_published: bool) -> np.ndarray:
     """(2, side, side), the same at all sites."""
     at = np.zeros((2, side, side))
@@ -307,56 +311,3 @@ def _start(model: str, material: Material, side: int, as_published: bool) -> np.
     else:
         at[1] = -material.saturation
     return at
-
-
-def _fields(defects: Array | None, batch: int, side: int, kind: dict[str, Any]) -> torch.Tensor:
-    """Fields (2, side, side, batch or 1) of defects."""
-    import torch
-
-    if defects is None:
-        return torch.zeros(2, side, side, 1, **kind)
-    local = _tensor(defects, kind)
-    if local.shape not in ((side**2, 2), (batch, side**2, 2)):
-        raise UserError(
-            "the fields of defects do not fit the lattice",
-            found=f"shape {tuple(local.shape)}",
-            expected=f"({side**2}, 2) or ({batch}, {side**2}, 2), a field (x, y) for every site",
-        )
-    if not local.isfinite().all():
-        raise UserError(
-            "the fields of defects hold values that are not finite",
-            found=f"{int((~local.isfinite()).sum())} of {local.numel()} values",
-            expected="numbers in units of the coercive field",
-        )
-    return local.reshape(-1, side, side, 2).permute(3, 1, 2, 0)
-
-
-def _check(field: torch.Tensor, times: np.ndarray, side: int) -> None:
-    """Refuse what no lattice can follow."""
-    if int(side) != side or side < 2:
-        raise UserError(
-            "the lattice is too small",
-            found=f"{side} sites along an edge",
-            expected="a whole number of at least 2",
-        )
-    if field.ndim != 3 or field.shape[2] != 2 or times.shape != field.shape[1:2]:
-        raise UserError(
-            "the field and its times do not fit together",
-            found=f"a field of shape {tuple(field.shape)}, times of shape {times.shape}",
-            expected="a field (batch, time, 2) and times (time,)",
-        )
-    steps = np.diff(times)
-    if not (len(times) and np.isfinite(times).all() and (steps > 0).all()):
-        raise UserError(
-            "the times of the field do not ascend",
-            found=f"{len(times)} times with steps from {steps.min(initial=np.inf):.3g}",
-            expected="finite times, each later than the one before",
-        )
-    if not field.isfinite().all():
-        bad = (~field.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist()
-        raise UserError(
-            "the field holds values that are not finite",
-            found=f"in {len(bad)} of {len(field)} courses, the first of them number {bad[0]}",
-            expected="numbers in units of the coercive field",
-            remedy="Leave out or repair these courses",
-        )

@@ -131,7 +131,7 @@ class PolarisationSystem:
                 },
             },
             coords={
-                "time": ("time", made.time, {"long_name": "time", "units": "1"}),
+                "time": ("time", made.time, {"long_name": "time", "units": "1/γ"}),
                 "channel": list(CHANNELS),
                 "y": ("y", axis, {"long_name": "y", "units": "nm"}),
                 "x": ("x", axis, {"long_name": "x", "units": "nm"}),
@@ -148,7 +148,8 @@ class PolarisationSystem:
 
 
 def lattice(p: PolarisationMovie, rng: np.random.Generator) -> LatticeCourse:
-    """A lattice of polarisation in a cycle of the field, or in a constant one.
+    """A lattice of polarisation in a cycle of the field, or in a constant one; a single frame is
+    the last.
 
     Raises
     ------
@@ -159,8 +160,9 @@ def lattice(p: PolarisationMovie, rng: np.random.Generator) -> LatticeCourse:
     defects = p.strength * rng.normal(0, 1, (p.size**2, 2)) * held[:, None]
     largest = material.largest(material.coercive_field * (p.field + np.abs(defects).max()))
     longest = _STEP * material.longest_step(max(largest, 1.5 * material.diagonal_saturation))
-    between = int(np.ceil(p.duration / longest / max(p.frames - 1, 1)))
-    steps = between * (p.frames - 1)
+    parts = max(p.frames - 1, 1)
+    between = int(np.ceil(p.duration / longest / parts))
+    steps = between * parts
     _refuse(p, steps)
     times = np.linspace(0, p.duration, steps + 1)
     strength = np.full(len(times), p.field)
@@ -171,7 +173,7 @@ def lattice(p: PolarisationMovie, rng: np.random.Generator) -> LatticeCourse:
     start = None
     if p.start == "random":
         start = rng.normal(0, 0.5 * material.diagonal_saturation, (2, p.size, p.size))
-    shown = range(0, steps + 1, max(between, 1))
+    shown = range(0 if p.frames > 1 else steps, steps + 1, between)
     course = ferrosim.run(field[None], times, defects, p.size, start=start, keep=shown, **p.physics)
     energies = ferrosim.energies(course.astype(float), field[None, shown], defects, **p.physics)
     return LatticeCourse(

@@ -230,7 +230,7 @@ def _check(
     wrong = ~(material.mobility * step * material.curvature(sharpest) <= 2)
     if not step or not wrong.any():
         return
-    field = float(local.abs().max()) + (0.0 if drive is None else float(drive.abs().max()))
+    field = sum(float(each.detach().abs().max()) for each in (local, drive) if each is not None)
     limit = material.longest_step(material.largest(field))
     raise UserError(
         "the steps of time are too long for the lattice: its polarisation oscillates or diverges",
