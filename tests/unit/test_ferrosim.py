@@ -219,13 +219,15 @@ def test_numbers_of_32_bits_are_enough(model, boundary):
     rng = np.random.default_rng(11)
     times = np.linspace(0, 3, 900)
     unit = ferrosim.of_model(model).coercive_field
-    field = rng.normal(0, 10 / unit, (3, 1, 2)) * np.sin(2.5 * times)[:, None]
-    defects = rng.normal(0, 2 / unit, (64, 2))
+    field = rng.normal(0, 10 / unit, (30, 1, 2)) * np.sin(2.5 * times)[:, None]
+    defects = rng.normal(0, 2 / unit, (30, 64, 2))
     short, long = (
         ferrosim.run(field, times, defects, 8, model=model, boundary=boundary, dtype=dtype)
         for dtype in ("float32", "float64")
     )
-    assert np.abs(short - long).max() < 2e-4
+    away = np.abs(short - long).reshape(30, -1).max(axis=1)
+    assert np.median(away) < 2e-5
+    assert np.quantile(away, 0.9) < 1e-4  # more only where a lattice can go either way
 
 
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
