@@ -85,3 +85,40 @@ def test_a_search_killed_between_steps_goes_on_and_ends_the_same(searched: Lab, 
     xr.testing.assert_allclose(
         explored(lab, "film").drop_attrs(), explored(calm, "film").drop_attrs(), rtol=1e-9
     )
+
+
+BO = """\
+extends: trajectories
+models:
+  vae: {steps: 200, hidden: 32}
+ensemble: {members: 2}
+baselines: {methods: []}
+figures: {formats: [png], dpi: 40}
+explore:
+  method: bo
+  evaluations: 16
+  start: 8
+  repeats: 1
+  objective: {side: 6, duration: 0.6, defects: 2}
+  space: {candidates: 100, surface: true, support: refuse}
+"""
+
+
+def test_the_latent_space_of_histories_is_searched(tmp_path: Path):
+    lab = Lab(tmp_path / "lab").prepare()
+    lab.recipe("searching", BO)
+    lab.sheet("curves searching simulate:trajectories?count=300&steps=60")
+    lab.run().must_succeed()
+    found = explored(lab, "curves")
+    assert found.sizes["candidate"] == 100
+    assert 8 <= found.sizes["step"] <= 16
+    np.testing.assert_allclose(
+        found["value"], found["truth"].values[found["point"].values], rtol=1e-4
+    )
+    assert found["allowed"].values[found["point"].values].all()
+    assert 0 < found["allowed"].values.mean() < 1  # corners of the plane hold no history
+    names = found["strategy"].values.tolist()
+    assert "search in the generators" in names
+    assert names[0] == "this search"
+    report = (lab.results / "curves" / "report.html").read_text(encoding="utf-8")
+    assert "sum of the absolute curl of the polarisation" in report
