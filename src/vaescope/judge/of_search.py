@@ -70,7 +70,7 @@ def words(explored: xr.Dataset | None) -> list[str]:
     said = []
     if found.active:
         said.append(
-            f"The {found.objective} of {count} of {all_of} sites was measured, each chosen by what"
+            f"The {found.objective} of {count} of {grouped(all_of)} sites was measured, each chosen by what"
             " was known until then; that of the others is predicted."
         )
         error, inside = found.error(), found.inside()
@@ -88,8 +88,8 @@ def words(explored: xr.Dataset | None) -> list[str]:
         )
         said.append(
             f"The largest {found.objective} found is {np.nanmax(found.values):.4g}"
-            f"{found.unit and ' ' + found.unit}, at {where}, in {count} evaluations of {all_of}"
-            " candidates."
+            f"{found.unit and ' ' + found.unit}, at {where}, in {count} evaluations of"
+            f" {grouped(all_of)} candidates."
         )
         regret = found.regret()
         if np.isfinite(regret):
