@@ -216,7 +216,10 @@ def rare(arguments: argparse.Namespace) -> None:
             "random": np.random.default_rng(seed).permutation(len(place)),
             "raster": np.arange(len(place)),
         }
-        found: dict[str, Any] = {"seed": seed, "share of area": round((clean > level).mean(), 4)}
+        found: dict[str, Any] = {
+            "seed": seed,
+            "share of area": round(float((clean > level).mean()), 4),
+        }
         found["ours"] = _until(known, noisy, clean > level, level, seed)
         for name, order in orders.items():
             found[name] = _until(known, noisy, clean > level, level, seed, order)
