@@ -8,6 +8,7 @@ import numpy as np
 
 from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
 from vaescope.results.facts import Finding, Measure
+from vaescope.text import grouped
 
 if TYPE_CHECKING:
     import xarray as xr
