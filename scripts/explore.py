@@ -3,6 +3,8 @@
 Checkpoints lie in a folder that is no output of the rule, so that they outlive a killed job.
 """
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from vaescope import explore, store
@@ -14,13 +16,17 @@ with job(snakemake) as task:
     results = Results(task.folder, task.input)
     if task.has_sites(results.patches):
         settings, seed = task.params.settings, task.params.seed
+        checkpoints = task.folder / "explore" / "checkpoints"
         found = explore.run(
             results,
             ExploreSettings.of(settings),
             model=task.params.model,
             members=Path(task.input.members[0]),
             seed=seed,
-            checkpoints=task.folder / "explore" / "checkpoints",
+            checkpoints=checkpoints,
             say=task.say,
         )
         store.write(found, task.output.explored, provenance={"settings": settings, "seed": seed})
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        with suppress(OSError):
+            checkpoints.parent.rmdir()

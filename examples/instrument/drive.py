@@ -17,12 +17,13 @@ import json
 import os
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from vaescope import Explorer
 from vaescope.explore import targets, world
+from vaescope.explore.settings import Acquisition
 from vaescope.explore.targets import Target
 
 REACH = 4.0  # px, about a site, that ring spectra look at
@@ -44,7 +45,7 @@ def written(file: Path, **arrays: np.ndarray) -> None:
     os.replace(beside, file)
 
 
-def begun(url: str, folder: Path, acquisition: str) -> tuple[Explorer, np.ndarray]:
+def begun(url: str, folder: Path, acquisition: Acquisition) -> tuple[Explorer, np.ndarray]:
     """The explorer, from its file if there is one, and places (site, 2) in pixels."""
     file = folder / "image.npz"
     if not file.exists():
@@ -58,7 +59,7 @@ def begun(url: str, folder: Path, acquisition: str) -> tuple[Explorer, np.ndarra
     return Explorer(known, combine="sum", acquisition=acquisition, transform="none"), place
 
 
-def run(url: str, folder: Path, count: int, target: Target, acquisition: str) -> Explorer:
+def run(url: str, folder: Path, count: int, target: Target, acquisition: Acquisition) -> Explorer:
     """Measure until there are so many spectra."""
     folder.mkdir(parents=True, exist_ok=True)
     explorer, place = begun(url, folder, acquisition)
@@ -88,7 +89,7 @@ def main() -> None:
     parser.add_argument("--spectra", type=int, default=100)
     parser.add_argument("--quantity", default="height")
     parser.add_argument("--range", type=float, nargs=2)
-    parser.add_argument("--acquisition", default="uncertainty")
+    parser.add_argument("--acquisition", choices=get_args(Acquisition), default="uncertainty")
     given = parser.parse_args()
     target = Target(quantity=given.quantity, range=given.range)
     run(given.url, given.folder, given.spectra, target, given.acquisition)

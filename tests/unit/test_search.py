@@ -13,7 +13,15 @@ import xarray as xr
 from PIL import Image
 
 from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
-from vaescope.figures import Look, explored_clip, explored_course, explored_maps, house, load
+from vaescope.figures import (
+    Look,
+    explored_clip,
+    explored_course,
+    explored_histories,
+    explored_maps,
+    house,
+    load,
+)
 from vaescope.judge import of_search
 from vaescope.report.methods import methods
 from vaescope.results import Results
@@ -167,3 +175,24 @@ def test_a_movie_shows_every_kept_step(film):
     assert clip is not None
     with Image.open(io.BytesIO(clip.data)) as movie:
         assert getattr(movie, "n_frames", 1) == search_results.latent_plane().sizes["kept"]
+
+
+def test_the_best_histories_are_drawn_with_what_they_leave_behind(plane, tmp_path):
+    folder = fake_results.make(tmp_path, models=("rvae",))
+    time = np.linspace(0, 3, 50)
+    field = np.stack([100 * np.cos(6 * time), 80 * np.sin(6 * time)])
+    polarisation = np.random.default_rng(0).normal(size=(2, 2, 6, 6))
+    explored = plane.assign(
+        best_field=(("rank", "time"), field),
+        best_loop=(("rank", "time"), np.tanh(field / 50)),
+        best_curl=(("rank", "time"), np.abs(field)),
+        best_polarisation=(("rank", "component", "y", "x"), polarisation),
+        best_candidate=("rank", plane["point"].values[:2]),
+        time=("time", time),
+    )
+    search_results.add(folder, explored)
+    with house():
+        drawn = explored_histories.histories(load(Results(folder), ["rvae"], Look(), "version"))
+    assert drawn is not None
+    rows = drawn.figure_data.files(drawn.name)["search-histories.csv"].splitlines()
+    assert len(rows) == 1 + 2 * len(time)

@@ -21,7 +21,7 @@ rule draw_figures:
             directory(here(layout.LATEST)),
             # Those that tell most: the dataset's own report has all.
             patterns=[
-                "{name,search-maps|search-course|sites|patches|strain-maps|energy-windows|.+-(maps-cells|classes|uncertainty"
+                "{name,search-maps|search-course|search-histories|sites|patches|strain-maps|energy-windows|.+-(maps-cells|classes|uncertainty"
                 "|criticism|decoded-grid|decoded-pairs|energy-windows|predicted-spectra)}.png"
             ],
             caption="../report/figures.rst",

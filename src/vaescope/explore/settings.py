@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from vaescope.errors import UserError
+from vaescope.explore.objective_settings import ObjectiveSettings
+from vaescope.explore.space_settings import SpaceSettings
 from vaescope.explore.targets import Target
 from vaescope.settings import Settings, setting
 
@@ -50,6 +52,19 @@ class ExploreSettings(Settings):
     repeats: int = setting(
         5, limits=(0, 50), help="runs of each baseline beside the search; 0: no baselines"
     )
+    stop: float | None = setting(
+        0.001,
+        limits=(0, 1),
+        help="of `bo`: the search ends where less than this is expected to be gained by going on,"
+        " as a share of the range of the values found; without it, only when all `evaluations` are"
+        " made",
+    )
+    objective: ObjectiveSettings = setting(
+        ObjectiveSettings, help="of `bo`: what a decoded curve is worth"
+    )
+    space: SpaceSettings = setting(
+        SpaceSettings, help="of `bo`: the candidates in the latent space and how they are described"
+    )
     target: Target = setting(
         Target, help="of `active`: the number that is made of every spectrum and mapped"
     )
@@ -83,5 +98,6 @@ class ExploreSettings(Settings):
 
     def own_files(self) -> list[str]:
         """Files of the user's own that the search runs."""
-        named = [one.function for one in self.target.parts().values() if one.function]
-        return [name.rpartition(":")[0] for name in named] if self.method == "active" else []
+        active = [one.function for one in self.target.parts().values()]
+        named = {"active": active, "bo": [self.objective.function]}.get(self.method or "", [])
+        return [name.rpartition(":")[0] for name in named if name]

@@ -22,6 +22,7 @@ from vaescope.figures import (
     ensembles,
     explored_clip,
     explored_course,
+    explored_histories,
     explored_maps,
     kinds,
     labelled,
@@ -74,7 +75,7 @@ OF_THE_DATA = (
     of_dataset.position_error,
     ensembles.class_numbers,
 )
-OF_THE_SEARCH = (explored_maps.maps, explored_course.course)
+OF_THE_SEARCH = (explored_maps.maps, explored_course.course, explored_histories.histories)
 """Figures of a search, where the recipe has one; they come first."""
 OF_THE_LATTICE = (strain.maps, scan.profiles, strain.errors, strain.truth)
 OF_A_MODEL = (

@@ -5,6 +5,9 @@ from __future__ import annotations
 from vaescope.errors import UserError
 from vaescope.models.fit_settings import FitSettings
 
+MOST_LAID_OUT = 10
+"""Latent variables at most of a model that starts from a layout of the sites."""
+
 
 def refuse_contradictions(settings: FitSettings) -> None:
     """Refuse parts of the family that do not go together.
@@ -17,6 +20,7 @@ def refuse_contradictions(settings: FitSettings) -> None:
     _refuse_prototypes(settings)
     _refuse_decoder(settings)
     _refuse_direction(settings)
+    _refuse_start(settings)
     if settings.spectrum != "none":
         _refuse_beside_spectrum(settings)
 
@@ -82,6 +86,29 @@ def _refuse_direction(settings: FitSettings) -> None:
         )
 
 
+def _refuse_start(settings: FitSettings) -> None:
+    """Refuse a layout of the sites in which there is more than the content, or less."""
+    if settings.start_content == "random":
+        return
+    parts = dict.fromkeys(settings.pose_parts, "true")
+    parts |= {"classes": str(settings.classes)} if settings.classes else {}
+    if settings.spectrum != "none":
+        parts["spectrum"] = settings.spectrum
+    if parts:
+        raise UserError(
+            "a layout of the sites holds all of their variation, pose and classes too",
+            found=f"start_content: {settings.start_content} with "
+            + ", ".join(f"{name}: {value}" for name, value in parts.items()),
+            expected="start_content: random, or a model of one view without pose and classes",
+        )
+    if settings.latent > MOST_LAID_OUT:
+        raise UserError(
+            "sites are laid out in few dimensions",
+            found=f"start_content: {settings.start_content} with latent: {settings.latent}",
+            expected=f"start_content: random, or latent: {MOST_LAID_OUT} or less",
+        )
+
+
 def _refuse_decoder(settings: FitSettings) -> None:
     """Refuse a decoder, or a likelihood, of another kind than what is decoded."""
     of_spectra = settings.decoded == "spectrum"
@@ -96,6 +123,12 @@ def _refuse_decoder(settings: FitSettings) -> None:
             "a decoder of coordinates makes pictures, not spectra",
             found="decoder: coordinate",
             expected="decoder: canonical, convolutional or basis",
+        )
+    if settings.encoder == "components" and settings.view != "spectrum":
+        raise UserError(
+            "an encoder of components is given spectra, not pictures",
+            found="encoder: components",
+            expected="encoder: dense or convolutional",
         )
     if settings.decoder in ("basis", "linear") and not of_spectra:
         raise UserError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import posterior
+from vaescope.models.input_scaling import COMPONENTS, InputComponents, InputScaling
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
 from vaescope.models.lines import LineNetwork
 from vaescope.models.parts import Pair
@@ -65,7 +66,12 @@ class TurnedEncoder(nn.Module):
             part.name: 2 * part.size for part in self.parts
         }
         outputs = sum(self.sizes.values())
-        self.scaling = InputScaling(members, pixels) if settings.view == "spectrum" else None
+        self.scaling: InputScaling | InputComponents | None = None
+        if settings.encoder == "components":
+            self.scaling = InputComponents(members, pixels)
+            pixels = COMPONENTS
+        elif settings.view == "spectrum":
+            self.scaling = InputScaling(members, pixels)
         self.network: Perceptron | ConvolutionalNetwork | LineNetwork
         if settings.encoder == "convolutional" and settings.view == "spectrum":
             line = (shape[0], shape[2])
@@ -204,30 +210,6 @@ class PooledEncoder(nn.Module):
             for part in self.parts
         }
         return Encoded(raw.new_zeros(members, sites, 1), pairs["content"], parts)
-
-
-class InputScaling(nn.Module):
-    """Spectra less their mean, in units of how far they differ: counts may be of any size."""
-
-    mean: Tensor  # (member, number)
-    spread: Tensor  # (member,)
-
-    def __init__(self, members: int, count: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(members, count))
-        self.register_buffer("spread", torch.ones(members))
-
-    def measure(self, seen: Tensor) -> None:
-        """Take mean and spread of ``seen`` (site, …)."""
-        rows = seen.flatten(1).double()
-        self.mean.copy_(rows.mean(0))
-        self.spread.fill_(float(rows.std(0).mean().clamp_min(1e-12)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (member, …, number), scaled."""
-        between = (1,) * (x.dim() - 2)
-        mean = self.mean.reshape(len(x), *between, -1)
-        return (x - mean) / self.spread.reshape(len(x), *between, 1)
 
 
 class ConvolutionalNetwork(nn.Module):

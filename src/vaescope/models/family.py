@@ -135,6 +135,9 @@ class Family(Networks):
             name: torch.addcmul(mean, log_sd.exp(), part)
             for (name, (mean, log_sd)), part in zip(pairs.items(), parts, strict=True)
         }
+        if side.content is not None:  # the encoder does not follow what the decoder would like
+            mean = encoded.content[0]
+            latents["content"] = latents["content"] - mean + mean.detach()
         out = {
             f"kl_{name}": posterior.kl_normal(mean, log_sd, self.prior_sd(name))
             for name, (mean, log_sd) in encoded.parts.items()
@@ -172,6 +175,10 @@ class Family(Networks):
         value = torch.zeros_like(latents["angle"])
         for name, (mean, error) in (side.pose or {}).items():
             apart = (encoded.parts[name][0] - mean.unsqueeze(2)) / error.unsqueeze(2)
+            value = value + 0.5 * apart.square().sum(-1)
+        if side.content is not None:
+            mean, within = side.content
+            apart = (encoded.content[0] - mean.unsqueeze(2)) / within
             value = value + 0.5 * apart.square().sum(-1)
         if side.near_content is not None:
             apart = encoded.content[0] - side.near_content.unsqueeze(2)

@@ -62,10 +62,12 @@ class FitSettings(PriorSettings):
         help="KL divergence of the class allowed without penalty, a number or a schedule",
     )
     # Sizes
-    encoder: Literal["dense", "convolutional"] = setting(
+    encoder: Literal["dense", "convolutional", "components"] = setting(
         "dense",
-        help="type of the encoder; on a grid of angles both share their weights across rotated"
-        " copies of the patch, and are equivariant",
+        help="type of the encoder; on a grid of angles `dense` and `convolutional` share their"
+        " weights across rotated copies of the patch, and are equivariant; `components`, of"
+        " spectra: a dense one that is given the principal components above the noise, small ones"
+        " enlarged, which pays off where noise is weak",
     )
     decoder: Literal["canonical", "coordinate", "convolutional", "dense", "linear", "basis"] = (
         setting(
@@ -109,6 +111,13 @@ class FitSettings(PriorSettings):
     batch: int = setting(64, limits=(2, 65536), help="patches per training step")
     learning_rate: float = setting(
         2e-3, limits=(1e-7, 1), help="peak learning rate of the training schedule"
+    )
+    start_content: Literal["random", "isomap"] = setting(
+        "random",
+        help="where the latent variables start: `isomap`: the encoder first learns the layout of"
+        " the sites along the cloud that they form, so that a curved family of curves unfolds"
+        " instead of being folded onto itself. It pays off where all variation is continuous, there"
+        " are as many latent variables as it has degrees of freedom, and noise is weak",
     )
     prototypes: int = setting(
         0,

@@ -31,6 +31,7 @@ from vaescope.train.history import History
 from vaescope.train.memory import Memory
 from vaescope.train.replay import Replay
 from vaescope.train.schedule import Moment, TrainingSchedule
+from vaescope.train.start_contents import StartContents
 from vaescope.train.start_poses import StartPoses
 from vaescope.train.start_shifts import StartShifts
 from vaescope.train.top_turns import TopTurns
@@ -127,6 +128,7 @@ class Fitting:
         self.teaching = Teaching(self.model, self.shown.labels, seeds)
         self.start = StartPoses(self.model, self._seeds("prototypes"))
         self.shifts = StartShifts.of(data, settings, device)
+        self.start_contents = StartContents.of(data, settings, self._seeds("contents"), device)
         self.memory = Memory.of(data, settings, len(members), device)
         self.top_turns = TopTurns.of(self.shown, self.schedule, len(members))
         optional: list[State | None] = [self.memory, self.top_turns]
@@ -178,7 +180,7 @@ class Fitting:
             self.advance(chosen.to(self.device), noise.to(self.device), moment)
         else:
             self.replay(
-                (moment.alike, self.model.mixture.is_active, self.guided),
+                (moment.alike, self.model.mixture.is_active, len(self.guides)),
                 (chosen, noise, torch.tensor(moment.numbers())),
                 lambda given: self.advance(given[0], given[1], moment.with_numbers(given[2])),
             )
@@ -198,9 +200,8 @@ class Fitting:
         )
         self.teaching.tell(side, chosen, moment)
         self.start.tell(side, chosen)
-        if self.guided:
-            assert self.shifts is not None
-            self.shifts.tell(side, chosen)
+        for guide in self.guides:
+            guide.tell(side, chosen)
         copies = self.copies_of(chosen, side, moment)
         if self.memory is not None:
             self.memory.renew(self.model, chosen, copies, self.shown.conditions[chosen])
@@ -224,9 +225,10 @@ class Fitting:
         self.history.add(terms)
 
     @property
-    def guided(self) -> bool:
-        """Whether the encoder still keeps to the shifts that were found beforehand."""
-        return self.shifts is not None and self.step < self.shifts.last
+    def guides(self) -> list[StartShifts | StartContents]:
+        """Shifts and contents found beforehand to which the encoder still keeps."""
+        found = (self.shifts, self.start_contents)
+        return [guide for guide in found if guide is not None and self.step < guide.last]
 
     def copies_of(self, chosen: Tensor, side: Side, moment: Moment) -> Tensor:
         """Turned copies (member, site, turn, pixels) of the chosen patches: all, or those of their

@@ -1,0 +1,150 @@
+"""What a decoded curve is worth: a lattice in the field of that course, and a number of its end.
+
+The lattice is that of `simulate.ferrosim`; the field of a curve is along x and goes on, after the
+curve's last value, at that value until the lattice has come nearer to rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vaescope import user_function
+from vaescope.errors import UserError
+from vaescope.explore.objective_settings import ObjectiveSettings
+from vaescope.simulate import ferrosim
+
+WORDS = {
+    "curl": "sum of the absolute curl of the polarisation",
+    "normalised_curl": "sum of the absolute curl of the directions of the polarisation",
+    "polarisation": "sum of the absolute polarisation",
+}
+SETTLING = 1 / 18
+"""Time at the last value of a curve, as a share of its duration."""
+LONGEST_STEP = 1 / 299
+"""Of time; the lattice with the default coupling is stable up to about twice that."""
+BATCH = 200
+"""Lattices at once: more do not fit the caches of a processor."""
+
+
+def defects_of(settings: ObjectiveSettings) -> np.ndarray:
+    """Fields (side², 2) of the defects in units of the coercive field."""
+    random = np.random.default_rng(settings.defect_seed)
+    fields = np.zeros((settings.side**2, 2))
+    places = random.choice(len(fields), settings.defects, replace=False)
+    fields[places] = random.normal(0, settings.defect_field, (settings.defects, 2))
+    return fields
+
+
+def course_of(curves: Any, settings: ObjectiveSettings) -> tuple[Any, np.ndarray]:
+    """Field (n, step, 2) in units of the coercive field, and times (step,), of curves (n, channel).
+
+    A curve with fewer channels than the solver needs steps is interpolated linearly; then the field
+    stays where it is for `SETTLING` of the duration. Differentiable where ``curves`` is a tensor.
+    """
+    import torch
+
+    given = torch.as_tensor(curves)
+    channels = given.shape[-1]
+    steps = max(channels, int(np.ceil(settings.duration / LONGEST_STEP)) + 1)
+    if steps != channels:
+        given = torch.nn.functional.interpolate(
+            given[:, None], size=steps, mode="linear", align_corners=True
+        )[:, 0]
+    held = given[:, -1:].expand(-1, round(SETTLING * steps))
+    along_x = settings.amplitude * torch.cat([given, held], dim=1)
+    times = np.arange(along_x.shape[1]) * settings.duration / (steps - 1)
+    field = torch.stack([along_x, torch.zeros_like(along_x)], dim=-1)
+    return (field if isinstance(curves, torch.Tensor) else field.numpy()), times
+
+
+def polarisation_of(curves: Any, settings: ObjectiveSettings, **kwargs: Any) -> Any:
+    """Polarisation (n, 2, side, side) at the end, or as `ferrosim.run` returns it."""
+    field, times = course_of(curves, settings)
+    return ferrosim.run(
+        field,
+        times,
+        defects_of(settings),
+        settings.side,
+        model=settings.lattice,
+        coupling=settings.coupling,
+        depolarisation=settings.depolarisation,
+        boundary=settings.boundary,
+        **kwargs,
+    )
+
+
+def number_of(polarisation: Any, settings: ObjectiveSettings) -> Any:
+    """The quantity (…,) of polarisations (…, 2, side, side)."""
+    if settings.quantity == "polarisation":
+        return ((polarisation**2).sum(-3) ** 0.5).sum((-2, -1))
+    curl = ferrosim.curl(
+        polarisation,
+        boundary=settings.boundary,
+        normalised=settings.quantity == "normalised_curl",
+    )
+    return abs(curl).sum((-2, -1))
+
+
+class Objective:
+    """Value of decoded curves.
+
+    Parameters
+    ----------
+    settings : what is sought. axis : (channel,) of the curves, for a function of the user's.
+    """
+
+    def __init__(self, settings: ObjectiveSettings, axis: np.ndarray) -> None:
+        self.settings, self.axis = settings, np.asarray(axis)
+        self.function = user_function.load(settings.function, f"{settings.PART}.function")
+
+    @property
+    def words(self) -> str:
+        """What a value is."""
+        name = (self.settings.function or "").rpartition(":")[2]
+        return WORDS.get(self.settings.quantity, f"`{name}` of decoded curves")
+
+    def digest(self) -> str:
+        """Changes with the text of the user's function."""
+        return user_function.digest(self.function)
+
+    def __call__(self, curves: np.ndarray, say: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Values (n,) of curves (n, channel); NaN where there is none.
+
+        ``say`` takes the number of curves done.
+
+        Raises
+        ------
+        UserError : the user's function fails or returns something else than a number for each; the
+            lattice diverges for every curve.
+        """
+        curves = np.asarray(curves, np.float32)
+        if self.function is not None:
+            return self._own(curves)
+        found = np.full(len(curves), np.nan)
+        finite = np.flatnonzero(np.isfinite(curves).all(1))
+        for block in np.split(finite, range(BATCH, len(finite), BATCH)):
+            if len(block):
+                found[block] = number_of(
+                    polarisation_of(curves[block], self.settings), self.settings
+                )
+            if say is not None:
+                say(len(block))
+        return found
+
+    def _own(self, curves: np.ndarray) -> np.ndarray:
+        assert self.function is not None
+        name = f"the function of `{self.settings.PART}`"
+        try:
+            found = np.asarray(self.function(curves, self.axis), float)
+        except Exception as error:  # whatever the user's function does
+            raise UserError(f"{name} fails ({type(error).__name__}: {error})") from error
+        if found.shape != (len(curves),):
+            raise UserError(
+                f"{name} does not return one number for each curve",
+                found=f"shape {found.shape}",
+                expected=f"({len(curves)},)",
+            )
+        return np.where(np.isfinite(found), found, np.nan)
