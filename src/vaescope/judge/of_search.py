@@ -71,8 +71,8 @@ def words(explored: xr.Dataset | None) -> list[str]:
     said = []
     if found.active:
         said.append(
-            f"The {found.objective} of {count} of {grouped(all_of)} sites was measured, each chosen by what"
-            " was known until then; that of the others is predicted."
+            f"The {found.objective} of {count} of {grouped(all_of)} sites was measured, each chosen"
+            " by what was known until then; that of the others is predicted."
         )
         error, inside = found.error(), found.inside()
         if np.isfinite(error):
