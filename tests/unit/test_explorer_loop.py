@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vaescope import Explorer
 from vaescope.errors import UserError
+from vaescope.explore import trust
 from vaescope.explore.acquisition import ACQUISITIONS
 from vaescope.explore.surrogate import Surrogate
 from vaescope.explore.transforms import KINDS, Transform
@@ -26,6 +27,7 @@ WORLDS = st.fixed_dictionaries(
         "kind": st.sampled_from(["smooth", "constant", "failing", "tailed", "huge"]),
         "start": st.integers(1, 6),
         "transform": st.sampled_from(["auto", "none"]),
+        "trust_region": st.booleans(),
     }
 )
 
@@ -54,7 +56,10 @@ def test_every_allowed_candidate_is_proposed_once_and_no_other(made: dict):
     explorer = Explorer(
         candidates,
         allowed=allowed,
-        **{k: made[k] for k in ("seed", "acquisition", "maximise", "start", "transform")},
+        **{
+            k: made[k]
+            for k in ("seed", "acquisition", "maximise", "start", "transform", "trust_region")
+        },
     )
     proposed: list[int] = []
     while len(new := explorer.ask(1 + len(proposed) % 3)):
@@ -75,7 +80,10 @@ def test_what_is_loaded_proposes_the_same(made: dict, evaluated: int, asked: int
     explorer = Explorer(
         {"one": candidates, "two": candidates**2},
         allowed=allowed,
-        **{k: made[k] for k in ("seed", "acquisition", "maximise", "start", "transform")},
+        **{
+            k: made[k]
+            for k in ("seed", "acquisition", "maximise", "start", "transform", "trust_region")
+        },
     )
     for _ in range(evaluated):
         new = explorer.ask()
@@ -195,6 +203,33 @@ def test_less_real_candidates_are_proposed_less():
         return doubtful[explorer.points].mean()
 
     assert of_doubtful(0.01) < 0.6 * of_doubtful(1.0)
+
+
+def test_a_trust_region_grows_with_success_shrinks_with_failure_and_starts_again():
+    def side(*after):
+        return trust.region(np.array([0.0, *after]), 1, 2)
+
+    assert side() == (trust.FIRST, 0)
+    assert side(1, 2, 3)[0] == 2 * trust.FIRST
+    assert side(-1, -1, -1, np.nan)[0] == trust.FIRST / 2
+    assert side(*[-1] * 4 * 7) == (trust.FIRST, 29)
+
+
+def test_proposals_stay_in_the_trust_region():
+    candidates = np.random.default_rng(0).random((3000, 2))  # enough for the smallest box
+    values = -((candidates - 0.5) ** 2).sum(1)
+    settings = {"start": 8, "transform": "none", "acquisition": "uncertainty", "seed": 1}
+    explorer = Explorer(candidates, trust_region=True, **settings)
+    for _ in range(22):
+        known, found = explorer.points, explorer.values
+        new = explorer.ask()
+        if len(known) >= 8:
+            cube = (candidates - candidates.min(0)) / np.ptp(candidates, axis=0)
+            width, since = trust.region(found, 8, 2)
+            centre = cube[known[since:][np.argmax(found[since:])]]
+            assert (np.abs(cube[new[0]] - centre) <= width / 2).all()
+        explorer.tell(new, values[new])
+    assert trust.region(explorer.values, 8, 2)[0] < trust.FIRST
 
 
 @pytest.mark.parametrize("kind", KINDS)

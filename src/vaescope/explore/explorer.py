@@ -11,7 +11,7 @@ import numpy as np
 
 from vaescope import weights
 from vaescope.errors import UserError
-from vaescope.explore import transforms
+from vaescope.explore import transforms, trust
 from vaescope.explore.acquisition import ACQUISITIONS, Acquisition, log_time, utility
 from vaescope.explore.choice import Choice
 from vaescope.explore.inputs import check_candidates, check_places, check_tell, check_weights
@@ -49,6 +49,9 @@ class Explorer:
     maximise : whether large values are sought.
     transform : of the values: ``none``, ``log``, ``yeo-johnson``, or ``auto``, the one of these
         with the largest leave-one-out predictive density.
+    trust_region : propose only candidates near the best one, in a box that grows with success,
+        shrinks with failure, and starts again elsewhere once it is small; for landscapes with so
+        many local optima that a search of the whole never settles.
     seed : of all random choices; the same calls make the same proposals.
 
     Raises
@@ -69,6 +72,7 @@ class Explorer:
         maximise: bool = True,
         transform: str = "auto",
         combine: Literal["choose", "sum"] = "choose",
+        trust_region: bool = False,
         seed: int = 0,
     ) -> None:
         self.descriptions = check_candidates(candidates)
@@ -89,6 +93,7 @@ class Explorer:
         self.acquisition, self.kappa, self.start = acquisition, float(kappa), int(start)
         self.cost, self.maximise, self.transform = float(cost), bool(maximise), transform
         self.combine, self.seed = combine, int(seed)
+        self.trust_region = bool(trust_region)
         self.pending: list[int] = []
         self._points: list[int] = []
         self._values: list[float] = []
@@ -171,6 +176,10 @@ class Explorer:
             drawn=model.draw(seed)[left] if self.acquisition == "thompson" else None,
         )
         worth = worth + np.log(self.weights[left])
+        if self.trust_region:
+            values = self.values if self.maximise else -self.values
+            near = trust.inside(model.features.numpy(), self.points, values, self.start)[left]
+            worth = np.where(near | ~near.any(), worth, -np.inf)
         last = self.pending[-1] if self.pending else (self._points[-1] if self._points else None)
         if self.places is not None and last is not None:
             worth = worth - log_time(self.places[left], self.places[last], self.cost)
@@ -283,6 +292,7 @@ class Explorer:
                 "maximise",
                 "transform",
                 "combine",
+                "trust_region",
                 "seed",
             )
         }

@@ -133,6 +133,7 @@ class LatentSearch:
             start=min(s.start, s.evaluations),
             allowed=self.weights if allowed is None else allowed,
             transform=s.space.transform,
+            trust_region=s.space.trust_region,
             seed=seed,
         )
 

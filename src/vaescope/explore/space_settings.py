@@ -41,6 +41,11 @@ class SpaceSettings(Settings):
         help="of the values before they are modelled; by default the one under which values left"
         " out are predicted best",
     )
+    trust_region: bool = setting(
+        False,
+        help="propose only places near the best one, in a region that grows with success, shrinks"
+        " with failure, and starts again elsewhere once it is small",
+    )
     surface: bool = setting(
         False,
         help="compute the objective of every candidate too, to know how far the search is from the"
