@@ -134,22 +134,27 @@ def surface(points: int) -> dict[str, Any]:
     return {"what": f"surface of {points}, float32", "cpu (s)": round(seconds_of(work), 2)}
 
 
-def peer(folder: Path, python: str, ours: float) -> dict[str, Any]:
+def peer(folder: Path, python: str, repeats: int, ours: float) -> dict[str, Any]:
     field, defects = fields(1)
+    seconds = []
     with tempfile.TemporaryDirectory() as place:
         given = Path(place) / "given.npz"
         np.savez(given, field=field[0], defects=defects, times=TIMES, side=SIDE)
-        ended = subprocess.run(
-            [python, "-c", PEER, folder, given], capture_output=True, text=True, check=True
-        )
-    said = json.loads(ended.stdout.splitlines()[-1])
+        for _ in range(repeats):
+            ended = subprocess.run(
+                [python, "-c", PEER, folder, given], capture_output=True, text=True, check=True
+            )
+            said = json.loads(ended.stdout.splitlines()[-1])
+            seconds.append(said["seconds"])
+    typical = statistics.median(seconds)
     own = ferrosim.run(field, TIMES, defects, SIDE, as_published=True)[0]
     away = float(np.abs(own - np.asarray(said["last"])).max())
     print(f"FerroSim and ours as published differ by {away:.1e} at most")
     return {
         "what": "FerroSim, one",
-        "cpu (s)": round(said["seconds"], 3),
-        "over ours": round(said["seconds"] / ours),
+        "cpu (s)": round(typical, 3),
+        "worst (s)": round(max(seconds), 3),
+        "over ours": round(typical / ours),
     }
 
 
@@ -165,7 +170,8 @@ def main() -> None:
     if options.surface:
         rows.append(surface(options.surface))
     if options.peer:
-        rows.append(peer(options.peer.resolve(), options.python, rows[0]["cpu (s)"]))
+        ours = rows[0]["cpu (s)"]
+        rows.append(peer(options.peer.resolve(), options.python, options.repeats, ours))
     names = list(dict.fromkeys(name for row in rows for name in row))
     with TABLE.open("w", newline="") as file:
         table = csv.DictWriter(file, names, lineterminator="\n")

@@ -60,3 +60,8 @@ def readable_unit(
     fitting = [name for name, size in _LENGTHS.items() if metres >= size * smallest * 0.999]
     best = fitting[0] if fitting else "pm"
     return pixel_size * _LENGTHS[unit] / _LENGTHS[best], best
+
+
+def grouped(count: int) -> str:
+    """A whole number with its digits in groups of three."""
+    return f"{count:,}".replace(",", "\u202f").replace("-", "−")

@@ -10,7 +10,7 @@ from vaescope.explore.outcome import SEARCH, Outcome
 from vaescope.figures.explored_maps import outcome_of
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
-from vaescope.figures.style import FAINT, INK, category_colours
+from vaescope.figures.style import INK, category_colours
 from vaescope.results import layout
 from vaescope.text import plain
 
@@ -76,6 +76,8 @@ def _caption(found: Outcome, *, regret: bool, inside: bool) -> str:
             " Right: how much better than the best value so far the best candidate is expected to"
             " be, by the posterior alone; where this is small, going on gains little."
         )
+        if found.stopped:
+            words += f" Why the search ended: {found.stopped}."
     return words
 
 
@@ -170,8 +172,4 @@ def _regret(sheet: Sheet, axes: Axes, found: Outcome) -> None:
     axes.tick_params(which="minor", length=0)
     axes.grid(axis="y", color="#e6e8ee", lw=0.6)
     axes.set_axisbelow(True)
-    if found.stopped:
-        axes.text(
-            0, -0.29, f"Ended: {found.stopped}", transform=axes.transAxes, size=8, color=FAINT
-        )
     sheet.figure_data.rows({"evaluations": at, "expected_regret": expected}, "expected-regret")

@@ -23,6 +23,7 @@ _MOST = 4  # histories
 _SIDE, _HIGH = 1.75, 1.5  # inches of a lattice and of a curve
 _WIDE = 2.1
 _ARROWS = 24  # along the lattice, at most
+_MOST_SITES = 0.9  # share of the sites whose arrows are no longer than they are apart
 _NEEDED = ("best_field", "best_loop", "best_curl", "best_polarisation")
 
 
@@ -91,7 +92,9 @@ def _lattice(axes: Axes, scene: Scene, found: Outcome, polarisation: np.ndarray)
     reach = float(np.nanquantile(np.abs(every), 0.99)) or 1.0
     curl = ferrosim.curl(polarisation[None], boundary=boundary)[0]  # type: ignore[arg-type]
     axes.imshow(curl, cmap=scene.look.diverging, vmin=-reach, vmax=reach)
-    quiver(axes, polarisation, most=_ARROWS)
+    # Defects hold a few sites that are far more polarised than all others.
+    length = np.hypot(*found.array("best_polarisation").swapaxes(0, 1))
+    quiver(axes, polarisation, most=_ARROWS, largest=float(np.quantile(length, _MOST_SITES)))
     axes.set(xticks=[], yticks=[])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
 from vaescope.results.facts import Finding, Measure
+from vaescope.text import grouped
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,8 +71,8 @@ def words(explored: xr.Dataset | None) -> list[str]:
     said = []
     if found.active:
         said.append(
-            f"The {found.objective} of {count} of {all_of} sites was measured, each chosen by what"
-            " was known until then; that of the others is predicted."
+            f"The {found.objective} of {count} of {grouped(all_of)} sites was measured, each chosen"
+            " by what was known until then; that of the others is predicted."
         )
         error, inside = found.error(), found.inside()
         if np.isfinite(error):
@@ -88,8 +89,8 @@ def words(explored: xr.Dataset | None) -> list[str]:
         )
         said.append(
             f"The largest {found.objective} found is {np.nanmax(found.values):.4g}"
-            f"{found.unit and ' ' + found.unit}, at {where}, in {count} evaluations of {all_of}"
-            " candidates."
+            f"{found.unit and ' ' + found.unit}, at {where}, in {count} evaluations of"
+            f" {grouped(all_of)} candidates."
         )
         regret = found.regret()
         if np.isfinite(regret):

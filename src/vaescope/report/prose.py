@@ -12,7 +12,7 @@ from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
 from vaescope.results.facts import Score
 from vaescope.sites.kinds import kind_of
-from vaescope.text import readable_unit
+from vaescope.text import grouped, readable_unit
 from vaescope.traits import Traits
 
 _ACQUISITIONS = {
@@ -31,7 +31,7 @@ def number(value: Any, digits: int = 3) -> str:
     if not math.isfinite(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}".replace(",", "\u202f").replace("-", "−")
+        return grouped(int(value))
     return f"{value:.{digits}g}".replace("-", "−")
 
 

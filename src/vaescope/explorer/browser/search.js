@@ -107,7 +107,7 @@ function searchPanel(sought, arrays, name) {
   };
   const alphaOf = (k) => (arrays.allowed[k] ? 255 : Math.round(255 * SEARCH_PALE));
   drawLegend(document.getElementById(`search-${name}-legend`), {
-    label: name === "sd" ? "standard deviation" : `predicted ${sought.objective}`,
+    label: name === "sd" ? "standard deviation" : "predicted",
     unit: sought.unit, cmap: sought.cmaps[name], low: sought.limits[name][0], high: sought.limits[name][1],
   });
 
