@@ -247,3 +247,45 @@ def test_the_best_curves_are_not_one_and_its_neighbours():
     chosen = best_found.best_apart(np.arange(101), values, places)
     assert chosen[0] == 50
     assert (np.abs(np.diff(np.sort(places[chosen, 0]))) >= 0.0499).all()
+
+
+def own_search(tmp_path: Path, body: str, **more) -> LatentSearch:
+    file = tmp_path / "own.py"
+    file.write_text(f"import sys\nimport numpy as np\ndef own(c, axis):\n    {body}\n")
+    objective = {"quantity": "function", "function": f"{file}:own"}
+    chosen = {"features": "latents", "transform": "none", **more.pop("space", {})}
+    settings = ExploreSettings.of(
+        {"method": "bo", "start": 6, "evaluations": 14, "repeats": 1, "stop": None}
+        | {"objective": objective, "space": chosen, **more}
+    )
+    space = plane()
+    made = Objective(settings.objective, space.axis)
+    files = Checkpoints(tmp_path / "files", "a")
+    return LatentSearch(space, settings, made, 0, files, lambda line: None)
+
+
+@pytest.mark.parametrize("body", ["return np.full(len(c), np.nan)", "return np.ones(len(c))"])
+def test_an_objective_without_a_difference_is_refused(body, tmp_path):
+    with pytest.raises(UserError, match="nothing can be learned of the objective"):
+        own_search(tmp_path, body).dataset()
+
+
+def test_a_function_cannot_change_the_curves_nor_end_the_program(tmp_path):
+    search = own_search(tmp_path, "c[:] = 0; axis[:] = 0; return c[:, 0]", space={"surface": True})
+    np.testing.assert_array_equal(search.space.curves, plane().curves)
+    np.testing.assert_array_equal(search.objective.axis, plane().axis)
+    with pytest.raises(UserError, match="SystemExit"):
+        own_search(tmp_path, "sys.exit(3)").dataset()
+
+
+def test_nothing_is_searched_where_nothing_is_real(tmp_path):
+    search = search_in(tmp_path)
+    search.weights[1:] = 0
+    with pytest.raises(UserError, match="1 of 144 candidates"):
+        search.found()
+
+
+def test_beliefs_are_named_by_what_is_known_also_in_batches(tmp_path):
+    search = own_search(tmp_path, "return c[:, 5]", batch=7, evaluations=24, repeats=0)
+    kept = search.dataset()["kept"].values.tolist()
+    assert kept == [7, 14, 21, 24]

@@ -140,7 +140,7 @@ class Explorer:
         """
         if n < 1 or n != int(n):
             raise UserError(
-                "no such number of proposals", found=n, expected="a whole number from 1"
+                "no such number of proposals", found=n, expected="a whole number of at least 1"
             )
         known = int(np.isfinite(self.values).sum())
         asked: list[int] = []
