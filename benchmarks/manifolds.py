@@ -12,7 +12,7 @@ of an encoded history, ``target`` the share within 5 % of the best, ``random`` t
 a random search needs for it on average. ``evaluations`` is the median over seeds of those that
 ``Explorer`` needs for it (20 starting points included; one more than all: not reached), ``worst``
 the most, ``reached`` the share of seeds, and ``found`` the mean of the best value at the end.
-``results/manifolds.csv`` has a row for each case; ``results/manifolds.png`` shows the surfaces.
+``results/manifolds.csv`` has a row for each case; ``docs/manifolds.png`` shows the surfaces.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def draw(panels: dict[str, dict[str, np.ndarray]]) -> None:
         axis.plot(*top, "o", color="none", markeredgecolor="red", markersize=9, markeredgewidth=1.5)
         axis.set(title=name, xlabel="latent 1", ylabel="latent 2", xlim=extent[:2], ylim=extent[2:])
     figure.colorbar(picture, ax=axes, label="Σ|curl| at the end", shrink=0.6)
-    figure.savefig(RESULTS / "manifolds.png", dpi=110)
+    figure.savefig(RESULTS.parents[1] / "docs" / "manifolds.png", dpi=110)
 
 
 def main() -> None:

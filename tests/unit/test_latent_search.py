@@ -149,8 +149,8 @@ def test_every_lattice_can_be_chosen():
 
 def test_ascent_climbs():
     settings = ObjectiveSettings.of(SMALL)
-    values = ascent.climb(histories(np.zeros(2), np.array([3.0, 5.0])), settings, 4)
-    assert values.shape == (2, 4)
+    values = ascent.climb(histories(np.zeros(2), np.array([3.0, 5.0])), settings, 8)
+    assert values.shape == (2, 8)
     assert (values[:, -1] > values[:, 0]).all()
 
 
@@ -289,3 +289,16 @@ def test_beliefs_are_named_by_what_is_known_also_in_batches(tmp_path):
     search = own_search(tmp_path, "return c[:, 5]", batch=7, evaluations=24, repeats=0)
     kept = search.dataset()["kept"].values.tolist()
     assert kept == [7, 14, 21, 24]
+
+
+def test_a_curve_that_the_lattice_refuses_has_no_value_and_the_others_have_theirs():
+    settings = ObjectiveSettings.of(SMALL)
+    curves = histories(np.zeros(5), np.linspace(2, 6, 5))
+    expected = Objective(settings, np.arange(curves.shape[1]))(curves)
+    wild = curves.copy()
+    wild[3] *= 1e6
+    objective = Objective(settings, np.arange(curves.shape[1]))
+    found = objective(wild)
+    assert np.isnan(found[3])
+    assert objective.refused is not None
+    np.testing.assert_allclose(np.delete(found, 3), np.delete(expected, 3), rtol=1e-5)

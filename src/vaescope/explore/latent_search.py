@@ -68,9 +68,7 @@ def run(
     search = LatentSearch(
         space, settings, objective, seed, Checkpoints(checkpoints, store.digest(whole)), say
     )
-    found = search.dataset()
-    search.files.remove()
-    return found
+    return search.dataset()
 
 
 class LatentSearch:
@@ -334,6 +332,7 @@ class LatentSearch:
                 "unit": "1",
                 "stopped": stopped,
                 "features": f"{explorer.chosen[0]} ({explorer.chosen[1]})",
+                "boundary": self.settings.objective.boundary,
                 "real_share": float(space.support.real.mean()),
             },
         )

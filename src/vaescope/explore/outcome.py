@@ -18,6 +18,7 @@ _FEWEST = 20  # candidates with a known value from which a share is computed
 _BOUND = "gradient"  # begins the name of what is no rival, but bounds what can be reached
 _AHEAD = 0.05  # of the error: more than luck
 _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
+_REAL = 0.5  # of the support
 _EMPTIEST = 4  # places of a grid for each candidate
 
 
@@ -92,6 +93,10 @@ class Outcome:
         if not self.has("allowed"):
             return np.ones(len(self.places), bool)
         return self.array("allowed") > 0
+
+    def unreal(self, candidate: int) -> bool:
+        """Whether a candidate lies where nothing that is decoded resembles the data."""
+        return self.has("support") and bool(self.array("support")[candidate] < _REAL)
 
     @cached_property
     def points(self) -> np.ndarray:

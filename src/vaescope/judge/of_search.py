@@ -21,6 +21,7 @@ MEASURES = (
     Measure("regret", "best value there is, less the best found, of their range", "share", "less"),
     Measure("expected_gain", "gain still expected, of the range seen", "share", "less"),
     Measure("allowed_share", "candidates that could be proposed", "share"),
+    Measure("real_share", "searched space that has support", "share"),
     Measure(
         "prediction_rmse", "error of the predictions over the spread of the target", "", "less"
     ),
@@ -51,6 +52,8 @@ def numbers(explored: xr.Dataset | None) -> dict[str, float]:
         "prediction_rmse": found.error(),
         "inside_two_sd": found.inside(),
     }
+    if "real_share" in found.explored.attrs:
+        measured["real_share"] = float(found.explored.attrs["real_share"])
     if not found.allowed.all():
         measured["allowed_share"] = float(found.allowed.mean())
     if (gain := _gain(found)) is not None and reach:
@@ -250,7 +253,7 @@ def _of_optimum(found: Outcome) -> list[Finding]:
                 "Raise `explore: evaluations` and run the workflow again.",
             )
         )
-    if not found.allowed[best]:
+    if not found.allowed[best] or found.unreal(int(best)):
         said.append(
             Finding(
                 "optimum is not real",
