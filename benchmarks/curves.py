@@ -38,7 +38,7 @@ class Histories:
     def made(cls, query: str, seed: int) -> Histories:
         """Those of `simulate:trajectories` with parameters."""
         made = simulate.make(f"trajectories?{query}", seed).load()
-        count = made.spectra.shape[1] * made.spectra.shape[2]
+        count = made.sizes["time"]
         names = [name for name in GENERATORS if f"truth_{name}" in made]
         truth = [made[f"truth_{name}"].values.ravel() for name in names]
         return cls(

@@ -80,11 +80,13 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         shown = sheet.axes(x + _SIDE + 0.1, y + 0.08, side * examples, side)
         show(shown, patches[k], examples, limits)
     thin = int((label < 0).sum())
+    pictures = "the picture decoded at its centre, and the real patches nearest to it, aligned"
+    if patches.shape[-2] == 1:
+        pictures = "the spectrum decoded at its centre, and the measured spectra nearest to it"
     caption = (
         "Peaks of the density of sites in the space of all latents, largest first; peaks that"
         " differ only by a rotation are merged. A mode that is a class of the model, or of another"
-        " one, has its colour. For each: the picture decoded at its centre, and the real patches"
-        " nearest to it, aligned."
+        f" one, has its colour. For each: {pictures}."
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
             if found > count

@@ -13,15 +13,16 @@ from vaescope.figures.style import CATEGORIES, FAINT, INK
 from vaescope.results import ModelResults
 
 _WORDS = {
-    "elbo": "ELBO (nats per patch)",
-    "reconstruction": "log-likelihood (nats per patch)",
+    "elbo": "ELBO (nats per {sample})",
+    "reconstruction": "log-likelihood (nats per {sample})",
     "kl_turns": "KL of the angle (nats)",
 }
 
 
-def _words(term: str) -> str:
+def _words(term: str, sample: str) -> str:
     """A term of the bound in words; ``kl_NAME`` is the divergence of NAME."""
-    return _WORDS.get(term, f"KL of the {term.removeprefix('kl_')} (nats)")
+    words = _WORDS.get(term, f"KL of the {term.removeprefix('kl_')} (nats)")
+    return words.format(sample=sample)
 
 
 def read_history(path: Path) -> dict[str, np.ndarray]:
@@ -75,7 +76,7 @@ def training(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     for index, term in enumerate(terms):
         row, column = divmod(index, columns)
         axes = sheet.axes(MARGIN + 0.55 + column * across, 0.3 + row * down, width, height)
-        axes.set_title(_words(term))
+        axes.set_title(_words(term, scene.noun[0]))
         _curves(axes, history, members, term)
         axes.set_xlabel("epoch")
     kept = [name for name in ("member", "step", "epoch", "phase", *terms) if name in history]
