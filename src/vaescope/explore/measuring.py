@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,9 @@ def search(
     wanted = np.geomspace(len(learner.first), evaluations, KEPT)
     kept = np.unique(wanted.round().astype(int))
     beliefs = Beliefs(checkpoints, kept)
+    if any(count < learner.count and not beliefs.has(count) for count in kept):
+        shutil.rmtree(checkpoints, ignore_errors=True)  # damaged: what was believed is lost
+        learner = Learner(known, settings, seed, checkpoints)
     while True:
         count = learner.count
         if count in kept and not beliefs.has(count):
@@ -140,7 +144,9 @@ def _check(values: np.ndarray) -> None:
     if len(finite) < 2 or np.ptp(finite) <= 1e-9 * np.abs(finite).max():
         raise UserError(
             "nothing can be learned of the target of `explore`",
-            found=f"{len(finite)} finite values, all the same"
+            found=f"{len(finite)} finite values, all {finite[0]:g}"
+            if len(finite) > 1
+            else "one finite value"
             if len(finite)
             else "no finite value at all",
             expected=f"values that differ among the first {len(values)} spectra",

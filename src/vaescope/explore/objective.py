@@ -148,8 +148,8 @@ class Objective:
         assert self.function is not None
         name = f"the function of `{self.settings.PART}`"
         try:
-            found = np.asarray(self.function(curves, self.axis), float)
-        except Exception as error:  # whatever the user's function does
+            found = np.asarray(self.function(curves.copy(), self.axis.copy()), float)
+        except (Exception, SystemExit) as error:  # whatever the user's function does
             raise UserError(f"{name} fails ({type(error).__name__}: {error})") from error
         if found.shape != (len(curves),):
             raise UserError(

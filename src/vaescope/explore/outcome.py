@@ -175,6 +175,16 @@ class Outcome:
         off = (self.mean - self.truth)[self.unseen]
         return float(np.sqrt((off**2).mean()) / spread) if spread else float("nan")
 
+    def spread_share(self) -> float:
+        """Median standard deviation of the values not seen, over the standard deviation of all."""
+        spread = float(np.nanstd(self.truth)) if self.unseen.any() else 0.0
+        return float(np.median(self.sd[self.unseen]) / spread) if spread else float("nan")
+
+    @property
+    def compares(self) -> bool:
+        """Whether strategies can be compared at the end: errors are of what is left unmeasured."""
+        return not (self.active and self.unseen.sum() < _FEWEST)
+
     @cached_property
     def strategies(self) -> list[str]:
         """Names of the search and of the baselines beside it, the search first."""
@@ -218,7 +228,7 @@ class Outcome:
     def better_baselines(self) -> list[str]:
         """Baselines whose median at the end of the search is clearly better than the search."""
         own = self.course(SEARCH)
-        if own is None:
+        if own is None or not self.compares:
             return []
         end = float(own.median[-1])
         better = []
