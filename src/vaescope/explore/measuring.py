@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vaescope.explore.world import World
     from vaescope.results import Results
 
-KEPT = 12
+KEPT = 24
 """Numbers of spectra after which what is believed of all sites is kept."""
 
 
@@ -58,10 +58,20 @@ def run(
     """
     from vaescope.ensemble.members import load_members
 
-    view = load_members(members)[0].settings.view
+    member = load_members(members)[0]
     known = world.of_results(
-        results.image, results.patches, results.latents(model), settings.describe, view
+        results.image,
+        results.patches,
+        results.latents(model),
+        settings.describe,
+        member.settings.view,
     )
+    if settings.deep_kernel:
+        from vaescope.explore import tuned_encoder
+        from vaescope.train.data import gather
+
+        data = gather(results.patches, member.settings, member.codec)
+        known = replace(known, patches=tuned_encoder.patches(member, data))
     return search(known, settings, seed=seed, checkpoints=checkpoints, say=say)
 
 
@@ -204,7 +214,7 @@ def _dataset(
             if len(points) >= settings.evaluations
             else "having measured every site",
             "features": ", ".join(world.WORDS[name] for name in settings.describe),
-            "acquisition": settings.acquisition or "uncertainty",
+            "acquisition": settings.acquisition or "variance",
             "image_from": known.image_from,
             "deep_kernel": learner.fallen,
         },

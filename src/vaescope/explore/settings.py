@@ -12,7 +12,7 @@ from vaescope.explore.targets import Target
 from vaescope.settings import Settings, setting
 
 Description = Literal["content", "members", "rings", "pixels", "place"]
-Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty"]
+Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty", "variance"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class ExploreSettings(Settings):
     )
     acquisition: Acquisition | None = setting(
         None,
-        default_words="`logei` of `bo`, `uncertainty` of `active`",
+        default_words="`logei` of `bo`, `variance` of `active`",
         help="what a candidate is proposed for: `logei` and `ei`, expected improvement; `ucb`, mean"
         " + `kappa` standard deviations; `thompson`, a draw from the posterior; `uncertainty`, the"
-        " standard deviation alone",
+        " standard deviation alone; `variance`, by how much the variance of all candidates together"
+        " becomes less",
     )
     kappa: float = setting(
         2.0, limits=(0, 100), help="weight of the standard deviation in the acquisition `ucb`"
