@@ -57,9 +57,9 @@ def utility(
     ----------
     kind : ``logei`` and ``ei`` are the expected improvement over ``best``, computed as its
         logarithm, which is accurate where it is small; ``ucb`` is mean + κ sd, ``thompson`` a
-        function ``drawn`` from the belief, ``uncertainty`` the standard deviation, ``variance`` by how much
-        the variance of all candidates together becomes less (``learned``). Mean + κ sd and drawn
-        functions are worth what they exceed their smallest value by.
+        function ``drawn`` from the belief, ``uncertainty`` the standard deviation, ``variance`` by
+        how much the variance of all candidates together becomes less (``learned``). Mean + κ sd and
+        drawn functions are worth what they exceed their smallest value by.
     mean, sd : (n,), the belief.
 
     Source: S. Ament et al., Adv. Neural Inf. Process. Syst. 36 (2023) (log EI).

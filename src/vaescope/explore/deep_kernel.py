@@ -37,6 +37,8 @@ _STEPS, _EVERY = 100, 20
 _RATE = 0.02
 _FOLDS = 3
 _SURE = 2.0  # standard errors by which values left out must be predicted better
+_FLOOR = -4.0
+"""Log density below which a value is missed, by however much: one counts for no more than that."""
 _FEWEST = 24
 """Values below which no deep kernel is fitted."""
 _ROWS = 512
@@ -234,4 +236,5 @@ def _plain(
 
 
 def _normal(values: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    return -0.5 * ((values - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+    density = -0.5 * ((values - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+    return np.maximum(density, _FLOOR)

@@ -78,9 +78,9 @@ class ExploreSettings(Settings):
     )
     deep_kernel: bool = setting(
         False,
-        help="of `active`: bend the content to the target by a network that starts where it changes"
-        " nothing, with a prior of its weights; given up where it predicts measured spectra that"
-        " were left out worse than without",
+        help="of `active`: tune the encoder of the model to the target, with a prior of its weights"
+        " about the trained ones; given up where it does not predict measured spectra that were"
+        " left out better than the content as it is",
     )
     path_cost: float = setting(
         0.0,
