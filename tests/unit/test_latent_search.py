@@ -149,8 +149,8 @@ def test_every_lattice_can_be_chosen():
 
 def test_ascent_climbs():
     settings = ObjectiveSettings.of(SMALL)
-    values = ascent.climb(histories(np.zeros(2), np.array([3.0, 5.0])), settings, 4)
-    assert values.shape == (2, 4)
+    values = ascent.climb(histories(np.zeros(2), np.array([3.0, 5.0])), settings, 8)
+    assert values.shape == (2, 8)
     assert (values[:, -1] > values[:, 0]).all()
 
 
@@ -247,3 +247,58 @@ def test_the_best_curves_are_not_one_and_its_neighbours():
     chosen = best_found.best_apart(np.arange(101), values, places)
     assert chosen[0] == 50
     assert (np.abs(np.diff(np.sort(places[chosen, 0]))) >= 0.0499).all()
+
+
+def own_search(tmp_path: Path, body: str, **more) -> LatentSearch:
+    file = tmp_path / "own.py"
+    file.write_text(f"import sys\nimport numpy as np\ndef own(c, axis):\n    {body}\n")
+    objective = {"quantity": "function", "function": f"{file}:own"}
+    chosen = {"features": "latents", "transform": "none", **more.pop("space", {})}
+    settings = ExploreSettings.of(
+        {"method": "bo", "start": 6, "evaluations": 14, "repeats": 1, "stop": None}
+        | {"objective": objective, "space": chosen, **more}
+    )
+    space = plane()
+    made = Objective(settings.objective, space.axis)
+    files = Checkpoints(tmp_path / "files", "a")
+    return LatentSearch(space, settings, made, 0, files, lambda line: None)
+
+
+@pytest.mark.parametrize("body", ["return np.full(len(c), np.nan)", "return np.ones(len(c))"])
+def test_an_objective_without_a_difference_is_refused(body, tmp_path):
+    with pytest.raises(UserError, match="nothing can be learned of the objective"):
+        own_search(tmp_path, body).dataset()
+
+
+def test_a_function_cannot_change_the_curves_nor_end_the_program(tmp_path):
+    search = own_search(tmp_path, "c[:] = 0; axis[:] = 0; return c[:, 0]", space={"surface": True})
+    np.testing.assert_array_equal(search.space.curves, plane().curves)
+    np.testing.assert_array_equal(search.objective.axis, plane().axis)
+    with pytest.raises(UserError, match="SystemExit"):
+        own_search(tmp_path, "sys.exit(3)").dataset()
+
+
+def test_nothing_is_searched_where_nothing_is_real(tmp_path):
+    search = search_in(tmp_path)
+    search.weights[1:] = 0
+    with pytest.raises(UserError, match="1 of 144 candidates"):
+        search.found()
+
+
+def test_beliefs_are_named_by_what_is_known_also_in_batches(tmp_path):
+    search = own_search(tmp_path, "return c[:, 5]", batch=7, evaluations=24, repeats=0)
+    kept = search.dataset()["kept"].values.tolist()
+    assert kept == [7, 14, 21, 24]
+
+
+def test_a_curve_that_the_lattice_refuses_has_no_value_and_the_others_have_theirs():
+    settings = ObjectiveSettings.of(SMALL)
+    curves = histories(np.zeros(5), np.linspace(2, 6, 5))
+    expected = Objective(settings, np.arange(curves.shape[1]))(curves)
+    wild = curves.copy()
+    wild[3] *= 1e6
+    objective = Objective(settings, np.arange(curves.shape[1]))
+    found = objective(wild)
+    assert np.isnan(found[3])
+    assert objective.refused is not None
+    np.testing.assert_allclose(np.delete(found, 3), np.delete(expected, 3), rtol=1e-5)

@@ -196,3 +196,26 @@ def test_the_best_histories_are_drawn_with_what_they_leave_behind(plane, tmp_pat
     assert drawn is not None
     rows = drawn.figure_data.files(drawn.name)["search-histories.csv"].splitlines()
     assert len(rows) == 1 + 2 * len(time)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3, 5])
+def test_an_optimum_in_the_middle_is_not_at_the_rim(axes):
+    places = np.random.default_rng(0).uniform(-1, 1, (3000, axes)) * np.arange(1, axes + 1)
+    found = Outcome(
+        xr.Dataset({"place": (("candidate", "axis"), places)}, {"axis": list("abcde"[:axes])})
+    )
+    size = np.abs(places / np.arange(1, axes + 1)).max(1)
+    assert not of_search._on_rim(found, int(np.argmin(size)))
+    assert of_search._on_rim(found, int(np.argmax(size)))
+
+
+def test_a_search_that_measured_everything_is_compared_with_nothing():
+    places = np.indices((20, 20)).reshape(2, -1).T.astype(float)
+    made = search_results.search(places, ("y", "x"), method="active")
+    assert any("random" in line for line in of_search.words(made))
+    seen = np.isin(np.arange(400), made["point"].values)
+    made = made.assign(truth=("candidate", np.where(seen, made["truth"], np.nan)))
+    found = Outcome(made)
+    assert not found.compares
+    assert found.better_baselines() == []
+    assert not any("random" in line for line in of_search.words(made))

@@ -25,6 +25,8 @@ def known(dataset, name):
 def test_defaults_are_7500_histories_of_900_of_1200_times():
     dataset = made()
     assert dataset.spectra.shape == (1, 75, 100, 900)
+    assert not dataset.attrs["calibrated"]  # the grid has no meaning
+    assert dataset.x.attrs["units"] == "px"
     time = dataset.energy.values
     assert time[0] == 0 and np.allclose(np.diff(time), 4 / 1199)
     left = (dataset.spectra - dataset.truth_spectrum).values

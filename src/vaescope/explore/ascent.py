@@ -7,8 +7,10 @@ import numpy as np
 from vaescope.explore.objective import number_of, polarisation_of
 from vaescope.explore.objective_settings import ObjectiveSettings
 
-RATE = 0.1
-"""Of Adam, on the inverse hyperbolic tangent of a curve."""
+STEP, STEPS = 1e-3, (1e-7, 0.2)
+"""Of a channel's inverse hyperbolic tangent: the first step, the least and the longest. The
+objective is steep in the last channels and flat in all others, so that each has its own step (M.
+Riedmiller and H. Braun, Proc. IEEE Int. Conf. Neural Networks (1993) 586)."""
 EDGE = 0.999
 """Curves are held within the range from −1 to 1 of the data; further in they can still move."""
 
@@ -24,7 +26,7 @@ def climb(curves: np.ndarray, settings: ObjectiveSettings, steps: int) -> np.nda
 
     free = torch.atanh(torch.as_tensor(curves, dtype=torch.float32).clamp(-EDGE, EDGE))
     free.requires_grad_(True)
-    optimiser = torch.optim.Adam([free], lr=RATE)
+    optimiser = torch.optim.Rprop([free], lr=STEP, step_sizes=STEPS)
     found = np.full((len(curves), steps), np.nan)
     for step in range(steps):
         values = number_of(polarisation_of(torch.tanh(free), settings), settings)

@@ -55,7 +55,3 @@ class Checkpoints:
             beside.open("wb") as file,
         ):
             np.save(file, values, allow_pickle=False)
-
-    def remove(self) -> None:
-        """Remove all files: the search has ended."""
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -14,7 +14,13 @@ from vaescope.errors import UserError
 from vaescope.explore import transforms, trust
 from vaescope.explore.acquisition import ACQUISITIONS, Acquisition, log_time, utility
 from vaescope.explore.choice import Choice
-from vaescope.explore.inputs import check_candidates, check_places, check_tell, check_weights
+from vaescope.explore.inputs import (
+    check_candidates,
+    check_counts,
+    check_places,
+    check_tell,
+    check_weights,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -76,6 +82,7 @@ class Explorer:
         trust_region: bool = False,
         seed: int = 0,
     ) -> None:
+        check_counts(kappa=kappa, start=start, cost=cost, seed=seed)
         self.descriptions = check_candidates(candidates)
         n = len(next(iter(self.descriptions.values())))
         self.weights = check_weights(allowed, n)
@@ -132,11 +139,13 @@ class Explorer:
         None of them is proposed again. Until its value is given, each counts as if it had the value
         that is expected of it.
         """
-        if n < 1:
-            raise UserError("too few proposals are wanted", found=n, expected="at least 1")
+        if n < 1 or n != int(n):
+            raise UserError(
+                "no such number of proposals", found=n, expected="a whole number of at least 1"
+            )
         known = int(np.isfinite(self.values).sum())
         asked: list[int] = []
-        for _ in range(n):
+        for _ in range(int(n)):
             left = np.flatnonzero(~self._spent & (self.weights > 0))
             if not len(left):
                 break
@@ -274,9 +283,18 @@ class Explorer:
         return float(better.mean())
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one file (safetensors), atomically."""
+        """Write everything to one file (safetensors), atomically.
+
+        Raises
+        ------
+        UserError : ``path`` is a folder.
+        """
         import torch
 
+        if Path(path).is_dir():
+            raise UserError(
+                "an explorer is one file", file=path, found="a folder", expected="a path of a file"
+            )
         arrays = {f"description {i}": d for i, d in enumerate(self.descriptions.values())}
         arrays |= {"weights": self.weights, "points": self.points, "values": self.values}
         arrays |= {"pending": np.array(self.pending, int)}
@@ -309,14 +327,20 @@ class Explorer:
         ------
         UserError : there is no such file, or it is another one.
         """
-        found = weights.load(Path(path))
-        if found is None or found[1].get("kind") != "explorer":
-            raise UserError(
-                "no explorer can be read from this file",
-                file=path,
-                expected="a file written by `Explorer.save`",
-            )
-        tensors, facts = found
+        try:
+            tensors, facts = weights.load(Path(path)) or ({}, {})
+            if facts["kind"] == "explorer":
+                return cls._made(tensors, facts)
+        except (KeyError, TypeError, ValueError, IndexError):
+            pass  # a file of something else, or of another version
+        raise UserError(
+            "no explorer can be read from this file",
+            file=path,
+            expected="a file written by `Explorer.save`",
+        )
+
+    @classmethod
+    def _made(cls, tensors: dict[str, Any], facts: dict[str, Any]) -> Self:
         arrays = {name: value.numpy() for name, value in tensors.items()}
         made = cls(
             {name: arrays[f"description {i}"] for i, name in enumerate(facts["names"])},

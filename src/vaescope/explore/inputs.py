@@ -16,6 +16,29 @@ ONLY = "candidates"
 """Name of the description where there is but one."""
 
 
+def check_counts(**given: float) -> None:
+    """Check numbers that are to be finite and at least 0.
+
+    Raises
+    ------
+    UserError : one is not.
+    """
+    for name, value in given.items():
+        if not 0 <= float(value) < float("inf"):
+            raise UserError(
+                f"`{name}` is not possible", found=value, expected="a finite number of at least 0"
+            )
+
+
+def _numbers(given: ArrayLike, what: str) -> np.ndarray:
+    try:
+        return np.asarray(given, float)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{what} are no numbers", found=str(error), expected="an array of real numbers"
+        ) from error
+
+
 def check_candidates(
     candidates: ArrayLike | Mapping[str, ArrayLike],
 ) -> dict[str, np.ndarray]:
@@ -26,7 +49,7 @@ def check_candidates(
     UserError : there is none, they differ in n, or a value is not finite.
     """
     given = candidates if isinstance(candidates, Mapping) else {ONLY: candidates}
-    found = {str(name): np.asarray(value, float) for name, value in given.items()}
+    found = {str(name): _numbers(value, "the candidates") for name, value in given.items()}
     shapes = {name: value.shape for name, value in found.items()}
     lengths = {shape[0] if len(shape) == 2 else -1 for shape in shapes.values()}
     if len(lengths) != 1 or min(lengths) < 1 or not all(min(s) for s in shapes.values()):
@@ -53,7 +76,7 @@ def check_weights(allowed: ArrayLike | None, n: int) -> np.ndarray:
     ------
     UserError : there are not n, or one lies outside.
     """
-    weights = np.ones(n) if allowed is None else np.asarray(allowed, float)
+    weights = np.ones(n) if allowed is None else _numbers(allowed, "`allowed`")
     if weights.shape != (n,) or not ((weights >= 0) & (weights <= 1)).all():
         raise UserError(
             "`allowed` does not fit the candidates",
@@ -68,17 +91,15 @@ def check_places(places: ArrayLike | None, cost: float, n: int) -> np.ndarray | 
 
     Raises
     ------
-    UserError : there is a cost of travelling but no places, or they are not n finite pairs.
+    UserError : there is a cost of travelling but no places, or these are not n finite pairs.
     """
-    if not cost >= 0:
-        raise UserError("`cost` of travelling is negative", found=cost, expected="at least 0")
     if places is None and cost:
         raise UserError(
             "travelling costs time between places that are not given", found="no `places`"
         )
     if places is None:
         return None
-    found = np.asarray(places, float)
+    found = _numbers(places, "`places`")
     if found.shape != (n, 2) or not np.isfinite(found).all():
         raise UserError(
             "`places` do not fit the candidates",
@@ -95,19 +116,20 @@ def check_tell(indices: ArrayLike, values: ArrayLike, n: int) -> tuple[np.ndarra
     ------
     UserError : their numbers differ, an index is no candidate's, or a value is infinite.
     """
-    points, numbers = np.atleast_1d(np.asarray(indices)), np.atleast_1d(np.asarray(values, float))
+    points = np.atleast_1d(_numbers(indices, "indices of candidates"))
+    numbers = np.atleast_1d(_numbers(values, "values of candidates"))
     if points.shape != numbers.shape or points.ndim != 1:
         raise UserError(
             "evaluated candidates and their values differ in number",
             found=f"{points.shape} and {numbers.shape}",
         )
-    whole = points.astype(int)
-    if (whole != points).any() or ((whole < 0) | (whole >= n)).any():
+    if not ((points >= 0) & (points < n) & (points == np.trunc(points))).all():
         raise UserError(
             "there is no such candidate",
-            found=f"indices from {points.min()} to {points.max()}",
+            found=f"indices from {points.min():g} to {points.max():g}",
             expected=f"whole numbers from 0 to {n - 1}",
         )
+    whole = points.astype(int)
     if np.isinf(numbers).any():
         raise UserError(
             "a value is infinite",

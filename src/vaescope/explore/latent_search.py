@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope import store
+from vaescope.errors import UserError
 from vaescope.explore import ascent, best_found, latent_space, strategies
 from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.explorer import Explorer
@@ -67,9 +68,7 @@ def run(
     search = LatentSearch(
         space, settings, objective, seed, Checkpoints(checkpoints, store.digest(whole)), say
     )
-    found = search.dataset()
-    search.files.remove()
-    return found
+    return search.dataset()
 
 
 class LatentSearch:
@@ -153,10 +152,16 @@ class LatentSearch:
         held = self.files.array("regret")
         regret = [] if held is None else held.tolist()
         most = min(self.settings.evaluations, int((self.weights > 0).sum()))
+        if most < 2:
+            raise UserError(
+                "no part of the latent space is real enough to be searched",
+                found=f"{most} of {len(self.weights)} candidates that may be proposed",
+                remedy="Train the model longer, or set `explore: space: support: penalise`",
+            )
         spread = np.geomspace(min(self.settings.start, most), most, KEPT)
         keep = {int(number) for number in spread.round()}
         beliefs: dict[int, tuple[np.ndarray, ...]] = {}
-        for number in sorted(keep):
+        for number in range(1, most + 1):
             if (belief := self.files.array(f"belief-{number}")) is not None:
                 beliefs[number] = tuple(belief)
         with Progress(desc="searching", total=most, log=self.say) as work:
@@ -168,9 +173,9 @@ class LatentSearch:
                         explorer.expected_regret() if known >= self.settings.start else np.nan
                     )
                     regret += [expected] * (known - len(regret))
-                    for number in sorted(n for n in keep if n <= known and n not in beliefs):
-                        beliefs[number] = explorer.predict()
-                        self.files.keep_array(f"belief-{number}", np.stack(beliefs[number]))
+                    if any(max(beliefs, default=0) < n <= known for n in keep):
+                        beliefs[known] = explorer.predict()
+                        self.files.keep_array(f"belief-{known}", np.stack(beliefs[known]))
                     self.files.keep_array("regret", np.array(regret))
                 ended = self._ended(explorer, regret, most)
                 if ended:
@@ -179,10 +184,22 @@ class LatentSearch:
                 explorer.tell(new, self.values_of(new))
                 self.files.keep(explorer)
                 work.update(len(new), f"best {explorer.best[1]:.4g}")
+        self._refuse_nothing_found(explorer.values)
         if len(explorer.points) not in beliefs:
             beliefs = {n: b for n, b in beliefs.items() if n < len(explorer.points)}
             beliefs[len(explorer.points)] = explorer.predict()
         return explorer, np.array(regret), beliefs, ended
+
+    def _refuse_nothing_found(self, values: np.ndarray) -> None:
+        known = values[np.isfinite(values)]
+        if len(known) < 2 or not np.ptp(known):
+            raise UserError(
+                "nothing can be learned of the objective of `explore`",
+                found=f"{len(known)} finite values of {len(values)} evaluations"
+                + (f", all {known[0]:g}" if len(known) else ""),
+                expected="values that differ",
+                remedy="Look at what the objective makes of decoded curves, or raise `start`",
+            )
 
     def _ended(self, explorer: Explorer, regret: list[float], most: int) -> str:
         """Why the search has ended; empty where it has not."""
@@ -191,7 +208,8 @@ class LatentSearch:
         stop = self.settings.stop
         if stop is None or len(regret) < self.settings.start + CALM:
             return ""
-        reach = np.nanmax(explorer.values) - np.nanmin(explorer.values)
+        known = explorer.values[np.isfinite(explorer.values)]
+        reach = np.ptp(known) if len(known) else 0.0
         if max(regret[-CALM:]) > stop * reach:
             return ""
         return (
@@ -314,6 +332,7 @@ class LatentSearch:
                 "unit": "1",
                 "stopped": stopped,
                 "features": f"{explorer.chosen[0]} ({explorer.chosen[1]})",
+                "boundary": self.settings.objective.boundary,
                 "real_share": float(space.support.real.mean()),
             },
         )

@@ -150,7 +150,9 @@ def _check(values: np.ndarray) -> None:
     if len(finite) < 2 or np.ptp(finite) <= 1e-9 * np.abs(finite).max():
         raise UserError(
             "nothing can be learned of the target of `explore`",
-            found=f"{len(finite)} finite values, all the same"
+            found=f"{len(finite)} finite values, all {finite[0]:g}"
+            if len(finite) > 1
+            else "one finite value"
             if len(finite)
             else "no finite value at all",
             expected=f"values that differ among the first {len(values)} spectra",

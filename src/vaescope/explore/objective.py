@@ -99,6 +99,7 @@ class Objective:
     def __init__(self, settings: ObjectiveSettings, axis: np.ndarray) -> None:
         self.settings, self.axis = settings, np.asarray(axis)
         self.function = user_function.load(settings.function, f"{settings.PART}.function")
+        self.refused: UserError | None = None
 
     @property
     def words(self) -> str:
@@ -117,8 +118,7 @@ class Objective:
 
         Raises
         ------
-        UserError : the user's function fails or returns something else than a number for each; the
-            lattice diverges for every curve.
+        UserError : the user's function fails or returns something else than a number for each.
         """
         curves = np.asarray(curves, np.float32)
         if self.function is not None:
@@ -127,19 +127,29 @@ class Objective:
         finite = np.flatnonzero(np.isfinite(curves).all(1))
         for block in np.split(finite, range(BATCH, len(finite), BATCH)):
             if len(block):
-                found[block] = number_of(
-                    polarisation_of(curves[block], self.settings), self.settings
-                )
+                found[block] = self._of_lattices(curves[block])
             if say is not None:
                 say(len(block))
         return found
+
+    def _of_lattices(self, curves: np.ndarray) -> np.ndarray:
+        """Values (n,) of curves (n, channel); NaN where the field is too large for the step of
+        time, as that of a decoded curve far from all data can be. Why is in ``refused``."""
+        try:
+            return np.asarray(number_of(polarisation_of(curves, self.settings), self.settings))
+        except UserError as error:
+            if len(curves) == 1:
+                self.refused = error
+                return np.full(1, np.nan)
+        half = len(curves) // 2
+        return np.concatenate([self._of_lattices(curves[:half]), self._of_lattices(curves[half:])])
 
     def _own(self, curves: np.ndarray) -> np.ndarray:
         assert self.function is not None
         name = f"the function of `{self.settings.PART}`"
         try:
-            found = np.asarray(self.function(curves, self.axis), float)
-        except Exception as error:  # whatever the user's function does
+            found = np.asarray(self.function(curves.copy(), self.axis.copy()), float)
+        except (Exception, SystemExit) as error:  # whatever the user's function does
             raise UserError(f"{name} fails ({type(error).__name__}: {error})") from error
         if found.shape != (len(curves),):
             raise UserError(

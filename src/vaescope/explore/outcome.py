@@ -18,6 +18,7 @@ _FEWEST = 20  # candidates with a known value from which a share is computed
 _BOUND = "gradient"  # begins the name of what is no rival, but bounds what can be reached
 _AHEAD = 0.05  # of the error: more than luck
 _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
+_REAL = 0.5  # of the support
 _EMPTIEST = 4  # places of a grid for each candidate
 
 
@@ -92,6 +93,10 @@ class Outcome:
         if not self.has("allowed"):
             return np.ones(len(self.places), bool)
         return self.array("allowed") > 0
+
+    def unreal(self, candidate: int) -> bool:
+        """Whether a candidate lies where nothing that is decoded resembles the data."""
+        return self.has("support") and bool(self.array("support")[candidate] < _REAL)
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -170,6 +175,16 @@ class Outcome:
         off = (self.mean - self.truth)[self.unseen]
         return float(np.sqrt((off**2).mean()) / spread) if spread else float("nan")
 
+    def spread_share(self) -> float:
+        """Median standard deviation of the values not seen, over the standard deviation of all."""
+        spread = float(np.nanstd(self.truth)) if self.unseen.any() else 0.0
+        return float(np.median(self.sd[self.unseen]) / spread) if spread else float("nan")
+
+    @property
+    def compares(self) -> bool:
+        """Whether strategies can be compared at the end: errors are of what is left unmeasured."""
+        return not (self.active and self.unseen.sum() < _FEWEST)
+
     @cached_property
     def strategies(self) -> list[str]:
         """Names of the search and of the baselines beside it, the search first."""
@@ -213,7 +228,7 @@ class Outcome:
     def better_baselines(self) -> list[str]:
         """Baselines whose median at the end of the search is clearly better than the search."""
         own = self.course(SEARCH)
-        if own is None:
+        if own is None or not self.compares:
             return []
         end = float(own.median[-1])
         better = []

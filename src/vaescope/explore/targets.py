@@ -271,7 +271,7 @@ def _function(
     assert function is not None
     try:
         found = np.asarray(function(spectra[:, inside].copy(), axis[inside].copy()), float)
-    except Exception as error:  # whatever the user's function does
+    except (Exception, SystemExit) as error:  # whatever the user's function does
         raise UserError(
             f"the function of `{name}` fails ({type(error).__name__}: {error})",
             found=target.function or "",

@@ -47,7 +47,7 @@ class Transform:
         bare = cls(kind, centre, width, power)
         mapped = bare._mapped(values)
         spread = float(mapped.std())
-        if not spread > 1e-12 * (1 + float(np.abs(mapped).max(initial=0))):
+        if not spread > 1e-12 * float(np.abs(mapped).max(initial=0)):
             spread = 1.0
         mean = float(mapped.mean()) if len(mapped) else 0.0
         return cls(kind, centre, width, power, mean, spread, sign)

@@ -21,6 +21,7 @@ MEASURES = (
     Measure("regret", "best value there is, less the best found, of their range", "share", "less"),
     Measure("expected_gain", "gain still expected, of the range seen", "share", "less"),
     Measure("allowed_share", "candidates that could be proposed", "share"),
+    Measure("real_share", "searched space that has support", "share"),
     Measure(
         "prediction_rmse", "error of the predictions over the spread of the target", "", "less"
     ),
@@ -31,7 +32,9 @@ MEASURES = (
 )
 _STILL = 0.02  # of the range: gain still expected at the end
 _USELESS = 0.95  # error of the predictions over the spread of the target
+_NARROW = 0.2  # standard deviation over the spread of the target: too wide matters little below
 _BAND = (0.90, 0.99)  # share of unseen values within two standard deviations
+_END = 0.03  # of the range of an axis: at its end
 _NEAR = 1.5  # distances between candidates: on the rim of the space
 
 
@@ -49,12 +52,14 @@ def numbers(explored: xr.Dataset | None) -> dict[str, float]:
         "prediction_rmse": found.error(),
         "inside_two_sd": found.inside(),
     }
+    if "real_share" in found.explored.attrs:
+        measured["real_share"] = float(found.explored.attrs["real_share"])
     if not found.allowed.all():
         measured["allowed_share"] = float(found.allowed.mean())
     if (gain := _gain(found)) is not None and reach:
         measured["expected_gain"] = gain / reach
     own = found.course(SEARCH)
-    if own is not None and RANDOM in found.strategies:
+    if own is not None and RANDOM in found.strategies and found.compares:
         ours = found.needed(SEARCH, float(own.median[-1]))
         measured["ahead_of_random"] = found.needed(RANDOM, float(own.median[-1])) / ours
     if found.active:
@@ -73,6 +78,8 @@ def words(explored: xr.Dataset | None) -> list[str]:
         said.append(
             f"The {found.objective} of {count} of {grouped(all_of)} sites was measured, each chosen"
             " by what was known until then; that of the others is predicted."
+            if count < all_of
+            else f"The {found.objective} of all {grouped(all_of)} sites was measured."
         )
         error, inside = found.error(), found.inside()
         if np.isfinite(error):
@@ -87,8 +94,9 @@ def words(explored: xr.Dataset | None) -> list[str]:
             f"{name} = {value:.2f}".replace("-", "−")
             for name, value in zip(found.axes, place, strict=True)
         )
+        largest = f"{np.nanmax(found.values):.4g}".replace("-", "−")
         said.append(
-            f"The largest {found.objective} found is {np.nanmax(found.values):.4g}"
+            f"The largest {found.objective} found is {largest}"
             f"{found.unit and ' ' + found.unit}, at {where}, in {count} evaluations of"
             f" {grouped(all_of)} candidates."
         )
@@ -100,7 +108,7 @@ def words(explored: xr.Dataset | None) -> list[str]:
                 else f"The best candidate is better by {100 * regret:.2g} % of their range."
             )
     random, own = found.course(RANDOM), found.course(SEARCH)
-    if random is not None and own is not None:
+    if random is not None and own is not None and found.compares:
         level = float(own.median[-1])
         needed = found.needed(RANDOM, level)
         ours = found.needed(SEARCH, level)
@@ -192,8 +200,8 @@ def _of_beliefs(found: Outcome) -> list[Finding]:
                 "Evaluate more, or choose a model whose latents bear on this target.",
             )
         )
-    if np.isfinite(inside) and not _BAND[0] <= inside <= _BAND[1]:
-        narrow = inside < _BAND[0]
+    narrow = inside < _BAND[0]
+    if narrow or (inside > _BAND[1] and found.spread_share() > _NARROW):
         said.append(
             Finding(
                 "bands too narrow" if narrow else "bands too wide",
@@ -245,7 +253,7 @@ def _of_optimum(found: Outcome) -> list[Finding]:
                 "Raise `explore: evaluations` and run the workflow again.",
             )
         )
-    if not found.allowed[best]:
+    if not found.allowed[best] or found.unreal(int(best)):
         said.append(
             Finding(
                 "optimum is not real",
@@ -272,11 +280,12 @@ def _of_optimum(found: Outcome) -> list[Finding]:
 
 def _on_rim(found: Outcome, candidate: int) -> bool:
     """Whether a place is within a step of a candidate that is not allowed or of the end of all."""
-    places = found.places[:, :2]
-    low, high = places.min(axis=0), places.max(axis=0)
-    step = np.sqrt(np.prod(high - low) / len(places))
+    low, span = found.places.min(axis=0), np.ptp(found.places, axis=0)
+    places = (found.places - low) / np.where(span > 0, span, 1.0)
+    step = _NEAR * len(places) ** (-1 / places.shape[1])
     own = places[candidate]
-    if ((own - low) < _NEAR * step).any() or ((high - own) < _NEAR * step).any():
+    # With many axes every place is within a step of some end.
+    if (np.minimum(own, 1 - own)[span > 0] < min(step, _END)).any():
         return True
     outside = places[~found.allowed]
-    return bool(len(outside)) and bool((np.linalg.norm(outside - own, axis=1) < _NEAR * step).any())
+    return bool(len(outside)) and bool((np.linalg.norm(outside - own, axis=1) < step).any())

@@ -47,6 +47,7 @@ class SpectrumSystem:
     name and unit of the energy axis, of the spectra, of the image. ``truths`` : attributes of what
     is true of each spectrum. ``names`` : what the values of a truth stand for. ``counts`` : the
     spectra are Poisson counts. ``image_from`` : how the image is made of the spectra, if it is.
+    ``calibrated`` : pixels have a size; otherwise the grid only holds the spectra.
     """
 
     build: Callable[[Any, np.random.Generator], Recording]
@@ -58,6 +59,7 @@ class SpectrumSystem:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     counts: bool = False
     image_from: str = ""
+    calibrated: bool = True
 
     def make(self, name: str, parameters: Any, seed: int) -> xr.Dataset:
         """Simulate what a name with parameters stands for, with its truth.
@@ -74,6 +76,7 @@ class SpectrumSystem:
         }
         about = {**_named(self.signal), "long_name": f"true {self.signal[0]}"}
         spectral = (*GRID, "energy")
+        unit = "nm" if self.calibrated else "px"
         height, width = (np.arange(n) * scene.pixel for n in scene.image.shape[1:])
         dataset = xr.Dataset(
             {
@@ -89,15 +92,15 @@ class SpectrumSystem:
             coords={
                 "time": np.arange(len(scene.image)),
                 "channel": ["simulated"],
-                "y": ("y", height, {"long_name": "y", "units": "nm"}),
-                "x": ("x", width, {"long_name": "x", "units": "nm"}),
+                "y": ("y", height, {"long_name": "y", "units": unit}),
+                "x": ("x", width, {"long_name": "x", "units": unit}),
                 "energy": ("energy", scene.energy, _named(self.axis)),
                 **{key: ("energy", *known) for key, known in scene.channels.items()},
             },
             attrs={
                 "pixel_size": scene.pixel,
-                "pixel_unit": "nm",
-                "calibrated": True,
+                "pixel_unit": unit,
+                "calibrated": self.calibrated,
                 "pitch_y": float(scene.pitch[0]),
                 "pitch_x": float(scene.pitch[1]),
                 "start_y": float(scene.start[0]),

@@ -55,5 +55,6 @@ SPECTRA: dict[str, SpectrumSystem] = {
         truths=trajectories.TRUTHS,
         names={"wrong": trajectories.BELONGS},
         image_from="mean over time",
+        calibrated=False,
     ),
 }

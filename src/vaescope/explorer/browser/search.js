@@ -16,39 +16,14 @@ async function makeSearch() {
   const slider = document.getElementById("search-step");
   const panels = ["mean", "sd"].map((name) => searchPanel(sought, arrays, name));
   const steps = sought.kept.length;
-  slider.max = String(steps - 1);
-  let timer = 0;
-  const show = (step) => {
-    const kept = (step + steps) % steps;
-    slider.value = String(kept);
-    for (const panel of panels) panel.draw(kept);
-    const words = searchWords(sought, arrays, kept);
-    document.getElementById("search-words").textContent = words;
-    slider.setAttribute("aria-valuetext", words);
-  };
-  const play = document.getElementById("search-play");
-  const stop = () => {
-    clearInterval(timer);
-    timer = 0;
-    play.textContent = "Play";
-    play.setAttribute("aria-pressed", "false");
-  };
-  const toggle = () => {
-    if (timer) return stop();
-    timer = setInterval(() => show(Number(slider.value) + 1), 1000 * SEARCH_SECONDS);
-    play.textContent = "Stop";
-    play.setAttribute("aria-pressed", "true");
-    return undefined;
-  };
-  slider.addEventListener("input", () => show(Number(slider.value)));
-  slider.addEventListener("keydown", (event) => {
-    if (event.key === " ") {
-      event.preventDefault();
-      toggle();
-    }
-  });
-  play.addEventListener("click", toggle);
-  document.addEventListener("visibilitychange", () => document.hidden && timer && stop());
+  const show = makePlayer(
+    slider, document.getElementById("search-play"), steps, SEARCH_SECONDS, (step) => {
+      for (const panel of panels) panel.draw(step);
+      const words = searchWords(sought, arrays, step);
+      document.getElementById("search-words").textContent = words;
+      slider.setAttribute("aria-valuetext", words);
+    },
+  );
   for (const panel of panels) {
     panel.canvas.addEventListener("pointermove", (event) => {
       const nearest = panel.candidate(event);

@@ -29,29 +29,15 @@ async function decodeFrame(number) {
   return { pixels: new Uint32Array(data.buffer), width, height };
 }
 
-/** The slider of frames with its buttons; `show(frame)` is called for each new one. */
-function makeClock(show) {
-  const box = document.getElementById("explorer-time");
-  const count = facts.backdrop.picture_of.length;
-  if (facts.backdrop.sheet || count < 2) {
-    box.hidden = true;
-    return;
-  }
-  const slider = document.getElementById("explorer-frame");
-  const told = document.getElementById("explorer-frame-words");
-  const play = document.getElementById("explorer-play");
+/** A slider over `count` steps with a button that plays them; `show(step)` is called for each new
+ * one, and `ahead(step)` for the one after it while they play. Returns how to go to a step. */
+function makePlayer(slider, play, count, seconds, show, ahead = () => {}) {
   slider.max = String(count - 1);
-  slider.value = "0";
   let timer = 0;
-  const set = (frame) => {
-    const kept = (frame + count) % count;
+  const set = (step) => {
+    const kept = (step + count) % count;
     slider.value = String(kept);
-    tell(kept);
     show(kept);
-  };
-  const tell = (frame) => {
-    told.textContent = `${facts.backdrop.titles[frame]} of ${count}`;
-    slider.setAttribute("aria-valuetext", facts.backdrop.titles[frame]);
   };
   const stop = () => {
     clearInterval(timer);
@@ -63,8 +49,8 @@ function makeClock(show) {
     if (timer) return stop();
     timer = setInterval(() => {
       set(Number(slider.value) + 1);
-      openFrame((Number(slider.value) + 1) % count); // ready when its turn comes
-    }, 1000 * SECONDS);
+      ahead((Number(slider.value) + 1) % count);
+    }, 1000 * seconds);
     play.textContent = "Stop";
     play.setAttribute("aria-pressed", "true");
     return undefined;
@@ -77,8 +63,33 @@ function makeClock(show) {
     }
   });
   play.addEventListener("click", toggle);
+  document.addEventListener("visibilitychange", () => document.hidden && timer && stop());
+  return set;
+}
+
+/** The slider of frames with its buttons; `show(frame)` is called for each new one. */
+function makeClock(show) {
+  const box = document.getElementById("explorer-time");
+  const count = facts.backdrop.picture_of.length;
+  if (facts.backdrop.sheet || count < 2) {
+    box.hidden = true;
+    return;
+  }
+  const slider = document.getElementById("explorer-frame");
+  const words = document.getElementById("explorer-frame-words");
+  const tell = (frame) => {
+    words.textContent = `${facts.backdrop.titles[frame]} of ${count}`;
+    slider.setAttribute("aria-valuetext", facts.backdrop.titles[frame]);
+  };
+  const turn = (frame) => {
+    tell(frame);
+    show(frame);
+  };
+  slider.value = "0";
+  const play = document.getElementById("explorer-play");
+  // The next frame is opened before its turn comes.
+  const set = makePlayer(slider, play, count, SECONDS, turn, openFrame);
   document.getElementById("explorer-before").addEventListener("click", () => set(Number(slider.value) - 1));
   document.getElementById("explorer-after").addEventListener("click", () => set(Number(slider.value) + 1));
-  document.addEventListener("visibilitychange", () => document.hidden && timer && stop());
   tell(0);
 }
