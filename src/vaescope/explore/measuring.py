@@ -102,7 +102,7 @@ def search(
     _check(measured.value[first])
     evaluations = min(settings.evaluations, len(known))
     wanted = np.geomspace(len(learner.first), evaluations, KEPT)
-    kept = np.unique(wanted.round().astype(int))
+    kept = _ends_of_batches(wanted, len(learner.first), settings.batch)
     beliefs = Beliefs(checkpoints, kept)
     while True:
         count = learner.count
@@ -118,6 +118,12 @@ def search(
         learner.tell(new, measured.value[new])
     courses = rivals.courses(known, settings, measured.value, kept, seed, checkpoints, say)
     return _dataset(known, settings, measured, learner, beliefs, courses)
+
+
+def _ends_of_batches(wanted: np.ndarray, start: int, batch: int) -> np.ndarray:
+    """The numbers of spectra nearest to some at which a batch ends; the last one stays."""
+    ends = start + batch * ((wanted - start) / batch).round().astype(int)
+    return np.unique(np.append(np.minimum(ends, round(wanted[-1])), round(wanted[-1])))
 
 
 def measure(known: World, settings: ExploreSettings, first: np.ndarray, seed: int) -> TargetValues:
