@@ -79,6 +79,27 @@ def test_curves_lie_in_tiles_in_reading_order():
     for k, line in enumerate(drawn):
         row, column = divmod(k, 3)
         top = line[line[:, 1].argmin()]  # the axis points down, as that of a picture
-        assert top[0] == column * 21 + 3 * k
-        assert row * 21 <= top[1] <= row * 21 + 2
+        assert column * 21 < line[0, 0] < line[-1, 0] < column * 21 + 19
+        step = line[1, 0] - line[0, 0]
+        assert top[0] == pytest.approx(line[0, 0] + 3 * k * step)
+        assert row * 21 < top[1] < row * 21 + 3
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_neighbouring_curves_never_touch_and_share_one_scale():
+    from matplotlib.figure import Figure
+
+    from vaescope.figures.montage import show
+
+    curves = np.random.default_rng(0).uniform(-3, 3, (9, 1, 1, 30))
+    curves[:, 0, 0, ::2] = 1.0
+    axes = Figure().add_subplot()
+    show(axes, curves, 3, (-2.0, 2.0))
+    rules, drawn = ([line.get_xydata() for line in axes.lines[k::2]] for k in (0, 1))
+    for one, other in ((drawn[0], drawn[1]), (drawn[4], drawn[5])):
+        assert other[0, 0] - one[-1, 0] > 3
+    for above, below in ((0, 3), (4, 7)):
+        assert drawn[below][:, 1].min() - drawn[above][:, 1].max() > 2
+        # At one value every curve is as far from its own rule, which is at zero.
+        height = [rules[k][0, 1] - drawn[k][0, 1] for k in (above, below)]
+        assert height[0] == pytest.approx(height[1]) and height[0] > 0

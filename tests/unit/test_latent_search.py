@@ -302,3 +302,15 @@ def test_a_curve_that_the_lattice_refuses_has_no_value_and_the_others_have_their
     assert np.isnan(found[3])
     assert objective.refused is not None
     np.testing.assert_allclose(np.delete(found, 3), np.delete(expected, 3), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "file", ["search.json", "explorer.safetensors", "belief-6.npy", "grid-0.npy"]
+)
+def test_a_damaged_checkpoint_is_made_again(file, tmp_path):
+    whole = own_search(tmp_path, "return c[:, 5]").dataset()
+    damaged = tmp_path / "files" / file
+    damaged.write_bytes(damaged.read_bytes()[:9])
+    again = own_search(tmp_path, "return c[:, 5]").dataset()
+    np.testing.assert_array_equal(whole["point"], again["point"])
+    np.testing.assert_allclose(whole["best"], again["best"])

@@ -172,7 +172,7 @@ def test_a_deep_kernel_of_a_site_does_not_depend_on_the_others():
     given, points, value = known_by_place(0, 40)
     features = torch.as_tensor(np.hstack(list(given.values())) / 9)
     known = torch.as_tensor(points), torch.as_tensor(value[points])
-    move = deep_kernel.Network(features, 4, 0)
+    move = deep_kernel.ContentNetwork(features, 4, 0)
     model = deep_kernel._Model(move, features, *known, [4, 2])
     deep_kernel._fit(model, 20)
     every = torch.arange(300)
@@ -205,3 +205,31 @@ def test_a_search_with_a_deep_kernel_resumes_too(tmp_path, monkeypatch):
     assert whole.attrs["deep_kernel"] == resumed.attrs["deep_kernel"]
     with pytest.raises(UserError, match="content"):
         ExploreSettings(method="active", deep_kernel=True, describe=["place"])
+
+
+@pytest.mark.parametrize(
+    "file", ["steps.npz", "search.safetensors", "belief-10.npz", "random-0.npy"]
+)
+def test_a_damaged_checkpoint_is_made_again(file, tmp_path):
+    chosen = ExploreSettings.of({**SETTINGS.as_dict(), "repeats": 1})
+    whole = measuring.search(world(), chosen, checkpoints=tmp_path)
+    damaged = tmp_path / file
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    again = measuring.search(world(), chosen, checkpoints=tmp_path)
+    np.testing.assert_array_equal(whole["point"], again["point"])
+    np.testing.assert_allclose(whole["rmse"], again["rmse"], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"method": "active", "space": {"surface": True}}, "space"),
+        ({"method": "active", "objective": {"side": 8}}, "objective"),
+        ({"method": "active", "stop": 0.1}, "stop"),
+        ({"method": "bo", "target": {"quantity": "mean"}}, "target"),
+        ({"method": "bo", "path_cost": 1.0}, "path_cost"),
+    ],
+)
+def test_settings_of_the_other_method_are_not_ignored_in_silence(given, named):
+    with pytest.raises(UserError, match=f"explore: {named}"):
+        ExploreSettings.of(given)

@@ -5,8 +5,10 @@ import pytest
 from reading import atoms, signal
 from spectral_files import cube, hspy, load
 
-from vaescope import read
+from vaescope import read, sites
 from vaescope.errors import UserError
+from vaescope.samples.spectra import spectrum_view
+from vaescope.traits import traits_of
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,22 @@ def test_patches_with_a_spectrum_each_are_frames(tmp_path):
     assert spectra.attrs["start_y"] == 11.5
     np.testing.assert_array_equal(image["truth_size"], np.arange(30))
     assert "truth_spectra" not in image and "measured" not in image
+
+
+def test_spectra_alone_have_no_place_and_each_is_a_site_with_its_truth(tmp_path):
+    rng = np.random.default_rng(0)
+    curves = rng.normal(size=(30, 64)) + np.arange(30)[:, None]
+    known = {"truth_rate": np.arange(30.0), "truth_part": np.arange(90.0).reshape(30, 3)}
+    np.savez(tmp_path / "a.npz", spectra=curves, energy=np.arange(64.0), **known)
+    image, spectra = load(tmp_path / "a.npz")
+    assert spectra["spectra"].shape == (30, 1, 1, 64)
+    found = sites.find(image, {"method": "pixels"}, spectra=spectra)
+    assert not traits_of(found.attrs).placed
+    samples = spectrum_view(spectra, found)
+    np.testing.assert_allclose(samples["spectrum"], curves, rtol=1e-5)
+    assert samples["truth_rate"].dims == ("site",)
+    for name, values in known.items():
+        np.testing.assert_array_equal(samples[name], values)
 
 
 def test_a_cube_with_the_energy_first_is_turned_where_the_axis_says_so(tmp_path):

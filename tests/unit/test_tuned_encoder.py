@@ -32,7 +32,7 @@ def seen():
 def test_an_encoder_starts_with_the_content_of_the_model(seen):
     patches, known, _ = seen
     np.testing.assert_allclose(patches.content, known["content"], atol=1e-4)
-    encoder = tuned_encoder.Encoder(patches)
+    encoder = tuned_encoder.TunedEncoder(patches)
     rows = torch.arange(50)
     assert float(encoder(rows).detach().abs().max()) < 1e-5
     assert float(encoder.penalty().detach()) == 0

@@ -120,5 +120,12 @@ def test_the_latent_space_of_histories_is_searched(tmp_path: Path):
     names = found["strategy"].values.tolist()
     assert "search in the generators" in names
     assert names[0] == "this search"
+    drawn = {file.name for file in (lab.results / "curves/figures/latest").glob("*.png")}
+    searched = {f"search-{name}.png" for name in ("maps", "course", "histories")}
+    latent = {f"vae-{name}.png" for name in ("decoded-grid", "latent-quantities", "criticism")}
+    assert searched | latent | {"spectra.png", "thumbnail.png"} <= drawn
+    assert not {name for name in drawn if "map" in name} - searched  # histories have no place
     report = (lab.results / "curves" / "report.html").read_text(encoding="utf-8")
+    assert "300 spectra without a place" in report
+    assert "follow the row" not in report and "1 × 1 pixels" not in report
     assert "sum of the absolute curl of the polarisation" in report

@@ -119,7 +119,7 @@ def test_restored_pictures_stand_beside_classical_methods(stacks: Lab):
 
 def test_the_report_speaks_of_patches(stacks: Lab):
     page = (stacks.results / "mine" / "report.html").read_text()
-    assert "Every frame of the stack is a patch" in page
+    assert "Every frame of the stack is a site" in page
     assert "quality of the fits" not in page
 
 

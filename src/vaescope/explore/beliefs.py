@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vaescope import store
+from vaescope.explore.checkpoints import arrays_of
 
 
 class Beliefs:
@@ -24,8 +25,8 @@ class Beliefs:
         return self.folder / f"belief-{count}.npz"
 
     def has(self, count: int) -> bool:
-        """Whether the belief after so many spectra is there."""
-        return self._file(count).exists()
+        """Whether the belief after so many spectra is there and can be read."""
+        return arrays_of(self._file(count)) is not None
 
     def keep(self, count: int, mean: np.ndarray, sd: np.ndarray, factor: float) -> None:
         """Write a belief: mean and sd (site,), and the factor that is in sd."""

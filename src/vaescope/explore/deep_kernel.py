@@ -21,12 +21,12 @@ from torch import nn
 
 from vaescope.explore import covariances
 from vaescope.explore.surrogate import DTYPE, MOST_FITTED, Surrogate, unit_cube
-from vaescope.explore.tuned_encoder import Encoder
+from vaescope.explore.tuned_encoder import TunedEncoder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vaescope.explore.tuned_encoder import Patches
+    from vaescope.explore.tuned_encoder import PatchesSeen
 
 BENT = "content"
 """Description that is bent."""
@@ -55,7 +55,7 @@ class Bent:
     densities: tuple[float, float, float]
 
 
-class Network(nn.Module):
+class ContentNetwork(nn.Module):
     """Moves content by a network of all features (site, feature); it starts where it moves nothing.
 
     Nothing depends on which other sites are looked at: there are no statistics of a batch.
@@ -89,7 +89,7 @@ class _Model(ExactGP):
 
     def __init__(
         self,
-        move: Network | Encoder,
+        move: ContentNetwork | TunedEncoder,
         features: Tensor,
         rows: Tensor,
         values: Tensor,
@@ -122,7 +122,7 @@ def bend(
     points: np.ndarray,
     values: np.ndarray,
     seed: int = 0,
-    patches: Patches | None = None,
+    patches: PatchesSeen | None = None,
 ) -> Bent:
     """Bend the content of a model to the target, where that predicts values better.
 
@@ -155,7 +155,9 @@ def bend(
     )
 
     def fresh(rows: np.ndarray, known: np.ndarray) -> _Model:
-        move = Network(features, sizes[0], seed) if patches is None else Encoder(patches)
+        move = (
+            ContentNetwork(features, sizes[0], seed) if patches is None else TunedEncoder(patches)
+        )
         given = torch.as_tensor(rows), torch.as_tensor(known, dtype=DTYPE)
         return _Model(move, features, *given, sizes)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vaescope import store
+from vaescope.errors import UserError
 from vaescope.explore import monitors
+from vaescope.explore.checkpoints import arrays_of
 from vaescope.explore.explorer import Explorer
 
 if TYPE_CHECKING:
@@ -55,12 +59,14 @@ class Learner:
         self.first = fresh.ask(min(settings.start, settings.evaluations, len(known)))
         self.points, self.values = np.zeros(0, int), np.zeros(0)
         self._explorer = explorer(known.descriptions, known, settings, seed)
-        if (folder / STEPS).exists():
-            with np.load(folder / STEPS, allow_pickle=False) as steps:
-                self.points, self.values = steps["points"], steps["values"]
-            if (folder / FILE).exists():
-                self._explorer = Explorer.load(folder / FILE)
-            self._make_up_for(len(self._explorer.points))
+        steps = arrays_of(folder / STEPS)
+        if steps is None:  # a new search, or one of which nothing can be read
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        self.points, self.values = steps["points"], steps["values"]
+        with suppress(UserError):  # without a readable file all is learned from the steps
+            self._explorer = Explorer.load(folder / FILE)
+        self._make_up_for(len(self._explorer.points))
 
     @property
     def count(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,6 +105,9 @@ def search(
     wanted = np.geomspace(len(learner.first), evaluations, KEPT)
     kept = _ends_of_batches(wanted, len(learner.first), settings.batch)
     beliefs = Beliefs(checkpoints, kept)
+    if any(count < learner.count and not beliefs.has(count) for count in kept):
+        shutil.rmtree(checkpoints, ignore_errors=True)  # damaged: what was believed is lost
+        learner = Learner(known, settings, seed, checkpoints)
     while True:
         count = learner.count
         if count in kept and not beliefs.has(count):

@@ -10,6 +10,7 @@ import numpy as np
 
 from vaescope import store
 from vaescope.explore import monitors
+from vaescope.explore.checkpoints import arrays_of
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.outcome import RANDOM
 
@@ -54,14 +55,16 @@ def courses(
         found[name] = []
         for number in range(1 if name == RASTER else settings.repeats):
             file = checkpoints / f"{name.replace(', ', '-').replace(' ', '-')}-{number}.npy"
-            if not file.exists():
+            held = arrays_of(file)
+            if held is None:
                 order = known.raster()
                 if name != RASTER:
                     order = np.random.default_rng([seed, number]).permutation(len(known))
                 made = _course(descriptions, order, value, kept)
                 with store.replace_atomically(file) as beside, beside.open("wb") as opened:
                     np.save(opened, made, allow_pickle=False)
-            found[name].append(np.load(file, allow_pickle=False))
+                held = {"values": made}
+            found[name].append(held["values"])
         say(f"{name}: as many spectra, {len(found[name])} times")
     return found
 

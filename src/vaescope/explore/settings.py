@@ -15,6 +15,13 @@ Description = Literal["content", "members", "rings", "pixels", "place"]
 Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty", "variance"]
 
 
+_OF = {
+    "bo": ("stop", "objective", "space"),
+    "active": ("target", "describe", "deep_kernel", "path_cost"),
+}
+"""Settings that one method alone has."""
+
+
 @dataclass(frozen=True)
 class ExploreSettings(Settings):
     """Settings of `explore`."""
@@ -90,11 +97,26 @@ class ExploreSettings(Settings):
     )
 
     def refuse_contradictions(self) -> None:
+        self._refuse_what_is_of_the_other_method()
         if self.deep_kernel and "content" not in self.describe:
             raise UserError(
                 "a deep kernel bends the content of the model, which is left out",
                 found=f"`describe: [{', '.join(self.describe)}]`",
                 expected="`content` among them",
+            )
+
+    def _refuse_what_is_of_the_other_method(self) -> None:
+        """Refuse what would be ignored in silence."""
+        if self.method is None:
+            return
+        other = "active" if self.method == "bo" else "bo"
+        plain = type(self)()
+        idle = [name for name in _OF[other] if getattr(self, name) != getattr(plain, name)]
+        if idle:
+            raise UserError(
+                f"`explore: {idle[0]}` is of `method: {other}` alone",
+                found=f"`method: {self.method}` with " + ", ".join(f"`{name}`" for name in idle),
+                remedy=f"Leave it out, or set `method: {other}`",
             )
 
     def own_files(self) -> list[str]:

@@ -26,7 +26,7 @@ layer."""
 
 
 @dataclass(frozen=True)
-class Patches:
+class PatchesSeen:
     """Patches as a trained encoder sees them: everything that tuning leaves as it is.
 
     ``encoder`` : with its trained weights. ``seen`` (site, copy, pixel) : of each patch the copy
@@ -46,7 +46,7 @@ class Patches:
         return mean[0, :, 0, : self.content.shape[1]]
 
 
-def patches(member: Member, data: Data) -> Patches:
+def patches(member: Member, data: Data) -> PatchesSeen:
     """Patches as a member sees them, at the turns that it finds likeliest.
 
     Parameters
@@ -68,7 +68,7 @@ def patches(member: Member, data: Data) -> Patches:
             copies = copies[torch.arange(len(copies)), chosen].unsqueeze(1)
         seen.append(copies)
     latent = member.settings.latent
-    known = Patches(
+    known = PatchesSeen(
         encoder, torch.cat(seen), torch.from_numpy(data.conditions), torch.zeros(0, latent)
     )
     every = torch.arange(len(data)).split(_ROWS)
@@ -77,7 +77,7 @@ def patches(member: Member, data: Data) -> Patches:
     return replace(known, content=trained)
 
 
-class Encoder(nn.Module):
+class TunedEncoder(nn.Module):
     """Moves content by what a change of the weights of its encoder moves it by, in units of its
     range.
 
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
     rate = 0.005
     rate_of_kernel = 0.01
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: PatchesSeen) -> None:
         super().__init__()
         self.patches = patches
         self.encoder = copy.deepcopy(patches.encoder).requires_grad_(True)

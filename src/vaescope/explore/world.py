@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from vaescope.explore.tuned_encoder import Patches
+    from vaescope.explore.tuned_encoder import PatchesSeen
 
 COMPONENTS = 6
 """Principal components of ring spectra and of patches by which sites are described."""
@@ -50,7 +50,7 @@ class World:
     signal_unit: str = "1"
     axis_unit: str = "1"
     image_from: str = ""
-    patches: Patches | None = None
+    patches: PatchesSeen | None = None
 
     def __len__(self) -> int:
         return len(self.place)

@@ -24,6 +24,8 @@ QUALITY = 85  # of the shown picture, a backdrop; the stores keep the numbers
 STRIPES = 64  # across an image of which a part was not measured
 SHEET = 1024  # pictures of a stack on its sheet
 SHEET_TILE = 32  # pixels of one of them
+_POINTS = 200  # of a curve in a tile
+_FINER = 4  # pixels drawn for one of a tile, so that lines are smooth
 
 
 @dataclass
@@ -57,8 +59,8 @@ class Backdrop:
 
 
 def backdrop(scene: Scene, patches: Small | None, patch_rows: np.ndarray) -> Backdrop:
-    """Frames of the image with their sites; of a stack a sheet of its pictures, since these lie
-    nowhere. ``patch_rows`` (patch,): which site each patch belongs to."""
+    """Frames of the image with their sites; of a stack a sheet of its pictures, or of its spectra,
+    since these lie nowhere. ``patch_rows`` (patch,): which site each patch belongs to."""
     if scene.stack:
         return _sheet(scene, patches, patch_rows)
     height, width = scene.shape
@@ -141,14 +143,18 @@ def _limits(scene: Scene) -> tuple[float, float]:
 def _sheet(scene: Scene, patches: Small | None, rows: np.ndarray) -> Backdrop:
     count = scene.sites.sizes["site"]
     x, y = np.full(count, np.nan), np.full(count, np.nan)
-    if patches is None or not len(rows):
+    curved = patches is None and "spectrum" in scene.patches.variables
+    if not len(rows) or (patches is None and not curved):
         return Backdrop([], [-1] * scene.frames, 1.0, 1.0, (1.0, 1.0), "", x, y, sheet=True)
     chosen = evenly(len(rows), SHEET)
     across = int(np.ceil(np.sqrt(len(chosen))))
     down = -(-len(chosen) // across)
-    tiles = patches.take(chosen)
-    shown = tiles if patches.colour else tiles[:, :1]
-    tile = np.stack([_tile(picture) for picture in shown])
+    if patches is None:
+        tile = _curves(scene, chosen)
+    else:
+        tiles = patches.take(chosen)
+        shown = tiles if patches.colour else tiles[:, :1]
+        tile = np.stack([_tile(picture) for picture in shown])
     grid = np.full((down * across, SHEET_TILE, SHEET_TILE, tile.shape[-1]), 255, np.uint8)
     grid[: len(tile)] = tile
     sheet = grid.reshape(down, across, SHEET_TILE, SHEET_TILE, -1).transpose(0, 2, 1, 3, 4)
@@ -156,14 +162,17 @@ def _sheet(scene: Scene, patches: Small | None, rows: np.ndarray) -> Backdrop:
     place = np.arange(len(chosen))
     x[rows[chosen]] = place % across + 0.5
     y[rows[chosen]] = place // across + 0.5
-    notes = ["every picture is a site; they lie on this sheet in the order of the stack"]
+    what = "curve" if curved else "picture"
+    notes = [f"every {what} is a site; they lie on this sheet in the order of the stack"]
     if len(chosen) < len(rows):
-        notes.append(f"{len(chosen)} of {len(rows)} pictures are on the sheet, at even intervals")
-    if not patches.colour and patches.pictures.shape[1] > 1:
+        notes.append(f"{len(chosen)} of {len(rows)} {what}s are on the sheet, at even intervals")
+    if patches is not None and not patches.colour and patches.pictures.shape[1] > 1:
         notes.append("the sheet shows the first channel")
     picture = address(sheet if sheet.shape[-1] == 3 else sheet[..., 0])
     size = float(across), float(down)
-    return Backdrop([picture], [0] * scene.frames, *size, size, "", x, y, notes, sheet=True)
+    return Backdrop(
+        [picture], [0] * scene.frames, *size, size, "", x, y, notes, sheet=True, bright=curved
+    )
 
 
 def _tile(picture: np.ndarray) -> np.ndarray:
@@ -179,6 +188,26 @@ def _tile(picture: np.ndarray) -> np.ndarray:
         for plane in bright
     ]
     return np.pad(np.stack(planes, -1), ((1, 1), (1, 1), (0, 0)), constant_values=255)
+
+
+def _curves(scene: Scene, rows: np.ndarray) -> np.ndarray:
+    """Spectra of some samples as lines in tiles (row, side, side, 1), all on one scale."""
+    from PIL import Image, ImageDraw
+
+    values = scene.patches["spectrum"].isel(site=rows).transpose("site", "energy").values
+    values = np.asarray(values, float)[:, :: -(-values.shape[1] // _POINTS)]
+    low, high = robust_limits(values, 0.25)
+    large = _FINER * SHEET_TILE
+    margin = 0.08 * large
+    share = np.clip(np.nan_to_num((values - low) / (high - low)), 0, 1)
+    x = np.linspace(margin, large - margin, values.shape[1])
+    y = large - margin - share * (large - 2 * margin)
+    made = []
+    for line in y:
+        drawn = Image.new("L", (large, large), 255)
+        ImageDraw.Draw(drawn).line(list(zip(x, line, strict=True)), fill=0, width=_FINER)
+        made.append(np.asarray(drawn.resize((SHEET_TILE,) * 2, Image.Resampling.BOX)))
+    return np.stack(made)[..., None]
 
 
 def address(picture: np.ndarray) -> str:

@@ -140,9 +140,7 @@ def _distribution(sheet: Sheet, residual: np.ndarray, explained: np.ndarray, x: 
         stacked=True,
         color=[CATEGORIES[0], WARNING],
     )
-    axes.set(
-        title="residuals", xlabel="residual", ylabel="patches" if sheet.scene.stack else "sites"
-    )
+    axes.set(title="residuals", xlabel="residual", ylabel=sheet.scene.noun[1])
 
 
 def _worst(sheet: Sheet, view: ModelResults, residual: np.ndarray, x: float) -> None:

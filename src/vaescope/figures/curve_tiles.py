@@ -9,25 +9,32 @@ from vaescope.figures.style import CATEGORIES, FAINT
 from vaescope.results import ModelResults
 
 _RULE = "#dfe3ea"
+_FILLED = 0.84  # of the side of a tile, so that neighbouring curves stand apart
+_BEYOND = 0.04  # of its height, by which a curve may leave the scale that all tiles share
 
 
 def show(axes, curves: np.ndarray, columns: int, limits: tuple[float, float]) -> None:
     """Draw curves (count, sample) as lines, in tiles that lie as those of pictures with as many
-    samples along each side, with a gap of one; ``limits`` are the foot and the head of a tile."""
+    samples along each side.
+
+    All are on one scale: ``limits`` are the foot and the head of a tile, and a rule marks zero, or
+    the foot where zero lies outside. Margins around every curve keep neighbours apart.
+    """
     count, samples = curves.shape
     rows = -(-count // columns)
     pitch = samples + 1
     low = min(limits[0], 0.0) if limits[0] < 0.2 * limits[1] else limits[0]
     reach = max(limits[1] - low, 1e-12)
-    x = np.arange(samples)
+    margin = (1 - _FILLED) / 2 * samples
+    x = margin + _FILLED * np.arange(samples)
+    rule = float(np.clip(-low / reach, 0, 1)) if low < 0 < limits[1] else 0.0
     for index, curve in enumerate(curves):
         row, column = divmod(index, columns)
-        foot = row * pitch + samples - 1
-        share = np.clip((curve - low) / reach, -0.05, 1.05)
-        axes.plot(
-            column * pitch + np.array([0, samples - 1]), [foot, foot], color=_RULE, lw=0.6, zorder=1
-        )
-        axes.plot(column * pitch + x, foot - share * 0.95 * samples, color=CATEGORIES[0], lw=0.9)
+        foot = (row + 1) * pitch - 1 - margin
+        share = np.clip((curve - low) / reach, -_BEYOND, 1 + _BEYOND)
+        level = foot - rule * _FILLED * samples
+        axes.plot(column * pitch + x[[0, -1]], [level, level], color=_RULE, lw=0.6, zorder=1)
+        axes.plot(column * pitch + x, foot - share * _FILLED * samples, color=CATEGORIES[0], lw=0.9)
     axes.set(xlim=(-0.5, columns * pitch - 1.5), ylim=(rows * pitch - 1.5, -0.5))
 
 

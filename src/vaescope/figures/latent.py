@@ -17,6 +17,7 @@ from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet, angle_note
 from vaescope.figures.style import INK, OUTLINE, category_colours
 from vaescope.quantities import robust_limits
 from vaescope.results import ModelResults
+from vaescope.text import plain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -149,11 +150,11 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
         kinds.append("angle")
     kinds = (kinds + known_kinds(view))[: 6 if scene.stack else 4]
     across = min(len(kinds), 3) if len(kinds) != 4 else 2
-    step_x, step_y, side = 3.6, 3.15, 2.35
+    step_x, step_y, side = 3.6 + _beyond(scene, view, kinds), 3.15, 2.35
     rows = -(-len(kinds) // across)
     sheet = Sheet(
         scene,
-        f"How the {'patches' if scene.stack else 'sites'} lie in the latent plane",
+        f"How the {scene.noun[1]} lie in the latent plane",
         rows * step_y,
         width=max(2 * MARGIN + across * step_x, 6.4),
         view=view,
@@ -179,7 +180,7 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
         axes.set_ylabel("latent 2" if content.shape[1] > 1 else second_axis(view))
     more = content.shape[1] - 2
     caption = (
-        f"Every point is a {'patch' if scene.stack else 'site'}, placed by its consensus latents"
+        f"Every point is a {scene.noun[0]}, placed by its consensus latents"
         + (f" (the first two of {content.shape[1]})" if more > 0 else "")
         + ". The cross is the median spread between ensemble members: structure smaller than it"
         " is not sure. A few beyond the axes are left out."
@@ -190,6 +191,22 @@ def latent_distribution(scene: Scene, view: ModelResults) -> FinishedFigure | No
     sheet.figure_data.quantities(view, found, everywhere=True)
     sheet.figure_data.view(view, "content_spread", *drawn)
     return sheet.drawn("latent-distribution", caption, view)
+
+
+def _beyond(scene: Scene, view: ModelResults, kinds: list[str]) -> float:
+    """Inches that the longest name of a category needs beyond its panel's share of the sheet."""
+    named = [kind for kind in kinds if kind.startswith("truth_") and _categorical(view, kind)]
+    longest = max(
+        (len(level_name(scene, kind, k)) for kind in named for k in _levels(view, kind)), default=0
+    )
+    return float(np.clip(0.08 * longest - 0.6, 0, 2))
+
+
+def _true(view: ModelResults, name: str) -> str:
+    """What a truth is called above a panel."""
+    word = str(view.latents[name].attrs.get("long_name") or name.removeprefix("truth_"))
+    word = word.replace("_", " ")
+    return plain(word if word.startswith("true ") else f"true {word}", 40)
 
 
 def second_axis(view: ModelResults) -> str:
@@ -243,7 +260,7 @@ def _density(sheet: Sheet, axes, plane: np.ndarray, limits, x: float, y: float) 
         cmap=sheet.scene.look.colormap,
         linewidths=0.1,
     )
-    axes.set_title("patches per cell" if sheet.scene.stack else "sites per cell")
+    axes.set_title(f"{sheet.scene.noun[1]} per cell")
     bar = sheet.axes(x, y, 0.1, 2.35)
     from matplotlib.ticker import MaxNLocator
 
@@ -347,7 +364,7 @@ def _by_number(
 
 def _by_category(scene: Scene, axes, view: ModelResults, plane: np.ndarray, kind: str) -> None:
     name = {"class": "consensus_class"}.get(kind, kind)
-    word = "class" if kind == "class" else "true " + name.removeprefix("truth_").replace("_", " ")
+    word = "class" if kind == "class" else _true(view, name)
     values = view.values(name, everywhere=True)
     levels = range(view.classes) if kind == "class" else _levels(view, name)
     colours = category_colours(max([int(v) for v in levels], default=0) + 1)

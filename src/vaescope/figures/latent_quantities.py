@@ -11,7 +11,7 @@ from vaescope.figures.panels import RASTER_FROM
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
 from vaescope.figures.style import OUTLINE
-from vaescope.quantities import Quantity
+from vaescope.quantities import TRUTH, Quantity
 from vaescope.results import ModelResults
 from vaescope.text import plain
 
@@ -35,7 +35,7 @@ def latent_quantities(scene: Scene, view: ModelResults) -> FinishedFigure | None
     step_x, step_y, side = 3.4, 2.75, 2.05
     sheet = Sheet(
         scene,
-        "What the latents say of the sites",
+        f"What the latents say of the {scene.noun[1]}",
         -(-len(shown) // across) * step_y,
         width=max(2 * MARGIN + across * step_x, 6.4),
         view=view,
@@ -64,16 +64,23 @@ def latent_quantities(scene: Scene, view: ModelResults) -> FinishedFigure | None
                 size=8,
             )
         sheet.figure_data.of_view(view, written.column, written.written, everywhere=True)
+    one, many = scene.noun
+    flattered = "patch" in scene.patches.variables and not scene.stack
     caption = (
-        "Every point is a site, placed by its consensus latents and coloured by one of its own"
+        f"Every point is a {one}, placed by its consensus latents and coloured by one of its own"
         f" quantities, which no model was shown. R²: share of the variance of that quantity which"
-        f" the mean of the {_NEIGHBOURS} sites nearest in all latents predicts, the site itself"
-        " left out; neighbouring sites overlap, which flatters it. The largest comes first."
+        f" the mean of the {_NEIGHBOURS} {many} nearest in all latents predicts, the {one} itself"
+        " left out"
+        + ("; neighbouring sites overlap, which flatters it" if flattered else "")
+        + ". The largest comes first."
     )
     if len(varying) > len(shown):
         caption += f" {len(varying) - len(shown)} more with less are left out."
     names = dict.fromkeys(c.quantity.name for c in shown if c.quantity is not None)
-    sheet.figure_data.store("sites.zarr", *names)
+    for store, held in (("sites.zarr", scene.sites), ("samples.zarr", scene.patches)):
+        of_store = [name for name in names if (name in scene.sites) == (held is scene.sites)]
+        if of_store:
+            sheet.figure_data.store(store, *of_store)
     sheet.figure_data.view(view, "consensus_content")
     return sheet.drawn("latent-quantities", caption, view)
 
@@ -86,7 +93,18 @@ def _varying(scene: Scene, view: ModelResults) -> list[Quantity]:
     if len(wanted) != view.latents.sizes["site"] or len(wanted) < _FEWEST:
         return []
     found = [q for q in quantities.of(scene.sites, np.array(wanted)) if q.mapped]
+    found += _generators(scene, view)
     return [q for q in found if q.scale != "categorical" and _varies(q)]
+
+
+def _generators(scene: Scene, view: ModelResults) -> list[Quantity]:
+    """True numbers of the spectrum of every site of a model, where spectra were simulated."""
+    if "spectrum" not in scene.patches.variables:
+        return []
+    place = {int(site): k for k, site in enumerate(scene.patches["site"].values)}
+    rows = np.array([place[int(site)] for site in view.latents["site"].values])
+    found = quantities.of(scene.patches, rows)
+    return [q for q in found if q.group == TRUTH and q.name not in scene.sites]
 
 
 def _varies(quantity: Quantity) -> bool:

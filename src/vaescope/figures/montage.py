@@ -79,8 +79,12 @@ def even(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def pictures_of(scene: Scene, rows: np.ndarray) -> np.ndarray:
-    """Read patches (row, channel, py, px), NaN where nothing was measured."""
+    """Read patches (row, channel, py, px), NaN where nothing was measured; where none were cut,
+    spectra (row, 1, 1, energy)."""
     some = scene.patches.isel(site=rows)
+    if "patch" not in some:
+        spectra = some["spectrum"].transpose("site", "energy")
+        return np.asarray(spectra.values, float)[:, None, None]
     patch = some["patch"].transpose("site", "channel", "py", "px").values
     known = gaps.known(some)
     shown = np.asarray(patch if known is None else np.where(known[:, None], patch, np.nan), float)

@@ -55,7 +55,7 @@ def by_kind(scene: Scene, what: Compared) -> FinishedFigure:
         + " Methods that only sort into clusters are drawn on the plane of PCA, in the colours of"
         " their own labels. Places on a self-organising map are jittered for visibility."
     )
-    title = f"Embeddings of the {'patches' if scene.stack else 'sites'} by every method"
+    title = f"Embeddings of the {scene.noun[1]} by every method"
     return _planes(scene, what, title, "baselines-embeddings", caption, look)
 
 

@@ -97,6 +97,13 @@ class Scene:
         return self.results.stack
 
     @property
+    def noun(self) -> tuple[str, str]:
+        """What a sample is called, one and many: ``site`` where it has a place, else what it is."""
+        if not self.stack:
+            return "site", "sites"
+        return ("patch", "patches") if "patch" in self.patches else ("spectrum", "spectra")
+
+    @property
     def windows(self) -> bool:
         """Whether sites are windows that lie wherever atoms or walls may be."""
         return self.traits.placed and self.traits.windows

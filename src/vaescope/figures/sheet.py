@@ -70,8 +70,7 @@ class Sheet:
         if view is not None:
             facts.append(f"{view.members} members" if view.members != 1 else "1 member")
         if sites is not None:
-            word = "patch" if scene.stack else "site"
-            many = "patches" if scene.stack else "sites"
+            word, many = scene.noun
             facts.append(f"{sites:,} {many}".replace(",", "\u202f") if sites != 1 else f"1 {word}")
         facts.extend(note for note in notes if note)
         letters = int((width - 2 * MARGIN) / _CHARACTER)

@@ -42,10 +42,10 @@ def examples(scene: Scene) -> FinishedFigure | None:
     picked = _unlike(values, _EXAMPLES)
     sheet = Sheet(
         scene,
-        "Spectra of sites that differ most",
+        "Spectra that differ most" if scene.stack else "Spectra of sites that differ most",
         _HIGH + TITLE + 0.3,
         sites=scene.patches.sizes["site"],
-        notes=(scene.frame_words, f"{energy.size} channels"),
+        notes=("" if scene.stack else scene.frame_words, f"{energy.size} channels"),
     )
     left = MARGIN
     if not scene.stack:

@@ -1,4 +1,4 @@
-"""Figures of a stack whose frames are patches: there is no image to map anything on."""
+"""Figures of a stack whose frames are patches or spectra: there is no image to map anything on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from vaescope.figures import (
     kinds,
     latent,
     latent_error,
+    latent_quantities,
     modes,
     patch_predictions,
     prediction_summary,
@@ -66,7 +67,7 @@ def restored(scene: Scene, view: ModelResults) -> FinishedFigure | None:
 
 
 def thumbnail(scene: Scene) -> FinishedFigure:
-    """A few patches, framed by class or label: for the index of all datasets."""
+    """A few patches, or spectra, framed by class or label: for the index of all datasets."""
     from matplotlib.figure import Figure
 
     across, down = 8, 5
@@ -79,7 +80,8 @@ def thumbnail(scene: Scene) -> FinishedFigure:
     if classed is not None:
         found = classed.values("consensus_class").astype(int)[shown]
         colours = category_colours(classed.classes)
-        high, wide = pictures.shape[2] + 1, pictures.shape[3] + 1
+        wide = pictures.shape[3] + 1
+        high = wide if pictures.shape[2] == 1 else pictures.shape[2] + 1  # tiles of curves
         for index, k in enumerate(found):
             row, column = divmod(index, across)
             x, y = column * wide - 0.5, row * high - 0.5
@@ -104,7 +106,7 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     side = (WIDTH - MARGIN - left) / (across + 1.3)
     sheet = Sheet(
         scene,
-        "Classes: what the model draws, and some of their patches",
+        f"Classes: what the model draws, and some of their {scene.noun[1]}",
         view.classes * (side + 0.06) + 0.05,
         view=view,
         sites=len(labels),
@@ -132,13 +134,13 @@ def class_pictures(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             axes = sheet.axes(left + 1.3 * side, y, side * len(shown), side)
             show(axes, pictures_of(scene, shown), len(shown))
     caption = (
-        "For every class its share of the patches"
+        f"For every class its share of the {scene.noun[1]}"
         + (", what the model draws at the mean of its latents" if drawn else "")
-        + ", and patches of it at even intervals, as they were given."
+        + f", and {scene.noun[1]} of it at even intervals, as they were given."
     )
     sheet.figure_data.quantities(view, (q for q in of_model(view) if q.name == "consensus_class"))
     sheet.figure_data.view(view, "consensus_class", "class_decoded")
-    sheet.figure_data.store("samples.zarr", "patch")
+    sheet.figure_data.store("samples.zarr", "patch" if "patch" in scene.patches else "spectrum")
     return sheet.drawn("classes", caption, view)
 
 
@@ -152,6 +154,7 @@ OF_A_MODEL = (
     latent.decoded_grid,
     latent.decoded_conditions,
     latent.latent_distribution,
+    latent_quantities.latent_quantities,
     latent_error.latent_error,
     kinds.kinds,
     modes.modes,

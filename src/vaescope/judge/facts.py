@@ -25,6 +25,7 @@ MEASURES = (
     Measure("sites_found", "sites found", place="quality", card=1, sort="sites"),
     Measure("atoms_followed", "atoms followed", place="quality"),
     Measure("patches", "with a patch", place="quality", card=2),
+    Measure("spectra", "spectra", place="quality", card=2),
     Measure("patch_samples", "samples across a patch", place="quality"),
     Measure("channels_of_a_spectrum", "channels of a spectrum", place="quality"),
     Measure("spacing_px", "spacing", "px", place="quality", card=3, sort="spacing (px)"),
@@ -149,7 +150,8 @@ def of_sites(sites: xr.Dataset, patches: xr.Dataset) -> dict[str, float]:
         numbers["sites_found"] = int(sites.sizes["site"])
     if "track" in sites:
         numbers["atoms_followed"] = int(sites.attrs.get("tracks", 0))
-    numbers["patches"] = int(patches.sizes["site"])
+    apart = not traits_of(sites.attrs).placed and "patch" not in patches
+    numbers["spectra" if apart else "patches"] = int(patches.sizes["site"])
     if "patch" in patches:
         numbers["patch_samples"] = int(patches.sizes["px"])
         if traits_of(sites.attrs).placed:

@@ -178,10 +178,10 @@ def of_model(
             "not explained",
             "serious" if explained_fraction < 0.7 else "care",
             f"{share:.1f} % of the sites are not explained by the model; they are marked.",
-            "Their patches contain something that the model does not reproduce; angle, latents and"
-            " class mean little there.",
-            "Look at the worst patches; more latents, classes or `steps` if they are structure,"
-            " nothing if they are dirt.",
+            "They contain something that the model does not reproduce; angle, latents and class"
+            " mean little there.",
+            "Look at those that are explained worst; more latents, classes or `steps` if they are"
+            " structure, nothing if they are dirt.",
         )
     return said
 

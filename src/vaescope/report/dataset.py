@@ -78,6 +78,7 @@ def write_report(
         "drawn": str(manifest.get("drawn", "")),
         "description": str(recipe.get("description") or ""),
         "data": _data(known.data, row),
+        "samples": "Spectra" if prose.without_place(known.data) else "Sites and patches",
         "findings": [
             {**asdict(each), "word": _SEVERITY[each.severity], "where": _where(each.about, models)}
             for each in known.findings
@@ -134,7 +135,10 @@ def _plain(value: Any) -> Any:
 def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     """Describe the data in rows of a table."""
     size = f"{known['width_px']} × {known['height_px']} pixels"
-    if known["frames"] > 1:
+    apart = prose.without_place(known)
+    if apart:
+        size = f"none: {prose.number(known['frames'])} spectra without a place"
+    elif known["frames"] > 1:
         size += f", {prose.number(known['frames'])} frames"
     if len(known["channels"]) > 1:
         names = ", ".join(known["channels"])
@@ -148,12 +152,12 @@ def _data(known: dict[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
     for name, digest in known.get("spectra_from") or []:
         if digest not in known["sha256"]:
             found += [("Spectra", name), ("SHA-256", digest)]
-    if made := known.get("image_from"):
+    if (made := known.get("image_from")) and not apart:
         size += f", made of the spectra ({made})"
     found += [
         ("Image", size),
         *prose.measured(known),
-        ("Pixel size", prose.pixel_size(known)),
+        *([] if apart else [("Pixel size", prose.pixel_size(known))]),
         ("Reader", known["reader"] or "–"),
     ]
     if known["dose"]:

@@ -153,7 +153,7 @@ def _numbers_of_sites(found: dict[str, float], data: dict[str, Any]) -> Numbers:
     tracks = found.get("atoms_followed")
     return Numbers(
         sites=prose.number(int(found.get("sites_found", 0))),
-        patches=prose.number(int(found.get("patches", 0))),
+        patches=prose.number(int(found.get("patches", found.get("spectra", 0)))),
         spacing=prose.size_in_words(data, found.get("spacing_px", nothing)),
         error=prose.size_in_words(data, found.get("coordinate_error_px", nothing)),
         tracks="" if tracks is None else prose.number(int(tracks)),

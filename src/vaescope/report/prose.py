@@ -123,6 +123,11 @@ def pixel_size(attrs: dict[str, Any]) -> str:
     return f"{number(float(attrs['pixel_size']), 5)} {attrs.get('pixel_unit', '')}"
 
 
+def without_place(attrs: dict[str, Any]) -> bool:
+    """Whether what was read are spectra one by one, each in a frame of a single pixel."""
+    return attrs["width_px"] == attrs["height_px"] == 1 and attrs["frames"] > 1
+
+
 def measured(attrs: dict[str, Any]) -> list[tuple[str, str]]:
     """A row of a table about what was measured of an image; none where all of it was."""
     share = float(attrs.get("measured_share", 1.0))

@@ -22,13 +22,13 @@ BELONGS = ("belongs", "noise", "step", "fast oscillation")
 _LEAST = 1e-9  # range of values below which a history counts as constant
 
 TRUTHS = {
-    "growth": truth("growth rate of the oscillation", "1", "diverging"),
-    "frequency": truth("angular frequency of the oscillation", "rad"),
-    "amplitude": truth("amplitude before the history was scaled", "1"),
-    "offset": truth("offset before the history was scaled", "1", "diverging"),
-    "wrong": truth("whether the history belongs to the family", "1", "categorical"),
+    "growth": truth("growth rate", "1", "diverging"),
+    "frequency": truth("angular frequency", "1"),
+    "amplitude": truth("amplitude before scaling", "1"),
+    "offset": truth("offset before scaling", "1", "diverging"),
+    "wrong": truth("kind of history", "1", "categorical"),
     **{
-        f"degree_{degree}": truth(f"weight of the polynomial of degree {degree}", "1", "diverging")
+        f"degree_{degree}": truth(f"weight of degree {degree}", "1", "diverging")
         for degree in range(1, DEGREES + 1)
     },
 }
@@ -47,7 +47,7 @@ class Trajectories:
 
 
 def trajectories(p: Trajectories, rng: np.random.Generator) -> Recording:
-    """Histories on a grid without meaning, one per pixel, with the numbers that generate each.
+    """Histories without a place, one in each frame, with the numbers that generate each.
 
     An oscillation is A exp(αt) cos(ωt) + B, or the same with a sine, on times from 0 to 4 (M.
     Valleti et al., arXiv:2206.12435). A Legendre history is a sum of Legendre polynomials of
@@ -71,7 +71,7 @@ def trajectories(p: Trajectories, rng: np.random.Generator) -> Recording:
     known = {name: np.where(kinds > 0, np.nan, values) for name, values in known.items()}
     expected = scaled(curves)[:, : p.steps]
     spectra = expected + rng.normal(0, p.noise, expected.shape)
-    grid = (1, *_sides(p.count))
+    grid = (p.count, 1, 1)
     return Recording(
         image=spectra.mean(1).reshape(grid),
         spectra=spectra.reshape(*grid, -1),
@@ -126,9 +126,3 @@ def _wrong(kind: str, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         edge = time[-1] * KEPT * rng.uniform(0.05, 0.95)
         return rng.choice([-1.0, 1.0]) * np.where(time < edge, -1.0, 1.0)
     return np.cos(rng.uniform(*FAST) * time + rng.uniform(0, 2 * np.pi))
-
-
-def _sides(count: int) -> tuple[int, int]:
-    """Rows and columns of the grid nearest to a square that holds so many and no more."""
-    rows = next(n for n in range(int(np.sqrt(count)), 0, -1) if count % n == 0)
-    return rows, count // rows

@@ -232,7 +232,7 @@ def _methods_of_windows(settings: Windows, numbers: Numbers) -> str:
 
 
 def _plan_of_frames(settings: Frames) -> str:
-    return "Every frame of the stack is a patch by itself."
+    return "Every frame of the stack is a site by itself."
 
 
 def _methods_of_frames(settings: Frames, numbers: Numbers) -> str:

@@ -198,7 +198,7 @@ def dataset(
 
 
 def _truth(name: str, values: da.Array, shape: tuple[int, ...]) -> tuple:
-    """Label what is known of every spectrum: (y, x) or (y, x, energy) of one frame."""
+    """Label what is known of every spectrum: (time, y, x) or (time, y, x, energy)."""
     about = {"long_name": name.removeprefix("truth_").replace("_", " "), "units": "1"}
     dims = (*PLACES, "energy" if values.shape[-1] == shape[-1] else f"{name}_point")
-    return dims[: values.ndim + 1], values[None], about
+    return dims[: values.ndim], values, about

@@ -36,7 +36,7 @@ class Curves:
         spectra, or numbers of signals: none of them is the image.
     time_step, time_unit : between frames; 1 and "frame" where the file does not say.
     metadata : what the vendor recorded.
-    truth : what is known of every spectrum, ``truth_NAME`` (y, x) or (y, x, n).
+    truth : what is known of every spectrum, ``truth_NAME`` (time, y, x) or (time, y, x, n).
     """
 
     name: str

@@ -138,16 +138,23 @@ def _cube(
         reader,
         quantity="magnitude" if data.dtype.kind == "c" else "",
         parts=(name, *(tables or fitting), *(one for one in cubes if one != name)),
-        truth={
-            short: one.open()
-            for key, one in arrays.items()
-            if (short := key.rsplit("/", 1)[-1]).startswith("truth_")
-            and one.dtype.kind in "buif"
-            and len(array.shape) == 3
-            and one.shape[:2] == data.shape[1:3]
-            and len(one.shape) in (2, 3)
-        },
+        truth=_truths(arrays, array, data),
     )
+
+
+def _truths(arrays: Mapping[str, Array], array: Array, data: da.Array) -> dict[str, da.Array]:
+    """What is known of every spectrum (time, y, x, energy) of a cube (y, x, energy), or of spectra
+    (n, energy) without a place: arrays ``truth_NAME`` that begin with the same axes."""
+    if len(array.shape) not in (2, 3):
+        return {}
+    own = data.shape[1:3] if len(array.shape) == 3 else data.shape[:1]
+    found = {}
+    for key, one in arrays.items():
+        short, rest = key.rsplit("/", 1)[-1], one.shape[len(own) :]
+        fits = one.shape[: len(own)] == own and len(rest) <= 1 and one.dtype.kind in "buif"
+        if short.startswith("truth_") and fits:
+            found[short] = one.open().reshape(*data.shape[:3], *rest)
+    return found
 
 
 def spectral_place(
