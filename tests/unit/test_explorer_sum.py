@@ -60,7 +60,7 @@ def test_a_sum_of_functions_is_learned_sooner_than_one_function_of_everything():
     assert max(ratios) < 0.9
 
 
-@pytest.mark.parametrize("acquisition", ["logei", "thompson", "uncertainty"])
+@pytest.mark.parametrize("acquisition", ["logei", "thompson", "uncertainty", "variance"])
 def test_a_sum_that_is_loaded_proposes_the_same(acquisition, tmp_path):
     known, of_content, _ = world(3)
     made = Explorer(known, combine="sum", acquisition=acquisition, start=5, seed=4)
@@ -105,3 +105,21 @@ def test_functions_drawn_are_spread_as_the_belief_is():
     # 150 draws: errors of 8 % of the sd in the mean and of 6 % in the sd at every candidate.
     assert np.abs((drawn.mean(0) - mean) / sd.clip(0.02)).mean() < 0.2
     assert np.median(drawn.std(0) / sd) == pytest.approx(1, abs=0.15)
+
+
+def test_the_decrease_of_all_variances_is_that_of_a_further_value():
+    rng = np.random.default_rng(0)
+    features = rng.uniform(size=(60, 3))  # all of them are summed over
+    value = np.sin(4 * features[:, 0]) + features[:, 2] + 0.1 * rng.normal(size=60)
+    value = (value - value.mean()) / value.std()
+    known = list(range(12))
+    model = Surrogate(features, [1, 2])
+    model.fit(known, value[known])
+    model.condition(known, value[known])
+    before = (model.predict()[1] ** 2).sum()
+    said = model.decrease(np.arange(60))
+    for candidate in (20, 41):
+        model.condition([*known, candidate], value[[*known, candidate]])
+        after = (model.predict()[1] ** 2).sum()
+        assert before - after == pytest.approx(said[candidate], rel=1e-6)
+        model.condition(known, value[known])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from vaescope.errors import UserError
 from vaescope.explore import deep_kernel, measuring, monitors
@@ -130,6 +131,14 @@ def test_a_path_cost_shortens_the_way(tmp_path):
     assert ways[1] < 0.5 * ways[0]
 
 
+def test_beliefs_are_kept_where_batches_end():
+    for start, batch, last in ((20, 4, 32), (20, 1, 150), (10, 7, 41), (5, 3, 5)):
+        kept = measuring._ends_of_batches(np.geomspace(start, last, 24), start, batch)
+        assert kept[0] == start
+        assert kept[-1] == last
+        assert not ((kept[:-1] - start) % batch).any()
+
+
 def test_bands_are_widened_where_values_left_out_say_so():
     rng = np.random.default_rng(0)
     for spread in (1.0, 1.5):
@@ -161,20 +170,21 @@ def test_a_deep_kernel_that_over_fits_says_so_and_is_given_up():
 
 def test_a_deep_kernel_of_a_site_does_not_depend_on_the_others():
     given, points, value = known_by_place(0, 40)
-    import torch
-
     features = torch.as_tensor(np.hstack(list(given.values())) / 9)
-    model = deep_kernel._fitted(features[points], value[points], [4, 2], 0)
+    known = torch.as_tensor(points), torch.as_tensor(value[points])
+    move = deep_kernel.ContentNetwork(features, 4, 0)
+    model = deep_kernel._Model(move, features, *known, [4, 2])
+    deep_kernel._fit(model, 20)
+    every = torch.arange(300)
     with torch.no_grad():
-        every = model.bend(features)
-        one = model.bend(features[7:8])
-        means = model(features[100:110]).mean, model(features[100:101]).mean
-    torch.testing.assert_close(every[7:8], one)
-    torch.testing.assert_close(means[0][:1], means[1])
+        assert float(move(every).abs().max()) > 1e-3
+        torch.testing.assert_close(model.bend(every)[7:8], model.bend(every[7:8]))
+        means = [model(every[100:k, None]).mean[:1] for k in (110, 101)]
+    torch.testing.assert_close(*means)
 
 
 def test_a_search_with_a_deep_kernel_resumes_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(deep_kernel, "_STEPS", 15)
+    monkeypatch.setattr(deep_kernel, "_STEPS", 20)
     chosen = ExploreSettings.of(
         {**SETTINGS.as_dict(), "deep_kernel": True, "start": 25, "evaluations": 30}
     )

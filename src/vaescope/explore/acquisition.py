@@ -14,7 +14,7 @@ import torch
 if TYPE_CHECKING:
     from botorch.models.model import Model
 
-Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty"]
+Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty", "variance"]
 ACQUISITIONS: tuple[Acquisition, ...] = get_args(Acquisition)
 
 
@@ -49,6 +49,7 @@ def utility(
     best: float,
     kappa: float = 2.0,
     drawn: np.ndarray | None = None,
+    learned: np.ndarray | None = None,
 ) -> np.ndarray:
     """Logarithm (n,) of what measuring each candidate is worth; larger values are better ones.
 
@@ -56,7 +57,8 @@ def utility(
     ----------
     kind : ``logei`` and ``ei`` are the expected improvement over ``best``, computed as its
         logarithm, which is accurate where it is small; ``ucb`` is mean + κ sd, ``thompson`` a
-        function ``drawn`` from the belief, ``uncertainty`` the standard deviation. Mean + κ sd and
+        function ``drawn`` from the belief, ``uncertainty`` the standard deviation, ``variance`` by
+        how much the variance of all candidates together becomes less (``learned``). Mean + κ sd and
         drawn functions are worth what they exceed their smallest value by.
     mean, sd : (n,), the belief.
 
@@ -68,6 +70,9 @@ def utility(
         UpperConfidenceBound,
     )
 
+    if kind == "variance":
+        assert learned is not None
+        return np.log(np.maximum(learned, 1e-300))
     if kind == "thompson":
         assert drawn is not None
         return _log_above(drawn)

@@ -46,7 +46,8 @@ class Explorer:
         functions, one of each description, of which each has one length scale. A sum is learned
         from fewer values where several descriptions matter.
     acquisition : ``logei`` (expected improvement), ``ei``, ``ucb`` (mean + ``kappa`` sd),
-        ``thompson``, or ``uncertainty``.
+        ``thompson``, ``uncertainty`` (the largest sd), or ``variance`` (after which the variance of
+        all candidates together is least).
     start : number of starting points, spread over the candidates before any model is fitted.
     allowed : (n,) bool or weights from 0 (never proposed) to 1; what a candidate is worth is
         multiplied by its weight.
@@ -183,6 +184,7 @@ class Explorer:
             best=float(mean[model.points].max()),
             kappa=self.kappa,
             drawn=model.draw(seed)[left] if self.acquisition == "thompson" else None,
+            learned=model.decrease(left) if self.acquisition == "variance" else None,
         )
         worth = worth + np.log(self.weights[left])
         if self.trust_region:

@@ -31,7 +31,7 @@ def explorer(
     return Explorer(
         descriptions,
         combine="sum" if len(descriptions) > 1 else "choose",
-        acquisition=settings.acquisition or "uncertainty",
+        acquisition=settings.acquisition or "variance",
         kappa=settings.kappa,
         start=settings.start,
         places=known.place / known.pitch if settings.path_cost else None,
@@ -116,7 +116,10 @@ class Learner:
         """Fit the deep kernel anew, and use it if it predicts better."""
         from vaescope.explore import deep_kernel
 
-        bent = deep_kernel.bend(self.known.descriptions, self.points, self.values, self.seed)
+        known = self.known
+        bent = deep_kernel.bend(
+            known.descriptions, self.points, self.values, self.seed, known.patches
+        )
         store.write_text(bent.fallen, self.folder / FALLEN)
         self._explorer = explorer(bent.descriptions, self.known, self.settings, self.seed)
         self._explorer.tell(self.points, self.values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vaescope.explore.world import World
     from vaescope.results import Results
 
-KEPT = 12
+KEPT = 24
 """Numbers of spectra after which what is believed of all sites is kept."""
 
 
@@ -59,10 +59,20 @@ def run(
     """
     from vaescope.ensemble.members import load_members
 
-    view = load_members(members)[0].settings.view
+    member = load_members(members)[0]
     known = world.of_results(
-        results.image, results.patches, results.latents(model), settings.describe, view
+        results.image,
+        results.patches,
+        results.latents(model),
+        settings.describe,
+        member.settings.view,
     )
+    if settings.deep_kernel:
+        from vaescope.explore import tuned_encoder
+        from vaescope.train.data import gather
+
+        data = gather(results.patches, member.settings, member.codec)
+        known = replace(known, patches=tuned_encoder.patches(member, data))
     return search(known, settings, seed=seed, checkpoints=checkpoints, say=say)
 
 
@@ -93,7 +103,7 @@ def search(
     _check(measured.value[first])
     evaluations = min(settings.evaluations, len(known))
     wanted = np.geomspace(len(learner.first), evaluations, KEPT)
-    kept = np.unique(wanted.round().astype(int))
+    kept = _ends_of_batches(wanted, len(learner.first), settings.batch)
     beliefs = Beliefs(checkpoints, kept)
     if any(count < learner.count and not beliefs.has(count) for count in kept):
         shutil.rmtree(checkpoints, ignore_errors=True)  # damaged: what was believed is lost
@@ -112,6 +122,12 @@ def search(
         learner.tell(new, measured.value[new])
     courses = rivals.courses(known, settings, measured.value, kept, seed, checkpoints, say)
     return _dataset(known, settings, measured, learner, beliefs, courses)
+
+
+def _ends_of_batches(wanted: np.ndarray, start: int, batch: int) -> np.ndarray:
+    """The numbers of spectra nearest to some at which a batch ends; the last one stays."""
+    ends = start + batch * ((wanted - start) / batch).round().astype(int)
+    return np.unique(np.append(np.minimum(ends, round(wanted[-1])), round(wanted[-1])))
 
 
 def measure(known: World, settings: ExploreSettings, first: np.ndarray, seed: int) -> TargetValues:
@@ -210,7 +226,7 @@ def _dataset(
             if len(points) >= settings.evaluations
             else "having measured every site",
             "features": ", ".join(world.WORDS[name] for name in settings.describe),
-            "acquisition": settings.acquisition or "uncertainty",
+            "acquisition": settings.acquisition or "variance",
             "image_from": known.image_from,
             "deep_kernel": learner.fallen,
         },

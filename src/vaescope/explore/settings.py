@@ -12,7 +12,7 @@ from vaescope.explore.targets import Target
 from vaescope.settings import Settings, setting
 
 Description = Literal["content", "members", "rings", "pixels", "place"]
-Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty"]
+Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty", "variance"]
 
 
 _OF = {
@@ -41,10 +41,11 @@ class ExploreSettings(Settings):
     )
     acquisition: Acquisition | None = setting(
         None,
-        default_words="`logei` of `bo`, `uncertainty` of `active`",
+        default_words="`logei` of `bo`, `variance` of `active`",
         help="what a candidate is proposed for: `logei` and `ei`, expected improvement; `ucb`, mean"
         " + `kappa` standard deviations; `thompson`, a draw from the posterior; `uncertainty`, the"
-        " standard deviation alone",
+        " standard deviation alone; `variance`, by how much the variance of all candidates together"
+        " becomes less",
     )
     kappa: float = setting(
         2.0, limits=(0, 100), help="weight of the standard deviation in the acquisition `ucb`"
@@ -84,9 +85,9 @@ class ExploreSettings(Settings):
     )
     deep_kernel: bool = setting(
         False,
-        help="of `active`: bend the content to the target by a network that starts where it changes"
-        " nothing, with a prior of its weights; given up where it predicts measured spectra that"
-        " were left out worse than without",
+        help="of `active`: tune the encoder of the model to the target, with a prior of its weights"
+        " about the trained ones; given up where it does not predict measured spectra that were"
+        " left out better than the content as it is",
     )
     path_cost: float = setting(
         0.0,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from vaescope.explore.tuned_encoder import PatchesSeen
+
 COMPONENTS = 6
 """Principal components of ring spectra and of patches by which sites are described."""
 WORDS = {
@@ -37,6 +39,7 @@ class World:
     ``place`` (site, 2) : y, x in pixels of the image. ``pitch`` : of these from one spectrum to
     the next. ``spectra`` (site, channel) at ``axis`` (channel,). ``signal_unit``, ``axis_unit`` :
     their units. ``image_from`` : how the image was made of the spectra, if it was.
+    ``patches`` : as the encoder of the content sees them, where a deep kernel is to tune it.
     """
 
     descriptions: dict[str, np.ndarray]
@@ -47,6 +50,7 @@ class World:
     signal_unit: str = "1"
     axis_unit: str = "1"
     image_from: str = ""
+    patches: PatchesSeen | None = None
 
     def __len__(self) -> int:
         return len(self.place)

@@ -33,7 +33,8 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
     sd = np.asarray(explored["sd"].isel(kept=shown).values, dtype=float)
     known = found.truth[np.isfinite(found.truth) & found.allowed]
     low, high = robust_limits(np.concatenate([mean[:, found.allowed].ravel(), known]), 0.5)
-    most_sd = robust_limits(sd[:, found.allowed].ravel(), 0.5)[1] or 1.0
+    least_sd, most_sd = robust_limits(sd[:, found.allowed].ravel(), 5.0)
+    least_sd, most_sd = (least_sd if least_sd > most_sd / 2 else 0.0), most_sd or 1.0
     image = found.active and not scene.stack
     down = found.axes[0].startswith("y")
     x, y = (found.places[:, k].astype(np.float32) for k in ((1, 0) if down else (0, 1)))
@@ -45,7 +46,7 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
         "point": found.points.astype(np.int32),
         "value": narrow(found.values),
         "mean": _coded(mean, low, high),
-        "sd": _coded(sd, 0.0, most_sd),
+        "sd": _coded(sd, least_sd, most_sd),
     }
     if found.knows_truth:
         arrays["truth"] = _coded(found.truth, low, high)
@@ -62,7 +63,7 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
         "cells": None if grid is None else _cells(grid),
         "down": image,
         "axes": ["x", "y"] if down else [plain(name, 30) for name in found.axes[:2]],
-        "limits": {"mean": [low, high], "sd": [0.0, most_sd]},
+        "limits": {"mean": [low, high], "sd": [least_sd, most_sd]},
         "cmaps": {"mean": scene.look.colormap, "sd": scene.look.spread},
     }
 

@@ -125,9 +125,12 @@ def _panels(scene: Scene, found: Outcome) -> list[Shown]:
     if known:
         shown.append(Shown(f"true{unit}", found.truth, scene.look.colormap, low, high))
     shown.append(Shown(f"predicted{unit}", found.mean, scene.look.colormap, low, high))
-    _, most = robust_limits(found.sd[found.allowed], 0.5)
+    unseen = found.allowed.copy()
+    unseen[found.points] = False
+    least, most = robust_limits(found.sd[unseen if unseen.any() else found.allowed], 0.5)
+    least = least if least > most / 2 else 0.0  # else all of it would be one colour
     spread = scene.look.spread
-    shown.append(Shown(f"standard deviation{unit}", found.sd, spread, 0.0, most or 1.0))
+    shown.append(Shown(f"standard deviation{unit}", found.sd, spread, least, most or 1.0))
     if known:
         off = np.divide(
             found.mean - found.truth,

@@ -111,7 +111,7 @@ def _search(
     evaluations = int(numbers.get("search", {}).get("evaluations", 0))
     model = own.get("model") or next(iter(recipe.get("models") or {}), "")
     if not own.get("acquisition"):
-        own["acquisition"] = "logei" if own.get("method") == "bo" else "uncertainty"
+        own["acquisition"] = "logei" if own.get("method") == "bo" else "variance"
     return {**own, **search, "model": model, "evaluations": evaluations}
 
 

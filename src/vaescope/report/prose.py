@@ -21,6 +21,7 @@ _ACQUISITIONS = {
     "ucb": "the upper confidence bound",
     "thompson": "Thompson sampling",
     "uncertainty": "the standard deviation",
+    "variance": "the decrease of the total variance",
 }
 
 
