@@ -18,13 +18,15 @@ with job(snakemake) as task:
         settings, seed = task.params.settings, task.params.seed
         checkpoints = task.folder / "explore" / "checkpoints"
         found = explore.run(
-            results,
-            ExploreSettings.of(settings),
-            model=task.params.model,
-            members=Path(task.input.members[0]),
-            seed=seed,
-            checkpoints=checkpoints,
-            say=task.say,
+            explore.SearchJob(
+                results,
+                ExploreSettings.of(settings),
+                model=task.params.model,
+                members=Path(task.input.members[0]),
+                seed=seed,
+                checkpoints=checkpoints,
+                say=task.say,
+            )
         )
         store.write(found, task.output.explored, provenance={"settings": settings, "seed": seed})
         shutil.rmtree(checkpoints, ignore_errors=True)

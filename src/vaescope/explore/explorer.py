@@ -144,7 +144,7 @@ class Explorer:
                 "no such number of proposals", found=n, expected="a whole number of at least 1"
             )
         known = int(np.isfinite(self.values).sum())
-        asked: list[int] = []
+        proposed: list[int] = []
         for _ in range(int(n)):
             left = np.flatnonzero(~self._spent & (self.weights > 0))
             if not len(left):
@@ -157,8 +157,8 @@ class Explorer:
                 new = self._next(left, random)
             self._spent[new] = True
             self.pending.append(new)
-            asked.append(new)
-        return np.array(asked, int)
+            proposed.append(new)
+        return np.array(proposed, int)
 
     def _start_point(self, left: np.ndarray, random: np.random.Generator) -> int:
         """A candidate far from all before it: D. Mitchell, Comput. Graph. 25 (1991) 157."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +23,10 @@ from vaescope.quantities.attributes import attributes
 if TYPE_CHECKING:
     import xarray as xr
 
+    from vaescope.explore.job import SearchJob
     from vaescope.explore.settings import ExploreSettings
-    from vaescope.results import Results
 
-KEPT = 12
+KEPT = 24
 """Beliefs kept on the way, ever farther apart."""
 CALM = 5
 """Evaluations in a row after which little is expected, before the search ends."""
@@ -43,31 +42,25 @@ GRID, IN_LATENTS, IN_GENERATORS, ASCENT = (
 )
 
 
-def run(
-    results: Results,
-    settings: ExploreSettings,
-    *,
-    model: str,
-    members: Path,
-    seed: int,
-    checkpoints: Path,
-    say: Callable[[str], None],
-) -> xr.Dataset:
+def run(job: SearchJob) -> xr.Dataset:
     """As `vaescope.explore.run`."""
-    bo = settings.space
+    settings, wanted = job.settings, job.settings.space
     space = latent_space.of_model(
-        results, members, candidates=bo.candidates, margin=bo.margin, seed=seed
+        job.results,
+        job.members,
+        candidates=wanted.candidates,
+        margin=wanted.margin,
+        seed=job.seed,
     )
     objective = Objective(settings.objective, space.axis)
     whole = {
         "settings": settings.as_dict(),
-        "seed": seed,
+        "seed": job.seed,
         "curves": [store.digest(space.curves[:: len(space.curves) // 50 + 1].tolist())],
         "objective": objective.digest(),
     }
-    search = LatentSearch(
-        space, settings, objective, seed, Checkpoints(checkpoints, store.digest(whole)), say
-    )
+    files = Checkpoints(job.checkpoints, store.digest(whole))
+    search = LatentSearch(space, settings, objective, job.seed, files, job.say)
     return search.dataset()
 
 

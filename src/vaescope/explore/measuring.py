@@ -19,9 +19,9 @@ from vaescope.explore.outcome import SEARCH
 if TYPE_CHECKING:
     import xarray as xr
 
+    from vaescope.explore.job import SearchJob
     from vaescope.explore.settings import ExploreSettings
     from vaescope.explore.world import World
-    from vaescope.results import Results
 
 KEPT = 24
 """Numbers of spectra after which what is believed of all sites is kept."""
@@ -41,16 +41,7 @@ class TargetValues:
     unit: str
 
 
-def run(
-    results: Results,
-    settings: ExploreSettings,
-    *,
-    model: str,
-    members: Path,
-    seed: int,
-    checkpoints: Path,
-    say: Callable[[str], None],
-) -> xr.Dataset:
+def run(job: SearchJob) -> xr.Dataset:
     """As `vaescope.explore.run`: measure the target of a recipe at sites of a dataset.
 
     The model's content of all patches, ring spectra and the place of every site are known before
@@ -59,21 +50,21 @@ def run(
     """
     from vaescope.ensemble.members import load_members
 
-    member = load_members(members)[0]
+    member = load_members(job.members)[0]
     known = world.of_results(
-        results.image,
-        results.patches,
-        results.latents(model),
-        settings.describe,
+        job.results.image,
+        job.results.patches,
+        job.results.latents(job.model),
+        job.settings.describe,
         member.settings.view,
     )
-    if settings.deep_kernel:
+    if job.settings.deep_kernel:
         from vaescope.explore import tuned_encoder
         from vaescope.train.data import gather
 
-        data = gather(results.patches, member.settings, member.codec)
+        data = gather(job.results.patches, member.settings, member.codec)
         known = replace(known, patches=tuned_encoder.patches(member, data))
-    return search(known, settings, seed=seed, checkpoints=checkpoints, say=say)
+    return search(known, job.settings, seed=job.seed, checkpoints=job.checkpoints, say=job.say)
 
 
 def search(
