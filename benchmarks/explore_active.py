@@ -37,7 +37,7 @@ import rows as table
 from vaescope import Explorer, Model, simulate
 from vaescope.errors import UserError
 from vaescope.explore import monitors, targets, world
-from vaescope.explore.targets import Target
+from vaescope.explore.target_settings import Target
 
 RESULTS = Path(__file__).with_name("results")
 PEER = Path(__file__).with_name("explore_peer.py")

@@ -24,7 +24,7 @@ import numpy as np
 from vaescope import Explorer
 from vaescope.explore import targets, world
 from vaescope.explore.settings import Acquisition
-from vaescope.explore.targets import Target
+from vaescope.explore.target_settings import Target
 
 REACH = 4.0  # px, about a site, that ring spectra look at
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vaescope import simulate
 from vaescope.errors import UserError
 from vaescope.explore import targets
-from vaescope.explore.targets import Target
+from vaescope.explore.target_settings import Target
 
 AXIS = np.linspace(1.0, 5.0, 201)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaescope.explore.targets import Target
+from vaescope.explore.target_settings import Target
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "instrument"
 AXIS = np.linspace(0, 4, 20)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from vaescope.errors import UserError
 from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.explore.space_settings import SpaceSettings
-from vaescope.explore.targets import Target
+from vaescope.explore.target_settings import Target
 from vaescope.settings import Settings, setting
 
 Description = Literal["content", "members", "rings", "pixels", "place"]
