@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 KEPT = 24
 """Beliefs kept on the way, ever farther apart."""
-CALM = 5
+CALM = 20
 """Evaluations in a row after which little is expected, before the search ends."""
 SMALL = 150.0
 """What counts as small in a curve of a user's objective: its range over this."""
