@@ -167,14 +167,14 @@ def error(arguments: argparse.Namespace) -> None:
             given, made = Path(folder) / "cases.npz", Path(folder) / "found.npz"
             np.savez(given, allow_pickle=False, **pending)
             subprocess.run([arguments.peer, str(PEER), str(given), str(made)], check=True)
-            with np.load(made, allow_pickle=False) as told:
+            with np.load(made, allow_pickle=False) as peer:
                 for key, (name, value, rest) in asked.items():
-                    off = np.abs(told[f"mean_{key}"] - value)[rest]
-                    inside = float((off < 2 * told[f"sd_{key}"][rest]).mean())
+                    off = np.abs(peer[f"mean_{key}"] - value)[rest]
+                    inside = float((off < 2 * peer[f"sd_{key}"][rest]).mean())
                     scored = (
                         float(np.sqrt((off**2).mean())),
                         inside,
-                        float(told[f"seconds_{key}"]),
+                        float(peer[f"seconds_{key}"]),
                     )
                     found.setdefault((name, "AtomAI dklGPR"), []).append(scored)
     lines = []

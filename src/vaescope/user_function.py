@@ -27,6 +27,22 @@ def split(given: str, setting: str) -> tuple[Path, str]:
     return Path(file), function
 
 
+def refuse_unused(part: str, quantity: str, function: str | None) -> None:
+    """Refuse settings of a ``quantity`` that names a function and does not use it, or the reverse.
+
+    Raises
+    ------
+    UserError : they contradict each other; ``part`` is where, for messages.
+    """
+    if (quantity == "function") != (function is not None):
+        raise UserError(
+            f"`{part}` names a function and does not use it"
+            if function
+            else f"`{part}.quantity: function` names none",
+            expected="`quantity: function` with " + FORM,
+        )
+
+
 def load(given: str | None, setting: str) -> Callable[..., Any] | None:
     """The function that a recipe names, None where it names none. The recipe is its author's own
     program: the file is run.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -52,20 +54,25 @@ class KilledError(Exception):
     """Ends a search between two steps."""
 
 
-@pytest.mark.parametrize("after", [10, 14])
-def test_a_search_killed_between_two_steps_goes_on_with_nothing_lost(after, tmp_path, monkeypatch):
-    whole = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "whole")
-    told = Learner.tell
+def killed(monkeypatch, settings: ExploreSettings, folder: Path, after: int) -> None:
+    """A search that dies right after it has learned from so many spectra."""
+    tell = Learner.tell
 
     def deadly(self, sites, values):
-        told(self, sites, values)
+        tell(self, sites, values)
         if self.count >= after:
             raise KilledError
 
     with monkeypatch.context() as patched:
         patched.setattr(Learner, "tell", deadly)
         with pytest.raises(KilledError):
-            measuring.search(world(), SETTINGS, checkpoints=tmp_path / "cut")
+            measuring.search(world(), settings, checkpoints=folder)
+
+
+@pytest.mark.parametrize("after", [10, 14])
+def test_a_search_killed_between_two_steps_goes_on_with_nothing_lost(after, tmp_path, monkeypatch):
+    whole = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "whole")
+    killed(monkeypatch, SETTINGS, tmp_path / "cut", after=after)
     resumed = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "cut")
     np.testing.assert_array_equal(whole["point"], resumed["point"])
     np.testing.assert_allclose(whole["mean"], resumed["mean"], rtol=1e-6, atol=1e-8)
@@ -189,17 +196,7 @@ def test_a_search_with_a_deep_kernel_resumes_too(tmp_path, monkeypatch):
         {**SETTINGS.as_dict(), "deep_kernel": True, "start": 25, "evaluations": 30}
     )
     whole = measuring.search(world(), chosen, checkpoints=tmp_path / "whole")
-    told = Learner.tell
-
-    def deadly(self, sites, values):
-        told(self, sites, values)
-        if self.count >= 27:
-            raise KilledError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Learner, "tell", deadly)
-        with pytest.raises(KilledError):
-            measuring.search(world(), chosen, checkpoints=tmp_path / "cut")
+    killed(monkeypatch, chosen, tmp_path / "cut", after=27)
     resumed = measuring.search(world(), chosen, checkpoints=tmp_path / "cut")
     np.testing.assert_array_equal(whole["point"], resumed["point"])
     assert whole.attrs["deep_kernel"] == resumed.attrs["deep_kernel"]

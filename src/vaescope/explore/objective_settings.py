@@ -59,13 +59,7 @@ class ObjectiveSettings(Settings):
     defect_seed: int = setting(1, limits=(0, 10**9), help="of their places and fields")
 
     def refuse_contradictions(self) -> None:
-        if (self.quantity == "function") != (self.function is not None):
-            raise UserError(
-                f"`{self.PART}` names a function and does not use it"
-                if self.function
-                else f"`{self.PART}.quantity: function` names none",
-                expected="`quantity: function` with " + user_function.FORM,
-            )
+        user_function.refuse_unused(self.PART, self.quantity, self.function)
         if self.defects > self.side**2:
             raise UserError(
                 f"`{self.PART}.defects` are more than the sites of the lattice",

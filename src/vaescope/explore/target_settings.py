@@ -58,13 +58,7 @@ class Scalar(Settings):
                     found=repr(ends),
                     expected="two numbers, the smaller one first",
                 )
-        if (self.quantity == "function") != (self.function is not None):
-            raise UserError(
-                f"`{self.PART}` names a function and does not use it"
-                if self.function
-                else f"`{self.PART}.quantity: function` names none",
-                expected="`quantity: function` with " + user_function.FORM,
-            )
+        user_function.refuse_unused(self.PART, self.quantity, self.function)
         if self.component > self.components:
             raise UserError(
                 f"`{self.PART}.component` is beyond their number",
