@@ -47,6 +47,7 @@ def run(job: SearchJob) -> xr.Dataset:
     settings, wanted = job.settings, job.settings.space
     space = latent_space.of_model(
         job.results,
+        job.model,
         job.members,
         candidates=wanted.candidates,
         margin=wanted.margin,
