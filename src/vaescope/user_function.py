@@ -88,8 +88,8 @@ def digest(function: Callable[..., Any] | None) -> str:
 
 
 def place_of(error: BaseException, function: Callable[..., Any]) -> str:
-    """Where in the user's file a function of theirs failed, as ``FILE:LINE``; empty where it is not of a
-    file."""
+    """Where in the user's file a function of theirs failed, as ``FILE:LINE``; empty where it is of
+    no file."""
     try:
         file = inspect.getsourcefile(function) or ""
     except TypeError:  # it is built into Python

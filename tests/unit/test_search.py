@@ -12,6 +12,8 @@ import search_results
 import xarray as xr
 from PIL import Image
 
+from vaescope.explore import best_found
+from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
 from vaescope.figures import (
     Look,
@@ -183,6 +185,24 @@ def test_along_an_axis_the_largest_of_those_that_could_be_proposed_leads(plane):
     assert np.array_equal(single.leaders(0, single.truth), np.arange(900))
 
 
+def test_the_best_curves_of_a_function_are_drawn(tmp_path):
+    folder = fake_results.make(tmp_path, models=("rvae",))
+    explored = search_results.latent_plane()
+    time = np.linspace(0, 3, 40)
+    curves = np.stack([np.cos(k * time) for k in (3, 4, 5)])
+    settings = ObjectiveSettings.of({"quantity": "function", "function": f"{__file__}:own"})
+    best = best_found.of_curves(curves, time, settings, ("time", "s"))
+    points = explored["point"].values[np.argsort(-explored["value"].values)[:3]]
+    search_results.add(folder, explored.assign(best).assign(best_candidate=("rank", points)))
+    with house():
+        drawn = explored_histories.histories(load(Results(folder), ["rvae"], Look(), "version"))
+    assert drawn is not None
+    labels = [axes.get_xlabel() for axes in drawn.figure.axes]
+    assert labels == ["", "time (s)", "time (s)"]
+    said = drawn.figure.axes[0].texts[0].get_text()
+    assert said.startswith(f"1: {explored['value'].values.max():.4g} at (")
+
+
 def test_without_a_truth_no_error_is_drawn(tmp_path):
     folder = fake_results.make(tmp_path, models=("rvae",))
     search_results.add(folder, search_results.latent_plane(truth=False))
@@ -201,6 +221,9 @@ def test_methods_name_the_search_and_its_sources(film):
     text = methods(Results(film).facts, recipe, search=dict(explored.attrs))
     assert "was measured site by site" in text.plain
     assert "the first 12 of them far apart" in text.plain
+    latents = {"features": "the latents", "transformed": "log", "method": "bo"}
+    text = methods(Results(film).facts, recipe, search=dict(explored.attrs) | latents)
+    assert "in the latents was fitted to the logarithms of 60 evaluations" in text.plain
     assert "BoTorch" in text.bibtex
 
 

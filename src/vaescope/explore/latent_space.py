@@ -26,9 +26,9 @@ class LatentSpace:
     """Candidates in a latent space.
 
     ``places`` (n, latent), on the axes of the latent maps; ``curves`` (n, channel) that they decode
-    to; ``axis`` (channel,) of these; ``support`` of the candidates; ``generators`` (m, number) what
-    is known to generate the data, by which ``theirs`` (m, channel), the data as the model decodes
-    them, are found, ``generated_by`` their names.
+    to; ``axis`` (channel,) of these, and ``axis_is`` its name and unit; ``support`` of the
+    candidates; ``generators`` (m, number) what is known to generate the data, by which ``theirs``
+    (m, channel), the data as the model decodes them, are found, ``generated_by`` their names.
     """
 
     places: np.ndarray
@@ -38,6 +38,7 @@ class LatentSpace:
     generators: np.ndarray
     theirs: np.ndarray
     generated_by: tuple[str, ...]
+    axis_is: tuple[str, str] = ("axis of the curves", "1")
 
     @property
     def names(self) -> list[str]:
@@ -46,7 +47,7 @@ class LatentSpace:
 
 
 @dataclass(frozen=True)
-class Frame:
+class LatentAxes:
     """The axes of the latent maps, in the latent space of the member that draws their pictures.
 
     ``axes`` (latent, latent), a rotation; ``centre`` (latent,), where they cross.
@@ -56,7 +57,7 @@ class Frame:
     centre: np.ndarray
 
     @classmethod
-    def of(cls, content: np.ndarray, seen: np.ndarray) -> Frame:
+    def of(cls, content: np.ndarray, seen: np.ndarray) -> LatentAxes:
         """The axes by the member's content of all sites as it is and on the axes, both (site,
         latent)."""
         from scipy.linalg import orthogonal_procrustes
@@ -81,9 +82,9 @@ def of_model(
 
     Parameters
     ----------
-    model : its name. members : folder of the trained members. candidates : about how many: on a grid over two latents
-        at most, else Sobol points. margin : by how much they go beyond the encoded range on either
-        side, as a share of it.
+    model : its name. members : folder of the trained members. candidates : about how many: on a
+        grid over two latents at most, else Sobol points. margin : by how much they go beyond the
+        encoded range on either side, as a share of it.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def of_model(
     samples = results.patches
     data = gather(samples, member.settings, member.codec)
     content = _encoded(member, data)
-    frame = Frame.of(content, np.asarray(latents["content"].sel(member=number).values, float))
+    frame = LatentAxes.of(content, np.asarray(latents["content"].sel(member=number).values, float))
     encoded = frame.seen(content)
     places = places_of(encoded, candidates, margin, seed)
 
@@ -125,6 +126,7 @@ def of_model(
     rows = np.flatnonzero(whole) if known else np.zeros(0, int)
     if len(rows) > candidates:
         rows = np.sort(np.random.default_rng(seed).choice(rows, candidates, replace=False))
+    about = samples["energy"].attrs
     return LatentSpace(
         places,
         curves,
@@ -133,6 +135,7 @@ def of_model(
         np.stack([v[rows] for v in known.values()], 1) if known else np.zeros((0, 0)),
         drawn(content[rows]) if len(rows) else curves[:0],
         tuple(known),
+        (str(about.get("long_name") or "axis of the curves"), str(about.get("units") or "1")),
     )
 
 

@@ -33,8 +33,8 @@ _MAPPED = (
     " standard deviation, in colours that keep their scale"
 )
 _PROFILED = (
-    "The evaluations until then, coloured by when; the largest prediction from them at each value of"
-    " a latent, and two standard deviations of it"
+    "The evaluations until then, coloured by when; the largest prediction from them at each value"
+    " of a latent, and two standard deviations of it"
 )
 
 

@@ -92,9 +92,10 @@ def maps(scene: Scene) -> FinishedFigure | None:
 
 def _caption(found: Outcome) -> str:
     what = "site" if found.active else "place of the latent plane"
+    axes = "" if found.active else " The axes are those of the decoded plane."
     words = (
         f"First panel: the candidates that were evaluated, coloured by when; each is a {what}."
-        " The star is the largest value found."
+        f"{axes} The star is the largest value found."
         f" Predicted: the mean of the last posterior, given all {len(found.points)} evaluations,"
         " and beside it its standard deviation."
     )

@@ -26,7 +26,7 @@ _STEP_X, _STEP_Y = 0.75, 0.95  # inches between panels
 
 
 def profiles(scene: Scene, found: Outcome) -> FinishedFigure:
-    """Draw what is believed along every latent, with what was evaluated, and the support beneath."""
+    """Draw what is believed along every latent, what was evaluated, and the support beneath."""
     axes_drawn = range(min(len(found.axes), MOST))
     across = min(len(axes_drawn), _ACROSS)
     rows = -(-len(axes_drawn) // across)

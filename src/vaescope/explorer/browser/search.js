@@ -31,15 +31,17 @@ async function makeSearch() {
         searchPlace(sought, arrays, Number(slider.value), nearest);
     });
   }
-  document.getElementById("search-axes").textContent = searchAxes(sought.axes);
+  document.getElementById("search-axes").textContent = searchAxes(sought);
   show(steps - 1);
   root.dataset.ready = "yes";
 }
 
-/** What the panels show of one latent or of more than two, in words. */
-function searchAxes(axes) {
-  if (axes.length === 2) return "";
-  if (axes.length === 1) return `Across: ${axes[0]}. Up: the value, with a band of two standard deviations; dashed: the truth, where it is known.`;
+/** What the axes of the panels are, in words; nothing where they are those of an image. */
+function searchAxes({ axes, extent, down }) {
+  if (down) return ""; // of an image
+  const range = (from) => `${words(extent[from])} to ${words(extent[from + 1])}`;
+  if (axes.length === 2) return `Across: ${axes[0]}, ${range(0)}; up: ${axes[1]}, ${range(2)}.`;
+  if (axes.length === 1) return `Across: ${axes[0]}, ${range(0)}. Up: the value, with a band of two standard deviations; dashed: the truth, where it is known.`;
   return `Across and up: the first two of ${axes.length} latents; where candidates lie on each other, the largest value is on top.`;
 }
 
@@ -203,9 +205,11 @@ function searchPanel(sought, arrays, name) {
       disc(toX(arrays.x[candidate]), heightOf(k, codes), k >= before ? 6 : 4);
       context.fillStyle = k >= before ? "#ffffff" : "transparent";
       context.fill();
-      context.lineWidth = 1.5;
-      context.strokeStyle = "#1f2430";
-      context.stroke();
+      for (const [width, colour] of [[3.5, "#ffffffb0"], [1.5, "#1f2430"]]) {
+        context.lineWidth = width;
+        context.strokeStyle = colour;
+        context.stroke();
+      }
     }
     if (best >= 0) star(toX(arrays.x[arrays.point[best]]), heightOf(best, codes), 13);
   }
