@@ -42,7 +42,7 @@ def courses(
     -------
     Strategy -> by run, (2, k) : root mean square error in the unit of the target, and share of what
     was not measured within two standard deviations. ``random`` and ``raster`` have the model of the
-    search; ``random, by place alone`` has one of (y, x).
+    search without a deep kernel; ``random, by place alone`` has one of (y, x).
     """
     if not settings.repeats:
         return {}
