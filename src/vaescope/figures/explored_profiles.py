@@ -86,8 +86,8 @@ def draw(axes: Axes, found: Outcome, k: int, mean: np.ndarray, sd: np.ndarray, k
         )
         axes.plot(x[part], mean[at][part], color=CATEGORIES[0], lw=1.4, alpha=look)
     if found.knows_truth:
-        best = found.leaders(k, found.truth)
-        axes.plot(found.places[best, k], found.truth[best], color=INK, lw=0.9, ls="--")
+        true = found.leaders(k, found.truth)
+        axes.plot(found.places[true, k], found.truth[true], color=INK, lw=0.9, ls="--")
     points, values = found.points[:known], found.values[:known]
     drawn = axes.scatter(
         found.places[points, k],
@@ -103,8 +103,8 @@ def draw(axes: Axes, found: Outcome, k: int, mean: np.ndarray, sd: np.ndarray, k
     )
     if np.isfinite(values).any():
         best = int(np.nanargmax(values))
-        star = {"marker": "*", "ms": 11, "mfc": WARNING, "mec": "white", "mew": 0.7, "ls": "none"}
-        axes.plot(found.places[points[best], k], values[best], zorder=4, **star)
+        star = found.places[points[best], k], values[best]
+        axes.plot(*star, marker="*", ms=11, mfc=WARNING, mec="white", mew=0.7, ls="none", zorder=4)
     low, high = found.places[:, k].min(), found.places[:, k].max()
     pad = 0.02 * (high - low)
     axes.set_xlim(low - pad, high + pad)

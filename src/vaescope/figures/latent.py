@@ -39,9 +39,9 @@ def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     if pictures.sizes.get("energy", 0):
         what = "spectra"
         aside = [n for n in ("shift", "gain", "background") if view.has(f"consensus_{n}")]
-        aside = f", without {' and '.join(aside)}," if aside else ""
+        without = f", without {' and '.join(aside)}," if aside else ""
         caption = (
-            f"The spectrum that the model draws{aside} at evenly spaced values of its first two"
+            f"The spectrum that the model draws{without} at evenly spaced values of its first two"
             f" latents. Read it as the legend of the latent {'plane' if scene.stack else 'maps'}."
         )
     if "decoded_conditions" in view.latents:
