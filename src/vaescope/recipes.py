@@ -136,7 +136,7 @@ def resolve_recipe(name: str, folders: Sequence[Path]) -> Recipe:
         given = merge(_anchored(Recipe, layer, path.parent), given)
     given["models"] = _models(given.get("models", {}), chain[0])
     recipe = Recipe.of(given, file=chain[0])
-    _refuse_unknown_model(recipe, chain[0])
+    _refuse_unfit_search(recipe, chain[0])
     return replace(recipe, sites=_sites(recipe, chain[0]))
 
 
@@ -191,8 +191,9 @@ def _started(
     return own if usable else replace(own, start_from=None)
 
 
-def _refuse_unknown_model(recipe: Recipe, file: Path) -> None:
-    """Refuse a search in the latent space of a model that the recipe does not have."""
+def _refuse_unfit_search(recipe: Recipe, file: Path) -> None:
+    """Refuse a search in the latent space of a model that the recipe does not have, or one among
+    curves in that of a model that decodes none."""
     wanted = recipe.explore.model
     if wanted is not None and wanted not in recipe.models:
         raise UserError(
@@ -201,6 +202,22 @@ def _refuse_unknown_model(recipe: Recipe, file: Path) -> None:
             found=repr(wanted),
             expected="one of " + ", ".join(recipe.models),
             remedy=suggestion(wanted, recipe.models),
+        )
+    if recipe.explore.method != "bo" or not recipe.models:
+        return
+    curves = [name for name, m in recipe.models.items() if m.decoded == m.view == "spectrum"]
+    name = wanted or next(iter(recipe.models))
+    if name not in curves:
+        own = recipe.models[name]
+        raise UserError(
+            "`explore: method: bo` searches among the curves that a model decodes, and"
+            f" `{name}` decodes none",
+            file=file,
+            found=f"a model that decodes a {own.decoded} from a {own.view}",
+            expected="a model of spectra (`view: spectrum`)",
+            remedy=f"Set `explore: model: {curves[0]}`"
+            if curves
+            else "Add a model of spectra, such as `vae: {variant: spectrum-vae}`",
         )
 
 
