@@ -136,7 +136,7 @@ def resolve_recipe(name: str, folders: Sequence[Path]) -> Recipe:
         given = merge(_anchored(Recipe, layer, path.parent), given)
     given["models"] = _models(given.get("models", {}), chain[0])
     recipe = Recipe.of(given, file=chain[0])
-    _refuse_unknown_model(recipe, chain[0])
+    _refuse_impossible_search(recipe, chain[0])
     return replace(recipe, sites=_sites(recipe, chain[0]))
 
 
@@ -191,8 +191,8 @@ def _started(
     return own if usable else replace(own, start_from=None)
 
 
-def _refuse_unknown_model(recipe: Recipe, file: Path) -> None:
-    """Refuse a search in the latent space of a model that the recipe does not have."""
+def _refuse_impossible_search(recipe: Recipe, file: Path) -> None:
+    """Refuse a search with a model that the recipe does not have, or of what it does not read."""
     wanted = recipe.explore.model
     if wanted is not None and wanted not in recipe.models:
         raise UserError(
@@ -202,6 +202,16 @@ def _refuse_unknown_model(recipe: Recipe, file: Path) -> None:
             expected="one of " + ", ".join(recipe.models),
             remedy=suggestion(wanted, recipe.models),
         )
+    model = wanted or next(iter(recipe.models))
+    try:
+        recipe.explore.refuse_recipe(
+            model,
+            learns_spectra=recipe.models[model].learns_spectra,
+            has_spectra=recipe.spectra.read,
+            has_patches=recipe.patches.cut,
+        )
+    except UserError as error:
+        raise error.within(file=file) from None
 
 
 def _sites(recipe: Recipe, file: Path) -> Settings:
