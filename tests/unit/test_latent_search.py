@@ -1,6 +1,7 @@
 """Searches in a latent space: objective, support, checkpoints, what stands beside."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -143,15 +144,31 @@ def test_memories_tell_apart_how_a_history_ends():
     np.testing.assert_allclose(half, found, atol=0.3)  # shares of the duration, not samples
 
 
-def test_every_lattice_can_be_chosen():
-    assert Lattice == ferrosim.Model
+def test_every_lattice_that_a_field_along_x_polarises_can_be_chosen():
+    assert {*get_args(Lattice), "uniaxial"} == set(get_args(ferrosim.Model))
 
 
-def test_ascent_climbs():
+@pytest.mark.parametrize(
+    "chosen",
+    [*({"lattice": name} for name in get_args(Lattice)), {"coupling": 1000}, {"amplitude": 1000}],
+    ids=str,
+)
+def test_the_step_of_time_suits_the_lattice(chosen):
+    settings = ObjectiveSettings.of({**SMALL, "duration": 0.2, **chosen})
+    curves = histories(np.zeros(2), np.array([20.0, 30.0]))
+    values = Objective(settings, np.arange(60))(curves)
+    assert np.isfinite(values).all()
+    assert values[0] != pytest.approx(values[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("reach", [1.0, 2.5])
+def test_ascent_climbs_from_the_curves_as_they_are(reach):
     settings = ObjectiveSettings.of(SMALL)
-    values = ascent.climb(histories(np.zeros(2), np.array([3.0, 5.0])), settings, 8)
-    assert values.shape == (2, 8)
+    curves = reach * histories(np.zeros(2), np.array([3.0, 5.0]))
+    values = ascent.climb(curves, settings, 6, reach)
+    assert values.shape == (2, 6)
     assert (values[:, -1] > values[:, 0]).all()
+    np.testing.assert_allclose(values[:, 0], Objective(settings, np.arange(60))(curves), rtol=0.02)
 
 
 @pytest.mark.parametrize("latents", [1, 2, 3])
@@ -177,11 +194,11 @@ class Dying(Objective):
         super().__init__(settings, axis)
         self.lives = lives
 
-    def __call__(self, curves, say=None):
+    def __call__(self, curves):
         self.lives -= len(curves)
         if self.lives < 0:
             raise KilledError
-        return super().__call__(curves, say)
+        return super().__call__(curves)
 
 
 @pytest.mark.parametrize("batch", [1, 4])

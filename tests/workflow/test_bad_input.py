@@ -107,6 +107,15 @@ def test_the_run_fails_and_says_where_to_look(ended: Ended):
 def test_the_other_datasets_finish(ended: Ended):
     assert (ended.lab.results / "good" / "report.html").is_file()
     assert (ended.lab.results / "one" / "report.html").is_file()
+    assert "good" in ended.index()
+
+
+def test_new_rows_run_nothing_of_a_dataset_that_is_finished(ended: Ended, finished: Lab):
+    before, after = (
+        {log: when for log, when in lab.jobs().items() if log.startswith("one/")}
+        for lab in (finished, ended.lab)
+    )
+    assert before and after == before
 
 
 @pytest.mark.parametrize("dataset", FAILING)
@@ -154,8 +163,8 @@ def test_mended_rows_run_and_their_failures_are_forgotten(ended: Ended):
     lab = ended.lab
     np.save(lab.folder / "data" / "nowhere.npy", lattice(5))
     lab.sheet("one tiny ../data/one.npy", "missing single ../data/nowhere.npy")
-    lab.run().must_succeed()
-    assert (lab.results / "missing" / "report.html").is_file()
+    lab.run("results/missing/samples.zarr").must_succeed()
+    assert (lab.results / "missing" / "samples.zarr" / "zarr.json").is_file()
     assert not list((lab.results / "missing" / "failures").glob("*"))
 
 

@@ -115,11 +115,11 @@ def test_the_linter_of_snakemake_is_content(tmp_path: Path):
     assert "Congratulations" in run.must_succeed().output
 
 
-def test_a_hundred_datasets_are_planned(fresh: Lab):
-    """How long that takes is measured by ``benchmarks/speed/overhead.py``."""
-    fresh.sheet(*(f"d{number} tiny ../data/one.npy" for number in range(100)))
+def test_many_datasets_are_planned(fresh: Lab):
+    """How long hundreds take is measured by ``benchmarks/speed/overhead.py``."""
+    fresh.sheet(*(f"d{number} tiny ../data/one.npy" for number in range(30)))
     output = fresh.run("--dry-run", "all").must_succeed().output
-    assert all(f": d{number}: writing the report" in output for number in range(100))
+    assert all(f": d{number}: writing the report" in output for number in range(30))
 
 
 def test_planning_imports_nothing_slow():

@@ -273,7 +273,11 @@ class LatentSearch:
         return values
 
     def _climbed(self, best: np.ndarray, steps: int) -> np.ndarray:
-        climbed = ascent.climb(self.space.curves[best], self.settings.objective, min(CLIMB, steps))
+        real = self.space.curves[self.space.support.real]
+        reach = max(1.0, float(np.abs(real).max(initial=0)))
+        climbed = ascent.climb(
+            self.space.curves[best], self.settings.objective, min(CLIMB, steps), reach
+        )
         return np.stack([strategies.best_so_far(values, steps) for values in climbed])
 
     def dataset(self) -> xr.Dataset:

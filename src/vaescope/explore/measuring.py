@@ -75,7 +75,7 @@ def search(
     checkpoints: Path,
     say: Callable[[str], None] = lambda text: None,
 ) -> xr.Dataset:
-    """Measure in a world until enough is known; the Dataset of ``explore.zarr``.
+    """Measure in a world, as many spectra as are wanted; the Dataset of ``explore.zarr``.
 
     Parameters
     ----------

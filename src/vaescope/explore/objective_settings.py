@@ -10,8 +10,8 @@ from vaescope.errors import UserError
 from vaescope.settings import Settings, setting
 
 Quantity = Literal["curl", "normalised_curl", "polarisation", "function"]
-Lattice = Literal["uniaxial", "squareelectric", "tetragonal", "rhombohedral"]
-"""Those of `simulate.ferrosim`, which imports torch."""
+Lattice = Literal["squareelectric", "tetragonal", "rhombohedral"]
+"""Those of `simulate.ferrosim` that a field along x polarises; a uniaxial one has but Py."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class ObjectiveSettings(Settings):
     amplitude: float = setting(
         150.0,
         limits=(1e-3, 1e5),
-        help="field where a curve is 1, in units of the coercive field of a site alone",
+        unit="Ec",
+        help="field along x where a curve is 1 (Ec: see `docs/ferrosim.md`)",
     )
     duration: float = setting(
         3.0, limits=(0.01, 1000), help="of a curve, in units of the inverse mobility"
@@ -54,7 +55,8 @@ class ObjectiveSettings(Settings):
     defect_field: float = setting(
         60.0,
         limits=(0, 1e5),
-        help="standard deviation of each component of their field, in units of the coercive field",
+        unit="Ec",
+        help="standard deviation of each component of their field",
     )
     defect_seed: int = setting(1, limits=(0, 10**9), help="of their places and fields")
 

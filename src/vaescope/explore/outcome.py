@@ -256,10 +256,10 @@ class Outcome:
         if self.places.shape[1] != 2:
             return None
         across = 1 if self.axes[0].startswith("y") else 0
-        lines = _lines(self.places[:, across]), _lines(self.places[:, 1 - across])
-        if lines[0] is None or lines[1] is None:
+        wide, high = _lines(self.places[:, across]), _lines(self.places[:, 1 - across])
+        if wide is None or high is None:
             return None
-        (columns, at), (rows, up) = lines
+        (columns, at), (rows, up) = wide, high
         flat = up * len(columns) + at
         if len(np.unique(flat)) != len(flat) or len(columns) * len(rows) > _EMPTIEST * len(flat):
             return None

@@ -42,8 +42,8 @@ def courses(
     -------
     Strategy -> by run, (2, k) : root mean square error in the unit of the target, and share of what
     was not measured within two standard deviations. ``random`` and ``raster`` have the model of the
-    search; ``random, by place alone`` has one of (y, x). Patches of a stack, which have no place,
-    are taken at random alone.
+    search without a deep kernel; ``random, by place alone`` has one of (y, x). Patches of a stack,
+    which have no place, are taken at random alone.
     """
     if not settings.repeats:
         return {}

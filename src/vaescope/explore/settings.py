@@ -44,8 +44,8 @@ class ExploreSettings(Settings):
         default_words="`logei` of `bo`, `variance` of `active`",
         help="what a candidate is proposed for: `logei` and `ei`, expected improvement; `ucb`, mean"
         " + `kappa` standard deviations; `thompson`, a draw from the posterior; `uncertainty`, the"
-        " standard deviation alone; `variance`, by how much the variance of all candidates together"
-        " becomes less",
+        " standard deviation alone; `variance`, the decrease of the variance of all candidates"
+        " together",
     )
     kappa: float = setting(
         2.0, limits=(0, 100), help="weight of the standard deviation in the acquisition `ucb`"
@@ -58,14 +58,17 @@ class ExploreSettings(Settings):
     )
     batch: int = setting(1, limits=(1, 100), help="candidates proposed at once")
     repeats: int = setting(
-        5, limits=(0, 50), help="runs of each baseline beside the search; 0: no baselines"
+        5,
+        limits=(0, 50),
+        help="runs of each baseline; of `bo`, of the search as well, with other starts. 0: no"
+        " baselines",
     )
     stop: float | None = setting(
         0.001,
         limits=(0, 1),
-        help="of `bo`: the search ends where less than this is expected to be gained by going on,"
-        " as a share of the range of the values found; without it, only when all `evaluations` are"
-        " made",
+        help="of `bo`: the search ends when less than this, as a share of the range of the values"
+        " found, is expected to be gained by going on, in twenty evaluations in a row; without it,"
+        " only when all `evaluations` are made",
     )
     objective: ObjectiveSettings = setting(
         ObjectiveSettings, help="of `bo`: what a decoded curve is worth"

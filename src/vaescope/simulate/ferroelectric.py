@@ -1,9 +1,9 @@
 """A ferroelectric lattice: Landau energy, coupling of neighbours, depolarisation, and their scales.
 
-The energy per site is F = α1 Σ pᵢ² + α2 Σ pᵢ⁴ + α3 Σ_{i<j} pᵢ² pⱼ² + (k/8) Σ_{neighbours} |p − p'|²
-− E·p, with every pair of neighbours counted from both of its sites; E holds the applied field, the
-field of defects and the depolarisation −d⟨p⟩. Two components are a tetragonal or rhombohedral
-ferroelectric, one component a uniaxial one. `relaxation` follows dp/dt = −γ ∂F/∂p.
+The energy F of a lattice is, summed over its sites, α1 Σ pᵢ² + α2 Σ pᵢ⁴ + α3 Σ_{i<j} pᵢ² pⱼ² − E·p
++ (d/2) ⟨p⟩·p, and (k/8) |p − p'|² for every pair of neighbours; E holds the applied field and the
+field of defects, −d⟨p⟩ is the field of depolarisation. Two components are a tetragonal or
+rhombohedral ferroelectric, one component a uniaxial one. `relaxation` follows dp/dt = −γ ∂F/∂p.
 
 Sources: S. V. Kalinin, M. Ziatdinov and R. K. Vasudevan, J. Appl. Phys. 128 (2020) 024102 (lattice
 model); V. L. Ginzburg, Zh. Eksp. Teor. Fiz. 15 (1945) 739 (energy).

@@ -15,8 +15,9 @@ model                     Landau energy                                         
 
 (directions of the minima with the coefficients of `MODELS`); coupling, depolarisation and
 relaxation are those of `ferroelectric`. Fields are in units of Ec = −(2/3) α1 √|α1 / 3 α2|, the
-coercive field of a site alone in the models ``uniaxial`` and ``squareelectric``; of a
-``tetragonal`` one it is 1/√2 of it. Times are in units of the inverse mobility.
+coercive field of a single site in the models ``uniaxial`` and ``squareelectric``; that of a
+``tetragonal`` or ``rhombohedral`` one along an axis, other component zero, is √2 Ec. Times are in
+units of the inverse mobility.
 
 Sources: S. V. Kalinin, M. Ziatdinov and R. K. Vasudevan, J. Appl. Phys. 128 (2020) 024102, and its
 program FerroSim; D. Ricinschi et al., J. Phys.: Condens. Matter 10 (1998) 477 (the lattice model).
