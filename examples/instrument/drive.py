@@ -27,6 +27,7 @@ from vaescope.explore.settings import Acquisition
 from vaescope.explore.target_settings import Target
 
 REACH = 4.0  # px, about a site, that ring spectra look at
+QUANTITIES = ("height", "position", "mean", "area", "loop_area")
 
 
 def ask(url: str, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -71,6 +72,8 @@ def run(url: str, folder: Path, count: int, target: Target, acquisition: Acquisi
             found = ask(f"{url}/spectrum", {"y": y, "x": x})
             written(file, site=site, **{name: np.asarray(found[name], float) for name in found})
         with np.load(file, allow_pickle=False) as held:
+            if held["site"] != site:
+                raise SystemExit(f"{file} is of another search. Give a FOLDER of its own to each.")
             value = targets.values(held["spectrum"][None], held["axis"], target)
         explorer.tell([site], value)
         explorer.save(folder / "explorer.safetensors")
@@ -87,7 +90,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--spectra", type=int, default=100)
-    parser.add_argument("--quantity", default="height")
+    parser.add_argument("--quantity", choices=QUANTITIES, default="height")
     parser.add_argument("--range", type=float, nargs=2)
     parser.add_argument("--acquisition", choices=get_args(Acquisition), default="uncertainty")
     given = parser.parse_args()

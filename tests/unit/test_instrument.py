@@ -108,6 +108,17 @@ def test_the_process_can_be_killed(url, tmp_path):
         np.testing.assert_allclose(cut["mean"].ravel(), whole.predict()[0], atol=1e-6)
 
 
+def test_spectra_of_another_search_are_not_taken_for_those_of_this_one(url, tmp_path):
+    drive = module("drive")
+    drive.run(url, tmp_path, 3, Target(), "uncertainty")
+    (tmp_path / "explorer.safetensors").unlink()
+    with np.load(tmp_path / "spectrum-0002.npz", allow_pickle=False) as held:
+        moved = {**held, "site": held["site"] + 1}
+    np.savez(tmp_path / "spectrum-0002.npz", allow_pickle=False, **moved)
+    with pytest.raises(SystemExit, match="another search"):
+        drive.run(url, tmp_path, 3, Target(), "uncertainty")
+
+
 def test_the_twin_refuses_places_that_are_none(url):
     import urllib.error
 

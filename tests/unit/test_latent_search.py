@@ -1,5 +1,6 @@
 """Searches in a latent space: objective, support, checkpoints, what stands beside."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -285,6 +286,13 @@ def own_search(tmp_path: Path, body: str, **more) -> LatentSearch:
 def test_an_objective_without_a_difference_is_refused(body, tmp_path):
     with pytest.raises(UserError, match="nothing can be learned of the objective"):
         own_search(tmp_path, body).dataset()
+
+
+def test_fields_that_no_lattice_follows_are_named(tmp_path):
+    search = search_in(tmp_path, repeats=0)
+    search.space = replace(search.space, curves=1e6 * search.space.curves)
+    with pytest.raises(UserError, match=r"0 finite values .*steps of time are too long"):
+        search.dataset()
 
 
 def test_a_function_cannot_change_the_curves_nor_end_the_program(tmp_path):

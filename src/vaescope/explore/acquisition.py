@@ -6,15 +6,16 @@ is the logarithm of a value that is not negative, so that weights and costs mult
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import torch
 
+from vaescope.explore.settings import Acquisition
+
 if TYPE_CHECKING:
     from botorch.models.model import Model
 
-Acquisition = Literal["logei", "ei", "ucb", "thompson", "uncertainty", "variance"]
 ACQUISITIONS: tuple[Acquisition, ...] = get_args(Acquisition)
 
 

@@ -186,10 +186,12 @@ class LatentSearch:
     def _refuse_nothing_found(self, values: np.ndarray) -> None:
         known = values[np.isfinite(values)]
         if len(known) < 2 or not np.ptp(known):
+            why = "" if self.objective.refused is None else f" ({self.objective.refused.problem})"
             raise UserError(
                 "nothing can be learned of the objective of `explore`",
                 found=f"{len(known)} finite values of {len(values)} evaluations"
-                + (f", all {known[0]:g}" if len(known) else ""),
+                + (f", all {known[0]:g}" if len(known) else "")
+                + why,
                 expected="values that differ",
                 remedy="Look at what the objective makes of decoded curves, or raise `start`",
             )
