@@ -50,6 +50,11 @@ class Outcome:
         return str(self.explored.attrs.get("method")) == "active"
 
     @property
+    def mapped(self) -> bool:
+        """Whether candidates have places, rather than being the patches of a stack."""
+        return bool(np.ptp(self.places, axis=0).any())
+
+    @property
     def objective(self) -> str:
         """What a value is, in words."""
         return str(self.explored.attrs.get("objective") or "objective")

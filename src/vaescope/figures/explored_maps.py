@@ -47,9 +47,9 @@ def outcome_of(scene: Scene) -> Outcome | None:
 
 def maps(scene: Scene) -> FinishedFigure | None:
     """Draw what was evaluated in which order, what is believed and how surely, and the truth where
-    it is known."""
+    it is known; None where the patches of a stack were measured, which have no place."""
     found = outcome_of(scene)
-    if found is None:
+    if found is None or not found.mapped:
         return None
     panels = _panels(scene, found)
     wide, high = _size(scene, found)
