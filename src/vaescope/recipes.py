@@ -136,7 +136,7 @@ def resolve_recipe(name: str, folders: Sequence[Path]) -> Recipe:
         given = merge(_anchored(Recipe, layer, path.parent), given)
     given["models"] = _models(given.get("models", {}), chain[0])
     recipe = Recipe.of(given, file=chain[0])
-    _refuse_impossible_search(recipe, chain[0])
+    _refuse_unfit_search(recipe, chain[0])
     return replace(recipe, sites=_sites(recipe, chain[0]))
 
 
@@ -191,8 +191,9 @@ def _started(
     return own if usable else replace(own, start_from=None)
 
 
-def _refuse_impossible_search(recipe: Recipe, file: Path) -> None:
-    """Refuse a search with a model that the recipe does not have, or of what it does not read."""
+def _refuse_unfit_search(recipe: Recipe, file: Path) -> None:
+    """Refuse a search with a model that the recipe does not have, one among curves with a model
+    that decodes none, or a measurement of what the recipe does not read."""
     wanted = recipe.explore.model
     if wanted is not None and wanted not in recipe.models:
         raise UserError(
@@ -202,16 +203,31 @@ def _refuse_impossible_search(recipe: Recipe, file: Path) -> None:
             expected="one of " + ", ".join(recipe.models),
             remedy=suggestion(wanted, recipe.models),
         )
-    model = wanted or next(iter(recipe.models))
+    name = wanted or next(iter(recipe.models))
     try:
         recipe.explore.refuse_recipe(
-            model,
-            learns_spectra=recipe.models[model].learns_spectra,
+            name,
+            learns_spectra=recipe.models[name].learns_spectra,
             has_spectra=recipe.spectra.read,
             has_patches=recipe.patches.cut,
         )
     except UserError as error:
         raise error.within(file=file) from None
+    if recipe.explore.method != "bo":
+        return
+    curves = [name for name, m in recipe.models.items() if m.decoded == m.view == "spectrum"]
+    if name not in curves:
+        own = recipe.models[name]
+        raise UserError(
+            "`explore: method: bo` searches among the curves that a model decodes, and"
+            f" `{name}` decodes none",
+            file=file,
+            found=f"a model that decodes a {own.decoded} from a {own.view}",
+            expected="a model of spectra (`view: spectrum`)",
+            remedy=f"Set `explore: model: {curves[0]}`"
+            if curves
+            else "Add a model of spectra, such as `vae: {variant: spectrum-vae}`",
+        )
 
 
 def _sites(recipe: Recipe, file: Path) -> Settings:

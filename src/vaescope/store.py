@@ -30,7 +30,9 @@ COMPLETE = "vaescope_complete"
 PROVENANCE = "provenance"
 _CHUNK_BYTES = 4e6
 _RECORDED_PACKAGES = (
+    "botorch",
     "dask",
+    "gpytorch",
     "numpy",
     "rosettasciio",
     "scikit-image",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,16 @@ def digest(function: Callable[..., Any] | None) -> str:
     except (OSError, TypeError):
         text = repr(function).encode()
     return hashlib.sha256(text).hexdigest()
+
+
+def place_of(error: BaseException, function: Callable[..., Any]) -> str:
+    """Where in the user's file a function of theirs failed, as ``FILE:LINE``; empty where it is of
+    no file."""
+    try:
+        file = inspect.getsourcefile(function) or ""
+    except TypeError:  # it is built into Python
+        return ""
+    lines = [
+        one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == file
+    ]
+    return f"{file}:{lines[-1]}" if lines else file

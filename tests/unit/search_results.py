@@ -27,7 +27,7 @@ def believed(
 
 def search(
     places: np.ndarray,
-    axes: tuple[str, str],
+    axes: tuple[str, ...],
     *,
     method: str,
     allowed: np.ndarray | None = None,
@@ -35,7 +35,7 @@ def search(
     seed: int = 0,
     steps: int = STEPS,
 ) -> xr.Dataset:
-    """A search among candidates at ``places`` (candidate, 2)."""
+    """A search among candidates at ``places`` (candidate, axis)."""
     rng = np.random.default_rng(seed)
     reach = np.ptp(places, axis=0).max()
     middle = places.mean(axis=0) + 0.2 * reach
@@ -94,6 +94,17 @@ def latent_plane(side: int = 30, **how) -> xr.Dataset:
     places = np.stack([column.ravel() * 6 - 3, row.ravel() * 6 - 3], axis=1)
     allowed = np.linalg.norm(places, axis=1) < 3.2
     return search(places, ("latent 1", "latent 2"), method="bo", allowed=allowed, **how)
+
+
+def latent_space(latents: int, count: int = 900, **how) -> xr.Dataset:
+    """The same over any number of latents: a line of places, or random ones."""
+    if latents == 1:
+        places = np.linspace(-3, 3, count)[:, None]
+    else:
+        places = np.random.default_rng(0).uniform(-3, 3, (count, latents))
+    allowed = np.linalg.norm(places, axis=1) < 2.6 * np.sqrt(latents)
+    names = tuple(f"latent {k + 1}" for k in range(latents))
+    return search(places, names, method="bo", allowed=allowed, **how)
 
 
 def of_sites(folder: Path, **how) -> xr.Dataset:

@@ -11,7 +11,7 @@ from vaescope.errors import UserError
 from vaescope.explore import ascent, best_found, latent_search, support
 from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.latent_search import LatentSearch
-from vaescope.explore.latent_space import LatentSpace, places_of
+from vaescope.explore.latent_space import LatentAxes, LatentSpace, places_of
 from vaescope.explore.memories import memories
 from vaescope.explore.objective import Objective, course_of, number_of, polarisation_of
 from vaescope.explore.objective_settings import Lattice, ObjectiveSettings
@@ -115,7 +115,7 @@ def test_a_function_of_the_users_own_is_the_objective(tmp_path: Path):
     assert "peak" in of("peak").words
     with pytest.raises(UserError, match="one number for each"):
         of("wrong")(curves)
-    with pytest.raises(UserError, match="fails"):
+    with pytest.raises(UserError, match=r"own.py:6.*fails \(ValueError: no\).*return NaN"):
         of("broken")(curves)
     with pytest.raises(UserError, match="names none"):
         ObjectiveSettings.of({"quantity": "function"})
@@ -182,6 +182,15 @@ def test_candidates_cover_the_encoded_range_and_its_margin(latents):
     assert (np.ptp(places, axis=0) > 1.3 * span).all()
     with pytest.raises(UserError, match="latent 1 at 2"):
         places_of(np.full((5, latents), 2.0), 9, 0.1, 0)
+
+
+def test_places_are_on_the_axes_of_the_latent_maps():
+    random = np.random.default_rng(0)
+    content = random.normal(size=(200, 3)) * [1, 2, 3] + [4, 5, 6]
+    turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
+    axes = LatentAxes.of(content, (content - content.mean(0)) @ turn)
+    np.testing.assert_allclose(axes.seen(content), (content - content.mean(0)) @ turn)
+    np.testing.assert_allclose(axes.own(axes.seen(content)), content)
 
 
 class KilledError(Exception):

@@ -152,6 +152,15 @@ def test_eight_point_nought_members_are_eight(tmp_path):
         ),
         ({"sites": {"method": "model", "detector": {"simulate": ["perov"]}}}, ["perovskite"]),
         ({"sites": {"treshold": 0.1}}, ["sites.treshold", "Did you mean `threshold`"]),
+        (
+            {"explore": {"method": "bo"}},
+            ["`rvae` decodes none", "a patch from a patch", "variant: spectrum-vae"],
+        ),
+        (
+            {"spectra": {"read": True}, "explore": {"method": "bo"}}
+            | {"models": {"rvae": {}, "s": {"variant": "spectrum-vae"}}},
+            ["`rvae` decodes none", "Set `explore: model: s`"],
+        ),
     ],
 )
 def test_a_row_that_cannot_work_is_refused_in_the_plan(tmp_path, given_, words):

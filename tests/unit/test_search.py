@@ -12,6 +12,8 @@ import search_results
 import xarray as xr
 from PIL import Image
 
+from vaescope.explore import best_found
+from vaescope.explore.objective_settings import ObjectiveSettings
 from vaescope.explore.outcome import RANDOM, SEARCH, Outcome
 from vaescope.figures import (
     Look,
@@ -154,6 +156,59 @@ def test_figures_are_drawn_of_a_plane_and_of_sites(plane, film, tmp_path):
             assert "search-course.csv" in course.figure_data.files(course.name)
 
 
+@pytest.mark.parametrize(("latents", "panels"), [(1, 1), (3, 3), (8, 6)])
+def test_searches_of_any_number_of_latents_are_drawn_along_each(latents, panels, tmp_path):
+    folder = fake_results.make(tmp_path, models=("rvae",))
+    explored = search_results.latent_space(latents)
+    search_results.add(folder, explored)
+    with house():
+        scene = load(Results(folder), ["rvae"], Look(), "version")
+        drawn, clip = explored_maps.maps(scene), explored_clip.search_clip(scene)
+        assert explored_course.course(scene) is not None
+    assert drawn is not None
+    assert clip is not None
+    labels = {axes.get_xlabel() for axes in drawn.figure.axes} - {""}
+    assert labels == {f"latent {k + 1}" for k in range(panels)}
+    assert ("of which the first 6 are drawn" in drawn.caption) == (latents > 6)
+    shown = drawn.figure.axes[0]
+    best = float(explored["value"].max())
+    assert shown.get_ylim()[0] < float(explored["value"].min())
+    assert shown.get_ylim()[1] > best
+
+
+def test_along_an_axis_the_largest_of_those_that_could_be_proposed_leads(plane):
+    found = Outcome(plane)
+    at = found.leaders(0, found.truth)
+    along = found.places[:, 0]
+    assert (np.diff(along[at]) > 0).all()
+    outside = ~found.allowed
+    for candidate in at:
+        beside = np.abs(along - along[candidate]) < 1e-9  # a column of the grid
+        if (beside & ~outside).any():
+            beside &= ~outside
+        assert found.truth[candidate] == found.truth[beside].max()
+    single = Outcome(search_results.latent_space(1))
+    assert np.array_equal(single.leaders(0, single.truth), np.arange(900))
+
+
+def test_the_best_curves_of_a_function_are_drawn(tmp_path):
+    folder = fake_results.make(tmp_path, models=("rvae",))
+    explored = search_results.latent_plane()
+    time = np.linspace(0, 3, 40)
+    curves = np.stack([np.cos(k * time) for k in (3, 4, 5)])
+    settings = ObjectiveSettings.of({"quantity": "function", "function": f"{__file__}:own"})
+    best = best_found.of_curves(curves, time, settings, ("time", "s"))
+    points = explored["point"].values[np.argsort(-explored["value"].values)[:3]]
+    search_results.add(folder, explored.assign(best).assign(best_candidate=("rank", points)))
+    with house():
+        drawn = explored_histories.histories(load(Results(folder), ["rvae"], Look(), "version"))
+    assert drawn is not None
+    labels = [axes.get_xlabel() for axes in drawn.figure.axes]
+    assert labels == ["", "time (s)", "time (s)"]
+    said = drawn.figure.axes[0].texts[0].get_text()
+    assert said.startswith(f"1: {explored['value'].values.max():.4g} at (")
+
+
 def test_without_a_truth_no_error_is_drawn(tmp_path):
     folder = fake_results.make(tmp_path, models=("rvae",))
     search_results.add(folder, search_results.latent_plane(truth=False))
@@ -172,6 +227,9 @@ def test_methods_name_the_search_and_its_sources(film):
     text = methods(Results(film).facts, recipe, search=dict(explored.attrs))
     assert "was measured site by site" in text.plain
     assert "the first 12 of them far apart" in text.plain
+    latents = {"features": "the latents", "transformed": "log", "method": "bo"}
+    text = methods(Results(film).facts, recipe, search=dict(explored.attrs) | latents)
+    assert "in the latents was fitted to the logarithms of 60 evaluations" in text.plain
     assert "BoTorch" in text.bibtex
 
 

@@ -77,6 +77,12 @@ def test_without_an_image_ring_spectra_are_refused_by_name():
     world.of_results(xr.Dataset(), made, latents(made), ["content", "place"])
 
 
+def test_spectra_without_an_image_are_refused():
+    made = samples(mapped=False)
+    with pytest.raises(UserError, match="no image.*without a place"):
+        world.of_results(picture(1), made, latents(made), ALL)
+
+
 def test_spectra_of_a_movie_are_refused():
     made = samples(frames=3)
     with pytest.raises(UserError, match=r"movie.*3 frames"):

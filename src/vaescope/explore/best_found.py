@@ -36,19 +36,23 @@ def best_apart(points: np.ndarray, values: np.ndarray, places: np.ndarray) -> np
 
 
 def of_curves(
-    curves: np.ndarray, axis: np.ndarray, settings: ObjectiveSettings
+    curves: np.ndarray,
+    axis: np.ndarray,
+    settings: ObjectiveSettings,
+    axis_is: tuple[str, str] = ("axis of the curves", "1"),
 ) -> dict[str, xr.Variable]:
     """Variables ``best_NAME`` over `rank` of curves (rank, channel), the best first.
 
     ``history`` (rank, time) the curve, held at its last value while the lattice settles; and, where
     the objective is of a lattice: ``field`` (rank, time) along x in units of the coercive field,
     ``loop`` (rank, time) mean polarisation along x, ``curl`` (rank, time) the objective in the
-    course of time, ``polarisation`` (rank, component, y, x) at the end; ``time`` (time,).
+    course of time, ``polarisation`` (rank, component, y, x) at the end; ``time`` (time,), which is
+    the axis of the curves, with ``axis_is`` its name and unit, where the objective is of none.
     """
     if settings.quantity == "function":
         return {
             "best_history": _over(("rank", "time"), curves, "best curves", "1"),
-            "time": _over(("time",), axis, "axis of the curves", "1"),
+            "time": _over(("time",), axis, *axis_is),
         }
     field, times = course_of(curves, settings)
     kept = np.unique(np.linspace(0, len(times) - 1, MOMENTS).astype(int))

@@ -12,6 +12,7 @@ from vaescope import store
 from vaescope.errors import UserError
 from vaescope.explore import ascent, best_found, latent_space, strategies
 from vaescope.explore.checkpoints import Checkpoints
+from vaescope.explore.choice import TOGETHER
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.latent_space import LatentSpace
 from vaescope.explore.memories import descriptions
@@ -34,6 +35,12 @@ SMALL = 150.0
 """What counts as small in a curve of a user's objective: its range over this."""
 CLIMB = 40
 """Steps of the gradient ascent."""
+WORDS = {
+    "memories": "fading memories of the decoded curves",
+    "coarse memories": "coarse memories of the decoded curves",
+    "latents": "the latents",
+}
+"""Descriptions of candidates in words."""
 GRID, IN_LATENTS, IN_GENERATORS, ASCENT = (
     "grid",
     "search in the latents alone",
@@ -47,6 +54,7 @@ def run(job: SearchJob) -> xr.Dataset:
     settings, wanted = job.settings, job.settings.space
     space = latent_space.of_model(
         job.results,
+        job.model,
         job.members,
         candidates=wanted.candidates,
         margin=wanted.margin,
@@ -62,6 +70,12 @@ def run(job: SearchJob) -> xr.Dataset:
     files = Checkpoints(job.checkpoints, store.digest(whole))
     search = LatentSearch(space, settings, objective, job.seed, files, job.say)
     return search.dataset()
+
+
+def _spoken(description: str) -> str:
+    """A description of the candidates in words."""
+    parts = [WORDS[name] for name in description.split(TOGETHER)]
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 class LatentSearch:
@@ -330,13 +344,16 @@ class LatentSearch:
                 "objective": words,
                 "unit": "1",
                 "stopped": stopped,
-                "features": f"{explorer.chosen[0]} ({explorer.chosen[1]})",
+                "features": _spoken(explorer.chosen[0]),
+                "transformed": explorer.chosen[1],
                 "boundary": self.settings.objective.boundary,
                 "real_share": float(space.support.real.mean()),
             },
         )
         winners = best_found.best_apart(explorer.points, explorer.values, space.places)
-        shown = best_found.of_curves(space.curves[winners], space.axis, self.settings.objective)
+        shown = best_found.of_curves(
+            space.curves[winners], space.axis, self.settings.objective, space.axis_is
+        )
         return made.assign(shown).assign(
             best_candidate=("rank", winners, attributes("candidate of the best curves", "1"))
         )

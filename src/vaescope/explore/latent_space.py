@@ -25,8 +25,8 @@ _MOST_KNOWN = 4000
 class LatentSpace:
     """Candidates in a latent space.
 
-    ``places`` (n, latent), in the native space of the member of the ensemble with the highest ELBO;
-    ``curves`` (n, channel) that they decode to; ``axis`` (channel,) of these; ``support`` of the
+    ``places`` (n, latent), on the axes of the latent maps; ``curves`` (n, channel) that they decode
+    to; ``axis`` (channel,) of these, and ``axis_is`` its name and unit; ``support`` of the
     candidates; ``generators`` (m, number) what is known to generate the data, by which ``theirs``
     (m, channel), the data as the model decodes them, are found, ``generated_by`` their names.
     """
@@ -38,6 +38,7 @@ class LatentSpace:
     generators: np.ndarray
     theirs: np.ndarray
     generated_by: tuple[str, ...]
+    axis_is: tuple[str, str] = ("axis of the curves", "1")
 
     @property
     def names(self) -> list[str]:
@@ -45,44 +46,73 @@ class LatentSpace:
         return [f"latent {k + 1}" for k in range(self.places.shape[1])]
 
 
+@dataclass(frozen=True)
+class LatentAxes:
+    """The axes of the latent maps, in the latent space of the member that draws their pictures.
+
+    ``axes`` (latent, latent), a rotation; ``centre`` (latent,), where they cross.
+    """
+
+    axes: np.ndarray
+    centre: np.ndarray
+
+    @classmethod
+    def of(cls, content: np.ndarray, seen: np.ndarray) -> LatentAxes:
+        """The axes by the member's content of all sites as it is and on the axes, both (site,
+        latent)."""
+        from scipy.linalg import orthogonal_procrustes
+
+        centre = content.mean(0)
+        return cls(orthogonal_procrustes(content - centre, seen - seen.mean(0))[0], centre)
+
+    def seen(self, content: np.ndarray) -> np.ndarray:
+        """Content (n, latent) of the member on these axes."""
+        return (content - self.centre) @ self.axes
+
+    def own(self, places: np.ndarray) -> np.ndarray:
+        """Places (n, latent) on these axes as content of the member."""
+        return places @ self.axes.T + self.centre
+
+
 def of_model(
-    results: Results, members: Path, *, candidates: int, margin: float, seed: int
+    results: Results, model: str, members: Path, *, candidates: int, margin: float, seed: int
 ) -> LatentSpace:
-    """Candidates in the latent space of an ensemble.
+    """Candidates in the latent space of an ensemble: that of the reference member, by which the
+    decoded pictures of the report are drawn, too.
 
     Parameters
     ----------
-    members : folder of the trained members. candidates : about how many: on a grid over two latents
-        at most, else Sobol points. margin : by how much they go beyond the encoded range on either
-        side, as a share of it.
+    model : its name. members : folder of the trained members. candidates : about how many: on a
+        grid over two latents at most, else Sobol points. margin : by how much they go beyond the
+        encoded range on either side, as a share of it.
 
     Raises
     ------
-    UserError : the model decodes pictures, or the data encode to one place alone.
+    UserError : the data encode to one place alone.
     """
     from vaescope.ensemble.encode import decode
     from vaescope.ensemble.members import load_members
     from vaescope.train.data import gather
 
-    member = max(load_members(members), key=lambda member: member.elbo)
-    own = member.settings
-    if not own.decoded == own.view == "spectrum":
-        raise UserError(
-            "the latent space of this model holds no curves to search among",
-            found=f"a model that decodes a {own.decoded} from a {own.view}",
-            expected="a model of spectra (`view: spectrum`)",
-            remedy="Name such a model with `explore: model`",
-        )
+    latents = results.latents(model)
+    number = int(latents.attrs["reference_member"])
+    member = next(member for member in load_members(members) if member.number == number)
     samples = results.patches
-    data = gather(samples, own, member.codec)
-    encoded = _encoded(member, data)
+    data = gather(samples, member.settings, member.codec)
+    content = _encoded(member, data)
+    frame = LatentAxes.of(content, np.asarray(latents["content"].sel(member=number).values, float))
+    encoded = frame.seen(content)
     places = places_of(encoded, candidates, margin, seed)
-    curves = decode(member, places)[:, 0, 0]
+
+    def drawn(content: np.ndarray) -> np.ndarray:
+        return decode(member, content)[:, 0, 0]
+
+    def back(curves: np.ndarray) -> np.ndarray:
+        return frame.seen(_encoded(member, _as_data(data, curves)))
+
+    curves = drawn(frame.own(places))
     some = np.unique(np.linspace(0, len(encoded) - 1, _MOST_KNOWN).astype(int))
-    came_back = _encoded(member, _as_data(data, decode(member, encoded[some])[:, 0, 0]))
-    real = support.of_places(
-        places, _encoded(member, _as_data(data, curves)), encoded[some], came_back
-    )
+    real = support.of_places(places, back(curves), encoded[some], back(drawn(content[some])))
     known = {
         str(name).removeprefix(PREFIX): np.asarray(samples[name].values, float)
         for name in samples.data_vars
@@ -96,14 +126,16 @@ def of_model(
     rows = np.flatnonzero(whole) if known else np.zeros(0, int)
     if len(rows) > candidates:
         rows = np.sort(np.random.default_rng(seed).choice(rows, candidates, replace=False))
+    about = samples["energy"].attrs
     return LatentSpace(
         places,
         curves,
         np.asarray(samples["energy"].values, float),
         real,
         np.stack([v[rows] for v in known.values()], 1) if known else np.zeros((0, 0)),
-        decode(member, encoded[rows])[:, 0, 0] if len(rows) else curves[:0],
+        drawn(content[rows]) if len(rows) else curves[:0],
         tuple(known),
+        (str(about.get("long_name") or "axis of the curves"), str(about.get("units") or "1")),
     )
 
 

@@ -156,7 +156,11 @@ class Objective:
         try:
             found = np.asarray(self.function(curves.copy(), self.axis.copy()), float)
         except (Exception, SystemExit) as error:  # whatever the user's function does
-            raise UserError(f"{name} fails ({type(error).__name__}: {error})") from error
+            raise UserError(
+                f"{name} fails ({type(error).__name__}: {error})",
+                file=user_function.place_of(error, self.function) or None,
+                remedy="Mend the function, or let it return NaN for curves that have no value",
+            ) from error
         if found.shape != (len(curves),):
             raise UserError(
                 f"{name} does not return one number for each curve",

@@ -19,6 +19,7 @@ _BOUND = "gradient"  # begins the name of what is no rival, but bounds what can 
 _AHEAD = 0.05  # of the error: more than luck
 _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
 _REAL = 0.5  # of the support
+_CELLS = 40  # of a profile along an axis
 _EMPTIEST = 4  # places of a grid for each candidate
 _OFF = 0.02  # of the distance between lines of a grid
 
@@ -92,6 +93,25 @@ class Outcome:
     def axes(self) -> list[str]:
         """Names of the axes of the map."""
         return [str(name) for name in self.explored["axis"].values]
+
+    @property
+    def planar(self) -> bool:
+        """Whether the candidates lie in a plane, which can be mapped."""
+        return self.places.shape[1] == 2
+
+    def leaders(self, axis: int, values: np.ndarray) -> np.ndarray:
+        """Candidates with the largest value (candidate,) of those at about the same place along an
+        axis, in the order of these places; those that could be proposed go before all others. All
+        candidates, where there is one axis."""
+        along = self.places[:, axis]
+        if self.places.shape[1] == 1:
+            return np.argsort(along, kind="stable")
+        cells = np.linspace(along.min(), along.max(), _CELLS + 1)[1:-1]
+        cell = np.searchsorted(cells, along)
+        worth = np.where(np.isfinite(values), values, -np.inf)
+        order = np.lexsort((worth, self.allowed & np.isfinite(values), cell))
+        last = np.append(np.diff(cell[order]) > 0, True)
+        return np.asarray(order[last])
 
     @cached_property
     def allowed(self) -> np.ndarray:
@@ -258,7 +278,7 @@ class Outcome:
         (column,), and for every candidate its place in the flattened (row, column). None where they
         lie on none. The axes are y and x, or the first axis across and the second one down.
         """
-        if self.places.shape[1] != 2:
+        if not self.planar:
             return None
         across = 1 if self.axes[0].startswith("y") else 0
         wide, high = _lines(self.places[:, across]), _lines(self.places[:, 1 - across])

@@ -101,6 +101,14 @@ def of_results(
         spectra = np.where(samples["spectrum_measured"].values.astype(bool), spectra, np.nan)
     place = np.stack([samples["y"].values, samples["x"].values], 1).astype(float)
     _refuse_movie(samples, place)
+    if image.sizes.get("y") == image.sizes.get("x") == 1 and len(place) > 1:
+        raise UserError(
+            "nothing is known of the spectra before they are measured: there is no image",
+            found="spectra without a place",
+            expected="a spectrum image, or patches with a spectrum each",
+            remedy="Give the image as `source` and the spectra in the column `spectra` of the"
+            " sample sheet, or both in one file",
+        )
     found: dict[str, np.ndarray] = {}
     for name in wanted:
         made = _described(name, image, samples, latents, place)

@@ -163,7 +163,8 @@ def _sheet(scene: Scene, patches: Small | None, rows: np.ndarray) -> Backdrop:
     x[rows[chosen]] = place % across + 0.5
     y[rows[chosen]] = place // across + 0.5
     what = "curve" if curved else "picture"
-    notes = [f"every {what} is a site; they lie on this sheet in the order of the stack"]
+    source = "file" if curved else "stack"
+    notes = [f"every {what} is a site; they lie on this sheet in the order of the {source}"]
     if len(chosen) < len(rows):
         notes.append(f"{len(chosen)} of {len(rows)} {what}s are on the sheet, at even intervals")
     if patches is not None and not patches.colour and patches.pictures.shape[1] > 1:

@@ -64,6 +64,7 @@ class ExplorerPage:
     sites: int
     sheet: bool  # pictures of a stack stand in place of an image
     curves: bool  # sites have spectra
+    patches: bool  # sites have patches
     gaps: bool  # the image is hatched where nothing was measured
     search: bool  # there is a slider over the steps of a search
 
@@ -129,6 +130,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
                 model.view, pictures.pack_planes(model.view, scene, blocks), blocks
             ),
             "drawn_by": model.view.latents.attrs.get("reference_member"),
+            "turned": model.view.has("consensus_angle"),
         }
         for model, own in zip(held, of_models, strict=True)
     ]
@@ -171,6 +173,7 @@ def build(results: Results, models: list[str], look: Look, room: int = ROOM) -> 
         count,
         behind.sheet,
         spectra is not None,
+        "patch" in scene.patches,
         behind.gaps,
         sought is not None,
     )

@@ -26,7 +26,7 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
     found = Outcome(explored)
     count, steps = len(found.places), len(found.kept)
     most = MOST_BYTES // (2 * count)
-    if most < 2 or found.places.shape[1] < 2 or not found.mapped:
+    if most < 2 or not found.mapped:
         return None
     shown = np.unique(np.linspace(0, steps - 1, min(steps, most)).round().astype(int))
     mean = np.asarray(explored["mean"].isel(kept=shown).values, dtype=float)
@@ -37,7 +37,9 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
     least_sd, most_sd = (least_sd if least_sd > most_sd / 2 else 0.0), most_sd or 1.0
     image = found.active and not scene.stack
     down = found.axes[0].startswith("y")
-    x, y = (found.places[:, k].astype(np.float32) for k in ((1, 0) if down else (0, 1)))
+    along = found.places[:, ::-1] if down else found.places
+    x = along[:, 0].astype(np.float32)
+    y = along[:, 1].astype(np.float32) if along.shape[1] > 1 else np.zeros_like(x)
     grid = found.grid()
     arrays: dict[str, np.ndarray] = {
         "x": x,
@@ -52,6 +54,7 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
         arrays["truth"] = _coded(found.truth, low, high)
     if grid is not None:
         arrays["cell"] = grid[2].astype(np.int32)
+    arrays |= {f"axis{k}": narrow(along[:, k]) for k in range(2, along.shape[1])}
     places = blocks.add(list(arrays.values()))
     return {
         "arrays": dict(zip(arrays, places, strict=True)),
@@ -62,7 +65,7 @@ def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
         "extent": _extent(scene, x, y, grid, image=image),
         "cells": None if grid is None else _cells(grid),
         "down": image,
-        "axes": ["x", "y"] if down else [plain(name, 30) for name in found.axes[:2]],
+        "axes": ["x", "y"] if down else [plain(name, 30) for name in found.axes],
         "limits": {"mean": [low, high], "sd": [least_sd, most_sd]},
         "cmaps": {"mean": scene.look.colormap, "sd": scene.look.spread},
     }
@@ -102,5 +105,10 @@ def _extent(
         return [-0.5, width - 0.5, -0.5, height - 0.5]
     if grid is not None:
         return [float(edge) for edge in _cells(grid)["edges"]]
-    pad = 0.02 * max(float(np.ptp(x)), float(np.ptp(y)))
-    return [float(x.min()) - pad, float(x.max()) + pad, float(y.min()) - pad, float(y.max()) + pad]
+    return [*_padded(x), *_padded(y)]
+
+
+def _padded(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    pad = 0.02 * (high - low) or 0.5
+    return low - pad, high + pad

@@ -170,6 +170,11 @@ def _inside(axes: Axes, found: Outcome, colours: dict[str, str]) -> None:
     axes.set(title="within two standard deviations (%)", ylim=(lowest, 101))
 
 
+def _digit(value: float) -> int:
+    """The first digit of a positive number."""
+    return round(value / 10 ** np.floor(np.log10(value)))
+
+
 def _regret(sheet: Sheet, axes: Axes, found: Outcome) -> None:
     expected = found.array("expected_regret")
     at = np.arange(1, len(expected) + 1)
@@ -180,7 +185,10 @@ def _regret(sheet: Sheet, axes: Axes, found: Outcome) -> None:
     if found.unit:
         axes.set_ylabel(found.unit)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(lambda value, _: "")
+    few = known.any() and expected[known].max() < 30 * expected[known].min()  # hardly a decade
+    axes.yaxis.set_minor_formatter(
+        lambda value, _: f"{value:g}" if few and _digit(value) in (2, 5) else ""
+    )
     axes.tick_params(which="minor", length=0)
     axes.grid(axis="y", color="#e6e8ee", lw=0.6)
     axes.set_axisbelow(True)

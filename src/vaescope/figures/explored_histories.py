@@ -31,8 +31,10 @@ def histories(scene: Scene) -> FinishedFigure | None:
     """Draw the best histories with their loops, the curl in their course, and the polarisation at
     the end."""
     found = outcome_of(scene)
-    if found is None or not all(found.has(name) for name in _NEEDED):
+    if found is None:
         return None
+    if not all(found.has(name) for name in _NEEDED):
+        return _alone(scene, found) if found.has("best_history") else None
     count = min(found.explored.sizes["rank"], _MOST)
     if not count:
         return None
@@ -75,6 +77,44 @@ def histories(scene: Scene) -> FinishedFigure | None:
     return sheet.drawn("search-histories", _caption(count))
 
 
+def _alone(scene: Scene, found: Outcome) -> FinishedFigure | None:
+    """The best curves alone, where the objective is a function of them."""
+    count = min(found.explored.sizes["rank"], 2 * _MOST)
+    if not count:
+        return None
+    across = min(count, 2)
+    wide, high = 2 * _WIDE, _HIGH
+    rows = -(-count // across)
+    left = MARGIN + 0.45
+    sheet = Sheet(
+        scene,
+        "The best curves",
+        0.3 + rows * (high + 0.6),
+        width=left + across * (wide + 0.7) + MARGIN - 0.3,
+        notes=(plain(found.label, 60), f"the best {count} of {len(found.points)} evaluated"),
+    )
+    axis = found.explored["time"]
+    name, unit = str(axis.attrs.get("long_name") or ""), str(axis.attrs.get("units") or "1")
+    label = plain(name if unit in ("1", "none", "") else f"{name} ({unit})", 40)
+    at = np.asarray(axis.values, float)
+    curves = np.asarray(found.explored["best_history"].values, float)[:count]
+    for k, curve in enumerate(curves):
+        row, column = divmod(k, across)
+        axes = sheet.axes(left + column * (wide + 0.7), 0.3 + row * (high + 0.6), wide, high)
+        last = k + across >= count
+        _course(axes, at, curve, "", last=False)
+        if last:
+            axes.set_xlabel(label, parse_math=False)
+        axes.text(0, 1.03, _words(found, k), transform=axes.transAxes, size=8.5, color=INK)
+        sheet.figure_data.rows({"curve": np.full(len(at), k + 1), "axis": at, "value": curve})
+    sheet.figure_data.store(layout.EXPLORED, "best_history", "best_candidate")
+    caption = (
+        f"What the model decodes at the {count} best places that were evaluated, none close to a"
+        " better one: the value of each, and where it lies."
+    )
+    return sheet.drawn("search-histories", caption)
+
+
 def _caption(count: int) -> str:
     return (
         f"One row for each of the {count} best candidates: the history of the field that the model"
@@ -103,7 +143,10 @@ def _words(found: Outcome, row: int) -> str:
         return f"{row + 1}"
     candidate = int(found.array("best_candidate")[row])
     value = float(np.nanmax(found.values[found.points == candidate]))
-    return f"{row + 1}: {value:.4g}{found.unit and ' ' + found.unit}".replace("-", "−")
+    text = f"{row + 1}: {value:.4g}{found.unit and ' ' + found.unit}"
+    if len(found.axes) <= 3:
+        text += f" at ({', '.join(f'{x:.2f}' for x in found.places[candidate])})"
+    return text.replace("-", "−")
 
 
 def _time(found: Outcome) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.explore.outcome import Outcome
+from vaescope.figures.explored_profiles import profiles
 from vaescope.figures.panels import bare, micrograph, scale_bar
 from vaescope.figures.scene import Scene
 from vaescope.figures.sheet import MARGIN, FinishedFigure, Sheet
@@ -51,6 +52,8 @@ def maps(scene: Scene) -> FinishedFigure | None:
     found = outcome_of(scene)
     if found is None or not found.mapped:
         return None
+    if not found.planar:
+        return profiles(scene, found)
     panels = _panels(scene, found)
     wide, high = _size(scene, found)
     across = len(panels) + 1 if len(panels) < 3 else -(-(len(panels) + 1) // 2)
@@ -90,9 +93,10 @@ def maps(scene: Scene) -> FinishedFigure | None:
 
 def _caption(found: Outcome) -> str:
     what = "site" if found.active else "place of the latent plane"
+    axes = "" if found.active else " The axes are those of the decoded plane."
     words = (
         f"First panel: the candidates that were evaluated, coloured by when; each is a {what}."
-        " The star is the largest value found."
+        f"{axes} The star is the largest value found."
         f" Predicted: the mean of the last posterior, given all {len(found.points)} evaluations,"
         " and beside it its standard deviation."
     )

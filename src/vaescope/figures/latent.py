@@ -38,7 +38,12 @@ def decoded_grid(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     what = "patches"
     if pictures.sizes.get("energy", 0):
         what = "spectra"
-        caption = caption.replace("patch", "spectrum").replace("turn and offset", "shift and gain")
+        aside = [n for n in ("shift", "gain", "background") if view.has(f"consensus_{n}")]
+        without = f", without {' and '.join(aside)}," if aside else ""
+        caption = (
+            f"The spectrum that the model draws{without} at evenly spaced values of its first two"
+            f" latents. Read it as the legend of the latent {'plane' if scene.stack else 'maps'}."
+        )
     if "decoded_conditions" in view.latents:
         caption += " The model's conditions are held at their means."
     return _plane_of_pictures(

@@ -81,12 +81,15 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         show(shown, patches[k], examples, limits)
     thin = int((label < 0).sum())
     pictures = "the picture decoded at its centre, and the real patches nearest to it, aligned"
+    merged = "; peaks that differ only by a rotation are merged"
     if patches.shape[-2] == 1:
         pictures = "the spectrum decoded at its centre, and the measured spectra nearest to it"
+        merged = ""
     caption = (
-        "Peaks of the density of sites in the space of all latents, largest first; peaks that"
-        " differ only by a rotation are merged. A mode that is a class of the model, or of another"
-        f" one, has its colour. For each: {pictures}."
+        f"Peaks of the density of {scene.noun[1]} in the space of all latents, largest first"
+        f"{merged}. A mode that is a class of the model, or of another one, has its colour. For"
+        f" each: {pictures}."
+        + _continuous(view, found)
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
             if found > count
@@ -101,6 +104,18 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     return sheet.drawn("modes", caption, view)
 
 
+def _continuous(view: ModelResults, modes: int) -> str:
+    """That modes are no kinds, where the content has fewer groups with gaps between them."""
+    groups = int(view.latents.attrs.get("separate_groups", modes))
+    if groups >= modes:
+        return ""
+    where = "no gap" if groups == 1 else f"gaps between {groups} groups only"
+    return (
+        f" The content has {where}: these modes are not kinds, but where a continuous variation is"
+        " dense, and their number means little."
+    )
+
+
 def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     """Decoded pictures along geodesics between modes, above the nearest real patches."""
     if not view.has("path_decoded"):
@@ -109,19 +124,20 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     patches = visible(scene, _pictures(view, "path_patch", "path", "step"))
     ends = view.latents["path_ends"].values
     count, steps = decoded.shape[:2]
+    curved = patches.shape[-2] == 1
     left = MARGIN + 1.35
     side = min(0.85, (WIDTH - MARGIN - left) / steps)
     block = 2 * side + 0.42
     sheet = Sheet(
         scene,
-        "How one structure turns into another",
+        "From one spectrum to another" if curved else "How one structure turns into another",
         count * block + 0.2,
         view=view,
         notes=(f"{steps} steps of equal length",),
     )
     limits = robust_limits(patches, 0.5)
     own_limits = limits if decoded.shape[2:] == patches.shape[2:] else None
-    nearest = "nearest spectrum" if patches.shape[-2] == 1 else "nearest patch"
+    nearest = "nearest spectrum" if curved else "nearest patch"
     for k in range(count):
         y = 0.1 + k * block
         name = (
@@ -134,15 +150,17 @@ def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sheet.text(MARGIN, y + 1.6 * side, nearest, size=8, color=FAINT)
         show(sheet.axes(left, y, steps * side, side), decoded[k], steps, own_limits)
         show(sheet.axes(left, y + side + 0.04, steps * side, side), patches[k], steps, limits)
-    if patches.shape[-2] == 1:
+    if curved:
         axis_note(sheet, view, left, count * block + 0.07)
     else:
         pitch = float(scene.patches.attrs.get("pitch", 1.0))
         patch_bar(sheet, left, count * block + 0.02, patches.shape[-1] * pitch, side)
     caption = (
-        "The shortest paths through observed sites (geodesics on the graph of neighbours in the"
-        " latent space), in steps of equal length. Above: the decoded picture. Below: the nearest"
-        " real patch, aligned; where the two differ, the model extrapolates."
+        f"The shortest paths through observed {scene.noun[1]} (geodesics on the graph of neighbours"
+        " in the latent space), in steps of equal length. Above: the decoded"
+        f" {'spectrum' if curved else 'picture'}. Below: the nearest"
+        f" {'measured spectrum' if curved else 'real patch, aligned'}; where the two differ, the"
+        " model extrapolates."
     )
     sheet.figure_data.view(
         view, "path_content", "path_decoded", "path_patch", "path_ends", "path_site"

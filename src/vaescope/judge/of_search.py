@@ -18,7 +18,12 @@ MEASURES = (
     Measure("evaluations", "evaluations", place="quality"),
     Measure("failed_evaluations", "evaluations that failed", "count", "less"),
     Measure("best_value", "largest value found"),
-    Measure("regret", "best value there is, less the best found, of their range", "share", "less"),
+    Measure(
+        "regret",
+        "what the best found falls short of the best there is, of the range",
+        "share",
+        "less",
+    ),
     Measure("expected_gain", "gain still expected, of the range seen", "share", "less"),
     Measure("allowed_share", "candidates that could be proposed", "share"),
     Measure("real_share", "searched space that has support", "share"),

@@ -47,8 +47,8 @@ _COLUMNS = {
     ),
     "explained": (
         "explained",
-        "share of the variance of the pixels that the reconstruction holds; a model turns and"
-        " shifts what it draws",
+        "share of the variance of the pixels or channels that the reconstruction holds; a model"
+        " turns and shifts what it draws",
     ),
 }
 _SHARES = ("accuracy", "angle_share", "explained", "knn_")
@@ -95,6 +95,7 @@ def write_comparison(results: Results, models: list[str]) -> list[dict[str, Any]
         "figures": figures,
         "files": files,
         "sites": prose.number(int(patches.sizes["site"])),
+        "samples": "spectra" if found.attrs.get("view") == "spectrum" else "patches",
         "fitted": prose.number(fitted) if fitted < patches.sizes["site"] else "",
         "stack": not traits_of(patches.attrs).placed,
         "clusters": int(found.attrs["clusters"]),

@@ -100,7 +100,7 @@ def write_report(
             name: [figure for figure in figures if figure["model"] == name] for name in models
         },
         "files": files,
-        "recipe_words": prose.recipe(spoken),
+        "recipe_words": prose.recipe(spoken, apart=prose.without_place(known.data)),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),
         "provenance": _provenance(folder, list(known.stores)),
         "packages": known.packages,

@@ -138,13 +138,19 @@ def measured(attrs: dict[str, Any]) -> list[tuple[str, str]]:
     return [("Measured", f"{percent(share, 3)} of the image; {missing}")]
 
 
-def recipe(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """Describe a resolved recipe, stage by stage."""
-    return [
+def recipe(settings: dict[str, Any], *, apart: bool = False) -> list[tuple[str, str]]:
+    """Describe a resolved recipe, stage by stage; ``apart``: for spectra without a place, of which
+    there is no image."""
+    sampled = [
         ("Reading", _ingest(settings.get("ingest") or {})),
         *_spectra(settings.get("spectra") or {}),
         ("Sites", _sites(settings.get("sites") or {})),
         ("Patches", _patches(settings.get("patches") or {}, _traits(settings))),
+    ]
+    if apart:
+        sampled = [*_spectra(settings.get("spectra") or {}), ("Sites", "Every spectrum is one.")]
+    return [
+        *sampled,
         *[
             (f"Model {name}", _model(dict(model or {})))
             for name, model in (settings.get("models") or {}).items()

@@ -83,12 +83,12 @@ async function showGenerated(found, x, y, told, xColumn, yColumn, near, site) {
   const turn = ++drawnTurn;
   if (!found) {
     drawPicture(inspector.drawn, null);
-    inspector.where.textContent = "No pictures are decoded for these two axes; choose two latents.";
+    inspector.where.textContent = "Nothing is decoded for these two axes; choose two latents.";
     return;
   }
   if (!Number.isFinite(x)) {
     drawPicture(inspector.drawn, null);
-    inspector.where.textContent = "Move over the latent plane to decode a picture there.";
+    inspector.where.textContent = "Move over the latent plane to see what the model decodes there.";
     return;
   }
   const picture = await generate(found, x, y, told);

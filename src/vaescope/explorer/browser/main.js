@@ -85,7 +85,7 @@ function drawnBy() {
   const who = number === null || number === undefined ? "the reference member" : `member ${number}`;
   const latents = state.model.columns.filter((column) => column.group === "Latents").length;
   const others = latents > 2 ? ", other latents at their medians" : "";
-  return `Decoded at rotation 0 by ${who} of the ensemble${others}.`;
+  return `Decoded ${state.model.turned ? "at rotation 0 " : ""}by ${who} of the ensemble${others}.`;
 }
 
 /** Draw all sites anew: after a selection, a zoom, another frame. */

@@ -31,8 +31,18 @@ async function makeSearch() {
         searchPlace(sought, arrays, Number(slider.value), nearest);
     });
   }
+  document.getElementById("search-axes").textContent = searchAxes(sought);
   show(steps - 1);
   root.dataset.ready = "yes";
+}
+
+/** What the axes of the panels are, in words; nothing where they are those of an image. */
+function searchAxes({ axes, extent, down }) {
+  if (down) return ""; // of an image
+  const range = (from) => `${words(extent[from])} to ${words(extent[from + 1])}`;
+  if (axes.length === 2) return `Across: ${axes[0]}, ${range(0)}; up: ${axes[1]}, ${range(2)}.`;
+  if (axes.length === 1) return `Across: ${axes[0]}, ${range(0)}. Up: the value, with a band of two standard deviations; dashed: the truth, where it is known.`;
+  return `Across and up: the first two of ${axes.length} latents; where candidates lie on each other, the largest value is on top.`;
 }
 
 /** What is known after a step, in words. */
@@ -51,8 +61,8 @@ function searchPlace(sought, arrays, step, candidate) {
     const [low, high] = sought.limits[name === "sd" ? "sd" : "mean"];
     return code > SEARCH_LEVELS ? NaN : low + ((high - low) * code) / SEARCH_LEVELS;
   };
-  const where = sought.axes
-    .map((axis, k) => `${axis} ${words(k ? arrays.y[candidate] : arrays.x[candidate])}`).join(", ");
+  const along = (k) => arrays[["x", "y"][k] ?? `axis${k}`][candidate];
+  const where = sought.axes.map((axis, k) => `${axis} ${words(along(k))}`).join(", ");
   let text = `${where}: predicted ${withError(
     value("mean", arrays.mean[at]), value("sd", arrays.sd[at]))}`;
   const order = arrays.point.subarray(0, sought.kept[step]).indexOf(candidate);
@@ -80,6 +90,14 @@ function searchPanel(sought, arrays, name) {
     const share = (y - low) / (high - low);
     return (sought.down ? share : 1 - share) * canvas.height;
   };
+  const hex = (code) => {
+    const colour = palette[Math.round((code * (palette.length - 1)) / SEARCH_LEVELS)];
+    return `#${colour.toString(16).padStart(6, "0")}`;
+  };
+  const single = sought.axes.length === 1; // a graph over the only axis
+  const [least, most] = sought.limits[name];
+  const toShare = (value) => Math.min(Math.max((value - least) / (most - least || 1), 0), 1);
+  const up = (share) => canvas.height * (0.96 - 0.92 * share);
   const alphaOf = (k) => (arrays.allowed[k] ? 255 : Math.round(255 * SEARCH_PALE));
   drawLegend(document.getElementById(`search-${name}-legend`), {
     label: name === "sd" ? "standard deviation" : "predicted",
@@ -107,15 +125,62 @@ function searchPanel(sought, arrays, name) {
 
   function drawMarks(codes) {
     const radius = Math.max(2, 0.45 * Math.sqrt((canvas.width * canvas.height) / sought.candidates));
-    for (let k = 0; k < sought.candidates; k++) {
+    for (const k of [...codes.keys()].sort((a, b) => codes[a] - codes[b])) {
       if (codes[k] > SEARCH_LEVELS) continue;
-      const colour = palette[Math.round((codes[k] * (palette.length - 1)) / SEARCH_LEVELS)];
-      context.fillStyle = `#${colour.toString(16).padStart(6, "0")}`;
+      context.fillStyle = hex(codes[k]);
       context.globalAlpha = alphaOf(k) / 255;
       disc(toX(arrays.x[k]), toY(arrays.y[k]), radius);
       context.fill();
     }
     context.globalAlpha = 1;
+  }
+
+  /** Belief along the only axis, in its colours, with the band and the truth. */
+  function drawGraph(codes, spread) {
+    const order = [...codes.keys()].sort((a, b) => arrays.x[a] - arrays.x[b]);
+    const band = (k, sign) => {
+      const [low, high] = sought.limits.sd;
+      const sd = low + ((high - low) * spread[k]) / SEARCH_LEVELS;
+      return up(codes[k] / SEARCH_LEVELS + (sign * 2 * sd) / (most - least || 1));
+    };
+    if (name === "mean") {
+      context.beginPath();
+      for (const k of order) context.lineTo(toX(arrays.x[k]), band(k, 1));
+      for (const k of [...order].reverse()) context.lineTo(toX(arrays.x[k]), band(k, -1));
+      context.fillStyle = "#0072b226";
+      context.fill();
+    }
+    context.lineWidth = 3;
+    for (let n = 1; n < order.length; n++) {
+      const [a, b] = [order[n - 1], order[n]];
+      context.globalAlpha = alphaOf(b) / 255;
+      context.strokeStyle = hex(codes[b]);
+      context.beginPath();
+      context.moveTo(toX(arrays.x[a]), up(codes[a] / SEARCH_LEVELS));
+      context.lineTo(toX(arrays.x[b]), up(codes[b] / SEARCH_LEVELS));
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+    if (name !== "mean" || !arrays.truth) return;
+    context.beginPath();
+    for (const k of order) {
+      if (arrays.truth[k] <= SEARCH_LEVELS) {
+        context.lineTo(toX(arrays.x[k]), up(arrays.truth[k] / SEARCH_LEVELS));
+      }
+    }
+    context.setLineDash([6, 5]);
+    context.lineWidth = 1.5;
+    context.strokeStyle = "#1f2430";
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  /** How far down the k-th evaluation lies. */
+  function heightOf(k, codes) {
+    const candidate = arrays.point[k];
+    if (!single) return toY(arrays.y[candidate]);
+    const seen = name === "mean" && Number.isFinite(arrays.value[k]);
+    return up(seen ? toShare(arrays.value[k]) : codes[candidate] / SEARCH_LEVELS);
   }
 
   function disc(x, y, radius) {
@@ -127,7 +192,9 @@ function searchPanel(sought, arrays, name) {
     const from = step * sought.candidates;
     const codes = arrays[name].subarray(from, from + sought.candidates);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    if (sought.cells) drawCells(codes); else drawMarks(codes);
+    if (single) drawGraph(codes, arrays.sd.subarray(from, from + sought.candidates));
+    else if (sought.cells) drawCells(codes);
+    else drawMarks(codes);
     const known = sought.kept[step], before = step ? sought.kept[step - 1] : 0;
     let best = -1;
     for (let k = 0; k < known; k++) {
@@ -135,14 +202,16 @@ function searchPanel(sought, arrays, name) {
       if (Number.isFinite(arrays.value[k]) && (best < 0 || arrays.value[k] > arrays.value[best])) {
         best = k;
       }
-      disc(toX(arrays.x[candidate]), toY(arrays.y[candidate]), k >= before ? 6 : 4);
+      disc(toX(arrays.x[candidate]), heightOf(k, codes), k >= before ? 6 : 4);
       context.fillStyle = k >= before ? "#ffffff" : "transparent";
       context.fill();
-      context.lineWidth = 1.5;
-      context.strokeStyle = "#1f2430";
-      context.stroke();
+      for (const [width, colour] of [[3.5, "#ffffffb0"], [1.5, "#1f2430"]]) {
+        context.lineWidth = width;
+        context.strokeStyle = colour;
+        context.stroke();
+      }
     }
-    if (best >= 0) star(toX(arrays.x[arrays.point[best]]), toY(arrays.y[arrays.point[best]]), 13);
+    if (best >= 0) star(toX(arrays.x[arrays.point[best]]), heightOf(best, codes), 13);
   }
 
   function star(x, y, radius) {
@@ -166,7 +235,7 @@ function searchPanel(sought, arrays, name) {
     const y = ((event.clientY - box.top) / box.height) * canvas.height;
     let nearest = -1, least = Infinity;
     for (let k = 0; k < sought.candidates; k++) {
-      const far = (toX(arrays.x[k]) - x) ** 2 + (toY(arrays.y[k]) - y) ** 2;
+      const far = (toX(arrays.x[k]) - x) ** 2 + (single ? 0 : (toY(arrays.y[k]) - y) ** 2);
       if (far < least) [nearest, least] = [k, far];
     }
     return nearest;
