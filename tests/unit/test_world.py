@@ -79,7 +79,7 @@ def test_without_an_image_ring_spectra_are_refused_by_name():
 
 def test_spectra_without_an_image_are_refused():
     made = samples(mapped=False)
-    with pytest.raises(UserError, match="no image.*without a place"):
+    with pytest.raises(UserError, match=r"no image.*without a place"):
         world.of_results(picture(1), made, latents(made), ALL)
 
 
