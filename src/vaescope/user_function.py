@@ -29,7 +29,8 @@ def split(given: str, setting: str) -> tuple[Path, str]:
 
 
 def refuse_unused(part: str, quantity: str, function: str | None) -> None:
-    """Refuse settings of a ``quantity`` that names a function and does not use it, or the reverse.
+    """Refuse settings of a ``quantity`` that names a function and does not use it, or the reverse,
+    or names it in another form.
 
     Raises
     ------
@@ -42,6 +43,8 @@ def refuse_unused(part: str, quantity: str, function: str | None) -> None:
             else f"`{part}.quantity: function` names none",
             expected="`quantity: function` with " + FORM,
         )
+    if function is not None:
+        split(function, f"{part}.function")
 
 
 def load(given: str | None, setting: str) -> Callable[..., Any] | None:

@@ -75,6 +75,12 @@ def test_a_grid_is_known_with_gaps_and_scattered_places_are_none(plane):
     assert len(set(flat)) == 900
     some = plane.isel(candidate=np.flatnonzero(plane["allowed"].values))
     assert Outcome(some).grid() is not None
+    lost = (plane["place"][:, 1] < 0) & (plane["place"][:, 1] > -0.7)  # whole rows, three of 30
+    rest = plane.isel(candidate=np.flatnonzero(~lost.values))
+    rows, _, flat = Outcome(rest).grid()
+    assert rest.sizes["candidate"] == 27 * 30
+    assert len(rows) == 30
+    np.testing.assert_array_equal(flat, Outcome(plane).grid()[2][~lost.values])
     scattered = plane["place"] + np.random.default_rng(0).normal(0, 0.3, plane["place"].shape)
     assert Outcome(plane.assign(place=scattered)).grid() is None
 

@@ -60,12 +60,14 @@ class Learner:
         self.points, self.values = np.zeros(0, int), np.zeros(0)
         self._explorer = explorer(known.descriptions, known, settings, seed)
         steps = arrays_of(folder / STEPS)
-        if steps is None:  # a new search, or one of which nothing can be read
+        if steps is None or not _follow(steps, self.first):  # a new search, or no file of one
             shutil.rmtree(folder, ignore_errors=True)
             return
         self.points, self.values = steps["points"], steps["values"]
         with suppress(UserError):  # without a readable file all is learned from the steps
-            self._explorer = Explorer.load(folder / FILE)
+            held = Explorer.load(folder / FILE)
+            if np.array_equal(held.points, self.points[: len(held.points)]):
+                self._explorer = held
         self._make_up_for(len(self._explorer.points))
 
     @property
@@ -130,3 +132,10 @@ class Learner:
         parameters = 2 * len(self._explorer.descriptions) + 2
         factor = monitors.band_factor(self._explorer.left_out(), parameters)
         return mean, sd * factor, factor
+
+
+def _follow(steps: dict[str, np.ndarray], first: np.ndarray) -> bool:
+    """Whether steps read from a file begin with the sites of a start, a value for each."""
+    points, values = steps.get("points", first[:0]), steps.get("values", first[:0])
+    start = np.array_equal(points[: len(first)], first)
+    return start and points.shape == values.shape

@@ -21,6 +21,7 @@ _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
 _REAL = 0.5  # of the support
 _CELLS = 40  # of a profile along an axis
 _EMPTIEST = 4  # places of a grid for each candidate
+_OFF = 0.02  # of the distance between lines of a grid
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Outcome:
     def active(self) -> bool:
         """Whether spectra were measured one by one, rather than an optimum sought."""
         return str(self.explored.attrs.get("method")) == "active"
+
+    @property
+    def mapped(self) -> bool:
+        """Whether candidates have places, rather than being the patches of a stack."""
+        return bool(np.ptp(self.places, axis=0).any())
 
     @property
     def objective(self) -> str:
@@ -275,15 +281,26 @@ class Outcome:
         if not self.planar:
             return None
         across = 1 if self.axes[0].startswith("y") else 0
-        columns, at = np.unique(np.round(self.places[:, across], 9), return_inverse=True)
-        rows, up = np.unique(np.round(self.places[:, 1 - across], 9), return_inverse=True)
+        wide, high = _lines(self.places[:, across]), _lines(self.places[:, 1 - across])
+        if wide is None or high is None:
+            return None
+        (columns, at), (rows, up) = wide, high
         flat = up * len(columns) + at
         if len(np.unique(flat)) != len(flat) or len(columns) * len(rows) > _EMPTIEST * len(flat):
             return None
-        return (rows, columns, flat) if _even(rows) and _even(columns) else None
+        return rows, columns, flat
 
 
-def _even(values: np.ndarray) -> bool:
-    """Whether values in order are at equal distances."""
-    steps = np.diff(values)
-    return len(values) > 1 and bool(np.ptp(steps) <= 0.01 * steps.mean())
+def _lines(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Equally spaced values (line,), and which of them each of some is (k,); None where they are
+    not. A line on which none lies is one as well: nothing was measured there."""
+    known = np.unique(np.round(values, 9))
+    if len(known) < 2:
+        return None
+    step = np.diff(known).min()
+    count = round((known[-1] - known[0]) / step) + 1
+    if count > _EMPTIEST * len(known):
+        return None
+    lines = np.linspace(known[0], known[-1], count)
+    at = np.rint((values - known[0]) / (lines[1] - lines[0])).astype(int)
+    return (lines, at) if np.abs(lines[at] - values).max() <= _OFF * step else None

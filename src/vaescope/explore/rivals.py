@@ -42,16 +42,19 @@ def courses(
     -------
     Strategy -> by run, (2, k) : root mean square error in the unit of the target, and share of what
     was not measured within two standard deviations. ``random`` and ``raster`` have the model of the
-    search without a deep kernel; ``random, by place alone`` has one of (y, x).
+    search without a deep kernel; ``random, by place alone`` has one of (y, x). Patches of a stack,
+    which have no place, are taken at random alone.
     """
     if not settings.repeats:
         return {}
     place = {"place": known.place}
-    plans = {RANDOM: known.descriptions, RASTER: known.descriptions, PLACE_ALONE: place}
+    plans = {RANDOM: known.descriptions}
+    if known.mapped:
+        plans[RASTER] = known.descriptions
+        if set(known.descriptions) != {"place"}:
+            plans[PLACE_ALONE] = place
     found: dict[str, list[np.ndarray]] = {}
     for name, descriptions in plans.items():
-        if name == PLACE_ALONE and set(known.descriptions) == {"place"}:
-            continue
         found[name] = []
         for number in range(1 if name == RASTER else settings.repeats):
             file = checkpoints / f"{name.replace(', ', '-').replace(' ', '-')}-{number}.npy"

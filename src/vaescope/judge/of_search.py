@@ -86,6 +86,11 @@ def words(explored: xr.Dataset | None) -> list[str]:
             if count < all_of
             else f"The {found.objective} of all {grouped(all_of)} sites was measured."
         )
+        if about := str(found.explored.attrs.get("parts") or ""):
+            said.append(
+                "Each part of the target is in units of its standard deviation among the first"
+                f" spectra: {about}."
+            )
         error, inside = found.error(), found.inside()
         if np.isfinite(error):
             said.append(
@@ -117,13 +122,17 @@ def words(explored: xr.Dataset | None) -> list[str]:
         level = float(own.median[-1])
         needed = found.needed(RANDOM, level)
         ours = found.needed(SEARCH, level)
-        what = "this error" if found.active else "this value"
+        who, what, each = (
+            ("Sites", "this error", "spectra")
+            if found.active
+            else ("Candidates", "this value", "evaluations")
+        )
         said.append(
-            f"Candidates taken at random reach {what} after {needed:.0f} evaluations, the search"
+            f"{who} taken at random reach {what} after {needed:.0f} {each}, the search"
             f" after {ours:.0f}."
             if np.isfinite(needed)
-            else f"Candidates taken at random do not reach {what} in {random.evaluations[-1]}"
-            f" evaluations; the search does after {ours:.0f}."
+            else f"{who} taken at random do not reach {what} in {random.evaluations[-1]}"
+            f" {each}; the search does after {ours:.0f}."
         )
     if found.stopped:
         said.append(f"Why it ended: {found.stopped}.")
