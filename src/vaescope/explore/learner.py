@@ -12,7 +12,7 @@ import numpy as np
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.explore import monitors, world
-from vaescope.explore.checkpoints import arrays_of
+from vaescope.explore.checkpoints import arrays_of, keep_arrays
 from vaescope.explore.explorer import Explorer
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ class Learner:
         before = self.count
         self.points = np.concatenate([self.points, sites])
         self.values = np.concatenate([self.values, values])
-        with store.replace_atomically(self.folder / STEPS) as beside, beside.open("wb") as file:
-            np.savez(file, allow_pickle=False, points=self.points, values=self.values)
+        keep_arrays(self.folder / STEPS, points=self.points, values=self.values)
         self._learn(before)
 
     def _learn(self, before: int) -> None:

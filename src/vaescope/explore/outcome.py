@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.explore.support import REAL
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -18,7 +20,6 @@ _FEWEST = 20  # candidates with a known value from which a share is computed
 _BOUND = "gradient"  # begins the name of what is no rival, but bounds what can be reached
 _AHEAD = 0.05  # of the error: more than luck
 _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
-_REAL = 0.5  # of the support
 _CELLS = 40  # of a profile along an axis
 _EMPTIEST = 4  # places of a grid for each candidate
 _OFF = 0.02  # of the distance between lines of a grid
@@ -120,9 +121,15 @@ class Outcome:
             return np.ones(len(self.places), bool)
         return self.array("allowed") > 0
 
+    @cached_property
+    def real(self) -> np.ndarray:
+        """(candidate,) which candidates could be proposed and resemble the data when decoded."""
+        supported = self.array("support") >= REAL if self.has("support") else True
+        return self.allowed & supported
+
     def unreal(self, candidate: int) -> bool:
         """Whether a candidate lies where nothing that is decoded resembles the data."""
-        return self.has("support") and bool(self.array("support")[candidate] < _REAL)
+        return self.has("support") and bool(self.array("support")[candidate] < REAL)
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -161,8 +168,8 @@ class Outcome:
 
     @cached_property
     def unseen(self) -> np.ndarray:
-        """(candidate,) which known values the search has not seen."""
-        unseen = np.isfinite(self.truth)
+        """(candidate,) which known values of real candidates the search has not seen."""
+        unseen = np.isfinite(self.truth) & self.real
         unseen[self.points] = False
         return unseen
 
@@ -197,13 +204,13 @@ class Outcome:
         what the mean of all values would give."""
         if self.unseen.sum() < _FEWEST:
             return float("nan")
-        spread = float(np.nanstd(self.truth))
+        spread = float(np.nanstd(self.truth[self.real]))
         off = (self.mean - self.truth)[self.unseen]
         return float(np.sqrt((off**2).mean()) / spread) if spread else float("nan")
 
     def spread_share(self) -> float:
         """Median standard deviation of the values not seen, over the standard deviation of all."""
-        spread = float(np.nanstd(self.truth)) if self.unseen.any() else 0.0
+        spread = float(np.nanstd(self.truth[self.real])) if self.unseen.any() else 0.0
         return float(np.median(self.sd[self.unseen]) / spread) if spread else float("nan")
 
     @property

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope import store
 from vaescope.explore import monitors, world
-from vaescope.explore.checkpoints import arrays_of
+from vaescope.explore.checkpoints import arrays_of, keep_arrays
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.outcome import RANDOM
 
@@ -64,8 +63,7 @@ def courses(
                 if name != RASTER:
                     order = np.random.default_rng([seed, number]).permutation(len(known))
                 made = _course(descriptions, order, value, kept)
-                with store.replace_atomically(file) as beside, beside.open("wb") as opened:
-                    np.save(opened, made, allow_pickle=False)
+                keep_arrays(file, values=made)
                 held = {"values": made}
             found[name].append(held["values"])
         say(f"{name}: as many spectra, {len(found[name])} times")

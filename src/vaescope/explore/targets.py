@@ -201,20 +201,8 @@ def _function(
     measured = np.isfinite(part).all(1)
     if not measured.any():
         return found
-    try:
-        made = np.asarray(function(part[measured], axis[inside].copy()), float)
-    except (Exception, SystemExit) as error:  # whatever the user's function does
-        raise UserError(
-            f"the function of `{name}` fails ({type(error).__name__}: {error})",
-            found=target.function or "",
-        ) from error
-    if made.shape != (measured.sum(),):
-        raise UserError(
-            f"the function of `{name}` returns something else",
-            found=f"an array of shape {made.shape}",
-            expected=f"one number for each of {measured.sum()} spectra",
-        )
-    found[measured] = made
+    rows = int(measured.sum())
+    found[measured] = user_function.numbers(function, name, rows, part[measured], axis[inside])
     return found
 
 

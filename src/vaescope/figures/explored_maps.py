@@ -109,7 +109,8 @@ def _caption(found: Outcome) -> str:
         words += " Error: predicted less true, in standard deviations of the prediction."
         inside = found.inside()
         if np.isfinite(inside):
-            words += f" Within two of them lie {100 * inside:.0f} % of what was not evaluated."
+            what = "has support and was not" if found.has("support") else "was not"
+            words += f" Within two of them lie {100 * inside:.0f} % of what {what} evaluated."
     if not found.allowed.all():
         words += (
             f" Pale: candidates that could not be proposed ({100 * (~found.allowed).mean():.0f} %)"

@@ -39,6 +39,7 @@ _STILL = 0.02  # of the range: gain still expected at the end
 _USELESS = 0.95  # error of the predictions over the spread of the target
 _NARROW = 0.2  # standard deviation over the spread of the target: too wide matters little below
 _BAND = (0.90, 0.99)  # share of unseen values within two standard deviations
+_HELD = 0.954  # that a normal distribution has there
 _END = 0.03  # of the range of an axis: at its end
 _NEAR = 1.5  # distances between candidates: on the rim of the space
 
@@ -201,7 +202,8 @@ def _of_beliefs(found: Outcome) -> list[Finding]:
                 "Measure more, or leave the deep kernel out.",
             )
         )
-    if error > _USELESS:
+    found_anyway = not found.active and found.regret() <= _STILL
+    if error > _USELESS and not found_anyway:
         said.append(
             Finding(
                 "nothing learned",
@@ -214,7 +216,8 @@ def _of_beliefs(found: Outcome) -> list[Finding]:
                 "Evaluate more, or choose a model whose latents bear on this target.",
             )
         )
-    narrow = inside < _BAND[0]
+    luck = 2 * np.sqrt(_BAND[0] * (1 - _BAND[0]) / max(found.unseen.sum(), 1))
+    narrow = inside < _BAND[0] and inside < _HELD - luck
     if narrow or (inside > _BAND[1] and found.spread_share() > _NARROW):
         said.append(
             Finding(
