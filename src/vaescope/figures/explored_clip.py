@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.explore.outcome import Outcome
 from vaescope.figures.animation import MOST_FRAMES, Clip, small_enough
-from vaescope.figures.explored_maps import Shown, draw, frame, marks, outcome_of
+from vaescope.figures.explored_maps import Shown, crosses, draw, frame, marks, outcome_of
 from vaescope.figures.explored_profiles import draw as draw_profile
 from vaescope.figures.explored_profiles import value_limits
 from vaescope.figures.figure_data import FigureData
@@ -39,9 +39,10 @@ _PROFILED = (
 
 
 def search_clip(scene: Scene) -> Clip | None:
-    """Draw the kept steps of a search one after the other; None of fewer than three."""
+    """Draw the kept steps of a search one after the other; None of fewer than three, or where
+    candidates have no place."""
     found = outcome_of(scene)
-    if found is None or len(found.kept) < 3:
+    if found is None or not found.mapped or len(found.kept) < 3:
         return None
     shown = np.unique(np.linspace(0, len(found.kept) - 1, MOST_FRAMES).round().astype(int))
     mean = np.asarray(found.explored["mean"].isel(kept=shown).values, dtype=float)
@@ -55,6 +56,7 @@ def search_clip(scene: Scene) -> Clip | None:
     data, left = small_enough(pictures, pause, finest=256)
     caption = (
         f"{what}; {left} of {len(found.kept)} kept steps. The star is the largest value until then."
+        f"{crosses(found)}"
     )
     figure_data = FigureData()
     figure_data.store(layout.EXPLORED, "point", "mean", "sd")

@@ -25,6 +25,7 @@ _SIDE = 2.7  # inches of the longer side of a panel
 _STEP_X = 1.0  # inches between panels in a row
 _LABELS, _BARE = 0.85, 0.6  # inches between rows, with and without labels of axes
 _FADED = 0.28  # opacity of candidates that could not be proposed
+_EQUAL = 0.97  # least over greatest standard deviation from which they are equal
 _REACH = 3.0  # standard errors at the ends of the scale of colours
 
 
@@ -47,9 +48,9 @@ def outcome_of(scene: Scene) -> Outcome | None:
 
 def maps(scene: Scene) -> FinishedFigure | None:
     """Draw what was evaluated in which order, what is believed and how surely, and the truth where
-    it is known."""
+    it is known; None where the patches of a stack were measured, which have no place."""
     found = outcome_of(scene)
-    if found is None:
+    if found is None or not found.mapped:
         return None
     if not found.planar:
         return profiles(scene, found)
@@ -90,12 +91,17 @@ def maps(scene: Scene) -> FinishedFigure | None:
     return sheet.drawn("search-maps", _caption(found))
 
 
+def crosses(found: Outcome) -> str:
+    """What crosses on a map mean, for its caption; empty where there are none."""
+    return "" if np.isfinite(found.values).all() else " Crosses: evaluations that failed."
+
+
 def _caption(found: Outcome) -> str:
     what = "site" if found.active else "place of the latent plane"
     axes = "" if found.active else " The axes are those of the decoded plane."
     words = (
         f"First panel: the candidates that were evaluated, coloured by when; each is a {what}."
-        f"{axes} The star is the largest value found."
+        f"{axes} The star is the largest value found.{crosses(found)}"
         f" Predicted: the mean of the last posterior, given all {len(found.points)} evaluations,"
         " and beside it its standard deviation."
     )
@@ -103,7 +109,8 @@ def _caption(found: Outcome) -> str:
         words += " Error: predicted less true, in standard deviations of the prediction."
         inside = found.inside()
         if np.isfinite(inside):
-            words += f" Within two of them lie {100 * inside:.0f} % of what was not evaluated."
+            what = "has support and was not" if found.has("support") else "was not"
+            words += f" Within two of them lie {100 * inside:.0f} % of what {what} evaluated."
     if not found.allowed.all():
         words += (
             f" Pale: candidates that could not be proposed ({100 * (~found.allowed).mean():.0f} %)"
@@ -132,7 +139,8 @@ def _panels(scene: Scene, found: Outcome) -> list[Shown]:
     unseen = found.allowed.copy()
     unseen[found.points] = False
     least, most = robust_limits(found.sd[unseen if unseen.any() else found.allowed], 0.5)
-    least = least if least > most / 2 else 0.0  # else all of it would be one colour
+    # From 0 all of it would be one colour, unless it is one number but for rounding.
+    least = least if most / 2 < least < _EQUAL * most else 0.0
     spread = scene.look.spread
     shown.append(Shown(f"standard deviation{unit}", found.sd, spread, least, most or 1.0))
     if known:
@@ -213,12 +221,15 @@ def _across(found: Outcome) -> np.ndarray:
 
 
 def marks(axes: Axes, found: Outcome, last: int, **look: Any):
-    """The candidates of the first ``last`` evaluations, and a star on the best of them."""
+    """The candidates of the first ``last`` evaluations, a cross on each that failed, and a star on
+    the best of them."""
     at = _across(found)[found.points[:last]]
     drawn = axes.scatter(
         at[:, 0], at[:, 1], **{"s": 14, "linewidths": 0.4, "edgecolors": "white", **look}
     )
     known = found.values[:last]
+    failed = at[~np.isfinite(known)]
+    axes.scatter(failed[:, 0], failed[:, 1], marker="x", s=12, color=INK, linewidths=0.8)
     if np.isfinite(known).any():
         best = at[int(np.nanargmax(known))]
         axes.plot(*best, marker="*", ms=11, mfc=WARNING, mec="white", mew=0.7, ls="none")
