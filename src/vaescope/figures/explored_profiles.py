@@ -37,7 +37,7 @@ def profiles(scene: Scene, found: Outcome) -> FinishedFigure:
     sheet = Sheet(
         scene,
         "The search in latent space",
-        0.3 + rows * pitch,
+        rows * pitch - 0.1,
         width=max(left + across * (wide + _STEP_X) + 0.3, 7.2),
         notes=(plain(found.label, 60), f"{len(found.points)} evaluations"),
     )
