@@ -192,8 +192,8 @@ def _started(
 
 
 def _refuse_unfit_search(recipe: Recipe, file: Path) -> None:
-    """Refuse a search in the latent space of a model that the recipe does not have, or one among
-    curves in that of a model that decodes none."""
+    """Refuse a search with a model that the recipe does not have, one among curves with a model
+    that decodes none, or a measurement of what the recipe does not read."""
     wanted = recipe.explore.model
     if wanted is not None and wanted not in recipe.models:
         raise UserError(
@@ -203,10 +203,19 @@ def _refuse_unfit_search(recipe: Recipe, file: Path) -> None:
             expected="one of " + ", ".join(recipe.models),
             remedy=suggestion(wanted, recipe.models),
         )
-    if recipe.explore.method != "bo" or not recipe.models:
+    name = wanted or next(iter(recipe.models))
+    try:
+        recipe.explore.refuse_recipe(
+            name,
+            learns_spectra=recipe.models[name].learns_spectra,
+            has_spectra=recipe.spectra.read,
+            has_patches=recipe.patches.cut,
+        )
+    except UserError as error:
+        raise error.within(file=file) from None
+    if recipe.explore.method != "bo":
         return
     curves = [name for name, m in recipe.models.items() if m.decoded == m.view == "spectrum"]
-    name = wanted or next(iter(recipe.models))
     if name not in curves:
         own = recipe.models[name]
         raise UserError(

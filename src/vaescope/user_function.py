@@ -8,9 +8,12 @@ import inspect
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vaescope.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORM = "FILE.py:FUNCTION, with a file relative to the recipe"
 
@@ -29,7 +32,8 @@ def split(given: str, setting: str) -> tuple[Path, str]:
 
 
 def refuse_unused(part: str, quantity: str, function: str | None) -> None:
-    """Refuse settings of a ``quantity`` that names a function and does not use it, or the reverse.
+    """Refuse settings of a ``quantity`` that names a function and does not use it, or the reverse,
+    or names it in another form.
 
     Raises
     ------
@@ -42,6 +46,8 @@ def refuse_unused(part: str, quantity: str, function: str | None) -> None:
             else f"`{part}.quantity: function` names none",
             expected="`quantity: function` with " + FORM,
         )
+    if function is not None:
+        split(function, f"{part}.function")
 
 
 def load(given: str | None, setting: str) -> Callable[..., Any] | None:
@@ -74,6 +80,32 @@ def load(given: str | None, setting: str) -> Callable[..., Any] | None:
             f"`{setting}` names no function `{name}` of this file", file=file, expected=FORM
         )
     return function
+
+
+def numbers(function: Callable[..., Any], setting: str, count: int, *arrays: Any) -> np.ndarray:
+    """What a function makes of copies of some arrays: a number (count,) for each row of the first.
+
+    Raises
+    ------
+    UserError : it fails, ends the program or returns something else; ``setting`` names it.
+    """
+    import numpy as np
+
+    try:
+        found = np.asarray(function(*(array.copy() for array in arrays)), float)
+    except (Exception, SystemExit) as error:  # whatever the user's function does
+        raise UserError(
+            f"the function of `{setting}` fails ({type(error).__name__}: {error})",
+            file=place_of(error, function) or None,
+            remedy="Mend the function, or let it return NaN for rows that have no value",
+        ) from error
+    if found.shape != (count,):
+        raise UserError(
+            f"the function of `{setting}` does not return one number for each row",
+            found=f"an array of shape {found.shape}",
+            expected=f"({count},)",
+        )
+    return found
 
 
 def digest(function: Callable[..., Any] | None) -> str:

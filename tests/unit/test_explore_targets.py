@@ -100,6 +100,19 @@ def test_a_users_function_is_used_and_its_faults_are_named(tmp_path):
             targets.values(spectra, AXIS, own(name))
 
 
+def test_a_users_function_is_given_measured_spectra_alone(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\ndef top(spectra, axis):\n"
+        "    assert np.isfinite(spectra).all()\n    return spectra.max(1)\n"
+    )
+    spectra = lines(np.array([2.0, 3.0, 4.0]))
+    spectra[1, 50] = np.nan
+    wanted = Target(quantity="function", function=f"{tmp_path / 'own.py'}:top")
+    found = targets.values(spectra, AXIS, wanted)
+    np.testing.assert_allclose(found, [2, np.nan, 2], rtol=1e-3)
+    assert np.isnan(targets.values(spectra[1:2], AXIS, wanted)).all()
+
+
 @pytest.mark.parametrize(
     "given_",
     [

@@ -1,5 +1,6 @@
 """Searches in a latent space: objective, support, checkpoints, what stands beside."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -7,6 +8,7 @@ from typing import get_args
 import fake_results
 import numpy as np
 import pytest
+import xarray as xr
 
 from vaescope.errors import UserError
 from vaescope.explore import SearchJob, ascent, best_found, latent_search, support
@@ -233,7 +235,8 @@ def test_a_killed_search_goes_on_and_finds_the_same(tmp_path: Path, batch):
 
 def test_a_search_stands_beside_others_and_its_truth(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(latent_search, "CLIMB", 3)
-    found = search_in(tmp_path, space={"surface": True, "features": "auto"}).dataset()
+    wanted = {"surface": True, "features": "auto"}
+    found = search_in(tmp_path, space=wanted, evaluations=10).dataset()
     names = found["strategy"].values.tolist()
     assert names == [
         "this search",
@@ -248,7 +251,7 @@ def test_a_search_stands_beside_others_and_its_truth(tmp_path: Path, monkeypatch
         np.diff(found["best"].values, axis=-1)[np.isfinite(found["best"].values[..., 1:])] >= 0
     ).all()
     np.testing.assert_allclose(found["truth"].values[found["point"]], found["value"], rtol=1e-5)
-    assert found["kept"].values[-1] == found.sizes["step"] == 14
+    assert found["kept"].values[-1] == found.sizes["step"] == 10
     assert np.isfinite(found["mean"]).all()
     assert (found["sd"] > 0).all()
     assert found["best_polarisation"].shape[1:] == (2, 6, 6)
@@ -340,11 +343,19 @@ def test_a_curve_that_the_lattice_refuses_has_no_value_and_the_others_have_their
     np.testing.assert_allclose(np.delete(found, 3), np.delete(expected, 3), rtol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> tuple[Path, xr.Dataset]:
+    """The checkpoints of a search with its rivals, and what it came to."""
+    folder = tmp_path_factory.mktemp("compared")
+    return folder / "files", own_search(folder, "return c[:, 5]").dataset()
+
+
 @pytest.mark.parametrize(
     "file", ["search.json", "explorer.safetensors", "belief-6.npy", "grid-0.npy"]
 )
-def test_a_damaged_checkpoint_is_made_again(file, tmp_path):
-    whole = own_search(tmp_path, "return c[:, 5]").dataset()
+def test_a_damaged_checkpoint_is_made_again(file, compared, tmp_path):
+    kept, whole = compared
+    shutil.copytree(kept, tmp_path / "files")
     damaged = tmp_path / "files" / file
     damaged.write_bytes(damaged.read_bytes()[:9])
     again = own_search(tmp_path, "return c[:, 5]").dataset()

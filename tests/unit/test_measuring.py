@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from vaescope.errors import UserError
 from vaescope.explore import deep_kernel, measuring, monitors
@@ -50,6 +52,13 @@ def test_the_map_of_a_target_is_learned_and_its_bands_hold(tmp_path):
         assert "units" in variable.attrs, name
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> xr.Dataset:
+    """A search that nothing disturbs."""
+    folder = tmp_path_factory.mktemp("whole")
+    return measuring.search(world(), SETTINGS, checkpoints=folder)
+
+
 class KilledError(Exception):
     """Ends a search between two steps."""
 
@@ -70,17 +79,17 @@ def killed(monkeypatch, settings: ExploreSettings, folder: Path, after: int) -> 
 
 
 @pytest.mark.parametrize("after", [10, 14])
-def test_a_search_killed_between_two_steps_goes_on_with_nothing_lost(after, tmp_path, monkeypatch):
-    whole = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "whole")
-    killed(monkeypatch, SETTINGS, tmp_path / "cut", after=after)
-    resumed = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "cut")
+def test_a_search_killed_between_two_steps_goes_on_with_nothing_lost(
+    after, whole, tmp_path, monkeypatch
+):
+    killed(monkeypatch, SETTINGS, tmp_path, after=after)
+    resumed = measuring.search(world(), SETTINGS, checkpoints=tmp_path)
     np.testing.assert_array_equal(whole["point"], resumed["point"])
     np.testing.assert_allclose(whole["mean"], resumed["mean"], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(whole["rmse"], resumed["rmse"], rtol=1e-6, atol=1e-8)
 
 
-def test_a_step_written_down_but_not_learned_from_is_made_up_for(tmp_path, monkeypatch):
-    whole = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "whole")
+def test_a_step_written_down_but_not_learned_from_is_made_up_for(whole, tmp_path, monkeypatch):
     learned = Learner._learn
 
     def deadly(self, before):
@@ -91,8 +100,8 @@ def test_a_step_written_down_but_not_learned_from_is_made_up_for(tmp_path, monke
     with monkeypatch.context() as patched:
         patched.setattr(Learner, "_learn", deadly)
         with pytest.raises(KilledError):
-            measuring.search(world(), SETTINGS, checkpoints=tmp_path / "cut")
-    resumed = measuring.search(world(), SETTINGS, checkpoints=tmp_path / "cut")
+            measuring.search(world(), SETTINGS, checkpoints=tmp_path)
+    resumed = measuring.search(world(), SETTINGS, checkpoints=tmp_path)
     np.testing.assert_array_equal(whole["point"], resumed["point"])
 
 
@@ -204,15 +213,25 @@ def test_a_search_with_a_deep_kernel_resumes_too(tmp_path, monkeypatch):
         ExploreSettings(method="active", deep_kernel=True, describe=["place"])
 
 
+COMPARED = ExploreSettings.of({**SETTINGS.as_dict(), "repeats": 1})
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> tuple[Path, xr.Dataset]:
+    """The checkpoints of a search with its rivals, and what it came to."""
+    folder = tmp_path_factory.mktemp("compared") / "checkpoints"
+    return folder, measuring.search(world(), COMPARED, checkpoints=folder)
+
+
 @pytest.mark.parametrize(
     "file", ["steps.npz", "search.safetensors", "belief-10.npz", "random-0.npy"]
 )
-def test_a_damaged_checkpoint_is_made_again(file, tmp_path):
-    chosen = ExploreSettings.of({**SETTINGS.as_dict(), "repeats": 1})
-    whole = measuring.search(world(), chosen, checkpoints=tmp_path)
+def test_a_damaged_checkpoint_is_made_again(file, compared, tmp_path):
+    kept, whole = compared
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     damaged = tmp_path / file
     damaged.write_bytes(damaged.read_bytes()[:100])
-    again = measuring.search(world(), chosen, checkpoints=tmp_path)
+    again = measuring.search(world(), COMPARED, checkpoints=tmp_path)
     np.testing.assert_array_equal(whole["point"], again["point"])
     np.testing.assert_allclose(whole["rmse"], again["rmse"], rtol=1e-3)
 

@@ -26,11 +26,26 @@ STAGES = (
 
 
 @pytest.fixture(scope="module")
-def calm(finished: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """The same dataset on one core, without any interruption."""
     lab = Lab(tmp_path_factory.mktemp("calm") / "lab").prepare().sheet("one single ../data/one.npy")
     lab.run(cores=1).must_succeed()
     return lab
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """All that comes before the training of a model that takes a while."""
+    lab = Lab(tmp_path_factory.mktemp("prepared") / "lab").prepare()
+    lab.recipe("single", SINGLE.replace("steps: 30", "steps: 450"))
+    lab.sheet("one single ../data/one.npy").run("results/one/samples.zarr").must_succeed()
+    return lab
+
+
+@pytest.fixture
+def training(prepared: Lab, tmp_path: Path) -> Lab:
+    """A copy in which training comes next."""
+    return prepared.copy(tmp_path / "lab")
 
 
 def same_results(first: Lab, second: Lab) -> None:
@@ -45,40 +60,37 @@ def same_results(first: Lab, second: Lab) -> None:
     assert not [name for name in one if name not in timed and one[name] != other[name]]
 
 
-def test_one_core_and_two_give_the_same_results(calm: Lab, fresh: Lab):
-    fresh.run(cores=2).must_succeed()
-    same_results(calm, fresh)
-
-
-def test_a_run_killed_at_every_stage_finishes_with_the_same_results(calm: Lab, fresh: Lab):
+def test_two_cores_and_kills_at_every_stage_give_the_results_of_one_calm_core(
+    calm: Lab, fresh: Lab
+):
     killed = 0
     for number, stage in enumerate(STAGES):
         log = fresh.results / "one" / "logs" / f"{stage}.log"
         # Every third time only Snakemake dies and leaves its job behind, still writing.
         killed += fresh.kill_when(log.exists, group=number % 3 != 2)
     assert killed == len(STAGES)
-    fresh.run().must_succeed()
+    fresh.run(cores=2).must_succeed()
     same_results(calm, fresh)
     assert not list(fresh.results.rglob(".*.tmp-*"))
     assert not (fresh.results / "one" / "failures").exists()
 
 
 def test_training_killed_halfway_ends_with_the_weights_of_an_uninterrupted_one(
-    fresh: Lab, tmp_path: Path
+    training: Lab, tmp_path: Path
 ):
-    fresh.recipe("single", SINGLE.replace("steps: 30", "steps: 250"))
-    other = fresh.copy(tmp_path / "calm")
+    training.recipe("single", SINGLE.replace("steps: 30", "steps: 250"))
+    other = training.copy(tmp_path / "calm")
     other.run("results/one/rvae/members").must_succeed()
-    checkpoints = fresh.results / "one" / "rvae" / "checkpoints" / "0"
+    checkpoints = training.results / "one" / "rvae" / "checkpoints" / "0"
 
     def has_checkpoints() -> bool:
         return bool(list(checkpoints.glob("*.safetensors")))
 
-    assert fresh.kill_when(has_checkpoints)
-    assert not (fresh.results / "one" / "rvae" / "parts" / "0").exists()
-    fresh.run("results/one/rvae/members").must_succeed()
-    assert "going on from step" in (fresh.results / "one/logs/train-rvae-0.log").read_text()
-    members = contents(fresh.results / "one" / "rvae" / "members")
+    assert training.kill_when(has_checkpoints)
+    assert not (training.results / "one" / "rvae" / "parts" / "0").exists()
+    training.run("results/one/rvae/members").must_succeed()
+    assert "going on from step" in (training.results / "one/logs/train-rvae-0.log").read_text()
+    members = contents(training.results / "one" / "rvae" / "members")
     assert len(members) == 2
     assert members == contents(other.results / "one" / "rvae" / "members")
     assert not checkpoints.parent.exists()
@@ -90,26 +102,25 @@ def test_training_killed_halfway_ends_with_the_weights_of_an_uninterrupted_one(
     ids=["Ctrl-C twice", "SIGTERM to Snakemake"],
 )
 def test_training_stops_when_asked_and_goes_on_from_there(
-    fresh: Lab, numbers: tuple[int, ...], group: bool
+    training: Lab, numbers: tuple[int, ...], group: bool
 ):
-    fresh.recipe("single", SINGLE.replace("steps: 30", "steps: 450"))
-    checkpoints = fresh.results / "one" / "rvae" / "checkpoints" / "0"
+    checkpoints = training.results / "one" / "rvae" / "checkpoints" / "0"
 
     def both_members_train() -> bool:
         return len(list(checkpoints.glob("*.safetensors"))) == 2
 
-    run, alive = fresh.stop_when(both_members_train, numbers, group=group)
+    run, alive = training.stop_when(both_members_train, numbers, group=group)
     assert run.code != 0
     assert not alive
     assert "Traceback" not in run.output, run.output
     assert "stopped by Ctrl-C or SIGTERM" in run.output
     assert both_members_train()
-    assert not (fresh.results / "one" / "rvae" / "parts" / "0").exists()
-    assert not list(fresh.results.rglob(".*.tmp-*"))
-    fresh.run("results/one/rvae/members").must_succeed()
-    log = (fresh.results / "one/logs/train-rvae-0.log").read_text()
+    assert not (training.results / "one" / "rvae" / "parts" / "0").exists()
+    assert not list(training.results.rglob(".*.tmp-*"))
+    training.run("results/one/rvae/members").must_succeed()
+    log = (training.results / "one/logs/train-rvae-0.log").read_text()
     assert log.count("going on from step") == 2
-    assert not (fresh.results / "one" / "failures").joinpath("train-rvae-0.json").exists()
+    assert not (training.results / "one" / "failures").joinpath("train-rvae-0.json").exists()
 
 
 def test_a_killed_job_is_shown_as_stopped(fresh: Lab):

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vaescope import store
-from vaescope.explore.checkpoints import arrays_of
+from vaescope.explore.checkpoints import arrays_of, keep_arrays
 
 
 class Beliefs:
@@ -30,8 +29,7 @@ class Beliefs:
 
     def keep(self, count: int, mean: np.ndarray, sd: np.ndarray, factor: float) -> None:
         """Write a belief: mean and sd (site,), and the factor that is in sd."""
-        with store.replace_atomically(self._file(count)) as beside, beside.open("wb") as file:
-            np.savez(file, allow_pickle=False, mean=mean, sd=sd, factor=factor)
+        keep_arrays(self._file(count), mean=mean, sd=sd, factor=factor)
 
     def _there(self) -> list[int]:
         return [count for count in self.kept if self.has(count)]

@@ -36,6 +36,16 @@ def arrays_of(file: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
+def keep_arrays(file: Path, **arrays: np.ndarray | float) -> None:
+    """Write what ``arrays_of`` reads: arrays by name into an ``npz`` file, or ``values`` alone into
+    an ``npy`` file. A kill leaves the file whole or as it was."""
+    with store.replace_atomically(file) as beside, beside.open("wb") as opened:
+        if file.suffix == ".npy":
+            np.save(opened, arrays["values"], allow_pickle=False)
+        else:
+            np.savez(opened, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+
+
 class Checkpoints:
     """The files of one search.
 
@@ -80,8 +90,4 @@ class Checkpoints:
 
     def keep_array(self, name: str, values: np.ndarray) -> None:
         """Keep an array under a name."""
-        with (
-            store.replace_atomically(self.folder / f"{name}.npy") as beside,
-            beside.open("wb") as file,
-        ):
-            np.save(file, values, allow_pickle=False)
+        keep_arrays(self.folder / f"{name}.npy", values=values)

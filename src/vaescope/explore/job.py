@@ -58,5 +58,5 @@ class SearchJob:
             if file.is_file()
         ]
         facts = {"settings": self.settings.as_dict(), "model": self.model, "seed": self.seed}
-        facts |= {"files": states, "own": [file.read_text("utf-8") for file in own]}
+        facts |= {"files": states, "own": [store.digest(file.read_bytes().hex()) for file in own]}
         return store.digest(facts | {"code": store.code_version()})[:16]

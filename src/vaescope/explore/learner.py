@@ -12,7 +12,7 @@ import numpy as np
 from vaescope import store
 from vaescope.errors import UserError
 from vaescope.explore import monitors
-from vaescope.explore.checkpoints import arrays_of
+from vaescope.explore.checkpoints import arrays_of, keep_arrays
 from vaescope.explore.explorer import Explorer
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ class Learner:
         self.points, self.values = np.zeros(0, int), np.zeros(0)
         self._explorer = explorer(known.descriptions, known, settings, seed)
         steps = arrays_of(folder / STEPS)
-        if steps is None:  # a new search, or one of which nothing can be read
+        if steps is None or not _follow(steps, self.first):  # a new search, or no file of one
             shutil.rmtree(folder, ignore_errors=True)
             return
         self.points, self.values = steps["points"], steps["values"]
         with suppress(UserError):  # without a readable file all is learned from the steps
-            self._explorer = Explorer.load(folder / FILE)
+            held = Explorer.load(folder / FILE)
+            if np.array_equal(held.points, self.points[: len(held.points)]):
+                self._explorer = held
         self._make_up_for(len(self._explorer.points))
 
     @property
@@ -88,8 +90,7 @@ class Learner:
         before = self.count
         self.points = np.concatenate([self.points, sites])
         self.values = np.concatenate([self.values, values])
-        with store.replace_atomically(self.folder / STEPS) as beside, beside.open("wb") as file:
-            np.savez(file, allow_pickle=False, points=self.points, values=self.values)
+        keep_arrays(self.folder / STEPS, points=self.points, values=self.values)
         self._learn(before)
 
     def _learn(self, before: int) -> None:
@@ -130,3 +131,10 @@ class Learner:
         parameters = 2 * len(self._explorer.descriptions) + 2
         factor = monitors.band_factor(self._explorer.left_out(), parameters)
         return mean, sd * factor, factor
+
+
+def _follow(steps: dict[str, np.ndarray], first: np.ndarray) -> bool:
+    """Whether steps read from a file begin with the sites of a start, a value for each."""
+    points, values = steps.get("points", first[:0]), steps.get("values", first[:0])
+    start = np.array_equal(points[: len(first)], first)
+    return start and points.shape == values.shape

@@ -32,13 +32,15 @@ class TargetValues:
     """What a measurement would give at every site.
 
     ``value`` (site,), NaN where there is none; ``parts`` : name -> (site,) the numbers of which it
-    is the weighted sum. ``words``, ``unit`` : of the value.
+    is the weighted sum. ``words``, ``unit`` : of the value. ``about`` : the parts in words, where
+    there are several.
     """
 
     value: np.ndarray
     parts: dict[str, np.ndarray]
     words: str
     unit: str
+    about: str = ""
 
 
 def run(job: SearchJob) -> xr.Dataset:
@@ -48,20 +50,18 @@ def run(job: SearchJob) -> xr.Dataset:
     any spectrum. Values of sites that were not yet measured are looked at only to say afterwards
     how far off predictions were. ``mean`` and ``sd`` are of what would be measured, noise included.
     """
-    from vaescope.ensemble.members import load_members
-
-    member = load_members(job.members)[0]
     known = world.of_results(
         job.results.image,
         job.results.patches,
         job.results.latents(job.model),
         job.settings.describe,
-        member.settings.view,
     )
     if job.settings.deep_kernel:
+        from vaescope.ensemble.members import load_members
         from vaescope.explore import tuned_encoder
         from vaescope.train.data import gather
 
+        member = load_members(job.members)[0]
         data = gather(job.results.patches, member.settings, member.codec)
         known = replace(known, patches=tuned_encoder.patches(member, data))
     return search(known, job.settings, seed=job.seed, checkpoints=job.checkpoints, say=job.say)
@@ -139,18 +139,18 @@ def measure(known: World, settings: ExploreSettings, first: np.ndarray, seed: in
         return TargetValues(value, parts, said[name], unit)
     total = np.zeros(len(known))
     for name, value in parts.items():
-        _check(value[first])
+        _check(value[first], name)
         spread = np.nanstd(value[first])
         total += chosen[name].weight * (value - np.nanmean(value[first])) / spread
-    weights = " ".join(f"{chosen[name].weight:+g} {said[name]}" for name in parts)
-    return TargetValues(total, parts, f"sum of {weights}", "1")
+    about = "; ".join(f"{name}, the {what}" for name, what in said.items())
+    return TargetValues(total, parts, f"target {targets.sum_of(chosen)}", "1", about)
 
 
-def _check(values: np.ndarray) -> None:
+def _check(values: np.ndarray, part: str = "") -> None:
     finite = values[np.isfinite(values)]
     if len(finite) < 2 or np.ptp(finite) <= 1e-9 * np.abs(finite).max():
         raise UserError(
-            "nothing can be learned of the target of `explore`",
+            f"nothing can be learned of {f'`{part}` of ' if part else ''}the target of `explore`",
             found=f"{len(finite)} finite values, all {finite[0]:g}"
             if len(finite) > 1
             else "one finite value"
@@ -213,10 +213,11 @@ def _dataset(
             "method": "active",
             "objective": words,
             "unit": measured.unit,
-            "stopped": "the number of spectra that was wanted"
+            "parts": measured.about,
+            "stopped": f"the limit of {settings.evaluations} spectra"
             if len(points) >= settings.evaluations
-            else "having measured every site",
-            "features": ", ".join(world.WORDS[name] for name in settings.describe),
+            else "every site was measured",
+            "features": ", ".join(known.described(settings.describe)),
             "acquisition": settings.acquisition or "variance",
             "image_from": known.image_from,
             "deep_kernel": learner.fallen,

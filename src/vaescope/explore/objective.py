@@ -130,7 +130,9 @@ class Objective:
         """
         curves = np.asarray(curves, np.float32)
         if self.function is not None:
-            return self._own(curves)
+            name = f"{self.settings.PART}.function"
+            own = user_function.numbers(self.function, name, len(curves), curves, self.axis)
+            return np.where(np.isfinite(own), own, np.nan)
         found = np.full(len(curves), np.nan)
         finite = np.flatnonzero(np.isfinite(curves).all(1))
         for block in np.split(finite, range(BATCH, len(finite), BATCH)):
@@ -149,22 +151,3 @@ class Objective:
                 return np.full(1, np.nan)
         half = len(curves) // 2
         return np.concatenate([self._of_lattices(curves[:half]), self._of_lattices(curves[half:])])
-
-    def _own(self, curves: np.ndarray) -> np.ndarray:
-        assert self.function is not None
-        name = f"the function of `{self.settings.PART}`"
-        try:
-            found = np.asarray(self.function(curves.copy(), self.axis.copy()), float)
-        except (Exception, SystemExit) as error:  # whatever the user's function does
-            raise UserError(
-                f"{name} fails ({type(error).__name__}: {error})",
-                file=user_function.place_of(error, self.function) or None,
-                remedy="Mend the function, or let it return NaN for curves that have no value",
-            ) from error
-        if found.shape != (len(curves),):
-            raise UserError(
-                f"{name} does not return one number for each curve",
-                found=f"shape {found.shape}",
-                expected=f"({len(curves)},)",
-            )
-        return np.where(np.isfinite(found), found, np.nan)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.explore.support import REAL
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -18,9 +20,9 @@ _FEWEST = 20  # candidates with a known value from which a share is computed
 _BOUND = "gradient"  # begins the name of what is no rival, but bounds what can be reached
 _AHEAD = 0.05  # of the error: more than luck
 _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
-_REAL = 0.5  # of the support
 _CELLS, _IN_A_CELL = (12, 40), 100  # of a profile along an axis, and candidates in each
 _EMPTIEST = 4  # places of a grid for each candidate
+_OFF = 0.02  # of the distance between lines of a grid
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Outcome:
     def active(self) -> bool:
         """Whether spectra were measured one by one, rather than an optimum sought."""
         return str(self.explored.attrs.get("method")) == "active"
+
+    @property
+    def mapped(self) -> bool:
+        """Whether candidates have places, rather than being the patches of a stack."""
+        return bool(np.ptp(self.places, axis=0).any())
 
     @property
     def objective(self) -> str:
@@ -115,9 +122,15 @@ class Outcome:
             return np.ones(len(self.places), bool)
         return self.array("allowed") > 0
 
+    @cached_property
+    def real(self) -> np.ndarray:
+        """(candidate,) which candidates could be proposed and resemble the data when decoded."""
+        supported = self.array("support") >= REAL if self.has("support") else True
+        return self.allowed & supported
+
     def unreal(self, candidate: int) -> bool:
         """Whether a candidate lies where nothing that is decoded resembles the data."""
-        return self.has("support") and bool(self.array("support")[candidate] < _REAL)
+        return self.has("support") and bool(self.array("support")[candidate] < REAL)
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -156,8 +169,8 @@ class Outcome:
 
     @cached_property
     def unseen(self) -> np.ndarray:
-        """(candidate,) which known values the search has not seen."""
-        unseen = np.isfinite(self.truth)
+        """(candidate,) which known values of real candidates the search has not seen."""
+        unseen = np.isfinite(self.truth) & self.real
         unseen[self.points] = False
         return unseen
 
@@ -192,13 +205,13 @@ class Outcome:
         what the mean of all values would give."""
         if self.unseen.sum() < _FEWEST:
             return float("nan")
-        spread = float(np.nanstd(self.truth))
+        spread = float(np.nanstd(self.truth[self.real]))
         off = (self.mean - self.truth)[self.unseen]
         return float(np.sqrt((off**2).mean()) / spread) if spread else float("nan")
 
     def spread_share(self) -> float:
         """Median standard deviation of the values not seen, over the standard deviation of all."""
-        spread = float(np.nanstd(self.truth)) if self.unseen.any() else 0.0
+        spread = float(np.nanstd(self.truth[self.real])) if self.unseen.any() else 0.0
         return float(np.median(self.sd[self.unseen]) / spread) if spread else float("nan")
 
     @property
@@ -276,15 +289,26 @@ class Outcome:
         if not self.planar:
             return None
         across = 1 if self.axes[0].startswith("y") else 0
-        columns, at = np.unique(np.round(self.places[:, across], 9), return_inverse=True)
-        rows, up = np.unique(np.round(self.places[:, 1 - across], 9), return_inverse=True)
+        wide, high = _lines(self.places[:, across]), _lines(self.places[:, 1 - across])
+        if wide is None or high is None:
+            return None
+        (columns, at), (rows, up) = wide, high
         flat = up * len(columns) + at
         if len(np.unique(flat)) != len(flat) or len(columns) * len(rows) > _EMPTIEST * len(flat):
             return None
-        return (rows, columns, flat) if _even(rows) and _even(columns) else None
+        return rows, columns, flat
 
 
-def _even(values: np.ndarray) -> bool:
-    """Whether values in order are at equal distances."""
-    steps = np.diff(values)
-    return len(values) > 1 and bool(np.ptp(steps) <= 0.01 * steps.mean())
+def _lines(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Equally spaced values (line,), and which of them each of some is (k,); None where they are
+    not. A line on which none lies is one as well: nothing was measured there."""
+    known = np.unique(np.round(values, 9))
+    if len(known) < 2:
+        return None
+    step = np.diff(known).min()
+    count = round((known[-1] - known[0]) / step) + 1
+    if count > _EMPTIEST * len(known):
+        return None
+    lines = np.linspace(known[0], known[-1], count)
+    at = np.rint((values - known[0]) / (lines[1] - lines[0])).astype(int)
+    return (lines, at) if np.abs(lines[at] - values).max() <= _OFF * step else None

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope import store
 from vaescope.explore import monitors
-from vaescope.explore.checkpoints import arrays_of
+from vaescope.explore.checkpoints import arrays_of, keep_arrays
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.outcome import RANDOM
 
@@ -42,16 +41,19 @@ def courses(
     -------
     Strategy -> by run, (2, k) : root mean square error in the unit of the target, and share of what
     was not measured within two standard deviations. ``random`` and ``raster`` have the model of the
-    search without a deep kernel; ``random, by place alone`` has one of (y, x).
+    search without a deep kernel; ``random, by place alone`` has one of (y, x). Patches of a stack,
+    which have no place, are taken at random alone.
     """
     if not settings.repeats:
         return {}
     place = {"place": known.place}
-    plans = {RANDOM: known.descriptions, RASTER: known.descriptions, PLACE_ALONE: place}
+    plans = {RANDOM: known.descriptions}
+    if known.mapped:
+        plans[RASTER] = known.descriptions
+        if set(known.descriptions) != {"place"}:
+            plans[PLACE_ALONE] = place
     found: dict[str, list[np.ndarray]] = {}
     for name, descriptions in plans.items():
-        if name == PLACE_ALONE and set(known.descriptions) == {"place"}:
-            continue
         found[name] = []
         for number in range(1 if name == RASTER else settings.repeats):
             file = checkpoints / f"{name.replace(', ', '-').replace(' ', '-')}-{number}.npy"
@@ -61,8 +63,7 @@ def courses(
                 if name != RASTER:
                     order = np.random.default_rng([seed, number]).permutation(len(known))
                 made = _course(descriptions, order, value, kept)
-                with store.replace_atomically(file) as beside, beside.open("wb") as opened:
-                    np.save(opened, made, allow_pickle=False)
+                keep_arrays(file, values=made)
                 held = {"values": made}
             found[name].append(held["values"])
         say(f"{name}: as many spectra, {len(found[name])} times")

@@ -122,6 +122,46 @@ class ExploreSettings(Settings):
                 remedy=f"Leave it out, or set `method: {other}`",
             )
 
+    def refuse_recipe(
+        self, model: str, *, learns_spectra: bool, has_spectra: bool, has_patches: bool
+    ) -> None:
+        """Refuse an active measurement that the rest of its recipe makes impossible or worthless.
+
+        Parameters
+        ----------
+        model : name of the model of the search. learns_spectra : whether that is trained on
+            spectra. has_spectra, has_patches : what the samples of the recipe hold.
+
+        Raises
+        ------
+        UserError : there are no spectra, no patches to describe sites by, or the model knows the
+            spectra already.
+        """
+        if self.method != "active":
+            return
+        if not has_spectra:
+            raise UserError(
+                "there is nothing to measure: the recipe reads no spectra",
+                found="`explore: method: active` with `spectra: read: false`",
+                remedy="Set `spectra: read: true`, or write `extends: active`",
+            )
+        of_patches = [name for name in self.describe if name != "place"]
+        if of_patches and not has_patches:
+            raise UserError(
+                f"sites cannot be described by {' and '.join(f'`{one}`' for one in of_patches)}:"
+                " the recipe cuts no patches",
+                found="`patches: cut: false`",
+                remedy="Set `patches: cut: true`, or `explore: describe: [place]`",
+            )
+        if learns_spectra and {"content", "members"} & set(self.describe):
+            raise UserError(
+                "the model of the search has seen the spectra that are to be measured",
+                found=f"`{model}`, which is trained on spectra",
+                expected="a model of patches alone, such as an `rvae`",
+                remedy="Name one in `explore: model`, or leave `content` and `members` out of"
+                " `explore: describe`",
+            )
+
     def own_files(self) -> list[str]:
         """Files of the user's own that the search runs."""
         active = [one.function for one in self.target.parts().values()]

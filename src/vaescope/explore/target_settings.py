@@ -39,8 +39,8 @@ class Scalar(Settings):
         None,
         path=True,
         help="of `function`, your own as `FILE.py:FUNCTION` relative to the recipe; it takes"
-        " spectra (site, channel) and axis (channel,) and returns one number per site. The file is"
-        " executed",
+        " measured spectra (site, channel) and axis (channel,) and returns one number per site,"
+        " NaN where there is none. The file is executed",
     )
     weight: float = setting(
         1.0,
@@ -54,14 +54,14 @@ class Scalar(Settings):
             ends = getattr(self, name)
             if ends is not None and not (len(ends) == 2 and ends[0] < ends[1]):
                 raise UserError(
-                    f"`{self.PART}.{name}` is no range",
+                    f"`{name}` is no range",
                     found=repr(ends),
                     expected="two numbers, the smaller one first",
                 )
         user_function.refuse_unused(self.PART, self.quantity, self.function)
         if self.component > self.components:
             raise UserError(
-                f"`{self.PART}.component` is beyond their number",
+                "`component` is beyond their number",
                 found=f"{self.component} of {self.components}",
             )
 
@@ -76,11 +76,24 @@ class Target(Scalar):
         " follows their weighted sum",
     )
 
+    def refuse_contradictions(self) -> None:
+        super().refuse_contradictions()
+        self.parts()
+        alone = Scalar()
+        ignored = [one for one in alone.as_dict() if getattr(self, one) != getattr(alone, one)]
+        if self.several and ignored:
+            raise UserError(
+                f"`{ignored[0]}` stands beside `several`, in which each number has its own",
+                found=", ".join(f"`{name}`" for name in [*ignored, "several"]),
+                remedy="Move it into one of `several`, or take `several` out",
+            )
+
     def parts(self) -> dict[str, Scalar]:
         """The numbers by name."""
         if not self.several:
             return {self.quantity: self}
+        place = f"{self.PART}.several"
         return {
-            name: one if isinstance(one, Scalar) else Scalar.of(one, part=f"{self.PART}.{name}")
+            name: one if isinstance(one, Scalar) else Scalar.of(one, part=f"{place}.{name}")
             for name, one in self.several.items()
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,17 @@ def words(target: Scalar, axis_unit: str = "") -> str:
     unit = f" {axis_unit}" if axis_unit and axis_unit != "1" else ""
     for name, ends in (("from", target.range), ("over that from", target.over)):
         if ends is not None:
-            said += f" {name} {ends[0]:g} to {ends[1]:g}{unit}"
+            said += f" {name} {ends[0]:g} to {ends[1]:g}{unit}".replace("-", "−")
+    return said
+
+
+def sum_of(parts: Mapping[str, Scalar]) -> str:
+    """The weighted sum of several numbers by name, such as `height − 0.5 width`."""
+    said = ""
+    for name, one in parts.items():
+        sign = "−" if one.weight < 0 else "+" if said else ""
+        size = "" if abs(one.weight) == 1 else f"{abs(one.weight):g} "
+        said += f" {sign} {size}{name}" if said else f"{sign}{size}{name}"
     return said
 
 
@@ -186,19 +196,13 @@ def _function(
     name = f"{Scalar.PART}.function"
     function = user_function.load(target.function, name)
     assert function is not None
-    try:
-        found = np.asarray(function(spectra[:, inside].copy(), axis[inside].copy()), float)
-    except (Exception, SystemExit) as error:  # whatever the user's function does
-        raise UserError(
-            f"the function of `{name}` fails ({type(error).__name__}: {error})",
-            found=target.function or "",
-        ) from error
-    if found.shape != (len(spectra),):
-        raise UserError(
-            f"the function of `{name}` returns something else",
-            found=f"an array of shape {found.shape}",
-            expected=f"one number for each of {len(spectra)} spectra",
-        )
+    part = spectra[:, inside]
+    found = np.full(len(part), np.nan)
+    measured = np.isfinite(part).all(1)
+    if not measured.any():
+        return found
+    rows = int(measured.sum())
+    found[measured] = user_function.numbers(function, name, rows, part[measured], axis[inside])
     return found
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.models.views import PATCH
 from vaescope.predict import context
 from vaescope.predict.rings import ring_spectra
 from vaescope.samples import pixels
@@ -55,6 +54,16 @@ class World:
     def __len__(self) -> int:
         return len(self.place)
 
+    @property
+    def mapped(self) -> bool:
+        """Whether sites have places, rather than being the patches of a stack."""
+        return bool(np.ptp(self.place, axis=0).any())
+
+    def described(self, wanted: Iterable[str]) -> list[str]:
+        """In words, by which of some descriptions sites are known."""
+        own = {"members" if name.startswith("content of") else name for name in self.descriptions}
+        return [WORDS[name] for name in wanted if name in own]
+
     def raster(self) -> np.ndarray:
         """Sites in the order in which a raster scan comes to them."""
         return np.lexsort((self.place[:, 1], self.place[:, 0]))
@@ -65,7 +74,6 @@ def of_results(
     samples: xr.Dataset,
     latents: xr.Dataset,
     wanted: Iterable[str],
-    view: str = PATCH,
 ) -> World:
     """The world of a dataset.
 
@@ -73,11 +81,13 @@ def of_results(
     ----------
     image : with `image` (time, channel, y, x). samples : with `spectrum` (site, energy) and, but
         for `place`, `patch` (site, channel, py, px). latents : of the model, for `content`.
-    wanted : descriptions, of ``WORDS``. view : what the model encodes.
+    wanted : descriptions, of ``WORDS``.
 
     Raises
     ------
-    UserError : there are no spectra or no patches, or the model has seen the spectra.
+    UserError : there are no spectra, no patches, or no image; the spectra are of several frames of
+        a movie; or nothing tells the sites apart. A description that is the same at every site is
+        left out.
     """
     if "spectrum" not in samples:
         raise UserError(
@@ -89,18 +99,27 @@ def of_results(
     spectra = np.asarray(samples["spectrum"].values, float)
     if "spectrum_measured" in samples:
         spectra = np.where(samples["spectrum_measured"].values.astype(bool), spectra, np.nan)
-    wanted = list(wanted)
-    if view != PATCH and {"content", "members"} & set(wanted):
-        raise UserError(
-            "the model of the search has seen the spectra that are to be measured",
-            found=f"a model that encodes the {view}",
-            expected="a model of patches, such as an `rvae`",
-            remedy="Name one in `explore: model`, or leave `content` out of `explore: describe`",
-        )
     place = np.stack([samples["y"].values, samples["x"].values], 1).astype(float)
+    _refuse_movie(samples, place)
+    if image.sizes.get("y") == image.sizes.get("x") == 1 and len(place) > 1:
+        raise UserError(
+            "nothing is known of the spectra before they are measured: there is no image",
+            found="spectra without a place",
+            expected="a spectrum image, or patches with a spectrum each",
+            remedy="Give the image as `source` and the spectra in the column `spectra` of the"
+            " sample sheet, or both in one file",
+        )
     found: dict[str, np.ndarray] = {}
     for name in wanted:
-        found |= _described(name, image, samples, latents, place)
+        made = _described(name, image, samples, latents, place)
+        found |= {one: values for one, values in made.items() if np.ptp(values, axis=0).any()}
+    if not found:
+        raise UserError(
+            "nothing tells the sites apart before they are measured",
+            found="the same " + " and ".join(WORDS[name] for name in wanted) + " at every site",
+            remedy="Give an image beside the spectra, or describe sites by more (`explore:"
+            " describe`)",
+        )
     pitch = [float(samples.attrs.get(f"spectra_pitch_{axis}", 1.0)) for axis in "yx"]
     axis = samples["energy"] if "energy" in samples.coords else None
     return World(
@@ -113,6 +132,18 @@ def of_results(
         "channel" if axis is None else str(axis.attrs.get("units") or "1"),
         str(samples.attrs.get("spectra_image_from") or ""),
     )
+
+
+def _refuse_movie(samples: xr.Dataset, place: np.ndarray) -> None:
+    """Refuse spectra of several frames, of which each has a map of its own."""
+    frames = len(np.unique(samples["frame"].values)) if "frame" in samples else 1
+    if frames > 1 and np.ptp(place, axis=0).any():
+        raise UserError(
+            "the spectra of a movie cannot be measured as one map",
+            found=f"spectra in {frames} frames",
+            expected="one spectrum image, or one spectrum for each patch of a stack",
+            remedy="Give each frame a row of its own in the sample sheet",
+        )
 
 
 def _described(
@@ -133,6 +164,12 @@ def _described(
     reach = float(samples.attrs.get("size", samples.sizes["py"])) / 2
     if "frame" in samples and samples["frame"].values.any():
         return {name: components(context.of_patches(pixels(samples).astype(float)).wide)}
+    if "image" not in image:
+        raise UserError(
+            f"sites cannot be described by `{name}`",
+            found="no image",
+            remedy="Leave it out of `explore: describe`",
+        )
     plane = np.asarray(image["image"].isel(time=0).values, float)
     return {name: rings(plane, place, reach)}
 

@@ -19,14 +19,14 @@ _LEVELS = 255  # of a belief; the code after the last one: not known
 
 def pack(scene: Scene, blocks: Blocks) -> dict[str, Any] | None:
     """Facts of the search of a dataset for the browser, its numbers in one block; None where there
-    is none, or more candidates than a page can show."""
+    is none, more candidates than a page can show, or no places on which to show them."""
     explored = scene.results.explored
     if explored is None:
         return None
     found = Outcome(explored)
     count, steps = len(found.places), len(found.kept)
     most = MOST_BYTES // (2 * count)
-    if most < 2:
+    if most < 2 or not found.mapped:
         return None
     shown = np.unique(np.linspace(0, steps - 1, min(steps, most)).round().astype(int))
     mean = np.asarray(explored["mean"].isel(kept=shown).values, dtype=float)

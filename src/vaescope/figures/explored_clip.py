@@ -39,9 +39,10 @@ _PROFILED = (
 
 
 def search_clip(scene: Scene) -> Clip | None:
-    """Draw the kept steps of a search one after the other; None of fewer than three."""
+    """Draw the kept steps of a search one after the other; None of fewer than three, or where
+    candidates have no place."""
     found = outcome_of(scene)
-    if found is None or len(found.kept) < 3:
+    if found is None or not found.mapped or len(found.kept) < 3:
         return None
     shown = np.unique(np.linspace(0, len(found.kept) - 1, MOST_FRAMES).round().astype(int))
     mean = np.asarray(found.explored["mean"].isel(kept=shown).values, dtype=float)

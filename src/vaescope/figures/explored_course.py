@@ -127,7 +127,8 @@ def _reached(
     for row in reversed(rows):
         sheet.figure_data.rows(row)
     title = "error of the predictions (σ of the target)" if found.active else "best value so far"
-    axes.set(xlabel="evaluations", title=title)
+    _axis_of_evaluations(axes)
+    axes.set(title=title)
     if found.active:
         axes.set_ylim(bottom=0)
     elif found.unit:
@@ -145,10 +146,19 @@ def _reached(
     )
 
 
+def _axis_of_evaluations(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("evaluations")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+
+
 def _inside(axes: Axes, found: Outcome, colours: dict[str, str]) -> None:
+    lowest = 40.0
     for name in reversed(found.strategies):
         line = found.course(name, "inside")
         if line is not None and len(line.evaluations) > 1:
+            lowest = min(lowest, 100 * float(line.median.min()) - 3)
             axes.plot(
                 line.evaluations,
                 100 * line.median,
@@ -156,7 +166,8 @@ def _inside(axes: Axes, found: Outcome, colours: dict[str, str]) -> None:
                 lw=2.0 if name == SEARCH else 1.2,
             )
     axes.axhline(100 * _LEVEL, color=INK, lw=0.8, ls="--")
-    axes.set(xlabel="evaluations", title="within two standard deviations (%)", ylim=(40, 101))
+    _axis_of_evaluations(axes)
+    axes.set(title="within two standard deviations (%)", ylim=(lowest, 101))
 
 
 def _digit(value: float) -> int:
@@ -169,7 +180,8 @@ def _regret(sheet: Sheet, axes: Axes, found: Outcome) -> None:
     at = np.arange(1, len(expected) + 1)
     known = np.isfinite(expected) & (expected > 0)
     axes.plot(at[known], expected[known], color=INK, lw=1.4)
-    axes.set(xlabel="evaluations", title="gain still expected", yscale="log")
+    _axis_of_evaluations(axes)
+    axes.set(title="gain still expected", yscale="log")
     if found.unit:
         axes.set_ylabel(found.unit)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

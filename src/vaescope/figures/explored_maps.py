@@ -25,6 +25,7 @@ _SIDE = 2.7  # inches of the longer side of a panel
 _STEP_X = 1.0  # inches between panels in a row
 _LABELS, _BARE = 0.85, 0.6  # inches between rows, with and without labels of axes
 _FADED = 0.28  # opacity of candidates that could not be proposed
+_EQUAL = 0.97  # least over greatest standard deviation from which they are equal
 _REACH = 3.0  # standard errors at the ends of the scale of colours
 
 
@@ -47,9 +48,9 @@ def outcome_of(scene: Scene) -> Outcome | None:
 
 def maps(scene: Scene) -> FinishedFigure | None:
     """Draw what was evaluated in which order, what is believed and how surely, and the truth where
-    it is known."""
+    it is known; None where the patches of a stack were measured, which have no place."""
     found = outcome_of(scene)
-    if found is None:
+    if found is None or not found.mapped:
         return None
     if not found.planar:
         return profiles(scene, found)
@@ -103,7 +104,8 @@ def _caption(found: Outcome) -> str:
         words += " Error: predicted less true, in standard deviations of the prediction."
         inside = found.inside()
         if np.isfinite(inside):
-            words += f" Within two of them lie {100 * inside:.0f} % of what was not evaluated."
+            what = "has support and was not" if found.has("support") else "was not"
+            words += f" Within two of them lie {100 * inside:.0f} % of what {what} evaluated."
     if not found.allowed.all():
         words += (
             f" Pale: candidates that could not be proposed ({100 * (~found.allowed).mean():.0f} %)"
@@ -132,7 +134,8 @@ def _panels(scene: Scene, found: Outcome) -> list[Shown]:
     unseen = found.allowed.copy()
     unseen[found.points] = False
     least, most = robust_limits(found.sd[unseen if unseen.any() else found.allowed], 0.5)
-    least = least if least > most / 2 else 0.0  # else all of it would be one colour
+    # From 0 all of it would be one colour, unless it is one number but for rounding.
+    least = least if most / 2 < least < _EQUAL * most else 0.0
     spread = scene.look.spread
     shown.append(Shown(f"standard deviation{unit}", found.sd, spread, least, most or 1.0))
     if known:

@@ -39,6 +39,7 @@ _STILL = 0.02  # of the range: gain still expected at the end
 _USELESS = 0.95  # error of the predictions over the spread of the target
 _NARROW = 0.2  # standard deviation over the spread of the target: too wide matters little below
 _BAND = (0.90, 0.99)  # share of unseen values within two standard deviations
+_HELD = 0.954  # that a normal distribution has there
 _END = 0.03  # of the range of an axis: at its end
 _NEAR = 1.5  # distances between candidates: on the rim of the space
 
@@ -86,6 +87,11 @@ def words(explored: xr.Dataset | None) -> list[str]:
             if count < all_of
             else f"The {found.objective} of all {grouped(all_of)} sites was measured."
         )
+        if about := str(found.explored.attrs.get("parts") or ""):
+            said.append(
+                "Each part of the target is in units of its standard deviation among the first"
+                f" spectra: {about}."
+            )
         error, inside = found.error(), found.inside()
         if np.isfinite(error):
             said.append(
@@ -117,13 +123,17 @@ def words(explored: xr.Dataset | None) -> list[str]:
         level = float(own.median[-1])
         needed = found.needed(RANDOM, level)
         ours = found.needed(SEARCH, level)
-        what = "this error" if found.active else "this value"
+        who, what, each = (
+            ("Sites", "this error", "spectra")
+            if found.active
+            else ("Candidates", "this value", "evaluations")
+        )
         said.append(
-            f"Candidates taken at random reach {what} after {needed:.0f} evaluations, the search"
+            f"{who} taken at random reach {what} after {needed:.0f} {each}, the search"
             f" after {ours:.0f}."
             if np.isfinite(needed)
-            else f"Candidates taken at random do not reach {what} in {random.evaluations[-1]}"
-            f" evaluations; the search does after {ours:.0f}."
+            else f"{who} taken at random do not reach {what} in {random.evaluations[-1]}"
+            f" {each}; the search does after {ours:.0f}."
         )
     if found.stopped:
         said.append(f"Why it ended: {found.stopped}.")
@@ -192,7 +202,8 @@ def _of_beliefs(found: Outcome) -> list[Finding]:
                 "Measure more, or leave the deep kernel out.",
             )
         )
-    if error > _USELESS:
+    found_anyway = not found.active and found.regret() <= _STILL
+    if error > _USELESS and not found_anyway:
         said.append(
             Finding(
                 "nothing learned",
@@ -205,7 +216,8 @@ def _of_beliefs(found: Outcome) -> list[Finding]:
                 "Evaluate more, or choose a model whose latents bear on this target.",
             )
         )
-    narrow = inside < _BAND[0]
+    luck = 2 * np.sqrt(_BAND[0] * (1 - _BAND[0]) / max(found.unseen.sum(), 1))
+    narrow = inside < _BAND[0] and inside < _HELD - luck
     if narrow or (inside > _BAND[1] and found.spread_share() > _NARROW):
         said.append(
             Finding(

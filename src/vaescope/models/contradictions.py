@@ -189,14 +189,22 @@ def refuse_shapes(settings: FitSettings, patch: tuple[int, ...], target: tuple[i
 
     Raises
     ------
-    UserError : rotation, shear or strain of curves or of oblong pictures, or curves from a
-        decoder of coordinates under a pose.
+    UserError : rotation, shear or strain of single pixels, curves or oblong pictures, or curves
+        from a decoder of coordinates under a pose.
     """
     turning = [name for name in settings.pose_parts if name in ("rotation", "shear", "strain")]
     pictures = [s for s, v in ((patch, settings.view), (target, settings.decoded)) if v == "patch"]
     if settings.pooled:
         turning, pictures = ["rotation"], [patch]
     for _, height, width in pictures:
+        if turning and height == width == 1:
+            raise UserError(
+                "a model of patches has nothing to see: there is no image",
+                found="spectra without a place, each with a picture of 1 pixel",
+                expected="an image beside the spectra, or a model of spectra",
+                remedy="Give the image as `source` and the spectra in the column `spectra` of the"
+                " sample sheet, or both in one file; for spectra alone take the recipe `spectra`",
+            )
         if turning and (height != width or height == 1):
             curve = 1 in (height, width)
             off = "`, `".join(f"{name}: false" for name in turning)

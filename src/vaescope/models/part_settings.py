@@ -190,6 +190,11 @@ class PartSettings(Settings):
         return self.decoded != self.view or self.spectrum != "none"
 
     @property
+    def learns_spectra(self) -> bool:
+        """Whether it is trained on spectra, alone or beside patches."""
+        return "spectrum" in (self.view, self.decoded) or self.spectrum != "none"
+
+    @property
     def pooled(self) -> bool:
         """Whether the encoder sees rotated copies of the patch, and says one thing of all of them:
         what it predicts has no angle."""
