@@ -57,7 +57,10 @@ def begun(url: str, folder: Path, acquisition: Acquisition) -> tuple[Explorer, n
     if (folder / "explorer.safetensors").exists():
         return Explorer.load(folder / "explorer.safetensors"), place
     known = {"rings": world.rings(image[None], place.astype(float), REACH), "place": place}
-    return Explorer(known, combine="sum", acquisition=acquisition, transform="none"), place
+    explorer = Explorer(
+        known, combine="sum", isotropic=["place"], acquisition=acquisition, transform="none"
+    )
+    return explorer, place
 
 
 def run(url: str, folder: Path, count: int, target: Target, acquisition: Acquisition) -> Explorer:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from vaescope.errors import UserError
 from vaescope.explore.explorer import Explorer
-from vaescope.explore.surrogate import Surrogate
+from vaescope.explore.surrogate import Surrogate, unit_cube
 
 SIDE = 24
 
@@ -97,7 +98,7 @@ def test_an_unknown_way_to_combine_is_refused():
 def test_functions_drawn_are_spread_as_the_belief_is():
     known, of_content, _ = world(0)
     seen = np.random.default_rng(0).permutation(len(of_content))[:30]
-    model = Surrogate(np.hstack(list(known.values())), (2, 2))
+    model = Surrogate(np.hstack([unit_cube(one) for one in known.values()]), (2, 2))
     model.fit(list(seen), of_content[seen])
     model.condition(list(seen), of_content[seen])
     drawn = np.stack([model.draw(seed) for seed in range(150)])
@@ -123,3 +124,30 @@ def test_the_decrease_of_all_variances_is_that_of_a_further_value():
         after = (model.predict()[1] ** 2).sum()
         assert before - after == pytest.approx(said[candidate], rel=1e-6)
         model.condition(known, value[known])
+
+
+def test_places_of_an_oblong_field_keep_their_proportions(tmp_path):
+    errors = {True: [], False: []}
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        place = np.indices((49, 6)).reshape(2, -1).T.astype(float)
+        smooth = gaussian_filter(rng.normal(size=(89, 46)), 3)[20:-20, 20:-20].ravel()
+        value = (smooth - smooth.mean()) / smooth.std() + 0.1 * rng.normal(size=len(place))
+        known = {"strange": rng.normal(size=(len(place), 2)), "place": place}
+        seen, rest = np.split(rng.permutation(len(place)), [50])
+        for kept in (True, False):
+            explorer = Explorer(
+                known, combine="sum", isotropic=["place"] if kept else [], transform="none"
+            )
+            explorer.tell(seen, value[seen])
+            explorer.save(tmp_path / "explorer.safetensors")
+            loaded = Explorer.load(tmp_path / "explorer.safetensors")
+            mean = explorer.predict()[0]
+            np.testing.assert_allclose(loaded.predict()[0], mean, atol=1e-6)
+            errors[kept].append(np.sqrt(((mean - value)[rest] ** 2).mean()))
+    assert np.mean(errors[True]) < 0.75 * np.mean(errors[False])
+
+
+def test_a_description_that_is_not_there_cannot_be_isotropic():
+    with pytest.raises(UserError, match="no description"):
+        Explorer({"content": np.eye(5)}, isotropic=["place"])

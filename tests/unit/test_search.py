@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import fake_results
@@ -26,7 +27,7 @@ from vaescope.figures import (
 )
 from vaescope.judge import of_search
 from vaescope.report.methods import methods
-from vaescope.results import Results
+from vaescope.results import Results, layout
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,21 @@ def test_figures_are_drawn_of_a_plane_and_of_sites(plane, film, tmp_path):
             titles = [axes.get_title(loc="left") for axes in maps.figure.axes]
             assert any(title.startswith("true") for title in titles)
             assert "search-course.csv" in course.figure_data.files(course.name)
+
+
+def test_patches_without_a_place_have_no_map_and_failures_have_crosses(film, tmp_path):
+    folder = shutil.copytree(film, tmp_path / "stack")
+    explored = Results(film).explored.load()
+    lost = explored.assign(value=explored["value"].where(explored["point"] % 5 > 0))
+    with house():
+        for changed, mapped in ((lost, True), (lost.assign(place=0 * lost["place"]), False)):
+            shutil.rmtree(folder / layout.EXPLORED)
+            search_results.add(folder, changed)
+            scene = load(Results(folder), ["rvae"], Look(), "version")
+            drawn = explored_maps.maps(scene), explored_clip.search_clip(scene)
+            assert explored_course.course(scene) is not None
+            assert all(("Crosses" in one.caption) if one else not mapped for one in drawn)
+            assert all(one is None for one in drawn) != mapped
 
 
 @pytest.mark.parametrize(("latents", "panels"), [(1, 1), (3, 3), (8, 6)])

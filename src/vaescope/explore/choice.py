@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,16 +34,27 @@ class Choice:
     descriptions : (n, features) by name; where there are several, all together are one more.
     transform : of the values, or ``auto``. sign : −1 where small values are sought.
     summed : a value is a sum of functions, one of each description; there is no other model.
+    isotropic : descriptions whose features keep their proportions.
+
+    ``features`` : (n, features) by name, in the unit cube.
     """
 
     def __init__(
-        self, descriptions: dict[str, np.ndarray], transform: str, sign: int, summed: bool = False
+        self,
+        descriptions: dict[str, np.ndarray],
+        transform: str,
+        sign: int,
+        summed: bool = False,
+        isotropic: Collection[str] = (),
     ) -> None:
-        self.features = dict(descriptions)
+        from vaescope.explore.surrogate import unit_cube
+
+        scaled = {name: unit_cube(one, name in isotropic) for name, one in descriptions.items()}
+        self.features = scaled
         if len(descriptions) > 1:
-            together = np.hstack(list(descriptions.values()))
+            together = np.hstack(list(scaled.values()))
             name = TOGETHER.join(descriptions)
-            self.features = {name: together} if summed else {**descriptions, name: together}
+            self.features = {name: together} if summed else {**scaled, name: together}
         self.sizes = [one.shape[1] for one in descriptions.values()] if summed else []
         self.kinds = transforms.KINDS if transform == "auto" else (transform,)
         self.sign = sign
@@ -52,10 +64,8 @@ class Choice:
         self._fitted: dict[Pair, int] = {}
 
     def cube(self) -> np.ndarray:
-        """Features of the first description, each over its range."""
-        from vaescope.explore.surrogate import unit_cube
-
-        return unit_cube(next(iter(self.features.values())))
+        """Features of the first description."""
+        return next(iter(self.features.values()))
 
     def model(self, points: list[int], values: np.ndarray) -> tuple[Surrogate, Transform]:
         """The best model, its parameters up to date, and the transform that goes with it."""

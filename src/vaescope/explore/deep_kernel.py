@@ -7,6 +7,7 @@ M. van der Wilk, Proc. UAI 161 (2021) 1206 (deep kernels over-fit the marginal l
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,7 @@ def bend(
     values: np.ndarray,
     seed: int = 0,
     patches: PatchesSeen | None = None,
+    isotropic: Collection[str] = (),
 ) -> Bent:
     """Bend the content of a model to the target, where that predicts values better.
 
@@ -136,7 +138,8 @@ def bend(
     ----------
     descriptions : name -> (site, feature), with one that is called ``content``.
     points : (n,) sites that were measured. values : (n,); those that are not finite are left out.
-    patches : of all sites, as the encoder sees them.
+    patches : of all sites, as the encoder sees them. isotropic : descriptions whose features keep
+        their proportions.
     """
     finite = np.isfinite(values)
     points, values = np.asarray(points)[finite], np.asarray(values, float)[finite]
@@ -151,7 +154,8 @@ def bend(
     names = [BENT, *(name for name in descriptions if name != BENT)]
     sizes = [descriptions[name].shape[1] for name in names]
     features = torch.as_tensor(
-        np.hstack([unit_cube(descriptions[name]) for name in names]), dtype=DTYPE
+        np.hstack([unit_cube(descriptions[name], name in isotropic) for name in names]),
+        dtype=DTYPE,
     )
 
     def fresh(rows: np.ndarray, known: np.ndarray) -> _Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -17,6 +17,7 @@ from vaescope.explore.choice import Choice
 from vaescope.explore.inputs import (
     check_candidates,
     check_counts,
+    check_names,
     check_places,
     check_tell,
     check_weights,
@@ -45,6 +46,8 @@ class Explorer:
     combine : ``choose`` among several descriptions, as above, or take a value for the ``sum`` of
         functions, one of each description, of which each has one length scale. A sum is learned
         from fewer values where several descriptions matter.
+    isotropic : names of descriptions whose features have one unit, such as a place (y, x): they
+        keep their proportions. All other features are scaled to their ranges, each by itself.
     acquisition : ``logei`` (expected improvement), ``ei``, ``ucb`` (mean + ``kappa`` sd),
         ``thompson``, ``uncertainty`` (the largest sd), or ``variance`` (after which the variance of
         all candidates together is least).
@@ -79,6 +82,7 @@ class Explorer:
         maximise: bool = True,
         transform: str = "auto",
         combine: Literal["choose", "sum"] = "choose",
+        isotropic: Collection[str] = (),
         trust_region: bool = False,
         seed: int = 0,
     ) -> None:
@@ -101,13 +105,15 @@ class Explorer:
         self.acquisition, self.kappa, self.start = acquisition, float(kappa), int(start)
         self.cost, self.maximise, self.transform = float(cost), bool(maximise), transform
         self.combine, self.seed = combine, int(seed)
+        self.isotropic = check_names(isotropic, self.descriptions)
         self.trust_region = bool(trust_region)
         self.pending: list[int] = []
         self._points: list[int] = []
         self._values: list[float] = []
         self._learnt = 0  # how many of the points are in the order in which the model has them
         self._spent = np.zeros(n, bool)
-        self._choice = Choice(self.descriptions, transform, 1 if maximise else -1, combine == "sum")
+        sign = 1 if maximise else -1
+        self._choice = Choice(self.descriptions, transform, sign, combine == "sum", self.isotropic)
 
     @property
     def points(self) -> np.ndarray:
@@ -312,6 +318,7 @@ class Explorer:
                 "maximise",
                 "transform",
                 "combine",
+                "isotropic",
                 "trust_region",
                 "seed",
             )

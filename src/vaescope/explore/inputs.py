@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +67,23 @@ def check_candidates(
                 remedy="Leave such candidates out",
             )
     return found
+
+
+def check_names(names: Collection[str], descriptions: Mapping[str, np.ndarray]) -> list[str]:
+    """Names of some descriptions.
+
+    Raises
+    ------
+    UserError : there is none of a name.
+    """
+    unknown = [name for name in names if name not in descriptions]
+    if unknown:
+        raise UserError(
+            "no description of the candidates has this name",
+            found=repr(unknown[0]),
+            expected="one of " + ", ".join(descriptions),
+        )
+    return list(names)
 
 
 def check_weights(allowed: ArrayLike | None, n: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vaescope import store
 from vaescope.errors import UserError
-from vaescope.explore import monitors
+from vaescope.explore import monitors, world
 from vaescope.explore.checkpoints import arrays_of, keep_arrays
 from vaescope.explore.explorer import Explorer
 
@@ -31,6 +31,7 @@ def explorer(
     return Explorer(
         descriptions,
         combine="sum" if len(descriptions) > 1 else "choose",
+        isotropic=[name for name in world.ISOTROPIC if name in descriptions],
         acquisition=settings.acquisition or "variance",
         kappa=settings.kappa,
         start=settings.start,
@@ -66,7 +67,8 @@ class Learner:
         self.points, self.values = steps["points"], steps["values"]
         with suppress(UserError):  # without a readable file all is learned from the steps
             held = Explorer.load(folder / FILE)
-            if np.array_equal(held.points, self.points[: len(held.points)]):
+            same = self.points[: len(held.points)]  # the explorer has an order of its own
+            if np.array_equal(np.sort(held.points), np.sort(same)):
                 self._explorer = held
         self._make_up_for(len(self._explorer.points))
 
@@ -119,7 +121,12 @@ class Learner:
 
         known = self.known
         bent = deep_kernel.bend(
-            known.descriptions, self.points, self.values, self.seed, known.patches
+            known.descriptions,
+            self.points,
+            self.values,
+            self.seed,
+            known.patches,
+            world.ISOTROPIC,
         )
         store.write_text(bent.fallen, self.folder / FALLEN)
         self._explorer = explorer(bent.descriptions, self.known, self.settings, self.seed)

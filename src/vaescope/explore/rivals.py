@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.explore import monitors
+from vaescope.explore import monitors, world
 from vaescope.explore.checkpoints import arrays_of, keep_arrays
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.outcome import RANDOM
@@ -75,7 +75,12 @@ def _course(
 ) -> np.ndarray:
     scored = np.full((2, len(kept)), np.nan)
     combine = "sum" if len(descriptions) > 1 else "choose"
-    explorer = Explorer(descriptions, combine=combine, transform="none")  # type: ignore[arg-type]
+    explorer = Explorer(
+        descriptions,
+        combine=combine,  # type: ignore[arg-type]
+        isotropic=[name for name in world.ISOTROPIC if name in descriptions],
+        transform="none",
+    )
     done = 0
     for column, count in enumerate(kept):
         explorer.tell(order[done:count], value[order[done:count]])

@@ -30,11 +30,14 @@ FIT = {"maxiter": 40, "ftol": 1e-5, "gtol": 1e-3}
 """When a fit ends: the log likelihood of a value changes by less than a hundred-thousandth."""
 
 
-def unit_cube(features: np.ndarray) -> np.ndarray:
-    """(n, d) features, each over its range; constant ones are 0."""
+def unit_cube(features: np.ndarray, isotropic: bool = False) -> np.ndarray:
+    """(n, d) features, each over its range, or all over the largest of their ranges where they are
+    ``isotropic``; constant ones are 0."""
     features = np.asarray(features, float)
-    low, high = features.min(0), features.max(0)
-    return (features - low) / np.where(high > low, high - low, 1.0)
+    low, span = features.min(0), np.ptp(features, axis=0)
+    if isotropic:
+        span = np.full_like(span, span.max())
+    return (features - low) / np.where(span > 0, span, 1.0)
 
 
 class Surrogate:
@@ -42,7 +45,7 @@ class Surrogate:
 
     Parameters
     ----------
-    features : (n, d), of the candidates; scaled to their ranges here.
+    features : (n, d), of the candidates, in the unit cube.
     sizes : where a value is a sum of functions of some features each, how many features each has
         (``covariances.summed``); by default it is one function of all
         (``covariances.one_for_all``).
@@ -53,7 +56,7 @@ class Surrogate:
 
     def __init__(self, features: np.ndarray, sizes: Sequence[int] = ()) -> None:
         self.sizes = tuple(sizes)
-        self.features = torch.as_tensor(unit_cube(features), dtype=DTYPE)
+        self.features = torch.as_tensor(np.asarray(features), dtype=DTYPE)
         self.parameters: dict[str, Tensor] = {}
         self.points: list[int] = []
         self._values = torch.zeros(0, dtype=DTYPE)

@@ -63,7 +63,7 @@ def words(target: Scalar, axis_unit: str = "") -> str:
         "loop_area": "area of the loop",
         "component": f"component {target.component} of {target.components} of"
         f" {target.factors.upper()}",
-        "function": f"{target.function}".rpartition(":")[2],
+        "function": "value of " + f"{target.function}".rpartition(":")[2],
     }[target.quantity]
     unit = f" {axis_unit}" if axis_unit and axis_unit != "1" else ""
     for name, ends in (("from", target.range), ("over that from", target.over)):

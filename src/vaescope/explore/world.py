@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COMPONENTS = 6
 """Principal components of ring spectra and of patches by which sites are described."""
+ISOTROPIC = ("place",)
+"""Descriptions whose features have one unit."""
 WORDS = {
     "content": "content of the model",
     "members": "content of each member of the model",
@@ -142,7 +144,7 @@ def _refuse_movie(samples: xr.Dataset, place: np.ndarray) -> None:
             "the spectra of a movie cannot be measured as one map",
             found=f"spectra in {frames} frames",
             expected="one spectrum image, or one spectrum for each patch of a stack",
-            remedy="Give each frame a row of its own in the sample sheet",
+            remedy="Save each frame as a file of its own, with its own row in the sample sheet",
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.explore.outcome import Outcome
 from vaescope.figures.animation import MOST_FRAMES, Clip, small_enough
-from vaescope.figures.explored_maps import Shown, draw, frame, marks, outcome_of
+from vaescope.figures.explored_maps import Shown, crosses, draw, frame, marks, outcome_of
 from vaescope.figures.explored_profiles import draw as draw_profile
 from vaescope.figures.explored_profiles import value_limits
 from vaescope.figures.figure_data import FigureData
@@ -56,6 +56,7 @@ def search_clip(scene: Scene) -> Clip | None:
     data, left = small_enough(pictures, pause, finest=256)
     caption = (
         f"{what}; {left} of {len(found.kept)} kept steps. The star is the largest value until then."
+        f"{crosses(found)}"
     )
     figure_data = FigureData()
     figure_data.store(layout.EXPLORED, "point", "mean", "sd")

@@ -33,7 +33,7 @@ def course(scene: Scene) -> FinishedFigure | None:
     names = 0.55 + _LETTER * max(len(_label(found, name)) for name in found.strategies)
     sheet = Sheet(
         scene,
-        "How soon the map was known" if found.active else "How soon the best was found",
+        _title(found),
         _HIGH + 0.95,
         width=MARGIN + 0.75 + count * (_WIDE + 0.95) - 0.75 + names,
         notes=(plain(found.label, 60), f"{len(found.points)} evaluations"),
@@ -49,6 +49,12 @@ def course(scene: Scene) -> FinishedFigure | None:
             _regret(sheet, beside, found)
     sheet.figure_data.store(layout.EXPLORED, found.reached, "expected_regret", "inside")
     return sheet.drawn("search-course", _caption(found, regret=regret, inside=inside))
+
+
+def _title(found: Outcome) -> str:
+    if not found.active:
+        return "How soon the best was found"
+    return "How soon the map was known" if found.mapped else "How soon the others were known"
 
 
 def _caption(found: Outcome, *, regret: bool, inside: bool) -> str:

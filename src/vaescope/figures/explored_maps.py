@@ -91,12 +91,17 @@ def maps(scene: Scene) -> FinishedFigure | None:
     return sheet.drawn("search-maps", _caption(found))
 
 
+def crosses(found: Outcome) -> str:
+    """What crosses on a map mean, for its caption; empty where there are none."""
+    return "" if np.isfinite(found.values).all() else " Crosses: evaluations that failed."
+
+
 def _caption(found: Outcome) -> str:
     what = "site" if found.active else "place of the latent plane"
     axes = "" if found.active else " The axes are those of the decoded plane."
     words = (
         f"First panel: the candidates that were evaluated, coloured by when; each is a {what}."
-        f"{axes} The star is the largest value found."
+        f"{axes} The star is the largest value found.{crosses(found)}"
         f" Predicted: the mean of the last posterior, given all {len(found.points)} evaluations,"
         " and beside it its standard deviation."
     )
@@ -216,12 +221,15 @@ def _across(found: Outcome) -> np.ndarray:
 
 
 def marks(axes: Axes, found: Outcome, last: int, **look: Any):
-    """The candidates of the first ``last`` evaluations, and a star on the best of them."""
+    """The candidates of the first ``last`` evaluations, a cross on each that failed, and a star on
+    the best of them."""
     at = _across(found)[found.points[:last]]
     drawn = axes.scatter(
         at[:, 0], at[:, 1], **{"s": 14, "linewidths": 0.4, "edgecolors": "white", **look}
     )
     known = found.values[:last]
+    failed = at[~np.isfinite(known)]
+    axes.scatter(failed[:, 0], failed[:, 1], marker="x", s=12, color=INK, linewidths=0.8)
     if np.isfinite(known).any():
         best = at[int(np.nanargmax(known))]
         axes.plot(*best, marker="*", ms=11, mfc=WARNING, mec="white", mew=0.7, ls="none")
