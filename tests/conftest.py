@@ -1,9 +1,16 @@
 """Settings of all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+# One thread per process of the tests, of which there are as many as cores: in libraries that are
+# loaded later, and in those that plugins of pytest have loaded before.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+threadpool_limits(1)
 
 # How long an example takes says nothing of the software on a busy machine.
 settings.register_profile("untimed", deadline=None)
