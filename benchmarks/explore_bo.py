@@ -1,13 +1,15 @@
 """Searches in latent spaces of histories, on surfaces that no setting was chosen on.
 
-    python benchmarks/explore_bo.py [--seeds 20] [--others 3] [--minutes 60] [--stream "held out"]
+    python benchmarks/explore_bo.py [--seeds 20] [--others 3] [--minutes 60] [--surfaces 0 1 2 3 4]
+                                   [--stream "held out"]
 
 For each surface (``explore_surfaces.py``: its own histories, VAE, field amplitude and defects),
 both objectives and every seed: evaluations until the best value is within 5 % and 1 % of the range
 below the largest of the 10 000 candidates; 250 at most, 251 where that was not enough. Strategies
-other than the search itself run with ``--others`` seeds; the support alone is what lies near
-encoded histories. ``results/explore_bo.csv`` has a row for each
-run, ``--table`` prints medians, shares within 250 and the worst surface.
+other than the search itself run with ``--others`` seeds. One of them is the same search without the
+response of a lattice without defects, which needs to know the material; the support alone is what
+lies near encoded histories. ``results/explore_bo.csv`` has a row for each run, ``--table`` prints
+medians, shares within 250 and the worst surface.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from explore_surfaces import Surface, settings_of, surface
 
 from vaescope import Explorer
 from vaescope.explore import strategies, support
-from vaescope.explore.memories import descriptions
+from vaescope.explore.descriptions import descriptions
+from vaescope.explore.objective_settings import ObjectiveSettings
 
 TABLE = Path(__file__).parent / "results" / "explore_bo.csv"
 MOST = 250
@@ -32,7 +35,9 @@ GOALS = (0.05, 0.01)
 QUANTITIES = ("curl", "normalised_curl")
 SURFACES = 5
 SEARCH = "this search"
+BLIND = "this search without the response"
 OTHERS = (
+    BLIND,
     "random",
     "grid",
     "logEI in the latents",
@@ -44,7 +49,9 @@ OTHERS = (
 ORDER = ["stream", "surface", "objective", "strategy", "seed"]
 
 
-def run(found: Surface, amplitude: float, quantity: str, strategy: str, seed: int) -> list[int]:
+def run(
+    found: Surface, settings: ObjectiveSettings, quantity: str, strategy: str, seed: int
+) -> list[int]:
     """Evaluations to 5 % and to 1 %."""
     places, values = found.z, found.values[quantity].astype(float)
     if strategy == "search in the generators":
@@ -58,8 +65,10 @@ def run(found: Surface, amplitude: float, quantity: str, strategy: str, seed: in
         return _needed(best, values)
     described: dict[str, np.ndarray] = {"latents": places}
     more: dict = {}
-    if strategy in (SEARCH, "search in the support alone"):
-        described = descriptions(places, found.curves * amplitude, 1.0)
+    if strategy in (SEARCH, BLIND, "search in the support alone"):
+        described = descriptions(places, found.curves, settings)
+    if strategy == BLIND:
+        described = {name: d for name, d in described.items() if "response" not in name}
     if strategy == "search in the support alone":
         near = support.of_places(places, places, found.encoded, found.encoded)
         more["allowed"] = near.real.astype(float)
@@ -114,6 +123,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--stream", default="held out")
+    parser.add_argument("--surfaces", type=int, nargs="*", default=list(range(SURFACES)))
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
     if asked.table:
@@ -131,9 +141,9 @@ def main() -> None:
         if new:
             writer.writerow([*ORDER, "to_5", "to_1", "seconds"])
         for seed in range(asked.seeds):
-            for number in range(SURFACES if asked.stream == "held out" else 2):
+            for number in asked.surfaces:
                 found = surface(asked.stream, number)
-                amplitude = settings_of(asked.stream, number).amplitude
+                settings = settings_of(asked.stream, number)
                 for quantity in QUANTITIES:
                     for strategy in (SEARCH, *(OTHERS if seed < asked.others else ())):
                         row = (asked.stream, str(number), quantity, strategy, str(seed))
@@ -142,7 +152,7 @@ def main() -> None:
                         if time.monotonic() - started > 60 * asked.minutes:
                             return
                         began = time.process_time()
-                        needed = run(found, amplitude, quantity, strategy, seed)
+                        needed = run(found, settings, quantity, strategy, seed)
                         writer.writerow([*row, *needed, f"{time.process_time() - began:.1f}"])
                         file.flush()
 

@@ -13,9 +13,9 @@ from vaescope.errors import UserError
 from vaescope.explore import ascent, best_found, latent_space, strategies
 from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.choice import TOGETHER
+from vaescope.explore.descriptions import descriptions
 from vaescope.explore.explorer import Explorer
 from vaescope.explore.latent_space import LatentSpace
-from vaescope.explore.memories import descriptions
 from vaescope.explore.objective import Objective
 from vaescope.explore.outcome import RANDOM, SEARCH
 from vaescope.progress import Progress
@@ -31,11 +31,11 @@ KEPT = 24
 """Beliefs kept on the way, ever farther apart."""
 CALM = 20
 """Evaluations in a row after which little is expected, before the search ends."""
-SMALL = 150.0
-"""What counts as small in a curve of a user's objective: its range over this."""
 CLIMB = 40
 """Steps of the gradient ascent."""
 WORDS = {
+    "response": "the response of a lattice without defects to the decoded curves",
+    "coarse response": "the coarse response of a lattice without defects to the decoded curves",
     "memories": "fading memories of the decoded curves",
     "coarse memories": "coarse memories of the decoded curves",
     "latents": "the latents",
@@ -145,12 +145,8 @@ class LatentSearch:
 
     def described(self) -> dict[str, np.ndarray]:
         """Descriptions of the candidates among which the evidence chooses."""
-        own, curves = self.settings.objective, self.space.curves
-        features = self.settings.space.features
-        if own.quantity == "function":
-            unit = max(float(np.ptp(curves)), 1e-12) / SMALL
-            return descriptions(self.space.places, curves, unit, features)
-        return descriptions(self.space.places, curves * own.amplitude, 1.0, features)
+        own = self.settings
+        return descriptions(self.space.places, self.space.curves, own.objective, own.space.features)
 
     def found(self) -> tuple[Explorer, np.ndarray, dict[int, tuple[np.ndarray, ...]], str]:
         """Search to the end: the explorer, the expected regret (step,), the beliefs (mean, sd) by
@@ -242,7 +238,7 @@ class LatentSearch:
                 self.space.places, able, self.values_of, steps, seed
             ),
         }
-        if "memories" in described:
+        if list(described) != ["latents"]:
             only = {"latents": self.space.places}
             ways[IN_LATENTS] = lambda seed: self._again(only, seed, steps)
         if len(self.space.theirs) > self.settings.start:

@@ -34,25 +34,3 @@ def memories(
     last = histories[:, -1:]
     every = np.hstack([last, averages(histories, spans)])
     return np.arcsinh(np.hstack([last, -np.diff(every, axis=1)]) / unit)
-
-
-def descriptions(
-    places: np.ndarray, histories: np.ndarray, unit: float, features: str = "auto"
-) -> dict[str, np.ndarray]:
-    """Descriptions (n, feature) of candidates by name, for an explorer to choose from.
-
-    Parameters
-    ----------
-    places : (n, latent). histories : (n, time) that they decode to. unit : below which their values
-        count as small; there are also coarse memories, for objectives that depend on large values.
-    features : ``latents``, ``memories`` or both (``auto``).
-    """
-    reach = float(np.abs(histories).max())
-    every = {
-        "memories": memories(histories, unit),
-        "coarse memories": memories(histories, COARSE * reach or 1.0),
-        "latents": places,
-    }
-    if features == "latents":
-        return {"latents": places}
-    return every if features == "auto" else {n: every[n] for n in every if n != "latents"}

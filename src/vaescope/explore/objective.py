@@ -6,6 +6,7 @@ curve's last value, at that value until the lattice has come nearer to rest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,33 @@ def number_of(polarisation: Any, settings: ObjectiveSettings) -> Any:
     return abs(curl).sum((-2, -1))
 
 
+def of_lattices(
+    made: Callable[[np.ndarray], np.ndarray], curves: np.ndarray, at_once: int = BATCH
+) -> tuple[np.ndarray, UserError | None]:
+    """What ``made`` gives for curves (n, channel), block by block: (n, …), and why some have none.
+
+    NaN where a curve is not finite, or its field too large for the step of time, as that of a
+    decoded curve far beyond −1 to 1 can be.
+    """
+    known: dict[int, np.ndarray] = {}
+    refused = None
+    finite = np.flatnonzero(np.isfinite(curves).all(1))
+    blocks = [b for b in np.split(finite, range(at_once, len(finite), at_once)) if len(b)][::-1]
+    while blocks:
+        block = blocks.pop()
+        try:
+            known.update(zip(block.tolist(), made(curves[block]), strict=True))
+        except UserError as error:
+            if len(block) > 1:
+                blocks += [*np.array_split(block, 2)][::-1]
+                continue
+            refused = error
+    found = np.full((len(curves), *np.shape(next(iter(known.values()), np.nan))), np.nan)
+    for row, value in known.items():
+        found[row] = value
+    return found, refused
+
+
 class Objective:
     """Value of decoded curves.
 
@@ -133,21 +161,8 @@ class Objective:
             name = f"{self.settings.PART}.function"
             own = user_function.numbers(self.function, name, len(curves), curves, self.axis)
             return np.where(np.isfinite(own), own, np.nan)
-        found = np.full(len(curves), np.nan)
-        finite = np.flatnonzero(np.isfinite(curves).all(1))
-        for block in np.split(finite, range(BATCH, len(finite), BATCH)):
-            if len(block):
-                found[block] = self._of_lattices(curves[block])
+        found, self.refused = of_lattices(
+            lambda some: np.asarray(number_of(polarisation_of(some, self.settings), self.settings)),
+            curves,
+        )
         return found
-
-    def _of_lattices(self, curves: np.ndarray) -> np.ndarray:
-        """Values (n,) of curves (n, channel); NaN where the field is too large for the step of
-        time, as that of a decoded curve far beyond −1 to 1 can be. Why is in ``refused``."""
-        try:
-            return np.asarray(number_of(polarisation_of(curves, self.settings), self.settings))
-        except UserError as error:
-            if len(curves) == 1:
-                self.refused = error
-                return np.full(1, np.nan)
-        half = len(curves) // 2
-        return np.concatenate([self._of_lattices(curves[:half]), self._of_lattices(curves[half:])])

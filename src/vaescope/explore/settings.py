@@ -101,6 +101,12 @@ class ExploreSettings(Settings):
 
     def refuse_contradictions(self) -> None:
         self._refuse_what_is_of_the_other_method()
+        if self.space.features == "response" and self.objective.quantity == "function":
+            raise UserError(
+                "there is no lattice whose response would describe curves of a function",
+                found="`space: {features: response}` with `objective: {quantity: function}`",
+                expected="`features: memories`, `latents` or `auto`",
+            )
         if self.deep_kernel and "content" not in self.describe:
             raise UserError(
                 "a deep kernel bends the content of the model, which is left out",

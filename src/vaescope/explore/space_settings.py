@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 
 from vaescope.settings import Settings, setting
 
+Features = Literal["auto", "response", "memories", "latents"]
+
 
 @dataclass(frozen=True)
 class SpaceSettings(Settings):
@@ -30,11 +32,13 @@ class SpaceSettings(Settings):
         " another place than they were decoded from: their worth is multiplied by their support"
         " (from 0 to 1), they are never proposed (support below 0.5), or nothing",
     )
-    features: Literal["auto", "memories", "latents"] = setting(
+    features: Features = setting(
         "auto",
-        help="what the model of the objective knows candidates by: fading `memories` of the decoded"
-        " curves (their last value, and how averages over ever longer times before it differ), the"
-        " `latents`, or whichever of these and both together predicts values left out best",
+        help="what the model of the objective knows candidates by: the `response` of a lattice"
+        " without defects to the field of the decoded curves; fading `memories` of these (their"
+        " last value, and how averages over ever longer times before it differ); the `latents`; or"
+        " whichever of these and all together predicts values left out best. There is no response"
+        " where the objective is a `function`",
     )
     transform: Literal["auto", "none", "log", "yeo-johnson"] = setting(
         "auto",
