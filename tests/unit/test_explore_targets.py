@@ -100,6 +100,15 @@ def test_a_users_function_is_used_and_its_faults_are_named(tmp_path):
             targets.values(spectra, AXIS, own(name))
 
 
+def test_numbers_of_a_spectrum_do_not_depend_on_which_way_its_axis_runs():
+    spectra = lines(np.array([2.0, 3.3]))
+    for name in ("height", "position", "mean", "area", "loop_area"):
+        wanted = Target(quantity=name, range=[1.5, 4.0])
+        along = targets.values(spectra, AXIS, wanted)
+        against = targets.values(spectra[:, ::-1], AXIS[::-1], wanted)
+        np.testing.assert_allclose(along, against, rtol=1e-9, err_msg=name)
+
+
 def test_a_users_function_is_given_measured_spectra_alone(tmp_path):
     (tmp_path / "own.py").write_text(
         "import numpy as np\ndef top(spectra, axis):\n"

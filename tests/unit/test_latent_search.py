@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import fake_results
 import numpy as np
 import pytest
 import xarray as xr
 
 from vaescope.errors import UserError
-from vaescope.explore import ascent, best_found, latent_search, support
+from vaescope.explore import SearchJob, ascent, best_found, latent_search, support
 from vaescope.explore.checkpoints import Checkpoints
 from vaescope.explore.latent_search import LatentSearch
 from vaescope.explore.latent_space import LatentAxes, LatentSpace, places_of
@@ -18,6 +19,7 @@ from vaescope.explore.memories import memories
 from vaescope.explore.objective import Objective, course_of, number_of, polarisation_of
 from vaescope.explore.objective_settings import Lattice, ObjectiveSettings
 from vaescope.explore.settings import ExploreSettings
+from vaescope.results import Results
 from vaescope.simulate import ferrosim
 
 SMALL = {"side": 6, "duration": 0.5, "defects": 2}
@@ -359,3 +361,35 @@ def test_a_damaged_checkpoint_is_made_again(file, compared, tmp_path):
     again = own_search(tmp_path, "return c[:, 5]").dataset()
     np.testing.assert_array_equal(whole["point"], again["point"])
     np.testing.assert_allclose(whole["best"], again["best"])
+
+
+def test_a_search_goes_on_from_none_with_other_settings(tmp_path):
+    folder = fake_results.make(tmp_path, models=("rvae",))
+    function = tmp_path / "own.py"
+    function.write_text("def own(c, axis):\n    return c[:, 0]\n")
+    settings = {
+        "method": "bo",
+        "objective": {"quantity": "function", "function": f"{function}:own"},
+    }
+
+    def job(**changed) -> SearchJob:
+        return SearchJob(
+            Results(folder),
+            ExploreSettings.of(settings | changed),
+            "rvae",
+            folder / "rvae" / "members",
+            0,
+            tmp_path / "checkpoints",
+            print,
+        ).with_own_checkpoints()
+
+    first = job().checkpoints
+    (first / "explorer.safetensors").touch()
+    assert job().checkpoints == first
+    assert (first / "explorer.safetensors").exists()
+    other = job(kappa=3.0).checkpoints
+    assert other.is_dir()
+    assert not first.exists()
+    function.write_text("def own(c, axis):\n    return c[:, 1]\n")
+    assert job(kappa=3.0).checkpoints != other
+    assert not other.exists()

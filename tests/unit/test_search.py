@@ -160,6 +160,11 @@ def test_the_answer_is_said_in_words(plane, film):
     assert "Why it ended: the limit of evaluations." in said
     of_sites = " ".join(of_search.words(Results(film).explored))
     assert "of what was not measured lies within two" in of_sites
+    assert "Sites taken at random" in of_sites
+    several = Results(film).explored.assign_attrs(parts="low, the mean; top, the peak height")
+    assert "among the first spectra: low, the mean; top, the peak height." in " ".join(
+        of_search.words(several)
+    )
     assert not of_search.words(None)
 
 

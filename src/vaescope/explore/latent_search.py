@@ -313,12 +313,12 @@ class LatentSearch:
             "expected_regret": ("step", regret, "expected gain of evaluating on"),
             "mean": (
                 ("kept", "candidate"),
-                np.stack([mean for mean, _ in beliefs.values()]),
+                np.stack([mean for mean, _ in beliefs.values()]).astype(np.float32),
                 f"predicted {words}",
             ),
             "sd": (
                 ("kept", "candidate"),
-                np.stack([sd for _, sd in beliefs.values()]),
+                np.stack([sd for _, sd in beliefs.values()]).astype(np.float32),
                 "standard deviation of the prediction",
             ),
             "best": (("strategy", "run", "step"), best, f"largest {words} so far"),

@@ -143,7 +143,7 @@ class Objective:
     def words(self) -> str:
         """What a value is."""
         name = (self.settings.function or "").rpartition(":")[2]
-        return WORDS.get(self.settings.quantity, f"`{name}` of decoded curves")
+        return WORDS.get(self.settings.quantity, f"“{name}” of decoded curves")
 
     def digest(self) -> str:
         """Changes with the text of the user's function."""

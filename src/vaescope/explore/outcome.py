@@ -20,7 +20,7 @@ _FEWEST = 20  # candidates with a known value from which a share is computed
 _BOUND = "gradient"  # begins the name of what is no rival, but bounds what can be reached
 _AHEAD = 0.05  # of the error: more than luck
 _AHEAD_OF_RANGE = 0.01  # of the range of the values seen
-_CELLS = 40  # of a profile along an axis
+_CELLS, _IN_A_CELL = (12, 40), 100  # of a profile along an axis, and candidates in each
 _EMPTIEST = 4  # places of a grid for each candidate
 _OFF = 0.02  # of the distance between lines of a grid
 
@@ -107,7 +107,8 @@ class Outcome:
         along = self.places[:, axis]
         if self.places.shape[1] == 1:
             return np.argsort(along, kind="stable")
-        cells = np.linspace(along.min(), along.max(), _CELLS + 1)[1:-1]
+        count = int(np.clip(len(along) / _IN_A_CELL, *_CELLS))
+        cells = np.linspace(along.min(), along.max(), count + 1)[1:-1]
         cell = np.searchsorted(cells, along)
         worth = np.where(np.isfinite(values), values, -np.inf)
         order = np.lexsort((worth, self.allowed & np.isfinite(values), cell))

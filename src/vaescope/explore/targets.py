@@ -34,8 +34,8 @@ def values(
     -------
     (site,) float, NaN where the spectrum was not measured or the number is not defined. A position
     is that of a parabola through the three samples about the highest; an area is by the
-    trapezoidal rule; that of a loop is ½∮(x dy − y dx) as an absolute value, the last sample joined
-    to the first.
+    trapezoidal rule, whichever way the axis runs; that of a loop is ½∮(x dy − y dx) as an absolute
+    value, the last sample joined to the first.
 
     Raises
     ------
@@ -134,7 +134,8 @@ def _mean(spectra: np.ndarray, axis: np.ndarray, inside: np.ndarray, *_: Any) ->
 
 
 def _area(spectra: np.ndarray, axis: np.ndarray, inside: np.ndarray, *_: Any) -> np.ndarray:
-    return np.trapezoid(spectra[:, inside], axis[inside], axis=1)
+    part, steps = spectra[:, inside], np.abs(np.diff(axis[inside]))
+    return 0.5 * (part[:, 1:] + part[:, :-1]) @ steps
 
 
 def _ratio(

@@ -37,7 +37,7 @@ def profiles(scene: Scene, found: Outcome) -> FinishedFigure:
     sheet = Sheet(
         scene,
         "The search in latent space",
-        0.3 + rows * pitch,
+        rows * pitch - 0.1,
         width=max(left + across * (wide + _STEP_X) + 0.3, 7.2),
         notes=(plain(found.label, 60), f"{len(found.points)} evaluations"),
     )
@@ -60,7 +60,7 @@ def profiles(scene: Scene, found: Outcome) -> FinishedFigure:
             low.set_ylabel("support", size=8)
         if k == len(axes_drawn) - 1:
             _bar(sheet, dots, x + wide + 0.1, y)
-        sheet.figure_data.rows(_columns(found, k, at, support), found.axes[k].replace(" ", "-"))
+        sheet.figure_data.rows(_columns(found, k, at, support), f"latent-{k + 1}")
     order = {
         "evaluation": np.arange(1, len(found.points) + 1),
         "candidate": found.points,

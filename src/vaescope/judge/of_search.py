@@ -278,7 +278,7 @@ def _of_optimum(found: Outcome) -> list[Finding]:
                 ABOUT,
                 "The best candidate lies where the latent space has no support.",
                 "What is decoded there resembles nothing that the model was trained on.",
-                "Take the best candidate of those with support.",
+                "Set `explore: space: support: refuse`, so that only what is real is proposed.",
             )
         )
     elif _on_rim(found, int(best)):
