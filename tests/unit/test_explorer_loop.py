@@ -205,6 +205,23 @@ def test_less_real_candidates_are_proposed_less():
     assert of_doubtful(0.01) < 0.6 * of_doubtful(1.0)
 
 
+def test_nothing_is_expected_of_candidates_that_are_hardly_real():
+    candidates = np.random.default_rng(0).random((1500, 2))
+    x, y = candidates.T
+    values = np.sin(6 * x) * np.cos(5 * y) + 0.5 * x
+    real = x < 0.5  # and what lies beyond is better
+    left = []
+    for weight in (0.0, 1e-12):
+        allowed = np.where(real, 1.0, weight)
+        explorer = Explorer(candidates, allowed=allowed, start=15, transform="none")
+        for _ in range(20):
+            new = explorer.ask()
+            explorer.tell(new, values[new])
+        assert real[explorer.points].all()
+        left.append(explorer.expected_regret() / np.ptp(explorer.values))
+    assert max(left) < 0.01  # 6 % if the places that are not real counted in full
+
+
 def test_a_trust_region_grows_with_success_shrinks_with_failure_and_starts_again():
     def side(*after):
         return trust.region(np.array([0.0, *after]), 1, 2)

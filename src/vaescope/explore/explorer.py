@@ -267,8 +267,9 @@ class Explorer:
     def expected_regret(self) -> float:
         """By how much the best allowed candidate is expected to be better than the one expected to
         be the best of those evaluated, in the unit of the values; infinite before two are known.
+        What a candidate gains is multiplied by its weight, as its worth is where it is proposed.
 
-        Estimated from functions drawn jointly at the candidates with the highest mean + 3 sd.
+        Estimated from functions drawn jointly at the candidates with the most to gain by 3 sd.
         """
         if np.isfinite(self.values).sum() < 2:
             return float("inf")
@@ -277,7 +278,8 @@ class Explorer:
         known = np.array(model.points)
         incumbent = known[np.argmax(mean[known])]
         left = np.flatnonzero(~self._spent & (self.weights > 0))
-        leaders = left[np.argsort(-(mean + 3 * sd)[left], kind="stable")[:_LEADERS]]
+        hope = (self.weights * (mean + 3 * sd - mean[incumbent]))[left]
+        leaders = left[np.argsort(-hope, kind="stable")[:_LEADERS]]
         among = np.concatenate([[incumbent], leaders])
         covariance = model.covariance(among)
         size, vectors = np.linalg.eigh(covariance)
@@ -285,8 +287,8 @@ class Explorer:
         random = np.random.default_rng([self.seed, len(self._points), 1])
         drawn = mean[among] + random.standard_normal((_DRAWS, len(among))) @ root.T
         found = transform.inverse(drawn)
-        better = found.max(1) - found[:, 0] if self.maximise else found[:, 0] - found.min(1)
-        return float(better.mean())
+        gain = (found - found[:, :1]) * (1 if self.maximise else -1)
+        return float((gain * self.weights[among]).max(1).mean())
 
     def save(self, path: str | Path) -> None:
         """Write everything to one file (safetensors), atomically.
