@@ -317,3 +317,34 @@ def test_a_file_that_is_no_explorer_is_refused(tmp_path: Path):
     for name in ("other", "absent"):
         with pytest.raises(UserError, match="no explorer"):
             Explorer.load(tmp_path / name)
+
+
+def test_another_description_proposes_what_it_alone_would():
+    random = np.random.default_rng(3)
+    one, other = random.random((200, 1)), random.random((200, 2))
+    values = np.sin(5 * one[:, 0]) + 0.05 * random.normal(size=200)
+    both = Explorer({"one": one, "other": other}, transform="none", start=10)
+    alone = Explorer({"other": other}, transform="none", start=10)
+    for explorer in (both, alone):
+        explorer.tell(np.arange(25), values[:25])
+    both.predict()
+    assert "one" in both.chosen[0]
+    proposals = {int(both.ask(opinion=k)[0]) for k in (1, 2)}
+    assert int(alone.ask()[0]) in proposals
+    assert both.ask(opinion=99).size == 1  # the last there is
+
+
+def test_left_out_values_far_off_raise_the_expected_regret():
+    """A narrow peak among values of a smooth slope is not what the slope lets expect."""
+    x = np.linspace(0, 1, 200)
+    smooth = np.sin(2 * x)
+    peaked = smooth + 0.5 * np.exp(-(((x - 0.7) / 0.004) ** 2))
+    known = np.sort(np.random.default_rng(0).choice(200, 40, replace=False))
+    expected = []
+    for values in (smooth, peaked):
+        explorer = Explorer(x[:, None], transform="none", start=5)
+        explorer.tell(known, values[known])
+        expected.append(explorer.expected_regret())
+        excess = explorer._excess(explorer._believed()[1])
+        assert excess >= 1
+    assert expected[1] > expected[0]

@@ -67,16 +67,30 @@ class Choice:
         """Features of the first description."""
         return next(iter(self.features.values()))
 
-    def model(self, points: list[int], values: np.ndarray) -> tuple[Surrogate, Transform]:
-        """The best model, its parameters up to date, and the transform that goes with it."""
+    def model(
+        self, points: list[int], values: np.ndarray, opinion: int = 0
+    ) -> tuple[Surrogate, Transform]:
+        """The best model, its parameters up to date, and the transform that goes with it.
+
+        ``opinion`` : 0 for the best of all, 1, 2, … for that of the next best description.
+        """
         if self._refit(points, values):
             self._choose(points, values)
-        kind = self.chosen[1] if transforms.possible(self.chosen[1], values) else "none"
-        pair = (self.chosen[0], kind)
+        pair = self._by_evidence()[min(opinion, len(self._by_evidence()) - 1)]
+        kind = pair[1] if transforms.possible(pair[1], values) else "none"
+        pair = (pair[0], kind)
         transform = Transform.of(kind, values, self.sign)
         if pair not in self._fitted:
             self._fit(pair, points, transform.forward(values))
         return self._models[pair], transform
+
+    def _by_evidence(self) -> list[Pair]:
+        """The chosen pair, then the best of every other description."""
+        ranked = sorted(self.evidence, key=lambda pair: -self.evidence[pair])
+        best = {self.chosen[0]: self.chosen}
+        for pair in ranked:
+            best.setdefault(pair[0], pair)
+        return list(best.values())
 
     def _pairs(self, values: np.ndarray) -> list[Pair]:
         """The chosen pair, then those that differ from it in the transform or the description."""

@@ -32,6 +32,8 @@ _POOL = 64
 """Candidates among which the next starting point is the one farthest from all before it."""
 _LEADERS, _DRAWS = 400, 256
 """Candidates, and functions drawn at them, from which the expected regret is estimated."""
+_BEST = 10
+"""Values at least that are called the best, where a quarter of them is less."""
 
 
 class Explorer:
@@ -139,11 +141,17 @@ class Explorer:
         index = int(np.nanargmax(values))
         return self._points[index], self._values[index]
 
-    def ask(self, n: int = 1) -> np.ndarray:
+    def ask(self, n: int = 1, *, opinion: int = 0) -> np.ndarray:
         """Indices (n,) of the candidates to evaluate next; fewer where fewer are left.
 
         None of them is proposed again. Until its value is given, each counts as if it had the value
         that is expected of it.
+
+        Parameters
+        ----------
+        opinion : where there are several descriptions, which of them proposes, by how well each
+            predicts values that are left out: 0 the best, 1 the next, and so on. Where the best one
+            expects to gain nothing more, the others may find what it cannot see.
         """
         if n < 1 or n != int(n):
             raise UserError(
@@ -160,7 +168,7 @@ class Explorer:
             if taken < self.start or known < 2:
                 new = self._start_point(left, random)
             else:
-                new = self._next(left, random)
+                new = self._next(left, random, opinion)
             self._spent[new] = True
             self.pending.append(new)
             proposed.append(new)
@@ -178,9 +186,9 @@ class Explorer:
         apart = np.linalg.norm(cube[pool][:, None] - cube[before][None], axis=-1).min(1)
         return int(pool[np.argmax(apart)])
 
-    def _next(self, left: np.ndarray, random: np.random.Generator) -> int:
+    def _next(self, left: np.ndarray, random: np.random.Generator, opinion: int) -> int:
         """The candidate that is worth most."""
-        model, _ = self._believed(self.pending)
+        model, _ = self._believed(self.pending, opinion)
         mean, sd = model.predict()
         seed = int(random.integers(2**31))
         worth = utility(
@@ -214,10 +222,10 @@ class Explorer:
         finite = np.isfinite(self.values)
         return [p for p, ok in zip(self._points, finite, strict=True) if ok], self.values[finite]
 
-    def _believed(self, pending: Sequence[int] = ()) -> tuple[Any, Transform]:
+    def _believed(self, pending: Sequence[int] = (), opinion: int = 0) -> tuple[Any, Transform]:
         """The model that knows all values, and pending ones as expected, and their transform."""
         points, values = self._learn()
-        model, transform = self._choice.model(points, values)
+        model, transform = self._choice.model(points, values, opinion)
         mapped = transform.forward(values)
         model.condition(points, mapped)
         if pending:  # Kriging believer: D. Ginsbourger, R. Le Riche and L. Carraro (2010)
@@ -269,7 +277,9 @@ class Explorer:
         be the best of those evaluated, in the unit of the values; infinite before two are known.
         What a candidate gains is multiplied by its weight, as its worth is where it is proposed.
 
-        Estimated from functions drawn jointly at the candidates with the most to gain by 3 sd.
+        Estimated from functions drawn jointly at the candidates with the most to gain by 3 sd. They
+        vary by more than the model says where values that are left out, all or the best of them,
+        are farther from what the others predict than it expects.
         """
         if np.isfinite(self.values).sum() < 2:
             return float("inf")
@@ -285,10 +295,18 @@ class Explorer:
         size, vectors = np.linalg.eigh(covariance)
         root = vectors * np.sqrt(np.maximum(size, 0))
         random = np.random.default_rng([self.seed, len(self._points), 1])
-        drawn = mean[among] + random.standard_normal((_DRAWS, len(among))) @ root.T
+        drawn = random.standard_normal((_DRAWS, len(among))) @ root.T
+        drawn = mean[among] + self._excess(transform) * drawn
         found = transform.inverse(drawn)
         gain = (found - found[:, :1]) * (1 if self.maximise else -1)
         return float((gain * self.weights[among]).max(1).mean())
+
+    def _excess(self, transform: Transform) -> float:
+        """Root mean square of what is left out, in its standard deviations; at least 1."""
+        off = self.left_out() ** 2
+        values = transform.forward(self.values[np.isfinite(self.values)])
+        best = np.argsort(-values, kind="stable")[: max(len(values) // 4, _BEST)]
+        return float(np.sqrt(max(1.0, off.mean(), off[best].mean())))
 
     def save(self, path: str | Path) -> None:
         """Write everything to one file (safetensors), atomically.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEPT = 24
 """Beliefs kept on the way, ever farther apart."""
-CALM = 20
+CALM = 30
 """Evaluations in a row after which little is expected, before the search ends."""
 CLIMB = 40
 """Steps of the gradient ascent."""
@@ -183,7 +183,9 @@ class LatentSearch:
                 ended = self._ended(explorer, regret, most)
                 if ended:
                     break
-                new = explorer.ask(min(self.settings.batch, most - known))
+                # Where the best model expects nothing more, those of other descriptions propose.
+                opinion = self._calm(explorer, regret) % len(explorer.descriptions)
+                new = explorer.ask(min(self.settings.batch, most - known), opinion=opinion)
                 explorer.tell(new, self.values_of(new))
                 self.files.keep(explorer)
                 work.update(len(new), f"best {explorer.best[1]:.4g}")
@@ -206,19 +208,23 @@ class LatentSearch:
                 remedy="Look at what the objective makes of decoded curves, or raise `start`",
             )
 
+    def _calm(self, explorer: Explorer, regret: list[float]) -> int:
+        """Evaluations in a row, up to the last, after which little was expected."""
+        known = explorer.values[np.isfinite(explorer.values)]
+        if self.settings.stop is None or not len(known):
+            return 0
+        restless = ~(np.array(regret) <= self.settings.stop * np.ptp(known))
+        return int(np.argmax(restless[::-1])) if restless.any() else len(regret)
+
     def _ended(self, explorer: Explorer, regret: list[float], most: int) -> str:
         """Why the search has ended; empty where it has not."""
         if len(regret) >= most:
             return f"the limit of {most} evaluations"
-        stop = self.settings.stop
-        if stop is None or len(regret) < self.settings.start + CALM:
+        if self._calm(explorer, regret) < CALM:
             return ""
-        known = explorer.values[np.isfinite(explorer.values)]
-        reach = np.ptp(known) if len(known) else 0.0
-        if max(regret[-CALM:]) > stop * reach:
-            return ""
+        share = 100 * (self.settings.stop or 0.0)
         return (
-            f"an expected regret below {100 * stop:g} % of the range of the values in"
+            f"an expected regret below {share:g} % of the range of the values in"
             f" {CALM} evaluations in a row"
         )
 
