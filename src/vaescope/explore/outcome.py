@@ -100,6 +100,14 @@ class Outcome:
         """Whether the candidates lie in a plane, which can be mapped."""
         return self.places.shape[1] == 2
 
+    def in_order(self) -> dict[str, np.ndarray]:
+        """Columns of a table of the evaluations, as they followed each other."""
+        return {
+            "evaluation": np.arange(1, len(self.points) + 1),
+            "candidate": self.points,
+            "value": self.values,
+        }
+
     def leaders(self, axis: int, values: np.ndarray) -> np.ndarray:
         """Candidates with the largest value (candidate,) of those at about the same place along an
         axis, in the order of these places; those that could be proposed go before all others. All

@@ -81,12 +81,7 @@ def maps(scene: Scene) -> FinishedFigure | None:
     if found.knows_truth:
         columns["truth"] = found.truth
     sheet.figure_data.rows(columns)
-    order = {
-        "evaluation": np.arange(1, len(found.points) + 1),
-        "candidate": found.points,
-        "value": found.values,
-    }
-    sheet.figure_data.rows(order, "order")
+    sheet.figure_data.rows(found.in_order(), "order")
     sheet.figure_data.store(layout.EXPLORED, "place", "point", "value", "mean", "sd", "truth")
     return sheet.drawn("search-maps", _caption(found))
 

@@ -61,12 +61,7 @@ def profiles(scene: Scene, found: Outcome) -> FinishedFigure:
         if k == len(axes_drawn) - 1:
             _bar(sheet, dots, x + wide + 0.1, y)
         sheet.figure_data.rows(_columns(found, k, at, support), f"latent-{k + 1}")
-    order = {
-        "evaluation": np.arange(1, len(found.points) + 1),
-        "candidate": found.points,
-        "value": found.values,
-    }
-    sheet.figure_data.rows(order, "order")
+    sheet.figure_data.rows(found.in_order(), "order")
     sheet.figure_data.store(layout.EXPLORED, "place", "point", "value", "mean", "sd", "truth")
     return sheet.drawn("search-maps", _caption(found))
 
