@@ -120,7 +120,7 @@ def test_an_older_store_without_members_planes_or_pictures_has_its_explorer(tmp_
     bare = show(tmp_path, "crystal", ["rvae"])
     bare.page.mouse.move(*bare.share("latent", 0.3, 0.3))
     bare.settle()
-    assert "No pictures" in bare.page.locator("#explorer-generated-words").inner_text()
+    assert "Nothing is decoded" in bare.page.locator("#explorer-generated-words").inner_text()
 
 
 def test_a_dataset_without_models_still_shows_its_sites(tmp_path, show):
