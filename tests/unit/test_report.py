@@ -393,7 +393,7 @@ def test_the_recipe_says_that_amplitude_and_phase_are_combined(lines, said):
 
 
 def test_of_spectra_without_a_place_no_image_is_described():
-    told = dict(prose.recipe(fake_results.RECIPE, apart=True))
-    assert "Reading" not in told
-    assert "Patches" not in told
-    assert told["Sites"] == "Every spectrum is one."
+    said = dict(prose.recipe(fake_results.RECIPE, apart=True))
+    assert "Reading" not in said
+    assert "Patches" not in said
+    assert said["Sites"] == "Every spectrum is one."
