@@ -16,7 +16,8 @@ from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.gauge import Gauge
 from vaescope.ensemble.spool import Stacked
 from vaescope.ensemble.stability import dissolve
-from vaescope.models.pose_parts import ANGLE, NAMED
+from vaescope.models.parts import Part
+from vaescope.models.pose_parts import ANGLE
 from vaescope.train.separate import Separated, class_shares, separated
 
 OfMembers = np.ndarray | Stacked
@@ -26,11 +27,17 @@ OfMembers = np.ndarray | Stacked
 @dataclass
 class Aligned:
     """A part of the pose and its standard deviation by every member (member, site, …), in the
-    reference's frame and in ``units``."""
+    reference's frame and in ``units``; ``part`` None: it is content."""
 
     value: OfMembers
     sd: OfMembers
     units: str = "1"
+    part: Part | None = None
+
+    @property
+    def cyclic(self) -> bool:
+        """Whether its values repeat."""
+        return self.part is not None and self.part.scale == "cyclic"
 
 
 @dataclass
@@ -65,7 +72,7 @@ class AlignedMembers:
         """What the members with a vote agree on for each part of the pose: name -> (site, …)."""
         mean = partial(circular.mean, period=self.period, axis=0)
         return {
-            name: self._voted(mean if NAMED[name].scale == "cyclic" else _mean, part.value)
+            name: self._voted(mean if part.cyclic else _mean, part.value)
             for name, part in self.parts.items()
         }
 
@@ -76,7 +83,7 @@ class AlignedMembers:
         cyclic = partial(_circular_spread, period=self.period)
         out = {"content": self._voted(_spread, self.content, self.content_sd)}
         for name, part in self.parts.items():
-            spread = cyclic if NAMED[name].scale == "cyclic" else _spread
+            spread = cyclic if part.cyclic else _spread
             out[name] = self._voted(spread, part.value, part.sd)
         return out
 
@@ -170,8 +177,8 @@ def gather(
     view = _content(encodings, retained, reference, n, inflation, stack)
     first = encodings[reference]
     frame = align.Frame(encodings, gauges, reference, n)
-    for name in first.parts:
-        part = NAMED[name]
+    for name, own in first.parts.items():
+        part = own.part
         unit, units = lengths.get(part.units, (1.0, part.units))
         values = align.ALIGNED[part.aligned](frame, name)
         errors = align.ERRORS.get(part.aligned, align.Frame.errors)(frame, name)
@@ -179,6 +186,7 @@ def gather(
             stack(value * unit for value in values),
             stack(error * unit * inflation for error in errors),
             units,
+            part,
         )
 
     def each(name: str) -> Iterator[np.ndarray]:

@@ -15,13 +15,15 @@ from torch.nn import functional
 from vaescope.ensemble.encode_beside import PREFIX, encode_beside, of_one_view
 from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.members import Member
+from vaescope.ensemble.recorded import NUMBERS, on_sites
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.refine_spectra import refine_spectra
 from vaescope.ensemble.spool import Spool
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
-from vaescope.models.pose_parts import ANGLE, NAMED
+from vaescope.models.parts import Part
+from vaescope.models.pose_parts import ANGLE, NAMES
 from vaescope.models.side import Side
 from vaescope.train.data import Data
 
@@ -34,8 +36,9 @@ OfSites = np.ndarray | Spool
 
 @dataclass
 class Estimate:
-    """A quantity of every site with its standard deviation: both over the same axes."""
+    """A part of the pose of every site with its standard deviation: both over the same axes."""
 
+    part: Part
     value: OfSites
     sd: OfSites
 
@@ -50,10 +53,11 @@ class Encoding:
     channel, height, width) of the target; ``canonical`` the same, upright; ``sigma`` (channel,)
     noise of a pixel, of spectra (signal, 1, channel).
 
-    ``parts`` of the pose that the model has, by name (see ``models.pose_parts``), in the frame of
-    the image; each can be read as an attribute too, with its standard deviation as ``NAME_sd``, and
-    is None where the model has no such part. ``beside``: what each view alone says, in models of
-    patch and spectrum (``ensemble.encode_beside``). ``angle`` (site,) rad, at the likeliest turn;
+    ``parts`` of the pose that the model has, by name (see ``models.pose_parts`` and
+    ``ensemble.recorded``), in the frame of the image; each can be read as an attribute too, with
+    its standard deviation as ``NAME_sd``, and is None where the model has no such part. ``beside``:
+    what each view alone says, in models of patch and spectrum (``ensemble.encode_beside``).
+    ``angle`` (site,) rad, at the likeliest turn;
     ``offset`` (site, 2) as (y, x) in units of half the patch side; ``scale`` (site,) factors;
     ``shear`` (site,) rad by which a right angle of the structure closes; ``strain`` (site, 3) as
     xx, yy, xy.
@@ -75,7 +79,7 @@ class Encoding:
 
     def __getattr__(self, name: str) -> OfSites | None:
         part = name.removesuffix("_sd")
-        if part not in NAMED:
+        if part not in NAMES:
             raise AttributeError(f"an encoding has no `{name}`")
         if part not in self.parts:
             return None
@@ -138,9 +142,12 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
     turns = member.model.turns.numpy()
     content, conditions, poses = arrays["content"], arrays["conditions"], arrays["pose"]
     parts = {
-        part.name: Estimate(arrays.pop(part.name), arrays.pop(f"{part.name}_sd"))
-        for part in member.model.parts
+        part.name: Estimate(part, arrays.pop(part.name), arrays.pop(f"{part.name}_sd"))
+        for part in member.model.all_parts
     }
+    if "gain" in parts and member.model.photometry is not None:
+        parts["gain"] = _over_typical(parts["gain"])
+    recorded = arrays.pop(NUMBERS, None)
 
     def whole(rows: np.ndarray) -> np.ndarray:
         own = content[rows]
@@ -156,6 +163,9 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         own = whole(rows), poses[rows], conditions[rows]
         parts = [torch.from_numpy(a).unsqueeze(0) for a in own]
         shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
+        if member.model.photometry is not None:
+            numbers = torch.from_numpy(recorded[rows])[None, :, None]
+            shown = member.model.photometry.record(shown, numbers)
         return member.model.likelihood.mean(shown[0, :, 0]).numpy()
 
     size = len(content), member.model.target
@@ -168,6 +178,13 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         canonical=LazyPictures(*size, lambda rows: decode(member, whole(rows), conditions[rows])),
         reconstruction=LazyPictures(*size, reconstruct),
     )
+
+
+def _over_typical(gain: Estimate) -> Estimate:
+    """A gain in units of that of a typical site."""
+    value = gain.value[:]
+    typical = np.median(np.abs(value), axis=0)
+    return Estimate(gain.part, value / typical, gain.sd[:] / typical)
 
 
 @torch.no_grad()
@@ -237,6 +254,9 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     poses = model.poses(turn, latents)
     shared = content[0, :, 0, : model.settings.latent]
     out |= {"content": shared, "pose": poses[0, :, 0], "conditions": conditions[0]}
+    if model.photometry is not None:
+        shown = model.decode_rows(content, poses, conditions)
+        out |= on_sites(model, shown, target.unsqueeze(0), known)
     if model.beside is not None:
         out |= encode_beside(model, data, copies, picked)
         out |= of_one_view(out, side)

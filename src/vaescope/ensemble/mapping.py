@@ -314,7 +314,7 @@ def lengths_of(samples: xr.Dataset) -> dict[str, tuple[float, str]]:
     found = {}
     if "px" in samples.sizes:
         half = samples.sizes["px"] / 2 * float(samples.attrs.get("pitch", 1.0))
-        found["px"] = (half, "px")
+        found["px"], found["1/px"] = (half, "px"), (1 / half, "1/px")
     found[AXIS] = (1.0, "channel")
     if "energy" in samples.coords and samples.sizes["energy"] > 1:
         axis = samples["energy"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vaescope.ensemble.recorded import photometric_pose
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 from vaescope.models.least_squares import descend
@@ -47,14 +48,22 @@ def refine(
     sigma = model.log_noise()[0].detach().exp()
 
     counted = model.mask if known is None else model.mask * known.unsqueeze(1)
+    wide = None if model.photometry is None else model.photometry.prior_sd()[0]
 
     def whitened(place: Tensor) -> Tensor:
         """Residuals (site, pixel), in standard deviations, for latents (site, number)."""
         parts = place[None, :, None].split(sizes, dim=-1)
         here = {**latents, **dict(zip(names, parts, strict=True))}
         shown = model.decode_rows(here["content"], model.poses(turn, here), conditions)
-        left = (target - shown[:, :, 0])[0] / sigma[:, None, None]
-        return (left * counted).flatten(1)
+        seen = shown[:, :, 0]
+        if model.photometry is None or wide is None:
+            return (((target - seen)[0] / sigma[:, None, None]) * counted).flatten(1)
+        # Gain and background are those that fit best (variable projection: Golub & Pereyra, SIAM
+        # J. Numer. Anal. 10 (1973) 413), and what they cost is a residual of its own.
+        numbers = photometric_pose(model, shown, target, known).mean[:, :, 0]
+        left = (target - model.photometry.record(seen, numbers))[0] / sigma[:, None, None]
+        price = (numbers[0] / wide).to(left.dtype)
+        return torch.cat([(left * counted).flatten(1), price.flatten(1)], 1)
 
     start = torch.cat([latents[name] for name in names], -1)[0, :, 0]
     place = descend(whitened, start, sd**-2, model.settings.refine)

@@ -8,7 +8,6 @@ import numpy as np
 from dask.array import from_array
 
 from vaescope.ensemble.consensus import Aligned, AlignedMembers, OfMembers
-from vaescope.models.pose_parts import PARTS
 from vaescope.quantities import attributes
 
 CHUNK = 16384  # sites that are read from disk at once, when they are stored
@@ -33,15 +32,15 @@ def of_members(view: AlignedMembers) -> dict[str, Any]:
     content = Aligned(view.content, view.content_sd)
     about = attributes("content", "1", "sequential", error="content_spread")
     out |= _quantity("content", ("latent",), content, view.consensus_content, about)
-    for part in PARTS:
-        if part.name in view.parts:
-            period = view.period if part.scale == "cyclic" else None
-            error = f"{part.name}_spread"
-            own = view.parts[part.name]
-            words = part.words or part.name
-            about = attributes(words, own.units, part.scale, error=error, period=period)
-            consensus = view.consensus_parts[part.name]
-            out |= _quantity(part.name, part.dims, own, consensus, about)
+    for name, own in view.parts.items():
+        part = own.part
+        assert part is not None
+        period = view.period if own.cyclic else None
+        words = part.words or name
+        about = attributes(words, own.units, part.scale, error=f"{name}_spread", period=period)
+        consensus = view.consensus_parts[name]
+        dims = part.dims if consensus.ndim == 1 + len(part.dims) else ("channel", *part.dims)
+        out |= _quantity(name, dims, own, consensus, about)
     for name, errors in view.errors.items():
         dims, _, about = out[f"consensus_{name}"]
         about = attributes(f"uncertainty of {about['long_name']}", about["units"])

@@ -21,6 +21,7 @@ def refuse_contradictions(settings: FitSettings) -> None:
     _refuse_decoder(settings)
     _refuse_direction(settings)
     _refuse_start(settings)
+    _refuse_photometric(settings)
     if settings.spectrum != "none":
         _refuse_beside_spectrum(settings)
 
@@ -83,6 +84,27 @@ def _refuse_direction(settings: FitSettings) -> None:
             "sites lie in all directions, which one normal posterior of the angle cannot follow",
             found="angle_prior: direction with turns: 1",
             expected="turns: 8 or more",
+        )
+
+
+def _refuse_photometric(settings: FitSettings) -> None:
+    """Refuse gain and background of patches where nothing determines them in closed form."""
+    if not settings.photometric_parts:
+        return
+    wrong = {
+        "likelihood": settings.likelihood != "gaussian",
+        "target": settings.target is not None,
+        "spectrum": settings.spectrum != "none",
+    }
+    found = [f"{name}: {getattr(settings, name)}" for name, bad in wrong.items() if bad]
+    if found:
+        parts = ", ".join(f"{name}: true" for name in settings.photometric_parts)
+        off = "`, `".join(f"{name}: false" for name in settings.photometric_parts)
+        raise UserError(
+            "gain and background of a patch are read from the patch itself, with Gaussian noise",
+            found=f"{parts} with " + ", ".join(found),
+            expected="likelihood: gaussian, and neither target nor spectrum",
+            remedy=f"Set `{off}`, or take the other setting out",
         )
 
 

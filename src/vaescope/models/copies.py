@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vaescope.models import pose
+from vaescope.models.photometry import standardised
 from vaescope.models.settings import ModelSettings
 
 
@@ -22,15 +24,30 @@ class TurnedCopies(nn.Module):
     ----------
     turns : (turn,) radians, evenly spaced from 0.
     sides : (height, width) of the patches; the same, where there is more than one turn.
-    where : (pixel,) indices of the pixels that are asked for, in a flattened patch of one channel.
+    where : (pixel,) indices of the pixels that are wanted, in a flattened patch of one channel.
+    photometric : the parts of the photometric pose that copies are to be without.
     """
 
     where: Tensor
     places: Tensor  # (1, turn of the first quarter, pixel, 2), as grid_sample takes them
     orders: Tensor  # (quarter, pixel) for each quarter-turn, which pixel is seen at which
 
-    def __init__(self, turns: Tensor, sides: tuple[int, int], where: Tensor) -> None:
+    plane: Tensor  # (pixel, number), orthonormal: what the background of a patch may be
+
+    def __init__(
+        self,
+        turns: Tensor,
+        sides: tuple[int, int],
+        where: Tensor,
+        photometric: Sequence[str] = (),
+    ) -> None:
         super().__init__()
+        self.photometric = tuple(photometric)
+        x, y, one = pose.points(sides)[:, where].double()
+        added = [one] * ("background" in photometric) + [x, y] * ("slope" in photometric)
+        columns = torch.stack(added, 1) if added else one.new_zeros(len(one), 0)
+        plane = torch.linalg.qr(columns).Q.float().contiguous()
+        self.register_buffer("plane", plane, persistent=False)
         self.count, self.still = len(turns), len(turns) == 1 and float(turns[0]) == 0.0
         first, orders = _first_quarter(turns), _quarters(sides, where)
         if orders is None or first == self.count:
@@ -45,6 +62,13 @@ class TurnedCopies(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         """patches (n, channel, height, width) -> (n, turn, channel * pixel); copy k is upright if
         the patch was turned by the k-th turn."""
+        copies = self._turned(patches)
+        if not self.photometric:
+            return copies
+        each = copies.reshape(*copies.shape[:2], patches.shape[1], -1)
+        return standardised(each, self.plane, "gain" in self.photometric).flatten(2)
+
+    def _turned(self, patches: Tensor) -> Tensor:
         n, channels, *sides = patches.shape
         if self.still:
             return patches.flatten(2)[..., self.where].flatten(1).unsqueeze(1)
@@ -74,7 +98,7 @@ def turned_copies(shape: tuple[int, int, int], settings: ModelSettings) -> Turne
     turns = pose.turns_of(settings)
     if settings.pooled:
         turns = pose.turn_grid(settings.turns, settings.symmetry)
-    return TurnedCopies(turns, (shape[1], shape[2]), seen)
+    return TurnedCopies(turns, (shape[1], shape[2]), seen, settings.photometric_parts)
 
 
 def with_spectra(copies: Tensor, spectra: Tensor | None) -> Tensor:

@@ -2,7 +2,8 @@
 
     p(t | z, pose, c) = likelihood(t; decoder(z, c) seen under the pose)
 
-with content z ~ N(0, 1), conditions c, an angle whose posterior is a mixture over a grid of turns
+with content z ~ N(0, 1), conditions c, gain and background of each patch if it has them
+(``models.photometry``), an angle whose posterior is a mixture over a grid of turns
 (each with a small continuous correction), offsets, scale, shear and strain; the target t is the
 patch itself, its clean twin or its other modality. With classes content is z = m_class + S_class
 z', z' ~ N(0, 1): the class enters the decoder through its own place and width in content (Jiang et
@@ -166,6 +167,8 @@ class Family(Networks):
         known = None
         if side.known is not None:  # (member, site, 1, 1, pixel)
             known = pose.pixels(side.known, self.counted)[:, :, None, None].to(seen.dtype)
+        if self.photometry is not None:
+            return self.photometry.log_density(counted, seen, self.log_noise(), known)
         return self.likelihood.log_density(counted, seen, self.log_noise(), known)
 
     def _penalty(

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vaescope.models import likelihoods, pose
+from vaescope.models import likelihoods, photometry, pose
 from vaescope.models.beside import SpectrumBeside
 from vaescope.models.contradictions import refuse_shapes
 from vaescope.models.copies import turned_copies, with_spectra
 from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.encoders import JointEncoder, PooledEncoder, TurnedEncoder
 from vaescope.models.mixture import ContentMixture
+from vaescope.models.parts import Part
 from vaescope.models.pose_parts import Placement
 from vaescope.models.settings import ModelSettings
 from vaescope.models.side import Side
@@ -75,6 +76,7 @@ class Networks(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
         counted = mask.flatten().nonzero().squeeze(1)
         self.register_buffer("counted", counted, persistent=False)
+        self.photometry = photometry.of(settings, members, target, counted)
         self.turned = turned_copies(shape, settings)
         pixels = shape[0] * len(self.turned.where)
         self.encoder: TurnedEncoder | PooledEncoder | JointEncoder
@@ -132,6 +134,8 @@ class Networks(nn.Module):
             self.decoder.initialise(generators, target, axis)
         else:
             self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
+        if self.photometry is not None:
+            self.photometry.initialise(target)
         if self.settings.sigma == 0.0:
             over = (0, 2) if spectral else (0, 2, 3)
             with torch.no_grad():
@@ -142,6 +146,11 @@ class Networks(nn.Module):
         """Turned copies of patches (n, channel, side, side), the pixels seen: (n, turn, pixels),
         each followed by the spectrum (n, channel) of the site, if it has one."""
         return with_spectra(self.turned(patches), spectra)
+
+    @property
+    def all_parts(self) -> tuple[Part, ...]:
+        """The parts of the pose, those that no encoder guesses too."""
+        return (*self.parts, *(() if self.photometry is None else self.photometry.parts))
 
     def noise_size(self) -> int:
         """How many normal numbers one site and turn needs."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
-from vaescope.models.zoo import POSE, POSE_OF_SPECTRUM, VARIANTS
+from vaescope.models.zoo import PHOTOMETRIC, POSE, POSE_OF_SPECTRUM, VARIANTS
 from vaescope.settings import Settings, setting
 
 MOST_CLASSES = 10
@@ -69,13 +69,15 @@ class PartSettings(Settings):
     gain: bool = setting(
         False,
         default_words="by variant",
-        help="make the model invariant to the gain of the spectrum",
+        help="make the model invariant to the gain of the spectrum, or of the patch: its contrast",
     )
     background: bool = setting(
         False,
         default_words="by variant",
         help="make the model invariant to a background of the spectrum: a constant, or with"
-        " `power_law` a power law",
+        " `power_law` a power law; or of the patch: its mean brightness. Gain, background and slope"
+        " of a patch are integrated out in closed form, with priors whose widths are learned (only"
+        " with the Gaussian likelihood and without `target`)",
     )
     power_law: bool = setting(
         False,
@@ -87,7 +89,8 @@ class PartSettings(Settings):
     slope: bool = setting(
         False,
         default_words="by variant",
-        help="make the model invariant to a linear background of the spectrum",
+        help="make the model invariant to a linear background of the spectrum, or of the patch:"
+        " shading",
     )
     spectrum: Literal["none", "encoded", "joint"] = setting(
         "none",
@@ -176,6 +179,13 @@ class PartSettings(Settings):
         if self.target is None:
             return self.view
         return "spectrum" if self.target == "spectrum" else "patch"
+
+    @property
+    def photometric_parts(self) -> list[str]:
+        """The settings that switch on a part of the photometric pose of patches."""
+        if self.decoded == "spectrum":
+            return []
+        return [name for name in PHOTOMETRIC if getattr(self, name)]
 
     @property
     def content_size(self) -> int:

@@ -32,45 +32,55 @@ def narrow(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
     return prior_sd * mean, log_sd + START
 
 
-@dataclass(frozen=True)
-class PosePart:
-    """One part of a pose.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What maps have to know of a part of a pose.
+
+    Parameters
+    ----------
+    name : of its variables.
+    setting : the setting that switches it on.
+    aligned : how members are brought into one frame.
+    units, scale : of the values in the frame of the image, as CF attributes; ``px`` of the image,
+        or ``AXIS``, ``SIGNAL``: those of the axis and of the signal of the spectrum.
+    dims : of ``latents.zarr``, beside the site.
+    words : what it is called in figures; empty: its name.
+    """
+
+    name: str
+    setting: str
+    aligned: Alignment
+    units: str
+    scale: Scale
+    dims: tuple[str, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosePart(Part):
+    """One part of a pose that an encoder guesses.
 
     Inside a model lengths of a patch are in units of half its side, those along the axis of a
     spectrum in channels; the posterior of a part is normal and of ``size`` numbers.
 
     Parameters
     ----------
-    name : of its variables.
-    setting : the setting that switches it on.
     size : how many numbers it is.
     prior_sd : (settings, step of the grid of turns in rad) -> standard deviation of the prior.
     move : adds (member, site, turn, size) values to the placement of its view.
     in_image : (value (site, size), standard deviation (site, size), angle (site,) in rad) -> both
         in the frame of the image: (site,) or (site, size).
-    aligned : how members are brought into one frame.
-    units, scale : of the values in the frame of the image, as CF attributes; ``px`` of the image,
-        or ``AXIS``, ``SIGNAL``: those of the axis and of the signal of the spectrum.
-    dims : of ``latents.zarr``, beside the site.
     posterior : (mean, log_sd, prior_sd, step) of the encoder -> the posterior where it starts.
     in_place_of : settings of parts that this one holds and takes the place of.
     learned_axes : it lies along axes that are learned (``Family.shear_axis``).
     view : the view whose pose it belongs to.
-    words : what it is called in figures; empty: its name.
     """
 
-    name: str
-    setting: str
     size: int
     prior_sd: Callable[[ModelSettings, float], float]
     move: Callable[[Any, Tensor], None]
     in_image: Callable[[Tensor, Tensor, Tensor], Pair]
-    aligned: Alignment
-    units: str
-    scale: Scale
-    dims: tuple[str, ...] = ()
     posterior: Callable[[Tensor, Tensor, float, float], Pair] = narrow
     in_place_of: tuple[str, ...] = ()
     learned_axes: bool = False
     view: str = "patch"
-    words: str = ""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vaescope.models import pose
+from vaescope.models import photometry, pose
 from vaescope.models.parts import Pair, PosePart
 from vaescope.models.settings import ModelSettings
 from vaescope.models.spectrum_parts import SPECTRUM_PARTS
@@ -185,7 +185,8 @@ PARTS = (
 )
 """All parts, in the order in which encoders give them and their noise is drawn."""
 
-NAMED = {part.name: part for part in PARTS}
+NAMES = frozenset(part.name for part in PARTS) | {part.name for part in photometry.PARTS}
+"""Of all parts of a pose, the photometric ones too."""
 
 
 def parts_of(settings: ModelSettings) -> tuple[PosePart, ...]:

@@ -103,6 +103,10 @@ POSE = {
 }
 """Settings that switch on a part of the pose (``models.pose_parts``), and the part in words."""
 
+PHOTOMETRIC = ("gain", "background", "slope")
+"""Settings that switch on a part of the photometric pose of patches (``models.photometry``); those
+of spectra have the same names."""
+
 POSE_OF_SPECTRUM = {
     "shift": "shift",
     "gain": "gain",

@@ -40,6 +40,7 @@ RECORD_EVERY = 20  # steps averaged in one row of the history
 SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
 PACED = (
     "log_sigma",
+    "photometry.log_sd",
     "shear_axis",
     "turn_prior",
     "decoder.law",
