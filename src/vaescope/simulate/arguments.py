@@ -67,6 +67,7 @@ class Parameters:
     scan_noise: float = within(0.0, 0.0, 10.0)  # px rms by which a row is shifted along x
     drift: float = within(0.0, 0.0, 40.0)  # px by which the specimen moves during one frame
     contamination: float = within(0.0, 0.0, 10.0)  # mean clutter, share of the strongest peak
+    shading: float = within(0.0, 0.0, 1.0)  # rms share by which thickness changes the brightness
     tilt: float = within(0.0, 0.0, 50.0)  # px by which top and bottom of a column lie apart
     tails: float = within(0.0, 0.0, 0.9)  # share of the electrons in the wide tails of the probe
 

@@ -65,6 +65,8 @@ class System:
             seen = columns.where(order)
             truth = {"y": seen.y, "x": seen.x, "bound": bound, **seen.more}
             truth |= {"angle": seen.angle, "phase": seen.phase, "species": seen.species}
+            if (gain := scope.gain_of(seen)) is not None:
+                truth["gain"] = gain
             if self.movie:
                 truth["frame"] = np.full(len(seen), index)
             truths.append(truth)
@@ -118,6 +120,7 @@ def _common(symmetry: int) -> Truths:
         "phase": truth("true phase", "1", "categorical"),
         "species": truth("true sublattice", "1", "categorical"),
         "bound": truth("Cramér–Rao bound of the position per coordinate", "px"),
+        "gain": truth("true gain", "1", "sequential"),
         "frame": truth("frame in which the column is seen", "1"),
     }
 

@@ -32,6 +32,8 @@ class Dichalcogenide(Parameters):
     """What can be asked of a layer of a metal and pairs of a chalcogen."""
 
     dopants: float = within(0.03, 0.0, 0.5)  # share of the metal that is another one
+    # strength of a dopant's column over that of the metal, 0: that of the dopant's element
+    dopant_strength: float = within(0.0, 0.0, 5.0)
     vacancies: float = within(0.03, 0.0, 0.5)  # share of the pairs that lack one atom
     divacancies: float = within(0.01, 0.0, 0.2)  # share of the pairs that lack both
 
@@ -127,7 +129,7 @@ def _layer(
         metal=metal,
         pair=pair,
         doped=doped,
-        dopant=scattering(dopant) / scattering(seen.symbols[METAL]),
+        dopant=p.dopant_strength or scattering(dopant) / scattering(seen.symbols[METAL]),
         missing=np.where(lot < p.divacancies, 2, lacks_one.astype(int)),
     )
 

@@ -1,4 +1,5 @@
-"""What a microscope does to the image of a crystal: drift, shifted rows, clutter, tilt, tails.
+"""What a microscope does to the image of a crystal: drift, shifted rows, clutter, shading, tilt,
+tails.
 
 All of it is off by default, and drawn from a generator of its own: the same seed gives the same
 crystal with and without.
@@ -19,6 +20,7 @@ from vaescope.simulate.scattered import SingleAtoms, support
 _TAIL = 3.0  # the tails of the probe are so many times as wide as its core
 _BOW = 0.5  # greatest share of the drift that is not steady
 _CLOUD = 2.5  # lattice parameters, standard deviation that smooths the clutter into clouds
+_WAVE = 0.2  # of the image's side, standard deviation that smooths the shading
 _SPECKLE = 0.4  # how strongly the clutter varies from one width of the probe to the next
 
 
@@ -31,6 +33,7 @@ class Microscope:
     bow: float  # share of the drift that is not steady
     tilt: tuple[float, float]  # (y, x) px from the bottom of a column to its top
     clutter: np.ndarray | None  # (size, size) in units of the peak of a strong column
+    gain: np.ndarray | None  # (size, size) by which all is brighter, as where it is thicker
     rng: np.random.Generator  # shifts the rows, anew in each frame
 
     @property
@@ -76,7 +79,13 @@ class Microscope:
             image = (1 - p.tails) * image + p.tails * ndimage.gaussian_filter(image, spread)
         if self.clutter is not None:
             image += peak * (self.clutter if jitter is None else _shifted(self.clutter, jitter))
-        return image
+        return image if self.gain is None else image * self.gain
+
+    def gain_of(self, columns: Columns) -> np.ndarray | None:
+        """The gain (site,) where columns are, None where it is 1 everywhere."""
+        if self.gain is None:
+            return None
+        return ndimage.map_coordinates(self.gain, [columns.y, columns.x], order=1, mode="nearest")
 
     def bound(self, columns: Columns, expected: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Cramér–Rao bound of the positions of some columns of one frame, (len(which),) px."""
@@ -94,6 +103,7 @@ def microscope(p: Parameters, rng: np.random.Generator) -> Microscope:
         bow=bow,
         tilt=(p.tilt * float(np.sin(tilt)), p.tilt * float(np.cos(tilt))),
         clutter=_clutter(p, rng),
+        gain=np.exp(p.shading * _smooth(p.size, _WAVE * p.size, rng)) if p.shading else None,
         rng=rng,
     )
 
