@@ -23,6 +23,7 @@ from vaescope.models import pose
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 from vaescope.models.parts import Part
+from vaescope.models.pixel_noise import PixelNoise
 from vaescope.models.pose_parts import ANGLE, NAMES
 from vaescope.models.side import Side
 from vaescope.train.data import Data
@@ -50,8 +51,7 @@ class Encoding:
     ``content``, ``content_sd`` (site, latent); ``turn_weight`` (site, turn) the posterior over the
     grid of turns; ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3)
     as in ``models.pose``; ``conditions`` (site, condition) as numbers; ``reconstruction`` (site,
-    channel, height, width) of the target; ``canonical`` the same, upright; ``sigma`` (channel,)
-    noise of a pixel, of spectra (signal, 1, channel).
+    channel, height, width) of the target; ``canonical`` the same, upright; ``noise`` of a pixel.
 
     ``parts`` of the pose that the model has, by name (see ``models.pose_parts`` and
     ``ensemble.recorded``), in the frame of the image; each can be read as an attribute too, with
@@ -68,7 +68,7 @@ class Encoding:
     elbo: OfSites
     reconstruction: np.ndarray | LazyPictures
     canonical: np.ndarray | LazyPictures
-    sigma: np.ndarray
+    noise: PixelNoise
     turns: np.ndarray
     pose: OfSites | None = None
     conditions: OfSites | None = None
@@ -134,11 +134,11 @@ def encode_all(
 def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
     squares = arrays.pop("squares", None)  # of the residuals, where no noise is learned
     if squares is None:
-        sigma = member.model.log_noise()[0].detach().exp().numpy()
-        if sigma.ndim == 2:  # of spectra, channel by channel
-            sigma = sigma[:, None, :]
+        noise = _noise(member)
     else:
-        sigma = np.sqrt(squares[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
+        noise = PixelNoise.constant(
+            np.sqrt(squares[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
+        )
     turns = member.model.turns.numpy()
     content, conditions, poses = arrays["content"], arrays["conditions"], arrays["pose"]
     parts = {
@@ -173,11 +173,23 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         **arrays,
         parts=parts,
         beside=beside,
-        sigma=sigma,
+        noise=noise,
         turns=turns,
         canonical=LazyPictures(*size, lambda rows: decode(member, whole(rows), conditions[rows])),
         reconstruction=LazyPictures(*size, reconstruct),
     )
+
+
+def _noise(member: Member) -> PixelNoise:
+    """The noise that a member has learned."""
+    model = member.model
+    sigma = model.log_noise()[0].detach().exp().numpy()
+    if sigma.ndim == 2:  # of spectra, channel by channel
+        return PixelNoise.constant(sigma[:, None, :])
+    of_signal = None if model.photometry is None else model.photometry.noise
+    if of_signal is None:
+        return PixelNoise.constant(sigma)
+    return PixelNoise(sigma, of_signal.rise[0].numpy(), of_signal.level[0].numpy())
 
 
 def _over_typical(gain: Estimate) -> Estimate:

@@ -86,9 +86,8 @@ def _from_patch(
     side = Side(known=None if known is None else known.unsqueeze(0))
     target = torch.from_numpy(data.target).unsqueeze(0)
     counted = model.decode_rows(encoded.content[0], poses, conditions, model.counted)
-    score = model.log_density(counted, target, side) + functional.log_softmax(
-        encoded.turn_logit, -1
-    )
+    of_patch = model.log_density(counted, target, side)["reconstruction"]
+    score = of_patch + functional.log_softmax(encoded.turn_logit, -1)
     best = score.argmax(-1, keepdim=True)
     picked = encoded.pick(best)
     angle = turns.gather(2, best)

@@ -61,7 +61,11 @@ def refine(
         # Gain and background are those that fit best (variable projection: Golub & Pereyra, SIAM
         # J. Numer. Anal. 10 (1973) 413), and what they cost is a residual of its own.
         numbers = photometric_pose(model, shown, target, known).mean[:, :, 0]
-        left = (target - model.photometry.record(seen, numbers))[0] / sigma[:, None, None]
+        mean = model.photometry.record(seen, numbers)[0]
+        left = (target[0] - mean) / sigma[:, None, None]
+        if (noise := model.photometry.noise) is not None:
+            relative = noise.relative(mean[None, :, None].flatten(4))
+            left = left / relative.sqrt().reshape(left.shape)
         price = (numbers[0] / wide).to(left.dtype)
         return torch.cat([(left * counted).flatten(1), price.flatten(1)], 1)
 

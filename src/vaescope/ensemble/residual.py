@@ -13,6 +13,7 @@ from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch, Spool
 from vaescope.models import likelihoods
+from vaescope.models.pixel_noise import PixelNoise
 
 Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
 """Like ``map``: what does something for every member, some of them at once."""
@@ -42,7 +43,7 @@ def residuals(
     share : ``map``, or that of a pool of threads.
     """
     likelihood = likelihoods.of(source.settings)
-    sigma = np.sqrt(np.mean([e.sigma**2 for e in encodings], 0))
+    noise = PixelNoise.of_all([e.noise for e in encodings])
     reconstruction = Scratch().empty(encodings[0].reconstruction.shape)
     residual = np.empty(len(source), np.float32)
     for rows, data in source.blocks():
@@ -56,14 +57,15 @@ def residuals(
         total /= len(encodings)
         reconstruction[rows] = total
         counted = mask if data.known is None else mask * data.known
-        residual[rows] = likelihood.residual(data.target, total, sigma, counted)
+        residual[rows] = likelihood.residual(data.target, total, noise.sd(total), counted)
     explained = predictive_checks.explained(residual)
 
-    def noise() -> Iterator[np.ndarray]:
+    def left_over() -> Iterator[np.ndarray]:
         for rows, data in source.blocks():
             good = explained[rows]
-            left = likelihood.residuals(data.target[good], reconstruction[rows][good], sigma)
+            mean = reconstruction[rows][good]
+            left = likelihood.residuals(data.target[good], mean, noise.sd(mean))
             yield left if data.known is None else left * data.known[good][:, None]
 
-    own = predictive_checks.ResidualNoise.of(noise(), mask)
+    own = predictive_checks.ResidualNoise.of(left_over(), mask)
     return Residuals(reconstruction, residual, explained, own)

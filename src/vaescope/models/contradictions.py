@@ -89,6 +89,14 @@ def _refuse_direction(settings: FitSettings) -> None:
 
 def _refuse_photometric(settings: FitSettings) -> None:
     """Refuse gain and background of patches where nothing determines them in closed form."""
+    if settings.noise == "signal" and (
+        settings.likelihood != "gaussian" or "spectrum" in (settings.decoded, settings.view)
+    ):
+        raise UserError(
+            "noise that depends on the signal is that of pictures with Gaussian noise",
+            found=f"noise: signal with likelihood: {settings.likelihood}",
+            expected="likelihood: gaussian in a model of patches, or noise: constant",
+        )
     if not settings.photometric_parts:
         return
     wrong = {

@@ -88,6 +88,8 @@ class Family(Networks):
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
         each = self.each_turn(target, encoded, turns, noise, side, now)
         weight = log_turn.exp()
+        if "noise_moments" in each and torch.is_grad_enabled():
+            self._learn_noise(each["noise_moments"], weight)
         names = [name for name, value in each.items() if value.dim() == 3]
         means = (weight.unsqueeze(-1) * torch.stack([each[name] for name in names], -1)).sum(2)
         values = dict(zip(names, means.unbind(-1), strict=True))
@@ -151,7 +153,7 @@ class Family(Networks):
         where = self.counted if self.physics is None else None
         shown = self.decode_rows(latents["content"], poses, conditions, where)
         counted = shown if where is not None else pose.pixels(shown, self.counted)
-        out["reconstruction"] = self.log_density(counted, target, side)
+        out |= self.log_density(counted, target, side)
         if self.beside is not None:
             assert side.spectra is not None
             given = latents["content"], latents["angle"], side.spectra, conditions
@@ -160,16 +162,28 @@ class Family(Networks):
         out["penalty"] = self._penalty(shown, latents, encoded, side)
         return out | self._classes(encoded, side, now)
 
-    def log_density(self, counted: Tensor, target: Tensor, side: Side) -> Tensor:
-        """log p(target) (member, site, turn) of what is decoded at the pixels that count (member,
-        site, turn, channel, pixel)."""
+    def log_density(self, counted: Tensor, target: Tensor, side: Side) -> dict[str, Tensor]:
+        """``reconstruction``: log p(target) (member, site, turn) of what is decoded at the pixels
+        that count (member, site, turn, channel, pixel); ``noise_moments`` (member, site, turn,
+        channel, moment), where noise depends on the signal."""
         seen = pose.pixels(target, self.counted).unsqueeze(2)
         known = None
         if side.known is not None:  # (member, site, 1, 1, pixel)
             known = pose.pixels(side.known, self.counted)[:, :, None, None].to(seen.dtype)
         if self.photometry is not None:
-            return self.photometry.log_density(counted, seen, self.log_noise(), known)
-        return self.likelihood.log_density(counted, seen, self.log_noise(), known)
+            found = self.photometry.log_density(counted, seen, self.log_noise(), known)
+            moments = {} if found[1] is None else {"noise_moments": found[1]}
+            return {"reconstruction": found[0], **moments}
+        value = self.likelihood.log_density(counted, seen, self.log_noise(), known)
+        return {"reconstruction": value}
+
+    @torch.no_grad()
+    def _learn_noise(self, moments: Tensor, weight: Tensor) -> None:
+        """Take moments (member, site, turn, channel, moment) of the residuals of a batch whose
+        turns have weights (member, site, turn) into the noise."""
+        assert self.photometry is not None and self.photometry.noise is not None
+        expected = (weight[..., None, None] * moments).sum(2).mean(1)
+        self.log_sigma.copy_(0.5 * self.photometry.noise.learn(expected).log())
 
     def _penalty(
         self, shown: Tensor, latents: dict[str, Tensor], encoded: Encoded, side: Side

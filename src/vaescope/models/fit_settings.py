@@ -26,6 +26,12 @@ class FitSettings(PriorSettings):
         help="standard deviation of the Gaussian likelihood, in units of the normalised signal;"
         " 0: learned",
     )
+    noise: Literal["constant", "signal"] = setting(
+        "constant",
+        help="Gaussian noise of the pixels of a patch: `constant`, or `signal`: its variance rises"
+        " with the signal, as that of counted electrons does (Poisson–Gaussian); how steeply is"
+        " learned",
+    )
     detector_gain: float = setting(
         1.0,
         limits=(1e-9, 1e9),

@@ -32,7 +32,7 @@ ROUNDING = 1e-3
 
 def residuals_over_noise(target: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Residuals (site, channel, height, width) in units of a noise ``sigma``: (channel,), the same
-    for all pixels, or (channel, height, width)."""
+    for all pixels, (channel, height, width), or (site, channel, height, width)."""
     return (target - mean) / (sigma[:, None, None] if sigma.ndim == 1 else sigma)
 
 
@@ -41,13 +41,14 @@ def mean_square_over_noise(
 ) -> np.ndarray:
     """Mean squared residual of each site in units of the noise.
 
-    target, mean (site, channel, height, width), sigma (channel,) or (channel, height, width), mask
+    target, mean (site, channel, height, width), sigma (channel,), (channel, height, width) or of
+    the pixels of every site (site, channel, height, width), mask
     (height, width) or (site, height, width) -> (site,); about 1 where the model explains the patch
     down to the noise.
     """
     count = np.maximum(mask.sum((-2, -1)), 1)[..., None]
     if sigma.ndim > 1:
-        target, mean, sigma = target / sigma, mean / sigma, np.ones(len(sigma))
+        target, mean, sigma = target / sigma, mean / sigma, np.ones(target.shape[1])
     squares = ((target - mean) ** 2 * mask[..., None, :, :]).sum((2, 3)) / count
     return (squares / sigma**2).mean(1)
 

@@ -103,6 +103,8 @@ class Networks(nn.Module):
         learned = settings.sigma == 0.0
         start = 0.0 if learned else math.log(settings.sigma)
         each = (target[0], target[2]) if settings.decoded == "spectrum" else (target[0],)
+        if self.photometry is not None and self.photometry.noise is not None:
+            learned = False  # not by gradients
         self.log_sigma = nn.Parameter(torch.full((members, *each), start), learned)
         prior = torch.zeros(members, turns)
         if settings.angle_prior == "normal":

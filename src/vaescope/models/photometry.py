@@ -15,16 +15,15 @@ patches whose mean, slope and root mean square have been divided out (``standard
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from vaescope.models import pose
 from vaescope.models.parts import Part
+from vaescope.models.photometric_products import Products, products, weighed_products
+from vaescope.models.pixel_noise import SignalNoise
 from vaescope.models.settings import ModelSettings
 
 LEAST_SD = 1e-3  # of a prior, in units of the signal: below, a number is as good as known
@@ -72,14 +71,15 @@ class Recorded:
 
 
 class Photometry(nn.Module):
-    """Gain, background and slope of every patch of the members of an ensemble.
+    """Gain, background and slope of every patch of the members of an ensemble, and the noise of its
+    pixels where that depends on the signal (``models.pixel_noise``).
 
     Parameters
     ----------
     members : of the ensemble.
     target : (channel, height, width) of the patches.
     where : (pixel,) indices of the pixels that count.
-    settings : which of the three there are.
+    settings : which of the three there are, and which noise.
     """
 
     plane: Tensor  # (pixel, number) what is added to a picture at the pixels that count
@@ -89,18 +89,22 @@ class Photometry(nn.Module):
         self, members: int, target: tuple[int, int, int], where: Tensor, settings: ModelSettings
     ) -> None:
         super().__init__()
-        self.gain = settings.gain
-        self.parts = tuple(p for p in PARTS if p.setting in settings.photometric_parts)
+        parts = settings.photometric_parts
+        self.gain = "gain" in parts
+        self.parts = tuple(part for part in PARTS if part.setting in parts)
         x, y, one = pose.points(target[1:])
-        rows = [one] * settings.background + [x, y] * settings.slope
+        rows = [one] * ("background" in parts) + [x, y] * ("slope" in parts)
         added = torch.stack(rows) if rows else torch.zeros(0, len(one))
         self.register_buffer("plane", added[:, where].T.contiguous(), persistent=False)
         self.register_buffer("everywhere", added.reshape(-1, *target[1:]), persistent=False)
         self.size = self.gain + len(rows)
-        self.log_sd = nn.Parameter(torch.zeros(members, target[0], self.size))
+        self.log_sd = nn.Parameter(torch.zeros(members, target[0], self.size), self.size > 0)
+        self.noise = SignalNoise(members, target[0]) if settings.noise == "signal" else None
 
     def initialise(self, target: Tensor) -> None:
         """Start the priors as wide as the patches (site, channel, height, width) differ."""
+        if self.noise is not None:
+            self.noise.initialise(target)
         level = target.mean((2, 3))
         contrast = target.std((2, 3))
         share = (contrast.std(0) / contrast.mean(0).clamp_min(1e-9)).clamp_min(START_GAIN)
@@ -111,36 +115,33 @@ class Photometry(nn.Module):
 
     def log_density(
         self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
-    ) -> Tensor:
-        """log p(patch) (member, site, turn) with the photometric pose integrated out.
+    ) -> tuple[Tensor, Tensor | None]:
+        """log p(patch) (member, site, turn) with the photometric pose integrated out, and the
+        moments of its residuals (``SignalNoise.moments_of``), None where noise is constant.
 
         Parameters
         ----------
         shown : pictures f (member, site, turn, channel, pixel).
         patch : (member, site, 1, channel, pixel).
-        log_sigma : noise (member, channel).
+        log_sigma : noise (member, channel) at the mean signal.
         known : (member, site, 1, 1, pixel), 1 where a pixel was measured, else 0; None: all were.
         """
-        log_sd = log_sigma[:, None, None].double()
-        inverse, count = (-2 * log_sd).exp(), self._count(shown, known)
-        squares, linear, precision = self._products(shown, patch, inverse, known)
-        factor = torch.linalg.cholesky(precision)
-        inside = torch.linalg.solve_triangular(factor, linear.unsqueeze(-1), upper=False)
-        value = -0.5 * (squares * inverse - inside.square().sum((-2, -1)))
-        value = value - count * (log_sd + 0.5 * math.log(2 * math.pi))
+        found = self._equations(shown, patch, log_sigma, known)
+        factor = torch.linalg.cholesky(found.matrix)
+        inside = torch.linalg.solve_triangular(factor, found.right.unsqueeze(-1), upper=False)
+        value = found.constant - 0.5 * (found.left - inside.square().sum((-2, -1)))
         value = value - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         value = value - self._log_prior_sd()[:, None, None].sum(-1)
-        return value.sum(-1).to(shown.dtype)
+        return value.sum(-1).to(shown.dtype), found.moments
 
     def fit(
         self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
     ) -> Recorded:
         """The posterior of the photometric pose (member, site, turn, …), shapes as of
         ``log_density``."""
-        inverse = (-2 * log_sigma[:, None, None].double()).exp()
-        _, linear, precision = self._products(shown, patch, inverse, known)
-        covariance = torch.linalg.inv(precision)
-        mean = (covariance @ linear.unsqueeze(-1)).squeeze(-1)
+        found = self._equations(shown, patch, log_sigma, known)
+        covariance = torch.linalg.inv(found.matrix)
+        mean = (covariance @ found.right.unsqueeze(-1)).squeeze(-1)
         return Recorded(mean.to(shown.dtype), covariance.to(shown.dtype))
 
     def record(self, pictures: Tensor, numbers: Tensor) -> Tensor:
@@ -158,60 +159,58 @@ class Photometry(nn.Module):
     def _log_prior_sd(self) -> Tensor:
         return self.log_sd.double().clamp_min(math.log(LEAST_SD))
 
-    def _count(self, shown: Tensor, known: Tensor | None) -> Tensor | int:
-        return shown.shape[-1] if known is None else known.sum(-1).double()
-
-    def _products(
-        self, shown: Tensor, patch: Tensor, inverse: Tensor, known: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Squared distance (…,) of picture and patch, and of the normal equations of what is left
-        the right side (…, number) and the matrix (…, number, number), both over the noise."""
-        plane = self.plane
-        if known is None:
-            between = (plane.T @ plane).expand(*shown.shape[:-1], -1, -1)
-        else:
+    def _equations(
+        self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
+    ) -> _Equations:
+        """Of the photometric pose of patches, arguments as of ``log_density``."""
+        if known is not None:
             shown, patch = shown * known, patch * known
-            between = torch.einsum("...p,pi,pj->...ij", known, plane, plane)
-            between = between.expand(*shown.shape[:-1], -1, -1)
-        own, with_left, left, along = _Products.apply(shown, patch, plane)
-        right = patch @ plane - along
-        matrix = between
+        count = shown.shape[-1] if known is None else known.sum(-1).double()
+        log_sd = log_sigma[:, None, None].double()
+        constant = -count * (log_sd + 0.5 * math.log(2 * math.pi))
+        alike = products(shown, patch, self.plane, known)
+        inverse = (-2 * log_sd).exp()
+        if self.noise is None:
+            return self._over_noise(alike, inverse, constant)
+        # The variance follows the signal as it is fitted, not that of which the bound asks the
+        # gradient: a model could else explain a misfit by a brighter picture.
+        with torch.no_grad():
+            first = self._over_noise(alike, inverse, constant)
+            numbers = torch.linalg.solve(first.matrix, first.right).to(shown.dtype)
+            mean = numbers[..., int(self.gain) :] @ self.plane.T + shown
+            if self.gain:
+                mean = mean + numbers[..., :1] * shown
+            variance = self.noise.relative(mean)
+            moments = self.noise.moments_of(mean, patch, known)
+        logs = variance.log() if known is None else variance.log() * known
+        weighed = weighed_products(shown, patch, self.plane, 1 / variance, known)
+        found = self._over_noise(weighed, inverse, constant - 0.5 * logs.sum(-1).double())
+        return replace(found, moments=moments)
+
+    def _over_noise(self, found: Products, inverse: Tensor, constant: Tensor) -> _Equations:
+        matrix, right = found.of_plane, found.plane_left
         if self.gain:
-            edge = along.unsqueeze(-1)
-            top = torch.cat([own[..., None, None], edge.transpose(-1, -2)], -1)
-            matrix = torch.cat([top, torch.cat([edge, between], -1)], -2)
-            right = torch.cat([with_left.unsqueeze(-1), right], -1)
+            edge = found.own_plane.unsqueeze(-1)
+            top = torch.cat([found.own[..., None, None], edge.transpose(-1, -2)], -1)
+            matrix = torch.cat([top, torch.cat([edge, matrix], -1)], -2)
+            right = torch.cat([found.own_left.unsqueeze(-1), right], -1)
         prior = (-2 * self._log_prior_sd()).exp()[:, None, None]
         matrix = matrix.double() * inverse[..., None, None] + torch.diag_embed(prior)
-        return left.double(), right.double() * inverse.unsqueeze(-1), matrix
+        right = right.double() * inverse.unsqueeze(-1)
+        return _Equations(constant, found.left.double() * inverse, right, matrix)
 
 
-class _Products(Function):
-    """Scalar products (…,) of pictures f (…, pixel) with themselves and with what is left r = t - f
-    of patches t, of r with itself, and of f with the columns of a plane: (…, number).
+@dataclass(frozen=True)
+class _Equations:
+    """Normal equations of the photometric pose, all over the noise: log p of patches without any
+    but for half the squares ``left`` (…,) is ``constant`` (…,); ``right`` side (…, number) and
+    ``matrix`` (…, number, number), the prior included."""
 
-    Kept as two arrays, and with a gradient of one pass over them, since the pixels of every turn of
-    every patch are far more than a cache holds.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, shown: Tensor, patch: Tensor, plane: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        left = patch - shown
-        ctx.save_for_backward(shown, left, plane)
-        vecdot = torch.linalg.vecdot
-        return vecdot(shown, shown), vecdot(shown, left), vecdot(left, left), shown @ plane
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, own: Tensor, with_left: Tensor, left: Tensor, along: Tensor
-    ) -> tuple[Tensor, None, None]:
-        shown, apart, plane = ctx.saved_tensors
-        # d(f·f) = 2 f, d(f·r) = r - f, d(r·r) = -2 r.
-        grad = torch.addcmul(along @ plane.T, (2 * own - with_left).unsqueeze(-1), shown)
-        return grad.addcmul_((with_left - 2 * left).unsqueeze(-1), apart), None, None
+    constant: Tensor
+    left: Tensor
+    right: Tensor
+    matrix: Tensor
+    moments: Tensor | None = None
 
 
 def standardised(copies: Tensor, plane: Tensor, scaled: bool) -> Tensor:
@@ -228,5 +227,6 @@ def standardised(copies: Tensor, plane: Tensor, scaled: bool) -> Tensor:
 def of(
     settings: ModelSettings, members: int, target: tuple[int, int, int], where: Tensor
 ) -> Photometry | None:
-    """The photometric pose of a model with these settings, None if it has none."""
-    return Photometry(members, target, where, settings) if settings.photometric_parts else None
+    """The photometric pose of a model with these settings, None if there is nothing of it."""
+    needed = settings.photometric_parts or settings.noise == "signal"
+    return Photometry(members, target, where, settings) if needed else None

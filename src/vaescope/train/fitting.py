@@ -41,6 +41,7 @@ SAVE_EVERY = 100  # steps between checkpoints: a few seconds of work at risk
 PACED = (
     "log_sigma",
     "photometry.log_sd",
+    "photometry.log_sd",
     "shear_axis",
     "turn_prior",
     "decoder.law",
