@@ -29,11 +29,14 @@ from vaescope.ensemble import (
 from vaescope.ensemble.encode import Estimate
 from vaescope.judge import facts
 from vaescope.judge.facts import judge
+from vaescope.models.pixel_noise import PixelNoise
+from vaescope.models.pose_parts import PARTS
 from vaescope.results import Results
 from vaescope.scores import of_model
 from vaescope.strain.maps import map_strain
 from vaescope.workflow.tables import write_movie, write_table
 
+NAMED = {part.name: part for part in PARTS}
 DATASET = "film"
 FRAMES = 2
 SHAPE = (116, 159)  # height, width: neither can stand for the other
@@ -198,7 +201,7 @@ def said(film: Film, encodings: list[Any], patches: xr.Dataset) -> list[Any]:
             # All are sound; the second is the best, in whose frame the others are brought.
             "elbo": np.full(count, -100.0 - 0.1 * (number != 1)),
             "reconstruction": patches["patch"].values - left,
-            "sigma": np.full(1, NOISE),
+            "noise": PixelNoise.constant(np.full(1, NOISE)),
             "turn_weight": np.eye(len(encoding.turns))[np.zeros(count, int)],
             "class_probability": np.where(np.eye(2)[film.label] > 0, SURE, 1 - SURE),
         }
@@ -212,7 +215,7 @@ def said(film: Film, encodings: list[Any], patches: xr.Dataset) -> list[Any]:
         sd = SD | {"offset": SD["offset"] / half}
         own = {k: v for k, v in others.items() if getattr(encoding, k) is not None}
         parts = {
-            name: Estimate(pose[name], np.full(pose[name].shape, sd[name]))
+            name: Estimate(pose[name], np.full(pose[name].shape, sd[name]), NAMED[name])
             for name in encoding.parts
         }
         found.append(replace(encoding, **own, parts=parts))

@@ -13,6 +13,7 @@ from vaescope.ensemble.encode import Encoding, Estimate
 from vaescope.ensemble.gauge import Gauge, direction
 from vaescope.ensemble.variables import of_members
 from vaescope.models.likelihoods import mean_square_over_noise
+from vaescope.models.pixel_noise import PixelNoise
 from vaescope.models.pose_parts import ANGLE, PARTS
 from vaescope.scores import truth
 
@@ -114,6 +115,9 @@ def test_a_member_in_a_poor_optimum_has_no_vote():
     np.testing.assert_array_equal(align.sound(elbo), [True, True, True, True, False, True])
 
 
+SHEAR = next(part for part in PARTS if part.name == "shear")
+
+
 def encodings(count=80, members=4, seed=0, jitter=0.05):
     """Members that see the same sites in frames of their own."""
     random = np.random.default_rng(seed)
@@ -131,7 +135,7 @@ def encodings(count=80, members=4, seed=0, jitter=0.05):
                 elbo=random.normal(100, 0.1, count),
                 reconstruction=np.zeros((count, 1, 4, 4)),
                 canonical=np.zeros((count, 1, 4, 4)),
-                sigma=np.ones(1),
+                noise=PixelNoise.constant(np.ones(1)),
                 turns=np.arange(8) * np.pi / 4,
                 turn_weight=np.eye(8)[np.round(angle / (np.pi / 4)).astype(int) % 8],
                 parts={
@@ -141,6 +145,7 @@ def encodings(count=80, members=4, seed=0, jitter=0.05):
                             2 * np.pi,
                         ),
                         np.full(count, 0.02),
+                        ANGLE,
                     )
                 },
                 class_probability=np.eye(2)[kind][:, order],
@@ -160,7 +165,7 @@ def test_shears_of_pictures_that_lie_across_count_the_other_way():
     across = np.where(np.arange(80) % 2 == 0, -1.0, 1.0)
     for k, encoding in enumerate(seen):
         sign = 1 if k else -1
-        encoding.parts["shear"] = Estimate(shear * across * sign, np.full(80, 0.01))
+        encoding.parts["shear"] = Estimate(shear * across * sign, np.full(80, 0.01), SHEAR)
     gauges = [upright(80, across) for _ in seen]
     view = gather(seen, gauges, np.ones(4, bool), 1, {"px": (10.0, "px")})
     found = of_members(view)["consensus_shear"][1]
@@ -190,7 +195,7 @@ def test_every_part_of_the_pose_comes_with_its_unit_and_its_error():
         shape = (80, part.size) if part.dims else (80,)
         value = random.normal(0, 0.1, shape)
         for encoding in seen if part is not ANGLE else []:
-            encoding.parts[part.name] = Estimate(value, np.full(shape, 0.01))
+            encoding.parts[part.name] = Estimate(value, np.full(shape, 0.01), part)
     view = gather(seen, [upright(80)] * 3, np.ones(3, bool), 4, {"px": (10.0, "px")}, inflation=1.5)
     variables = of_members(view)
     for part in PARTS:

@@ -39,9 +39,9 @@ OfSites = np.ndarray | Spool
 class Estimate:
     """A part of the pose of every site with its standard deviation: both over the same axes."""
 
-    part: Part
     value: OfSites
     sd: OfSites
+    part: Part
 
 
 @dataclass
@@ -76,6 +76,11 @@ class Encoding:
     class_probability: OfSites | None = None
     parts: dict[str, Estimate] = field(default_factory=dict)
     beside: dict[str, OfSites] = field(default_factory=dict)
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """Noise of a pixel at the mean signal, (channel,), of spectra (signal, 1, channel)."""
+        return self.noise.sigma
 
     def __getattr__(self, name: str) -> OfSites | None:
         part = name.removesuffix("_sd")
@@ -142,7 +147,7 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
     turns = member.model.turns.numpy()
     content, conditions, poses = arrays["content"], arrays["conditions"], arrays["pose"]
     parts = {
-        part.name: Estimate(part, arrays.pop(part.name), arrays.pop(f"{part.name}_sd"))
+        part.name: Estimate(arrays.pop(part.name), arrays.pop(f"{part.name}_sd"), part)
         for part in member.model.all_parts
     }
     if "gain" in parts and member.model.photometry is not None:
@@ -196,7 +201,7 @@ def _over_typical(gain: Estimate) -> Estimate:
     """A gain in units of that of a typical site."""
     value = gain.value[:]
     typical = np.median(np.abs(value), axis=0)
-    return Estimate(gain.part, value / typical, gain.sd[:] / typical)
+    return Estimate(value / typical, gain.sd[:] / typical, gain.part)
 
 
 @torch.no_grad()

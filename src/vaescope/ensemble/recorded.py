@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vaescope.models import pose
 from vaescope.models.family import Family
-from vaescope.models.photometry import Photometry, Recorded
+from vaescope.models.photometry import PhotometricPosterior, Photometry
 
 NUMBERS = "photometry"
 """Array (site, channel, number) of a member: the photometric pose as the model has it."""
@@ -21,7 +21,7 @@ NUMBERS = "photometry"
 
 def photometric_pose(
     model: Family, shown: Tensor, target: Tensor, known: Tensor | None = None
-) -> Recorded:
+) -> PhotometricPosterior:
     """The photometric pose (1, site, turn, channel, …) of targets.
 
     Parameters

@@ -62,7 +62,7 @@ PARTS = (
 
 
 @dataclass(frozen=True)
-class Recorded:
+class PhotometricPosterior:
     """Posterior of the photometric pose: ``mean`` (…, channel, number) and ``covariance`` (…,
     channel, number, number) of a, b, k in the order of the formula, as far as a model has them."""
 
@@ -136,13 +136,13 @@ class Photometry(nn.Module):
 
     def fit(
         self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
-    ) -> Recorded:
+    ) -> PhotometricPosterior:
         """The posterior of the photometric pose (member, site, turn, …), shapes as of
         ``log_density``."""
         found = self._equations(shown, patch, log_sigma, known)
         covariance = torch.linalg.inv(found.matrix)
         mean = (covariance @ found.right.unsqueeze(-1)).squeeze(-1)
-        return Recorded(mean.to(shown.dtype), covariance.to(shown.dtype))
+        return PhotometricPosterior(mean.to(shown.dtype), covariance.to(shown.dtype))
 
     def record(self, pictures: Tensor, numbers: Tensor) -> Tensor:
         """Pictures (…, channel, height, width) as they are recorded with numbers (…, channel,
