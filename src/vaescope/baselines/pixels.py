@@ -13,6 +13,7 @@ from vaescope.baselines import subspace
 from vaescope.baselines.rows import Block, Rows, blocks, explained
 from vaescope.errors import UserError
 from vaescope.models.disc import in_disc
+from vaescope.samples import gaps
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -153,9 +154,11 @@ def look_at_patches(
     UserError : too few patches, or patches that do not differ.
     """
     pictures = samples.pixels(patches)
+    if (measured := gaps.known(patches)) is not None:
+        pictures = gaps.refilled(pictures, measured)
     inside = mask(pictures.shape[2], pictures.shape[3], disc)
     values = np.ascontiguousarray(pictures[:, :, inside]).reshape(len(pictures), -1)
-    if len(values) < FEWEST:
+    if gaps.whole(patches).sum() < FEWEST:
         raise UserError(
             "there are too few patches for any method",
             found=f"{len(values)}",
@@ -166,7 +169,7 @@ def look_at_patches(
     if values.var(0).max() < _EMPTY:
         raise UserError("the patches do not differ from each other")
     rng = np.random.default_rng(seed)
-    rows = np.arange(len(values))
+    rows = np.flatnonzero(gaps.whole(patches))
     if len(rows) > most:
         rows = np.sort(rng.choice(rows, most, replace=False))
     return Pixels(values, rows, components, clusters, seed)

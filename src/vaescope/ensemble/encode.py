@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaescope.ensemble.encode_beside import PREFIX, encode_beside, of_one_view
+from vaescope.ensemble.encode_partial import Partly
 from vaescope.ensemble.lazy_pictures import LazyPictures
 from vaescope.ensemble.members import Member
 from vaescope.ensemble.recorded import NUMBERS, on_sites
@@ -123,8 +124,9 @@ def encode_all(
     """
     whole: list[dict[str, Any]] = [{} for _ in ensemble]
     done = 0
+    partly = Partly()
     size = max(min(ROWS, COPIES // len(ensemble[0].model.turns)), 1)
-    batches = (batch for block in blocks for batch in block.batches(size))
+    batches = (batch for block in partly.seen(blocks) for batch in block.batches(size))
     for parts in share(partial(_encode_by_all, ensemble), batches):
         rows = slice(done, done + len(parts[0]["elbo"]))
         done = rows.stop
@@ -133,6 +135,8 @@ def encode_all(
                 if name not in arrays:
                     arrays[name] = room((count, *values.shape[1:]), values.dtype)
                 arrays[name][rows] = values
+    for member, arrays in zip(ensemble, whole, strict=True):
+        partly.encode_again(member.model, arrays)
     return [_encoding(*each) for each in zip(ensemble, whole, strict=True)]
 
 

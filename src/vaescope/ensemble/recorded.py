@@ -31,11 +31,20 @@ def photometric_pose(
     known : (site, height, width), pixels of the target that were measured; None: all.
     """
     own = _of(model)
-    seen = pose.pixels(target, model.counted).unsqueeze(2)
-    where = None
-    if known is not None:
-        where = pose.pixels(known, model.counted)[None, :, None, None].to(seen.dtype)
-    return own.fit(pose.pixels(shown, model.counted), seen, model.log_noise(), where)
+    seen, where = counted_pixels(model, target, known)
+    counted = pose.pixels(shown, model.counted)
+    return own.fit(counted, seen.unsqueeze(2), model.log_noise(), where)
+
+
+def counted_pixels(
+    model: Family, target: Tensor, known: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Targets at the pixels that count (1, site, channel, pixel), and which of them were measured
+    (1, site, 1, 1, pixel), None if all; shapes as of ``photometric_pose``."""
+    seen = pose.pixels(target, model.counted)
+    if known is None:
+        return seen, None
+    return seen, pose.pixels(known, model.counted)[None, :, None, None].to(seen.dtype)
 
 
 def on_sites(

@@ -7,13 +7,127 @@ are known; a few damped Gauss-Newton steps remove it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
-from vaescope.ensemble.recorded import photometric_pose
+from vaescope.ensemble.recorded import counted_pixels
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 from vaescope.models.least_squares import descend
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The bound of sites as squares of residuals, for least squares of content and pose.
+
+    Parameters
+    ----------
+    model : of one member.
+    target : (1, site, channel, height, width); sites whose target is not known stay as they are.
+    turn : (1, site, 1) rad, a turn of the grid for each site.
+    latents : name -> (1, site, 1, size), where the search starts, ``content`` among them.
+    conditions : (1, site, condition).
+    known : (site, height, width), pixels of the target that were measured; None: all.
+    prior : mean (site, latent) and root (site, latent, latent) of the covariance of the content
+        beforehand; None: the model's own prior.
+    """
+
+    model: Family
+    target: Tensor
+    turn: Tensor
+    latents: dict[str, Tensor]
+    conditions: Tensor
+    known: Tensor | None = None
+    prior: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def sizes(self) -> list[int]:
+        return [value.shape[-1] for value in self.latents.values()]
+
+    def precision(self) -> Tensor:
+        """1 / variance (number,) of the prior of all numbers of a site."""
+        model = self.model
+        final = Weights.of(model.settings)
+        beta, dear = max(float(final.beta), 1e-6), max(float(final.content), 1e-6)
+        content = 1.0 if self.prior is not None else dear**-0.5
+        sd = [
+            torch.full((n,), content if name == "content" else model.prior_sd(name))
+            for n, name in zip(self.sizes, self.latents, strict=True)
+        ]
+        return beta * torch.cat(sd) ** -2
+
+    def start(self) -> Tensor:
+        """The numbers (site, number) where the search starts."""
+        rows = dict(self.latents)
+        if self.prior is not None:
+            rows["content"] = torch.zeros_like(rows["content"])
+        return torch.cat(list(rows.values()), -1)[0, :, 0]
+
+    def place(self, numbers: Tensor) -> dict[str, Tensor]:
+        """Numbers (site, number) as latents."""
+        parts = numbers[None, :, None].split(self.sizes, dim=-1)
+        here = dict(zip(self.latents, parts, strict=True))
+        if self.prior is not None:
+            mean, root = self.prior
+            inside = here["content"][0, :, 0, :, None]
+            here["content"] = (mean + (root @ inside)[..., 0])[None, :, None]
+        return here
+
+    @cached_property
+    def variance(self) -> Tensor | None:
+        """Variance of the pixels that count over that at the mean signal (1, site, 1, channel,
+        pixel), at the start; None where it is the same everywhere."""
+        model = self.model
+        if model.photometry is None or model.photometry.noise is None:
+            return None
+        seen, where = counted_pixels(model, self.target, self.known)
+        here = self.place(self.start())
+        poses = model.poses(self.turn, here)
+        shown = model.decode_rows(here["content"], poses, self.conditions, model.counted)
+        fitted = model.photometry.fit(shown, seen.unsqueeze(2), model.log_noise(), where).mean
+        return model.photometry.noise.relative(model.photometry.record_counted(shown, fitted))
+
+    def only(self, kept: Tensor) -> Objective:
+        """Some of the sites (site,) alone."""
+        prior = None if self.prior is None else (self.prior[0][kept], self.prior[1][kept])
+        return replace(
+            self,
+            target=self.target[:, kept],
+            turn=self.turn[:, kept],
+            latents={name: value[:, kept] for name, value in self.latents.items()},
+            conditions=self.conditions[:, kept],
+            known=None if self.known is None else self.known[kept],
+            prior=prior,
+        )
+
+    def cost(self, numbers: Tensor) -> Tensor:
+        """Minus the bound (site,) at numbers (site, number), nats, but for constants."""
+        squares = self.residuals(numbers).square().sum(1)
+        return 0.5 * (squares + (numbers.square() * self.precision()).sum(1))
+
+    def residuals(self, numbers: Tensor) -> Tensor:
+        """Residuals (site, pixel), in standard deviations, for numbers (site, number)."""
+        model = self.model
+        seen, where = counted_pixels(model, self.target, self.known)
+        mask = 1.0 if where is None else where[0, :, 0]
+        sigma = model.log_noise()[0].detach().exp()[:, None]
+        here = self.place(numbers)
+        poses = model.poses(self.turn, here)
+        shown = model.decode_rows(here["content"], poses, self.conditions, model.counted)
+        if model.photometry is None:
+            return ((seen[0] - shown[0, :, 0]) / sigma * mask).flatten(1)
+        # Gain and background are those that fit best (variable projection: Golub & Pereyra, SIAM
+        # J. Numer. Anal. 10 (1973) 413), and what they cost is a residual of its own.
+        own, variance = model.photometry, self.variance
+        fitted = own.fit(shown, seen.unsqueeze(2), model.log_noise(), where, variance).mean
+        left = (seen[0] - own.record_counted(shown, fitted)[0, :, 0]) / sigma
+        if variance is not None:
+            left = left / variance[0, :, 0].sqrt()
+        price = (fitted[0, :, 0] / own.prior_sd()[0]).to(left.dtype)
+        return torch.cat([(left * mask).flatten(1), price.flatten(1)], 1)
 
 
 def refine(
@@ -24,52 +138,8 @@ def refine(
     conditions: Tensor,
     known: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Refine all continuous latents; ``model.settings.refine`` steps.
-
-    Parameters
-    ----------
-    target : (1, site, channel, height, width); sites whose target is not known stay as they are.
-    turn : (1, site, 1) rad, a turn of the grid for each site.
-    latents : name -> (1, site, 1, size), ``content`` among them.
-    conditions : (1, site, condition).
-    known : (site, height, width), pixels of the target that were measured; None: all.
-
-    Returns
-    -------
-    The latents, moved.
-    """
-    names = list(latents)
-    sizes = [latents[name].shape[-1] for name in names]
-    final = Weights.of(model.settings)
-    beta, dear = max(float(final.beta), 1e-6), max(float(final.content), 1e-6)
-    prior = {name: dear**-0.5 if name == "content" else model.prior_sd(name) for name in names}
-    sd = torch.cat([torch.full((n,), prior[k]) for n, k in zip(sizes, names, strict=True)])
-    sd = sd / beta**0.5
-    sigma = model.log_noise()[0].detach().exp()
-
-    counted = model.mask if known is None else model.mask * known.unsqueeze(1)
-    wide = None if model.photometry is None else model.photometry.prior_sd()[0]
-
-    def whitened(place: Tensor) -> Tensor:
-        """Residuals (site, pixel), in standard deviations, for latents (site, number)."""
-        parts = place[None, :, None].split(sizes, dim=-1)
-        here = {**latents, **dict(zip(names, parts, strict=True))}
-        shown = model.decode_rows(here["content"], model.poses(turn, here), conditions)
-        seen = shown[:, :, 0]
-        if model.photometry is None or wide is None:
-            return (((target - seen)[0] / sigma[:, None, None]) * counted).flatten(1)
-        # Gain and background are those that fit best (variable projection: Golub & Pereyra, SIAM
-        # J. Numer. Anal. 10 (1973) 413), and what they cost is a residual of its own.
-        numbers = photometric_pose(model, shown, target, known).mean[:, :, 0]
-        mean = model.photometry.record(seen, numbers)[0]
-        left = (target[0] - mean) / sigma[:, None, None]
-        if (noise := model.photometry.noise) is not None:
-            relative = noise.relative(mean[None, :, None].flatten(4))
-            left = left / relative.sqrt().reshape(left.shape)
-        price = (numbers[0] / wide).to(left.dtype)
-        return torch.cat([(left * counted).flatten(1), price.flatten(1)], 1)
-
-    start = torch.cat([latents[name] for name in names], -1)[0, :, 0]
-    place = descend(whitened, start, sd**-2, model.settings.refine)
-    moved = place[None, :, None].split(sizes, dim=-1)
-    return {**latents, **dict(zip(names, moved, strict=True))}
+    """Refine all continuous latents by ``model.settings.refine`` steps; parameters as of
+    ``Objective``. The latents, moved."""
+    own = Objective(model, target, turn, latents, conditions, known)
+    steps = model.settings.refine
+    return own.place(descend(own.residuals, own.start(), own.precision(), steps))

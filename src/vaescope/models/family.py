@@ -160,7 +160,7 @@ class Family(Networks):
             of_spectrum = self.beside.log_density(*given, side.spectra_known)
             out["reconstruction"] = out["reconstruction"] + of_spectrum
         out["penalty"] = self._penalty(shown, latents, encoded, side)
-        return out | self._classes(encoded, side, now)
+        return out | self.class_terms(encoded, side, now)
 
     def log_density(self, counted: Tensor, target: Tensor, side: Side) -> dict[str, Tensor]:
         """``reconstruction``: log p(target) (member, site, turn) of what is decoded at the pixels
@@ -207,7 +207,7 @@ class Family(Networks):
             value = value + own.reshape(value.shape)
         return value
 
-    def _classes(self, encoded: Encoded, side: Side, now: Weights) -> dict[str, Tensor]:
+    def class_terms(self, encoded: Encoded, side: Side, now: Weights) -> dict[str, Tensor]:
         """Divergences of content and class, with the class's posterior if classes are active."""
         if not (self.settings.classes and self.mixture.is_active):
             return {"kl_content": posterior.kl_normal(*encoded.content)}

@@ -117,7 +117,7 @@ class Photometry(nn.Module):
         self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """log p(patch) (member, site, turn) with the photometric pose integrated out, and the
-        moments of its residuals (``SignalNoise.moments_of``), None where noise is constant.
+        moments of its residuals (``SignalNoise.moments_of``), None where nothing learns from them.
 
         Parameters
         ----------
@@ -135,11 +135,17 @@ class Photometry(nn.Module):
         return value.sum(-1).to(shown.dtype), found.moments
 
     def fit(
-        self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
+        self,
+        shown: Tensor,
+        patch: Tensor,
+        log_sigma: Tensor,
+        known: Tensor | None,
+        variance: Tensor | None = None,
     ) -> PhotometricPosterior:
         """The posterior of the photometric pose (member, site, turn, …), shapes as of
-        ``log_density``."""
-        found = self._equations(shown, patch, log_sigma, known)
+        ``log_density``; ``variance`` of every pixel over that at the mean signal, of the shape of
+        ``shown``, where it is known beforehand."""
+        found = self._equations(shown, patch, log_sigma, known, variance)
         covariance = torch.linalg.inv(found.matrix)
         mean = (covariance @ found.right.unsqueeze(-1)).squeeze(-1)
         return PhotometricPosterior(mean.to(shown.dtype), covariance.to(shown.dtype))
@@ -152,6 +158,11 @@ class Photometry(nn.Module):
             return pictures + added
         return pictures * (1 + numbers[..., 0, None, None]) + added
 
+    def record_counted(self, pixels: Tensor, numbers: Tensor) -> Tensor:
+        """The same of the pixels that count, (…, channel, pixel)."""
+        added = numbers[..., int(self.gain) :] @ self.plane.T
+        return added + (pixels * (1 + numbers[..., :1]) if self.gain else pixels)
+
     def prior_sd(self) -> Tensor:
         """Standard deviations (member, channel, number) of the priors."""
         return self._log_prior_sd().exp()
@@ -160,7 +171,12 @@ class Photometry(nn.Module):
         return self.log_sd.double().clamp_min(math.log(LEAST_SD))
 
     def _equations(
-        self, shown: Tensor, patch: Tensor, log_sigma: Tensor, known: Tensor | None
+        self,
+        shown: Tensor,
+        patch: Tensor,
+        log_sigma: Tensor,
+        known: Tensor | None,
+        variance: Tensor | None = None,
     ) -> _Equations:
         """Of the photometric pose of patches, arguments as of ``log_density``."""
         if known is not None:
@@ -168,20 +184,23 @@ class Photometry(nn.Module):
         count = shown.shape[-1] if known is None else known.sum(-1).double()
         log_sd = log_sigma[:, None, None].double()
         constant = -count * (log_sd + 0.5 * math.log(2 * math.pi))
-        alike = products(shown, patch, self.plane, known)
         inverse = (-2 * log_sd).exp()
+        if variance is not None:
+            weighed = weighed_products(shown, patch, self.plane, 1 / variance, known)
+            return self._over_noise(weighed, inverse, constant)
+        alike = products(shown, patch, self.plane, known)
         if self.noise is None:
             return self._over_noise(alike, inverse, constant)
         # The variance follows the signal as it is fitted, not that of which the bound asks the
         # gradient: a model could else explain a misfit by a brighter picture.
+        moments, learning = None, torch.is_grad_enabled()
         with torch.no_grad():
             first = self._over_noise(alike, inverse, constant)
             numbers = torch.linalg.solve(first.matrix, first.right).to(shown.dtype)
-            mean = numbers[..., int(self.gain) :] @ self.plane.T + shown
-            if self.gain:
-                mean = mean + numbers[..., :1] * shown
+            mean = self.record_counted(shown, numbers)
             variance = self.noise.relative(mean)
-            moments = self.noise.moments_of(mean, patch, known)
+            if learning:
+                moments = self.noise.moments_of(mean, patch, known)
         logs = variance.log() if known is None else variance.log() * known
         weighed = weighed_products(shown, patch, self.plane, 1 / variance, known)
         found = self._over_noise(weighed, inverse, constant - 0.5 * logs.sum(-1).double())

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MEASURED = "measured"
 """Variable (site, py, px) of a store of patches; absent where all samples were measured."""
+PARTIAL = "partial"
+"""Variable (site,) of a store of patches: too little of the patch was measured for a model to learn
+from it; absent where there are no such patches."""
 _SURE = 0.95  # of the weight of a sample that must lie on measured pixels
 _ROWS = 1024  # patches whose samples are looked at together
 
@@ -50,6 +53,27 @@ def measured_samples(
                     found = np.ones((len(frame), pixels, pixels), bool)
                 found[rows] = seen
     return found
+
+
+def in_image(
+    sides: tuple[int, int], position: np.ndarray, size: float, pixels: int
+) -> np.ndarray | None:
+    """Mask (site, py, px) of the samples of patches that lie inside an image of sides (height,
+    width) px; None if all do. Other parameters as of ``measured_samples``."""
+    offsets = (np.arange(pixels) + 0.5) * size / pixels - size / 2
+    place = position[:, :, None] + offsets  # (site, axis, sample)
+    last = np.array(sides)[:, None] - 1
+    inside = (place >= -0.5) & (place <= last + 0.5)
+    if inside.all():
+        return None
+    return np.asarray(inside[:, 0, :, None] & inside[:, 1, None, :])
+
+
+def whole(patches: xr.Dataset) -> np.ndarray:
+    """Which patches (site,) were measured as far as a model needs to learn from them."""
+    if PARTIAL not in patches:
+        return np.ones(patches.sizes["site"], bool)
+    return ~np.asarray(patches[PARTIAL].values, bool)
 
 
 def known(patches: xr.Dataset) -> np.ndarray | None:

@@ -10,11 +10,14 @@ import numpy as np
 from vaescope import columns
 from vaescope.columns import carried
 from vaescope.errors import UserError
-from vaescope.samples.gaps import MEASURED, measured_samples
+from vaescope.quantities import FIT
+from vaescope.quantities.attributes import attributes
+from vaescope.samples.gaps import MEASURED, PARTIAL, in_image, measured_samples
 from vaescope.samples.moments import Delayed, delayed
 from vaescope.samples.normalise import normalise, per_site
 from vaescope.samples.sampling import cut
-from vaescope.samples.size import inside, size_of
+from vaescope.samples.settings import COMPLETE
+from vaescope.samples.size import inside, shown, size_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from vaescope.samples.settings import Patches
 
 _PIXELS = 28
+PARTLY = attributes(
+    "use of the patch", "1", "categorical", meanings=["trained", "mapped only"], group=FIT
+)
+"""Attributes of ``PARTIAL``."""
 
 
 def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -> xr.Dataset:
@@ -34,7 +41,7 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     pixels = asked.pixels or max(min(_PIXELS, int(size)), 4)
     pitch = size / pixels
     moments = [delayed(sites, image.sizes["time"], delay) for delay in asked.delay or [0]]
-    chosen, without = _whole(image, sites, moments, size, pitch)
+    chosen, without = _chosen(image, sites, moments, size, pitch, asked.complete)
     if not len(chosen) and sites.sizes["site"]:
         raise _none(image, sites, size, without)
     cuts = [_cut(image, moment, chosen, asked, size, pixels, threads) for moment in moments]
@@ -81,6 +88,9 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     if seen:
         about = {"long_name": "measured", "units": "1"}
         result[MEASURED] = (("site", "py", "px"), np.logical_and.reduce(seen), about)
+        partial = result[MEASURED].values.mean((1, 2)) < COMPLETE
+        if asked.complete < COMPLETE and partial.any():
+            result[PARTIAL] = ("site", partial, PARTLY)
     return result.assign(columns.of(sites, result["site"].values))
 
 
@@ -113,23 +123,39 @@ def _cut(
     seen = None
     if "measured" in image:
         seen = measured_samples(image["measured"], frame, position, size, pixels)
+    within = None
+    if asked.complete < COMPLETE:
+        sides = image.sizes["y"], image.sizes["x"]
+        within = in_image(sides, position, size, pixels)
+    if within is not None:
+        seen = within if seen is None else seen & within
     patch = cut(image["image"], frame, position, size, pixels, threads)
     offset, scale = per_site(image, frame, patch, asked.normalise)
     normalise(patch, offset, scale)
     return _Cut(patch, offset, scale, seen)
 
 
-def _whole(
-    image: xr.Dataset, sites: xr.Dataset, moments: list[Delayed], size: float, pitch: float
+def _chosen(
+    image: xr.Dataset,
+    sites: xr.Dataset,
+    moments: list[Delayed],
+    size: float,
+    pitch: float,
+    complete: float,
 ) -> tuple[np.ndarray, int]:
-    """Rows of the sites whose patches lie inside at every moment, and how many lack another moment
-    alone: their own frame shows the whole patch."""
+    """Rows of the sites of whose patches enough was measured at every moment, and how many lack
+    another moment alone: their own frame shows enough of the patch."""
+
+    def enough(there: xr.Dataset) -> np.ndarray:
+        within = inside(image, there, size, pitch)
+        return within if complete >= COMPLETE else within | (shown(image, there, size) >= complete)
+
     within = np.ones(sites.sizes["site"], bool)
     for moment in moments:
         there = np.zeros(len(within), bool)
-        there[moment.rows] = inside(image, moment.sites, size, pitch)
+        there[moment.rows] = enough(moment.sites)
         within &= there
-    own = inside(image, sites, size, pitch)
+    own = enough(sites)
     return np.flatnonzero(within), int((own & ~within).sum())
 
 

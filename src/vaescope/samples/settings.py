@@ -7,6 +7,11 @@ from typing import ClassVar, Literal
 
 from vaescope.settings import Settings, setting
 
+COMPLETE = 0.95
+"""Share of a patch that must have been measured for a model to learn from it: a lost line and some
+dead pixels may be missing. The bound leaves them out, but the encoder reads what stands in their
+place: from a tenth on, latents shift with it."""
+
 
 @dataclass(frozen=True)
 class Patches(Settings):
@@ -23,14 +28,21 @@ class Patches(Settings):
         limits=(3, 1e5),
         unit="px",
         help="side of a patch in the image; by default 3.2 spacings of the sites, down to 1.6 in an"
-        " image so small that most sites would be lost, or the side of a window. Sites whose patch"
-        " would leave the image, or what was measured of it, are `near_edge` and get none",
+        " image so small that most sites would be lost, or the side of a window",
     )
     pixels: int | None = setting(
         None,
         limits=(4, 1024),
         help="samples per side; by default 28, or the side in pixels if that is less. Frames that"
         " are patches already keep their own, up to 64",
+    )
+    complete: float = setting(
+        COMPLETE,
+        limits=(0.3, 1.0),
+        help="least share of a patch that must lie in what was measured of the image; sites with"
+        " less are `near_edge` and get no patch. Models are trained on patches of which 0.95 was"
+        " measured or more. Below that, set this to 0.5 to map the other sites as well: from what"
+        " is seen of their patches alone, and with the larger errors that follow",
     )
     normalise: Literal["image", "unit", "patch", "signed", "none"] = setting(
         "image",

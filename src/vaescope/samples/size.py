@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaescope.samples.settings import COMPLETE
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
 _SPACINGS = (3.2, 2.6, 2.0, 1.6)
 _ENOUGH = 0.4  # share of the sites that should lie far enough from the edge
 _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
-# Share of a patch that may be missing: a lost line, some dead pixels. The bound leaves them out,
-# but the encoder reads what stands in their place: from a tenth on, latents shift with it.
-_MISSING = 0.05
 
 
 def size_of(image: xr.Dataset, sites: xr.Dataset, wanted: float | None) -> float:
@@ -53,8 +52,21 @@ def inside(image: xr.Dataset, sites: xr.Dataset, size: float, pitch: float = 0) 
     if sites.attrs.get("padded"):
         within[:] = True
     if "measured" in image:
-        within &= _missing(image["measured"], sites["frame"].values, position, half) <= _MISSING
+        within &= _missing(image["measured"], sites["frame"].values, position, half) <= 1 - COMPLETE
     return within
+
+
+def shown(image: xr.Dataset, sites: xr.Dataset, size: float) -> np.ndarray:
+    """Share (site,) of the patch of each site, ``size`` px a side, that lies in what was measured
+    of the image."""
+    half = size / 2
+    position = np.stack([sites["y"].values, sites["x"].values], axis=1)
+    last = np.array([image.sizes["y"], image.sizes["x"]]) - 1
+    reach = np.minimum(position + half, last + 0.5) - np.maximum(position - half, -0.5)
+    share = np.prod(np.clip(reach, 0, None), axis=1) / size**2
+    if "measured" in image:
+        share *= 1 - _missing(image["measured"], sites["frame"].values, position, half)
+    return share
 
 
 def _missing(

@@ -14,6 +14,7 @@ from vaescope.samples import moments
 from vaescope.samples.frames import extract_frames
 from vaescope.samples.held_out import HELD_OUT, HeldOut
 from vaescope.samples.patches import around
+from vaescope.samples.settings import COMPLETE
 from vaescope.samples.spectra import spectrum_view
 from vaescope.traits import traits_of
 
@@ -33,6 +34,12 @@ def views(
 ) -> xr.Dataset:
     """Take patch and spectrum of every site; parameters, result and errors as of
     ``samples.extract``."""
+    if spectra is not None and wanted.cut and wanted.complete < COMPLETE:
+        raise UserError(
+            "patches beside spectra have to be complete",
+            found=f"complete: {wanted.complete:g}",
+            expected=f"complete: {COMPLETE:g} or more, in a recipe with spectra",
+        )
     patches = _patches(image, sites, wanted, threads) if wanted.cut else None
     if spectra is None:
         if patches is None:

@@ -111,9 +111,10 @@ def training_data(patches: xr.Dataset, settings: ModelSettings, seed: int) -> Da
     """
     import numpy as np
 
+    from vaescope.samples import gaps
     from vaescope.train.data import gather, held_out
 
-    rows = np.flatnonzero(~held_out(patches, settings))
+    rows = np.flatnonzero(~held_out(patches, settings) & gaps.whole(patches))
     count = len(rows)
     if count < FEWEST_SITES:
         raise UserError(

@@ -13,7 +13,7 @@ import numpy as np
 from vaescope.errors import UserError
 from vaescope.models.settings import ModelSettings
 from vaescope.models.views import SPECTRUM, VIEWS
-from vaescope.samples import loading
+from vaescope.samples import gaps, loading
 from vaescope.samples.held_out import HELD_OUT, WAYS
 from vaescope.sites.neighbours import neighbours
 
@@ -86,7 +86,8 @@ class Data:
     the patches, None if the model has nothing to do with them, and ``spectra_known`` of the same
     shape, what of them was measured, None if all was; ``axis`` (channel,) of the spectra decoded,
     None if the model does not need it; ``direction`` (site,) of each site in rad, float32, NaN
-    where it has none, None if the prior of the angle does not follow it.
+    where it has none, None if the prior of the angle does not follow it; ``partial`` (site,) where
+    too little of the patch was measured to learn from it, None if nowhere.
     """
 
     patches: np.ndarray
@@ -101,6 +102,7 @@ class Data:
     spectra_known: np.ndarray | None = None
     axis: np.ndarray | None = None
     direction: np.ndarray | None = None
+    partial: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -121,6 +123,7 @@ class Data:
             spectra=None if self.spectra is None else self.spectra[chosen],
             spectra_known=None if self.spectra_known is None else self.spectra_known[chosen],
             direction=None if self.direction is None else self.direction[chosen],
+            partial=None if self.partial is None else self.partial[chosen],
         )
 
     def batches(self, size: int) -> Iterator[Data]:
@@ -202,6 +205,7 @@ def gather(
         spectra_known,
         loading.positive_axis(patches) if settings.power_law else None,
         _direction(patches) if settings.angle_prior == "direction" else None,
+        None if (whole := gaps.whole(patches)).all() else ~whole,
     )
 
 
