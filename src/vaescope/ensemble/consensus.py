@@ -156,6 +156,7 @@ def gather(
     inflation: float = 1.0,
     named: bool = False,
     count: bool = False,
+    whole: np.ndarray | None = None,
     stack: Callable[[Iterable[np.ndarray]], Any] = _in_memory,
 ) -> AlignedMembers:
     """Bring all members into the frame of the one with the best bound.
@@ -171,6 +172,7 @@ def gather(
         ``predictive_checks.ResidualNoise``).
     named : classes have names, from labels: they are neither matched nor dissolved.
     count : the number of classes follows from the content of the members.
+    whole : the sites (site,) bool whose whole patch was seen, from which that number follows.
     stack : lays what the members say side by side, but for classes: as an array, or on disk.
     """
     reference = align.leader(encodings, retained)
@@ -198,7 +200,7 @@ def gather(
         view.class_probability = _in_memory(each("class_probability"))
         return view
     voting = [e.content[:] for e, vote in zip(encodings, retained, strict=True) if vote]
-    found = view.separated = separated(voting)
+    found = view.separated = separated(voting, among=whole)
     if count:
         shares = _in_memory(class_shares(content, found.label) for content in each("content"))
         view.class_probability, view.asked_stability = shares, found.stability

@@ -42,6 +42,7 @@ from vaescope.models.views import SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
+from vaescope.samples import gaps
 from vaescope.structure import class_numbers, modes
 from vaescope.train.separate import separated
 from vaescope.traits import traits_of
@@ -158,6 +159,7 @@ def agree(
         left.noise.inflation,
         bool(own.labels),
         own.counts_classes,
+        gaps.whole(patches),
         Scratch().stack,
     )
     return Agreement(ensemble, encodings, gauges, kept, n, aligned, left)
@@ -182,6 +184,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         lambda rows: decoded.upright(view, source.shown(rows), rows),
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
+        among=gaps.whole(source.patches),
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
@@ -259,7 +262,9 @@ def _dataset(
             latents[key] = patches[key].load()
     latents.attrs = carried(patches.attrs)
     if own.decoded == "spectrum":
-        found = view.separated or separated(list(view.content[view.retained, slice(None)]))
+        found = view.separated or separated(
+            list(view.content[view.retained, slice(None)]), among=gaps.whole(patches)
+        )
         latents.attrs["separate_groups"] = found.count
     if own.labels:
         latents.attrs["class_labels"] = list(agreed.ensemble[0].codec.levels)

@@ -68,6 +68,7 @@ def find(
     draw: Pictures,
     turnable: bool = True,
     seed: int = 0,
+    among: np.ndarray | None = None,
 ) -> Modes:
     """Find modes and paths, decode them, and lay the nearest real patches beside them.
 
@@ -82,12 +83,13 @@ def find(
     draw : decodes content.
     turnable : whether patches have an angle of their own.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
+    among : which sites (site,) bool make modes and are shown; the others join the nearest of these.
     """
-    label, middle = density_modes(content, spread, seed)
-    example = _examples(content, label, middle)
+    label, middle = density_modes(content, spread, seed, among=among)
+    example = _examples(content, label, middle, among)
     if turnable and len(middle) > 1:
         label, middle = _merged(label, middle, example, take, draw(content[middle]))
-        example = _examples(content, label, middle)
+        example = _examples(content, label, middle, among)
     shown = take(np.maximum(example, 0).ravel()).astype(np.float32)
     shown = shown.reshape(*example.shape, *shown.shape[1:])
     shown[example < 0] = np.nan
@@ -109,11 +111,13 @@ def find(
     )
 
 
-def _examples(content: np.ndarray, label: np.ndarray, middle: np.ndarray) -> np.ndarray:
+def _examples(
+    content: np.ndarray, label: np.ndarray, middle: np.ndarray, among: np.ndarray | None
+) -> np.ndarray:
     """Rows (mode, example) of the sites of each mode nearest to its middle, −1 beyond its own."""
     example = np.full((len(middle), EXAMPLES), -1)
     for k, row in enumerate(middle):
-        own = np.flatnonzero(label == k)
+        own = np.flatnonzero(label == k if among is None else among & (label == k))
         nearest = own[np.argsort(((content[own] - content[row]) ** 2).sum(1), kind="stable")]
         example[k, : min(len(own), EXAMPLES)] = nearest[:EXAMPLES]
     return example

@@ -18,7 +18,11 @@ LOOKED_AT = 5000  # sites among which modes are looked for; the others join the 
 
 
 def density_modes(
-    content: np.ndarray, spread: np.ndarray, seed: int = 0, most: int = MOST_MODES
+    content: np.ndarray,
+    spread: np.ndarray,
+    seed: int = 0,
+    most: int = MOST_MODES,
+    among: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the peaks of the density of sites that stand out from the passes between them.
 
@@ -32,6 +36,8 @@ def density_modes(
     content : (site, latent). spread : its uncertainty, the same shape.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
     most : number of modes, the largest.
+    among : which sites (site,) bool modes are looked for among; the others join the nearest of
+        these. None: all.
 
     Returns
     -------
@@ -40,7 +46,7 @@ def density_modes(
 
     Source: F. Chazal, L. J. Guibas, S. Y. Oudot & P. Skraba, J. ACM 60 (2013) 41.
     """
-    rows = chosen_rows(len(content), seed)
+    rows = chosen_rows(len(content), seed, among)
     resolution = np.maximum(np.median(spread, axis=0), EXACT * content.std(axis=0) + 1e-12)
     content = content / resolution
     some = content[rows]
@@ -94,11 +100,12 @@ def _climb(content: np.ndarray, core: int) -> np.ndarray:
     return np.array([peak(site) for site in range(count)])
 
 
-def chosen_rows(count: int, seed: int) -> np.ndarray:
-    """Rows of at most ``LOOKED_AT`` of so many sites, in order."""
-    if count <= LOOKED_AT:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, LOOKED_AT, replace=False))
+def chosen_rows(count: int, seed: int, among: np.ndarray | None = None) -> np.ndarray:
+    """Rows of at most ``LOOKED_AT`` of so many sites, in order, or of those ``among`` (site,)."""
+    rows = np.arange(count) if among is None else np.flatnonzero(among)
+    if len(rows) <= LOOKED_AT:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, LOOKED_AT, replace=False))
 
 
 def typical(content: np.ndarray, chosen: np.ndarray) -> int:

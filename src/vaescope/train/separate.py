@@ -47,7 +47,12 @@ class Separated:
         return len(self.stability)
 
 
-def separated(contents: Sequence[np.ndarray], most: int = MOST_CLASSES, seed: int = 0) -> Separated:
+def separated(
+    contents: Sequence[np.ndarray],
+    most: int = MOST_CLASSES,
+    seed: int = 0,
+    among: np.ndarray | None = None,
+) -> Separated:
     """Sort sites into as many classes as there are gaps for.
 
     Parameters
@@ -55,13 +60,15 @@ def separated(contents: Sequence[np.ndarray], most: int = MOST_CLASSES, seed: in
     contents : (site, latent) of every member; axes and scales may differ between members.
     most : number of classes at which merging stops at the latest.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
+    among : which sites (site,) bool say how many classes there are; the others join the nearest of
+        these. None: all.
 
     Sources: J. F. Magland & A. H. Barnett, arXiv:1508.04841 (merging groups that have no gap
     between them along a line); C. Hennig, Comput. Stat. Data Anal. 52 (2007) 258 (classes found
     again).
     """
     every = _combined(contents)
-    rows = chosen_rows(len(every), seed)
+    rows = chosen_rows(len(every), seed, among)
     space = every[rows]
     start, _ = density_modes(space, np.zeros_like(space), most=_STARTS)
     placed = start >= 0
