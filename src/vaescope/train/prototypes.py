@@ -30,8 +30,8 @@ LEAST_ERROR = 0.003  # rad, strain, half patch sides: nothing is taught more exa
 INDEPENDENT = 20  # numbers that the residuals of a patch amount to
 LEAST_STRETCH = 0.05  # of the shears: what is left to errors
 WAYS = 12  # up from which poses are refined, where they may fit: what is nearly symmetric has many
-MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined,
-MOST_TRIED = 6  # but no more than this number for a patch
+MOST_FALL = 0.95  # quantile of what refinement takes off a cost: others may fall by as much,
+MOST_TRIED = 6  # but no more than this number of poses is refined for a patch
 ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
 
 
@@ -137,23 +137,37 @@ def laid(
     ``every_way``: pictures and ways up that may come to fit best once poses are refined are chosen
     between after that, and poses refined as well as can be.
     """
-    cost, poses = register.nearest(patches, pictures, freedom, noise, WAYS if every_way else 1)
+    # Neighbouring pixels err together: as many numbers as there are pixels they are not. Poses are
+    # compared by what counts in the end, on the grid too: where noise is small, the prior of the
+    # strain would be nothing beside the coarseness of the grid.
+    doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
+    scale = doubt if every_way else noise
+    cost, poses = register.nearest(patches, pictures, freedom, scale, WAYS if every_way else 1)
     ways = cost.shape[2]
     cost, option = cost.flatten(1).sort(1)
-    cost, option = cost[:, :MOST_TRIED], option[:, :MOST_TRIED]
-    allowed = cost <= (MAY_FIT if every_way else 1.0) * cost[:, :1]
-    rows, which = allowed.nonzero(as_tuple=True)[0], option[allowed] // ways
-    start = poses.flatten(1, 2)[rows, option[allowed]]
     kind = "spline" if every_way else "bilinear"
-    moved = register.refined(patches[rows], pictures[which], start, freedom, noise, kind)
-    # Neighbouring pixels err together: as many numbers as there are pixels they are not.
-    doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
-    reached = register.cost(patches[rows], pictures[which], moved, freedom, doubt)
-    of_patch = rows.cpu().numpy()
-    order = np.lexsort((reached.cpu().numpy(), of_patch))
-    first = order[np.unique(of_patch[order], return_index=True)[1]]
-    best = torch.from_numpy(first).to(rows.device)
-    chosen, moved = which[best], moved[best]
+
+    def reached(rows: Tensor, option: Tensor) -> tuple[Tensor, Tensor]:
+        start, which = poses.flatten(1, 2)[rows, option], pictures[option // ways]
+        moved = register.refined(patches[rows], which, start, freedom, noise, kind)
+        return moved, register.cost(patches[rows], which, moved, freedom, doubt)
+
+    best = option[:, 0]
+    moved, least = reached(torch.arange(len(patches)), best)
+    if every_way:
+        # Another pose may come to fit better if it falls by as much as the first ones fell.
+        fall = (cost[:, 0] - least).quantile(MOST_FALL)
+        may_fit = cost[:, 1:MOST_TRIED] <= (least + fall)[:, None]
+        for k in range(1, MOST_TRIED):
+            rows = may_fit[:, k - 1].nonzero()[:, 0]
+            if not len(rows):
+                break
+            there, there_cost = reached(rows, option[rows, k])
+            better = there_cost < least[rows]
+            rows = rows[better]
+            moved[rows], least[rows] = there[better], there_cost[better]
+            best[rows] = option[rows, k]
+    chosen = best // ways
     left = patches - register.shown(pictures[chosen], moved)
     return chosen, moved, float(left.square().mean().sqrt()) + 1e-6
 
