@@ -92,7 +92,8 @@ def scored(found: np.ndarray, truth: np.ndarray, spacing: float) -> tuple[float,
     """F1, precision and recall of sites (site, 2) away from the edge."""
 
     def inner(place: np.ndarray) -> np.ndarray:
-        return ((place >= _EDGE * spacing) & (place <= SIDE - 1 - _EDGE * spacing)).all(1)
+        margin = _EDGE * spacing
+        return np.asarray(((place >= margin) & (place <= SIDE - 1 - margin)).all(1))
 
     if not len(found):
         return 0.0, 0.0, 0.0
