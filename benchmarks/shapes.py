@@ -16,6 +16,7 @@ after a turn without any noise are compared modulo that turn. The table is writt
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import string
 import time
@@ -201,12 +202,11 @@ def main() -> None:
             )
     OUT.mkdir(exist_ok=True)
     table = OUT / "shapes.csv"
-    known = (
-        [line.split('"')[1] for line in table.read_text().splitlines()[1:]]
-        if table.exists()
-        else []
-    )
-    replace(table, rows, "case", sorted({*known, *(row["case"] for row in rows)}))
+    names = {str(row["case"]) for row in rows}
+    if table.exists():
+        with table.open(newline="") as file:
+            names |= {row["case"] for row in csv.DictReader(file)}
+    replace(table, rows, "case", sorted(names))
     print(f"{sum(row['holds'] == 'true' for row in rows)} of {len(rows)} hold")
 
 

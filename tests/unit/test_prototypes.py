@@ -161,11 +161,11 @@ def test_a_symmetric_structure_has_no_ways_to_bring_together():
 def test_noise_has_as_many_independent_numbers_as_pixels():
     random = torch.Generator().manual_seed(0)
     white = 0.1 * torch.randn(400, 1, 16, 16, generator=random)
-    found = prototypes.Noise.of(white)
+    found = prototypes.PatchNoise.of(white)
     assert found.sd == pytest.approx(0.1, rel=0.02)
     assert found.independent == pytest.approx(256, rel=0.1)
     common = torch.randn(400, 30, generator=random) @ torch.randn(30, 256, generator=random)
-    assert prototypes.Noise.of(common.reshape(400, 1, 16, 16)).independent < 40
+    assert prototypes.PatchNoise.of(common.reshape(400, 1, 16, 16)).independent < 40
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def deal(
 
 
 def blurred(picture: np.ndarray, size: int) -> np.ndarray:
-    """Blur a fine picture, as ``inked`` makes it, as much as a pixel of a card of ``size`` px does."""
+    """Blur a fine picture (as ``inked`` makes it) as a pixel of a card of ``size`` px does."""
     return ndimage.gaussian_filter(picture, 0.4 * _FINE * 2 / (_EXTENT * size))
 
 
@@ -128,8 +128,9 @@ def inked(outline: Path) -> np.ndarray:
     area is ``_INK`` of a card's, wherever and however large the outline is."""
     from matplotlib.path import Path
 
-    low, high = outline.vertices.min(0), outline.vertices.max(0)
-    points = (outline.vertices - (low + high) / 2) / (high - low).max()
+    corners = np.asarray(outline.vertices, float)
+    low, high = corners.min(0), corners.max(0)
+    points = (corners - (low + high) / 2) / (high - low).max()
     axis = (np.arange(_FINE) + 0.5) * (_EXTENT / _FINE) - _EXTENT / 2
     x, y = np.meshgrid(axis, -axis)  # rows run downwards, outlines upwards
     grid = np.column_stack([x.ravel(), y.ravel()])

@@ -38,7 +38,7 @@ ALIKE = 0.12  # of the contrast: distance up to which prototypes show one struct
 
 
 @dataclass(frozen=True)
-class Noise:
+class PatchNoise:
     """What is left of patches: ``sd`` of a pixel, and the ``independent`` numbers that a patch's
     residuals amount to. Where pictures are what is wrong, neighbouring pixels err together; noise
     has as many as there are pixels."""
@@ -47,7 +47,7 @@ class Noise:
     independent: float = INDEPENDENT
 
     @classmethod
-    def of(cls, left: Tensor) -> Noise:
+    def of(cls, left: Tensor) -> PatchNoise:
         """Of residuals (site, channel, side, side): (tr C)² / tr C² of their covariance C, from
         the products of those of different patches."""
         some = left[:COMPARED].flatten(1)
@@ -116,7 +116,7 @@ def find(
     """
     some = torch.randperm(len(patches), generator=generator, device="cpu")[:MOST]
     seen = patches[some.to(patches.device)]
-    noise = Noise(float(seen.std()) / 2 + 1e-6)
+    noise = PatchNoise(float(seen.std()) / 2 + 1e-6)
     pictures = seen[_apart(seen, count, freedom, noise.sd, generator)]
     for _ in range(ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise)
@@ -164,8 +164,8 @@ def _apart(
 
 
 def laid(
-    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: Noise, every_way: bool = False
-) -> tuple[Tensor, Tensor, Noise]:
+    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: PatchNoise, every_way: bool = False
+) -> tuple[Tensor, Tensor, PatchNoise]:
     """The picture (site,) that each patch fits best, its pose (site, 5), and the noise left.
 
     ``every_way``: pictures and ways up that may come to fit best once poses are refined are chosen
@@ -202,7 +202,7 @@ def laid(
             best[rows] = option[rows, k]
     chosen = best // ways
     left = patches - register.shown(pictures[chosen], moved)
-    return chosen, moved, Noise.of(left)
+    return chosen, moved, PatchNoise.of(left)
 
 
 def averaged(patches: Tensor, chosen: Tensor, poses: Tensor, pictures: Tensor) -> Tensor:
