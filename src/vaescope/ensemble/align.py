@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope import circular
+from vaescope.ensemble import lattice_offsets
 from vaescope.ensemble.blocks import by_blocks
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ ALIGNED: dict[Alignment, Callable[[Frame, str], Iterator[np.ndarray]]] = {
     "median": about_median,
     "axes": along_axes,
     "same": Frame.values,
+    "cell": lattice_offsets.aligned,
 }
 """Alignment of a part of the pose -> its values by every member in the reference's frame."""
 
