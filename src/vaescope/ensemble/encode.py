@@ -218,7 +218,11 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     log_prior, top = model.log_turn_prior(side).expand_as(turns), None
     if turns.shape[-1] > DECODED:
         top = encoded.turn_logit.topk(DECODED, dim=-1).indices
-        turns, log_prior, encoded = turns.gather(2, top), log_prior.gather(2, top), encoded.pick(top)
+        turns, log_prior, encoded = (
+            turns.gather(2, top),
+            log_prior.gather(2, top),
+            encoded.pick(top),
+        )
     noise = torch.zeros(1, len(copies), turns.shape[2], model.noise_size())
     terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final, top)
     pose_terms = [terms[f"kl_{part.name}"] for part in model.parts]

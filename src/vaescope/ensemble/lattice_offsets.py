@@ -1,4 +1,4 @@
-"""Offsets of windows modulo the unit cell of their lattice, from one zero in all windows and members.
+"""Offsets of windows modulo the unit cell of their lattice, from one zero in all of them.
 
 A model says where in a window its canonical picture lies, but which point of the lattice lies in
 the middle of that picture is its own choice, another one perhaps for each content. So the canonical
@@ -76,8 +76,8 @@ def cell_of(encoding: Encoding) -> np.ndarray:
 
 
 def origins(encoding: Encoding) -> np.ndarray:
-    """By how much the canonical picture of every window, as it is turned there, lies shifted against
-    that of the first: (site, 2) as (y, x) in units of half the patch side."""
+    """By how much the canonical picture of every window, as it is turned there, lies shifted
+    against that of one of them: (site, 2) as (y, x) in units of half the patch side."""
     content = encoding.content[:]
     middle = int(((content - np.median(content, 0)) ** 2).sum(1).argmin())
     assert encoding.centred is not None

@@ -47,10 +47,10 @@ def of_members(view: AlignedMembers) -> dict[str, Any]:
         dims, _, about = out[f"consensus_{name}"]
         about = attributes(f"uncertainty of {about['long_name']}", about["units"])
         out[f"{name}_spread"] = (dims, errors, about)
-    own = view.parts.get(ON_CELL.name)
-    if own is not None and own.cell is not None:
+    on_cell = view.parts.get(ON_CELL.name)
+    if on_cell is not None and on_cell.cell is not None:
         agreed = view.consensus_parts[ON_CELL.name], view.errors[ON_CELL.name]
-        out |= lattice_offsets.phases(*agreed, own.cell)
+        out |= lattice_offsets.phases(*agreed, on_cell.cell)
     return out | _of_classes(view)
 
 

@@ -78,7 +78,6 @@ class TurnedCopies(nn.Module):
         quarters = [first.gather(-1, order.expand_as(first)) for order in self.orders]
         return torch.cat(quarters, dim=1)[:, : self.count].flatten(2)
 
-
     def some(self, patches: Tensor, chosen: Tensor) -> Tensor:
         """Chosen copies alone: patches (n, channel, height, width), indices (n, copy) -> (n, copy,
         channel * pixel)."""

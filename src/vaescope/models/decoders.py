@@ -54,7 +54,9 @@ class CanonicalDecoder(nn.Module):
             bias = self.network.last.bias
             if bias.shape[-1] == math.prod(self.drawn):
                 height, width = self.rims
-                whole = functional.pad(mean_patch[None], (width, width, height, height), "replicate")
+                whole = functional.pad(
+                    mean_patch[None], (width, width, height, height), "replicate"
+                )
                 bias.copy_(whole.reshape(1, 1, -1))
             else:
                 bias.copy_(mean_patch.mean((1, 2)))

@@ -16,8 +16,8 @@ Pair = tuple[Tensor, Tensor]
 
 Alignment = Literal["circular", "median", "axes", "same", "cell"]
 """How a member's values are brought into the frame of the ensemble (``ensemble.align.ALIGNED``):
-an angle by gauge and circular mean; less their median; with the sign of the axes; as they are; modulo the unit cell, by
-its own gauge and circular mean."""
+an angle by gauge and circular mean; less their median; with the sign of the axes; as they are; an
+offset modulo the unit cell by a gauge and a circular mean of its own."""
 
 START = -3.0  # logarithm of the first width of a posterior beside the encoder's own number
 

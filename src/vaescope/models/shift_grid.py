@@ -1,4 +1,4 @@
-"""The grid of shifts over the unit cell of a lattice, over which the posterior of a shift is summed.
+"""The grid of shifts over the unit cell, over which the posterior of a shift is summed.
 
 A window of a lattice that is shifted by a vector of the lattice shows the same again, so where a
 structure lies is known modulo the unit cell. The posterior over the grid is to the shift what that

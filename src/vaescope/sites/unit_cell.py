@@ -17,6 +17,8 @@ _LEAST = 0.1  # share of the central peak (without noise) that a vector of a lat
 _AS_HIGH = 0.8  # share of the highest peak nearby: from one sublattice to another there is less
 _NEARBY = 2.2  # shortest vectors within which peaks are compared
 _APART = 0.35  # sine of the angle between two vectors that span a cell
+_LONGEST = 3.0  # how many times the shorter vector the longer one may be
+_REPEATED = 0.4  # share of the lower of their peaks that stands at their sum and difference
 _SMOOTH = 1.0  # px, standard deviation of the Gaussian that takes noise off the autocorrelation
 _SHELLS = 3  # multiples of a vector from which its length is found
 
@@ -86,9 +88,25 @@ def _of_part(part: np.ndarray) -> tuple[np.ndarray, float] | None:
         other = peaks[index]
         sine = abs(one[0] * other[1] - one[1] * other[0]) / (np.hypot(*one) * np.hypot(*other))
         if sine > _APART:
+            low = float(min(heights[order[0]], heights[index]))
             cell = _refined(np.stack([one, other]), correlation, centre)
-            return _named(reduced(cell)), float(min(heights[order[0]], heights[index]))
+            return (_named(reduced(cell)), low) if _repeats(cell, correlation, centre) else None
     return None
+
+
+def _repeats(cell: np.ndarray, correlation: np.ndarray, centre: np.ndarray) -> bool:
+    """Whether two vectors are those of a lattice: of about one length, and their sum and difference
+    lead to peaks as well, about as high as theirs."""
+    one, other = reduced(cell)
+    if np.hypot(*other) > _LONGEST * np.hypot(*one):
+        return False
+    heights = []
+    for vector in (one, other, one + other, one - other):
+        top = _top(correlation, centre + vector)
+        if top is None:
+            return False
+        heights.append(correlation[tuple(np.rint(top).astype(int))])
+    return bool(min(heights[2:]) > _REPEATED * min(heights[:2]))
 
 
 def _peaks(correlation: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,8 +138,8 @@ def _first_minimum(correlation: np.ndarray, centre: np.ndarray) -> float:
 def _refined(cell: np.ndarray, correlation: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Vectors to fractions of a pixel, from the peaks at their multiples and sums."""
     for reach in range(1, _SHELLS + 1):
-        steps = np.arange(-reach, reach + 1)
-        whole = np.array([(i, j) for i in steps for j in steps if (i, j) > (0, 0)], float)
+        steps = range(-reach, reach + 1)
+        whole = np.array([[i, j] for i in steps for j in steps if (i, j) > (0, 0)], float)
         places, used = [], []
         for index in whole:
             found = _top(correlation, centre + index @ cell)
@@ -134,9 +152,9 @@ def _refined(cell: np.ndarray, correlation: np.ndarray, centre: np.ndarray) -> n
 
 
 def _top(correlation: np.ndarray, near: np.ndarray) -> np.ndarray | None:
-    """The top (2,) of a peak within two px of a place, to fractions of a px; None: there is none."""
+    """The top (2,) of a peak near a place, to fractions of a px; None: there is none."""
     reach = 2
-    y, x = np.rint(near).astype(int)
+    y, x = (round(float(one)) for one in near)
     inside = np.array([y, x]) - reach - 1
     if (inside < 0).any() or (np.array([y, x]) + reach + 2 > correlation.shape).any():
         return None
@@ -149,7 +167,9 @@ def _top(correlation: np.ndarray, near: np.ndarray) -> np.ndarray | None:
     bend_y, bend_x = 2 * b[1, 1] - b[0, 1] - b[2, 1], 2 * b[1, 1] - b[1, 0] - b[1, 2]
     if min(bend_y, bend_x) <= 0:
         return None
-    return np.array([y + (b[2, 1] - b[0, 1]) / (2 * bend_y), x + (b[1, 2] - b[1, 0]) / (2 * bend_x)])
+    return np.array(
+        [y + (b[2, 1] - b[0, 1]) / (2 * bend_y), x + (b[1, 2] - b[1, 0]) / (2 * bend_x)]
+    )
 
 
 def _named(cell: np.ndarray) -> np.ndarray:

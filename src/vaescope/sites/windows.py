@@ -82,7 +82,7 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
         "y": (y, attributes("row of the middle", "px")),
         "x": (x, attributes("column of the middle", "px")),
     }
-    attrs = {
+    attrs: dict[str, Any] = {
         "spacing": stride,
         "window": side,
         "spacing_estimated": settings.stride is None,

@@ -46,7 +46,7 @@ class TopTurns:
         needless = settings.prototypes or settings.smoothness or settings.smoothness_class
         if (
             shown.patches.device.type != "cpu"
-            or (shown.cached is None or seldom) and schedule.shifts == 1
+            or ((shown.cached is None or seldom) and schedule.shifts == 1)
             or settings.pooled
             or every
             or needless
