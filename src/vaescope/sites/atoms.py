@@ -68,6 +68,8 @@ def every_atom(
         attrs["background_window"] = found.ground.window
     if found.texture:
         attrs["texture"], attrs["texture_height"] = found.texture, found.texture_height
+    if found.drowned:
+        attrs["column_signal_to_noise"] = found.drowned
     attrs["elongation"] = found.shape.ratio
     if found.shape.likely_two:
         attrs["pairs"] = found.shape.distance
