@@ -51,7 +51,7 @@ class TurnedCopies(nn.Module):
         if shifts is not None:
             moved = places.unsqueeze(1) + shifts.nodes[:, None]
             # What lies beyond the patch is taken from where the lattice has it again.
-            places = shifts.inside(moved.flatten(0, 1))
+            places = shifts.inside(moved.flatten(0, 1), min(sides))
         self.register_buffer("where", where, persistent=False)
         self.register_buffer("places", places.unsqueeze(0), persistent=False)
         self.register_buffer("orders", orders, persistent=False)

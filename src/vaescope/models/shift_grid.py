@@ -72,10 +72,10 @@ class ShiftGrid:
         best = options.square().sum(-1).argmin(-1, keepdim=True).unsqueeze(-1)
         return options.gather(-2, best.expand(*best.shape[:-1], 2)).squeeze(-2)
 
-    def inside(self, points: Tensor) -> Tensor:
-        """Points (…, 2) as (x, y); those outside of the patch moved into it by the shortest vector
-        of the lattice that does so, where one does."""
-        limit, near = 1.0, self._vectors(3).to(points)
+    def inside(self, points: Tensor, side: int) -> Tensor:
+        """Points (…, 2) as (x, y); those outside of a patch of ``side`` pixels moved into it by the
+        shortest vector of the lattice that does so, where one does."""
+        limit, near = 1.0 - 1.0 / side, self._vectors(3).to(points)  # the outermost pixels' middles
         near = near[near.norm(dim=-1).argsort()]
         moved = points.unsqueeze(-2) + near
         beyond = (moved.abs().amax(-1) - limit).clamp_min(0)

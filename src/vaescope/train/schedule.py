@@ -18,7 +18,7 @@ ALL_TURNS = 0.3
 """Share of the steps before classes are active in which all turns of a patch count."""
 
 
-ALL_SHIFTS = 0.15
+ALL_SHIFTS = 0.2
 """The same with a grid of shifts: within a cell they are found sooner."""
 
 MOST_COPIES = 384

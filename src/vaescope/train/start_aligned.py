@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vaescope.models import pose
 from vaescope.models.family import Family
@@ -73,9 +74,16 @@ class StartAligned:
         assert model.grid is not None
         out = []
         for matrices, moved in zip(back, offset[:, :, 0], strict=True):
-            places = model.grid.inside(pose.places(matrices, points) + moved[:, None])
-            seen = torch.nn.functional.grid_sample(
-                patches, places.unsqueeze(1), padding_mode="border", align_corners=False
+            places = pose.places(matrices, points) + moved[:, None]
+            places = model.grid.inside(places, min(patches.shape[2:]))
+            # Linear interpolation would blur by how far a place lies between pixels: that too is
+            # moiré.
+            seen = functional.grid_sample(
+                patches,
+                places.unsqueeze(1),
+                mode="bicubic",
+                padding_mode="border",
+                align_corners=False,
             )
             out.append(seen.flatten(1))
         return torch.stack(out)
@@ -114,5 +122,5 @@ def components(rows: Tensor, count: int) -> Tensor:
     weight = ((used - noise).clamp_min(0) / used.clamp_min(1e-12)).sqrt()
     found = axes[:, :count] * len(rows) ** 0.5 * weight
     if found.shape[1] < count:
-        found = torch.nn.functional.pad(found, (0, count - found.shape[1]))
+        found = functional.pad(found, (0, count - found.shape[1]))
     return found.to(rows)
