@@ -8,7 +8,7 @@ is one constant for each member.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from vaescope.quantities import attributes
 from vaescope.sites.unit_cell import in_cells, modulo
 
 if TYPE_CHECKING:
-    from vaescope.ensemble.align import Frame
     from vaescope.ensemble.encode import Encoding
 
 MEASURED = 3000  # windows whose pictures are laid onto the first; others follow like windows
@@ -43,14 +42,13 @@ def spread(shift: np.ndarray, sd: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((apart**2).mean(0) + (sd**2).mean(0)))
 
 
-def aligned(frame: Frame, name: str) -> Iterator[np.ndarray]:
+def aligned(encodings: Sequence[Encoding], reference: int, name: str) -> Iterator[np.ndarray]:
     """Offsets (site, 2) as (y, x) of every member in the reference member's frame, modulo the
     cell."""
-    own = [e.parts[name].value[:] + origins(e) for e in frame.encodings]
-    for encoding, value in zip(frame.encodings, own, strict=True):
-        cell = cell_of(encoding)
-        constant = mean(own[frame.reference] - value, cell)
-        yield modulo(value + constant, cell)
+    own = [encoding.parts[name].value[:] + origins(encoding) for encoding in encodings]
+    cell = cell_of(encodings[reference])
+    for value in own:
+        yield modulo(value + mean(own[reference] - value, cell), cell)
 
 
 def phases(offset: np.ndarray, error: np.ndarray, cell: np.ndarray) -> dict[str, Any]:
