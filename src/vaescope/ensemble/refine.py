@@ -7,12 +7,15 @@ are known; a few damped Gauss-Newton steps remove it.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 from vaescope.models.least_squares import descend
+from vaescope.models.pose_parts import ON_CELL
 
 
 def refine(
@@ -42,6 +45,8 @@ def refine(
     final = Weights.of(model.settings)
     beta, dear = max(float(final.beta), 1e-6), max(float(final.content), 1e-6)
     prior = {name: dear**-0.5 if name == "content" else model.prior_sd(name) for name in names}
+    if ON_CELL.name in prior:  # uniform over the cell
+        prior[ON_CELL.name] = math.inf
     sd = torch.cat([torch.full((n,), prior[k]) for n, k in zip(sizes, names, strict=True)])
     sd = sd / beta**0.5
     sigma = model.log_noise()[0].detach().exp()
