@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _OF_IMAGE = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
-_OF_PATCHES = ("spacing", "pitch", "size")
+_OF_PATCHES = ("spacing", "pitch", "size", "cell")
 
 
 def of(table: xr.Dataset, site: Any = None) -> dict[str, xr.Variable]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope import circular
+from vaescope.ensemble import lattice_offsets
 from vaescope.ensemble.blocks import by_blocks
 
 if TYPE_CHECKING:
@@ -167,11 +168,17 @@ def along_axes(frame: Frame, name: str) -> Iterator[np.ndarray]:
         yield same_sign(signed(k), like)
 
 
+def on_cell(frame: Frame, name: str) -> Iterator[np.ndarray]:
+    """Offsets (site, 2) of every member modulo the unit cell, from the reference's zero."""
+    return lattice_offsets.aligned(frame.encodings, frame.reference, name)
+
+
 ALIGNED: dict[Alignment, Callable[[Frame, str], Iterator[np.ndarray]]] = {
     "circular": angles,
     "median": about_median,
     "axes": along_axes,
     "same": Frame.values,
+    "cell": on_cell,
 }
 """Alignment of a part of the pose -> its values by every member in the reference's frame."""
 

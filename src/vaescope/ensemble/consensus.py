@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vaescope import circular
-from vaescope.ensemble import align
+from vaescope.ensemble import align, lattice_offsets
 from vaescope.ensemble.blocks import by_blocks
 from vaescope.ensemble.encode import Encoding
 from vaescope.ensemble.gauge import Gauge
@@ -27,17 +27,31 @@ OfMembers = np.ndarray | Stacked
 @dataclass
 class Aligned:
     """A part of the pose and its standard deviation by every member (member, site, …), in the
-    reference's frame and in ``units``; ``part`` None: it is content."""
+    reference's frame and in ``units``; ``part`` None: it is content; ``cell`` (vector, 2) modulo
+    which it is known, or None."""
 
     value: OfMembers
     sd: OfMembers
     units: str = "1"
     part: Part | None = None
+    cell: np.ndarray | None = None
 
     @property
     def cyclic(self) -> bool:
         """Whether its values repeat."""
         return self.part is not None and self.part.scale == "cyclic"
+
+    def mean(self, period: float) -> Callable[[np.ndarray], np.ndarray]:
+        """The consensus (site, …) of values (member, site, …)."""
+        if self.cell is not None:
+            return partial(lattice_offsets.mean, cell=self.cell)
+        return partial(circular.mean, period=period, axis=0) if self.cyclic else _mean
+
+    def spread(self, period: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """The standard error (site, …) of the consensus of values and standard deviations."""
+        if self.cell is not None:
+            return partial(lattice_offsets.spread, cell=self.cell)
+        return partial(_circular_spread, period=period) if self.cyclic else _spread
 
 
 @dataclass
@@ -70,9 +84,8 @@ class AlignedMembers:
     @cached_property
     def consensus_parts(self) -> dict[str, np.ndarray]:
         """What the members with a vote agree on for each part of the pose: name -> (site, …)."""
-        mean = partial(circular.mean, period=self.period, axis=0)
         return {
-            name: self._voted(mean if part.cyclic else _mean, part.value)
+            name: self._voted(part.mean(self.period), part.value)
             for name, part in self.parts.items()
         }
 
@@ -80,10 +93,9 @@ class AlignedMembers:
     def errors(self) -> dict[str, np.ndarray]:
         """Standard error (site, …) of the consensus on content and on each part of the pose: how
         far the members with a vote disagree, and how unsure each of them is."""
-        cyclic = partial(_circular_spread, period=self.period)
         out = {"content": self._voted(_spread, self.content, self.content_sd)}
         for name, part in self.parts.items():
-            spread = cyclic if part.cyclic else _spread
+            spread = part.spread(self.period)
             out[name] = self._voted(spread, part.value, part.sd)
         return out
 
@@ -189,6 +201,7 @@ def gather(
             stack(error * unit * inflation for error in errors),
             units,
             part,
+            lattice_offsets.cell_of(first) * unit if part.aligned == "cell" else None,
         )
 
     def each(name: str) -> Iterator[np.ndarray]:

@@ -22,13 +22,16 @@ from vaescope.ensemble.refine_spectra import refine_spectra
 from vaescope.ensemble.spool import Spool
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
+from vaescope.models.encoders import Encoded
 from vaescope.models.family import Family
 from vaescope.models.parts import Part
 from vaescope.models.pixel_noise import PixelNoise
-from vaescope.models.pose_parts import ANGLE, NAMES
+from vaescope.models.pose_parts import ANGLE, NAMES, ON_CELL
+from vaescope.models.shift_grid import Cell
 from vaescope.models.side import Side
 from vaescope.train.data import Data
 
+DECODED = 24  # copies of a site that are decoded, the likeliest by the encoder
 ROWS = 256  # sites encoded at once, at most: bounds memory to some tens of megabytes
 COPIES = 1536  # of their turned copies: enough for a good product, and still near a cache's size
 
@@ -53,6 +56,8 @@ class Encoding:
     grid of turns; ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3)
     as in ``models.pose``; ``conditions`` (site, condition) as numbers; ``reconstruction`` (site,
     channel, height, width) of the target; ``canonical`` the same, upright; ``noise`` of a pixel.
+    With a grid of shifts ``cell``, as the model has it, and ``centred``, as ``reconstruction`` but
+    without the offset.
 
     ``parts`` of the pose that the model has, by name (see ``models.pose_parts`` and
     ``ensemble.recorded``), in the frame of the image; each can be read as an attribute too, with
@@ -75,6 +80,8 @@ class Encoding:
     conditions: OfSites | None = None
     turn_weight: OfSites | None = None
     class_probability: OfSites | None = None
+    centred: LazyPictures | None = None
+    cell: Cell | None = None
     parts: dict[str, Estimate] = field(default_factory=dict)
     beside: dict[str, OfSites] = field(default_factory=dict)
 
@@ -96,7 +103,8 @@ def encode(member: Member, data: Data) -> Encoding:
     """Encode the patches of ``train.data.gather``.
 
     Every turn of the grid is decoded and weighed by its own likelihood, so that the choice of the
-    turn does not rest on the encoder's guess alone; where the target is NaN, not known, it does,
+    turn does not rest on the encoder's guess alone (of more than ``DECODED`` turns and shifts only
+    the likeliest are); where the target is NaN, not known, it does,
     and ``elbo`` is NaN. Labels are not used, even where known. With the setting ``refine`` content
     and pose go on from the encoder's guess; their spreads and ``elbo`` stay those of the guess, but
     for spectra, whose spreads then follow from the Fisher information.
@@ -148,7 +156,7 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         noise = PixelNoise.constant(
             np.sqrt(squares[:].mean(0) / float(member.model.mask.sum()) + 1e-12)
         )
-    turns = member.model.turns.numpy()
+    turns = pose.turns_of(member.settings).numpy()
     content, conditions, poses = arrays["content"], arrays["conditions"], arrays["pose"]
     parts = {
         part.name: Estimate(arrays.pop(part.name), arrays.pop(f"{part.name}_sd"), part)
@@ -167,9 +175,13 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
     private = beside.get("private")
 
     @torch.no_grad()
-    def reconstruct(rows: np.ndarray) -> np.ndarray:
-        """Some sites (row,) as they lie: (row, channel, height, width)."""
-        own = whole(rows), poses[rows], conditions[rows]
+    def reconstruct(rows: np.ndarray, moved: float = 1.0) -> np.ndarray:
+        """Some sites (row,) as they lie: (row, channel, height, width); ``moved`` 0: without their
+        offsets."""
+        placed = poses[rows]
+        if moved != 1.0:
+            placed = np.concatenate([placed[..., :2], moved * placed[..., 2:]], -1)
+        own = whole(rows), placed, conditions[rows]
         parts = [torch.from_numpy(a).unsqueeze(0) for a in own]
         shown = member.model.decode_rows(parts[0].unsqueeze(2), parts[1].unsqueeze(2), parts[2])
         if member.model.photometry is not None:
@@ -186,6 +198,7 @@ def _encoding(member: Member, arrays: dict[str, Any]) -> Encoding:
         turns=turns,
         canonical=LazyPictures(*size, lambda rows: decode(member, whole(rows), conditions[rows])),
         reconstruction=LazyPictures(*size, reconstruct),
+        **_on_cell(member, size, partial(reconstruct, moved=0.0)),
     )
 
 
@@ -206,6 +219,15 @@ def _over_typical(gain: Estimate) -> Estimate:
     value = gain.value[:]
     typical = np.median(np.abs(value), axis=0)
     return Estimate(value / typical, gain.sd[:] / typical, gain.part)
+
+
+def _on_cell(
+    member: Member, size: tuple[int, tuple[int, int, int]], draw: Callable[..., np.ndarray]
+) -> dict[str, Any]:
+    """What an encoding has of a grid of shifts."""
+    if member.model.grid is None:
+        return {}
+    return {"centred": LazyPictures(*size, draw), "cell": member.model.cell}
 
 
 @torch.no_grad()
@@ -232,15 +254,23 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     conditions = model.conditions_of(side, copies.unsqueeze(0))
     encoded = model.encoder(copies.unsqueeze(0), conditions)
     turns = model.turns.expand_as(encoded.turn_logit)
+    log_prior, top = model.log_turn_prior(side).expand_as(turns), None
+    if turns.shape[-1] > DECODED:
+        top = encoded.turn_logit.topk(DECODED, dim=-1).indices
+        turns, log_prior, encoded = (
+            turns.gather(2, top),
+            log_prior.gather(2, top),
+            encoded.pick(top),
+        )
     noise = torch.zeros(1, len(copies), turns.shape[2], model.noise_size())
-    terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final)
+    terms = model.each_turn(target.unsqueeze(0), encoded, turns, noise, side, final, top)
     pose_terms = [terms[f"kl_{part.name}"] for part in model.parts]
     continuous = sum(pose_terms, final.content * terms["kl_content"])
     score = (
         terms["reconstruction"]
         - final.beta * continuous
         - final.beta_class * terms.get("kl_class", torch.zeros(()))
-        + model.log_turn_prior(side)
+        + log_prior
     )
     # A target that is not known says nothing of the turn: the encoder's own guess stands.
     guess = functional.log_softmax(encoded.turn_logit, -1)
@@ -251,24 +281,30 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
     out: dict[str, Tensor] = {
         "content_sd": picked.content[1][0, :, 0, : model.settings.latent].exp(),
         "elbo": torch.logsumexp(score, -1)[0],
-        "turn_weight": weight[0].half(),  # a share: three digits are enough, and there are many
+        # A share: three digits are enough, and there are many.
+        "turn_weight": model.of_turns(weight, top)[0].half(),
     }
     latents = {name: mean for name, (mean, _) in picked.parts.items()}
     latents["content"] = picked.content[0]
     errors: dict[str, Tensor] = {}
+    node = best if top is None else top.gather(2, best)
+    model.add_shifts(latents, _angle(turn, latents), node)
     own = model.settings
     if own.refine and own.decoded == "spectrum" == own.view:
         latents, errors = refine_spectra(model, target, latents, conditions, known)
         out["content_sd"] = errors["content"]
     elif own.refine:
         latents = refine(model, target.unsqueeze(0), turn, latents, conditions, known)
-    correction = latents.get(ANGLE.name)
-    angle = (turn if correction is None else turn + correction.squeeze(-1))[0, :, 0]
+    angle = _angle(turn, latents)[0, :, 0]
     for part in model.parts:
         guess_sd = picked.parts[part.name][1][0, :, 0].exp()
         sd = errors.get(part.name, guess_sd)
         said = part.in_image(latents[part.name][0, :, 0], sd, angle)
         out[part.name], out[f"{part.name}_sd"] = said
+    if model.grid is not None:
+        apart = _between_shifts(model, encoded, turns, top, weight, out[ON_CELL.name])
+        sd = out[f"{ON_CELL.name}_sd"]
+        out[f"{ON_CELL.name}_sd"] = (sd.square() + apart).sqrt()
     if "class_probability" in terms:
         out["class_probability"] = (weight.unsqueeze(-1) * terms["class_probability"]).sum(2)[0]
     content = latents["content"]
@@ -289,6 +325,31 @@ def _encode_batch(model: Family, data: Data, copies: Tensor) -> dict[str, np.nda
         # An autoencoder's latents are numbers: what its encoder says of their spread is untrained.
         out |= {n: torch.zeros_like(v) for n, v in out.items() if n.endswith("_sd")}
     return {name: value.numpy() for name, value in out.items()}
+
+
+def _between_shifts(
+    model: Family,
+    encoded: Encoded,
+    turns: Tensor,
+    top: Tensor | None,
+    weight: Tensor,
+    found: Tensor,
+) -> Tensor:
+    """Variance (site, 2) as (y, x) of the shift between the nodes of the grid, by their ``weight``
+    (1, site, node), about the offset ``found`` (site, 2), modulo the cell."""
+    assert model.grid is not None
+    latents = {name: mean for name, (mean, _) in encoded.parts.items()}
+    angle = _angle(turns, latents)
+    model.add_shifts(latents, angle, top)
+    offset = pose.product(pose.rotation(angle), latents[ON_CELL.name].unsqueeze(-1)).squeeze(-1)
+    apart = model.grid.shortest(offset[0] - found.flip(-1).unsqueeze(1)).flip(-1)
+    return (weight[0].unsqueeze(-1) * apart.square()).sum(1)
+
+
+def _angle(turn: Tensor, latents: dict[str, Tensor]) -> Tensor:
+    """Angles (1, site, 1) at turns of the grid, with the correction that a model of angles has."""
+    correction = latents.get(ANGLE.name)
+    return turn if correction is None else turn + correction.squeeze(-1)
 
 
 @torch.no_grad()

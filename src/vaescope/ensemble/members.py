@@ -61,7 +61,8 @@ def load_member(file: Path) -> Member:
         codec = Codec.from_dict(facts["codec"])
         shapes = (tuple(facts["shape"]), tuple(facts["target"]))
         own = ModelSettings.of_older(facts["settings"])
-        model = Family(1, shapes[0], own, shapes[1], codec.size, facts.get("channels", 0))
+        more = facts.get("channels", 0), facts.get("cell")
+        model = Family(1, shapes[0], own, shapes[1], codec.size, *more)
         model.load_state_dict(tensors)
     except (AssertionError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -83,6 +84,7 @@ def save_member(member: Member, file: Path) -> None:
         "shape": list(member.model.shape),
         "target": list(member.model.target),
         "channels": member.model.channels,
+        "cell": member.model.cell,
         "codec": member.codec.as_dict(),
         "member": member.number,
         "seed": member.seed,

@@ -7,6 +7,7 @@ are known; a few damped Gauss-Newton steps remove it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from vaescope.ensemble.recorded import counted_pixels
 from vaescope.models.elbo import Weights
 from vaescope.models.family import Family
 from vaescope.models.least_squares import descend
+from vaescope.models.pose_parts import ON_CELL
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,11 @@ class Objective:
         final = Weights.of(model.settings)
         beta, dear = max(float(final.beta), 1e-6), max(float(final.content), 1e-6)
         content = 1.0 if self.prior is not None else dear**-0.5
-        sd = [
-            torch.full((n,), content if name == "content" else model.prior_sd(name))
-            for n, name in zip(self.sizes, self.latents, strict=True)
-        ]
-        return beta * torch.cat(sd) ** -2
+        prior = {n: content if n == "content" else model.prior_sd(n) for n in self.latents}
+        if ON_CELL.name in prior:  # uniform over the cell
+            prior[ON_CELL.name] = math.inf
+        pairs = zip(self.sizes, prior.values(), strict=True)
+        return beta * torch.cat([torch.full((size,), sd) for size, sd in pairs]) ** -2
 
     def start(self) -> Tensor:
         """The numbers (site, number) where the search starts."""

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from dask.array import from_array
 
+from vaescope.ensemble import lattice_offsets
 from vaescope.ensemble.consensus import Aligned, AlignedMembers, OfMembers
+from vaescope.models.pose_parts import ON_CELL
 from vaescope.quantities import attributes
 
 CHUNK = 16384  # sites that are read from disk at once, when they are stored
@@ -45,6 +47,10 @@ def of_members(view: AlignedMembers) -> dict[str, Any]:
         dims, _, about = out[f"consensus_{name}"]
         about = attributes(f"uncertainty of {about['long_name']}", about["units"])
         out[f"{name}_spread"] = (dims, errors, about)
+    on_cell = view.parts.get(ON_CELL.name)
+    if on_cell is not None and on_cell.cell is not None:
+        agreed = view.consensus_parts[ON_CELL.name], view.errors[ON_CELL.name]
+        out |= lattice_offsets.phases(*agreed, on_cell.cell)
     return out | _of_classes(view)
 
 

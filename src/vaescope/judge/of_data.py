@@ -197,6 +197,20 @@ def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
                 " score is one.",
             )
         )
+    drowned = attrs.get("column_signal_to_noise")
+    if drowned:
+        said.append(
+            Finding(
+                "columns in noise",
+                "care",
+                "sites",
+                f"Single columns stand out of the noise by {drowned:.1f} standard deviations only;"
+                " sites are the places of the lattice, found from many cells together.",
+                "Where columns are there, positions are right. Single vacancies are hardly seen: a"
+                " place is left out only where its own pixels speak against a column.",
+                "Average frames, or take more electrons, to see vacancies and dopants.",
+            )
+        )
     skewness = attrs.get("polarity_skewness")
     if skewness is None or not np.isfinite(skewness):
         return said

@@ -12,6 +12,7 @@ from torch.nn import functional
 from vaescope.models import pose
 from vaescope.models.photometry import standardised
 from vaescope.models.settings import ModelSettings
+from vaescope.models.shift_grid import ShiftGrid
 
 
 class TurnedCopies(nn.Module):
@@ -23,6 +24,7 @@ class TurnedCopies(nn.Module):
     Parameters
     ----------
     turns : (turn,) radians, evenly spaced from 0.
+    shifts : a grid of them, for copies at every shift of every turn; None: at none.
     sides : (height, width) of the patches; the same, where there is more than one turn.
     where : (pixel,) indices of the pixels that are wanted, in a flattened patch of one channel.
     photometric : the parts of the photometric pose that copies are to be without.
@@ -31,7 +33,6 @@ class TurnedCopies(nn.Module):
     where: Tensor
     places: Tensor  # (1, turn of the first quarter, pixel, 2), as grid_sample takes them
     orders: Tensor  # (quarter, pixel) for each quarter-turn, which pixel is seen at which
-
     plane: Tensor  # (pixel, number), orthonormal: what the background of a patch may be
 
     def __init__(
@@ -39,6 +40,7 @@ class TurnedCopies(nn.Module):
         turns: Tensor,
         sides: tuple[int, int],
         where: Tensor,
+        shifts: ShiftGrid | None = None,
         photometric: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -48,20 +50,27 @@ class TurnedCopies(nn.Module):
         columns = torch.stack(added, 1) if added else one.new_zeros(len(one), 0)
         plane = torch.linalg.qr(columns).Q.float().contiguous()
         self.register_buffer("plane", plane, persistent=False)
-        self.count, self.still = len(turns), len(turns) == 1 and float(turns[0]) == 0.0
+        each = 1 if shifts is None else len(shifts.nodes)
+        self.count = len(turns) * each
+        self.still = self.count == 1 and float(turns[0]) == 0.0
         first, orders = _first_quarter(turns), _quarters(sides, where)
-        if orders is None or first == self.count:
-            first, orders = self.count, torch.arange(len(where))[None]
+        if orders is None or first == len(turns):
+            first, orders = len(turns), torch.arange(len(where))[None]
         # A copy is seen at r_canonical and taken from r = R(angle) r_canonical of the patch.
         points = pose.points(sides)[:, where]
         places = pose.places(pose.affine(-turns[:first], None, None), points)
+        if shifts is not None:
+            moved = places.unsqueeze(1) + shifts.nodes[:, None]
+            # What lies beyond the patch is taken from where the lattice has it again.
+            places = shifts.inside(moved.flatten(0, 1), min(sides))
         self.register_buffer("where", where, persistent=False)
         self.register_buffer("places", places.unsqueeze(0), persistent=False)
         self.register_buffer("orders", orders, persistent=False)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """patches (n, channel, height, width) -> (n, turn, channel * pixel); copy k is upright if
-        the patch was turned by the k-th turn."""
+        """patches (n, channel, height, width) -> (n, copy, channel * pixel); copy k is upright if
+        the patch was turned by the k-th turn. With a grid of shifts, all shifts of a turn follow
+        one another."""
         copies = self._turned(patches)
         if not self.photometric:
             return copies
@@ -87,8 +96,24 @@ class TurnedCopies(nn.Module):
         quarters = [first.gather(-1, order.expand_as(first)) for order in self.orders]
         return torch.cat(quarters, dim=1)[:, : self.count].flatten(2)
 
+    def some(self, patches: Tensor, chosen: Tensor) -> Tensor:
+        """Chosen copies alone: patches (n, channel, height, width), indices (n, copy) -> (n, copy,
+        channel * pixel)."""
+        if self.still:
+            return self(patches)
+        first = self.places.shape[1]
+        order = self.orders[chosen // first]  # (n, copy, pixel)
+        each = self.places[0][chosen % first]
+        each = each.gather(2, order.unsqueeze(-1).expand(*order.shape, 2))
+        seen = functional.grid_sample(
+            patches, each, mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return seen.movedim(2, 1).flatten(2)
 
-def turned_copies(shape: tuple[int, int, int], settings: ModelSettings) -> TurnedCopies:
+
+def turned_copies(
+    shape: tuple[int, int, int], settings: ModelSettings, shifts: ShiftGrid | None = None
+) -> TurnedCopies:
     """Those that a model with these settings looks at, of patches (channel, height, width)."""
     looked_at = torch.ones(shape[1:])
     turned = settings.rotation and settings.view == "patch"
@@ -98,7 +123,8 @@ def turned_copies(shape: tuple[int, int, int], settings: ModelSettings) -> Turne
     turns = pose.turns_of(settings)
     if settings.pooled:
         turns = pose.turn_grid(settings.turns, settings.symmetry)
-    return TurnedCopies(turns, (shape[1], shape[2]), seen, settings.photometric_parts)
+    sides = (shape[1], shape[2])
+    return TurnedCopies(turns, sides, seen, shifts, settings.photometric_parts)
 
 
 def with_spectra(copies: Tensor, spectra: Tensor | None) -> Tensor:

@@ -21,18 +21,30 @@ class CanonicalDecoder(nn.Module):
 
     The network runs once per content instead of once per pixel, which makes it some tens of times
     cheaper than a decoder of coordinates. Without a pose the picture is the patch: then it is a
-    plain dense or convolutional decoder, and ``height`` 1 makes it one of curves.
+    plain dense or convolutional decoder, and ``height`` 1 makes it one of curves. ``margin``, in
+    units of half a side: by how much the picture is wider on every side than the patch, so that a
+    patch shifted that far lies within.
     """
 
-    def __init__(self, members: int, inputs: int, shape: Shape, settings: ModelSettings) -> None:
+    def __init__(
+        self,
+        members: int,
+        inputs: int,
+        shape: Shape,
+        settings: ModelSettings,
+        margin: float = 0.0,
+    ) -> None:
         super().__init__()
         self.shape, self.pose_parts = shape, bool(settings.pose_parts)
         self.interpolation = settings.interpolation
+        self.rims = [math.ceil(margin * side / 2) for side in shape[1:]]
+        height, width = (side + 2 * rim for side, rim in zip(shape[1:], self.rims, strict=True))
+        self.drawn = (shape[0], height, width)
         self.network: Perceptron | UpsamplingNetwork
         if settings.decoder == "convolutional":
-            self.network = UpsamplingNetwork(members, inputs, settings.hidden, shape)
+            self.network = UpsamplingNetwork(members, inputs, settings.hidden, self.drawn)
         else:
-            pixels = math.prod(shape)
+            pixels = math.prod(self.drawn)
             self.network = Perceptron(members, inputs, settings.hidden, pixels, settings.skip)
 
     def initialise(self, generators: Generators, mean_patch: Tensor) -> None:
@@ -40,23 +52,35 @@ class CanonicalDecoder(nn.Module):
         self.network.initialise(generators, last_gain=0.3)
         with torch.no_grad():
             bias = self.network.last.bias
-            if bias.shape[-1] == mean_patch.numel():
-                bias.copy_(mean_patch.reshape(1, 1, -1))
+            if bias.shape[-1] == math.prod(self.drawn):
+                height, width = self.rims
+                whole = functional.pad(
+                    mean_patch[None], (width, width, height, height), "replicate"
+                )
+                bias.copy_(whole.reshape(1, 1, -1))
             else:
                 bias.copy_(mean_patch.mean((1, 2)))
 
     def canonical(self, content: Tensor) -> Tensor:
         """content (member, row, inputs) -> pictures (member, row, channel, height, width)."""
-        return self.network(content).reshape(*content.shape[:2], *self.shape)
+        (top, left), (height, width) = self.rims, self.shape[1:]
+        return self._whole(content)[..., top : top + height, left : left + width]
+
+    def _whole(self, content: Tensor) -> Tensor:
+        """Canonical pictures with the margin that only shifted patches show."""
+        return self.network(content).reshape(*content.shape[:2], *self.drawn)
 
     def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
         """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel,
         height, width), or (member, row, channel, pixel) of the pixels ``where`` alone."""
-        pictures = self.canonical(content)
+        pictures = self._whole(content)
         if not self.pose_parts:
             return pictures if where is None else pose.pixels(pictures, where)
-        flat = pictures.flatten(0, 1)
-        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation, where)
+        flat, sides = pictures.flatten(0, 1), self.shape[1:]
+        if any(self.rims):
+            share = [side / whole for side, whole in zip(sides, self.drawn[1:], strict=True)]
+            poses = poses * poses.new_tensor(share[::-1]).unsqueeze(-1)
+        shown = pose.resample(flat, poses.flatten(0, 1), self.interpolation, where, sides)
         return shown.reshape(*pictures.shape[:2], *shown.shape[1:])
 
 

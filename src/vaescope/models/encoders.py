@@ -15,8 +15,9 @@ from vaescope.models.input_scaling import COMPONENTS, InputComponents, InputScal
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
 from vaescope.models.lines import LineNetwork
 from vaescope.models.parts import Pair
-from vaescope.models.pose_parts import parts_of
+from vaescope.models.pose_parts import ON_CELL, parts_of
 from vaescope.models.settings import ModelSettings
+from vaescope.models.shift_grid import ShiftGrid
 
 
 @dataclass
@@ -58,10 +59,13 @@ class TurnedEncoder(nn.Module):
         conditions: int,
         settings: ModelSettings,
         step: float,
+        shifts: ShiftGrid | None = None,
     ) -> None:
         super().__init__()
-        self.step, self.parts = step, parts_of(settings)
+        self.step, self.parts = step, parts_of(settings, shifts is not None)
         self.prior_sd = {part.name: part.prior_sd(settings, step) for part in self.parts}
+        if shifts is not None:
+            self.prior_sd[ON_CELL.name] = shifts.prior_sd
         self.sizes = {"turn": 1, "content": 2 * settings.content_size} | {
             part.name: 2 * part.size for part in self.parts
         }

@@ -86,7 +86,7 @@ class Family(Networks):
             turns, log_prior = turns.gather(2, best), log_prior.gather(2, best)
         encoded = self.encoder(copies, conditions)
         log_turn = functional.log_softmax(encoded.turn_logit, -1)
-        each = self.each_turn(target, encoded, turns, noise, side, now)
+        each = self.each_turn(target, encoded, turns, noise, side, now, best)
         weight = log_turn.exp()
         if "noise_moments" in each and torch.is_grad_enabled():
             self._learn_noise(each["noise_moments"], weight)
@@ -123,9 +123,11 @@ class Family(Networks):
         noise: Tensor,
         side: Side,
         now: Weights,
+        best: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Terms of the bound that this model has, for every turn: name -> (member, site, turn).
 
+        ``best``: indices of these turns in the grid, None: it is the whole grid.
         Active classes also give ``class_probability`` (member, site, turn, class): the posterior
         that makes the bound largest, in closed form.
         """
@@ -145,9 +147,11 @@ class Family(Networks):
             f"kl_{name}": posterior.kl_normal(mean, log_sd, self.prior_sd(name))
             for name, (mean, log_sd) in encoded.parts.items()
         }
-        poses = self.poses(turns, latents)
         correction = latents.get(ANGLE.name)
-        latents["angle"] = turns if correction is None else turns + correction.squeeze(-1)
+        angle = turns if correction is None else turns + correction.squeeze(-1)
+        self.add_shifts(latents, angle, best)
+        poses = self.poses(turns, latents)
+        latents["angle"] = angle
         # Pixels beyond the mask count for nothing; only physics looks at them.
         conditions = self.conditions_of(side, turns)
         where = self.counted if self.physics is None else None

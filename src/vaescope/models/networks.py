@@ -16,8 +16,9 @@ from vaescope.models.decoders import CanonicalDecoder, CoordinateDecoder, Shape
 from vaescope.models.encoders import JointEncoder, PooledEncoder, TurnedEncoder
 from vaescope.models.mixture import ContentMixture
 from vaescope.models.parts import Part
-from vaescope.models.pose_parts import Placement
+from vaescope.models.pose_parts import ON_CELL, Placement
 from vaescope.models.settings import ModelSettings
+from vaescope.models.shift_grid import Cell, ShiftGrid
 from vaescope.models.side import Side
 from vaescope.models.spectrum_decoder import SpectrumDecoder
 from vaescope.models.spectrum_parts import SpectrumPose
@@ -39,13 +40,16 @@ class Networks(nn.Module):
     target : (channel, height, width) of what is decoded; None: as the patch.
     conditions : how many numbers encoder and decoder are conditioned on.
     channels : of the spectrum of a site, in a model of both views.
+    cell : the vectors of the unit cell of the lattice that patches show, as (x, y) in units of half
+        the patch side; None: patches show none, or their sites are points of it.
 
     Raises
     ------
     UserError : the settings have a pose that patches or targets of that shape cannot have.
     """
 
-    turns: Tensor
+    turns: Tensor  # (copy,) rad, with a grid of shifts each as often as there are shifts
+    shifts: Tensor | None  # (copy, 2) of the same copies
     mask: Tensor
     counted: Tensor  # indices of the pixels under the mask of what is decoded
     decoder: CanonicalDecoder | CoordinateDecoder | SpectrumDecoder
@@ -58,16 +62,23 @@ class Networks(nn.Module):
         target: Shape | None = None,
         conditions: int = 0,
         channels: int = 0,
+        cell: Cell | None = None,
     ) -> None:
         super().__init__()
         target = target or shape
         refuse_shapes(settings, shape, target)
+        self.cell, self.grid = cell, ShiftGrid.of(settings, cell)
         self.settings = settings
         self.members, self.shape, self.target = members, shape, target
         self.conditions = conditions
         self.likelihood = likelihoods.of(settings)
-        self.register_buffer("turns", pose.turns_of(settings), persistent=False)
-        turns = len(self.turns)
+        angles, shifts = pose.turns_of(settings), None
+        turns = len(angles)
+        if self.grid is not None:
+            nodes = self.grid.nodes
+            angles, shifts = angles.repeat_interleave(len(nodes)), nodes.repeat(turns, 1)
+        self.register_buffer("turns", angles, persistent=False)
+        self.register_buffer("shifts", shifts, persistent=False)
         self.open_pose: dict[str, Tensor] = {}
         self.step = 2 * math.pi / (turns * settings.symmetry)
         # Only a rotation moves the corners of a patch out of sight.
@@ -77,7 +88,7 @@ class Networks(nn.Module):
         counted = mask.flatten().nonzero().squeeze(1)
         self.register_buffer("counted", counted, persistent=False)
         self.photometry = photometry.of(settings, members, target, counted)
-        self.turned = turned_copies(shape, settings)
+        self.turned = turned_copies(shape, settings, self.grid)
         pixels = shape[0] * len(self.turned.where)
         self.encoder: TurnedEncoder | PooledEncoder | JointEncoder
         given = members, shape, pixels, conditions
@@ -86,7 +97,7 @@ class Networks(nn.Module):
         elif settings.pooled:
             self.encoder = PooledEncoder(*given, settings, self.step)
         else:
-            self.encoder = TurnedEncoder(*given, settings, self.step)
+            self.encoder = TurnedEncoder(*given, settings, self.step, self.grid)
         self.channels = channels
         both = settings.spectrum == "joint"
         self.content_drawn = settings.latent + (settings.private_patch if both else 0)
@@ -96,7 +107,8 @@ class Networks(nn.Module):
         elif settings.decoder == "coordinate":
             self.decoder = CoordinateDecoder(members, inputs, target, settings)
         else:
-            self.decoder = CanonicalDecoder(members, inputs, target, settings)
+            margin = 0.0 if self.grid is None else self.grid.margin
+            self.decoder = CanonicalDecoder(members, inputs, target, settings, margin)
         self.parts = self.encoder.parts
         oriented = turned and any(part.learned_axes for part in self.parts)
         self.shear_axis = nn.Parameter(torch.tensor([[1.0, 0.0]]).repeat(members, 1), oriented)
@@ -190,13 +202,17 @@ class Networks(nn.Module):
         if self.settings.angle_prior == "direction" and side.direction is not None:
             # A direction runs clockwise as seen, from x to y, and an angle the other way.
             prior = prior + self._about(-side.direction)
-        return functional.log_softmax(prior, -1)
+        log_prior = functional.log_softmax(prior, -1)
+        if self.grid is None:
+            return log_prior
+        count = len(self.grid.nodes)
+        return log_prior.repeat_interleave(count, -1) - math.log(count)
 
     def _about(self, centre: Tensor) -> Tensor:
         """Logarithm of a normal density about centres (…,) in rad, at every turn (…, turn), up to a
         constant; 0 where the centre is not known."""
         period = 2 * math.pi / self.settings.symmetry
-        apart = self.turns - centre.unsqueeze(-1)
+        apart = pose.turns_of(self.settings).to(centre) - centre.unsqueeze(-1)
         apart = apart - period * torch.round(apart / period)
         return torch.nan_to_num(-0.5 * (apart / self.settings.angle_sd) ** 2)
 
@@ -211,6 +227,30 @@ class Networks(nn.Module):
             if part.name in latents:
                 part.move(place, latents[part.name])
         return place.matrices()
+
+    def of_turns(self, weight: Tensor, best: Tensor | None = None) -> Tensor:
+        """The posterior of the turns (member, site, turn), of weights (member, site, copy) of the
+        nodes of the grid of turns and shifts; ``best`` as in ``add_shifts``."""
+        if best is not None:
+            whole = weight.new_zeros(*weight.shape[:2], len(self.turns))
+            weight = whole.scatter(2, best, weight)
+        if self.grid is None:
+            return weight
+        return weight.unflatten(2, (-1, len(self.grid.nodes))).sum(-1)
+
+    def add_shifts(
+        self, latents: dict[str, Tensor], angle: Tensor, best: Tensor | None = None
+    ) -> None:
+        """Add the shifts of the grid to the corrections of the offset (member, site, turn, 2); both
+        are in the canonical frame, at ``angle`` (member, site, turn) in rad.
+
+        ``best`` (member, site, turn): indices of the nodes of the grid; None: all.
+        """
+        if self.shifts is None:
+            return
+        shifts = self.shifts if best is None else self.shifts[best]
+        back = pose.product(pose.rotation(-angle), shifts.expand(*angle.shape, 2).unsqueeze(-1))
+        latents[ON_CELL.name] = latents[ON_CELL.name] + back.squeeze(-1)
 
     def decode_rows(
         self, content: Tensor, poses: Tensor, conditions: Tensor, where: Tensor | None = None

@@ -14,9 +14,10 @@ from vaescope.quantities import Scale
 Pair = tuple[Tensor, Tensor]
 """Mean and logarithm of the standard deviation of a normal posterior, with one last axis."""
 
-Alignment = Literal["circular", "median", "axes", "same"]
+Alignment = Literal["circular", "median", "axes", "same", "cell"]
 """How a member's values are brought into the frame of the ensemble (``ensemble.align.ALIGNED``):
-an angle by gauge and circular mean; less their median; with the sign of the axes; as they are."""
+an angle by gauge and circular mean; less their median; with the sign of the axes; as they are; an
+offset modulo the unit cell by a gauge and a circular mean of its own."""
 
 START = -3.0  # logarithm of the first width of a posterior beside the encoder's own number
 

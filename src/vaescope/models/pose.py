@@ -98,15 +98,17 @@ def resample(
     poses: Tensor,
     interpolation: str = "bilinear",
     where: Tensor | None = None,
+    sides: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape, or (n,
-    channel, pixel) of the pixels ``where`` alone, indices (pixel,).
+    """Show pictures (n, channel, height, width) under poses (n, 2, 3): the same shape, or with
+    other ``sides`` (height, width), or (n, channel, pixel) of the pixels ``where`` alone, indices
+    (pixel,) of a picture with these sides.
 
     ``interpolation``: bilinear, or spline, which is sharper and dearer: a spline to a picture twice
     as fine, and bilinear in that, which is nearer to a smooth picture than cubic convolution and,
     with its gradients, twice as fast.
     """
-    fine, sides = finer(pictures, interpolation), tuple(pictures.shape[2:])
+    fine, sides = finer(pictures, interpolation), sides or tuple(pictures.shape[2:])
     if where is None:
         return sample(fine, poses, sides)
     return sample_at(fine, poses, _points(sides, poses.device)[:, where])

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaescope.models import photometry, pose
-from vaescope.models.parts import Pair, PosePart
+from vaescope.models.parts import START, Pair, PosePart
 from vaescope.models.settings import ModelSettings
 from vaescope.models.spectrum_parts import SPECTRUM_PARTS
 
@@ -53,6 +53,11 @@ def _within_a_step(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -
     if step < 2 * torch.pi:
         return REACH * step * torch.tanh(mean), log_sd + START_IN_TURN
     return mean, log_sd
+
+
+def _within_a_shift(mean: Tensor, log_sd: Tensor, prior_sd: float, step: float) -> Pair:
+    """A correction to a shift of a grid, whose steps are two standard deviations of its prior."""
+    return REACH * 2 * prior_sd * torch.tanh(mean), log_sd + START
 
 
 def _prior_of_angle(settings: ModelSettings, step: float) -> float:
@@ -131,6 +136,22 @@ ANGLE = PosePart(
     scale="cyclic",
 )
 
+ON_CELL = PosePart(
+    name="lattice_offset",
+    setting="offsets",
+    size=2,
+    prior_sd=lambda settings, step: settings.offset_sd,  # that of the grid, where there is one
+    posterior=_within_a_shift,
+    move=_shift,
+    in_image=_offset_in_image,
+    aligned="cell",
+    units="px",
+    scale="diverging",
+    dims=("axis",),
+    words="offset of the lattice",
+)
+"""Takes the place of the offset where its posterior is one over a grid of shifts."""
+
 PARTS = (
     ANGLE,
     PosePart(
@@ -181,6 +202,7 @@ PARTS = (
         dims=("component",),
         in_place_of=("scale", "shear"),
     ),
+    ON_CELL,
     *SPECTRUM_PARTS,
 )
 """All parts, in the order in which encoders give them and their noise is drawn."""
@@ -189,8 +211,10 @@ NAMES = frozenset(part.name for part in PARTS) | {part.name for part in photomet
 """Of all parts of a pose, the photometric ones too."""
 
 
-def parts_of(settings: ModelSettings) -> tuple[PosePart, ...]:
-    """The parts that a model with these settings has, in order."""
-    on = [part for part in PARTS if part.setting in settings.pose_parts]
+def parts_of(settings: ModelSettings, on_cell: bool = False) -> tuple[PosePart, ...]:
+    """The parts that a model with these settings has, in order; ``on_cell``: with a grid of shifts
+    over a unit cell."""
+    other = "offset" if on_cell else ON_CELL.name
+    on = [part for part in PARTS if part.setting in settings.pose_parts and part.name != other]
     replaced = {setting for part in on for setting in part.in_place_of}
     return tuple(part for part in on if part.setting not in replaced)

@@ -42,7 +42,15 @@ class PriorSettings(PartSettings):
         0.1,
         limits=(1e-4, 1),
         unit="half patch sides",
-        help="prior standard deviation of each offset",
+        help="prior standard deviation of each offset; on a grid of shifts the prior is uniform"
+        " over the unit cell instead",
+    )
+    shifts: int | Literal["auto"] = setting(
+        "auto",
+        limits=(1, 32),
+        help="number of shifts along each vector of the unit cell over which the posterior of the"
+        " offset is summed, where sites are windows of a lattice; 1: a normal posterior instead;"
+        " `auto`: 4 where a unit cell was found, else 1",
     )
     scale_sd: float = setting(
         0.1, limits=(1e-4, 2), help="prior standard deviation of the logarithm of the scale"

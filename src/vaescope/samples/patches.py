@@ -148,7 +148,9 @@ def _chosen(
 
     def enough(there: xr.Dataset) -> np.ndarray:
         within = inside(image, there, size, pitch)
-        return within if complete >= COMPLETE else within | (shown(image, there, size) >= complete)
+        if complete >= COMPLETE or "window" in there.attrs:  # windows are laid inside
+            return within
+        return within | (shown(image, there, size) >= complete)
 
     within = np.ones(sites.sizes["site"], bool)
     for moment in moments:

@@ -9,7 +9,9 @@ import numpy as np
 import xarray as xr
 
 from vaescope import circular
+from vaescope.ensemble import lattice_offsets
 from vaescope.results.facts import Measure
+from vaescope.sites.unit_cell import modulo
 
 FEWEST = 10  # sites with known truth below which no score is computed
 
@@ -28,6 +30,10 @@ MEASURES = (
     Measure("angle_share_within_3_deg", "angles within 3°", "share", "more"),
     Measure("angle_median_spread_deg", "angle spread (median)", "°", "less", "details"),
     Measure("angle_coverage_68", "angle errors below their spread", "share"),
+    Measure("lattice_offset_median_error_px", "median error of the lattice's offset", "px", "less"),
+    Measure(
+        "lattice_offset_coverage_68", "errors of the lattice's offset below their spread", "share"
+    ),
 )
 """Of a model against the truth of a simulation."""
 
@@ -65,6 +71,8 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
             each = {k: v for k, v in of_modes.items() if k != "defect_ami"}
             out |= {f"{name}_of_modes": value for name, value in each.items()}
             out["modes_found"] = int(latents["mode"].max()) + 1
+    if "truth_lattice" in latents and "consensus_lattice_offset" in latents:
+        out |= _of_lattice(latents)
     # Not of stacks of pictures.
     of_atoms = any(f"truth_{name}" in latents for name in ("phase", "track", "direction"))
     if of_atoms and "consensus_angle" in latents and "truth_angle" in latents:
@@ -77,6 +85,30 @@ def scores(latents: xr.Dataset, n: int) -> dict[str, Any]:
             n = math.lcm(n, int(latents.attrs.get("truth_symmetry", 1)))
             out |= _of_angles(latents, truth, has_truth, n)
     return out
+
+
+def lattice_errors(latents: xr.Dataset) -> np.ndarray:
+    """Errors (site, 2) px as (y, x) of the consensus offset of the lattice, modulo its unit cell,
+    after the one constant for each true lattice that fits best."""
+    cell = np.asarray(latents.attrs["cell"], float).reshape(2, 2)
+    true = [latents[f"truth_lattice_offset_{axis}"].values for axis in "yx"]
+    apart = latents["consensus_lattice_offset"].values - np.stack(true, 1)
+    lattice = latents["truth_lattice"].values
+    for one in np.unique(lattice):
+        own = apart[lattice == one]
+        own = modulo(own - lattice_offsets.mean(own, cell), cell)
+        # The circular mean is drawn by outliers; the median about it is not.
+        apart[lattice == one] = modulo(own - np.median(own, axis=0), cell)
+    return apart
+
+
+def _of_lattice(latents: xr.Dataset) -> dict[str, Any]:
+    error = np.abs(lattice_errors(latents))
+    spread = latents["lattice_offset_spread"].values
+    return {
+        "lattice_offset_median_error_px": float(np.median(error)),
+        "lattice_offset_coverage_68": float((error <= spread).mean()),
+    }
 
 
 def _of_phases(found: np.ndarray, latents: xr.Dataset) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def candidates(
     depths : (minimum,) float, how deep the minima of the filtered image are (positive values).
     """
     height, width = frame.shape
-    gain = _white_gain(filter_)
+    gain = white_gain(filter_)
     coarse = max(int(_LOCAL * scale.spacing / _LOCAL_BLOCKS), 1)
     reach = int(_LOCAL_TRUNCATE * _LOCAL * scale.spacing + 0.5) + 2 * coarse
     margin = 2 + filter_.reach + max(filter_.footprint, reach)
@@ -143,7 +143,7 @@ def _tile(
     low = inside[(inside == least) & (inside < 0) & (largest > least)]
     reach, places = _LOCAL * scale.spacing, np.stack([y + top, x + left])
     contrast = np.sqrt(_around(response**2, places, reach, coarse))
-    noise = gain * np.sqrt(_around(_white_noise(block), places, reach, coarse))
+    noise = gain * np.sqrt(_around(white_noise(block), places, reach, coarse))
     shift_y = parabola(response, y + top, x + left, 0)
     shift_x = parabola(response, y + top, x + left, 1)
     return Candidates(
@@ -158,7 +158,7 @@ def _around(values: np.ndarray, places: np.ndarray, sigma: float, coarse: int) -
     return np.maximum(wide.at(smoothed, places, coarse), 0.0)
 
 
-def _white_noise(image: np.ndarray) -> np.ndarray:
+def white_noise(image: np.ndarray) -> np.ndarray:
     """Square of a difference that is blind to planes and lines; its mean is the noise variance.
 
     Source: J. Immerkær, Computer Vision and Image Understanding 64 (1996) 300.
@@ -168,7 +168,7 @@ def _white_noise(image: np.ndarray) -> np.ndarray:
     return ndimage.correlate1d(once, kernel, axis=1, mode="reflect") ** 2
 
 
-def _white_gain(filter_: Filter) -> float:
+def white_gain(filter_: Filter) -> float:
     """Standard deviation of the filtered image for white noise of standard deviation 1."""
     side = 2 * filter_.reach + 3
     pulse = np.zeros((side, side))

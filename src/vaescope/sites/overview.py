@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.sites import background, polarity, scale
+from vaescope.sites import background, noisy, polarity, scale
 from vaescope.sites.background import Background
 from vaescope.sites.polarity import Polarity
 from vaescope.sites.scale import Scale
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Overview:
     """Lengths, polarity and background of an image, by ``parts`` (height, width) of its frames;
-    ``usual`` : median of the pixels, and ``spread`` : their standard deviation."""
+    ``usual`` : median of the pixels, and ``spread`` : their standard deviation. ``drowned`` : of a
+    crystal whose columns drown in noise, the height of one over it; 0 of another image."""
 
     parts: list[np.ndarray]
     lengths: Scale
@@ -31,6 +32,7 @@ class Overview:
     background: Background
     usual: float
     spread: float
+    drowned: float = 0.0
 
     def prepared(self, frames: list[da.Array]) -> list[da.Array]:
         """Frames (height, width) in which columns are bright and nothing is missing."""
@@ -58,6 +60,15 @@ def of(
     """
     parts, known, usual = _parts(frames, measured)
     guess = scale.estimate(parts, threads)
+    if detector is None and settings.method == "log" and settings.threshold is None:
+        # Whether columns are dark is not to be seen where they drown.
+        which = Polarity("dark" if settings.polarity == "dark" else "bright", 0.0)
+        bright = [which.sign * part for part in parts]
+        weak = noisy.crystal(bright, guess.outlier, settings.spacing)
+        if weak is not None:
+            spread = float(np.std(np.concatenate([part.ravel() for part in parts])))
+            lengths = _as_given(weak.lengths, settings)
+            return Overview(parts, lengths, which, Background(), usual, spread, weak.ratio)
     lengths = _as_given(guess, settings)
     ground = background.judge(parts, known, lengths)
     if ground.window:

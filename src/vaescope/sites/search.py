@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.sites import detect, overview, scale, tiles
+from vaescope.sites import detect, noisy, overview, scale, sublattices, tiles
 from vaescope.sites.order import order, texture
 from vaescope.sites.pairs import Shape, shape_of
 from vaescope.sites.scale import Scale
@@ -45,9 +45,13 @@ def find_atoms(
     """
     frames = [da.asarray(frame) for frame in frames]
     seen = overview.of(frames, settings, threads, detector, measured)
-    search = _Search(seen.prepared(frames), measured, settings, threads, detector, seen.spread)
+    drowned = seen.drowned > 0
+    search = _Search(
+        seen.prepared(frames), measured, settings, threads, detector, seen.spread, drowned
+    )
     lengths, chosen = search.at_the_scale_found(seen.lengths)
-    if detector is None and settings.spacing is None and not _in_order(chosen, lengths):
+    alone = detector is None and settings.spacing is None and not drowned
+    if alone and not _in_order(chosen, lengths):
         for hidden in overview.hidden_crystals(seen, settings):
             again = replace(search, frames=hidden.prepared(frames))
             closer, other = again.at_the_scale_found(hidden.lengths)
@@ -56,17 +60,28 @@ def find_atoms(
                 break
     sign = seen.polarity.sign
     shape = Shape()
-    if detector is None and settings.spacing is None:
+    if alone:
         shape = search.shape(chosen, lengths)
         if shape.two:
             lengths, chosen, shape = search.split(lengths, chosen, shape)
+    strong, fit = 0, lengths
+    if settings.method == "log" and settings.sublattices == "auto" and search.chooses:
+        chosen, strong = sublattices.of_frames(search.frames, chosen, lengths)
+        if search.measured is not None:
+            chosen = [
+                seen.on(np.asarray(known))
+                for seen, known in zip(chosen, search.measured, strict=True)
+            ]
+        if strong and 0 < (nearest := _nearest(chosen)) < lengths.spacing:
+            width = min(lengths.width, scale.WIDEST * nearest)
+            fit = replace(lengths, spacing=nearest, width=width)
     # Frames side by side, or the tiles of a single one.
     inner = max(threads, 1) if len(frames) == 1 else 1
 
     def fitted(number: int) -> Detection:
         known = None if measured is None else measured[number]
         where = (number, search.frames[number], known, chosen[number])
-        return tiles.fitted(*where, lengths, settings.refine, sign, inner)
+        return tiles.fitted(*where, fit, settings.refine, sign, inner, seen.drowned)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = list(
@@ -98,13 +113,17 @@ def find_atoms(
         texture=sum(seen.texture for seen in chosen),
         texture_height=max((seen.texture_height for seen in chosen), default=0.0),
         polarity=seen.polarity,
+        drowned=seen.drowned,
+        strong=strong,
+        nearest=fit.spacing,
         ground=seen.background,
     )
 
 
 @dataclass
 class _Search:
-    """The frames that are searched, and how; ``spread`` of their pixels, for a detector."""
+    """The frames that are searched, and how; ``spread`` of their pixels, for a detector;
+    ``drowned`` : whether single columns drown in noise."""
 
     frames: list[da.Array]
     measured: list[da.Array] | None
@@ -112,11 +131,20 @@ class _Search:
     threads: int
     detector: Detector | None
     spread: float
+    drowned: bool = False
+
+    @property
+    def chooses(self) -> bool:
+        """Whether columns are found one by one, and how high they are is not said."""
+        return self.detector is None and self.settings.threshold is None and not self.drowned
 
     def at(self, lengths: Scale) -> list[Unrefined]:
         """Sites of every frame at a scale."""
         settings, threads = self.settings, self.threads
-        if self.detector is None:
+        if self.drowned:
+            words = "looking for sites in noisy frames"
+            found = (Unrefined(*noisy.places(frame, lengths)) for frame in self.frames)
+        elif self.detector is None:
             words = "looking for sites in frames"
             found = (_filtered(frame, lengths, settings, threads) for frame in self.frames)
         else:
@@ -132,7 +160,8 @@ class _Search:
     def at_the_scale_found(self, lengths: Scale) -> tuple[Scale, list[Unrefined]]:
         """Sites at a scale, or else at that which the sites themselves have."""
         chosen = self.at(lengths)
-        if self.settings.spacing is not None or not lengths.periodic or not _any(chosen):
+        sure = self.drowned or self.settings.spacing is not None or not lengths.periodic
+        if sure or not _any(chosen):
             return lengths, chosen
         distance = _nearest(chosen)
         if _TOO_FAR * lengths.spacing <= distance <= _TOO_NEAR * lengths.spacing:

@@ -15,6 +15,7 @@ from vaescope.sites.polarity import Polarity
 from vaescope.sites.refine import Fit, refine
 from vaescope.sites.scale import Scale
 from vaescope.sites.select import apart
+from vaescope.sites.shrinkage import shrunk
 
 _TILE = 1024  # px; a fixed size, so that results depend on neither chunks nor threads
 _MARGIN = 4.0  # spacings around a tile whose sites are fitted along as neighbours
@@ -41,6 +42,9 @@ class Detection:
     periodic: bool = True
     texture: int = 0  # spots that were left out as the texture of a support
     texture_height: float = 0.0  # theirs over that of the columns
+    drowned: float = 0.0  # height over the noise of columns that drown in it; 0: they do not
+    strong: int = 0  # sublattices whose nearest distance is the spacing; 0: there is but one
+    nearest: float = 0.0  # px, distance of nearest sites of all sublattices
     shape: Shape = field(default_factory=Shape)
     polarity: Polarity = field(default_factory=Polarity)
     ground: Background = field(default_factory=Background)
@@ -75,8 +79,10 @@ def fitted(
     wanted: bool,
     sign: float,
     threads: int,
+    drowned: float = 0.0,
 ) -> Detection:
-    """Sites of one frame, refined tile by tile if wanted."""
+    """Sites of one frame, refined tile by tile if wanted; ``drowned`` : the height over the noise
+    of columns that drown in it, 0 of others."""
     start, score = seen.position, seen.score
     count = len(start)
     position = start.copy()
@@ -96,6 +102,8 @@ def fitted(
             rest[own] = np.column_stack(
                 [sign * fit.amplitude, fit.width, sign * fit.background, fit.quality]
             )
+        if drowned:
+            position, error = shrunk(start, position, error)
     # A column cut by the edge may be fitted outside the image; its brightest visible point stays.
     last = np.array(frame.shape) - 1
     left = np.any((position < 0) | (position > last), axis=1)
@@ -104,6 +112,7 @@ def fitted(
     keep = apart(position, score, _MERGE * lengths.spacing)
     position, error, rest, score = position[keep], error[keep], rest[keep], score[keep]
     return Detection(
+        drowned=drowned,
         frame=np.full(len(position), number),
         y=position[:, 0],
         x=position[:, 1],

@@ -12,16 +12,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
-from vaescope.quantities import attributes
+from vaescope.quantities import TRUTH, attributes
 from vaescope.sites import scale
 from vaescope.sites.table import tabulate
+from vaescope.sites.unit_cell import unit_cell
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from vaescope.sites.settings import Windows
 
-SPACINGS = 3.2  # side of a window where the image is periodic
+CELLS = 2.2  # side of a window of a lattice, in units of the longer vector of its cell
+SPACINGS = 3.2  # the same in spacings, where the image is periodic but shows no cell
 SHARE = 1 / 12  # of the image's shorter side, where it is not
 SMALLEST = 16  # px
 OVERLAP = 4  # windows over one place along each axis
@@ -41,7 +43,8 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
     Returns
     -------
     Dataset over `site`, in the form of a sites store; a site is the middle of a window, the
-    attribute `window` its side in px. Where the image brings its truth, each window has that of the
+    attribute `window` its side in px and, where the image shows a lattice, `cell` its two vectors
+    as y, x, y, x in px. Where the image brings its truth, each window has that of the
     column nearest to its middle.
 
     Raises
@@ -51,7 +54,8 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
 
     frames = image.sizes["time"]
     height, width = image.sizes["y"], image.sizes["x"]
-    side = float(settings.window or _side(image["image"][0, 0].data, height, width))
+    cell = _cell(image)
+    side = float(settings.window or _side(image["image"][0, 0].data, height, width, cell))
     room = np.array([height, width]) - side
     if (room < 0).any():
         raise UserError(
@@ -78,18 +82,31 @@ def everywhere(image: xr.Dataset, settings: Windows) -> xr.Dataset:
         "y": (y, attributes("row of the middle", "px")),
         "x": (x, attributes("column of the middle", "px")),
     }
-    attrs = {
+    attrs: dict[str, Any] = {
         "spacing": stride,
         "window": side,
         "spacing_estimated": settings.stride is None,
         "regular": not settings.count,
     }
+    if cell is not None:
+        attrs["cell"] = cell.ravel().tolist()
     return _with_truth(tabulate(image, columns, attrs), image)
 
 
-def _side(frame: Any, height: int, width: int) -> int:
-    """Choose the side of windows: a few spacings of a periodic image, a fixed share of another."""
+def _cell(image: xr.Dataset) -> np.ndarray | None:
+    """The unit cell of the lattice that the first frame shows."""
+    frame = image["image"][0, 0].data
+    places = scale.crops(image.sizes["y"], image.sizes["x"])
+    return unit_cell([np.asarray(frame[part], float) for part in places])
 
+
+def _side(frame: Any, height: int, width: int, cell: np.ndarray | None) -> int:
+    """Choose the side of windows: a few unit cells of a lattice, a few spacings of another periodic
+    image, a fixed share of any other."""
+
+    if cell is not None:
+        side = CELLS * float(np.hypot(*cell.T).max())
+        return int(np.clip(round(side), min(SMALLEST, height, width), min(height, width)))
     parts = [np.asarray(frame[part], float) for part in scale.crops(height, width)]
     side = SHARE * min(height, width)
     if all(np.ptp(part) > 0 for part in parts):
@@ -130,4 +147,27 @@ def _with_truth(sites: xr.Dataset, image: xr.Dataset) -> xr.Dataset:
     for name in ("truth_angle", "truth_phase"):
         if name in image:
             sites[name] = ("site", image[name].values[nearest], dict(image[name].attrs))
+    if "truth_phase" in image and "truth_species" in image:
+        _with_true_lattice(sites, image, nearest)
     return sites
+
+
+def _with_true_lattice(sites: xr.Dataset, image: xr.Dataset, nearest: np.ndarray) -> None:
+    """Add where the nearest column of the first sublattice lies from the middle of each window, and
+    which sublattice that is: the first in the phase of the column ``nearest`` (site,)."""
+    phase, species = image["truth_phase"].values, image["truth_species"].values
+    place = np.stack([image["truth_y"].values, image["truth_x"].values], axis=1)
+    middle = np.stack([sites["y"].values, sites["x"].values], axis=1)
+    apart, first = np.zeros((len(nearest), 2)), np.zeros(len(nearest), int)
+    for one in np.unique(phase[nearest]):
+        here = phase[nearest] == one
+        first[here] = species[phase == one].min()
+    for one in np.unique(first):
+        here, lattice = first == one, place[species == one]
+        apart[here] = lattice[cKDTree(lattice).query(middle[here])[1]] - middle[here]
+    about = attributes("first sublattice of the phase", "1", "categorical", group=TRUTH)
+    sites["truth_lattice"] = ("site", first, about)
+    for axis, values in zip("yx", apart.T, strict=True):
+        words = f"true offset of the lattice along {axis}"
+        about = attributes(words, "px", "diverging", group=TRUTH)
+        sites[f"truth_lattice_offset_{axis}"] = ("site", values, about)

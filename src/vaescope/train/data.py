@@ -86,8 +86,10 @@ class Data:
     the patches, None if the model has nothing to do with them, and ``spectra_known`` of the same
     shape, what of them was measured, None if all was; ``axis`` (channel,) of the spectra decoded,
     None if the model does not need it; ``direction`` (site,) of each site in rad, float32, NaN
-    where it has none, None if the prior of the angle does not follow it; ``partial`` (site,) where
-    too little of the patch was measured to learn from it, None if nowhere.
+    where it has none, None if the prior of the angle does not follow it; ``cell``, the two vectors
+    of the unit cell as (x, y) in units of half the patch side, None if patches show no lattice;
+    ``partial`` (site,) where too little of the patch was measured to learn from it, None if
+    nowhere.
     """
 
     patches: np.ndarray
@@ -102,6 +104,7 @@ class Data:
     spectra_known: np.ndarray | None = None
     axis: np.ndarray | None = None
     direction: np.ndarray | None = None
+    cell: list[list[float]] | None = None
     partial: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -133,7 +136,8 @@ class Data:
 
     def digest(self) -> str:
         """Changes with anything that a training sees."""
-        total = hashlib.sha256(json.dumps(self.codec.as_dict()).encode())
+        known = self.codec.as_dict() | ({} if self.cell is None else {"cell": self.cell})
+        total = hashlib.sha256(json.dumps(known).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
         for array in (*own, self.spectra, self.spectra_known, self.axis, self.direction):
             if array is not None:
@@ -205,8 +209,19 @@ def gather(
         spectra_known,
         loading.positive_axis(patches) if settings.power_law else None,
         _direction(patches) if settings.angle_prior == "direction" else None,
+        cell_of(patches),
         None if (whole := gaps.whole(patches)).all() else ~whole,
     )
+
+
+def cell_of(patches: xr.Dataset) -> list[list[float]] | None:
+    """The unit cell of the lattice that patches show, where sites are windows of one: two vectors
+    as (x, y) in units of half the patch side."""
+    if "cell" not in patches.attrs or "size" not in patches.attrs:
+        return None
+    half = float(patches.attrs["size"]) / 2
+    cell = np.asarray(patches.attrs["cell"], float).reshape(2, 2)
+    return [[float(x / half), float(y / half)] for y, x in cell]
 
 
 def _direction(patches: xr.Dataset) -> np.ndarray:

@@ -10,6 +10,7 @@ from torch import Tensor
 from vaescope.models.contradictions import refuse_shapes
 from vaescope.models.copies import TurnedCopies, turned_copies, with_spectra
 from vaescope.models.settings import ModelSettings
+from vaescope.models.shift_grid import ShiftGrid
 from vaescope.train.data import Data
 
 CACHE_BYTES = 2**30  # turned copies are kept if they fit into so much memory
@@ -47,7 +48,8 @@ class DeviceData:
         refuse_shapes(settings, shape, target)
         patches = torch.from_numpy(data.patches).to(device)
         same = data.target is data.patches
-        turned = turned_copies(shape, settings).to(device)
+        grid = ShiftGrid.of(settings, data.cell)
+        turned = turned_copies(shape, settings, grid).to(device)
         shown = cls(
             patches,
             patches if same else torch.from_numpy(data.target).to(device),
@@ -69,6 +71,13 @@ class DeviceData:
 
     def __len__(self) -> int:
         return len(self.patches)
+
+    def some(self, chosen: Tensor, best: Tensor) -> Tensor:
+        """The copies ``best`` (member, site, copy) alone of chosen sites (member, site)."""
+        if self.cached is not None:
+            return self.cached[chosen.unsqueeze(-1), best]
+        copies = self.turned.some(self.patches[chosen.flatten()], best.flatten(0, 1))
+        return copies.reshape(*best.shape, -1)
 
     def copies(self, chosen: Tensor) -> Tensor:
         """All turned copies (…, turn, pixels) of chosen sites (…)."""

@@ -21,6 +21,7 @@ from vaescope.models import elbo
 from vaescope.models.family import Family, PhysicsLoss
 from vaescope.models.pose_parts import ANGLE
 from vaescope.models.settings import ModelSettings
+from vaescope.models.shift_grid import ShiftGrid
 from vaescope.models.side import Side
 from vaescope.train import checkpoint, starting
 from vaescope.train.adam import Adam
@@ -31,6 +32,7 @@ from vaescope.train.history import History
 from vaescope.train.memory import Memory
 from vaescope.train.replay import Replay
 from vaescope.train.schedule import Moment, TrainingSchedule
+from vaescope.train.start_aligned import StartAligned
 from vaescope.train.start_contents import StartContents
 from vaescope.train.start_poses import StartPoses
 from vaescope.train.start_shifts import StartShifts
@@ -101,7 +103,9 @@ class Fitting:
         shown: DeviceData | None = None,
     ) -> None:
         self.settings, self.members, self.seed, self.device = settings, members, seed, device
-        self.schedule, self.key, self.codec = TrainingSchedule(settings), key, data.codec
+        grid = ShiftGrid.of(settings, data.cell)
+        self.schedule = TrainingSchedule(settings, 1 if grid is None else len(grid.nodes))
+        self.key, self.codec = key, data.codec
         self.shown = shown or DeviceData.of(data, settings, device)
         self.generators = [
             torch.Generator().manual_seed(member_seed(seed, member)) for member in members
@@ -113,6 +117,7 @@ class Fitting:
             tuple(data.target.shape[1:]),
             data.conditions.shape[1],
             0 if data.spectra is None else data.spectra.shape[1],
+            data.cell,
         ).to(device)
         self.model.initialise(
             self.generators,
@@ -131,9 +136,10 @@ class Fitting:
         self.start = StartPoses(self.model, self._seeds("prototypes"))
         self.shifts = StartShifts.of(data, settings, device)
         self.start_contents = StartContents.of(data, settings, self._seeds("contents"), device)
+        self.aligned = StartAligned.of(self.model, self.shown, self.schedule.pruned_from)
         self.memory = Memory.of(data, settings, len(members), device)
         self.top_turns = TopTurns.of(self.shown, self.schedule, len(members))
-        optional: list[State | None] = [self.memory, self.top_turns]
+        optional: list[State | None] = [self.memory, self.top_turns, self.aligned]
         self.states: list[State] = [self.history, self.teaching, self.start]
         self.states += [state for state in optional if state is not None]
         # Of a user's own function nobody knows whether it can be recorded.
@@ -227,19 +233,19 @@ class Fitting:
         self.history.add(terms)
 
     @property
-    def guides(self) -> list[StartShifts | StartContents]:
-        """Shifts and contents found beforehand to which the encoder still keeps."""
-        found = (self.shifts, self.start_contents)
-        return [guide for guide in found if guide is not None and self.step < guide.last]
+    def guides(self) -> list[StartShifts | StartContents | StartAligned]:
+        """Shifts and contents to which the encoder keeps at this step."""
+        found = (self.shifts, self.start_contents, self.aligned)
+        return [guide for guide in found if guide and guide.first <= self.step < guide.last]
 
     def copies_of(self, chosen: Tensor, side: Side, moment: Moment) -> Tensor:
         """Turned copies (member, site, turn, pixels) of the chosen patches: all, or those of their
         likeliest turns alone, which ``side`` then names."""
         choose = moment.keep is not None and side.turn is None
-        if not choose or self.top_turns is None or self.shown.cached is None:
+        if not choose or self.top_turns is None:
             return self.shown.copies(chosen)
         side.top_turns = self.top_turns.of_batch(self.model, chosen, self.step)
-        return self.shown.cached[chosen.unsqueeze(-1), side.top_turns]
+        return self.shown.some(chosen, side.top_turns)
 
     def clip(self, largest: float = 100.0) -> None:
         """Limit the length of each member's gradient."""
@@ -343,6 +349,7 @@ class Fitting:
             "shape": list(self.model.shape),
             "target": list(self.model.target),
             "channels": self.model.channels,
+            "cell": self.model.cell,
             "codec": self.codec.as_dict(),
             "member": self.members[k],
             "seed": self.seed,

@@ -18,6 +18,16 @@ ALL_TURNS = 0.3
 """Share of the steps before classes are active in which all turns of a patch count."""
 
 
+ALL_SHIFTS = 0.2
+"""The same with a grid of shifts: within a cell they are found sooner."""
+
+MOST_COPIES = 384
+"""Copies of patches, at all turns and shifts, that are decoded in one step, as long as that leaves
+FEWEST_PATCHES of them."""
+
+FEWEST_PATCHES = 6
+
+
 @dataclass(frozen=True)
 class Moment:
     """What one step of training is like.
@@ -59,9 +69,13 @@ class Moment:
 
 @dataclass(frozen=True)
 class TrainingSchedule:
-    """What each step of one training is like, as fractions of its steps fixed by the settings."""
+    """What each step of one training is like, as fractions of its steps fixed by the settings.
+
+    ``shifts``: at how many shifts each turn of a patch is seen.
+    """
 
     settings: ModelSettings
+    shifts: int = 1
 
     TURNS_TAUGHT = 0.25
     """Share of teaching down to which the turns are taught as well."""
@@ -116,25 +130,41 @@ class TrainingSchedule:
 
     def keep(self, step: int) -> int | None:
         """How many turns of each site count: all at first (None), then the likeliest few."""
-        return None if step < ALL_TURNS * self.activation_step else self.settings.top_turns
-
-    def batch(self, step: int) -> int:
-        """Patches in one step: half of them while each is decoded in all its turns."""
-        full = self.settings.batch
-        return max(full // 2, 1) if step < self._halved else full
+        return None if step < self.pruned_from else self.settings.top_turns
 
     @property
-    def _halved(self) -> int:
-        """How many steps see half of the patches."""
+    def pruned_from(self) -> int:
+        """The first step in which the likeliest copies alone count."""
+        share = ALL_TURNS if self.shifts == 1 else ALL_SHIFTS
+        return math.ceil(share * self.activation_step)
+
+    def batch(self, step: int) -> int:
+        """Patches in one step: half of them, or fewer, while each is decoded in all its copies."""
+        full = self.settings.batch
+        if step >= self._fewer:
+            return full
+        few = full // 2
+        if self.shifts > 1:
+            few = min(few, max(MOST_COPIES // self.copies, FEWEST_PATCHES))
+        return max(few, 1)
+
+    @property
+    def copies(self) -> int:
+        """At how many turns and shifts each patch is seen."""
+        turned = "rotation" in self.settings.pose_parts
+        return (self.settings.turns if turned else 1) * self.shifts
+
+    @property
+    def _fewer(self) -> int:
+        """How many steps see fewer patches."""
         settings = self.settings
-        all_turns = "rotation" in settings.pose_parts and not settings.prototypes
-        if not all_turns or settings.turns < 2 * settings.top_turns:
+        if settings.prototypes or self.copies < 2 * settings.top_turns:
             return 0
-        return math.ceil(ALL_TURNS * self.activation_step)
+        return self.pruned_from
 
     def seen(self, step: int, sites: int) -> int:
         """Patches drawn in the steps before ``step``, of a training on ``sites`` sites."""
-        half = min(step, self._halved)
+        half = min(step, self._fewer)
         return half * min(self.batch(0), sites) + (step - half) * min(self.settings.batch, sites)
 
     def learning_rate(self, step: int) -> float:

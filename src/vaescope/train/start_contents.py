@@ -32,6 +32,8 @@ NEAR = 10  # neighbours to which a path may lead
 class StartContents:
     """``content`` (member, site, latent) that the encoder learns until the step ``last``."""
 
+    first = 0
+
     def __init__(self, content: Tensor, last: int) -> None:
         self.content, self.last = content, last
 

@@ -20,6 +20,8 @@ ERROR = 0.5  # channels by which the encoder may differ from the shift found
 class StartShifts:
     """``shift`` (site,) in channels of every spectrum, until the step ``last``."""
 
+    first = 0
+
     def __init__(self, shift: Tensor, last: int) -> None:
         self.shift, self.last = shift, last
 

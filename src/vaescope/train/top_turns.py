@@ -17,6 +17,10 @@ from vaescope.train.schedule import TrainingSchedule
 RENEWED = 1 / 3
 """Share of the patches of a step that are encoded in all their turns."""
 
+MOST_RENEWED = 1024
+"""Copies at most that are encoded in a step to renew them, however many turns and shifts there
+are."""
+
 VISITS = 4.0
 """Where fewer steps than that see a site on average, nothing is saved."""
 
@@ -42,8 +46,7 @@ class TopTurns:
         needless = settings.prototypes or settings.smoothness or settings.smoothness_class
         if (
             shown.patches.device.type != "cpu"
-            or shown.cached is None
-            or seldom
+            or ((shown.cached is None or seldom) and schedule.shifts == 1)
             or settings.pooled
             or every
             or needless
@@ -56,7 +59,8 @@ class TopTurns:
         if int(self.step.max()) < 0:
             for some in torch.arange(len(self.shown)).split(256):
                 self._renew(model, some.expand(len(self.best), -1), step)
-        count = max(round(RENEWED * chosen.shape[1]), 1)
+        share = max(RENEWED * chosen.shape[1], 1)
+        count = round(min(share, max(MOST_RENEWED / self.shown.turned.count, 1)))
         oldest = self.step.gather(1, chosen).topk(count, dim=1, largest=False).indices
         self._renew(model, chosen.gather(1, oldest), step)
         return torch.stack([best[rows] for best, rows in zip(self.best, chosen, strict=True)])
