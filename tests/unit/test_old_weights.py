@@ -92,7 +92,8 @@ def test_an_ensemble_of_an_earlier_version_has_the_same_maps(name, tmp_path):
             found = latents[key.removeprefix("map/")]
             if found.dims[-1] == "class":  # those that no site is in are left out by now
                 value = value[..., value.any(axis=tuple(range(value.ndim - 1)))]
-            close(found.values, value, key, "refine" in name)
+            # The spread of an angle follows from weights of turns, kept in half precision.
+            close(found.values, value, key, "refine" in name or key == "map/angle_spread")
 
 
 def test_a_model_of_curves_is_mapped(tmp_path):

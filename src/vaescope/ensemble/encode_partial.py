@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaescope.ensemble.recorded import on_sites
-from vaescope.ensemble.refine import Objective
+from vaescope.ensemble.refine import SiteBound
 from vaescope.models.elbo import Weights
 from vaescope.models.encoders import Encoded
 from vaescope.models.family import Family
@@ -128,7 +128,7 @@ def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
 
     zeros = {part.name: torch.zeros(1, group.numel(), 1, part.size) for part in model.parts}
     latents = zeros | {"content": contents.mean[group.flatten()][None, :, None]}
-    rows = Objective(
+    rows = SiteBound(
         model,
         each(target).unsqueeze(0),
         model.turns[turn.flatten()][None, :, None],
@@ -182,7 +182,7 @@ def _likeliest(
     return group, turn.gather(1, group)
 
 
-def _covariance(rows: Objective, numbers: Tensor) -> Tensor:
+def _covariance(rows: SiteBound, numbers: Tensor) -> Tensor:
     """Covariance (row, number, number) of numbers (row, number) about the optimum."""
     slopes = []
     for step in NUDGE * torch.eye(numbers.shape[1]):
@@ -193,7 +193,7 @@ def _covariance(rows: Objective, numbers: Tensor) -> Tensor:
     return torch.linalg.inv(curvature).float()
 
 
-def _density(rows: Objective, here: dict[str, Tensor]) -> Tensor:
+def _density(rows: SiteBound, here: dict[str, Tensor]) -> Tensor:
     """log p (row,) of what was seen, at latents of every row."""
     model = rows.model
     poses = model.poses(rows.turn, here)
@@ -203,7 +203,7 @@ def _density(rows: Objective, here: dict[str, Tensor]) -> Tensor:
 
 
 def _gathered(
-    rows: Objective,
+    rows: SiteBound,
     here: dict[str, Tensor],
     covariance: Tensor | None,
     evidence: Tensor,
@@ -266,7 +266,7 @@ def _gathered(
     return out
 
 
-def _deviations(rows: Objective, covariance: Tensor | None) -> dict[str, Tensor]:
+def _deviations(rows: SiteBound, covariance: Tensor | None) -> dict[str, Tensor]:
     """Standard deviations (row, size) of the latents of every row; without a covariance those of
     the prior."""
     assert rows.prior is not None

@@ -22,7 +22,7 @@ from vaescope.models.pose_parts import ON_CELL
 
 
 @dataclass(frozen=True)
-class Objective:
+class SiteBound:
     """The bound of sites as squares of residuals, for least squares of content and pose.
 
     Parameters
@@ -92,7 +92,7 @@ class Objective:
         fitted = model.photometry.fit(shown, seen.unsqueeze(2), model.log_noise(), where).mean
         return model.photometry.noise.relative(model.photometry.record_counted(shown, fitted))
 
-    def only(self, kept: Tensor) -> Objective:
+    def only(self, kept: Tensor) -> SiteBound:
         """Some of the sites (site,) alone."""
         prior = None if self.prior is None else (self.prior[0][kept], self.prior[1][kept])
         return replace(
@@ -141,7 +141,7 @@ def refine(
     known: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Refine all continuous latents by ``model.settings.refine`` steps; parameters as of
-    ``Objective``. The latents, moved."""
-    own = Objective(model, target, turn, latents, conditions, known)
+    ``SiteBound``. The latents, moved."""
+    own = SiteBound(model, target, turn, latents, conditions, known)
     steps = model.settings.refine
     return own.place(descend(own.residuals, own.start(), own.precision(), steps))
