@@ -27,7 +27,7 @@ mode_content [mode_number latent] - · mode_decoded [mode_number channel py px] 
 plane_decoded [plane plane_told plane_step_y plane_step_x channel py px] -
 plane_latents [plane end] - · plane_x [plane plane_step_x] - · plane_y [plane plane_step_y] -
 path_decoded [path step channel py px] - · path_ends [path end] -
-path_content [path step latent] -
+path_content [path step latent] - · mode_mistaken_turn [mode_number fold] 1
 """
 _CLASSES = """
 strain [member site component] 1 · strain_sd [member site component] 1

@@ -14,6 +14,7 @@ from vaescope.models.settings import ModelSettings
 from vaescope.scores import labelled
 from vaescope.scores.truth import matched_accuracy
 from vaescope.train import prototypes
+from vaescope.train.ways_up import one_way
 
 SMALL = st.floats(-0.3, 0.3)
 POSE = st.tuples(st.floats(-3.1, 3.1), SMALL, SMALL, SMALL, SMALL)
@@ -101,6 +102,70 @@ def test_as_many_structures_are_left_as_there_are_classes(dealt):
     freedom = register.Freedom.of(True, 1, 0.2, 0.0)
     start = prototypes.find(patches, 8, freedom, torch.Generator().manual_seed(1), classes=2)
     assert start.structure.max() < 2
+
+
+def test_noise_does_not_keep_means_of_one_structure_apart():
+    noisy = simulate.cards.CardParameters(count=480, size=28, noise=0.3)
+    cards = simulate.cards.deal(noisy, np.random.default_rng(2))
+    patches = torch.from_numpy(cards["images"])[:, None]
+    freedom = register.Freedom.of(True, 1, 0.2, 0.0)
+    start = prototypes.find(patches, 12, freedom, torch.Generator().manual_seed(0))
+    assert matched_accuracy(start.structure.numpy(), cards["label"]) > 0.97
+    error = labelled.angle_errors(start.pose[:, 0].numpy(), cards["angle"], cards["label"], [2])
+    assert (np.abs(error) < np.radians(10)).mean() > 0.97
+
+
+def lozenge(corner):
+    """A rhombus that is no square, one of whose corners lies nearer: 1 / ``corner`` as far."""
+    from matplotlib.path import Path
+
+    points = [(0, 1), (0.75, 0), (0, -corner), (-0.75, 0), (0, 1)]
+    return simulate.cards.inked(Path(points, closed=True))
+
+
+def test_a_rhombus_is_not_laid_across_itself():
+    shapes = [lozenge(1.0), lozenge(0.5)]
+    sheared = simulate.cards.CardParameters(count=240, size=28)
+    for seed in range(2):
+        cards = simulate.cards.deal(sheared, np.random.default_rng(seed), shapes)
+        patches = torch.from_numpy(cards["images"])[:, None]
+        freedom = register.Freedom.of(True, 1, 0.2, 0.0)
+        start = prototypes.find(patches, 8, freedom, torch.Generator().manual_seed(seed))
+        found, label = start.pose[:, 0].numpy(), cards["label"]
+        error = labelled.angle_errors(found, cards["angle"], label, [0])
+        assert (np.abs(error) < np.radians(10)).mean() > 0.99
+
+
+@pytest.mark.parametrize(("fold", "turns"), [(2, 2), (3, 3), (4, 4)])
+def test_patches_averaged_in_several_ways_are_brought_to_one(fold, turns):
+    random = torch.Generator().manual_seed(fold)
+    way = torch.randint(turns, (160,), generator=random)
+    poses = torch.zeros(160, 5)
+    poses[:, 0] = way * (2 * np.pi / fold)
+    patches = register.shown(picture().expand(160, -1, -1, -1), poses)
+    patches = patches + 0.2 * torch.randn(patches.shape, generator=random)
+    # All are said to lie as they are, so that their mean is all ways at once.
+    found = one_way(patches, torch.zeros(160, dtype=torch.long), torch.zeros(160, 5), 1)
+    left = torch.polar(torch.ones(160), found[:, 0] - poses[:, 0])
+    assert left.mean().abs() > 0.98
+
+
+def test_a_symmetric_structure_has_no_ways_to_bring_together():
+    random = torch.Generator().manual_seed(0)
+    rhombus = torch.from_numpy(simulate.cards.blurred(lozenge(1.0), 28)[9::18, 9::18])[:28, :28]
+    patches = rhombus + 0.3 * torch.randn(160, 1, 28, 28, generator=random)
+    poses = torch.zeros(160, 5)
+    assert torch.equal(one_way(patches, torch.zeros(160, dtype=torch.long), poses, 1), poses)
+
+
+def test_noise_has_as_many_independent_numbers_as_pixels():
+    random = torch.Generator().manual_seed(0)
+    white = 0.1 * torch.randn(400, 1, 16, 16, generator=random)
+    found = prototypes.PatchNoise.of(white)
+    assert found.sd == pytest.approx(0.1, rel=0.02)
+    assert found.independent == pytest.approx(256, rel=0.1)
+    common = torch.randn(400, 30, generator=random) @ torch.randn(30, 256, generator=random)
+    assert prototypes.PatchNoise.of(common.reshape(400, 1, 16, 16)).independent < 40
 
 
 @pytest.mark.parametrize(

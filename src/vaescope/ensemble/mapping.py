@@ -26,6 +26,7 @@ from vaescope.ensemble import (
     predicted,
     predicted_patches,
     predictive_checks,
+    turned_alike,
 )
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.consensus import AlignedMembers, gather
@@ -38,7 +39,7 @@ from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
 from vaescope.models.parts import AXIS, SIGNAL
 from vaescope.models.spectrum_decoder import SpectrumDecoder
-from vaescope.models.views import SPECTRUM, VIEWS
+from vaescope.models.views import PATCH, SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
@@ -184,6 +185,10 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         "rotation" in own.pose_parts and own.target is None,
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
+    if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
+        voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
+        noise = np.sqrt(np.mean(np.square(voting), 0)) * left.noise.inflation
+        variables.update(turned_alike.variables(found.decoded, noise))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise)

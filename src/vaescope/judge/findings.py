@@ -14,6 +14,7 @@ from vaescope.judge.of_piezoresponse import of_piezoresponse
 from vaescope.judge.of_prediction import of_prediction
 from vaescope.judge.of_search import of_search
 from vaescope.judge.of_spectra import of_spectra, of_spectra_read
+from vaescope.judge.of_turns import of_turns
 from vaescope.judge.of_wall_maps import of_wall_maps
 from vaescope.judge.of_walls import of_wall_latents, of_walls
 from vaescope.results.facts import SEVERITIES, Finding, Severity, ordered
@@ -36,6 +37,7 @@ __all__ = [
     "of_spectra",
     "of_spectra_read",
     "of_strain",
+    "of_turns",
     "of_wall_latents",
     "of_wall_maps",
     "of_walls",

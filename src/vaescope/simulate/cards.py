@@ -7,17 +7,21 @@ rotation that could be confused with the angle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
 from vaescope.simulate.arguments import within
 
+if TYPE_CHECKING:
+    from matplotlib.path import Path
+
 SUITS = ("clubs", "spades", "diamonds", "hearts")
-_GLYPHS = "♣♠♦♥"
+GLYPHS = "♣♠♦♥"
 _FINE = 512  # px, side of the pictures from which the cards are sampled
 _EXTENT = 2.0  # side of these pictures in units of half a card
 _INK = 0.16  # share of a card that is ink
@@ -48,13 +52,20 @@ SETS: dict[str, dict[str, Any]] = {
 """name -> what it differs in from ``CardParameters`` (the sets of the lecture)."""
 
 
-def deal(p: CardParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def deal(
+    p: CardParameters, rng: np.random.Generator, shapes: Sequence[np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
     """Draw a set of cards.
+
+    Parameters
+    ----------
+    shapes : pictures as ``inked`` makes them, in place of the four suits.
 
     Returns
     -------
     ``images`` (card, size, size) float32 in [0, 1] but for noise; ``label`` (card,) index into
-    ``SUITS``; ``known_label`` (card,) the same for the ``labelled`` ones, -1 for the others;
+    ``SUITS``, or into ``shapes``; ``known_label`` (card,) the same for the ``labelled`` ones, -1
+    for the others;
     ``held_out`` (card,) 1 for those kept from training; ``angle`` (card,) rad, counter-clockwise as
     seen; ``shear`` (card,) rad by which a right angle closes; ``shift_y``, ``shift_x`` (card,) px.
     """
@@ -63,7 +74,8 @@ def deal(p: CardParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     easy = np.arange(count) < p.labelled
     label = np.arange(count)
     label[p.labelled :] -= p.labelled
-    label %= len(SUITS)
+    fine = [_fine(suit) for suit in range(len(SUITS))] if shapes is None else shapes
+    label %= len(fine)
     for part in (easy, ~easy):
         label[part] = rng.permutation(label[part])
     reach = [np.where(easy, first[k], getattr(p, k)) for k in ("rotation", "shear")]
@@ -72,7 +84,7 @@ def deal(p: CardParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     images = np.empty((count, p.size, p.size), np.float32)
     axis = (np.arange(p.size) + 0.5) * (2 / p.size) - 1
     y, x = np.meshgrid(axis, axis, indexing="ij")
-    pictures = [_blurred(suit, p.size) for suit in range(len(SUITS))]
+    pictures = [blurred(picture, p.size) for picture in fine]
     for k in range(count):
         cos, sin, lean = np.cos(angle[k]), np.sin(angle[k]), np.tan(shear[k] / 2)
         # r = R(angle) [[1, lean], [lean, 1]] r0, with (x, y) and y down, angles counter-clockwise.
@@ -97,28 +109,34 @@ def deal(p: CardParameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
-@cache
-def _blurred(suit: int, size: int) -> np.ndarray:
-    """A suit's fine picture, blurred by as much as a card's pixel averages."""
-    return ndimage.gaussian_filter(_fine(suit), 0.4 * _FINE * 2 / (_EXTENT * size))
+def blurred(picture: np.ndarray, size: int) -> np.ndarray:
+    """Blur a fine picture (as ``inked`` makes it) as a pixel of a card of ``size`` px does."""
+    return ndimage.gaussian_filter(picture, 0.4 * _FINE * 2 / (_EXTENT * size))
 
 
 @cache
 def _fine(suit: int) -> np.ndarray:
-    """A suit upright about its centre of mass, 1 on ink and 0 on paper, (_FINE, _FINE) float32."""
+    """The fine picture of a suit."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.path import Path
     from matplotlib.textpath import TextPath
 
-    glyph = TextPath((0, 0), _GLYPHS[suit], size=1.0, prop=FontProperties(family="DejaVu Sans"))
-    low, high = glyph.vertices.min(0), glyph.vertices.max(0)
-    points = (glyph.vertices - (low + high) / 2) / (high - low).max()
+    return inked(TextPath((0, 0), GLYPHS[suit], prop=FontProperties(family="DejaVu Sans")))
+
+
+def inked(outline: Path) -> np.ndarray:
+    """A shape upright about its centre of mass, 1 on ink and 0 on paper, (512, 512) float32: its
+    area is ``_INK`` of a card's, wherever and however large the outline is."""
+    from matplotlib.path import Path
+
+    corners = np.asarray(outline.vertices, float)
+    low, high = corners.min(0), corners.max(0)
+    points = (corners - (low + high) / 2) / (high - low).max()
     axis = (np.arange(_FINE) + 0.5) * (_EXTENT / _FINE) - _EXTENT / 2
-    x, y = np.meshgrid(axis, -axis)  # rows run downwards, fonts upwards
+    x, y = np.meshgrid(axis, -axis)  # rows run downwards, outlines upwards
     grid = np.column_stack([x.ravel(), y.ravel()])
 
     def ink(scale: float, centre: np.ndarray) -> np.ndarray:
-        shape = Path((points - centre) * scale, glyph.codes)
+        shape = Path((points - centre) * scale, outline.codes)
         return shape.contains_points(grid).reshape(_FINE, _FINE)
 
     drawn = ink(1.0, np.zeros(2))

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from vaescope.sites.learned.detector import Detector
     from vaescope.sites.settings import Atoms
 
-# What a learned detector says beside: its name in words.
+# What finders say beside: its name in words.
 _MORE = {
+    "sublattice": "sublattice (0: the brightest)",
     "score_spread": "standard deviation of the score over the members of the detector",
     "species": "kind of site as the detector sees it (0: the first of its simulations)",
     "species_probability": "probability of the kind",
 }
+_KINDS = ("species", "sublattice")
 
 
 def every_atom(
@@ -68,6 +70,8 @@ def every_atom(
         attrs["background_window"] = found.ground.window
     if found.texture:
         attrs["texture"], attrs["texture_height"] = found.texture, found.texture_height
+    if found.strong:
+        attrs["strong_sublattices"], attrs["nearest"] = found.strong, found.nearest
     if found.drowned:
         attrs["column_signal_to_noise"] = found.drowned
     attrs["elongation"] = found.shape.ratio
@@ -111,7 +115,7 @@ def _columns(found: Detection, signal: str) -> dict[str, Column]:
         **{
             name: (
                 values,
-                of_fit(_MORE[name], "1", "categorical" if name == "species" else "sequential"),
+                of_fit(_MORE[name], "1", "categorical" if name in _KINDS else "sequential"),
             )
             for name, values in found.more.items()
         },

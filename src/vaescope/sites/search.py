@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.sites import detect, noisy, overview, scale, tiles
+from vaescope.sites import detect, noisy, overview, scale, sublattices, tiles
 from vaescope.sites.order import order, texture
 from vaescope.sites.pairs import Shape, shape_of
 from vaescope.sites.scale import Scale
@@ -64,13 +64,24 @@ def find_atoms(
         shape = search.shape(chosen, lengths)
         if shape.two:
             lengths, chosen, shape = search.split(lengths, chosen, shape)
+    strong, fit = 0, lengths
+    if settings.method == "log" and settings.sublattices == "auto" and search.chooses:
+        chosen, strong = sublattices.of_frames(search.frames, chosen, lengths)
+        if search.measured is not None:
+            chosen = [
+                seen.on(np.asarray(known))
+                for seen, known in zip(chosen, search.measured, strict=True)
+            ]
+        if strong and 0 < (nearest := _nearest(chosen)) < lengths.spacing:
+            width = min(lengths.width, scale.WIDEST * nearest)
+            fit = replace(lengths, spacing=nearest, width=width)
     # Frames side by side, or the tiles of a single one.
     inner = max(threads, 1) if len(frames) == 1 else 1
 
     def fitted(number: int) -> Detection:
         known = None if measured is None else measured[number]
         where = (number, search.frames[number], known, chosen[number])
-        return tiles.fitted(*where, lengths, settings.refine, sign, inner, seen.drowned)
+        return tiles.fitted(*where, fit, settings.refine, sign, inner, seen.drowned)
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = list(
@@ -103,6 +114,8 @@ def find_atoms(
         texture_height=max((seen.texture_height for seen in chosen), default=0.0),
         polarity=seen.polarity,
         drowned=seen.drowned,
+        strong=strong,
+        nearest=fit.spacing,
         ground=seen.background,
     )
 
@@ -119,6 +132,11 @@ class _Search:
     detector: Detector | None
     spread: float
     drowned: bool = False
+
+    @property
+    def chooses(self) -> bool:
+        """Whether columns are found one by one, and how high they are is not said."""
+        return self.detector is None and self.settings.threshold is None and not self.drowned
 
     def at(self, lengths: Scale) -> list[Unrefined]:
         """Sites of every frame at a scale."""

@@ -55,6 +55,12 @@ class Atoms(OfSites):
     refine: bool = setting(
         True, help="fit two-dimensional Gaussians, neighbours included, for the positions"
     )
+    sublattices: Literal["auto", "none"] = setting(
+        "auto",
+        help="with `log`, whether columns that stand between the strong ones of a lattice are found"
+        " as well (`auto`), where they repeat from cell to cell; `sublattice` becomes a column of"
+        " the sites, 0 for the brightest",
+    )
     channel: str | int = setting(
         "auto",
         help="name or number (from 0) of the channel in which sites are sought; `auto`: the first,"

@@ -43,6 +43,8 @@ class Detection:
     texture: int = 0  # spots that were left out as the texture of a support
     texture_height: float = 0.0  # theirs over that of the columns
     drowned: float = 0.0  # height over the noise of columns that drown in it; 0: they do not
+    strong: int = 0  # sublattices whose nearest distance is the spacing; 0: there is but one
+    nearest: float = 0.0  # px, distance of nearest sites of all sublattices
     shape: Shape = field(default_factory=Shape)
     polarity: Polarity = field(default_factory=Polarity)
     ground: Background = field(default_factory=Background)

@@ -69,7 +69,7 @@ def add_tracks(
     """
     frame = sites["frame"].values.astype(int)
     place = np.stack([sites["y"].values, sites["x"].values], axis=1).astype(float)
-    largest = step * float(sites.attrs["spacing"])
+    largest = step * float(sites.attrs.get("nearest", sites.attrs["spacing"]))
     count = image.sizes["time"]
     moved = drift(frame, place, largest, correlated(image, channel), count)
     track = link(frame, place - moved[frame], largest, gap)

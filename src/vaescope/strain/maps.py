@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,12 +71,17 @@ def map_strain(
     (method, site) in rad, `grain` (site,) from 1, 0 where a site is of none, `reference` (site,),
     `neighbours` and `misfit` (site,), and where it is known the truth with the same zeros. The
     attributes say how the grains lie to each other (``between_grains``), and where a method failed.
+    Strain is measured between strong columns: those of a weak sublattice are of no grain.
     Where the sites stand on no lattice, an empty Dataset whose attribute ``ordered`` is False and
     ``why`` says why.
     """
     position = np.stack([sites["x"].values, sites["y"].values], 1).astype(float)
     frame = sites["frame"].values.astype(int)
-    grains = find_grains(position, frame) if sites.attrs.get("periodic", True) else []
+    grains = []
+    if sites.attrs.get("periodic", True):
+        strong = _strong(sites)
+        found = find_grains(position[strong], frame[strong])
+        grains = [replace(grain, sites=strong[grain.sites]) for grain in found]
     if not grains:
         return _nothing(sites, "the sites stand on no common lattice")
     error = np.stack([sites["x_error"].values, sites["y_error"].values], 1).astype(float)
@@ -124,6 +129,15 @@ def map_strain(
     if all(f"truth_strain_{name}" in sites for name in COMPONENTS):
         _add_truth(dataset, sites)
     return dataset
+
+
+def _strong(sites: xr.Dataset) -> np.ndarray:
+    """Indices of the sites of those sublattices that were found one by one; a weak one adds
+    neighbours, but little precision."""
+    most = int(sites.attrs.get("strong_sublattices", 0))
+    if not most or "sublattice" not in sites:
+        return np.arange(sites.sizes["site"])
+    return np.flatnonzero(sites["sublattice"].values < most)
 
 
 def _zeroed(

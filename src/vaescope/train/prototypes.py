@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,18 +20,49 @@ from vaescope.models import register
 from vaescope.models.family import Family
 from vaescope.models.pose import rotation
 from vaescope.models.register import Freedom
+from vaescope.train.ways_up import one_way
 
 ROUNDS = 5  # of laying on and averaging, before and again after prototypes are put together
 LAST_ROUNDS = 3  # with the prior of strains as it was found
+WAYS_UP = (0, ROUNDS - 1)  # rounds of the second kind in which averages of several ways are parted
 MOST = 1600  # patches that prototypes are made of; the others are laid onto them at the end
 DIRECTIONS = 90  # tried for the axes along which structures shear
 LEAST_ERROR = 0.003  # rad, strain, half patch sides: nothing is taught more exactly
-INDEPENDENT = 20  # numbers that the residuals of a patch amount to
+INDEPENDENT = 20  # numbers at least that the residuals of a patch amount to
+COMPARED = 300  # patches whose residuals are compared for it
 LEAST_STRETCH = 0.05  # of the shears: what is left to errors
 WAYS = 12  # up from which poses are refined, where they may fit: what is nearly symmetric has many
-MAY_FIT = 3.0  # times the least cost on the grid: poses that may be the best once refined,
-MOST_TRIED = 6  # but no more than this number for a patch
+MOST_FALL = 0.95  # quantile of what refinement takes off a cost: others may fall by as much,
+MOST_TRIED = 6  # but no more than this number of poses is refined for a patch
 ALIKE = 0.12  # of the contrast: distance up to which prototypes show one structure
+
+
+@dataclass(frozen=True)
+class PatchNoise:
+    """What is left of patches: ``sd`` of a pixel, and the ``independent`` numbers that a patch's
+    residuals amount to. Where pictures are what is wrong, neighbouring pixels err together; noise
+    has as many as there are pixels."""
+
+    sd: float
+    independent: float = INDEPENDENT
+
+    @classmethod
+    def of(cls, left: Tensor) -> PatchNoise:
+        """Of residuals (site, channel, side, side): (tr C)² / tr C² of their covariance C, from
+        the products of those of different patches."""
+        some = left[:COMPARED].flatten(1)
+        products = some @ some.T
+        power = products.diagonal()
+        between = products - torch.diag(power)
+        pairs = max(len(some) * (len(some) - 1), 1)
+        common = float(between.square().sum()) / pairs
+        count = float(power.mean()) ** 2 / max(common, 1e-30)
+        sd = float(left.square().mean().sqrt()) + 1e-6
+        return cls(sd, min(max(count, INDEPENDENT), left[0].numel()))
+
+    def doubt(self, pixels: int) -> float:
+        """Standard deviation with which ``pixels`` count as the independent numbers they are."""
+        return self.sd * max(pixels / self.independent, 1.0) ** 0.5
 
 
 @dataclass
@@ -86,19 +116,23 @@ def find(
     """
     some = torch.randperm(len(patches), generator=generator, device="cpu")[:MOST]
     seen = patches[some.to(patches.device)]
-    noise = float(seen.std()) / 2 + 1e-6
-    pictures = seen[_apart(seen, count, freedom, noise, generator)]
+    noise = PatchNoise(float(seen.std()) / 2 + 1e-6)
+    pictures = seen[_apart(seen, count, freedom, noise.sd, generator)]
     for _ in range(ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise)
         pictures = averaged(seen, chosen, poses, pictures)
-    pictures = together(pictures, chosen, freedom, noise, classes)
+    pictures = together(pictures, chosen, freedom, noise.sd, classes)
     for done in range(ROUNDS + LAST_ROUNDS):
         chosen, poses, noise = laid(seen, pictures, freedom, noise, every_way=True)
+        if done in WAYS_UP:
+            poses = one_way(seen, chosen, poses, len(pictures))
         if freedom.strain:
             poses = along_axes(chosen, poses)
         pictures = averaged(seen, chosen, poses, pictures)
         if done == ROUNDS - 1:
-            pictures = together(pictures, chosen, freedom, noise, classes)  # they are sharper now
+            pictures = together(
+                pictures, chosen, freedom, noise.sd, classes
+            )  # they are sharper now
         if done >= ROUNDS - 1:
             # Structures that shear along their axes and do not stretch: that tells a diamond from
             # the same diamond lying across.
@@ -109,7 +143,7 @@ def find(
         laid(part, pictures, freedom, noise, every_way=True)[:2] for part in patches.split(MOST)
     ]
     chosen, poses = (torch.cat(values) for values in zip(*parts, strict=True))
-    error = register.errors(pictures, chosen, poses, freedom, noise)
+    error = register.errors(pictures, chosen, poses, freedom, noise.sd)
     if freedom.strain:
         poses = along_axes(chosen, poses)
     return Start(chosen, poses, error, pictures)
@@ -130,32 +164,45 @@ def _apart(
 
 
 def laid(
-    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: float, every_way: bool = False
-) -> tuple[Tensor, Tensor, float]:
+    patches: Tensor, pictures: Tensor, freedom: Freedom, noise: PatchNoise, every_way: bool = False
+) -> tuple[Tensor, Tensor, PatchNoise]:
     """The picture (site,) that each patch fits best, its pose (site, 5), and the noise left.
 
     ``every_way``: pictures and ways up that may come to fit best once poses are refined are chosen
     between after that, and poses refined as well as can be.
     """
-    cost, poses = register.nearest(patches, pictures, freedom, noise, WAYS if every_way else 1)
+    # Poses are compared by what counts in the end, on the grid too: where noise is small, the prior
+    # of the strain would be nothing beside the coarseness of the grid.
+    doubt = noise.doubt(patches[0].numel())
+    scale = doubt if every_way else noise.sd
+    cost, poses = register.nearest(patches, pictures, freedom, scale, WAYS if every_way else 1)
     ways = cost.shape[2]
     cost, option = cost.flatten(1).sort(1)
-    cost, option = cost[:, :MOST_TRIED], option[:, :MOST_TRIED]
-    allowed = cost <= (MAY_FIT if every_way else 1.0) * cost[:, :1]
-    rows, which = allowed.nonzero(as_tuple=True)[0], option[allowed] // ways
-    start = poses.flatten(1, 2)[rows, option[allowed]]
     kind = "spline" if every_way else "bilinear"
-    moved = register.refined(patches[rows], pictures[which], start, freedom, noise, kind)
-    # Neighbouring pixels err together: as many numbers as there are pixels they are not.
-    doubt = noise * (patches[0].numel() / INDEPENDENT) ** 0.5
-    reached = register.cost(patches[rows], pictures[which], moved, freedom, doubt)
-    of_patch = rows.cpu().numpy()
-    order = np.lexsort((reached.cpu().numpy(), of_patch))
-    first = order[np.unique(of_patch[order], return_index=True)[1]]
-    best = torch.from_numpy(first).to(rows.device)
-    chosen, moved = which[best], moved[best]
+
+    def reached(rows: Tensor, option: Tensor) -> tuple[Tensor, Tensor]:
+        start, which = poses.flatten(1, 2)[rows, option], pictures[option // ways]
+        moved = register.refined(patches[rows], which, start, freedom, noise.sd, kind)
+        return moved, register.cost(patches[rows], which, moved, freedom, doubt)
+
+    best = option[:, 0]
+    moved, least = reached(torch.arange(len(patches)), best)
+    if every_way:
+        # Another pose may come to fit better if it falls by as much as the first ones fell.
+        fall = (cost[:, 0] - least).quantile(MOST_FALL)
+        may_fit = cost[:, 1:MOST_TRIED] <= (least + fall)[:, None]
+        for k in range(1, MOST_TRIED):
+            rows = may_fit[:, k - 1].nonzero()[:, 0]
+            if not len(rows):
+                break
+            there, there_cost = reached(rows, option[rows, k])
+            better = there_cost < least[rows]
+            rows = rows[better]
+            moved[rows], least[rows] = there[better], there_cost[better]
+            best[rows] = option[rows, k]
+    chosen = best // ways
     left = patches - register.shown(pictures[chosen], moved)
-    return chosen, moved, float(left.square().mean().sqrt()) + 1e-6
+    return chosen, moved, PatchNoise.of(left)
 
 
 def averaged(patches: Tensor, chosen: Tensor, poses: Tensor, pictures: Tensor) -> Tensor:
@@ -179,14 +226,18 @@ def together(
     weight = chosen.bincount(minlength=len(pictures)).float()
     pictures, weight = pictures[weight > 0], weight[weight > 0]
     apart, poses = _pairs(pictures, pictures, freedom, noise)
+    power = noise**2 * pictures[0].numel()  # of the noise in a patch; a mean of n has 1 / n of it
     while len(pictures) > 1:
         loss = weight[:, None] * weight / (weight[:, None] + weight) * apart.square()
         loss.fill_diagonal_(torch.inf)
         if classes and len(pictures) <= classes:
             break
         if not classes:
-            size = (pictures - pictures.mean()).flatten(1).norm(dim=1)
-            loss[apart > ALIKE * torch.minimum(size[:, None], size)] = torch.inf
+            own = power / weight
+            size = (pictures - pictures.mean()).flatten(1).square().sum(1) - own
+            structure = apart.square() - own[:, None] - own
+            least = torch.minimum(size[:, None], size).clamp_min(0.0)
+            loss[structure > ALIKE**2 * least] = torch.inf
         if not loss.isfinite().any():
             break
         one, other = divmod(int(loss.argmin()), len(pictures))
