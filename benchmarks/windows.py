@@ -34,7 +34,7 @@ CASES = {
     "bifeo3, angle 0": "bifeo3?angle=0",
     "bifeo3, angle 30": "bifeo3?angle=30",
     "bifeo3, stride 9": "bifeo3",
-    "bifeo3, one domain": "bifeo3?domains=1",
+    "bifeo3, one wall": "bifeo3?domains=1",
     "nio-lsmo": "nio-lsmo",
 }
 STRIDES = {"bifeo3, stride 9": 9}
