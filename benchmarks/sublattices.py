@@ -130,7 +130,7 @@ def f1(found: np.ndarray, truth: np.ndarray) -> float:
         low, high = NEAREST / 2, SIDE - 1 - NEAREST / 2
         return np.asarray(((each > low) & (each < high)).all(1))
 
-    if not len(found):
+    if not len(found) or not inner(found).any():
         return 0.0
     index = match(found, truth, 0.35 * NEAREST)
     precision = float((index >= 0)[inner(found)].mean())

@@ -21,6 +21,7 @@ TILE = 1024  # px, side of the area that one task keeps
 _TRUNCATE = 4.0  # filter reach in standard deviations
 _LOCAL = 1.5  # spacings, standard deviation of the window of local contrast
 _LOCAL_TRUNCATE = 2.5
+_WIDE = 3.0  # spacings, the same for the spread where there is no order, of noise and texture
 _LOCAL_BLOCKS = 6.0  # squares of pixels in one such standard deviation: finer ones tell no more
 
 
@@ -33,6 +34,7 @@ class Candidates:
     height: np.ndarray  # of the filtered image, in its units
     contrast: np.ndarray  # root mean square of the filtered image around
     noise: np.ndarray  # what white noise alone gives, standard deviation of the filtered image
+    spread: np.ndarray  # mean magnitude of the filtered image in a wider vicinity
 
     def where(self, keep: np.ndarray) -> Candidates:
         """Select candidates by a mask or by indices."""
@@ -94,12 +96,13 @@ def candidates(
     Returns
     -------
     candidates : ordered by tile, then row, then column; positive maxima only.
-    depths : (minimum,) float, how deep the minima of the filtered image are (positive values).
+    depths : (2, minimum) float, how deep the minima of the filtered image are (positive values),
+        and the spread around them.
     """
     height, width = frame.shape
     gain = white_gain(filter_)
     coarse = max(int(_LOCAL * scale.spacing / _LOCAL_BLOCKS), 1)
-    reach = int(_LOCAL_TRUNCATE * _LOCAL * scale.spacing + 0.5) + 2 * coarse
+    reach = int(_LOCAL_TRUNCATE * _vicinity(scale) * scale.spacing + 0.5) + 2 * coarse
     margin = 2 + filter_.reach + max(filter_.footprint, reach)
     tasks = []
     for top in range(0, height, tile):
@@ -118,7 +121,13 @@ def candidates(
             for f in fields(Candidates)
         }
     )
-    return merged.where(np.lexsort((merged.x, merged.y))), np.concatenate([d for _, d in made])
+    depths = np.concatenate([depth for _, depth in made], axis=1)
+    return merged.where(np.lexsort((merged.x, merged.y))), depths
+
+
+def _vicinity(scale: Scale) -> float:
+    """Standard deviation (spacings) of the widest vicinity that is looked at."""
+    return _LOCAL if scale.periodic else _WIDE
 
 
 def _tile(
@@ -140,15 +149,24 @@ def _tile(
     least = ndimage.minimum_filter(response, filter_.footprint)[area]
     inside = response[area]
     y, x = np.nonzero((inside == largest) & (inside > 0) & (largest > least))
-    low = inside[(inside == least) & (inside < 0) & (largest > least)]
+    low_y, low_x = np.nonzero((inside == least) & (inside < 0) & (largest > least))
     reach, places = _LOCAL * scale.spacing, np.stack([y + top, x + left])
     contrast = np.sqrt(_around(response**2, places, reach, coarse))
     noise = gain * np.sqrt(_around(white_noise(block), places, reach, coarse))
+    vicinity, magnitude = _vicinity(scale) * scale.spacing, np.abs(response)
+    spread = _around(magnitude, places, vicinity, coarse)
+    beneath = _around(magnitude, np.stack([low_y + top, low_x + left]), vicinity, coarse)
     shift_y = parabola(response, y + top, x + left, 0)
     shift_x = parabola(response, y + top, x + left, 1)
-    return Candidates(
-        y + top + corner[0] + shift_y, x + left + corner[1] + shift_x, inside[y, x], contrast, noise
-    ), -low
+    found = Candidates(
+        y + top + corner[0] + shift_y,
+        x + left + corner[1] + shift_x,
+        inside[y, x],
+        contrast,
+        noise,
+        spread,
+    )
+    return found, np.stack([-inside[low_y, low_x], beneath])
 
 
 def _around(values: np.ndarray, places: np.ndarray, sigma: float, coarse: int) -> np.ndarray:

@@ -17,6 +17,7 @@ _NOISE_SHARE = 0.02  # of the sites of a crystal that white noise alone may make
 # pixels; their threshold is the valley alone.
 _NOISE_SPACING, _NOISE_WIDTH = 8.0, 2.0
 _VALLEY = (0.15, 0.4)  # where the threshold of a crystal is sought, relative to its strong sites
+_ROUGHER = 1.25  # times the usual spread, from which on a vicinity is judged by its own
 _FALSE_SHARE = 0.05  # of sites without order that may be noise
 
 
@@ -37,6 +38,7 @@ def select(
 
     Parameters
     ----------
+    depths : (2, minimum) as `detect.candidates` gives them.
     area : of the frame, in squares of the filter's blob.
     threshold : share of a strong site's score below which a maximum is dropped; None: as above.
 
@@ -58,8 +60,11 @@ def select(
         lowest = _valley(score[keep]) if threshold is None else threshold
     else:
         keep = np.ones(len(found.y), bool)
-        score = found.height / np.percentile(found.height, 99)
-        depth = depths / np.percentile(found.height, 99)
+        # Where noise or texture is stronger than elsewhere, more is needed.
+        usual = _ROUGHER * float(np.median(found.spread))
+        height = found.height / np.maximum(found.spread, usual)
+        depth = depths[0] / np.maximum(depths[1], usual) / np.percentile(height, 99)
+        score = height / np.percentile(height, 99)
         lowest = _decoy(score, depth) if threshold is None else threshold
     keep &= score >= lowest
     found, score = found.where(keep), score[keep]
