@@ -21,6 +21,7 @@ from vaescope.figures.style import CATEGORIES, INK, category_colours
 from vaescope.figures.unmeasured import ABOVE, hatch
 from vaescope.quantities import TRUTH, header, robust_limits, with_errors
 from vaescope.results import ModelResults
+from vaescope.samples import gaps
 from vaescope.text import percent
 
 
@@ -53,10 +54,12 @@ def sites(scene: Scene) -> FinishedFigure | None:
     micrograph(axes, scene, faint=True)
     edge = scene.sites["near_edge"].values[scene.on_frame].astype(bool)
     size = max(0.16 * mark_size(scene, width), 1.0)  # small: the atom is to be seen around it
-    for chosen, colour, label in (
-        (~edge, CATEGORIES[1], "mapped"),
-        (edge, CATEGORIES[4], "too near the edge for a patch"),
-    ):
+    partly = _partly_seen(scene) & ~edge
+    groups = [(~edge & ~partly, CATEGORIES[1], "mapped")]
+    if partly.any():
+        groups.append((partly, CATEGORIES[2], "mapped from part of the patch"))
+    groups.append((edge, CATEGORIES[4], "too near the edge for a patch"))
+    for chosen, colour, label in groups:
         axes.scatter(
             scene.positions[chosen, 1],
             scene.positions[chosen, 0],
@@ -71,7 +74,7 @@ def sites(scene: Scene) -> FinishedFigure | None:
         *axes.get_legend_handles_labels(),
         loc="lower left",
         bbox_to_anchor=(x / sheet.width, 0.4 / sheet.total),
-        ncols=2,
+        ncols=len(groups),
         borderaxespad=0,
         handletextpad=0.2,
         columnspacing=1.2,
@@ -97,10 +100,23 @@ def sites(scene: Scene) -> FinishedFigure | None:
     caption = (
         f"All {count} sites found"
         + (f" by the method “{method}”" if method else "")
-        + " and refined to a fraction of a pixel. Sites whose patch would extend beyond the image"
-        " stay in the table, but models do not use them."
+        + " and refined to a fraction of a pixel. "
+        + (
+            "Models learn from whole patches; sites near the edge are mapped from the part of"
+            " their patch that was seen, with larger errors."
+            if partly.any()
+            else "Sites whose patch would extend beyond the image stay in the table, but models do"
+            " not use them."
+        )
     )
     return sheet.drawn("sites", caption)
+
+
+def _partly_seen(scene: Scene) -> np.ndarray:
+    """The sites (site,) of the frame of whose patches only a part was seen."""
+    patches = scene.patches
+    partial = patches["site"].values[~gaps.whole(patches)]
+    return np.isin(scene.sites["site"].values[scene.on_frame], partial)
 
 
 def _stated_spacing(scene: Scene) -> str:

@@ -11,6 +11,7 @@ from vaescope.judge.scan import Shares
 from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
 from vaescope.results.facts import Score
+from vaescope.samples.settings import COMPLETE
 from vaescope.sites.kinds import kind_of
 from vaescope.text import grouped, readable_unit
 from vaescope.traits import Traits
@@ -290,7 +291,14 @@ def _patches(settings: dict[str, Any], traits: Traits) -> str:
         "signed": "per image, so that a signal of 0 stays 0",
         "none": "not at all",
     }
-    return text + f", and normalised {ways.get(str(norm), str(norm))}." + _planes(settings)
+    text += f", and normalised {ways.get(str(norm), str(norm))}." + _planes(settings)
+    complete = float(settings.get("complete", COMPLETE))
+    if complete < COMPLETE:
+        text += (
+            f" Models learn from patches of which {COMPLETE:g} or more was measured; others,"
+            f" down to {complete:g}, are mapped from what was seen of them."
+        )
+    return text
 
 
 def _planes(settings: dict[str, Any]) -> str:
