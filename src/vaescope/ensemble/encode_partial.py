@@ -1,16 +1,16 @@
 """Content and pose of sites of whose patch only a part was seen, as at the edge of an image.
 
 An encoder was trained on whole patches and says nothing reliable of such a site. What was seen
-still has a likelihood, and the whole patches say which contents there are: their contents, in small
-groups, are the prior. Every group is drawn at every turn and compared with what was seen; the
-likeliest are refined by least squares, and each counts by its evidence (Laplace's approximation:
-MacKay, Neural Comput. 4 (1992) 415). So a site whose seen half fits two structures has the errors
-of both.
+still has a likelihood, and the whole patches say which contents and poses there are: their
+contents, in small groups, their turns and the widths of the other parts of their poses are the
+prior. Every group is drawn at every turn and compared with what was seen; the likeliest are refined
+by least squares, and each counts by its evidence (Laplace's approximation: MacKay, Neural Comput. 4
+(1992) 415). So a site whose seen half fits two structures has the errors of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,34 +37,54 @@ FIRST = 1  # steps of refinement of all of them,
 HOPELESS = 15.0  # nats by which those are worse that then count no more,
 STEPS = 4  # and of the others
 MOST = 4000  # whole patches from which groups are made
+RARE = 1e-5  # share of sites that may lie at turns at which no whole patch does
+NARROW = 0.05  # of the prior of a part of the pose in training: it is no narrower beforehand
 
 
 @dataclass(frozen=True)
-class Contents:
-    """Groups of the contents of whole patches: ``share`` (group,), ``mean`` (group, latent) and
-    ``root`` (group, latent, latent) of their covariance."""
+class WholePatches:
+    """What whole patches say beforehand of those that are seen in part: groups of their contents,
+    ``share`` (group,), ``mean`` (group, latent) and ``root`` (group, latent, latent) of their
+    covariance; ``log_turn`` (turn,) of how many lie at each turn; ``pose_sd``, standard deviations
+    of the other parts of the pose by name."""
 
     share: Tensor
     mean: Tensor
     root: Tensor
+    log_turn: Tensor
+    pose_sd: dict[str, float]
 
     @classmethod
-    def of(cls, content: np.ndarray, sd: np.ndarray) -> Contents:
-        """From contents (site, latent) of whole patches and their standard deviations."""
+    def of(cls, model: Family, arrays: Mapping[str, Any], whole: np.ndarray) -> WholePatches:
+        """From the arrays of a member over all sites, and the rows of whole patches."""
         from sklearn.cluster import KMeans
 
-        step = -(-len(content) // MOST)
-        some = np.asarray(content[::step], float)
-        noise = np.median(sd, axis=0)
+        some_rows = whole[:: -(-len(whole) // MOST)]
+        some = np.asarray(arrays["content"][some_rows], float)
+        noise = np.median(arrays["content_sd"][some_rows], axis=0)
         count = int(np.clip(len(some) // IN_A_GROUP, 1, GROUPS))
         label = KMeans(count, n_init=2, random_state=0).fit_predict(some / (noise + 1e-12))
         own = [some[label == k] for k in range(count)]
-        mean = np.stack([rows.mean(0) for rows in own])
+        means = np.stack([rows.mean(0) for rows in own])
         floor = np.diag(noise**2 + 1e-12)
         covariance = np.stack([np.atleast_2d(np.cov(rows.T, bias=True)) + floor for rows in own])
-        share = np.bincount(label, minlength=count) / len(label)
-        parts = (share, mean, np.linalg.cholesky(covariance))
-        return cls(*(torch.from_numpy(part).float() for part in parts))
+        turn = np.asarray(arrays["turn_weight"][some_rows], float).mean(0)
+        shares = np.bincount(label, minlength=count) / len(label)
+        roots = np.linalg.cholesky(covariance)
+        parts = (shares, means, roots, np.log(turn + RARE / len(turn)))
+        widths: dict[str, float] = {}
+        for part in model.parts:
+            if part is not ANGLE:  # its turns are counted above
+                wide = model.prior_sd(part.name)
+                size = np.median(np.abs(_inside(part.name, arrays[part.name][some_rows])))
+                widths[part.name] = float(np.clip(1.4826 * size, NARROW * wide, wide))
+        share, mean, root, log_turn = (torch.from_numpy(part).float() for part in parts)
+        return cls(share, mean, root, log_turn, widths)
+
+
+def _inside(name: str, values: np.ndarray) -> np.ndarray:
+    """Values of a part of the pose in the image as the model has them, but for turns."""
+    return np.log(np.abs(values)) if name == "scale" else values
 
 
 class Partly:
@@ -91,25 +111,25 @@ class Partly:
         if not self._rows or own.target is not None or own.learns_spectra:
             return
         whole = np.setdiff1d(np.arange(self._count), np.concatenate(self._rows))
-        contents = Contents.of(arrays["content"][whole], arrays["content_sd"][whole])
+        prior = WholePatches.of(model, arrays, whole)
         for rows, data in zip(self._rows, self._data, strict=True):
-            for name, values in encode_partial(model, contents, data).items():
+            for name, values in encode_partial(model, prior, data).items():
                 for row, value in zip(rows, values, strict=True):
                     arrays[name][slice(row, row + 1)] = value[None]
 
 
 @torch.no_grad()
-def encode_partial(model: Family, contents: Contents, data: Data) -> dict[str, np.ndarray]:
+def encode_partial(model: Family, prior: WholePatches, data: Data) -> dict[str, np.ndarray]:
     """What a member says of sites, from what was seen of their patches alone.
 
     ``data`` : the sites, with the mask ``known``. The arrays (site, …) are those of
     ``ensemble.encode`` by name.
     """
-    parts = [_some(model, contents, batch) for batch in data.batches(ROWS)]
+    parts = [_some(model, prior, batch) for batch in data.batches(ROWS)]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
-def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
+def _some(model: Family, prior: WholePatches, data: Data) -> dict[str, Tensor]:
     target = torch.from_numpy(data.target)
     known = None if data.known is None else torch.from_numpy(data.known)
     conditions = torch.from_numpy(data.conditions).unsqueeze(0)
@@ -118,8 +138,10 @@ def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
         known=None if known is None else known.unsqueeze(0),
         direction=None if data.direction is None else torch.from_numpy(data.direction)[None],
     )
-    log_turn = model.log_turn_prior(side)[0].expand(len(target), -1)
-    group, turn = _likeliest(model, contents, target, conditions, side, log_turn)
+    log_turn = prior.log_turn.expand(len(target), -1)
+    if side.direction is not None:
+        log_turn = model.log_turn_prior(side)[0].expand(len(target), -1)
+    group, turn = _likeliest(model, prior, target, conditions, side, log_turn)
     tried = group.shape[1]
 
     def each(values: Tensor) -> Tensor:
@@ -127,7 +149,7 @@ def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
         return values.repeat_interleave(tried, 0)
 
     zeros = {part.name: torch.zeros(1, group.numel(), 1, part.size) for part in model.parts}
-    latents = zeros | {"content": contents.mean[group.flatten()][None, :, None]}
+    latents = zeros | {"content": prior.mean[group.flatten()][None, :, None]}
     rows = SiteBound(
         model,
         each(target).unsqueeze(0),
@@ -135,7 +157,8 @@ def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
         latents,
         each(conditions[0]).unsqueeze(0),
         None if known is None else each(known),
-        (contents.mean[group.flatten()], contents.root[group.flatten()]),
+        (prior.mean[group.flatten()], prior.root[group.flatten()]),
+        prior.pose_sd,
     )
     numbers, covariance, kept = rows.start(), None, torch.ones(group.numel(), dtype=torch.bool)
     if model.settings.likelihood == "gaussian":
@@ -148,7 +171,7 @@ def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
         covariance[kept] = _covariance(likely, numbers[kept])
     here = rows.place(numbers)
     evidence = _density(rows, here)
-    evidence = evidence + contents.share[group.flatten()].log()
+    evidence = evidence + prior.share[group.flatten()].log()
     evidence = evidence + log_turn.gather(1, turn).flatten()
     evidence = evidence - 0.5 * (numbers.square() * rows.precision()).sum(1)
     if covariance is not None:
@@ -160,23 +183,23 @@ def _some(model: Family, contents: Contents, data: Data) -> dict[str, Tensor]:
 
 def _likeliest(
     model: Family,
-    contents: Contents,
+    prior: WholePatches,
     target: Tensor,
     conditions: Tensor,
     side: Side,
     log_turn: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The likeliest groups (site, start) of sites, and the likeliest turn (site, start) of each."""
-    sites, groups, turns = len(target), len(contents.share), len(model.turns)
+    sites, groups, turns = len(target), len(prior.share), len(model.turns)
     drawn = sites if model.conditions else 1  # without conditions the same for all sites
-    content = contents.mean.repeat_interleave(turns, 0).expand(1, drawn, -1, -1)
+    content = prior.mean.repeat_interleave(turns, 0).expand(1, drawn, -1, -1)
     grid = model.turns.repeat(groups).expand(1, drawn, -1)
     poses = model.poses(grid, {})
     shown = model.decode_rows(content, poses, conditions[:, :drawn], model.counted)
     shown = shown.expand(-1, sites, -1, -1, -1)
     score = model.log_density(shown, target.unsqueeze(0), side)["reconstruction"][0]
     score = score.reshape(sites, groups, turns) + log_turn[:, None]
-    score = torch.nan_to_num(score + contents.share.log()[:, None], nan=-torch.inf)
+    score = torch.nan_to_num(score + prior.share.log()[:, None], nan=-torch.inf)
     best, turn = score.max(2)
     group = best.topk(min(TRIED, groups), 1).indices
     return group, turn.gather(1, group)

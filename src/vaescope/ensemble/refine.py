@@ -8,7 +8,7 @@ are known; a few damped Gauss-Newton steps remove it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -35,6 +35,7 @@ class SiteBound:
     known : (site, height, width), pixels of the target that were measured; None: all.
     prior : mean (site, latent) and root (site, latent, latent) of the covariance of the content
         beforehand; None: the model's own prior.
+    pose_sd : standard deviations of parts of the pose beforehand, where they are not the model's.
     """
 
     model: Family
@@ -44,6 +45,7 @@ class SiteBound:
     conditions: Tensor
     known: Tensor | None = None
     prior: tuple[Tensor, Tensor] | None = None
+    pose_sd: dict[str, float] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[int]:
@@ -56,6 +58,7 @@ class SiteBound:
         beta, dear = max(float(final.beta), 1e-6), max(float(final.content), 1e-6)
         content = 1.0 if self.prior is not None else dear**-0.5
         prior = {n: content if n == "content" else model.prior_sd(n) for n in self.latents}
+        prior |= self.pose_sd
         if ON_CELL.name in prior:  # uniform over the cell
             prior[ON_CELL.name] = math.inf
         pairs = zip(self.sizes, prior.values(), strict=True)
