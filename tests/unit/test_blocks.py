@@ -101,7 +101,8 @@ def test_members_encoded_together_say_what_each_says_alone(tmp_path):
         alone = encode(member, data)
         assert set(found.parts) == set(alone.parts) == {"angle", "offset"}
         of_pose = [name for part in alone.parts for name in (part, f"{part}_sd")]
-        names = [field.name for field in fields(alone) if field.name not in ("parts", "beside")]
+        whole = ("parts", "beside", "noise")
+        names = ["sigma", *(each.name for each in fields(alone) if each.name not in whole)]
         assert not alone.beside and not found.beside  # of models of two views
         for name in names + of_pose:
             expected = getattr(alone, name)
