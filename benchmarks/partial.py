@@ -41,7 +41,7 @@ def covered(cut, seed: int):
     for row in np.flatnonzero(chosen):
         mask = np.ones((side, side), bool)
         mask[: int(rng.integers(2, side // 2 + 1))] = False
-        seen[row] = np.rot90(mask, rng.integers(4))
+        seen[row] = np.rot90(mask, int(rng.integers(4)))
     about = ("site", "py", "px")
     parts = cut.assign(measured=(about, seen), partial=("site", chosen))
     whole = cut.assign(measured=(about, np.ones_like(seen)), partial=("site", chosen))
@@ -54,8 +54,10 @@ def measure(source: str, seed: int, members: int) -> None:
     settings = recipe.models["rvae"].as_dict()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        options = {"members": members, "seed": seed, "name": "rvae", "folder": out}
-        _, cut, latents = analysed(simulate.make(source, seed), recipe, settings, **options)
+        image = simulate.make(source, seed)
+        _, cut, latents = analysed(
+            image, recipe, settings, members=members, seed=seed, name="rvae", folder=out
+        )
         ensemble = load_members(out / "members")
         cut = cut.isel(site=~cut["partial"].values.astype(bool)) if "partial" in cut else cut
         cut = cut.drop_vars(["measured", "partial"], errors="ignore")
