@@ -57,8 +57,8 @@ def sites(scene: Scene) -> FinishedFigure | None:
     partly = _partly_seen(scene) & ~edge
     groups = [(~edge & ~partly, CATEGORIES[1], "mapped")]
     if partly.any():
-        groups.append((partly, CATEGORIES[2], "mapped from part of the patch"))
-    groups.append((edge, CATEGORIES[4], "too near the edge for a patch"))
+        groups.append((partly, CATEGORIES[2], "mapped in part"))
+    groups.append((edge, CATEGORIES[4], "too near the edge"))
     for chosen, colour, label in groups:
         axes.scatter(
             scene.positions[chosen, 1],
