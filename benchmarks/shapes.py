@@ -115,7 +115,7 @@ def period_of(picture: np.ndarray, size: int) -> float:
 
 
 def bound(picture: np.ndarray, size: int, noise: float, period: float) -> float:
-    """Share of a shape's cards that can be told from turned ones at best."""
+    """Share of a shape's cards that differ visibly from rotated ones, at best."""
     from vaescope.ensemble.turned_alike import FOLDS, mistaken_turn
     from vaescope.simulate import cards
 

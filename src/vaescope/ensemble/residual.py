@@ -60,12 +60,12 @@ def residuals(
         residual[rows] = likelihood.residual(data.target, total, noise.sd(total), counted)
     explained = predictive_checks.explained(residual)
 
-    def left_over() -> Iterator[np.ndarray]:
+    def standardised_residuals() -> Iterator[np.ndarray]:
         for rows, data in source.blocks():
             good = explained[rows]
             mean = reconstruction[rows][good]
             left = likelihood.residuals(data.target[good], mean, noise.sd(mean))
             yield left if data.known is None else left * data.known[good][:, None]
 
-    own = predictive_checks.ResidualNoise.of(left_over(), mask)
+    own = predictive_checks.ResidualNoise.of(standardised_residuals(), mask)
     return Residuals(reconstruction, residual, explained, own)
