@@ -55,7 +55,7 @@ class Encoding:
     ``content``, ``content_sd`` (site, latent); ``turn_weight`` (site, turn) the posterior over the
     grid of turns; ``class_probability`` (site, class); ``elbo`` (site,) nats; ``pose`` (site, 2, 3)
     as in ``models.pose``; ``conditions`` (site, condition) as numbers; ``reconstruction`` (site,
-    channel, height, width) of the target; ``canonical`` the same, not rotated; ``noise`` of a pixel.
+    channel, height, width) of the target; ``canonical`` without a pose; ``noise`` of a pixel.
     With a grid of shifts ``cell``, as the model has it, and ``centred``, as ``reconstruction`` but
     without the offset.
 

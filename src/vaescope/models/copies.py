@@ -68,8 +68,8 @@ class TurnedCopies(nn.Module):
         self.register_buffer("orders", orders, persistent=False)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """patches (n, channel, height, width) -> (n, copy, channel * pixel); copy k is not rotated if
-        the patch was turned by the k-th turn. With a grid of shifts, all shifts of a turn follow
+        """patches (n, channel, height, width) -> (n, copy, channel * pixel); copy k has no rotation
+        if the patch was turned by the k-th turn. With a grid of shifts, all shifts of a turn follow
         one another."""
         copies = self._turned(patches)
         if not self.photometric:
