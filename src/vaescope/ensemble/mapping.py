@@ -186,6 +186,8 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
         among=gaps.whole(source.patches),
+        columns=_columns(source),
+        members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
     if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
@@ -208,6 +210,18 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
+
+
+def _columns(source: PatchSource) -> modes.Columns | None:
+    """Intensities and places of the atomic columns of the sites; None where they stand for
+    something else, or where the model does not see them."""
+    patches = source.patches
+    if "amplitude" not in patches or not traits_of(patches.attrs).atoms:
+        return None
+    if source.settings.view != PATCH:
+        return None
+    intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
+    return modes.Columns(intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values))
 
 
 def _add_priors(

@@ -11,8 +11,10 @@ from vaescope.samples.settings import COMPLETE
 if TYPE_CHECKING:
     import xarray as xr
 
-# Side of a patch in spacings if the recipe names none: the nearest neighbours all around, or less
-# where the image is so small that too few sites would be left.
+# Side of a patch in distances between nearest columns, of all sublattices that have sites, if the
+# recipe names none: the nearest neighbours all around, or less where the image is so small that too
+# few sites would be left. More would show more than so many latents can tell: of ten places around
+# a site each may hold another atom.
 _SPACINGS = (3.2, 2.6, 2.0, 1.6)
 _ENOUGH = 0.4  # share of the sites that should lie far enough from the edge
 _EDGE_MARGIN = 1.0  # px beyond the patch that interpolation needs
@@ -24,15 +26,17 @@ def size_of(image: xr.Dataset, sites: xr.Dataset, wanted: float | None) -> float
     Parameters
     ----------
     image : Dataset with `image` (time, channel, y, x), and `measured` if something is missing.
-    sites : Dataset as `sites.find` gives it; its attribute `spacing` (px), or `window` (px) of
-        sites that stand for windows, says how large patches are.
+    sites : Dataset as `sites.find` gives it; its attributes `spacing` and, where there are
+        several sublattices, `nearest` (px), or `window` (px) of sites that stand for windows, say
+        how large patches are.
     wanted : what the recipe says; None: nothing.
     """
     if wanted is not None:
         return float(wanted)
     if "window" in sites.attrs:
         return float(sites.attrs["window"])
-    sides = [factor * float(sites.attrs["spacing"]) for factor in _SPACINGS]
+    nearest = float(sites.attrs.get("nearest", sites.attrs["spacing"]))
+    sides = [factor * nearest for factor in _SPACINGS]
     large = (side for side in sides if inside(image, sites, side).mean() >= _ENOUGH)
     return next(large, sides[-1])
 

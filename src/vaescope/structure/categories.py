@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.spatial import cKDTree
 
+from vaescope.structure.modes import votes
 from vaescope.structure.settings import MovieSettings
 
 ALONE = "no mode"
@@ -67,6 +67,10 @@ def _modes(latents: xr.Dataset) -> Categories:
         mode = np.where(mode < 0, len(names), mode)
         names.append(ALONE)
     retained = latents["member_kept"].values.astype(bool)
-    tree = cKDTree(latents["consensus_content"].values)
-    votes = [mode[tree.query(content)[1]] for content in latents["content"].values[retained]]
-    return Categories(label=mode, names=names, what="mode", of_members=votes)
+    consensus = latents["consensus_content"].values
+    parent = np.arange(len(names))
+    if "mode_parent" in latents:
+        parent[: latents.sizes["mode_number"]] = latents["mode_parent"].values
+    each = latents["content"].values[retained]
+    of_members = [votes(mode, parent, consensus, content) for content in each]
+    return Categories(label=mode, names=names, what="mode", of_members=of_members)

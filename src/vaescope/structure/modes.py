@@ -1,13 +1,14 @@
 """Find modes of the density of sites in the latent space, and the paths between them.
 
 What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), apart from
-others by more than content is uncertain. What a path shows: how one structure turns into another
+others by more than content is uncertain, or by a gap between the intensities of their columns
+(``structure.intensity``). What a path shows: how one structure turns into another
 through sites that exist, which a straight line in the latent space need not do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 from vaescope.quantities import CLASSES, attributes
+from vaescope.structure import intensity
 from vaescope.train.density import chosen_rows, density_modes, graph_of, typical
 
 EXAMPLES = 12  # real patches of each mode
@@ -28,11 +30,24 @@ Pictures = Callable[[np.ndarray], np.ndarray]
 """Rows of sites, or content in consensus axes (point, latent), -> (point, channel, py, px)."""
 
 
+@dataclass(frozen=True)
+class Columns:
+    """What divides modes beside the content: ``intensity`` (site,) of the column of each site, NaN
+    where it is not known, ``position`` (site, 2) px and ``frame`` (site,)."""
+
+    intensity: np.ndarray
+    position: np.ndarray
+    frame: np.ndarray
+
+
 @dataclass
 class Modes:
     """Modes of the content and paths between them; pictures are aligned, in normalised units."""
 
     label: np.ndarray  # (site,) mode of each site, −1 for none, largest mode first
+    parent: np.ndarray  # (mode,) the largest mode that has the same content
+    intensity: np.ndarray  # (mode,) median of its columns over that of the first, NaN if unknown
+    agreement: np.ndarray  # (site,) share of the members whose content puts a site in its mode
     content: np.ndarray  # (mode, latent) of the site in the middle of each
     decoded: np.ndarray  # (mode, channel, py, px)
     example: np.ndarray  # (mode, example) rows of the nearest sites, −1 beyond the mode's own
@@ -49,8 +64,13 @@ class Modes:
         ``patch`` are the dimensions of what the model draws and sees."""
         names = [f"mode {k + 1}" for k in range(len(self.content))]
         about = attributes("mode", "1", "categorical", meanings=names, group=CLASSES)
+        agreement = attributes("share of the members that find the mode of a site", "1")
+        bright = attributes("intensity of the columns of a mode over that of mode 1", "1")
         return {
             "mode": (("site",), self.label, about),
+            "mode_agreement": (("site",), self.agreement, agreement),
+            "mode_parent": (("mode_number",), self.parent),
+            "mode_intensity": (("mode_number",), self.intensity, bright),
             "mode_content": (("mode_number", "latent"), self.content),
             "mode_decoded": (("mode_number", *picture), self.decoded),
             "mode_patch": (("mode_number", "example", *patch), self.example_patch),
@@ -69,6 +89,8 @@ def find(
     turnable: bool = True,
     seed: int = 0,
     among: np.ndarray | None = None,
+    columns: Columns | None = None,
+    members: Sequence[np.ndarray] = (),
 ) -> Modes:
     """Find modes and paths, decode them, and lay the nearest real patches beside them.
 
@@ -84,12 +106,20 @@ def find(
     turnable : whether patches have an angle of their own.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
     among : which sites (site,) bool make modes and are shown; the others join the nearest of these.
+    columns : of the sites, whose intensities divide modes.
+    members : content (site, latent) of every member with a vote, in consensus axes.
     """
     label, middle = density_modes(content, spread, seed, among=among)
-    example = _examples(content, label, middle, among)
     if turnable and len(middle) > 1:
-        label, middle = _merged(label, middle, example, take, draw(content[middle]))
         example = _examples(content, label, middle, among)
+        label, middle = _merged(label, middle, example, take, draw(content[middle]))
+    parent, bright = np.arange(len(middle)), np.full(len(middle), np.nan)
+    if columns is not None:
+        label, middle, parent = _by_intensity(label, middle, content, columns, among)
+        bright = _brightness(label, len(middle), columns.intensity)
+    example = _examples(content, label, middle, among)
+    of_members = [votes(label, parent, content, own) for own in members]
+    agree = np.mean([own == label for own in of_members] or [label == label], axis=0)
     shown = take(np.maximum(example, 0).ravel()).astype(np.float32)
     shown = shown.reshape(*example.shape, *shown.shape[1:])
     shown[example < 0] = np.nan
@@ -100,6 +130,9 @@ def find(
     near = take(cKDTree(content).query(flat)[1]).astype(np.float32)
     return Modes(
         label=label,
+        parent=parent,
+        intensity=bright,
+        agreement=agree,
         content=content[middle],
         decoded=decoded_pictures[: len(middle)],
         example=example,
@@ -109,6 +142,57 @@ def find(
         path_decoded=decoded_pictures[len(middle) :].reshape(*shape, *decoded_pictures.shape[1:]),
         path_patch=near.reshape(*shape, *near.shape[1:]),
     )
+
+
+def votes(
+    label: np.ndarray, parent: np.ndarray, consensus: np.ndarray, content: np.ndarray
+) -> np.ndarray:
+    """The mode (site,) that a member gives each site: that of the site whose consensus is nearest
+    to what the member says. Where only intensities divide modes, no member has a say.
+
+    Parameters
+    ----------
+    label : (site,), ``parent`` (mode,) : as in ``Modes``.
+    consensus, content : (site, latent) of all members, and of this one in the same axes.
+    """
+    near = label[cKDTree(consensus).query(content)[1]]
+    family = np.append(parent, -1)
+    return np.where(family[near] == family[label], label, family[near])
+
+
+def _by_intensity(
+    label: np.ndarray,
+    middle: np.ndarray,
+    content: np.ndarray,
+    columns: Columns,
+    among: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Divide modes by the intensities of their columns: labels, middles and parents."""
+    part = intensity.divided(label, columns.intensity, columns.position, columns.frame)
+    held = label >= 0
+    pairs, found = np.unique(np.stack([label, part], 1)[held], axis=0, return_inverse=True)
+    size = np.bincount(found.reshape(-1), minlength=len(pairs))
+    order = np.argsort(-size, kind="stable")
+    new = np.full(len(label), -1)
+    new[held] = np.argsort(order, kind="stable")[found.reshape(-1)]
+    of_parent, of_part = pairs[order].T
+    # The most frequent part has the middle that was found; it comes before the others.
+    parent = np.array([int(np.flatnonzero(of_parent == mode)[0]) for mode in of_parent])
+    middles = []
+    for k, (mode, number) in enumerate(zip(of_parent, of_part, strict=True)):
+        own = new == k if among is None or not (among & (new == k)).any() else among & (new == k)
+        middles.append(int(middle[mode]) if number == 0 else typical(content, own))
+    return new, np.array(middles), parent
+
+
+def _brightness(label: np.ndarray, modes: int, intensity_: np.ndarray) -> np.ndarray:
+    """Median intensity (mode,) of each mode over that of the first, NaN where it is not known."""
+    known = np.isfinite(intensity_)
+    usual = [
+        float(np.median(intensity_[own])) if (own := known & (label == k)).any() else np.nan
+        for k in range(modes)
+    ]
+    return np.asarray(usual) / (usual[0] if usual[0] else np.nan)
 
 
 def _examples(

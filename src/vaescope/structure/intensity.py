@@ -1,0 +1,171 @@
+"""Columns that are brighter or dimmer than others of the same structure.
+
+A dopant in the place of another atom changes little but the intensity of its own column. A latent
+space that also describes strain, neighbours and contamination spends little of itself on so few
+sites, while the intensity of a column beside that of the columns around it, on which Z-contrast
+imaging rests, tells them at a glance. So each mode of the latents is divided where these
+intensities leave a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
+
+from vaescope.train.separate import VALLEY, valley
+
+AROUND = 12  # sites of the same mode to whose median intensity that of a site is compared
+FEWEST = 24  # sites of a mode that is divided
+SMALLEST = 5  # sites of a part
+_MOST = 4  # parts of a mode
+_DEEP = 3.5  # standard deviations by which the valley between two parts is lower than chance
+_APART = 3.0  # and by which their middles are apart
+_REACH = 4.0  # standard deviations from the middle of a part that its sites may be
+_BINS = 512  # in which intensities are counted
+_LOOKED_AT = (-1.0, 6.0)  # times the usual intensity; what lies beyond is no column
+_SMOOTH = (0.2, 0.4, 0.8)  # of the spread of most sites: widths with which minima are looked for
+_FEW = 24  # sites, and fewer, that may be a part although too few for a valley to be sure
+_EMPTY = 16.0  # expected number of sites in the gap before them, if it were none
+_COMPACT = 1.2  # of such a gap, the most that they may be apart
+
+
+def divided(
+    label: np.ndarray, intensity: np.ndarray, position: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """Divide modes by the intensity of their columns.
+
+    Parameters
+    ----------
+    label : (site,) mode of each site, -1 for none.
+    intensity : (site,) of the column; NaN where it is not known: such sites stay with most others.
+    position : (site, 2) px. frame : (site,).
+
+    Returns
+    -------
+    part : (site,) 0 for most sites of a mode, 1, 2, … for those whose columns are brighter or
+        dimmer.
+    """
+    part = np.zeros(len(label), int)
+    for mode in range(int(label.max(initial=-1)) + 1):
+        own = np.flatnonzero((label == mode) & np.isfinite(intensity))
+        if len(own) < FEWEST:
+            continue
+        local = relative(intensity[own], position[own], frame[own])
+        whole = intensity[own] / max(abs(float(np.median(intensity[own]))), 1e-300)
+        part[own] = max((parts(local), parts(whole)), key=lambda found: found.max())
+    return part
+
+
+def relative(intensity: np.ndarray, position: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Intensity (site,) over the median of the ``AROUND`` nearest sites of the same frame; thickness
+    and shading fall out."""
+    beside = np.ones(len(intensity))
+    for one in np.unique(frame):
+        own = np.flatnonzero(frame == one)
+        near = cKDTree(position[own]).query(position[own], min(AROUND + 1, len(own)))[1]
+        near = near.reshape(len(own), -1)
+        usual = np.median(intensity[own][near[:, 1:]], 1) if len(own) > 1 else intensity[own]
+        beside[own] = usual
+    floor = 0.05 * float(np.median(np.abs(beside))) + 1e-300
+    return np.asarray(intensity / np.maximum(beside, floor))
+
+
+def parts(values: np.ndarray) -> np.ndarray:
+    """Number (site,) of the part of each value, 0 for the largest; parts have gaps between them."""
+    borders: list[float] = []
+    waiting = [values[(values > _LOOKED_AT[0]) & (values < _LOOKED_AT[1])]]
+    while waiting and len(borders) < _MOST - 1:
+        some = waiting.pop(0)
+        border = _border(some)
+        if border is None:
+            continue
+        borders.append(border)
+        waiting += [some[some < border], some[some >= border]]
+    label = np.searchsorted(np.sort(borders), values, "right")
+    order = np.argsort(-np.bincount(label, minlength=len(borders) + 1), kind="stable")
+    return np.argsort(order)[label]
+
+
+def _border(values: np.ndarray) -> float | None:
+    """Where the deepest gap is, None without one."""
+    if len(values) < FEWEST:
+        return None
+    best, border = 0.0, None
+    for place in _minima(values):
+        low, high = values[values < place], values[values >= place]
+        if min(len(low), len(high)) < SMALLEST:
+            continue
+        depth = _depth(low, high)
+        if depth >= _DEEP and depth > best:
+            best, border = depth, place
+    border = _few(values) if border is None else border
+    return None if border is None else _nearer(values, border)
+
+
+def _depth(low: np.ndarray, high: np.ndarray) -> float:
+    """By how many standard deviations of chance fewer values lie between two samples than in them;
+    0 where the samples are not apart.
+
+    Values are counted in windows as wide as the middle half of the narrower sample (``valley``), or
+    of the smaller one, whichever tells more.
+    """
+    few, many = sorted((low, high), key=len)
+    middles = float(np.median(few)), float(np.median(many))
+    spreads = [_deviation(few), _deviation(many)]
+    if abs(middles[0] - middles[1]) < _APART * 1.4826 * float(np.hypot(*spreads)):
+        return 0.0
+    width = max(2 * spreads[0], 1e-6)
+    ends = sorted(middles)
+    centre = np.linspace(*ends, int(np.clip(4 * (ends[1] - ends[0]) / width, 2, 400)) + 1)
+    line = np.sort(np.concatenate([low, high]))
+    inside = np.searchsorted(line, centre + width / 2, "right")
+    inside -= np.searchsorted(line, centre - width / 2, "left")
+    # The square root of a count scatters by one half, whatever the count.
+    least, usual = float(inside.min()), len(few) / 2
+    own = 2**0.5 * (usual**0.5 - least**0.5) if least <= VALLEY * usual else 0.0
+    return max(own, valley(low, high).deeper)
+
+
+def _deviation(values: np.ndarray) -> float:
+    return float(np.median(np.abs(values - np.median(values))))
+
+
+def _nearer(values: np.ndarray, border: float) -> float:
+    """The border, but not so far from the smaller part that its values cannot lie there."""
+    few = min(values[values < border], values[values >= border], key=len)
+    middle = float(np.median(few))
+    reach = _REACH * 1.4826 * _deviation(few)
+    return float(np.clip(border, middle - reach, middle + reach))
+
+
+def _minima(values: np.ndarray) -> Iterator[float]:
+    """Minima of the density of values, smoothed more or less."""
+    low, high = np.percentile(values, [5, 95])
+    spread = (high - low) / 3.3 + 1e-12
+    edges = np.linspace(values.min() - spread, values.max() + spread, _BINS + 1)
+    count = np.histogram(values, edges)[0].astype(float)
+    middle = (edges[:-1] + edges[1:]) / 2
+    for width in _SMOOTH:
+        smooth = gaussian_filter1d(count, max(width * spread / (edges[1] - edges[0]), 0.5))
+        falls = np.flatnonzero((smooth[1:-1] < smooth[:-2]) & (smooth[1:-1] <= smooth[2:])) + 1
+        yield from middle[falls].tolist()
+
+
+def _few(values: np.ndarray) -> float | None:
+    """The border before a few sites that lie close together, far beyond where the others end.
+
+    If there were no gap, distances between the outermost values would be as those of an
+    exponential tail, as long as the values just inside say.
+    """
+    for sign in (1.0, -1.0):
+        down = np.sort(sign * values)[::-1]
+        for count in range(min(_FEW, len(down) // 4), SMALLEST - 1, -1):
+            inner = down[count : 3 * count + 10]
+            gap = down[count - 1] - inner[0]
+            tail = float(np.mean(inner[:-1] - inner[-1])) + 1e-12
+            if count * gap > _EMPTY * tail and down[0] - down[count - 1] < _COMPACT * gap:
+                return float(sign * (down[count - 1] + inner[0]) / 2)
+    return None
