@@ -10,7 +10,8 @@ from vaescope.ensemble import consensus
 from vaescope.scores.truth import matched_accuracy
 from vaescope.structure import class_numbers
 from vaescope.structure.class_numbers import ClassNumber
-from vaescope.train.separate import APART, ENOUGH, class_shares, separated, valley
+from vaescope.train.separate import APART, ENOUGH, class_shares, separated
+from vaescope.train.valleys import valley
 
 
 def kinds_in(sizes, rng, apart=7.0):

@@ -181,7 +181,6 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables.update(decoded_spectra.over_planes(view, ensemble, gauges, conditions))
     found = modes.find(
         view.consensus_content,
-        variables["content_spread"][1],
         lambda rows: decoded.upright(view, source.shown(rows), rows),
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,

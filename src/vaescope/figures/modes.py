@@ -13,6 +13,7 @@ from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK, MISSING
 from vaescope.quantities import header, robust_limits
 from vaescope.results import ModelResults
+from vaescope.structure import kinds
 
 _SIDE = 0.62  # inches of a picture
 _BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode
@@ -39,9 +40,10 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     mapped = not scene.stack
     aspect = scene.shape[0] / scene.shape[1]
     tall = _PLANE + 1.0
+    known = kinds.of(view.latents)
     sheet = Sheet(
         scene,
-        "What occurs again and again: modes of the latent density",
+        "What occurs again and again: modes of the latents",
         tall + rows * (_SIDE + 0.45),
         view=view,
         sites=len(label),
@@ -74,6 +76,8 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         sheet.text(
             x + 0.18, y, f"mode {k + 1}: {number} ({100 * number / len(label):.1f} %)", size=8.5
         )
+        if k < len(known):
+            sheet.text(x + 1.62, y, _said(known[k], k), size=7.5, color=FAINT)
         show(sheet.axes(x, y + 0.08, _SIDE, _SIDE), decoded[k : k + 1], 1, own_limits)
         examples = patches.shape[1]
         side = min(_SIDE, (_BLOCK - _SIDE - 0.25) / examples)
@@ -90,6 +94,7 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         f"{merged}. A mode that is a class of the model, or of another one, has its colour. For"
         f" each: {pictures}."
         + _continuous(view, found)
+        + _how_sure(known)
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
             if found > count
@@ -114,6 +119,30 @@ def _continuous(view: ModelResults, modes: int) -> str:
         f" The content has {where}: these modes are not kinds, but where a continuous variation is"
         " dense, and their number means little."
     )
+
+
+def _said(kind: kinds.Kind, place: int) -> str:
+    """How far the members find a mode again, and how bright its columns are."""
+    known = place > 0 and kind.intensity == kind.intensity
+    bright = f", intensity {kind.intensity:.2f} of mode 1" if known else ""
+    return f"found again {kind.stability:.2f}{'' if kind.sure else ' (in doubt)'}{bright}"
+
+
+def _how_sure(known: list[kinds.Kind]) -> str:
+    if not known:
+        return ""
+    divided = [str(kind.number) for kind in known if kind.by_intensity]
+    said = (
+        f" Found again: mean Jaccard similarity with what each member puts there; below"
+        f" {kinds.FOUND_AGAIN:g}, a mode is in doubt."
+    )
+    if divided:
+        said += (
+            f" Modes {' and '.join(divided) if len(divided) == 2 else ', '.join(divided)} were"
+            " divided where the intensities of their columns, beside those of the columns around,"
+            " leave a gap."
+        )
+    return said
 
 
 def paths(scene: Scene, view: ModelResults) -> FinishedFigure | None:

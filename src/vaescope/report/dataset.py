@@ -17,7 +17,7 @@ from vaescope.figures.settings import Look
 from vaescope.figures.style import category_colours
 from vaescope.judge import of_search, of_wall_maps, scan
 from vaescope.judge.facts import median
-from vaescope.report import embedded, prose
+from vaescope.report import answer, embedded, prose
 from vaescope.report.cite import citation
 from vaescope.report.methods import methods
 from vaescope.report.pages import write_page
@@ -67,6 +67,10 @@ def write_report(
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
     own_figures = [figure for figure in figures if figure["model"] is None]
+    of_models = {
+        name: [figure for figure in figures if figure["model"] == name] for name in models
+    }
+    answers = answer.answering(latents)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     spoken = _as_found(recipe, str(sites.attrs.get("method", "")))
     search = results.explored
@@ -96,9 +100,12 @@ def write_report(
             "words": of_search.words(search),
         },
         "figures": [figure for figure in own_figures if not _of_search(figure)],
-        "figures_of": {
-            name: [figure for figure in figures if figure["model"] == name] for name in models
-        },
+        "answer": None
+        if answers is None
+        else answer.facts(
+            answers, models.index(answers) + 1, latents[answers], of_models[answers]
+        ),
+        "figures_of": of_models,
         "files": files,
         "recipe_words": prose.recipe(spoken, apart=prose.without_place(known.data)),
         "recipe_yaml": yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True),

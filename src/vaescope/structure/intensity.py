@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from vaescope.train.separate import VALLEY, valley
+from vaescope.train.valleys import VALLEY, deviation, far_end, valley
 
 AROUND = 12  # sites of the same mode to whose median intensity that of a site is compared
 FEWEST = 24  # sites of a mode that is divided
@@ -27,9 +27,6 @@ _REACH = 4.0  # standard deviations from the middle of a part that its sites may
 _BINS = 512  # in which intensities are counted
 _LOOKED_AT = (-1.0, 6.0)  # times the usual intensity; what lies beyond is no column
 _SMOOTH = (0.2, 0.4, 0.8)  # of the spread of most sites: widths with which minima are looked for
-_FEW = 24  # sites, and fewer, that may be a part although too few for a valley to be sure
-_EMPTY = 16.0  # expected number of sites in the gap before them, if it were none
-_COMPACT = 1.2  # of such a gap, the most that they may be apart
 
 
 def divided(
@@ -101,7 +98,10 @@ def _border(values: np.ndarray) -> float | None:
         depth = _depth(low, high)
         if depth >= _DEEP and depth > best:
             best, border = depth, place
-    border = _few(values) if border is None else border
+    if border is None:
+        border = far_end(values)
+    if border is None and (below := far_end(-values)) is not None:
+        border = -below
     return None if border is None else _nearer(values, border)
 
 
@@ -114,7 +114,7 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
     """
     few, many = sorted((low, high), key=len)
     middles = float(np.median(few)), float(np.median(many))
-    spreads = [_deviation(few), _deviation(many)]
+    spreads = [deviation(few), deviation(many)]
     if abs(middles[0] - middles[1]) < _APART * 1.4826 * float(np.hypot(*spreads)):
         return 0.0
     width = max(2 * spreads[0], 1e-6)
@@ -129,15 +129,11 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
     return max(own, valley(low, high).deeper)
 
 
-def _deviation(values: np.ndarray) -> float:
-    return float(np.median(np.abs(values - np.median(values))))
-
-
 def _nearer(values: np.ndarray, border: float) -> float:
     """The border, but not so far from the smaller part that its values cannot lie there."""
     few = min(values[values < border], values[values >= border], key=len)
     middle = float(np.median(few))
-    reach = _REACH * 1.4826 * _deviation(few)
+    reach = _REACH * 1.4826 * deviation(few)
     return float(np.clip(border, middle - reach, middle + reach))
 
 
@@ -152,20 +148,3 @@ def _minima(values: np.ndarray) -> Iterator[float]:
         smooth = gaussian_filter1d(count, max(width * spread / (edges[1] - edges[0]), 0.5))
         falls = np.flatnonzero((smooth[1:-1] < smooth[:-2]) & (smooth[1:-1] <= smooth[2:])) + 1
         yield from middle[falls].tolist()
-
-
-def _few(values: np.ndarray) -> float | None:
-    """The border before a few sites that lie close together, far beyond where the others end.
-
-    If there were no gap, distances between the outermost values would be as those of an
-    exponential tail, as long as the values just inside say.
-    """
-    for sign in (1.0, -1.0):
-        down = np.sort(sign * values)[::-1]
-        for count in range(min(_FEW, len(down) // 4), SMALLEST - 1, -1):
-            inner = down[count : 3 * count + 10]
-            gap = down[count - 1] - inner[0]
-            tail = float(np.mean(inner[:-1] - inner[-1])) + 1e-12
-            if count * gap > _EMPTY * tail and down[0] - down[count - 1] < _COMPACT * gap:
-                return float(sign * (down[count - 1] + inner[0]) / 2)
-    return None

@@ -1,8 +1,8 @@
 """Find modes of the density of sites in the latent space, and the paths between them.
 
-What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), apart from
-others by more than content is uncertain, or by a gap between the intensities of their columns
-(``structure.intensity``). What a path shows: how one structure turns into another
+What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), with a gap
+between it and all others in the latents (``train.separate``) or between the intensities of their
+columns (``structure.intensity``). What a path shows: how one structure turns into another
 through sites that exist, which a straight line in the latent space need not do.
 """
 
@@ -18,8 +18,10 @@ from scipy.spatial import cKDTree
 
 from vaescope.quantities import CLASSES, attributes
 from vaescope.structure import intensity
-from vaescope.train.density import chosen_rows, density_modes, graph_of, typical
+from vaescope.train.neighbourhood import chosen_rows, graph_of, typical
+from vaescope.train.separate import separated
 
+MOST = 24  # modes at most
 EXAMPLES = 12  # real patches of each mode
 APART = 2.0  # mean over standard deviation of what a patch loses by another mode's picture
 MOST_PATHS = 4
@@ -48,6 +50,7 @@ class Modes:
     parent: np.ndarray  # (mode,) the largest mode that has the same content
     intensity: np.ndarray  # (mode,) median of its columns over that of the first, NaN if unknown
     agreement: np.ndarray  # (site,) share of the members whose content puts a site in its mode
+    stability: np.ndarray  # (mode,) mean Jaccard similarity with the sites that each member puts there
     content: np.ndarray  # (mode, latent) of the site in the middle of each
     decoded: np.ndarray  # (mode, channel, py, px)
     example: np.ndarray  # (mode, example) rows of the nearest sites, −1 beyond the mode's own
@@ -65,10 +68,12 @@ class Modes:
         names = [f"mode {k + 1}" for k in range(len(self.content))]
         about = attributes("mode", "1", "categorical", meanings=names, group=CLASSES)
         agreement = attributes("share of the members that find the mode of a site", "1")
+        again = attributes("Jaccard similarity of a mode with that of each member", "1")
         bright = attributes("intensity of the columns of a mode over that of mode 1", "1")
         return {
             "mode": (("site",), self.label, about),
             "mode_agreement": (("site",), self.agreement, agreement),
+            "mode_stability": (("mode_number",), self.stability, again),
             "mode_parent": (("mode_number",), self.parent),
             "mode_intensity": (("mode_number",), self.intensity, bright),
             "mode_content": (("mode_number", "latent"), self.content),
@@ -83,7 +88,6 @@ class Modes:
 
 def find(
     content: np.ndarray,
-    spread: np.ndarray,
     take: Pictures,
     draw: Pictures,
     turnable: bool = True,
@@ -100,7 +104,7 @@ def find(
 
     Parameters
     ----------
-    content : (site, latent), consensus content. spread : its uncertainty, the same shape.
+    content : (site, latent), consensus content.
     take : gives the patches of some sites, aligned.
     draw : decodes content.
     turnable : whether patches have an angle of their own.
@@ -109,7 +113,8 @@ def find(
     columns : of the sites, whose intensities divide modes.
     members : content (site, latent) of every member with a vote, in consensus axes.
     """
-    label, middle = density_modes(content, spread, seed, among=among)
+    label = separated([content], MOST, seed, among).label
+    middle = _middles(content, label, among)
     if turnable and len(middle) > 1:
         example = _examples(content, label, middle, among)
         label, middle = _merged(label, middle, example, take, draw(content[middle]))
@@ -118,8 +123,8 @@ def find(
         label, middle, parent = _by_intensity(label, middle, content, columns, among)
         bright = _brightness(label, len(middle), columns.intensity)
     example = _examples(content, label, middle, among)
-    of_members = [votes(label, parent, content, own) for own in members]
-    agree = np.mean([own == label for own in of_members] or [label == label], axis=0)
+    of_members = [votes(label, parent, content, own) for own in members] or [label]
+    found = np.array([[_jaccard(label == k, own == k) for k in range(len(middle))] for own in of_members])
     shown = take(np.maximum(example, 0).ravel()).astype(np.float32)
     shown = shown.reshape(*example.shape, *shown.shape[1:])
     shown[example < 0] = np.nan
@@ -132,7 +137,8 @@ def find(
         label=label,
         parent=parent,
         intensity=bright,
-        agreement=agree,
+        agreement=np.mean([own == label for own in of_members], axis=0),
+        stability=found.mean(0),
         content=content[middle],
         decoded=decoded_pictures[: len(middle)],
         example=example,
@@ -160,6 +166,10 @@ def votes(
     return np.where(family[near] == family[label], label, family[near])
 
 
+def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / max((one | other).sum(), 1))
+
+
 def _by_intensity(
     label: np.ndarray,
     middle: np.ndarray,
@@ -178,11 +188,8 @@ def _by_intensity(
     of_parent, of_part = pairs[order].T
     # The most frequent part has the middle that was found; it comes before the others.
     parent = np.array([int(np.flatnonzero(of_parent == mode)[0]) for mode in of_parent])
-    middles = []
-    for k, (mode, number) in enumerate(zip(of_parent, of_part, strict=True)):
-        own = new == k if among is None or not (among & (new == k)).any() else among & (new == k)
-        middles.append(int(middle[mode]) if number == 0 else typical(content, own))
-    return new, np.array(middles), parent
+    middles = np.where(of_part == 0, middle[of_parent], _middles(content, new, among))
+    return new, middles, parent
 
 
 def _brightness(label: np.ndarray, modes: int, intensity_: np.ndarray) -> np.ndarray:
@@ -193,6 +200,13 @@ def _brightness(label: np.ndarray, modes: int, intensity_: np.ndarray) -> np.nda
         for k in range(modes)
     ]
     return np.asarray(usual) / (usual[0] if usual[0] else np.nan)
+
+
+def _middles(content: np.ndarray, label: np.ndarray, among: np.ndarray | None) -> np.ndarray:
+    """Rows (mode,) of the sites in the middle of the modes, of those ``among``."""
+    each = [label == k for k in range(int(label.max()) + 1)]
+    seen = [own if among is None or not (own & among).any() else own & among for own in each]
+    return np.array([typical(content, own) for own in seen])
 
 
 def _examples(

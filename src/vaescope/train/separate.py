@@ -2,32 +2,33 @@
 
 Members of an ensemble are trained on the same sites, so they agree on chance as well as on
 structure: that all of them draw a border is no evidence for two classes. Evidence is a gap. Two
-groups are two classes if, along the line that separates them best, far fewer sites lie between
-them than in either, beyond chance, for most members. Sites start in many small groups, the peaks of
-their density, and the two groups that are least apart become one until all are apart and are found
-again by the members. So rare classes stay, and a continuous variation stays whole.
+groups are two classes if, along the line from one to the other, far fewer sites lie between them
+than in either, beyond chance, for most members (``train.valleys``). Sites start in the components
+of a mixture of normals, and the two groups that are least apart become one until all are apart and
+are found again by the members. So rare classes stay, and a continuous variation stays whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from itertools import combinations, product
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.models.part_settings import MOST_CLASSES
-from vaescope.train.density import chosen_rows, density_modes
+from vaescope.train.components import components
+from vaescope.train.neighbourhood import chosen_rows
+from vaescope.train.valleys import Gap, gap
 
 APART = 3.2  # standard deviations by which the valley between two classes is lower than chance
-VALLEY = 0.5  # of the lower of two peaks, which the density of sites falls below between classes
 FOUND_AGAIN = 0.6  # Jaccard similarity from which a member finds a class again
 ENOUGH = 0.5  # share of the members that find each class again
 NEAREST = 6  # sites of a member's content that say where a site belongs
-_STARTS = 400  # groups in which sites start, at most
+_LARGE = 0.15  # of a group, share of a component by which it may be joined with another
 _SHOWN = 0.98  # share of the members' variance in the space in which sites start in groups
 _DIMENSIONS = 6  # of that space, at most
-_ACROSS = 0.25  # of the window in which sites are counted, from one place to the next
 
 
 @dataclass
@@ -64,15 +65,14 @@ def separated(
         these. None: all.
 
     Sources: J. F. Magland & A. H. Barnett, arXiv:1508.04841 (merging groups that have no gap
-    between them along a line); C. Hennig, Comput. Stat. Data Anal. 52 (2007) 258 (classes found
+    between them along a line); C. Hennig, Adv. Data Anal. Classif. 4 (2010) 3 (merging components
+    of a mixture); C. Hennig, Comput. Stat. Data Anal. 52 (2007) 258 (classes found
     again).
     """
     every = _combined(contents)
     rows = chosen_rows(len(every), seed, among)
     space = every[rows]
-    start, _ = density_modes(space, np.zeros_like(space), most=_STARTS)
-    placed = start >= 0
-    start = start[placed][cKDTree(space[placed]).query(space)[1]]
+    start = components(space, seed)
     merging = _Merging([np.asarray(content)[rows] for content in contents], space, start)
     found = merging.run(most)
     if len(rows) < len(every):
@@ -92,52 +92,6 @@ def class_shares(content: np.ndarray, label: np.ndarray, seed: int = 0) -> np.nd
     own[~own.any(1), -1] = True  # of equal or unlabelled sites, the farthest is left out
     index = rows[index[~own].reshape(len(content), near)]
     return np.eye(classes)[label[index]].mean(1)
-
-
-@dataclass(frozen=True)
-class Gap:
-    """What is between two groups: how much ``deeper`` it is than the sparser of the two, in
-    standard deviations of chance (0 if it is not clearly lower), and how far it is ``filled``, as a
-    share of that."""
-
-    deeper: float
-    filled: float
-
-
-def valley(one: np.ndarray, other: np.ndarray) -> Gap:
-    """How much emptier a line is between two samples than in them.
-
-    A sample's density is that of its middle half. Sites between are counted in windows as wide as
-    the middle half of the narrower sample. The square root of a count scatters by one half,
-    whatever the count.
-    """
-    low, high = sorted((float(np.median(one)), float(np.median(other))))
-    halves = [max(2 * _deviation(sample), 1e-6 * (high - low), 1e-300) for sample in (one, other)]
-    width = min(halves)
-    dense = min(
-        len(sample) / 2 * width / half for sample, half in zip((one, other), halves, strict=True)
-    )
-    line = np.sort(np.concatenate([one, other]))
-    steps = int(np.clip((high - low) / (_ACROSS * width), 2, 400)) + 1
-    centre = np.linspace(low, high, steps)
-    above = np.searchsorted(line, centre + width / 2, "right")
-    least = float((above - np.searchsorted(line, centre - width / 2, "left")).min())
-    filled = least / max(dense, 1e-12)
-    return Gap(float(2**0.5 * (dense**0.5 - least**0.5)) if filled <= VALLEY else 0.0, filled)
-
-
-def _deviation(values: np.ndarray) -> float:
-    return float(np.median(np.abs(values - np.median(values))))
-
-
-def gap(content: np.ndarray, one: np.ndarray, other: np.ndarray) -> Gap:
-    """``valley`` between two groups (rows) along the line that separates them best in a member's
-    content (Fisher's discriminant)."""
-    first, second = content[one], content[other]
-    within = np.atleast_2d(np.cov(first.T, bias=True) + np.cov(second.T, bias=True)) / 2
-    floor = 1e-3 * float(np.trace(within)) / len(within) + 1e-12
-    line = np.linalg.solve(within + floor * np.eye(len(within)), second.mean(0) - first.mean(0))
-    return valley(first @ line, second @ line)
 
 
 def _combined(contents: Sequence[np.ndarray]) -> np.ndarray:
@@ -171,12 +125,13 @@ class _Merging:
     contents: list[np.ndarray]
     space: np.ndarray
     label: np.ndarray  # (site,) number of the group
+    component: np.ndarray = field(init=False)  # (site,) number of the group in which it started
     known: dict[tuple[int, int], _Between] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.next = int(self.label.max()) + 1
+        self.component = self.label.copy()
         near = min(NEAREST, len(self.label) - 1)
-        self.beside = cKDTree(self.space).query(self.space, near + 1)[1][:, 1:]
         self.near = []
         for content in self.contents:
             scaled = content / (content.std(0) + 1e-12)
@@ -232,35 +187,47 @@ class _Merging:
         self.next += 1
 
     def _weakest(self, groups: list[int]) -> tuple[tuple[int, int], float]:
-        """The two groups to merge next, and how far the two are apart that are least so.
-
-        Groups that are no neighbours lie farther apart than each from what is between them.
-        """
+        """The two groups to merge next, and how far the two are apart that are least so."""
         if len(groups) == 1:
             return (groups[0], groups[0]), float("inf")  # nothing is too near to it
-        index = np.searchsorted(groups, self.label)
-        touch = np.zeros((len(groups), len(groups)), bool)
-        touch[np.repeat(index, self.beside.shape[1]), index[self.beside.ravel()]] = True
-        middle = np.stack([self.space[index == k].mean(0) for k in range(len(groups))])
-        nearest = cKDTree(middle).query(middle, 2)[1]
-        touch[nearest[:, 0], nearest[:, 1]] = True
-        touch |= touch.T
-        pairs = [(groups[one], groups[other]) for one, other in np.argwhere(np.tril(touch, -1))]
+        pairs = list(combinations(groups, 2))
         pair = min(pairs, key=lambda both: self._between(*both))
         return pair, min(self._between(*both).deeper for both in pairs)
 
     def _between(self, one: int, other: int) -> _Between:
-        """What the median member sees between two groups."""
+        """What the median member sees between two groups.
+
+        The line between the ends of a bow runs beside it. So groups are not apart either if large
+        components of both pass into each other.
+        """
         key = (min(one, other), max(one, other))
         if key not in self.known:
             first, second = (np.flatnonzero(self.label == group) for group in key)
-            gaps = [gap(content, first, second) for content in self.contents]
-            deeper = float(np.median([each.deeper for each in gaps]))
-            filled = float(np.median([each.filled for each in gaps]))
+            found = self._gap(first, second)
+            if found.deeper >= APART:
+                for near, beyond in product(self._large(first), self._large(second)):
+                    if len(near) < len(first) or len(beyond) < len(second):
+                        passing = self._gap(near, beyond)
+                        if passing.deeper == 0:
+                            found = passing
+                            break
             way = self.space[first].mean(0) - self.space[second].mean(0)
-            distance = float(np.linalg.norm(way))
-            self.known[key] = _Between(deeper >= APART, 1 - filled, distance, deeper)
+            self.known[key] = _Between(
+                found.deeper >= APART,
+                1 - found.filled,
+                float(np.linalg.norm(way)),
+                found.deeper,
+            )
         return self.known[key]
+
+    def _gap(self, first: np.ndarray, second: np.ndarray) -> Gap:
+        gaps = [gap(content, first, second) for content in self.contents]
+        return Gap(*(float(np.median([astuple(each)[k] for each in gaps])) for k in (0, 1)))
+
+    def _large(self, own: np.ndarray) -> list[np.ndarray]:
+        """Rows of the components that have a fair share of a group."""
+        parts = [own[self.component[own] == k] for k in np.unique(self.component[own])]
+        return [part for part in parts if len(part) >= _LARGE * len(own)]
 
     def _similarity(self, groups: list[int]) -> np.ndarray:
         """Jaccard similarity (member, group) of each group with the sites that most of their

@@ -1,0 +1,60 @@
+"""What the top of a report answers: which kinds of site there are, how many of each, how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vaescope.report import prose
+from vaescope.structure import kinds
+from vaescope.traits import traits_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def answering(latents: Mapping[str, xr.Dataset]) -> str | None:
+    """The model whose modes answer: the first without classes, else the first of all that has
+    modes of sites with a place; None without such a model."""
+    placed = [name for name, own in latents.items() if traits_of(own.attrs).placed]
+    having = [name for name in placed if kinds.of(latents[name])]
+    return next((n for n in having if "consensus_class" not in latents[n]), next(iter(having), None))
+
+
+def facts(
+    name: str, place: int, latents: xr.Dataset, figures: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What the page says of the kinds that a model found: the sentence, rows of a table, and the
+    figure, which is taken out of the others of the model.
+
+    Parameters
+    ----------
+    place : of the model on the page, from 1.
+    figures : those of the model, in order; that of the modes is removed.
+    """
+    found = kinds.of(latents)
+    noun = "site" if traits_of(latents.attrs).atoms else "structure"
+    shown = [figure for figure in figures if figure["name"] == f"{name}-modes"]
+    for figure in shown:
+        figures.remove(figure)
+    return {
+        "model": name,
+        "place": place,
+        "noun": noun,
+        "sentence": kinds.sentence(found, noun),
+        "rows": [_row(kind) for kind in found],
+        "bright": any(kind.by_intensity or kind.intensity == kind.intensity for kind in found),
+        "figures": shown,
+    }
+
+
+def _row(kind: kinds.Kind) -> dict[str, str]:
+    known = kind.intensity == kind.intensity
+    return {
+        "name": f"mode {kind.number}",
+        "count": prose.number(kind.count),
+        "share": prose.percent(kind.share),
+        "stability": f"{kind.stability:.2f}",
+        "word": "" if kind.sure else "in doubt",
+        "intensity": f"{kind.intensity:.2f}" if known else "–",
+    }
