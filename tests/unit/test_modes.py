@@ -86,9 +86,7 @@ def test_one_structure_that_lies_in_two_places_of_the_latents_is_one_mode():
         out[place == 2, 0, 5, 9] = 2.0  # brighter
         return out
 
-    found = modes.find(
-        content, lambda rows: draw(content[rows]) + noise[rows], draw
-    )
+    found = modes.find(content, lambda rows: draw(content[rows]) + noise[rows], draw)
     assert found.label.max() == 1
     assert (found.label == np.array([0, 0, 1])[kind]).all()
 
@@ -105,9 +103,7 @@ def test_a_structure_between_two_others_does_not_make_them_one():
         out[:, 0, 6, 9] = bright[place]
         return out
 
-    found = modes.find(
-        content, lambda rows: draw(content[rows]) + noise[rows], draw
-    )
+    found = modes.find(content, lambda rows: draw(content[rows]) + noise[rows], draw)
     middle = found.label[np.searchsorted(kind, [0, 1])]
     assert middle[0] != middle[1]
 

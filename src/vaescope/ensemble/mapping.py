@@ -45,7 +45,6 @@ from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.samples import gaps
 from vaescope.structure import class_numbers, modes
-from vaescope.train.separate import separated
 from vaescope.traits import traits_of
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
@@ -279,11 +278,6 @@ def _dataset(
         if str(key).startswith("truth_"):
             latents[key] = patches[key].load()
     latents.attrs = carried(patches.attrs)
-    if own.decoded == "spectrum":
-        found = view.separated or separated(
-            list(view.content[view.retained, slice(None)]), among=gaps.whole(patches)
-        )
-        latents.attrs["separate_groups"] = found.count
     if own.labels:
         latents.attrs["class_labels"] = list(agreed.ensemble[0].codec.levels)
     voting = zip(agreed.ensemble, agreed.kept, strict=True)

@@ -18,6 +18,8 @@ from vaescope.structure import kinds
 _SIDE = 0.62  # inches of a picture
 _BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode
 _PLANE = 2.9
+_MAP = 4.4  # height of the map at most
+_LETTER = 0.066  # inches, of the words above a mode
 _MOST = 12  # modes shown
 _EXAMPLES = 6  # patches of each
 
@@ -39,11 +41,14 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     rows = -(-count // 2)
     mapped = not scene.stack
     aspect = scene.shape[0] / scene.shape[1]
-    tall = _PLANE + 1.0
+    room = WIDTH - 2 * MARGIN - _PLANE - 1.15
+    wide = min(room, _MAP / aspect)
+    high = wide * aspect
+    tall = max(_PLANE, high if mapped else 0.0) + 1.0
     known = kinds.of(view.latents)
     sheet = Sheet(
         scene,
-        "What occurs again and again: modes of the latents",
+        f"Kinds of {scene.noun[0]}: modes of the latents",
         tall + rows * (_SIDE + 0.45),
         view=view,
         sites=len(label),
@@ -52,9 +57,6 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     axes = sheet.axes(MARGIN + 0.5, 0.25, _PLANE, _PLANE)
     _plane(axes, view, np.where(further, -1, label), colours)
     if mapped:
-        wide, high = (_PLANE + 0.8, (_PLANE + 0.8) * aspect)
-        if high > _PLANE + 0.1:
-            wide, high = (_PLANE + 0.1) / aspect, _PLANE + 0.1
         place = sheet.axes(MARGIN + 0.5 + _PLANE + 0.6, 0.25, wide, high)
         place.set_title("where they are")
         bare(place, scene)
@@ -73,11 +75,11 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         mark.set(xticks=[], yticks=[])
         mark.spines[:].set_visible(False)
         number = int((label == k).sum())
-        sheet.text(
-            x + 0.18, y, f"mode {k + 1}: {number} ({100 * number / len(label):.1f} %)", size=8.5
-        )
+        words = f"mode {k + 1}: {number} ({100 * number / len(label):.1f} %)"
+        sheet.text(x + 0.18, y, words, size=8.5)
         if k < len(known):
-            sheet.text(x + 1.62, y, _said(known[k], k), size=7.5, color=FAINT)
+            beside = x + 0.3 + _LETTER * len(words)
+            sheet.text(beside, y, _said(known[k], k), size=7.5, color=FAINT)
         show(sheet.axes(x, y + 0.08, _SIDE, _SIDE), decoded[k : k + 1], 1, own_limits)
         examples = patches.shape[1]
         side = min(_SIDE, (_BLOCK - _SIDE - 0.25) / examples)
@@ -85,15 +87,14 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         show(shown, patches[k], examples, limits)
     thin = int((label < 0).sum())
     pictures = "the picture decoded at its centre, and the real patches nearest to it, aligned"
-    merged = "; peaks that differ only by a rotation are merged"
+    merged = "; groups that differ only by a rotation are merged"
     if patches.shape[-2] == 1:
         pictures = "the spectrum decoded at its centre, and the measured spectra nearest to it"
         merged = ""
     caption = (
-        f"Peaks of the density of {scene.noun[1]} in the space of all latents, largest first"
-        f"{merged}. A mode that is a class of the model, or of another one, has its colour. For"
+        f"Groups of {scene.noun[1]} with gaps between them in the space of all latents, largest"
+        f" first{merged}. A mode that is a class of the model, or of another one, has its colour. For"
         f" each: {pictures}."
-        + _continuous(view, found)
         + _how_sure(known)
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."
@@ -107,18 +108,6 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     sheet.figure_data.quantities(view, drawn, everywhere=True)
     sheet.figure_data.view(view, "mode", "mode_content", "mode_decoded", "mode_patch")
     return sheet.drawn("modes", caption, view)
-
-
-def _continuous(view: ModelResults, modes: int) -> str:
-    """That modes are no kinds, where the content has fewer groups with gaps between them."""
-    groups = int(view.latents.attrs.get("separate_groups", modes))
-    if groups >= modes:
-        return ""
-    where = "no gap" if groups == 1 else f"gaps between {groups} groups only"
-    return (
-        f" The content has {where}: these modes are not kinds, but where a continuous variation is"
-        " dense, and their number means little."
-    )
 
 
 def _said(kind: kinds.Kind, place: int) -> str:

@@ -18,7 +18,9 @@ def answering(latents: Mapping[str, xr.Dataset]) -> str | None:
     modes of sites with a place; None without such a model."""
     placed = [name for name, own in latents.items() if traits_of(own.attrs).placed]
     having = [name for name in placed if kinds.of(latents[name])]
-    return next((n for n in having if "consensus_class" not in latents[n]), next(iter(having), None))
+    return next(
+        (n for n in having if "consensus_class" not in latents[n]), next(iter(having), None)
+    )
 
 
 def facts(
@@ -33,15 +35,13 @@ def facts(
     figures : those of the model, in order; that of the modes is removed.
     """
     found = kinds.of(latents)
-    noun = "site" if traits_of(latents.attrs).atoms else "structure"
     shown = [figure for figure in figures if figure["name"] == f"{name}-modes"]
     for figure in shown:
         figures.remove(figure)
     return {
         "model": name,
         "place": place,
-        "noun": noun,
-        "sentence": kinds.sentence(found, noun),
+        "sentence": kinds.sentence(found),
         "rows": [_row(kind) for kind in found],
         "bright": any(kind.by_intensity or kind.intensity == kind.intensity for kind in found),
         "figures": shown,

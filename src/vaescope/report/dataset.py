@@ -67,9 +67,7 @@ def write_report(
     version = str(manifest.get("version", versions.LATEST))
     figures, files = embedded.linked(shown, folder, version, taken + explored.bytes)
     own_figures = [figure for figure in figures if figure["model"] is None]
-    of_models = {
-        name: [figure for figure in figures if figure["model"] == name] for name in models
-    }
+    of_models = {name: [figure for figure in figures if figure["model"] == name] for name in models}
     answers = answer.answering(latents)
     labels = {name: str(each.attrs.get("label") or name) for name, each in latents.items()}
     spoken = _as_found(recipe, str(sites.attrs.get("method", "")))
@@ -102,9 +100,7 @@ def write_report(
         "figures": [figure for figure in own_figures if not _of_search(figure)],
         "answer": None
         if answers is None
-        else answer.facts(
-            answers, models.index(answers) + 1, latents[answers], of_models[answers]
-        ),
+        else answer.facts(answers, models.index(answers) + 1, latents[answers], of_models[answers]),
         "figures_of": of_models,
         "files": files,
         "recipe_words": prose.recipe(spoken, apart=prose.without_place(known.data)),

@@ -50,7 +50,9 @@ class Modes:
     parent: np.ndarray  # (mode,) the largest mode that has the same content
     intensity: np.ndarray  # (mode,) median of its columns over that of the first, NaN if unknown
     agreement: np.ndarray  # (site,) share of the members whose content puts a site in its mode
-    stability: np.ndarray  # (mode,) mean Jaccard similarity with the sites that each member puts there
+    stability: (
+        np.ndarray
+    )  # (mode,) mean Jaccard similarity with the sites that each member puts there
     content: np.ndarray  # (mode, latent) of the site in the middle of each
     decoded: np.ndarray  # (mode, channel, py, px)
     example: np.ndarray  # (mode, example) rows of the nearest sites, −1 beyond the mode's own
@@ -124,7 +126,9 @@ def find(
         bright = _brightness(label, len(middle), columns.intensity)
     example = _examples(content, label, middle, among)
     of_members = [votes(label, parent, content, own) for own in members] or [label]
-    found = np.array([[_jaccard(label == k, own == k) for k in range(len(middle))] for own in of_members])
+    found = np.array(
+        [[_jaccard(label == k, own == k) for k in range(len(middle))] for own in of_members]
+    )
     shown = take(np.maximum(example, 0).ravel()).astype(np.float32)
     shown = shown.reshape(*example.shape, *shown.shape[1:])
     shown[example < 0] = np.nan
