@@ -93,8 +93,8 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         merged = ""
     caption = (
         f"Groups of {scene.noun[1]} with gaps between them in the space of all latents, largest"
-        f" first{merged}. A mode that is a class of the model, or of another one, has its colour. For"
-        f" each: {pictures}."
+        f" first{merged}. A mode that is a class of the model, or of another one, has its colour."
+        f" For each: {pictures}."
         + _how_sure(known)
         + (
             f" {found - count} further modes are not shown ({further.sum()} sites, grey)."

@@ -21,7 +21,8 @@ AROUND = 12  # sites of the same mode to whose median intensity that of a site i
 FEWEST = 24  # sites of a mode that is divided
 SMALLEST = 5  # sites of a part
 _MOST = 4  # parts of a mode
-_DEEP = 3.5  # standard deviations by which the valley between two parts is lower than chance
+_PASSES = 2  # in which parts found are taken into account for their neighbours
+_DEEP = 3.2  # standard deviations by which the valley between two parts is lower than chance
 _APART = 3.0  # and by which their middles are apart
 _REACH = 4.0  # standard deviations from the middle of a part that its sites may be
 _BINS = 512  # in which intensities are counted
@@ -50,22 +51,40 @@ def divided(
         own = np.flatnonzero((label == mode) & np.isfinite(intensity))
         if len(own) < FEWEST:
             continue
-        local = relative(intensity[own], position[own], frame[own])
-        whole = intensity[own] / max(abs(float(np.median(intensity[own]))), 1e-300)
-        part[own] = max((parts(local), parts(whole)), key=lambda found: found.max())
+        whole = parts(intensity[own] / max(abs(float(np.median(intensity[own]))), 1e-300))
+        local = _beside_neighbours(intensity[own], position[own], frame[own])
+        part[own] = max((local, whole), key=lambda found: found.max())
     return part
 
 
-def relative(intensity: np.ndarray, position: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Intensity (site,) over the median of the ``AROUND`` nearest sites of the same frame; thickness
-    and shading fall out."""
+def _beside_neighbours(
+    intensity: np.ndarray, position: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """Parts by the intensity of a column beside those around it, each counted as if it were of the
+    largest part, once parts are known."""
+    local = relative(intensity, intensity, position, frame)
+    found = parts(local)
+    for _ in range(_PASSES):
+        if not found.any():
+            break
+        usual = np.array([np.median(local[found == k]) for k in range(found.max() + 1)])
+        as_most = intensity * usual[0] / np.where(usual == 0, 1, usual)[found]
+        local = relative(intensity, as_most, position, frame)
+        found = parts(local)
+    return found
+
+
+def relative(
+    intensity: np.ndarray, usual: np.ndarray, position: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """Intensity (site,) over the median of what is ``usual`` (site,) at the ``AROUND`` sites beside
+    it in the same frame, so that thickness and shading fall out."""
     beside = np.ones(len(intensity))
     for one in np.unique(frame):
         own = np.flatnonzero(frame == one)
         near = cKDTree(position[own]).query(position[own], min(AROUND + 1, len(own)))[1]
         near = near.reshape(len(own), -1)
-        usual = np.median(intensity[own][near[:, 1:]], 1) if len(own) > 1 else intensity[own]
-        beside[own] = usual
+        beside[own] = np.median(usual[own][near[:, 1:]], 1) if len(own) > 1 else usual[own]
     floor = 0.05 * float(np.median(np.abs(beside))) + 1e-300
     return np.asarray(intensity / np.maximum(beside, floor))
 
@@ -118,13 +137,14 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
     if abs(middles[0] - middles[1]) < _APART * 1.4826 * float(np.hypot(*spreads)):
         return 0.0
     width = max(2 * spreads[0], 1e-6)
-    ends = sorted(middles)
-    centre = np.linspace(*ends, int(np.clip(4 * (ends[1] - ends[0]) / width, 2, 400)) + 1)
+    near, far = sorted(middles)
+    steps = int(np.clip(4 * (far - near) / width, 2, 400)) + 1
+    centre: np.ndarray = np.linspace(near, far, steps)
     line = np.sort(np.concatenate([low, high]))
-    inside = np.searchsorted(line, centre + width / 2, "right")
-    inside -= np.searchsorted(line, centre - width / 2, "left")
+    above = np.searchsorted(line, centre + width / 2, "right")
     # The square root of a count scatters by one half, whatever the count.
-    least, usual = float(inside.min()), len(few) / 2
+    least = float((above - np.searchsorted(line, centre - width / 2, "left")).min())
+    usual = len(few) / 2
     own = 2**0.5 * (usual**0.5 - least**0.5) if least <= VALLEY * usual else 0.0
     return max(own, valley(low, high).deeper)
 

@@ -21,7 +21,10 @@ from vaescope.structure import intensity
 from vaescope.train.neighbourhood import chosen_rows, graph_of, typical
 from vaescope.train.separate import separated
 
-MOST = 24  # modes at most
+MOST = 30  # modes at most
+GAP = 2.6  # standard deviations by which the valley between two modes is lower than chance
+RARE = 80  # sites of a mode, and fewer, too few for that; whether members agree is said of each
+RARER = 0.15  # of the sites of a mode, those of one that may differ from it by intensity alone
 EXAMPLES = 12  # real patches of each mode
 APART = 2.0  # mean over standard deviation of what a patch loses by another mode's picture
 MOST_PATHS = 4
@@ -115,14 +118,14 @@ def find(
     columns : of the sites, whose intensities divide modes.
     members : content (site, latent) of every member with a vote, in consensus axes.
     """
-    label = separated([content], MOST, seed, among).label
+    label = separated([content], MOST, seed, among, GAP, RARE).label
     middle = _middles(content, label, among)
     if turnable and len(middle) > 1:
         example = _examples(content, label, middle, among)
         label, middle = _merged(label, middle, example, take, draw(content[middle]))
     parent, bright = np.arange(len(middle)), np.full(len(middle), np.nan)
     if columns is not None:
-        label, middle, parent = _by_intensity(label, middle, content, columns, among)
+        label, middle, parent = _by_intensity(label, content, columns, among)
         bright = _brightness(label, len(middle), columns.intensity)
     example = _examples(content, label, middle, among)
     of_members = [votes(label, parent, content, own) for own in members] or [label]
@@ -176,24 +179,57 @@ def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
 
 def _by_intensity(
     label: np.ndarray,
-    middle: np.ndarray,
     content: np.ndarray,
     columns: Columns,
     among: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Divide modes by the intensities of their columns: labels, middles and parents."""
-    part = intensity.divided(label, columns.intensity, columns.position, columns.frame)
-    held = label >= 0
-    pairs, found = np.unique(np.stack([label, part], 1)[held], axis=0, return_inverse=True)
-    size = np.bincount(found.reshape(-1), minlength=len(pairs))
+    """Divide modes by the intensities of their columns: labels, middles and parents.
+
+    Rare modes are taken together with the large one beside them, as sites may be there because of
+    their intensity alone. If most sites of a rare mode are brighter or dimmer than the others, it
+    has all of these, and no others; if none is, they become one.
+    """
+    beside = _beside(label, content)
+    part = intensity.divided(beside[label], columns.intensity, columns.position, columns.frame)
+    new, parent = label.copy(), list(range(int(label.max()) + 1))
+    for large, number in sorted(set(zip(beside[label].tolist(), part.tolist(), strict=True))):
+        if number == 0:
+            continue
+        own = (beside[label] == large) & (part == number)
+        size, shared = np.bincount(label, minlength=len(beside)), np.bincount(label[own])
+        most = [int(k) for k in np.flatnonzero(2 * shared >= size[: len(shared)]) if shared[k]]
+        if most:
+            for mode in most:
+                new[(label == mode) & ~own] = large
+                parent[mode] = large
+            first = max(most, key=lambda mode: shared[mode])
+            own &= ~np.isin(label, most)
+            if own.sum() < max(intensity.SMALLEST, shared[first] / 2):
+                new[own] = first
+                continue
+        new[own] = len(parent)
+        parent.append(int(np.bincount(label[own]).argmax()))
+    left, new, size = np.unique(new, return_inverse=True, return_counts=True)
     order = np.argsort(-size, kind="stable")
-    new = np.full(len(label), -1)
-    new[held] = np.argsort(order, kind="stable")[found.reshape(-1)]
-    of_parent, of_part = pairs[order].T
-    # The most frequent part has the middle that was found; it comes before the others.
-    parent = np.array([int(np.flatnonzero(of_parent == mode)[0]) for mode in of_parent])
-    middles = np.where(of_part == 0, middle[of_parent], _middles(content, new, among))
-    return new, middles, parent
+    rank = np.argsort(order, kind="stable")
+    place = {int(mode): int(rank[k]) for k, mode in enumerate(left)}
+    of_left = [place.get(parent[mode], place[int(mode)]) for mode in left[order]]
+    new = rank[new]
+    return new, _middles(content, new, among), np.array(of_left)
+
+
+def _beside(label: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """For every mode the large one (mode,) that it lies beside, itself if it is large."""
+    size = np.bincount(label)
+    middle = np.stack([content[label == k].mean(0) for k in range(len(size))]) / content.std(0)
+    found = np.arange(len(size))
+    for k in range(len(size)):
+        large = np.flatnonzero(size[k] < RARER * size)
+        if len(large):
+            found[k] = large[np.linalg.norm(middle[large] - middle[k], axis=1).argmin()]
+    for _ in range(len(size)):
+        found = found[found]
+    return found
 
 
 def _brightness(label: np.ndarray, modes: int, intensity_: np.ndarray) -> np.ndarray:

@@ -53,6 +53,8 @@ def separated(
     most: int = MOST_CLASSES,
     seed: int = 0,
     among: np.ndarray | None = None,
+    apart: float = APART,
+    few: int = 0,
 ) -> Separated:
     """Sort sites into as many classes as there are gaps for.
 
@@ -63,6 +65,8 @@ def separated(
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
     among : which sites (site,) bool say how many classes there are; the others join the nearest of
         these. None: all.
+    apart : standard deviations by which the valley between two classes is lower than chance.
+    few : sites of a class, and fewer, of which a valley that hardly any site lies in is enough.
 
     Sources: J. F. Magland & A. H. Barnett, arXiv:1508.04841 (merging groups that have no gap
     between them along a line); C. Hennig, Adv. Data Anal. Classif. 4 (2010) 3 (merging components
@@ -73,7 +77,9 @@ def separated(
     rows = chosen_rows(len(every), seed, among)
     space = every[rows]
     start = components(space, seed)
-    merging = _Merging([np.asarray(content)[rows] for content in contents], space, start)
+    merging = _Merging(
+        [np.asarray(content)[rows] for content in contents], space, start, apart, few
+    )
     found = merging.run(most)
     if len(rows) < len(every):
         found.label = found.label[cKDTree(space).query(every)[1]]
@@ -125,6 +131,8 @@ class _Merging:
     contents: list[np.ndarray]
     space: np.ndarray
     label: np.ndarray  # (site,) number of the group
+    apart: float
+    few: int
     component: np.ndarray = field(init=False)  # (site,) number of the group in which it started
     known: dict[tuple[int, int], _Between] = field(default_factory=dict)
 
@@ -144,12 +152,12 @@ class _Merging:
         while True:
             groups = np.unique(self.label).tolist()
             pair, weakest = self._weakest(groups)
-            if len(groups) > most and weakest < APART:
+            if len(groups) > most and weakest < self.apart:
                 self._join(pair)
                 continue
             similar = self._similarity(groups)
             share = (similar >= FOUND_AGAIN).mean(0)
-            holds = weakest >= APART and share.min() >= ENOUGH
+            holds = weakest >= self.apart and share.min() >= ENOUGH
             if holds and chosen is None and len(groups) > most:
                 more = True
             if len(groups) <= most:
@@ -160,7 +168,7 @@ class _Merging:
                     chosen = self.label.copy(), similar.mean(0)
             if len(groups) == 1:
                 break
-            if weakest >= APART and share.min() < ENOUGH and chosen is None:
+            if weakest >= self.apart and share.min() < ENOUGH and chosen is None:
                 lost = groups[int(share.argmin())]
                 pair = min(
                     ((lost, other) for other in groups if other != lost),
@@ -204,7 +212,7 @@ class _Merging:
         if key not in self.known:
             first, second = (np.flatnonzero(self.label == group) for group in key)
             found = self._gap(first, second)
-            if found.deeper >= APART:
+            if found.deeper >= self.apart:
                 for near, beyond in product(self._large(first), self._large(second)):
                     if len(near) < len(first) or len(beyond) < len(second):
                         passing = self._gap(near, beyond)
@@ -213,7 +221,7 @@ class _Merging:
                             break
             way = self.space[first].mean(0) - self.space[second].mean(0)
             self.known[key] = _Between(
-                found.deeper >= APART,
+                found.deeper >= self.apart,
                 1 - found.filled,
                 float(np.linalg.norm(way)),
                 found.deeper,
@@ -221,7 +229,7 @@ class _Merging:
         return self.known[key]
 
     def _gap(self, first: np.ndarray, second: np.ndarray) -> Gap:
-        gaps = [gap(content, first, second) for content in self.contents]
+        gaps = [gap(content, first, second, self.few) for content in self.contents]
         return Gap(*(float(np.median([astuple(each)[k] for each in gaps])) for k in (0, 1)))
 
     def _large(self, own: np.ndarray) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ _SMALLEST = 5
 _EMPTY = 16.0  # sites that would lie in such a gap if the tail of the others went on
 _COMPACT = 1.2  # of such a gap, which the few sites are apart at most
 _ITERATIONS = 12  # towards a spatial median
+_EMPTY_LINE = 0.25  # of the lower peak, which a valley that needs no count is filled at most
 _CLEAR = 99.0  # standard deviations that stand for a gap that needs no count
 
 
@@ -83,32 +84,33 @@ def far_end(values: np.ndarray) -> float | None:
     return None
 
 
-def gap(content: np.ndarray, one: np.ndarray, other: np.ndarray) -> Gap:
+def gap(content: np.ndarray, one: np.ndarray, other: np.ndarray, few: int = 0) -> Gap:
     """``valley`` between two groups (rows) of a member's content (site, latent).
 
     It is looked for along the line through the middles of both. Sites far from that line, as most
     of a large group in several latents are from the line to a small one, are between no two
-    groups: they count no more than they would if the other latents did not exist.
+    groups: they count no more than they would if the other latents did not exist. Of a group of
+    ``few`` sites or less, that hardly any lie between is enough.
     """
     if len(one) > len(other):
         one, other = other, one
-    few, many = content[one], content[other]
+    small, large = content[one], content[other]
     latents = content.shape[1]
-    scatter = [np.atleast_2d(np.cov(part.T, bias=True)) for part in (few, many)]
+    scatter = [np.atleast_2d(np.cov(part.T, bias=True)) for part in (small, large)]
     within = (scatter[0] + scatter[1]) / 2
     floor = (1e-3 * float(np.trace(within)) / latents + 1e-12) * np.eye(latents)
     prior = _PRIOR * latents
-    own = (len(few) * scatter[0] + prior * (within + floor)) / (len(few) + prior) + floor
+    own = (len(small) * scatter[0] + prior * (within + floor)) / (len(small) + prior) + floor
     # In these axes the smaller group is round.
     axes = np.linalg.cholesky(np.linalg.inv(own))
-    middle = spatial_median(few)
-    few, many = (few - middle) @ axes, (many - middle) @ axes
-    way = spatial_median(many)
+    middle = spatial_median(small)
+    small, large = (small - middle) @ axes, (large - middle) @ axes
+    way = spatial_median(large)
     way /= np.linalg.norm(way) + 1e-12
-    along = [part @ way for part in (few, many)]
+    along = [part @ way for part in (small, large)]
     off = [
         np.linalg.norm(part - np.outer(place, way), axis=1)
-        for part, place in zip((few, many), along, strict=True)
+        for part, place in zip((small, large), along, strict=True)
     ]
     reach = float(np.quantile(off[0], _BESIDE)) if latents > 1 else np.inf
     beside = [
@@ -116,12 +118,6 @@ def gap(content: np.ndarray, one: np.ndarray, other: np.ndarray) -> Gap:
         for place, far in zip(along, off, strict=True)
     ]
     found = valley(*beside)
-    if _SMALLEST <= len(few) <= _FEW and _apart(along[0], beside[1]):
-        return Gap(_CLEAR, 0.0)
+    if found.filled <= _EMPTY_LINE and len(one) <= few:
+        return Gap(_CLEAR, found.filled)
     return found
-
-
-def _apart(few: np.ndarray, many: np.ndarray) -> bool:
-    """Whether a clear gap sets a few sites apart from many, along the line from the few on."""
-    border = far_end(-np.concatenate([few, many]))
-    return border is not None and bool((few < -border).all() and (many > -border).all())
