@@ -22,7 +22,9 @@ offset [member site axis] px · offset_sd [member site axis] px
 consensus_offset [site axis] px · offset_spread [site axis] px
 elbo [member site] nats · member_kept [member] 1 · content_agreement [member] 1
 reconstruction [site channel py px] - · residual [site] 1 · explained [site] 1
-predictive_p [site] 1 · mode [site] 1 · decoded_grid [grid_row grid_column channel py px] -
+predictive_p [site] 1 · mode [site] 1 · mode_agreement [site] 1 · mode_parent [mode_number] -
+mode_stability [mode_number] 1 · mode_intensity [mode_number] 1
+decoded_grid [grid_row grid_column channel py px] -
 mode_content [mode_number latent] - · mode_decoded [mode_number channel py px] -
 plane_decoded [plane plane_told plane_step_y plane_step_x channel py px] -
 plane_latents [plane end] - · plane_x [plane plane_step_x] - · plane_y [plane plane_step_y] -

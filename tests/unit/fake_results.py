@@ -267,7 +267,6 @@ def latents_of(
     )
     found = modes.find(
         content,
-        np.full(content.shape, 0.05),
         lambda rows: patch[rows],
         lambda points: np.repeat(patch[:1], len(points), 0),
     )

@@ -90,7 +90,7 @@ def test_a_mode_that_is_divided_keeps_its_votes_and_says_how_bright_it_is():
         lambda rows: picture(content[rows]),
         picture,
         turnable=False,
-        columns=modes.Columns(bright, place, np.zeros(len(place), int)),
+        columns=modes.ColumnIntensities(bright, place, np.zeros(len(place), int)),
         members=[content + 0.01 * rng.standard_normal(content.shape) for _ in range(3)],
     )
     assert len(found.content) == 4

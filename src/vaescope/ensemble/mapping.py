@@ -210,7 +210,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     return variables
 
 
-def _columns(source: PatchSource) -> modes.Columns | None:
+def _columns(source: PatchSource) -> modes.ColumnIntensities | None:
     """Intensities and places of the atomic columns of the sites; None where they stand for
     something else, or where the model does not see them."""
     patches = source.patches
@@ -219,7 +219,9 @@ def _columns(source: PatchSource) -> modes.Columns | None:
     if source.settings.view != PATCH:
         return None
     intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
-    return modes.Columns(intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values))
+    return modes.ColumnIntensities(
+        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values)
+    )
 
 
 def _add_priors(

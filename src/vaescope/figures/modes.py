@@ -13,7 +13,7 @@ from vaescope.figures.sheet import MARGIN, WIDTH, FinishedFigure, Sheet
 from vaescope.figures.style import FAINT, INK, MISSING
 from vaescope.quantities import header, robust_limits
 from vaescope.results import ModelResults
-from vaescope.structure import kinds
+from vaescope.structure import named_modes
 
 _SIDE = 0.62  # inches of a picture
 _BLOCK = (WIDTH - 2 * MARGIN) / 2  # of one mode
@@ -45,7 +45,7 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     wide = min(room, _MAP / aspect)
     high = wide * aspect
     tall = max(_PLANE, high if mapped else 0.0) + 1.0
-    known = kinds.of(view.latents)
+    known = named_modes.of(view.latents)
     sheet = Sheet(
         scene,
         f"Kinds of {scene.noun[0]}: modes of the latents",
@@ -110,20 +110,20 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
     return sheet.drawn("modes", caption, view)
 
 
-def _said(kind: kinds.Kind, place: int) -> str:
+def _said(kind: named_modes.NamedMode, place: int) -> str:
     """How far the members find a mode again, and how bright its columns are."""
     known = place > 0 and kind.intensity == kind.intensity
     bright = f", intensity {kind.intensity:.2f} of mode 1" if known else ""
     return f"found again {kind.stability:.2f}{'' if kind.sure else ' (in doubt)'}{bright}"
 
 
-def _how_sure(known: list[kinds.Kind]) -> str:
+def _how_sure(known: list[named_modes.NamedMode]) -> str:
     if not known:
         return ""
     divided = [str(kind.number) for kind in known if kind.by_intensity]
     said = (
         f" Found again: mean Jaccard similarity with what each member puts there; below"
-        f" {kinds.FOUND_AGAIN:g}, a mode is in doubt."
+        f" {named_modes.FOUND_AGAIN:g}, a mode is in doubt."
     )
     if divided:
         said += (

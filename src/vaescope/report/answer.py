@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vaescope.report import prose
-from vaescope.structure import kinds
+from vaescope.structure import named_modes
 from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def answering(latents: Mapping[str, xr.Dataset]) -> str | None:
     """The model whose modes answer: the first without classes, else the first of all that has
     modes of sites with a place; None without such a model."""
     placed = [name for name, own in latents.items() if traits_of(own.attrs).placed]
-    having = [name for name in placed if kinds.of(latents[name])]
+    having = [name for name in placed if named_modes.of(latents[name])]
     return next(
         (n for n in having if "consensus_class" not in latents[n]), next(iter(having), None)
     )
@@ -34,21 +34,21 @@ def facts(
     place : of the model on the page, from 1.
     figures : those of the model, in order; that of the modes is removed.
     """
-    found = kinds.of(latents)
+    found = named_modes.of(latents)
     shown = [figure for figure in figures if figure["name"] == f"{name}-modes"]
     for figure in shown:
         figures.remove(figure)
     return {
         "model": name,
         "place": place,
-        "sentence": kinds.sentence(found),
+        "sentence": named_modes.sentence(found),
         "rows": [_row(kind) for kind in found],
         "bright": any(kind.by_intensity or kind.intensity == kind.intensity for kind in found),
         "figures": shown,
     }
 
 
-def _row(kind: kinds.Kind) -> dict[str, str]:
+def _row(kind: named_modes.NamedMode) -> dict[str, str]:
     known = kind.intensity == kind.intensity
     return {
         "name": f"mode {kind.number}",

@@ -27,8 +27,9 @@ class Patches(Settings):
         None,
         limits=(3, 1e5),
         unit="px",
-        help="side of a patch in the image; by default 3.2 spacings of the sites, down to 1.6 in an"
-        " image so small that most sites would be lost, or the side of a window",
+        help="side of a patch in the image; by default 3.2 times the distance between nearest sites,"
+        " of whatever sublattice, down to 1.6 in an image so small that most sites would be lost,"
+        " or the side of a window",
     )
     pixels: int | None = setting(
         None,

@@ -134,7 +134,7 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
     few, many = sorted((low, high), key=len)
     middles = float(np.median(few)), float(np.median(many))
     spreads = [deviation(few), deviation(many)]
-    if abs(middles[0] - middles[1]) < _APART * 1.4826 * float(np.hypot(*spreads)):
+    if abs(middles[0] - middles[1]) < _APART * 1.4826 * float(np.hypot(spreads[0], spreads[1])):
         return 0.0
     width = max(2 * spreads[0], 1e-6)
     near, far = sorted(middles)
@@ -142,8 +142,9 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
     centre: np.ndarray = np.linspace(near, far, steps)
     line = np.sort(np.concatenate([low, high]))
     above = np.searchsorted(line, centre + width / 2, "right")
+    below = np.searchsorted(line, centre - width / 2, "left")
     # The square root of a count scatters by one half, whatever the count.
-    least = float((above - np.searchsorted(line, centre - width / 2, "left")).min())
+    least = float(np.min(np.asarray(above) - np.asarray(below)))
     usual = len(few) / 2
     own = 2**0.5 * (usual**0.5 - least**0.5) if least <= VALLEY * usual else 0.0
     return max(own, valley(low, high).deeper)

@@ -36,7 +36,7 @@ Pictures = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnIntensities:
     """What divides modes beside the content: ``intensity`` (site,) of the column of each site, NaN
     where it is not known, ``position`` (site, 2) px and ``frame`` (site,)."""
 
@@ -98,7 +98,7 @@ def find(
     turnable: bool = True,
     seed: int = 0,
     among: np.ndarray | None = None,
-    columns: Columns | None = None,
+    columns: ColumnIntensities | None = None,
     members: Sequence[np.ndarray] = (),
 ) -> Modes:
     """Find modes and paths, decode them, and lay the nearest real patches beside them.
@@ -180,7 +180,7 @@ def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
 def _by_intensity(
     label: np.ndarray,
     content: np.ndarray,
-    columns: Columns,
+    columns: ColumnIntensities,
     among: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Divide modes by the intensities of their columns: labels, middles and parents.

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from vaescope.models.part_settings import MOST_CLASSES
-from vaescope.train.components import components
 from vaescope.train.neighbourhood import chosen_rows
+from vaescope.train.normals import components
 from vaescope.train.valleys import Gap, gap
 
 APART = 3.2  # standard deviations by which the valley between two classes is lower than chance

@@ -8,7 +8,7 @@ import numpy as np
 
 VALLEY = 0.5  # of the lower of two peaks, which the density of sites falls below between groups
 _ACROSS = 0.25  # of the window in which sites are counted, from one place to the next
-_BESIDE = 0.75  # of the smaller group, as far from the line through both as sites are counted
+_BESIDE = 0.75  # of the smaller group: so far from the line through both, sites are counted
 _PRIOR = 5  # sites of a group whose scatter is taken from both, for each dimension
 _FEW = 24  # sites, and fewer, too few for a count to be sure, that a clear gap sets apart
 _SMALLEST = 5
@@ -112,7 +112,8 @@ def gap(content: np.ndarray, one: np.ndarray, other: np.ndarray, few: int = 0) -
         np.linalg.norm(part - np.outer(place, way), axis=1)
         for part, place in zip((small, large), along, strict=True)
     ]
-    reach = float(np.quantile(off[0], _BESIDE)) if latents > 1 else np.inf
+    share = _BESIDE if len(small) > _FEW else 1.0
+    reach = float(np.quantile(off[0], share)) if latents > 1 else np.inf
     beside = [
         place[far <= reach] if (far <= reach).sum() >= _SMALLEST else place
         for place, far in zip(along, off, strict=True)

@@ -16,7 +16,7 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 @dataclass(frozen=True)
-class Kind:
+class NamedMode:
     """One mode: its ``number`` from 1, how many sites, which ``share`` of all; ``stability``, the
     mean Jaccard similarity with what each member puts there; ``intensity`` of its columns over
     that of mode 1, NaN where it is not known; whether only this sets it apart from another one."""
@@ -34,17 +34,18 @@ class Kind:
         return self.stability >= FOUND_AGAIN
 
 
-def of(latents: xr.Dataset) -> list[Kind]:
+def of(latents: xr.Dataset) -> list[NamedMode]:
     """The modes of ``latents.zarr``, most frequent first; none of a model without any."""
     if "mode" not in latents or "mode_stability" not in latents:
         return []
     mode = latents["mode"].values.astype(int)
-    count = np.bincount(mode[mode >= 0], minlength=latents.sizes["mode_number"])
+    number = latents.sizes["mode_number"]
+    count = np.bincount(mode[mode >= 0], minlength=number)
     stability, intensity = (latents[f"mode_{name}"].values for name in ("stability", "intensity"))
     parent = latents["mode_parent"].values
     shared = np.bincount(parent, minlength=len(parent)) > 1
     return [
-        Kind(
+        NamedMode(
             number=k + 1,
             count=int(count[k]),
             share=float(count[k] / max(len(mode), 1)),
@@ -52,11 +53,11 @@ def of(latents: xr.Dataset) -> list[Kind]:
             intensity=float(intensity[k]),
             by_intensity=bool(shared[parent[k]]),
         )
-        for k in range(len(count))
+        for k in range(number)
     ]
 
 
-def sentence(found: list[Kind], noun: str = "site") -> str:
+def sentence(found: list[NamedMode], noun: str = "site") -> str:
     """What kinds there are, in a sentence or two, such as `There are two kinds of site: mode 1 with
     931 (95 %) and mode 2 with 49 (5 %).`; ``noun`` is in the singular."""
     sure = [kind for kind in found if kind.sure] or found[:1]

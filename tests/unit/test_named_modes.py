@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vaescope.structure import kinds
+from vaescope.structure import named_modes
 
 
 def latents_of(counts, stability, parent=None, intensity=None):
@@ -22,11 +22,11 @@ def latents_of(counts, stability, parent=None, intensity=None):
 
 
 def test_kinds_are_counted_and_those_in_doubt_named():
-    found = kinds.of(latents_of([90, 8, 2], [0.95, 0.9, 0.2], [0, 0, 2], [1, 2.04, 1]))
+    found = named_modes.of(latents_of([90, 8, 2], [0.95, 0.9, 0.2], [0, 0, 2], [1, 2.04, 1]))
     assert [kind.count for kind in found] == [90, 8, 2]
     assert [kind.by_intensity for kind in found] == [True, True, False]
     assert [kind.sure for kind in found] == [True, True, False]
-    said = kinds.sentence(found)
+    said = named_modes.sentence(found)
     assert said.startswith(
         "There are two kinds of site: mode 1 with 90 (90.0 %) and mode 2 with 8 (8.0 %)."
     )
@@ -35,9 +35,9 @@ def test_kinds_are_counted_and_those_in_doubt_named():
 
 @pytest.mark.parametrize("stability", [1.0, 0.1])
 def test_one_kind_is_one_sentence(stability):
-    said = kinds.sentence(kinds.of(latents_of([50], [stability])))
+    said = named_modes.sentence(named_modes.of(latents_of([50], [stability])))
     assert said.startswith("There is one kind of site: mode 1 with 50 (100.0 %).")
 
 
 def test_without_modes_nothing_is_said():
-    assert kinds.of(xr.Dataset()) == [] and kinds.sentence([]) == ""
+    assert named_modes.of(xr.Dataset()) == [] and named_modes.sentence([]) == ""
