@@ -27,8 +27,8 @@ class Patches(Settings):
         None,
         limits=(3, 1e5),
         unit="px",
-        help="side of a patch in the image; by default 3.2 times the distance between nearest sites,"
-        " of whatever sublattice, down to 1.6 in an image so small that most sites would be lost,"
+        help="side of a patch in the image; by default 3.2 times the distance of nearest sites, of"
+        " whatever sublattice, down to 1.6 in an image so small that most sites would be lost,"
         " or the side of a window",
     )
     pixels: int | None = setting(
