@@ -10,6 +10,7 @@ intensities leave a gap.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -23,6 +24,7 @@ SMALLEST = 5  # sites of a part
 _MOST = 4  # parts of a mode
 _PASSES = 2  # in which parts found are taken into account for their neighbours
 _DEEP = 3.2  # standard deviations by which the valley between two parts is lower than chance
+_ALIKE = 0.8  # of the deepest gap, so deep are others that may be the border instead
 _APART = 3.0  # and by which their middles are apart
 _REACH = 4.0  # standard deviations from the middle of a part that its sites may be
 _BINS = 512  # in which intensities are counted
@@ -70,7 +72,10 @@ def _beside_neighbours(
         usual = np.array([np.median(local[found == k]) for k in range(found.max() + 1)])
         as_most = intensity * usual[0] / np.where(usual == 0, 1, usual)[found]
         local = relative(intensity, as_most, position, frame)
-        found = parts(local)
+        again = parts(local)
+        if again.max() < found.max():
+            break
+        found = again
     return found
 
 
@@ -109,19 +114,22 @@ def _border(values: np.ndarray) -> float | None:
     """Where the deepest gap is, None without one."""
     if len(values) < FEWEST:
         return None
-    best, border = 0.0, None
+    found: list[tuple[float, int, float]] = []
     for place in _minima(values):
         low, high = values[values < place], values[values >= place]
-        if min(len(low), len(high)) < SMALLEST:
-            continue
-        depth = _depth(low, high)
-        if depth >= _DEEP and depth > best:
-            best, border = depth, place
-    if border is None:
-        border = far_end(values)
-    if border is None and (below := far_end(-values)) is not None:
-        border = -below
-    return None if border is None else _nearer(values, border)
+        fewer = min(len(low), len(high))
+        if fewer >= SMALLEST:
+            found.append((_depth(low, high), fewer, place))
+    deepest, fewer, border = max(found, default=(0.0, 0, 0.0))
+    if deepest >= _DEEP:
+        if fewer < FEWEST:  # a gap within a few sites may look deeper than the one before them
+            alike = (one for one in found if one[0] > _ALIKE * deepest)
+            _, _, border = max(alike, key=itemgetter(1))
+        return _nearer(values, border)
+    above, below = far_end(values), far_end(-values)
+    if above is not None:
+        return _nearer(values, above)
+    return None if below is None else _nearer(values, -below)
 
 
 def _depth(low: np.ndarray, high: np.ndarray) -> float:
@@ -137,14 +145,12 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
     if abs(middles[0] - middles[1]) < _APART * 1.4826 * float(np.hypot(spreads[0], spreads[1])):
         return 0.0
     width = max(2 * spreads[0], 1e-6)
-    near, far = sorted(middles)
-    steps = int(np.clip(4 * (far - near) / width, 2, 400)) + 1
-    centre: np.ndarray = np.linspace(near, far, steps)
+    steps = int(np.clip(4 * abs(middles[1] - middles[0]) / width, 2, 400)) + 1
+    centre: np.ndarray = np.linspace(*middles, steps)
     line = np.sort(np.concatenate([low, high]))
-    above = np.searchsorted(line, centre + width / 2, "right")
-    below = np.searchsorted(line, centre - width / 2, "left")
+    above = np.asarray(np.searchsorted(line, centre + width / 2, "right"))
     # The square root of a count scatters by one half, whatever the count.
-    least = float(np.min(np.asarray(above) - np.asarray(below)))
+    least = float((above - np.searchsorted(line, centre - width / 2, "left")).min())
     usual = len(few) / 2
     own = 2**0.5 * (usual**0.5 - least**0.5) if least <= VALLEY * usual else 0.0
     return max(own, valley(low, high).deeper)
@@ -153,8 +159,7 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
 def _nearer(values: np.ndarray, border: float) -> float:
     """The border, but not so far from the smaller part that its values cannot lie there."""
     few = min(values[values < border], values[values >= border], key=len)
-    middle = float(np.median(few))
-    reach = _REACH * 1.4826 * deviation(few)
+    middle, reach = float(np.median(few)), _REACH * 1.4826 * deviation(few)
     return float(np.clip(border, middle - reach, middle + reach))
 
 
