@@ -73,7 +73,7 @@ def _beside_neighbours(
         as_most = intensity * usual[0] / np.where(usual == 0, 1, usual)[found]
         local = relative(intensity, as_most, position, frame)
         again = parts(local)
-        if again.max() < found.max():
+        if not again.any():
             break
         found = again
     return found
