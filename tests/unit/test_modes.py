@@ -1,4 +1,4 @@
-"""Modes of the latent density and ways between them: known crowds are found, ways stay on sites."""
+"""Modes of the latents and ways between them: known crowds are found, ways stay on sites."""
 
 import numpy as np
 import pytest

@@ -18,7 +18,7 @@ from vaescope.errors import UserError
 from vaescope.figures import animation
 from vaescope.results import Results
 from vaescope.scores import of_movie, truth
-from vaescope.structure import categories, follow, movie
+from vaescope.structure import follow, movie
 from vaescope.workflow.tables import write_movie
 
 CHAIN = np.array([[0.96, 0.03, 0.01], [0.10, 0.85, 0.05], [0.0, 0.2, 0.8]])
@@ -187,24 +187,13 @@ def test_the_tables_of_a_movie_say_what_its_store_says(filmed: Path):
 def test_a_recipe_may_ask_for_modes_where_there_are_classes(filmed: Path):
     latents, sites = (store.open(filmed / n).load() for n in ("jrvae/latents.zarr", "sites.zarr"))
     found = follow(latents, sites, {"categories": "modes"})
-    alone = latents["mode"].values < 0
     assert found.attrs["kinds"] == "mode" and follow(latents, sites).attrs["kinds"] == "class"
-    np.testing.assert_array_equal(found["kind"].values[~alone], latents["mode"].values[~alone])
+    np.testing.assert_array_equal(found["kind"].values, latents["mode"].values)
     assert found["class_name"].values.tolist()[:2] == ["mode 1", "mode 2"]
     # Members that place every site alike do not disagree.
     assert found["population_spread"].max() == 0
     with pytest.raises(UserError, match="categories"):
         follow(latents, sites, {"categories": "colours"})
-
-
-def test_sites_on_their_own_are_counted_apart(filmed: Path):
-    latents, sites = (store.open(filmed / n).load() for n in ("rvae/latents.zarr", "sites.zarr"))
-    mode = latents["mode"].values.copy()
-    mode[:5] = -1
-    found = follow(latents.assign(mode=("site", mode)), sites)
-    assert found["class_name"].values[-1] == categories.ALONE
-    assert int(found["class_count"].sum()) == len(mode)
-    assert int(found["class_count"][:, -1].sum()) == (mode < 0).sum()
 
 
 def test_changes_are_scored_between_true_atoms():

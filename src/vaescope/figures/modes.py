@@ -1,4 +1,4 @@
-"""Figures of modes of the latent density, and of the paths between them."""
+"""Figures of modes of the latents, and of the paths between them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXAMPLES = 6  # patches of each
 
 
 def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
-    """The modes of the latent density: where they lie, what is drawn there, real patches."""
+    """The modes of the latents: where they lie, what is drawn there, real patches, how sure."""
     if not view.has("mode"):
         return None
     from matplotlib.colors import ListedColormap
@@ -85,7 +85,6 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         side = min(_SIDE, (_BLOCK - _SIDE - 0.25) / examples)
         shown = sheet.axes(x + _SIDE + 0.1, y + 0.08, side * examples, side)
         show(shown, patches[k], examples, limits)
-    thin = int((label < 0).sum())
     pictures = "the picture decoded at its centre, and the real patches nearest to it, aligned"
     merged = "; groups that differ only by a rotation are merged"
     if patches.shape[-2] == 1:
@@ -101,7 +100,6 @@ def modes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
             if found > count
             else ""
         )
-        + (f" {thin} sites (grey) belong to no mode." if thin else "")
     )
     every = of_model(view, everywhere=True)
     drawn = (q for q in every if q.name in ("mode", "consensus_content"))

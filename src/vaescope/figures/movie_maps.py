@@ -82,7 +82,7 @@ def frames_classes(scene: Scene, view: ModelResults) -> FinishedFigure | None:
         return None
     said = {
         "class": "The class that the ensemble gives to every site",
-        "mode": "The mode of the latent density to which every site belongs",
+        "mode": "The mode of the latents to which every site belongs",
     }[kinds.what]
     return _frames(
         scene,

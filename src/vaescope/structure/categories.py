@@ -12,9 +12,6 @@ import xarray as xr
 from vaescope.structure.modes import votes
 from vaescope.structure.settings import MovieSettings
 
-ALONE = "no mode"
-"""Name of the category of sites in no mode: a few sites far from all others."""
-
 
 @dataclass
 class Categories:
@@ -63,9 +60,6 @@ def _modes(latents: xr.Dataset) -> Categories:
     """Sort sites by mode; a member's are the modes of the consensus nearest to its content."""
     mode = latents["mode"].values.astype(int)
     names = [f"mode {k + 1}" for k in range(int(mode.max(initial=0)) + 1)]
-    if (mode < 0).any():
-        mode = np.where(mode < 0, len(names), mode)
-        names.append(ALONE)
     retained = latents["member_kept"].values.astype(bool)
     consensus = latents["consensus_content"].values
     parent = np.arange(len(names))

@@ -1,4 +1,4 @@
-"""Find modes of the density of sites in the latent space, and the paths between them.
+"""Find modes of the sites in the latent space, and the paths between them.
 
 What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), with a gap
 between it and all others in the latents (``train.separate``) or between the intensities of their
@@ -49,7 +49,7 @@ class ColumnIntensities:
 class Modes:
     """Modes of the content and paths between them; pictures are aligned, in normalised units."""
 
-    label: np.ndarray  # (site,) mode of each site, −1 for none, largest mode first
+    label: np.ndarray  # (site,) mode of each site, largest mode first
     parent: np.ndarray  # (mode,) the largest mode that has the same content
     intensity: np.ndarray  # (mode,) median of its columns over that of the first, NaN if unknown
     agreement: np.ndarray  # (site,) share of the members whose content puts a site in its mode
@@ -169,8 +169,7 @@ def votes(
     consensus, content : (site, latent) of all members, and of this one in the same axes.
     """
     near = label[cKDTree(consensus).query(content)[1]]
-    family = np.append(parent, -1)
-    return np.where(family[near] == family[label], label, family[near])
+    return np.where(parent[near] == parent[label], label, parent[near])
 
 
 def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
@@ -305,7 +304,7 @@ def _merged(
     rank[order] = np.arange(found)
     # Modes come largest first, so the first of a group is its largest.
     first = [int(np.flatnonzero(group == g)[0]) for g in order]
-    merged = np.where(label >= 0, rank[group[label]], -1)
+    merged = rank[group[label]]
     return merged, middle[first]
 
 
