@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 MOST = 24  # components at most
-_PATIENCE = 3  # numbers of components that may be worse before no more are tried
+_PATIENCE = 7  # numbers of components that may be worse before no more are tried
 _STARTS = 3  # of every number
 _NARROWEST = 1e-3  # of the mean variance, least variance of a component
 
