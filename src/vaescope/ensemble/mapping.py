@@ -219,8 +219,9 @@ def _columns(source: PatchSource) -> modes.ColumnIntensities | None:
     if source.settings.view != PATCH:
         return None
     intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
+    sublattice = np.asarray(patches["sublattice"].values) if "sublattice" in patches else None
     return modes.ColumnIntensities(
-        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values)
+        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values), sublattice
     )
 
 
