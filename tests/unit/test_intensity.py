@@ -107,7 +107,7 @@ def test_dim_columns_among_those_of_another_sublattice_are_compared_with_their_o
     rng = np.random.default_rng(2)
     place, bright, kind = doped(0.04, 0.45, rng)
     weak, weak_bright, _ = doped(0.0, 1.0, rng)
-    weak = weak + [0, 6]
+    weak += [0, 6]
     content = rng.standard_normal((len(place) + len(weak), 2))
     content[: len(place), 0] += np.where(kind, 0, 12)  # a dim dopant looks like a weak column
     picture = lambda some: np.zeros((len(some), 1, 12, 12)) + some[:, :1, None, None]  # noqa: E731

@@ -47,6 +47,7 @@ from vaescope.samples import gaps
 from vaescope.structure import class_numbers, modes
 from vaescope.traits import traits_of
 
+COLUMN = 0.1  # of the side of a patch: of a column nearer to the edge, too little is seen
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
 
@@ -219,6 +220,7 @@ def _columns(source: PatchSource) -> modes.ColumnIntensities | None:
     if source.settings.view != PATCH:
         return None
     intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
+    intensity[~gaps.middle(patches, COLUMN)] = np.nan
     sublattice = np.asarray(patches["sublattice"].values) if "sublattice" in patches else None
     return modes.ColumnIntensities(
         intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values), sublattice

@@ -191,7 +191,7 @@ def _by_intensity(
     has all of these, and no others; if none is, they become one.
     """
     alike = _own_sublattice(_beside(label, content)[label], columns.sublattice)
-    part = intensity.divided(alike, columns.intensity, columns.position, columns.frame)
+    part = intensity.divided(alike, columns.intensity, columns.position, columns.frame, among)
     new, parent = label.copy(), list(range(int(label.max()) + 1))
     for large, number in sorted(set(zip(alike.tolist(), part.tolist(), strict=True))):
         if number == 0:
