@@ -195,7 +195,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         variables.update(turned_alike.variables(found.decoded, noise))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
-    p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
+    p_value = predictive_checks.predictive_p_value(left.residual, left.noise, left.seen)
     checks: tuple[tuple[str, str, np.ndarray, Scale], ...] = (
         ("residual", "residual over noise", left.residual, "sequential"),
         ("explained", "explained by the model", left.explained, "categorical"),
