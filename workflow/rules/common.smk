@@ -196,6 +196,11 @@ def detector(wildcards):
     return [f"<results>/{layout.DETECTORS}/{name}/members"] if name else []
 
 
+def trains(wildcards):
+    """Whether a detector has to be trained, since none of its settings comes with the package."""
+    return not ask(PLAN.is_bundled, wildcards.detector)
+
+
 def members(wildcards):
     """Numbers of the members that one part trains."""
     return ask(PLAN.members, wildcards.dataset, int(wildcards.part))

@@ -22,6 +22,7 @@ from vaescope.figures.unmeasured import ABOVE, hatch
 from vaescope.quantities import TRUTH, header, robust_limits, with_errors
 from vaescope.results import ModelResults
 from vaescope.samples import gaps
+from vaescope.sites import detectors
 from vaescope.text import percent
 
 
@@ -95,7 +96,7 @@ def sites(scene: Scene) -> FinishedFigure | None:
             " fraction of a pixel. Sites whose patch would extend beyond the image stay in the"
             " table, but models do not use them."
         )
-        return sheet.drawn("sites", caption)
+        return sheet.drawn("sites", caption + _detector(scene))
     method = scene.sites.attrs.get("method", "")
     caption = (
         f"All {count} sites found"
@@ -109,7 +110,13 @@ def sites(scene: Scene) -> FinishedFigure | None:
             " not use them."
         )
     )
-    return sheet.drawn("sites", caption)
+    return sheet.drawn("sites", caption + _detector(scene))
+
+
+def _detector(scene: Scene) -> str:
+    """A sentence about the detector that found the sites; empty where none did."""
+    words = detectors.words(scene.sites.attrs)
+    return f" They were found by {words}." if words else ""
 
 
 def _partly_seen(scene: Scene) -> np.ndarray:

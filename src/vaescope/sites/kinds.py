@@ -76,16 +76,14 @@ def _atoms(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
 
 
 def _learned(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
+    from vaescope.sites import detectors
     from vaescope.sites.atoms import every_atom
     from vaescope.sites.learned.detector import Detector
 
-    if not isinstance(means.detector, Detector):
-        raise UserError(
-            "the method `model` needs a trained detector",
-            remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give "
-            "it as `detector`",
-        )
-    return every_atom(image, settings, means.threads, means.detector)
+    trained = _detector_of_atoms(settings)
+    detector = detectors.needed(means.detector, Detector, trained, "the method `model`")
+    found = every_atom(image, settings, means.threads, detector)
+    return found.assign_attrs(detectors.attributes(detector))
 
 
 def _windows(image: xr.Dataset, settings: Windows, means: Means) -> xr.Dataset:
@@ -120,15 +118,13 @@ def _walls(image: xr.Dataset, settings: Walls, means: Means) -> xr.Dataset:
 
     if settings.finder != "learned":
         return every_wall(image, settings)
+    from vaescope.sites import detectors
     from vaescope.walls.learned.wall_detector import WallDetector
 
-    if not isinstance(means.detector, WallDetector):
-        raise UserError(
-            "the finder `learned` needs a detector trained on simulated domains",
-            remedy="Train one (`sites.learned.train` with `simulate: [walls]`) or load one"
-            " (`sites.learned.load`), and give it as `detector`",
-        )
-    return every_wall(image, settings, means.detector)
+    trained = _detector_of_walls(settings)
+    detector = detectors.needed(means.detector, WallDetector, trained, "the finder `learned`")
+    found = every_wall(image, settings, detector)
+    return found.assign_attrs(detectors.attributes(detector))
 
 
 def _detector_of_atoms(settings: Atoms) -> DetectorSettings:

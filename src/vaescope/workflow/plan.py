@@ -11,6 +11,7 @@ from typing import Any
 
 from vaescope.baselines.settings import BaselineSettings
 from vaescope.errors import UserError, suggestion
+from vaescope.learned.files import bundled
 from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.recipes import Recipe, resolve_recipe
@@ -157,6 +158,10 @@ class Plan:
             if settings and settings.digest() == detector:
                 return settings
         raise UserError("no dataset needs this detector", found=repr(detector))
+
+    def is_bundled(self, detector: str) -> bool:
+        """Whether a learned detector that some dataset needs comes with the package."""
+        return bundled(self.detector_settings(detector)) is not None
 
     def _detector(self, recipe: Recipe) -> DetectorSettings | None:
         return getattr(recipe.sites, "detector", None)

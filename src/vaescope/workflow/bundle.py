@@ -1,0 +1,55 @@
+"""Train the detectors that come with the package, those of the bundled recipes, anew.
+
+`make detectors` does it (`python -m vaescope.workflow.bundle [RECIPE …]`): some minutes of one core
+for each. On the machine and with the packages that a detector names, the same files come out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from vaescope.learned import files
+from vaescope.learned.settings import DetectorSettings
+from vaescope.recipes import resolve_recipe
+
+RECIPES = Path("config", "recipes")
+
+
+def wanted(root: Path) -> dict[str, tuple[list[str], DetectorSettings]]:
+    """By its digest, every detector that bundled recipes need: their names, and its settings.
+
+    Parameters
+    ----------
+    root : folder of the repository.
+    """
+    found: dict[str, tuple[list[str], DetectorSettings]] = {}
+    for file in sorted((root / RECIPES).glob("*.yaml")):
+        recipe = resolve_recipe(file.stem, [root / RECIPES])
+        settings = getattr(recipe.sites, "detector", None)
+        if settings is not None:
+            found.setdefault(settings.digest(), ([], settings))[0].append(file.stem)
+    return found
+
+
+def train(root: Path, only: list[str]) -> None:
+    """Train the detectors of these recipes, all where there are none, into the package, and remove
+    those that no recipe needs any more."""
+    from vaescope.sites import learned
+
+    known = wanted(root)
+    for digest, (recipes, settings) in known.items():
+        if only and not set(only) & set(recipes):
+            continue
+        print(f"{digest}: {', '.join(recipes)}", flush=True)
+        detector = learned.train(settings, threads=os.cpu_count() or 1)
+        learned.save(detector, files.BUNDLED / digest)
+    for folder in files.BUNDLED.iterdir():
+        if folder.name not in known:
+            shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    train(Path.cwd(), sys.argv[1:])
