@@ -1,8 +1,9 @@
-"""Provide detectors of sites; datasets with the same settings share one."""
+"""Train detectors of sites that do not come with the package; datasets with the same settings share
+one."""
 
 
 rule train_detector:
-    """Train a detector on simulated images, or copy the bundled one of the same settings."""
+    """Train a detector on simulated images; datasets with the same settings share it."""
     output:
         detector=directory("<results>/.detectors/{detector}/members"),
     log:
@@ -12,9 +13,9 @@ rule train_detector:
     conda:
         "../envs/vaescope.yaml"
     # One member per thread on a CPU, as in the rule `train`.
-    threads: lambda wildcards: 4 if trains(wildcards) else 1
+    threads: 4
     resources:
-        gpu=lambda wildcards: int(trains(wildcards)),
+        gpu=1,
         mem_mb=lambda wildcards, attempt: resources.memory_mb(3000, 0, 0, attempt),
         runtime=lambda wildcards, attempt: resources.detector_minutes(
             ask(PLAN.detector_settings, wildcards.detector), attempt
@@ -24,6 +25,6 @@ rule train_detector:
             ask(PLAN.detector_settings, wildcards.detector)
         ),
     message:
-        "providing the detector {wildcards.detector}"
+        "training the detector {wildcards.detector}"
     script:
         "../../scripts/train_detector.py"

@@ -16,21 +16,22 @@ from vaescope.learned.settings import DetectorSettings
 from vaescope.recipes import resolve_recipe
 
 RECIPES = Path("config", "recipes")
+BUNDLED = ("atoms-learned",)
+"""Recipes whose detectors come with the package."""
 
 
 def wanted(root: Path) -> dict[str, tuple[list[str], DetectorSettings]]:
-    """By its digest, every detector that bundled recipes need: their names, and its settings.
+    """By its digest, every detector that comes with the package: recipes that need it, and its
+    settings.
 
     Parameters
     ----------
     root : folder of the repository.
     """
     found: dict[str, tuple[list[str], DetectorSettings]] = {}
-    for file in sorted((root / RECIPES).glob("*.yaml")):
-        recipe = resolve_recipe(file.stem, [root / RECIPES])
-        settings = getattr(recipe.sites, "detector", None)
-        if settings is not None:
-            found.setdefault(settings.digest(), ([], settings))[0].append(file.stem)
+    for name in BUNDLED:
+        settings = resolve_recipe(name, [root / RECIPES]).sites.detector
+        found.setdefault(settings.digest(), ([], settings))[0].append(name)
     return found
 
 

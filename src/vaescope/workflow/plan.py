@@ -147,9 +147,14 @@ class Plan:
         return any(model.rotation for model in self.recipe(dataset).models.values())
 
     def detector(self, dataset: str) -> str | None:
-        """Name of the learned detector that a dataset needs; None if it needs none."""
+        """Name of the learned detector that has to be trained for a dataset; None if it needs none,
+        or one that comes with the package."""
         settings = self._detector(self.recipe(dataset))
-        return settings.digest() if settings else None
+        return settings.digest() if settings and not bundled(settings) else None
+
+    def uses_detector(self, dataset: str) -> bool:
+        """Whether the sites of a dataset may be found by a learned detector."""
+        return self._detector(self.recipe(dataset)) is not None
 
     def detector_settings(self, detector: str) -> DetectorSettings:
         """Settings of a learned detector that some dataset needs."""
@@ -158,10 +163,6 @@ class Plan:
             if settings and settings.digest() == detector:
                 return settings
         raise UserError("no dataset needs this detector", found=repr(detector))
-
-    def is_bundled(self, detector: str) -> bool:
-        """Whether a learned detector that some dataset needs comes with the package."""
-        return bundled(self.detector_settings(detector)) is not None
 
     def _detector(self, recipe: Recipe) -> DetectorSettings | None:
         return getattr(recipe.sites, "detector", None)
