@@ -36,8 +36,8 @@ def wanted(root: Path) -> dict[str, tuple[list[str], DetectorSettings]]:
 
 
 def train(root: Path, only: list[str]) -> None:
-    """Train the detectors of these recipes, all where there are none, into the package, and remove
-    those that no recipe needs any more."""
+    """Train the detectors of these recipes into the package; without any, all that it should have,
+    and remove what it should not have."""
     from vaescope.sites import learned
 
     known = wanted(root)
@@ -47,7 +47,7 @@ def train(root: Path, only: list[str]) -> None:
         print(f"{digest}: {', '.join(recipes)}", flush=True)
         detector = learned.train(settings, threads=os.cpu_count() or 1)
         learned.save(detector, files.BUNDLED / digest)
-    for folder in files.BUNDLED.iterdir():
+    for folder in [] if only else files.BUNDLED.iterdir():
         if folder.name not in known:
             shutil.rmtree(folder)
 
