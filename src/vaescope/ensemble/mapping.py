@@ -139,7 +139,7 @@ def agree(
     traits = traits_of(patches.attrs)
     # The middle of a window is no point of the crystal that it would have to be turned about.
     anywhere = traits.lattice and not traits.atoms and own.offsets
-    n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
+    n = math.lcm(common_order(encodings, kept, anywhere), own.fold)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
     turned = "rotation" in own.pose_parts
     if turned and traits.directed and "direction" in patches:
