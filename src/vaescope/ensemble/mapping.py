@@ -19,6 +19,7 @@ from vaescope import columns
 from vaescope.columns import carried
 from vaescope.ensemble import (
     align,
+    contradicted,
     decoded,
     decoded_spectra,
     gauge,
@@ -191,7 +192,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
         noise = np.sqrt(np.mean(np.square(voting), 0)) * left.noise.inflation
-        variables.update(turned_alike.variables(found.decoded, noise))
+        variables.update(turned_alike.variables(found.decoded, noise, own.symmetry))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
@@ -275,6 +276,9 @@ def _dataset(
     from vaescope.models import zoo
 
     own, patches, view = source.settings, source.patches, agreed.aligned
+    given = agreed.ensemble, agreed.encodings, agreed.kept, source, agreed.residual
+    more, of_physics = contradicted.measured(*given)
+    variables = variables | more
     latents = xr.Dataset(variables, coords=_coordinates(view, patches, variables))
     for key in patches.variables:
         if str(key).startswith("truth_"):
@@ -285,6 +289,7 @@ def _dataset(
     voting = zip(agreed.ensemble, agreed.kept, strict=True)
     latents.attrs |= {
         "symmetry": agreed.order,
+        "symmetry_set": own.symmetry,
         "model": name,
         "variant": own.variant,
         "label": zoo.label(own.as_dict()),
@@ -294,6 +299,7 @@ def _dataset(
         "members_kept": [m.number for m, k in voting if k],
         "noise_inflation": agreed.residual.noise.inflation,
         "mean_elbo": float(np.mean([e.elbo[:].mean() for e in agreed.encodings])),
+        **of_physics,
     }
     if own.classes:
         latents.attrs |= {
