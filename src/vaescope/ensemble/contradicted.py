@@ -23,6 +23,8 @@ from vaescope.quantities import CRITICISM, attributes
 SITES = 2000  # whose residuals are looked at where pictures are zero
 NEAR = 2.0  # softnesses above zero up to which a picture counts as zero there
 
+_PULL = 4.0  # times that of white noise, which may be chance
+
 
 def measured(
     ensemble: Sequence[Member],
@@ -63,7 +65,12 @@ def measured(
     terms = [each for each in paid if each is not None]
     if terms:
         about["own_term"] = float(np.median([each["value"] for each in terms]))
-        about["own_term_price"] = float(np.median([each["price"] for each in terms]))
+        price = float(np.median([each["price"] for each in terms]))
+        pull = float(np.median([each.get("pull", 0.0) for each in terms]))
+        # Resampled finer than the image, pixels share noise: that is no pull.
+        shared = max(1.0, float(source.patches.attrs.get("pitch", 1.0)) ** -2)
+        beyond = 0.5 * (pull - _PULL * shared)
+        about["own_term_price"] = max(price, beyond)
     return variables, about
 
 

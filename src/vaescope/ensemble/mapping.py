@@ -27,6 +27,7 @@ from vaescope.ensemble import (
     predicted,
     predicted_patches,
     predictive_checks,
+    set_symmetry,
     turned_alike,
 )
 from vaescope.ensemble.blocks import in_turn
@@ -179,9 +180,13 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables.update(decoded.draw(view, ensemble, gauges, source, conditions).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, conditions))
     variables.update(decoded_spectra.over_planes(view, ensemble, gauges, conditions))
+
+    def upright(rows: np.ndarray) -> np.ndarray:
+        return decoded.upright(view, source.shown(rows), rows)
+
     found = modes.find(
         view.consensus_content,
-        lambda rows: decoded.upright(view, source.shown(rows), rows),
+        upright,
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
         among=gaps.whole(source.patches),
@@ -192,7 +197,10 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
         noise = np.sqrt(np.mean(np.square(voting), 0)) * left.noise.inflation
-        variables.update(turned_alike.variables(found.decoded, noise, own.symmetry))
+        variables.update(turned_alike.variables(found.decoded, noise))
+        if own.symmetry > 1:
+            whole = np.where(gaps.whole(source.patches), found.label, -1)
+            variables.update(set_symmetry.variables(whole, upright, noise, own.symmetry))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
@@ -289,7 +297,6 @@ def _dataset(
     voting = zip(agreed.ensemble, agreed.kept, strict=True)
     latents.attrs |= {
         "symmetry": agreed.order,
-        "symmetry_set": own.symmetry,
         "model": name,
         "variant": own.variant,
         "label": zoo.label(own.as_dict()),

@@ -74,8 +74,15 @@ def load_member(file: Path) -> Member:
             remedy="Train the model again",
         ) from error
     model.eval()
-    more = facts.get("seed", 0), facts.get("spread"), facts.get("physics")
-    return Member(model, facts["member"], facts["elbo"], codec, *more)
+    return Member(
+        model,
+        facts["member"],
+        facts["elbo"],
+        codec,
+        facts.get("seed", 0),
+        facts.get("spread"),
+        facts.get("physics"),
+    )
 
 
 def save_member(member: Member, file: Path) -> None:

@@ -278,8 +278,8 @@ class _Posterior:
         size = len(self.given)
         first, second = self.edges.T
         ends = np.bincount(first, minlength=size) + np.bincount(second, minlength=size)
-        lost = 1 - self.weight
-        lost = np.bincount(first, lost, size) + np.bincount(second, lost, size)
+        broken = 1 - self.weight
+        lost = np.bincount(first, broken, size) + np.bincount(second, broken, size)
         share = lost / np.maximum(ends, 1)
         more = np.clip(4 * (share - np.median(share)), 0, 1)  # a straight wall cuts a quarter
         return np.asarray(np.maximum(self.single, more))

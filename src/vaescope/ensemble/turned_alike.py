@@ -18,23 +18,15 @@ from vaescope.models.disc import in_disc
 FOLDS = (2, 3, 4, 6)
 
 
-def folds_of(symmetry: int) -> list[int]:
-    """The parts of a circle by which pictures are turned: the usual ones, and all that divide a
-    ``symmetry`` that was set."""
-    own = {fold for fold in range(2, symmetry + 1) if symmetry % fold == 0}
-    return sorted(own.union(FOLDS))
-
-
-def variables(pictures: np.ndarray, noise: np.ndarray, symmetry: int = 1) -> dict[str, Any]:
+def variables(pictures: np.ndarray, noise: np.ndarray) -> dict[str, Any]:
     """What ``latents.zarr`` has of it, name -> (dims, values, attributes), for the pictures of the
-    modes (mode, channel, side, side) in noise (channel,), and a ``symmetry`` that was set."""
-    folds = folds_of(symmetry)
-    shares = [[mistaken_turn(picture, noise, fold) for fold in folds] for picture in pictures]
+    modes (mode, channel, side, side) in noise (channel,)."""
+    shares = [[mistaken_turn(picture, noise, fold) for fold in FOLDS] for picture in pictures]
     about = {"long_name": "share of patches that a turned picture fits better", "units": "1"}
-    values = np.array(shares).reshape(len(pictures), len(folds))
+    values = np.array(shares).reshape(len(pictures), len(FOLDS))
     return {
         "mode_mistaken_turn": (("mode_number", "fold"), values, about),
-        "fold": (("fold",), np.array(folds), {"long_name": "part of a circle turned by"}),
+        "fold": (("fold",), np.array(FOLDS), {"long_name": "part of a circle turned by"}),
     }
 
 

@@ -19,7 +19,8 @@ class Side:
     of the target that were measured; ``spectra`` (…, channel) of the sites and
     ``spectra_known`` (…, channel) what of them was measured; ``near_class`` (…, class) the mean of
     neighbouring sites; ``content`` (…, latent) that the encoder learns by itself, and by how much
-    it may differ from it; ``direction`` (member, site) of each site in rad, from x to y, NaN where it has none.
+    it may differ from it; ``direction`` (member, site) of each site in rad, from x to y, NaN
+    where it has none.
     """
 
     conditions: Tensor | None = None
