@@ -1,5 +1,7 @@
 """Physics in a model: each prior does what it says, and contradicted ones are named."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from pictures import COMMA, DUMBBELL, as_patches, spots
 from vaescope import train
 from vaescope.ensemble import map_latents
 from vaescope.ensemble.set_symmetry import variables
-from vaescope.ensemble.smoothing import graph_of, smooth
+from vaescope.ensemble.smoothing import SmoothingGraph, graph_of, smooth
 from vaescope.errors import UserError
 from vaescope.judge.of_physics import of_physics
 from vaescope.models.settings import ModelSettings
@@ -70,6 +72,24 @@ def test_content_without_order_from_site_to_site_is_left_alone():
     assert off(found.content, true) < 1.05 * off(content, true)
     assert found.found.alike[0] > 0.7
     assert smooth(*noisy(np.sin(X / 5)), EDGES).found.alike[0] < 0.2
+
+
+def test_maps_are_smoothed_where_the_recipe_says_so_and_neighbours_are_known():
+    true = np.sin(X / 5) * np.cos(Y / 7)
+    content, sd = noisy(true)
+    position = np.stack([0 * Y, 10.0 * Y, 10.0 * X], 1)
+    for weight, frame, less in (
+        ("auto", 0, True),
+        (0, 0, False),
+        ("auto", np.arange(len(X)), False),
+    ):
+        position[:, 0] = frame
+        graph = SmoothingGraph()
+        list(graph.seen([SimpleNamespace(position=part) for part in np.split(position, 4)]))
+        arrays = {"content": content.copy(), "content_sd": sd.copy()}
+        graph.smooth(ModelSettings.from_recipe({"variant": "rvae", "smoothness": weight}), arrays)
+        assert (off(arrays["content"], true) < 0.7 * off(content, true)) == less
+        assert ("smoothed" in arrays) == less
 
 
 def test_more_sites_than_the_field_is_estimated_on_are_smoothed_all_the_same(monkeypatch):

@@ -19,7 +19,7 @@ from vaescope.ensemble.members import Member
 from vaescope.ensemble.recorded import NUMBERS, on_sites
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.refine_spectra import refine_spectra
-from vaescope.ensemble.smoothing import Places, Smoothed
+from vaescope.ensemble.smoothing import Smoothed, SmoothingGraph
 from vaescope.ensemble.spool import Spool
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
@@ -135,7 +135,7 @@ def encode_all(
     """
     whole: list[dict[str, Any]] = [{} for _ in ensemble]
     done = 0
-    partly, places = Partly(), Places()
+    partly, places = Partly(), SmoothingGraph()
     size = max(min(ROWS, COPIES // len(ensemble[0].model.turns)), 1)
     seen = places.seen(partly.seen(blocks))
     batches = (batch for block in seen for batch in block.batches(size))

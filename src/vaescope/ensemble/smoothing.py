@@ -72,7 +72,7 @@ class Smoothed:
     found: SmoothField
 
 
-class Places:
+class SmoothingGraph:
     """Where sites lie, kept while they are encoded block by block."""
 
     def __init__(self) -> None:

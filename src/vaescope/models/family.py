@@ -197,6 +197,9 @@ class Family(Networks):
         turn, channel, height, width) and of the latents by name (member, site, turn, …)."""
         assert self.physics is not None
         pictures = self.likelihood.mean(shown)
+        if len(self.counted) < self.mask.numel():
+            # Or the model would fulfil the term in the corners, which no likelihood sees.
+            pictures = torch.where(self.mask > 0, pictures, pictures.detach())
         rows = {name: tensor.flatten(0, 2) for name, tensor in latents.items()}
         return self.physics(pictures.flatten(0, 2), rows).reshape(latents["angle"].shape)
 

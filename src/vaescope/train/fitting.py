@@ -346,7 +346,9 @@ class Fitting:
         spread = None if self.settings.stochastic else self.spread(k)
         return {
             "spread": spread,
-            "physics": None if self.model.physics is None else own_term.price(self)[k],
+            "physics": None
+            if self.model.physics is None
+            else own_term.price(self.model, self.shown)[k],
             "settings": asdict(self.settings),
             "shape": list(self.model.shape),
             "target": list(self.model.target),

@@ -13,27 +13,23 @@ sites are more than noise along the slope of the term, and the *pull* (r·∇T)�
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from vaescope.models import pose
+from vaescope.models.family import Family
 from vaescope.models.pose_parts import ANGLE
-
-if TYPE_CHECKING:
-    from vaescope.train.fitting import Fitting
+from vaescope.train.device_data import DeviceData
 
 SITES = 256  # from which it is computed
 
 
-def price(fitting: Fitting) -> list[dict[str, float]]:
+def price(model: Family, shown: DeviceData) -> list[dict[str, float]]:
     """The term of every member at the posterior means of some sites, in nats per site: its mean
     ``value``, the ``price`` that the likelihood pays for it, and the ``pull`` of the residuals, 1
     for white noise; 0 where the pose has a brightness, which no residual contains."""
-    model, shown = fitting.model, fitting.shown
     step = max(len(shown) // SITES, 1)
-    rows = torch.arange(0, len(shown), step, device=fitting.device)[:SITES]
-    chosen = rows.expand(len(fitting.members), -1)
+    rows = torch.arange(0, len(shown), step, device=shown.target.device)[:SITES]
+    chosen = rows.expand(model.members, -1)
     conditions = shown.conditions[chosen]
     with torch.no_grad():
         encoded = model.encoder(shown.copies(chosen), conditions)
