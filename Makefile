@@ -4,6 +4,7 @@
 # make coverage which lines of the library the quick tests reach (they take a quarter longer)
 # make lint     formatters, linters, type checker
 # make docs     the JSON schemas and the tables of config/README.md, from the settings of the library
+# make detectors  train the detectors that come with the package anew (some minutes for each)
 # make lock     write requirements.lock and the conda environment anew from pyproject.toml
 # make bench    the benchmarks: cards and digits over five seeds, STEM systems, movies, strain and
 #               detection over three, the table of the main job, and speed beside the peers; with PEER_PYTHON=…, the Python
@@ -14,7 +15,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: all test quick coverage lint docs lock bench clean
+.PHONY: all test quick coverage lint docs detectors lock bench clean
 
 all: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -44,6 +45,9 @@ lint: .venv/ready
 
 docs: .venv/ready
 	$(BIN)/python -m vaescope.workflow.reference
+
+detectors: .venv/ready
+	$(BIN)/python -m vaescope.workflow.bundle
 
 lock:
 	$(PYTHON) -m venv --clear build/lock

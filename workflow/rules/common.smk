@@ -191,7 +191,7 @@ def parts(wildcards):
 
 
 def detector(wildcards):
-    """The learned detector of a dataset, or no input where its sites are found without."""
+    """The learned detector that is trained for a dataset, or no input where none is."""
     name = ask(PLAN.detector, wildcards.dataset)
     return [f"<results>/{layout.DETECTORS}/{name}/members"] if name else []
 

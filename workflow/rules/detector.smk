@@ -1,4 +1,5 @@
-"""Train detectors of sites; datasets with the same settings share one."""
+"""Train detectors of sites that do not come with the package; datasets with the same settings share
+one."""
 
 
 rule train_detector:

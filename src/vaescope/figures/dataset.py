@@ -22,6 +22,7 @@ from vaescope.figures.unmeasured import ABOVE, hatch
 from vaescope.quantities import TRUTH, header, robust_limits, with_errors
 from vaescope.results import ModelResults
 from vaescope.samples import gaps
+from vaescope.sites import detectors
 from vaescope.text import percent
 
 
@@ -95,7 +96,7 @@ def sites(scene: Scene) -> FinishedFigure | None:
             " fraction of a pixel. Sites whose patch would extend beyond the image stay in the"
             " table, but models do not use them."
         )
-        return sheet.drawn("sites", caption)
+        return sheet.drawn("sites", caption + _choice(scene))
     method = scene.sites.attrs.get("method", "")
     caption = (
         f"All {count} sites found"
@@ -109,7 +110,17 @@ def sites(scene: Scene) -> FinishedFigure | None:
             " not use them."
         )
     )
-    return sheet.drawn("sites", caption)
+    return sheet.drawn("sites", caption + _choice(scene))
+
+
+def _choice(scene: Scene) -> str:
+    """Sentences about the detector that found the sites, and about why this method was chosen;
+    empty where there was neither."""
+    words = detectors.words(scene.sites.attrs)
+    reason = scene.sites.attrs.get("method_reason", "")
+    return (f" They were found by {words}." if words else "") + (
+        f" The method was chosen by what the image shows: {reason}" if reason else ""
+    )
 
 
 def _partly_seen(scene: Scene) -> np.ndarray:

@@ -20,6 +20,7 @@ _NOTABLE = 0.1  # share of the sites from which something concerns the whole
 _ELONGATED = 1.3  # long to short width of the mean site
 _VERY_ELONGATED = 1.6  # astigmatism is corrected before an image is taken like that
 _BLURRED = 0.1  # of the spacing: positions that are less sure tell no strain and no class
+_AGREED = 0.8  # share of the sites that filter and detector have both found
 _TEXTURED = 0.15  # height of the texture of a support, over the columns, that moves these
 
 
@@ -162,6 +163,31 @@ def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
                 f"Columns are bright and sharp in {names[number]} (skewness"
                 f" {sharp[number]:.1f}; in {names[0]} {sharp[0]:.1f}).",
                 "To use another channel, set `sites: channel`.",
+            )
+        )
+    reason = attrs.get("method_reason")
+    if reason and attrs.get("method") == "model":
+        said.append(
+            Finding(
+                "detector chosen",
+                "note",
+                "sites",
+                "The sites are those of the trained detector, not those of the filter.",
+                str(reason),
+                "Look at the figure of the sites; for those of the filter, set"
+                " `sites: method: log`.",
+            )
+        )
+    elif reason and float(attrs.get("method_agreement", 1.0)) < _AGREED:
+        said.append(
+            Finding(
+                "detector disagrees",
+                "note",
+                "sites",
+                "The sites are those of the filter; a trained detector finds others.",
+                str(reason),
+                "Look at the figure of the sites; for those of the detector, set"
+                " `sites: method: model`.",
             )
         )
     if attrs.get("background_window"):

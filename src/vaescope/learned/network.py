@@ -62,6 +62,22 @@ def _layer(before: int, after: int) -> nn.Sequential:
     )
 
 
+@torch.no_grad()
+def round_weights(model: UNet) -> UNet:
+    """Round the weights of convolutions, in place, to the half precision in which they are stored:
+    a relative change of 0.0005, far below what training leaves open."""
+    for values in model.parameters():
+        if values.ndim == 4:
+            values.copy_(values.half())
+    return model
+
+
+def in_half(model: UNet) -> dict[str, Tensor]:
+    """The state of a network whose weights were rounded, these in half precision."""
+    state = model.state_dict()
+    return {name: values.half() if values.ndim == 4 else values for name, values in state.items()}
+
+
 def best_device() -> torch.device:
     """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

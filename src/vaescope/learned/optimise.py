@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vaescope.learned.network import UNet, best_device
+from vaescope.learned.network import UNet, best_device, round_weights
 from vaescope.learned.settings import DetectorSettings
 from vaescope.numerics import one_thread
 from vaescope.progress import Progress
@@ -42,7 +42,7 @@ def train_members(
 
     Returns
     -------
-    The networks, on the CPU, in evaluation mode.
+    The networks, on the CPU, in evaluation mode, their weights rounded to half precision.
     """
     device = best_device()
     members = []
@@ -96,4 +96,4 @@ def _fit(
         if step % report == 0:
             words, total = f"loss {total / report:.4f} of member {number}", 0.0
         made.update(words=words)
-    return model.cpu().eval()
+    return round_weights(model.cpu().eval())

@@ -8,7 +8,7 @@ from typing import ClassVar
 from vaescope.errors import UserError
 from vaescope.settings import Settings, setting
 
-FORMAT = 1
+FORMAT = 2
 """Goes up when the same settings no longer give the same detector."""
 
 _KNOWN = ("walls",)

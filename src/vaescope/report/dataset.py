@@ -123,11 +123,13 @@ def _of_search(figure: dict[str, Any]) -> bool:
 
 
 def _as_found(recipe: dict[str, Any], method: str) -> dict[str, Any]:
-    """The recipe with the sites as they were found: patches with one spectrum each are frames."""
+    """The recipe with the sites as they were found: patches with one spectrum each are frames, and
+    atoms were found by one of several methods."""
     sites = recipe.get("sites") or {}
-    if method != "frames" or sites.get("method") == method:
+    if not method or sites.get("method") == method:
         return recipe
-    return {**recipe, "sites": {"method": method}}
+    kept = {} if method == "frames" else sites
+    return {**recipe, "sites": {**kept, "method": method}}
 
 
 def _plain(value: Any) -> Any:

@@ -76,16 +76,27 @@ def _atoms(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
 
 
 def _learned(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
+    from vaescope.sites import detectors
     from vaescope.sites.atoms import every_atom
     from vaescope.sites.learned.detector import Detector
 
-    if not isinstance(means.detector, Detector):
-        raise UserError(
-            "the method `model` needs a trained detector",
-            remedy="Train one (`sites.learned.train`) or load one (`sites.learned.load`), and give "
-            "it as `detector`",
-        )
-    return every_atom(image, settings, means.threads, means.detector)
+    trained = _detector_of_atoms(settings)
+    detector = detectors.needed(means.detector, Detector, trained, "the method `model`")
+    found = every_atom(image, settings, means.threads, detector)
+    return found.assign_attrs(detectors.attributes(detector))
+
+
+def _either(image: xr.Dataset, settings: Atoms, means: Means) -> xr.Dataset:
+    from vaescope.sites import detectors
+    from vaescope.sites.either import atoms_by_either
+    from vaescope.sites.learned.detector import Detector
+
+    trained = _detector_of_atoms(settings)
+    detector = detectors.needed(means.detector, Detector, trained, "the method `auto`")
+    found = atoms_by_either(image, settings, means.threads, detector)
+    if found.attrs["method"] != "model":
+        return found
+    return found.assign_attrs(detectors.attributes(detector))
 
 
 def _windows(image: xr.Dataset, settings: Windows, means: Means) -> xr.Dataset:
@@ -120,15 +131,13 @@ def _walls(image: xr.Dataset, settings: Walls, means: Means) -> xr.Dataset:
 
     if settings.finder != "learned":
         return every_wall(image, settings)
+    from vaescope.sites import detectors
     from vaescope.walls.learned.wall_detector import WallDetector
 
-    if not isinstance(means.detector, WallDetector):
-        raise UserError(
-            "the finder `learned` needs a detector trained on simulated domains",
-            remedy="Train one (`sites.learned.train` with `simulate: [walls]`) or load one"
-            " (`sites.learned.load`), and give it as `detector`",
-        )
-    return every_wall(image, settings, means.detector)
+    trained = _detector_of_walls(settings)
+    detector = detectors.needed(means.detector, WallDetector, trained, "the finder `learned`")
+    found = every_wall(image, settings, detector)
+    return found.assign_attrs(detectors.attributes(detector))
 
 
 def _detector_of_atoms(settings: Atoms) -> DetectorSettings:
@@ -161,6 +170,8 @@ def _plan_of_atoms(settings: Atoms) -> str:
         "maxima": "local maxima",
         "log": "blobs of a Laplacian of Gaussian",
         "model": "peaks in the map of a learned detector",
+        "auto": "blobs of a Laplacian of Gaussian, or as peaks in the map of a learned detector"
+        " where that adds many that are credible",
     }[settings.method]
     which = {
         "auto": "Bright or dark sites, whichever are the sharper,",
@@ -178,7 +189,7 @@ def _plan_of_atoms(settings: Atoms) -> str:
             f" {settings.track_step:g} spacings, drift taken out, and known again after up to"
             f" {settings.track_gap} frames that miss them"
         )
-    if settings.detector:
+    if settings.detector and settings.method != "log":
         systems = ", ".join(map(str, settings.detector.simulate))
         text += (
             f". The detector has learned from simulated images ({systems}); scores are"
@@ -189,12 +200,17 @@ def _plan_of_atoms(settings: Atoms) -> str:
 
 def _methods_of_atoms(settings: Atoms, numbers: Numbers) -> str:
     detector = settings.detector or DetectorSettings()
-    how = {
-        "log": "as extrema of the Laplacian of Gaussian at the scale of the lattice",
-        "maxima": "as local extrema of the smoothed image",
-        "model": f"by an ensemble of {detector.members} U-Nets [@ronneberger2015] trained"
+    filtered = "as extrema of the Laplacian of Gaussian at the scale of the lattice"
+    learned = (
+        f"by an ensemble of {detector.members} U-Nets [@ronneberger2015] trained"
         f" on simulated images ({', '.join(detector.simulate)}) of randomised dose,"
-        " blur, background and distortion [@tobin2017]",
+        " blur, background and distortion [@tobin2017]"
+    )
+    how = {
+        "log": filtered,
+        "maxima": "as local extrema of the smoothed image",
+        "model": learned,
+        "auto": f"{filtered}, or {learned}",
     }[settings.method]
     given = "given" if settings.spacing else "estimated from the image"
     text = f"Sites were found {how}; their spacing, {given}, is {numbers.spacing}."
@@ -292,6 +308,9 @@ KINDS: dict[str, Kind] = {
     "maxima": Kind(_atoms, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms),
     "model": Kind(
         _learned, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms, _detector_of_atoms
+    ),
+    "auto": Kind(
+        _either, Atoms, traits.ATOMS, _plan_of_atoms, _methods_of_atoms, _detector_of_atoms
     ),
     "windows": Kind(_windows, Windows, traits.WINDOWS, _plan_of_windows, _methods_of_windows),
     "frames": Kind(_frames, Frames, traits.FRAMES, _plan_of_frames, _methods_of_frames),

@@ -21,12 +21,13 @@ class OfSites(Settings):
 
 @dataclass(frozen=True)
 class Atoms(OfSites):
-    """Settings of `sites` with `method: log`, `maxima` or `model`: atoms."""
+    """Settings of `sites` with `method: log`, `maxima`, `model` or `auto`: atoms."""
 
-    method: Literal["log", "maxima", "model"] = setting(
+    method: Literal["log", "maxima", "model", "auto"] = setting(
         "log",
         help="how atoms are found: `log` (Laplacian of Gaussian), `maxima` (local maxima of the"
-        " smoothed image) or `model` (a detector trained on simulated images)",
+        " smoothed image), `model` (a detector trained on simulated images) or `auto` (`log`, or"
+        " `model` where that adds many columns that are credible)",
     )
     spacing: float | None = setting(
         None,
@@ -50,16 +51,17 @@ class Atoms(OfSites):
         None,
         limits=(0, 1),
         help="share of a strong site's score from which on a maximum is a site, by default chosen"
-        " from the image; with `model`, the probability of a site (a half)",
+        " from the image; with `model`, the probability of a site (a half); with `auto`, that of"
+        " `log`",
     )
     refine: bool = setting(
         True, help="fit two-dimensional Gaussians, neighbours included, for the positions"
     )
     sublattices: Literal["auto", "none"] = setting(
         "auto",
-        help="with `log`, whether columns that stand between the strong ones of a lattice are found"
-        " as well (`auto`), where they repeat from cell to cell; `sublattice` becomes a column of"
-        " the sites, 0 for the brightest",
+        help="with `log` and `auto`, whether columns that stand between the strong ones of a"
+        " lattice are found as well (`auto`), where they repeat from cell to cell; `sublattice`"
+        " becomes a column of the sites, 0 for the brightest",
     )
     channel: str | int = setting(
         "auto",
@@ -86,8 +88,8 @@ class Atoms(OfSites):
     )
     detector: DetectorSettings | None = setting(
         None,
-        help="what the detector of `model`, or of `walls` with `finder: learned`, is trained on,"
-        " and how",
+        help="what the detector of `model` and `auto`, or of `walls` with `finder: learned`, is"
+        " trained on, and how",
     )
 
 

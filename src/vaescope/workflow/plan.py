@@ -11,6 +11,7 @@ from typing import Any
 
 from vaescope.baselines.settings import BaselineSettings
 from vaescope.errors import UserError, suggestion
+from vaescope.learned.files import bundled
 from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.recipes import Recipe, resolve_recipe
@@ -146,9 +147,14 @@ class Plan:
         return any(model.rotation for model in self.recipe(dataset).models.values())
 
     def detector(self, dataset: str) -> str | None:
-        """Name of the learned detector that a dataset needs; None if it needs none."""
+        """Name of the learned detector that has to be trained for a dataset; None if it needs none,
+        or one that comes with the package."""
         settings = self._detector(self.recipe(dataset))
-        return settings.digest() if settings else None
+        return settings.digest() if settings and not bundled(settings) else None
+
+    def uses_detector(self, dataset: str) -> bool:
+        """Whether the sites of a dataset may be found by a learned detector."""
+        return self._detector(self.recipe(dataset)) is not None
 
     def detector_settings(self, detector: str) -> DetectorSettings:
         """Settings of a learned detector that some dataset needs."""
