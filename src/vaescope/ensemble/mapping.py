@@ -31,6 +31,7 @@ from vaescope.ensemble import (
     turned_alike,
 )
 from vaescope.ensemble.blocks import in_turn
+from vaescope.ensemble.column_intensities import of_columns
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
 from vaescope.ensemble.independent_pose import SITES, make_independent
@@ -49,7 +50,6 @@ from vaescope.samples import gaps
 from vaescope.structure import class_numbers, modes
 from vaescope.traits import traits_of
 
-COLUMN = 0.1  # of the side of a patch: of a column nearer to the edge, too little is seen
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
 
 
@@ -191,7 +191,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
         among=gaps.whole(source.patches),
-        columns=_columns(source),
+        columns=of_columns(source),
         members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
@@ -199,9 +199,10 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
         noise = np.sqrt(np.mean(np.square(voting), 0)) * left.noise.inflation
         variables.update(turned_alike.variables(found.decoded, noise))
-        if own.symmetry > 1:
+        # The middle of a window is no point that its structure would have to be rotated about.
+        if own.fold > 1 and ensemble[0].model.grid is None:
             whole = np.where(gaps.whole(source.patches), found.label, -1)
-            variables.update(set_symmetry.variables(whole, upright, noise, own.symmetry))
+            variables.update(set_symmetry.variables(whole, upright, noise, own.fold))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise, left.seen)
@@ -218,22 +219,6 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
-
-
-def _columns(source: PatchSource) -> modes.ColumnIntensities | None:
-    """Intensities and places of the atomic columns of the sites; None where they stand for
-    something else, or where the model does not see them."""
-    patches = source.patches
-    if "amplitude" not in patches or not traits_of(patches.attrs).atoms:
-        return None
-    if source.settings.view != PATCH:
-        return None
-    intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
-    intensity[~gaps.middle(patches, COLUMN)] = np.nan
-    sublattice = np.asarray(patches["sublattice"].values) if "sublattice" in patches else None
-    return modes.ColumnIntensities(
-        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values), sublattice
-    )
 
 
 def _add_priors(
