@@ -10,6 +10,7 @@ positives in MoS2 come from simulated layers of the same spacing, width, dose an
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ def dso(folder: Path) -> None:
             f"{np.nanstd(own[:, k]):.2f}, {np.nanstd(left):.2f}",
         )
     found = store.open(folder / "sites.zarr").load()
+    if "sublattice" in found:
+        found = found.isel(site=found["sublattice"].values == 0)  # Dy
     point = np.stack([found["x"].values, found["y"].values], 1)
     near = cKDTree(point)
     step = float(found.attrs["spacing"])
@@ -151,15 +154,11 @@ def gold(folder: Path) -> None:
     found = store.open(folder / "sites.zarr").load()
     turn = np.degrees(strain["rotation"].values[0])
     point = np.stack([strain["x"].values, strain["y"].values], 1)
-    known = np.isfinite(turn)
-    low, high = two_middles(turn[known])
-    grain = np.where(known, np.abs(turn - high) < np.abs(turn - low), -1).astype(int)
-    grain[np.minimum(np.abs(turn - low), np.abs(turn - high)) > 5] = -1
-    sd = [turn[grain == k].std() / np.sqrt((grain == k).sum()) for k in (0, 1)]
-    say(
-        "turn between the grains, modulo 60 degrees, by neighbours' vectors",
-        f"{high - low:.2f} ± {np.hypot(*sd):.2f} ({sum(grain == 0)} and {sum(grain == 1)} sites)",
-    )
+    grain = strain["grain"].values.astype(int) - 1
+    grain[(grain > 1) | ~(np.abs(turn) < 5)] = -1  # the boundary: no site of either grain
+    for between in json.loads(strain.attrs["misorientations"]):
+        angle, error = between["angle_deg"], between["error_deg"]
+        say("turn between the grains, by neighbours' vectors", f"{angle:.1f} ± {error:.1f}")
     yy = strain["strain"].values[0][:, 1]
     step = float(np.hypot(*np.asarray(strain.attrs["lattice_vectors"]).T).mean())
     for k in (0, 1):
@@ -267,14 +266,6 @@ def layers(point: np.ndarray) -> np.ndarray:
     height = [np.median(point[layer == k, 1]) for k in range(layer.max() + 1)]
     rank = np.argsort(np.argsort(height))
     return np.where(layer >= 0, rank[layer], -1)
-
-
-def two_middles(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(values, [25, 75])
-    for _ in range(20):
-        upper = np.abs(values - high) < np.abs(values - low)
-        low, high = np.median(values[~upper]), np.median(values[upper])
-    return float(low), float(high)
 
 
 def circular(angle: np.ndarray, period: float) -> float:
