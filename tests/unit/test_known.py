@@ -142,21 +142,6 @@ def test_planes_are_decoded_as_the_grid_of_the_figures_is(tmp_path):
     assert found.attrs["reference_member"] in found.attrs["members_kept"]
 
 
-def test_neighbours_are_made_alike(tmp_path):
-    # What varies slowly from site to site is drowned in noise: neighbours help to see it.
-    random = np.random.default_rng(4)
-    field = np.sin(np.arange(200) // 20 / 1.5)
-    pictures = np.stack([spots(COMMA, 12) * (1 + 0.3 * f) for f in field])
-    patches = as_patches(pictures + 0.8 * random.standard_normal(pictures.shape))
-    rough = {**SHORT, "variant": "vae", "latent": 1, "steps": 300}
-    agreement = []
-    for k, weight in enumerate((0.0, 20.0)):
-        found = fit(patches, {**rough, "smoothness": weight}, tmp_path / str(k))
-        content = found["content"].values[int(found["elbo"].values.mean(1).argmax()), :, 0]
-        agreement.append(abs(np.corrcoef(content, field)[0, 1]))
-    assert agreement[1] > agreement[0] + 0.02, agreement
-
-
 def test_smoothness_needs_neighbours(tmp_path):
     patches = commas().assign_coords(frame=("site", np.arange(60)))
     with pytest.raises(UserError, match="no neighbours to be smooth with"):

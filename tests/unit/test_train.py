@@ -118,7 +118,8 @@ def test_members_trained_in_one_batch_agree_with_members_trained_alone():
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"variant": "jrvae", "classes": 2, "smoothness": 0.1, "beta": [[0, 1], [1, 2]]}]
+    "more",
+    [{}, {"variant": "jrvae", "classes": 2, "smoothness_class": 0.1, "beta": [[0, 1], [1, 2]]}],
 )
 def test_steps_whose_numbers_come_as_tensors_are_the_same_steps(more):
     # What a GPU does: a step is recorded, and replayed with other numbers in the same places.

@@ -19,6 +19,7 @@ from vaescope.ensemble.members import Member
 from vaescope.ensemble.recorded import NUMBERS, on_sites
 from vaescope.ensemble.refine import refine
 from vaescope.ensemble.refine_spectra import refine_spectra
+from vaescope.ensemble.smoothing import Smoothed, SmoothingGraph
 from vaescope.ensemble.spool import Spool
 from vaescope.models import pose
 from vaescope.models.elbo import Weights
@@ -63,6 +64,7 @@ class Encoding:
     ``ensemble.recorded``), in the frame of the image; each can be read as an attribute too, with
     its standard deviation as ``NAME_sd``, and is None where the model has no such part. ``beside``:
     what each view alone says, in models of patch and spectrum (``ensemble.encode_beside``).
+    ``smoothed``: what came of the prior that neighbours are alike, which ``content`` then has.
     ``angle`` (site,) rad, at the likeliest turn;
     ``offset`` (site, 2) as (y, x) in units of half the patch side; ``scale`` (site,) factors;
     ``shear`` (site,) rad by which a right angle of the structure closes; ``strain`` (site, 3) as
@@ -84,6 +86,7 @@ class Encoding:
     cell: Cell | None = None
     parts: dict[str, Estimate] = field(default_factory=dict)
     beside: dict[str, OfSites] = field(default_factory=dict)
+    smoothed: Smoothed | None = None
 
     @property
     def sigma(self) -> np.ndarray:
@@ -132,9 +135,10 @@ def encode_all(
     """
     whole: list[dict[str, Any]] = [{} for _ in ensemble]
     done = 0
-    partly = Partly()
+    partly, places = Partly(), SmoothingGraph()
     size = max(min(ROWS, COPIES // len(ensemble[0].model.turns)), 1)
-    batches = (batch for block in partly.seen(blocks) for batch in block.batches(size))
+    seen = places.seen(partly.seen(blocks))
+    batches = (batch for block in seen for batch in block.batches(size))
     for parts in share(partial(_encode_by_all, ensemble), batches):
         rows = slice(done, done + len(parts[0]["elbo"]))
         done = rows.stop
@@ -145,6 +149,7 @@ def encode_all(
                 arrays[name][rows] = values
     for member, arrays in zip(ensemble, whole, strict=True):
         partly.encode_again(member.model, arrays)
+        places.smooth(member.settings, arrays)
     return [_encoding(*each) for each in zip(ensemble, whole, strict=True)]
 
 

@@ -19,6 +19,7 @@ from vaescope import columns
 from vaescope.columns import carried
 from vaescope.ensemble import (
     align,
+    contradicted,
     decoded,
     decoded_spectra,
     gauge,
@@ -26,6 +27,7 @@ from vaescope.ensemble import (
     predicted,
     predicted_patches,
     predictive_checks,
+    set_symmetry,
     turned_alike,
 )
 from vaescope.ensemble.blocks import in_turn
@@ -178,9 +180,13 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables.update(decoded.draw(view, ensemble, gauges, source, conditions).variables(own))
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, conditions))
     variables.update(decoded_spectra.over_planes(view, ensemble, gauges, conditions))
+
+    def upright(rows: np.ndarray) -> np.ndarray:
+        return decoded.upright(view, source.shown(rows), rows)
+
     found = modes.find(
         view.consensus_content,
-        lambda rows: decoded.upright(view, source.shown(rows), rows),
+        upright,
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
         among=gaps.whole(source.patches),
@@ -192,6 +198,9 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
         noise = np.sqrt(np.mean(np.square(voting), 0)) * left.noise.inflation
         variables.update(turned_alike.variables(found.decoded, noise))
+        if own.symmetry > 1:
+            whole = np.where(gaps.whole(source.patches), found.label, -1)
+            variables.update(set_symmetry.variables(whole, upright, noise, own.symmetry))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
@@ -275,6 +284,9 @@ def _dataset(
     from vaescope.models import zoo
 
     own, patches, view = source.settings, source.patches, agreed.aligned
+    given = agreed.ensemble, agreed.encodings, agreed.kept, source, agreed.residual
+    more, of_physics = contradicted.measured(*given)
+    variables = variables | more
     latents = xr.Dataset(variables, coords=_coordinates(view, patches, variables))
     for key in patches.variables:
         if str(key).startswith("truth_"):
@@ -294,6 +306,7 @@ def _dataset(
         "members_kept": [m.number for m, k in voting if k],
         "noise_inflation": agreed.residual.noise.inflation,
         "mean_elbo": float(np.mean([e.elbo[:].mean() for e in agreed.encodings])),
+        **of_physics,
     }
     if own.classes:
         latents.attrs |= {

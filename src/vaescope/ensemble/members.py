@@ -19,7 +19,8 @@ class Member:
 
     ``seed`` of the training; ``spread`` of an autoencoder's content over the training sites, as
     ``mean`` (latent) and ``covariance`` (latent, latent); None where a prior tells it, or where the
-    file is older.
+    file is older. ``physics``: what the data pay for a term of the user's own
+    (``train.own_term``), None where there is none.
     """
 
     model: Family
@@ -28,6 +29,7 @@ class Member:
     codec: Codec
     seed: int = 0
     spread: dict[str, Any] | None = None
+    physics: dict[str, float] | None = None
 
     @property
     def settings(self) -> ModelSettings:
@@ -73,7 +75,13 @@ def load_member(file: Path) -> Member:
         ) from error
     model.eval()
     return Member(
-        model, facts["member"], facts["elbo"], codec, facts.get("seed", 0), facts.get("spread")
+        model,
+        facts["member"],
+        facts["elbo"],
+        codec,
+        facts.get("seed", 0),
+        facts.get("spread"),
+        facts.get("physics"),
     )
 
 
@@ -90,5 +98,6 @@ def save_member(member: Member, file: Path) -> None:
         "seed": member.seed,
         "elbo": member.elbo,
         "spread": member.spread,
+        "physics": member.physics,
     }
     checkpoint.save(file, member.model.state_dict(), facts)

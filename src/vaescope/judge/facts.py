@@ -92,6 +92,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         of_models[name] = {} if unlike else scan.of_latents(latents)
         found += findings.of_latents(name, latents, own)
         found += findings.of_turns(name, latents)
+        found += findings.of_physics(name, latents, history)
         found += findings.of_history(name, history)
         found += findings.of_prediction(name, latents, patches)
         found += findings.of_pairs(name, own)

@@ -10,6 +10,7 @@ from vaescope.judge.of_grains import of_grains
 from vaescope.judge.of_image import of_image
 from vaescope.judge.of_models import of_history, of_latents, of_model
 from vaescope.judge.of_pairs import of_pairs
+from vaescope.judge.of_physics import of_physics
 from vaescope.judge.of_piezoresponse import of_piezoresponse
 from vaescope.judge.of_prediction import of_prediction
 from vaescope.judge.of_search import of_search
@@ -29,6 +30,7 @@ __all__ = [
     "of_latents",
     "of_model",
     "of_pairs",
+    "of_physics",
     "of_piezoresponse",
     "of_prediction",
     "of_scan",

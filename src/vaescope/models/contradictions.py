@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vaescope.errors import UserError
 from vaescope.models.fit_settings import FitSettings
+from vaescope.models.physics_contradictions import refuse_physics
 
 MOST_LAID_OUT = 10
 """Latent variables at most of a model that starts from a layout of the sites."""
@@ -22,6 +23,7 @@ def refuse_contradictions(settings: FitSettings) -> None:
     _refuse_direction(settings)
     _refuse_start(settings)
     _refuse_photometric(settings)
+    refuse_physics(settings)
     if settings.spectrum != "none":
         _refuse_beside_spectrum(settings)
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 from vaescope.models import pose
 from vaescope.models.field import field
 from vaescope.models.layers import Convolution, Generators, Linear, Perceptron
+from vaescope.models.positivity import Positive
 from vaescope.models.settings import ModelSettings
 
 Shape = tuple[int, int, int]  # channel, height, width
@@ -37,6 +38,7 @@ class CanonicalDecoder(nn.Module):
         super().__init__()
         self.shape, self.pose_parts = shape, bool(settings.pose_parts)
         self.interpolation = settings.interpolation
+        self.positive = Positive(shape[0]) if settings.positive else None
         self.rims = [math.ceil(margin * side / 2) for side in shape[1:]]
         height, width = (side + 2 * rim for side, rim in zip(shape[1:], self.rims, strict=True))
         self.drawn = (shape[0], height, width)
@@ -49,6 +51,8 @@ class CanonicalDecoder(nn.Module):
 
     def initialise(self, generators: Generators, mean_patch: Tensor) -> None:
         """Draw the weights; start from the mean patch (channel, height, width)."""
+        if self.positive is not None:
+            mean_patch = self.positive.before(mean_patch)
         self.network.initialise(generators, last_gain=0.3)
         with torch.no_grad():
             bias = self.network.last.bias
@@ -68,7 +72,10 @@ class CanonicalDecoder(nn.Module):
 
     def _whole(self, content: Tensor) -> Tensor:
         """Canonical pictures with the margin that only shifted patches show."""
-        return self.network(content).reshape(*content.shape[:2], *self.drawn)
+        drawn = self.network(content)
+        if self.positive is not None:
+            drawn = self.positive(drawn.reshape(*content.shape[:2], self.shape[0], -1))
+        return drawn.reshape(*content.shape[:2], *self.drawn)
 
     def forward(self, content: Tensor, poses: Tensor, where: Tensor | None = None) -> Tensor:
         """content (member, row, inputs), poses (member, row, 2, 3) -> (member, row, channel,
@@ -142,6 +149,7 @@ class CoordinateDecoder(nn.Module):
         super().__init__()
         self.shape, self.skip, self.octaves = shape, settings.skip, settings.fourier
         hidden = settings.hidden
+        self.positive = Positive(shape[0]) if settings.positive else None
         more = inputs if settings.skip else 0
         self.coordinates = Linear(members, 2 + 4 * self.octaves, hidden)
         self.content = Linear(members, inputs, hidden)
@@ -157,6 +165,8 @@ class CoordinateDecoder(nn.Module):
 
     def initialise(self, generators: Generators, mean_patch: Tensor) -> None:
         """Draw the weights; the output starts at the mean of the patches."""
+        if self.positive is not None:
+            mean_patch = self.positive.before(mean_patch)
         # Coordinates reach only to 1: a larger gain lets the first layer resolve single atoms.
         self.coordinates.initialise(generators, 2.0 if self.octaves else 6.0)
         self.content.initialise(generators)
@@ -189,10 +199,12 @@ class CoordinateDecoder(nn.Module):
             weights.append(layer.weight[:, :width])
             shift = layer.bias.expand(members, rows, -1)
             shifts.append(shift + content @ layer.weight[:, width:] if self.skip else shift)
-        shown = field(torch.cat(features, dim=-1), shifts, weights)
+        shown = field(torch.cat(features, dim=-1), shifts, weights).movedim(-1, 2)
+        if self.positive is not None:
+            shown = self.positive(shown)
         if where is not None:
-            return shown.movedim(-1, 2)
-        return shown.reshape(members, rows, *self.shape[1:], self.shape[0]).movedim(-1, 2)
+            return shown
+        return shown.reshape(members, rows, self.shape[0], *self.shape[1:])
 
     def _hidden(self) -> list[Linear]:
         """The hidden layers behind the one that takes the coordinates."""

@@ -63,7 +63,8 @@ class Terms:
 
     ``divergences`` by name: ``content``; ``turns`` of the angle, its turn and its correction; the
     other parts of the pose that the model has; ``class``, once classes are active. ``penalty``:
-    smoothness and the user's own physics.
+    what guides the training, the user's own term included; ``physics``: that term alone, None if
+    there is none.
     """
 
     elbo: Tensor
@@ -71,6 +72,7 @@ class Terms:
     divergences: dict[str, Tensor]
     penalty: Tensor
     objective: Tensor
+    physics: Tensor | None = None
 
     def recorded(self, name: str) -> Tensor:
         """The term of a column of ``history.csv`` (member, site): ``kl_NAME`` is a divergence, of
@@ -82,12 +84,14 @@ class Terms:
         return self.divergences.get(divergence, torch.zeros_like(self.elbo))
 
 
-def columns(parts: Sequence[PosePart], classes: int) -> tuple[str, ...]:
-    """The terms of a model with these parts of the pose, as columns of ``history.csv``."""
+def columns(parts: Sequence[PosePart], classes: int, physics: bool = False) -> tuple[str, ...]:
+    """The terms of a model with these parts of the pose, as columns of ``history.csv``, with
+    that of the user's own ``physics`` if there is one."""
     names = ["content", "turns", *(part.name for part in parts if part is not ANGLE)]
     if classes:
         names.append("class")
-    return ("elbo", "reconstruction", *(f"kl_{name}" for name in names), "penalty")
+    own = ("physics",) if physics else ()
+    return ("elbo", "reconstruction", *(f"kl_{name}" for name in names), "penalty", *own)
 
 
 def gather(
@@ -116,7 +120,8 @@ def gather(
         objective = objective - now.beta_class * _away(kl_class.mean(1), now.capacity_class)
     of_angle = divergences.pop(ANGLE.name, None)
     divergences["turns"] = kl_turns if of_angle is None else kl_turns + of_angle
-    return Terms(elbo, reconstruction, divergences, penalty, objective)
+    own = values.get("physics")
+    return Terms(elbo, reconstruction, divergences, penalty, objective, own)
 
 
 def _away(divergence: Tensor, capacity: float | Tensor) -> Tensor:

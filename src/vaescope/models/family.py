@@ -163,7 +163,10 @@ class Family(Networks):
             given = latents["content"], latents["angle"], side.spectra, conditions
             of_spectrum = self.beside.log_density(*given, side.spectra_known)
             out["reconstruction"] = out["reconstruction"] + of_spectrum
-        out["penalty"] = self._penalty(shown, latents, encoded, side)
+        out["penalty"] = self._penalty(latents, encoded, side)
+        if self.physics is not None:
+            out["physics"] = self.own_term(shown, latents)
+            out["penalty"] = out["penalty"] + out["physics"]
         return out | self.class_terms(encoded, side, now)
 
     def log_density(self, counted: Tensor, target: Tensor, side: Side) -> dict[str, Tensor]:
@@ -189,10 +192,19 @@ class Family(Networks):
         expected = (weight[..., None, None] * moments).sum(2).mean(1)
         self.log_sigma.copy_(0.5 * self.photometry.noise.learn(expected).log())
 
-    def _penalty(
-        self, shown: Tensor, latents: dict[str, Tensor], encoded: Encoded, side: Side
-    ) -> Tensor:
-        """What physics and teaching ask beyond the likelihood, (member, site, turn) in nats."""
+    def own_term(self, shown: Tensor, latents: dict[str, Tensor]) -> Tensor:
+        """The user's own term (member, site, turn) in nats, of what the decoder says (member, site,
+        turn, channel, height, width) and of the latents by name (member, site, turn, …)."""
+        assert self.physics is not None
+        pictures = self.likelihood.mean(shown)
+        if len(self.counted) < self.mask.numel():
+            # Or the model would fulfil the term in the corners, which no likelihood sees.
+            pictures = torch.where(self.mask > 0, pictures, pictures.detach())
+        rows = {name: tensor.flatten(0, 2) for name, tensor in latents.items()}
+        return self.physics(pictures.flatten(0, 2), rows).reshape(latents["angle"].shape)
+
+    def _penalty(self, latents: dict[str, Tensor], encoded: Encoded, side: Side) -> Tensor:
+        """What guides of the training add to the likelihood, (member, site, turn) in nats."""
         value = torch.zeros_like(latents["angle"])
         for name, (mean, error) in (side.pose or {}).items():
             apart = (encoded.parts[name][0] - mean.unsqueeze(2)) / error.unsqueeze(2)
@@ -201,14 +213,6 @@ class Family(Networks):
             mean, within = side.content
             apart = (encoded.content[0] - mean.unsqueeze(2)) / within
             value = value + 0.5 * apart.square().sum(-1)
-        if side.near_content is not None:
-            apart = encoded.content[0] - side.near_content.unsqueeze(2)
-            value = value + 0.5 * self.settings.smoothness * apart.square().sum(-1)
-        if self.physics is not None:
-            pictures = self.likelihood.mean(shown)
-            rows = {name: tensor.flatten(0, 2) for name, tensor in latents.items()}
-            own = self.physics(pictures.flatten(0, 2), rows)
-            value = value + own.reshape(value.shape)
         return value
 
     def class_terms(self, encoded: Encoded, side: Side, now: Weights) -> dict[str, Tensor]:

@@ -134,11 +134,13 @@ class Networks(nn.Module):
         seen: Tensor | None = None,
         spectra: Tensor | None = None,
         axis: Tensor | None = None,
+        zero: Tensor | None = None,
     ) -> None:
         """Draw the weights of each member; ``target`` (site, channel, height, width) sets the scale
         of what is decoded, ``seen`` (site, …) that of what is encoded, None: the target, and
         ``spectra`` (site, channel) that of spectra beside the patches. ``axis`` (channel,): that of
-        the spectra decoded, which a power law needs."""
+        the spectra decoded, which a power law needs. ``zero`` (channel,): value of the target
+        without signal, which ``positive`` needs."""
         seen = target if seen is None else seen
         self.encoder.initialise(generators, seen if spectra is None else spectra)
         if self.beside is not None and spectra is not None:
@@ -147,6 +149,8 @@ class Networks(nn.Module):
         if isinstance(self.decoder, SpectrumDecoder):
             self.decoder.initialise(generators, target, axis)
         else:
+            if self.decoder.positive is not None and zero is not None:
+                self.decoder.positive.initialise(target, zero)
             self.decoder.initialise(generators, self.likelihood.start(target.mean(0)))
         if self.photometry is not None:
             self.photometry.initialise(target)

@@ -105,6 +105,8 @@ class Photometry(nn.Module):
         """Start the priors as wide as the patches (site, channel, height, width) differ."""
         if self.noise is not None:
             self.noise.initialise(target)
+        if not self.size:
+            return
         level = target.mean((2, 3))
         contrast = target.std((2, 3))
         share = (contrast.std(0) / contrast.mean(0).clamp_min(1e-9)).clamp_min(START_GAIN)

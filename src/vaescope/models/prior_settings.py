@@ -87,10 +87,20 @@ class PriorSettings(PartSettings):
         help="prior standard deviation of the linear background of a spectrum at the last channel,"
         " in units of the root mean square of all spectra",
     )
-    smoothness: float = setting(
+    positive: bool = setting(
+        False,
+        help="decode pictures that are nowhere negative, in the units of the signal, as electrons"
+        " or photons are counted. Not with a photometric pose, whose brightness has no zero, nor"
+        " with patches that were normalised one by one; the report says where data are negative",
+    )
+    smoothness: float | Literal["auto"] = setting(
         0.0,
         limits=(0, 1e4),
-        help="weight of the penalty on differences in content between neighbours",
+        help="how alike the contents of neighbouring sites are expected to be: inverse variance of"
+        " differences between neighbours, of contents that vary by about 1 over all sites; `auto`:"
+        " as the contents support, nothing where they have no order; 0: not at all. It counts when"
+        " sites are mapped: noise is averaged over neighbours, except across walls and at sites"
+        " that stand apart",
     )
     smoothness_class: float = setting(
         0.0,

@@ -17,10 +17,10 @@ class Side:
     other parts of its pose and their standard errors, both (…, size); ``top_turns`` (…, turn)
     indices of the turns that count, where they are known; ``known`` (…, height, width) the pixels
     of the target that were measured; ``spectra`` (…, channel) of the sites and
-    ``spectra_known`` (…, channel) what of them was measured; ``near_content`` (…,
-    latent) and ``near_class`` (…, class) the means of neighbouring sites; ``content`` (…, latent)
-    that the encoder learns by itself, and by how much it may differ from it;
-    ``direction`` (member, site) of each site in rad, from x to y, NaN where it has none.
+    ``spectra_known`` (…, channel) what of them was measured; ``near_class`` (…, class) the mean of
+    neighbouring sites; ``content`` (…, latent) that the encoder learns by itself, and by how much
+    it may differ from it; ``direction`` (member, site) of each site in rad, from x to y, NaN
+    where it has none.
     """
 
     conditions: Tensor | None = None
@@ -29,7 +29,6 @@ class Side:
     turn: Tensor | None = None
     pose: dict[str, tuple[Tensor, Tensor]] | None = None
     top_turns: Tensor | None = None
-    near_content: Tensor | None = None
     near_class: Tensor | None = None
     content: tuple[Tensor, float] | None = None
     known: Tensor | None = None

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from vaescope.models.views import View
 
-__all__ = ["load", "positive_axis"]
+__all__ = ["load", "positive_axis", "without_signal"]
+
+DRIFT = 0.02  # of the range of patches, by which their zeros may differ
 
 
 def load(samples: xr.Dataset, view: View) -> tuple[np.ndarray, np.ndarray | None]:
@@ -92,3 +94,26 @@ def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
         else:
             done[site] = mean
     return done
+
+
+def without_signal(samples: xr.Dataset) -> np.ndarray:
+    """The value (channel,) float32 that a normalised patch has where there is no signal.
+
+    Raises
+    ------
+    UserError : patches were normalised one by one, so that each has a zero of its own, or the
+        signal has no zero.
+    """
+    if "norm_offset" not in samples:
+        return np.zeros(samples.sizes["channel"], np.float32)
+    zeros = -samples["norm_offset"].values / samples["norm_scale"].values
+    kind = str(samples.attrs.get("normalise", ""))
+    if kind == "signed" or float(np.ptp(zeros, axis=0).max(initial=0.0)) > DRIFT:
+        raise UserError(
+            "patches without a common zero cannot be decoded as positive",
+            found=f"positive: true with patches: normalise: {kind}"
+            + ("" if kind in ("patch", "signed") else ", of frames with zeros of their own"),
+            expected="`patches: normalise: image`, `unit` or `none`, and one level of all frames",
+            remedy="Set `patches: normalise` so in the recipe, or `positive: false`",
+        )
+    return np.asarray(zeros.min(0), np.float32)

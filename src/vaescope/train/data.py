@@ -89,7 +89,8 @@ class Data:
     where it has none, None if the prior of the angle does not follow it; ``cell``, the two vectors
     of the unit cell as (x, y) in units of half the patch side, None if patches show no lattice;
     ``partial`` (site,) where too little of the patch was measured to learn from it, None if
-    nowhere.
+    nowhere; ``zero`` (channel,) float32, value of the target where there is no signal, None if the
+    model does not need it.
     """
 
     patches: np.ndarray
@@ -106,6 +107,7 @@ class Data:
     direction: np.ndarray | None = None
     cell: list[list[float]] | None = None
     partial: np.ndarray | None = None
+    zero: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -139,7 +141,7 @@ class Data:
         known = self.codec.as_dict() | ({} if self.cell is None else {"cell": self.cell})
         total = hashlib.sha256(json.dumps(known).encode())
         own = (self.patches, self.target, self.conditions, self.labels, self.position, self.known)
-        for array in (*own, self.spectra, self.spectra_known, self.axis, self.direction):
+        for array in (*own, self.spectra, self.spectra_known, self.axis, self.direction, self.zero):
             if array is not None:
                 total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
@@ -211,6 +213,7 @@ def gather(
         _direction(patches) if settings.angle_prior == "direction" else None,
         cell_of(patches),
         None if (whole := gaps.whole(patches)).all() else ~whole,
+        loading.without_signal(patches) if settings.positive else None,
     )
 
 

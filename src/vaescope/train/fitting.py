@@ -23,7 +23,7 @@ from vaescope.models.pose_parts import ANGLE
 from vaescope.models.settings import ModelSettings
 from vaescope.models.shift_grid import ShiftGrid
 from vaescope.models.side import Side
-from vaescope.train import checkpoint, starting
+from vaescope.train import checkpoint, own_term, starting
 from vaescope.train.adam import Adam
 from vaescope.train.classes import Teaching
 from vaescope.train.data import Data
@@ -125,11 +125,12 @@ class Fitting:
             torch.from_numpy(data.patches),
             None if data.spectra is None else torch.from_numpy(data.spectra),
             None if data.axis is None else torch.from_numpy(data.axis),
+            None if data.zero is None else torch.from_numpy(data.zero),
         )
         self.model.physics = physics
         self.optimiser, self.names = optimiser_of(self.model)
         self.step = 0
-        columns = elbo.columns(self.model.parts, settings.most_classes)
+        columns = elbo.columns(self.model.parts, settings.most_classes, physics is not None)
         self.history = History(columns, members, device)
         seeds = [seed % 2**32 for seed in self._seeds("classes")]  # as scikit-learn takes them
         self.teaching = Teaching(self.model, self.shown.labels, seeds)
@@ -213,7 +214,7 @@ class Fitting:
         copies = self.copies_of(chosen, side, moment)
         if self.memory is not None:
             self.memory.renew(self.model, chosen, copies, self.shown.conditions[chosen])
-            side.near_content, side.near_class = self.memory.near(chosen)
+            side.near_class = self.memory.near(chosen)
         terms = self.model(
             self.shown.target[chosen],
             copies,
@@ -345,6 +346,9 @@ class Fitting:
         spread = None if self.settings.stochastic else self.spread(k)
         return {
             "spread": spread,
+            "physics": None
+            if self.model.physics is None
+            else own_term.price(self.model, self.shown)[k],
             "settings": asdict(self.settings),
             "shape": list(self.model.shape),
             "target": list(self.model.target),
