@@ -304,6 +304,19 @@ def test_predictive_p_values_are_uniform_for_noise_white_or_correlated(blur):
     assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.08)
 
 
+def test_predictive_p_values_of_patches_seen_in_part_are_uniform_too():
+    random = np.random.default_rng(3)
+    noise = random.standard_normal((800, 1, 16, 16))
+    mask = np.ones((16, 16))
+    own = predictive_checks.ResidualNoise.of([noise], mask)
+    seen = np.where(np.arange(800) < 400, 1.0, 0.25)
+    noise[400:, :, 4:] = 0.0
+    residual = (noise**2).mean((1, 2, 3)) / seen
+    p = predictive_checks.predictive_p_value(residual, own, seen)[400:]
+    assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.035)
+    assert (p < 0.5).mean() == pytest.approx(0.5, abs=0.08)
+
+
 @pytest.mark.parametrize("blur", [0.0, 0.7])
 def test_errors_grow_as_correlated_noise_demands(blur):
     from scipy import ndimage

@@ -101,3 +101,33 @@ def test_a_mode_that_is_divided_keeps_its_votes_and_says_how_bright_it_is():
     assert found.stability.min() > 0.95 and found.agreement.min() >= 0
     stored = found.variables(("channel", "py", "px"))
     assert stored["mode_parent"][1].shape == stored["mode_stability"][1].shape == (4,)
+
+
+def test_dim_columns_among_those_of_another_sublattice_are_compared_with_their_own():
+    rng = np.random.default_rng(2)
+    place, bright, kind = doped(0.04, 0.45, rng)
+    weak, weak_bright, _ = doped(0.0, 1.0, rng)
+    weak += [0, 6]
+    content = rng.standard_normal((len(place) + len(weak), 2))
+    content[: len(place), 0] += np.where(kind, 0, 12)  # a dim dopant looks like a weak column
+    picture = lambda some: np.zeros((len(some), 1, 12, 12)) + some[:, :1, None, None]  # noqa: E731
+
+    def found(sublattice):
+        everything = np.concatenate([bright, 0.45 * weak_bright])
+        positions = np.concatenate([place, weak])
+        columns = modes.ColumnIntensities(
+            everything, positions, np.zeros(len(positions), int), sublattice
+        )
+        take = lambda rows: picture(content[rows])  # noqa: E731
+        return modes.find(content, take, picture, turnable=False, columns=columns)
+
+    number = np.repeat([0, 1], [len(place), len(weak)])
+    dopant = np.concatenate([kind, np.zeros(len(weak), bool)])
+    without, with_ = found(None), found(number)
+    assert len(without.content) == 2
+    assert len(with_.content) == 3
+    rare = with_.label == 2
+    assert 2 * (rare & dopant).sum() / (rare.sum() + dopant.sum()) > 0.97
+    of_weak, of_strong = with_.intensity[:2]
+    assert of_weak == 1
+    np.testing.assert_allclose(with_.intensity[2] / of_strong, 0.45, atol=0.05)

@@ -12,7 +12,7 @@ from vaescope.ensemble import lattice_offsets
 from vaescope.models import pose
 from vaescope.models.copies import turned_copies
 from vaescope.models.settings import ModelSettings
-from vaescope.models.shift_grid import ShiftGrid
+from vaescope.models.shift_grid import ShiftGrid, fold, with_symmetry
 from vaescope.scores import truth
 from vaescope.sites import scale
 from vaescope.sites.unit_cell import modulo, reduced, unit_cell
@@ -44,6 +44,23 @@ def test_noise_and_single_atoms_have_no_cell():
     assert unit_cell([noise]) is None
     assert unit_cell([np.zeros((256, 256))]) is None
     assert cell_of("single-atoms") is None
+
+
+@pytest.mark.parametrize(
+    ("length", "angle", "symmetry"),
+    [(1, 90, 4), (1.06, 93, 4), (1, 60, 6), (0.95, 122, 6), (1.3, 90, 2), (1, 75, 2)],
+)
+@given(turn=st.floats(0, 360))
+def test_the_symmetry_of_a_lattice_survives_the_distortions_of_a_scan(
+    length, angle, symmetry, turn
+):
+    ways = np.radians([turn, turn + angle])
+    cell = np.stack([np.cos(ways), np.sin(ways)], 1) * [[0.5], [0.5 * length]]
+    assert fold(cell.tolist()) == symmetry
+    own = ModelSettings(rotation=True, offsets=True, symmetry="auto", turns=12)
+    found = with_symmetry(own, cell.tolist())
+    assert (found.symmetry, found.turns) == (symmetry, 12 // symmetry)
+    assert with_symmetry(own, None).symmetry == 1 == own.fold
 
 
 vectors = st.tuples(st.floats(-20, 20), st.floats(-20, 20))

@@ -39,16 +39,16 @@ def seen_by(content, rng, members=6, noise=0.15):
 
 def test_built_kinds_are_counted_in_19_of_20_runs_whatever_frame_a_member_has():
     right = []
-    for seed in range(30):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         sizes = rng.integers(25, 160, 1 + seed % 6).tolist()
         content, kind = kinds_in(sizes, rng)
-        found = separated(seen_by(content, rng, members=4))
+        found = separated(seen_by(content, rng, members=3))
         right.append(found.count == len(sizes) and matched_accuracy(found.label, kind) > 0.98)
     assert np.mean(right) >= 0.95
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 80), min_size=1, max_size=4))
 def test_whatever_the_sites_the_answer_holds_together(seed, sizes):
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def one_kind(shape, rng, count):
 
 def test_a_continuous_variation_is_one_class_in_19_of_20_runs():
     counts = []
-    for seed in range(50):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         shape = ("round", "square", "bar", "bow", "skew")[seed % 5]
         content = one_kind(shape, rng, 150 if seed % 2 else 500)
@@ -97,7 +97,7 @@ def test_members_that_share_their_chance_clumps_do_not_make_classes_of_them():
 
 @pytest.mark.parametrize("rare", [14, 24])
 def test_rare_kinds_stay(rare):
-    for seed in range(4):
+    for seed in range(2):
         rng = np.random.default_rng(seed)
         content, _ = kinds_in([320, 260, rare], rng, apart=10)
         found = separated(seen_by(content, rng))

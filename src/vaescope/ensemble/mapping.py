@@ -31,6 +31,7 @@ from vaescope.ensemble import (
     turned_alike,
 )
 from vaescope.ensemble.blocks import in_turn
+from vaescope.ensemble.column_intensities import of_columns
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
 from vaescope.ensemble.independent_pose import SITES, make_independent
@@ -140,7 +141,7 @@ def agree(
     traits = traits_of(patches.attrs)
     # The middle of a window is no point of the crystal that it would have to be turned about.
     anywhere = traits.lattice and not traits.atoms and own.offsets
-    n = math.lcm(common_order(encodings, kept, anywhere), own.symmetry)
+    n = math.lcm(common_order(encodings, kept, anywhere), own.fold)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
     turned = "rotation" in own.pose_parts
     if turned and traits.directed and "direction" in patches:
@@ -190,7 +191,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
         among=gaps.whole(source.patches),
-        columns=_columns(source),
+        columns=of_columns(source),
         members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
@@ -198,12 +199,13 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
         noise = np.sqrt(np.mean(np.square(voting), 0)) * left.noise.inflation
         variables.update(turned_alike.variables(found.decoded, noise))
-        if own.symmetry > 1:
+        # The middle of a window is no point that its structure would have to be rotated about.
+        if own.fold > 1 and ensemble[0].model.grid is None:
             whole = np.where(gaps.whole(source.patches), found.label, -1)
-            variables.update(set_symmetry.variables(whole, upright, noise, own.symmetry))
+            variables.update(set_symmetry.variables(whole, upright, noise, own.fold))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
-    p_value = predictive_checks.predictive_p_value(left.residual, left.noise)
+    p_value = predictive_checks.predictive_p_value(left.residual, left.noise, left.seen)
     checks: tuple[tuple[str, str, np.ndarray, Scale], ...] = (
         ("residual", "residual over noise", left.residual, "sequential"),
         ("explained", "explained by the model", left.explained, "categorical"),
@@ -217,20 +219,6 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
-
-
-def _columns(source: PatchSource) -> modes.ColumnIntensities | None:
-    """Intensities and places of the atomic columns of the sites; None where they stand for
-    something else, or where the model does not see them."""
-    patches = source.patches
-    if "amplitude" not in patches or not traits_of(patches.attrs).atoms:
-        return None
-    if source.settings.view != PATCH:
-        return None
-    intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
-    return modes.ColumnIntensities(
-        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values)
-    )
 
 
 def _add_priors(

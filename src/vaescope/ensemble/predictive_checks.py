@@ -65,17 +65,20 @@ class ResidualNoise:
         return cls(float(freedom), float(np.sqrt(max(share.sum(), 1.0))))
 
 
-def predictive_p_value(residual: np.ndarray, noise: ResidualNoise) -> np.ndarray:
+def predictive_p_value(
+    residual: np.ndarray, noise: ResidualNoise, seen: np.ndarray | None = None
+) -> np.ndarray:
     """Posterior predictive p-value of every site: how often the model's own noise would leave as
     large a residual.
 
     residual (site,), the likelihood's mean square over the noise -> (site,) tail probability under
     replicated noise, whose mean square follows chi-square with ``noise.freedom`` degrees of freedom
-    at the level that half of the sites have.
+    at the level that half of the sites have. Of a patch of which only a share was ``seen`` (site,),
+    so many of them are left.
 
     Source: Gelman, Meng & Stern, Statistica Sinica 6 (1996) 733.
     """
-    freedom = noise.freedom
-    median = 2 * gammaincinv(freedom / 2, 0.5)  # of chi-square, whose tail is `chdtrc`
-    level = np.median(residual) / (median / freedom)
+    freedom = noise.freedom * (np.ones(len(residual)) if seen is None else seen)
+    median = 2 * gammaincinv(freedom / 2, 0.5) / freedom  # of chi-square, whose tail is `chdtrc`
+    level = np.median(residual / median)
     return chdtrc(freedom, np.asarray(residual / max(level, 1e-12) * freedom, float))

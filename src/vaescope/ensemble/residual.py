@@ -22,12 +22,14 @@ Share = Callable[[Callable[[Encoding], np.ndarray], Sequence[Encoding]], Any]
 @dataclass
 class Residuals:
     """``reconstruction`` (site, channel, height, width), on disk and not in memory; ``residual``
-    (site,) over the noise, ``explained`` (site,), and the ``noise`` of the explained ones."""
+    (site,) over the noise, ``explained`` (site,), the ``noise`` of the explained ones, and the
+    share (site,) of the pixels that were ``seen``."""
 
     reconstruction: Spool
     residual: np.ndarray
     explained: np.ndarray
     noise: predictive_checks.ResidualNoise
+    seen: np.ndarray
 
 
 def residuals(
@@ -45,7 +47,7 @@ def residuals(
     likelihood = likelihoods.of(source.settings)
     noise = PixelNoise.of_all([e.noise for e in encodings])
     reconstruction = Scratch().empty(encodings[0].reconstruction.shape)
-    residual = np.empty(len(source), np.float32)
+    residual, seen = np.empty(len(source), np.float32), np.ones(len(source))
     for rows, data in source.blocks():
 
         def draw(encoding: Encoding, rows: slice = rows) -> np.ndarray:
@@ -57,6 +59,8 @@ def residuals(
         total /= len(encodings)
         reconstruction[rows] = total
         counted = mask if data.known is None else mask * data.known
+        if data.known is not None:
+            seen[rows] = counted.sum((1, 2)) / mask.sum()
         residual[rows] = likelihood.residual(data.target, total, noise.sd(total), counted)
     explained = predictive_checks.explained(residual)
 
@@ -68,4 +72,4 @@ def residuals(
             yield left if data.known is None else left * data.known[good][:, None]
 
     own = predictive_checks.ResidualNoise.of(standardised_residuals(), mask)
-    return Residuals(reconstruction, residual, explained, own)
+    return Residuals(reconstruction, residual, explained, own, seen)

@@ -122,7 +122,7 @@ def turned_copies(
     seen = looked_at.flatten().nonzero().squeeze(1)
     turns = pose.turns_of(settings)
     if settings.pooled:
-        turns = pose.turn_grid(settings.turns, settings.symmetry)
+        turns = pose.turn_grid(settings.turns, settings.fold)
     sides = (shape[1], shape[2])
     return TurnedCopies(turns, sides, seen, shifts, settings.photometric_parts)
 

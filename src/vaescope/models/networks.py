@@ -80,7 +80,7 @@ class Networks(nn.Module):
         self.register_buffer("turns", angles, persistent=False)
         self.register_buffer("shifts", shifts, persistent=False)
         self.open_pose: dict[str, Tensor] = {}
-        self.step = 2 * math.pi / (turns * settings.symmetry)
+        self.step = 2 * math.pi / (turns * settings.fold)
         # Only a rotation moves the corners of a patch out of sight.
         turned = "rotation" in settings.pose_parts
         mask = pose.disc(target[1]) if turned else torch.ones(target[1:])
@@ -215,7 +215,7 @@ class Networks(nn.Module):
     def _about(self, centre: Tensor) -> Tensor:
         """Logarithm of a normal density about centres (…,) in rad, at every turn (…, turn), up to a
         constant; 0 where the centre is not known."""
-        period = 2 * math.pi / self.settings.symmetry
+        period = 2 * math.pi / self.settings.fold
         apart = pose.turns_of(self.settings).to(centre) - centre.unsqueeze(-1)
         apart = apart - period * torch.round(apart / period)
         return torch.nan_to_num(-0.5 * (apart / self.settings.angle_sd) ** 2)

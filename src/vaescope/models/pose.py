@@ -35,7 +35,7 @@ def turn_grid(turns: int, symmetry: int = 1) -> Tensor:
 def turns_of(settings: ModelSettings) -> Tensor:
     """The grid of a model with these settings: without a rotation, one turn by nothing."""
     turned = "rotation" in settings.pose_parts
-    return turn_grid(settings.turns if turned else 1, settings.symmetry)
+    return turn_grid(settings.turns if turned else 1, settings.fold)
 
 
 def rotation(angle: Tensor) -> Tensor:

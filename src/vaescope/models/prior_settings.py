@@ -19,11 +19,12 @@ class PriorSettings(PartSettings):
         help="number of angles, evenly spaced around the circle, over which the posterior of the"
         " angle is summed; 1: a normal posterior instead",
     )
-    symmetry: int = setting(
+    symmetry: int | Literal["auto"] = setting(
         1,
         limits=(1, 24),
         help="rotational symmetry n of the structures: angles that differ by 360/n degrees are"
-        " equivalent",
+        " equivalent; `auto`: that of the unit cell where sites are windows of a lattice, so that"
+        " domains that differ by it are a matter of content, not of the angle; else 1",
     )
     angle_prior: Literal["learned", "uniform", "normal", "direction"] = setting(
         "learned",
@@ -113,3 +114,8 @@ class PriorSettings(PartSettings):
         help="a loss term of your own, as `FILE.py:FUNCTION` relative to the recipe; see"
         " [docs/api.md](../docs/api.md). The file is executed",
     )
+
+    @property
+    def fold(self) -> int:
+        """``symmetry``, 1 where no unit cell has said it."""
+        return 1 if self.symmetry == "auto" else self.symmetry

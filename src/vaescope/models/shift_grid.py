@@ -9,8 +9,9 @@ it starts (``models.family``).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,6 +22,31 @@ REACH = 0.6  # steps of the grid that a correction reaches: beyond half, so that
 Cell = Sequence[Sequence[float]]
 """Vectors of a unit cell: two of (x, y), in units of half the patch side."""
 USUAL = 4  # shifts along each vector of the cell: a step of 6 px in a cell of 24 px
+_SAME = 1.1  # ratio of the lengths of vectors that are equal but for distortions of the scan,
+_APART = 6.0  # degrees by which these change the angle between them
+
+
+def fold(cell: Cell) -> int:
+    """The rotational symmetry of the lattice with a reduced cell: 2, 4 or 6."""
+    (ax, ay), (bx, by) = cell
+    sides = math.hypot(ax, ay), math.hypot(bx, by)
+    if max(sides) > _SAME * min(sides):
+        return 2
+    angle = math.degrees(math.acos(min(abs(ax * bx + ay * by) / (sides[0] * sides[1]), 1.0)))
+    if abs(angle - 90) < _APART:
+        return 4
+    return 6 if abs(angle - 60) < _APART else 2
+
+
+def with_symmetry(settings: ModelSettings, cell: Cell | None) -> ModelSettings:
+    """Settings whose symmetry is a number: that of the cell, with turns as far apart as before,
+    where `auto` leaves it open and patches show a lattice."""
+    if settings.symmetry != "auto":
+        return settings
+    if cell is None or ShiftGrid.of(settings, cell) is None or not settings.rotation:
+        return replace(settings, symmetry=1)
+    n = fold(cell)
+    return replace(settings, symmetry=n, turns=-(-settings.turns // n))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vaescope.report import prose
-from vaescope.structure import named_modes
+from vaescope.structure import named_modes, varying
 from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
+
+SHOWN = 3  # quantities that vary within a mode, of which a row says how much
 
 
 def answering(latents: Mapping[str, xr.Dataset]) -> str | None:
@@ -42,13 +44,14 @@ def facts(
         "model": name,
         "place": place,
         "sentence": named_modes.sentence(found),
-        "rows": [_row(kind) for kind in found],
+        "rows": [_row(kind, varying.within(latents, kind.number - 1)) for kind in found],
+        "clear": f"{varying.CLEAR:g}",
         "bright": any(kind.by_intensity or kind.intensity == kind.intensity for kind in found),
         "figures": shown,
     }
 
 
-def _row(kind: named_modes.NamedMode) -> dict[str, str]:
+def _row(kind: named_modes.NamedMode, found: list[varying.Varying]) -> dict[str, str]:
     known = kind.intensity == kind.intensity
     return {
         "name": f"mode {kind.number}",
@@ -57,4 +60,9 @@ def _row(kind: named_modes.NamedMode) -> dict[str, str]:
         "stability": f"{kind.stability:.2f}",
         "word": "" if kind.sure else "in doubt",
         "intensity": f"{kind.intensity:.2f}" if known else "–",
+        "varying": "; ".join(
+            f"{one.name} {one.scatter:.2g}{one.unit} ({one.error:.2g}{one.unit})"
+            for one in found[:SHOWN]
+        )
+        or "–",
     }

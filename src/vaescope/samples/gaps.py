@@ -76,6 +76,16 @@ def whole(patches: xr.Dataset) -> np.ndarray:
     return ~np.asarray(patches[PARTIAL].values, bool)
 
 
+def middle(patches: xr.Dataset, share: float) -> np.ndarray:
+    """Of which patches (site,) all samples were measured within this share of the side from the
+    middle."""
+    measured = known(patches)
+    if measured is None:
+        return np.ones(patches.sizes["site"], bool)
+    y, x = (np.abs(np.arange(n) + 0.5 - n / 2) / n for n in measured.shape[1:])
+    return np.asarray(measured[:, np.hypot(y[:, None], x) <= share].all(1))
+
+
 def known(patches: xr.Dataset) -> np.ndarray | None:
     """Load the mask (site, height, width) of measured samples; None where all were measured."""
     return np.asarray(patches[MEASURED].values, bool) if MEASURED in patches else None

@@ -24,7 +24,7 @@ SMALLEST = 5  # sites of a part
 _MOST = 4  # parts of a mode
 _PASSES = 2  # in which parts found are taken into account for their neighbours
 _DEEP = 3.2  # standard deviations by which the valley between two parts is lower than chance
-_ALIKE = 0.8  # of the deepest gap, so deep are others that may be the border instead
+_ALIKE = 0.95  # of the deepest gap, so deep are others that may be the border instead
 _APART = 3.0  # and by which their middles are apart
 _REACH = 4.0  # standard deviations from the middle of a part that its sites may be
 _BINS = 512  # in which intensities are counted
@@ -33,7 +33,11 @@ _SMOOTH = (0.2, 0.4, 0.8)  # of the spread of most sites: widths with which mini
 
 
 def divided(
-    label: np.ndarray, intensity: np.ndarray, position: np.ndarray, frame: np.ndarray
+    label: np.ndarray,
+    intensity: np.ndarray,
+    position: np.ndarray,
+    frame: np.ndarray,
+    among: np.ndarray | None = None,
 ) -> np.ndarray:
     """Divide modes by the intensity of their columns.
 
@@ -42,6 +46,7 @@ def divided(
     label : (site,) mode of each site, -1 for none.
     intensity : (site,) of the column; NaN where it is not known: such sites stay with most others.
     position : (site, 2) px. frame : (site,).
+    among : which sites (site,) bool say where gaps are; None: all.
 
     Returns
     -------
@@ -51,28 +56,29 @@ def divided(
     part = np.zeros(len(label), int)
     for mode in range(int(label.max(initial=-1)) + 1):
         own = np.flatnonzero((label == mode) & np.isfinite(intensity))
-        if len(own) < FEWEST:
+        sure = np.ones(len(own), bool) if among is None else among[own]
+        if sure.sum() < FEWEST:
             continue
-        whole = parts(intensity[own] / max(abs(float(np.median(intensity[own]))), 1e-300))
-        local = _beside_neighbours(intensity[own], position[own], frame[own])
+        whole = parts(intensity[own] / max(abs(float(np.median(intensity[own]))), 1e-300), sure)
+        local = _beside_neighbours(intensity[own], position[own], frame[own], sure)
         part[own] = max((local, whole), key=lambda found: found.max())
     return part
 
 
 def _beside_neighbours(
-    intensity: np.ndarray, position: np.ndarray, frame: np.ndarray
+    intensity: np.ndarray, position: np.ndarray, frame: np.ndarray, sure: np.ndarray
 ) -> np.ndarray:
     """Parts by the intensity of a column beside those around it, each counted as if it were of the
     largest part, once parts are known."""
     local = relative(intensity, intensity, position, frame)
-    found = parts(local)
+    found = parts(local, sure)
     for _ in range(_PASSES):
         if not found.any():
             break
         usual = np.array([np.median(local[found == k]) for k in range(found.max() + 1)])
         as_most = intensity * usual[0] / np.where(usual == 0, 1, usual)[found]
         local = relative(intensity, as_most, position, frame)
-        again = parts(local)
+        again = parts(local, sure)
         if not again.any():
             break
         found = again
@@ -94,10 +100,12 @@ def relative(
     return np.asarray(intensity / np.maximum(beside, floor))
 
 
-def parts(values: np.ndarray) -> np.ndarray:
-    """Number (site,) of the part of each value, 0 for the largest; parts have gaps between them."""
+def parts(values: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+    """Number (site,) of the part of each value, 0 for the largest; parts have gaps between them,
+    as far as the values ``among`` (site,) bool say."""
     borders: list[float] = []
-    waiting = [values[(values > _LOOKED_AT[0]) & (values < _LOOKED_AT[1])]]
+    known = values if among is None else values[among]
+    waiting = [known[(known > _LOOKED_AT[0]) & (known < _LOOKED_AT[1])]]
     while waiting and len(borders) < _MOST - 1:
         some = waiting.pop(0)
         border = _border(some)
@@ -106,7 +114,10 @@ def parts(values: np.ndarray) -> np.ndarray:
         borders.append(border)
         waiting += [some[some < border], some[some >= border]]
     label = np.searchsorted(np.sort(borders), values, "right")
-    order = np.argsort(-np.bincount(label, minlength=len(borders) + 1), kind="stable")
+    size = np.bincount(
+        np.searchsorted(np.sort(borders), known, "right"), minlength=len(borders) + 1
+    )
+    order = np.argsort(-size, kind="stable")
     return np.argsort(order)[label]
 
 

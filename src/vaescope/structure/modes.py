@@ -38,11 +38,13 @@ Pictures = Callable[[np.ndarray], np.ndarray]
 @dataclass(frozen=True)
 class ColumnIntensities:
     """What divides modes beside the content: ``intensity`` (site,) of the column of each site, NaN
-    where it is not known, ``position`` (site, 2) px and ``frame`` (site,)."""
+    where it is not known, ``position`` (site, 2) px, ``frame`` (site,) and ``sublattice`` (site,)
+    from 0, None where there is only one."""
 
     intensity: np.ndarray
     position: np.ndarray
     frame: np.ndarray
+    sublattice: np.ndarray | None = None
 
 
 @dataclass
@@ -188,14 +190,14 @@ def _by_intensity(
     their intensity alone. If most sites of a rare mode are brighter or dimmer than the others, it
     has all of these, and no others; if none is, they become one.
     """
-    beside = _beside(label, content)
-    part = intensity.divided(beside[label], columns.intensity, columns.position, columns.frame)
+    alike = _own_sublattice(_beside(label, content)[label], columns.sublattice)
+    part = intensity.divided(alike, columns.intensity, columns.position, columns.frame, among)
     new, parent = label.copy(), list(range(int(label.max()) + 1))
-    for large, number in sorted(set(zip(beside[label].tolist(), part.tolist(), strict=True))):
+    for large, number in sorted(set(zip(alike.tolist(), part.tolist(), strict=True))):
         if number == 0:
             continue
-        own = (beside[label] == large) & (part == number)
-        size, shared = np.bincount(label, minlength=len(beside)), np.bincount(label[own])
+        own = (alike == large) & (part == number)
+        size, shared = np.bincount(label), np.bincount(label[own])
         most = [int(k) for k in np.flatnonzero(2 * shared >= size[: len(shared)]) if shared[k]]
         if most:
             for mode in most:
@@ -228,6 +230,23 @@ def _beside(label: np.ndarray, content: np.ndarray) -> np.ndarray:
             found[k] = large[np.linalg.norm(middle[large] - middle[k], axis=1).argmin()]
     for _ in range(len(size)):
         found = found[found]
+    return found
+
+
+def _own_sublattice(large: np.ndarray, sublattice: np.ndarray | None) -> np.ndarray:
+    """The large mode (site,) to which the column of each site is compared: its own, unless that is
+    one of another sublattice, in which the few sites of this one are strangers (a dim dopant of the
+    strong sublattice that looks like a column of the weak one)."""
+    if sublattice is None:
+        return large
+    found = large.copy()
+    for one in np.unique(sublattice):
+        own = sublattice == one
+        here = np.bincount(large[own], minlength=int(large.max()) + 1)
+        strange = here < RARER * np.bincount(large)
+        if here[~strange].any():
+            usual = int(np.where(strange, 0, here).argmax())
+            found[own & strange[large]] = usual
     return found
 
 

@@ -67,11 +67,13 @@ def fit(
     from vaescope import user_function
     from vaescope.models.likelihoods import refuse_unlike
     from vaescope.models.settings import ModelSettings
+    from vaescope.models.shift_grid import with_symmetry
     from vaescope.train import checkpoint, starting
     from vaescope.train.groups import Work, train_all
 
     chosen = ModelSettings.from_recipe(settings if start else {**settings, "start_from": None})
     data = training_data(patches, chosen, seed)
+    chosen = with_symmetry(chosen, data.cell)
     refuse_unlike(torch.from_numpy(data.target), chosen)
     own = physics_loss or user_function.load(chosen.physics_loss, "physics_loss")
     device = best_device()

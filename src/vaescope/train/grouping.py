@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.models import orbit
 from vaescope.models.settings import ModelSettings
+from vaescope.train.normals import fitted
 
 CORE = ModelSettings.class_core  # unless the settings of the model say otherwise
 NARROWEST = 0.003  # least variance of a component beside that of all content: no class of one site
@@ -48,25 +49,20 @@ def mixture(
     responsibility (site, class), weight (class,), mean (class, latent), covariance (class, latent,
     latent).
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
     scale = content.std(0) + 1e-9
     neighbours = min(6, len(content) - 1)
     tree = cKDTree(content / scale)
     distance = tree.query(content / scale, neighbours + 1)[0][:, -1]
     dense = np.argsort(distance, kind="stable")[: max(int(core * len(content)), classes)]
     dense = dense[np.linspace(0, len(dense) - 1, min(len(dense), FITTED)).round().astype(int)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = GaussianMixture(
-            classes,
-            covariance_type="full",
-            n_init=restarts,
-            reg_covar=NARROWEST,
-            random_state=seed,
-            max_iter=300,
-        ).fit(content[dense] / scale)
+    model = fitted(
+        content[dense] / scale,
+        classes,
+        starts=restarts,
+        narrowest=NARROWEST,
+        seed=seed,
+        init="kmeans",
+    )
     return (
         model.predict_proba(content / scale),
         model.weights_,

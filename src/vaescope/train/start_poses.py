@@ -33,7 +33,7 @@ class StartPoses:
         with patches.device:
             freedom = Freedom.of(
                 settings.rotation,
-                settings.symmetry,
+                settings.fold,
                 settings.prototype_strain,
                 settings.offset_sd if settings.offsets else 0.0,
             )

@@ -1,0 +1,29 @@
+"""What the search for modes knows of the atomic columns of the sites beside their content."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaescope.ensemble.source import PatchSource
+from vaescope.models.views import PATCH
+from vaescope.samples import gaps
+from vaescope.structure.modes import ColumnIntensities
+from vaescope.traits import traits_of
+
+COLUMN = 0.1  # of the side of a patch: of a column nearer to the edge, too little is seen
+
+
+def of_columns(source: PatchSource) -> ColumnIntensities | None:
+    """Intensities and places of the atomic columns of the sites; None where they stand for
+    something else, or where the model does not see them."""
+    patches = source.patches
+    if "amplitude" not in patches or not traits_of(patches.attrs).atoms:
+        return None
+    if source.settings.view != PATCH:
+        return None
+    intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
+    intensity[~gaps.middle(patches, COLUMN)] = np.nan
+    sublattice = np.asarray(patches["sublattice"].values) if "sublattice" in patches else None
+    return ColumnIntensities(
+        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values), sublattice
+    )
