@@ -144,6 +144,18 @@ def test_a_wheel_has_the_bundled_detectors():
     assert {file for file in BUNDLED.rglob("*") if file.is_file()} <= taken
 
 
+def test_the_detector_of_layers_tells_metal_from_chalcogen():
+    detector = learned.bundled({"simulate": ["mos2", "wse2"]})
+    found = sites.find(
+        simulate.make("mos2?size=160&dose=1500&spacing=22&width=2.6", seed=8),
+        {"method": "model", "spacing": 12.7},
+        detector=detector,
+    )
+    known = found["truth_species"].values >= 0
+    assert f1(found) > 0.95 and known.sum() > 60
+    assert (found["species"].values == found["truth_species"].values)[known].mean() > 0.9
+
+
 def test_another_seed_is_no_bundled_detector():
     assert learned.bundled({"seed": 1}) is None
     image = simulate.make("square?size=64&spacing=12", seed=0)
