@@ -26,7 +26,7 @@ def test_kinds_are_counted_and_those_in_doubt_named():
     assert [kind.count for kind in found] == [90, 8, 2]
     assert [kind.by_intensity for kind in found] == [True, True, False]
     assert [kind.sure for kind in found] == [True, True, False]
-    said = named_modes.sentence(found)
+    said = named_modes.sentence(found).replace("\N{NO-BREAK SPACE}", " ")
     assert said.startswith(
         "There are two kinds of site: mode 1 with 90 (90.0 %) and mode 2 with 8 (8.0 %)."
     )
@@ -36,7 +36,7 @@ def test_kinds_are_counted_and_those_in_doubt_named():
 @pytest.mark.parametrize("stability", [1.0, 0.1])
 def test_one_kind_is_one_sentence(stability):
     said = named_modes.sentence(named_modes.of(latents_of([50], [stability])))
-    assert said.startswith("There is one kind of site: mode 1 with 50 (100.0 %).")
+    assert said.startswith("There is one kind of site: mode 1 with 50 (100.0\N{NO-BREAK SPACE}%).")
 
 
 def test_without_modes_nothing_is_said():

@@ -45,7 +45,7 @@ def facts(
         "place": place,
         "sentence": named_modes.sentence(found),
         "rows": [_row(kind, varying.within(latents, kind.number - 1)) for kind in found],
-        "clear": f"{varying.CLEAR:g}",
+        "times_the_error": f"{varying.CLEAR:g}",
         "bright": any(kind.by_intensity or kind.intensity == kind.intensity for kind in found),
         "figures": shown,
     }

@@ -78,4 +78,4 @@ def sentence(found: list[NamedMode], noun: str = "site") -> str:
             f" {which} ({sites} {noun}s) {'is' if len(doubtful) == 1 else 'are'} in doubt: the"
             " members of the ensemble do not find the same ones."
         )
-    return said
+    return said.replace(" %", "\N{NO-BREAK SPACE}%")
