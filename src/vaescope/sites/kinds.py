@@ -168,7 +168,8 @@ def _wrong_simulations(settings: DetectorSettings, sought: str, expected: str) -
 def _plan_of_atoms(settings: Atoms) -> str:
     how = {
         "maxima": "local maxima",
-        "log": "blobs of a Laplacian of Gaussian",
+        "log": "blobs of a Laplacian of Gaussian, or without order of a prewhitened matched filter"
+        " where that finds more",
         "model": "peaks in the map of a learned detector",
         "auto": "blobs of a Laplacian of Gaussian, or as peaks in the map of a learned detector"
         " where that adds many that are credible",
@@ -200,7 +201,10 @@ def _plan_of_atoms(settings: Atoms) -> str:
 
 def _methods_of_atoms(settings: Atoms, numbers: Numbers) -> str:
     detector = settings.detector or DetectorSettings()
-    filtered = "as extrema of the Laplacian of Gaussian at the scale of the lattice"
+    filtered = (
+        "as extrema of the Laplacian of Gaussian at the scale of the lattice (without order, of a"
+        " matched filter prewhitened by the spectrum of the image where that finds more)"
+    )
     learned = (
         f"by an ensemble of {detector.members} U-Nets [@ronneberger2015] trained"
         f" on simulated images ({', '.join(detector.simulate)}) of randomised dose,"

@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 
 from vaescope.errors import UserError
 from vaescope.progress import track
-from vaescope.sites import detect, noisy, overview, scale, sublattices, tiles
-from vaescope.sites.order import order, texture
+from vaescope.sites import filtered, noisy, overview, scale, sublattices, tiles
+from vaescope.sites.order import order
 from vaescope.sites.pairs import Shape, shape_of
 from vaescope.sites.scale import Scale
-from vaescope.sites.select import CLOSEST, apart, select
+from vaescope.sites.select import CLOSEST, apart
 from vaescope.sites.tiles import Detection, Unrefined
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _TOO_FAR = 0.75  # and so do those nearer than this (a honeycomb has 0.58 lattic
 _PAIRED = (1.5, 2.6)  # times as many sites as pairs, some of them cut by the edge or found as one
 _ORDERED, _FEWEST = 0.3, 12  # order of sites on a lattice; a honeycomb has 0.45, chance 0.2
 _AS_FAR = 0.2  # of the distance of a pair, by which the nearest sites may miss it
-FILTERS = {"log": detect.laplacian, "maxima": detect.smoothed}
 
 
 def find_atoms(
@@ -146,7 +145,7 @@ class _Search:
             found = (Unrefined(*noisy.places(frame, lengths)) for frame in self.frames)
         elif self.detector is None:
             words = "looking for sites in frames"
-            found = (_filtered(frame, lengths, settings, threads) for frame in self.frames)
+            found = (filtered.sites_of(frame, lengths, settings, threads) for frame in self.frames)
         else:
             words = "asking the detector about frames"
             how = (self.spread, settings.threshold, threads)
@@ -209,21 +208,6 @@ def _in_order(chosen: list[Unrefined], lengths: Scale) -> bool:
 
 def _any(chosen: list[Unrefined]) -> bool:
     return any(len(seen.position) for seen in chosen)
-
-
-def _filtered(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) -> Unrefined:
-    """Sites of a frame by the maxima of a filter."""
-    filter_ = FILTERS[settings.method](lengths, settings.width)
-    maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
-    area = frame.size / filter_.blob**2
-    sites, score = select(maxima, depths, lengths, area=area, threshold=settings.threshold)
-    position = np.stack([sites.y, sites.x], axis=1)
-    if settings.threshold is not None or not lengths.periodic or len(position) < 3:
-        return Unrefined(position, score)
-    own = ~texture(position, sites.height, lengths.spacing)
-    left_out = int((~own).sum())
-    height = np.median(sites.height[~own]) / np.median(sites.height[own]) if left_out else 0.0
-    return Unrefined(position[own], score[own], texture=left_out, texture_height=float(height))
 
 
 def _learned(

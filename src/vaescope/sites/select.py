@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 from vaescope.sites.detect import Candidates
 from vaescope.sites.scale import Scale
+from vaescope.sites.skewness import mirrored
 
 CLOSEST = 0.45  # of the spacing: of two maxima nearer than this the weaker is dropped
 # Local contrast is measured against at least this share of the strongest region, so that in an
@@ -19,6 +20,8 @@ _NOISE_SPACING, _NOISE_WIDTH = 8.0, 2.0
 _VALLEY = (0.15, 0.4)  # where the threshold of a crystal is sought, relative to its strong sites
 _ROUGHER = 1.25  # times the usual spread, from which on a vicinity is judged by its own
 _FALSE_SHARE = 0.05  # of sites without order that may be noise
+_SKEWED = 1.5  # times the deepest minimum, to which noise may rise where it is skewed
+_EMPTY = 0.5  # of the density of the scores of sites, at most, between these and noise
 
 
 def select(
@@ -28,19 +31,22 @@ def select(
     *,
     area: float,
     threshold: float | None = None,
+    skewed: float = 0.0,
 ) -> tuple[Candidates, np.ndarray]:
     """Choose the sites among the maxima of a frame.
 
     In a crystal, a maximum counts by its height over the local contrast, so that the dim side of an
     interface is judged by itself; the threshold lies in the emptiest place between noise and
     sites. Without order, sites are few and noise is everywhere: the depths of the minima say
-    how high noise goes, and the threshold leaves a share of 5 % of false sites.
+    how high noise goes, and the threshold leaves a share of 5 % of false sites, or fewer where a
+    little higher there is a gap.
 
     Parameters
     ----------
     depths : (2, minimum) as `detect.candidates` gives them.
     area : of the frame, in squares of the filter's blob.
     threshold : share of a strong site's score below which a maximum is dropped; None: as above.
+    skewed : third cumulant of the filtered noise, by which it rises higher than it falls.
 
     Returns
     -------
@@ -63,7 +69,8 @@ def select(
         # Where noise or texture is stronger than elsewhere, more is needed.
         usual = _ROUGHER * float(np.median(found.spread))
         height = found.height / np.maximum(found.spread, usual)
-        depth = depths[0] / np.maximum(depths[1], usual) / np.percentile(height, 99)
+        depth = mirrored(depths[0], depths[1], skewed)
+        depth = depth / np.maximum(depths[1], usual) / np.percentile(height, 99)
         score = height / np.percentile(height, 99)
         lowest = _decoy(score, depth) if threshold is None else threshold
     keep &= score >= lowest
@@ -111,8 +118,28 @@ def _decoy(score: np.ndarray, depth: np.ndarray) -> float:
     false = len(depth) - np.searchsorted(np.sort(depth), order)
     good = np.flatnonzero(false + 1 <= _FALSE_SHARE * above)
     if len(good):
-        return float(order[good[0]])
+        return _emptiest(order, float(order[good[0]]), _SKEWED * float(depth.max(initial=0)))
     return 2 * float(depth.max()) if len(depth) else np.inf
+
+
+def _emptiest(score: np.ndarray, lowest: float, highest: float) -> float:
+    """Find the emptiest place between two thresholds, if the sites above it stand out from noise:
+    the lower one where there is no such place.
+
+    Noise of few counts, or of a support of uneven thickness, rises higher than its minima are deep,
+    and some of it lies above the lower threshold.
+    """
+    if highest <= lowest:
+        return lowest
+    logs = np.log(score[score > lowest / 2])
+    grid = np.arange(np.log(lowest), logs.max() + 0.01, 0.01)
+    density = np.exp(-0.5 * ((grid[:, None] - logs) / 0.1) ** 2).sum(axis=1)
+    within = density[grid <= np.log(highest)]
+    least = int(np.argmin(within))
+    if within[least] > _EMPTY * density[least:].max():
+        return lowest
+    empty = np.flatnonzero(within <= within[least] + 0.05)
+    return float(np.exp(grid[empty[len(empty) // 2]]))
 
 
 def apart(position: np.ndarray, score: np.ndarray, closest: float) -> np.ndarray:
