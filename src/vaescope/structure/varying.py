@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -76,5 +77,5 @@ def _quantities(
         for place in itertools.product(*(range(len(axis)) for axis in axes)):
             marks = [str(axis[k]) for axis, k in zip(axes, place, strict=True)]
             name = " ".join(["latent" if part == "content" else part, *marks])
-            at = (slice(None), *place)
+            at: Any = (slice(None), *place)
             yield name, factor * of.values[at], factor * spread.values[at], period, unit
