@@ -10,8 +10,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaescope import judge, simulate, sites
+from vaescope import simulate, sites
 from vaescope.errors import UserError
+from vaescope.judge import of_data
 from vaescope.sites.either import compare
 
 SPACING = 10.0
@@ -63,7 +64,7 @@ def test_a_weak_sublattice_in_noise_speaks_for_the_detector():
     assert found.attrs["method"] == "model" and found.attrs["detector_bundled"]
     assert f1(found) > 0.93 > 0.8 > f1(sites.find(image, {"method": "log"}))
     assert "in order" in found.attrs["method_reason"]
-    said = judge.of_data.of_choices(image, found.attrs)
+    said = of_data.of_choices(image, found.attrs)
     assert found.attrs["method_reason"] in [each.means for each in said]
 
 
