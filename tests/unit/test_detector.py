@@ -178,10 +178,10 @@ def test_a_detector_of_which_one_bit_differs_is_refused(copied: Path, name: str)
     place = content.index(b"0.9") + 2 if name.endswith("json") else len(content) // 2
     content[place] ^= 1
     (copied / name).write_bytes(content)
-    with pytest.raises(UserError, match="not as it was written") as told:
+    with pytest.raises(UserError, match="not as it was written") as raised:
         learned.load(copied)
-    assert name in str(told.value) and str(told.value).count("SHA-256") == 2
-    assert "train the detector again" in str(told.value)
+    assert name in str(raised.value) and str(raised.value).count("SHA-256") == 2
+    assert "train the detector again" in str(raised.value)
 
 
 def test_a_detector_that_lacks_a_member_is_refused(copied: Path):
@@ -237,7 +237,7 @@ def test_training_rounds_weights_to_the_precision_in_which_they_are_stored(small
 def test_settings_that_cannot_be_are_refused(given_, words):
     with pytest.raises(UserError) as told:
         learned.DetectorSettings.of(given_)
-    assert words in str(told.value)
+    assert words in str(raised.value)
 
 
 def test_the_name_of_a_detector_follows_its_settings():

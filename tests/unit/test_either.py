@@ -19,8 +19,8 @@ SPACING = 10.0
 
 
 def f1(found: xr.Dataset) -> float:
-    told = json.loads(found.attrs["truth_scores"])
-    precision, recall = told["precision"] or 0.0, told["recall"] or 0.0
+    scores = json.loads(found.attrs["truth_scores"])
+    precision, recall = scores["precision"] or 0.0, scores["recall"] or 0.0
     return 2 * precision * recall / max(precision + recall, 1e-9)
 
 

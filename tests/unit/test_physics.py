@@ -194,11 +194,11 @@ def judged(*pictures, symmetry=4, counts=None, noise=0.3):
     label = np.repeat(np.arange(len(pictures)), counts or [60] * len(pictures))
     label = random.permutation(label)
 
-    def upright(rows):
+    def aligned(rows):
         own = np.stack(pictures)[label[rows]]
         return own + noise * random.standard_normal(own.shape)
 
-    found = xr.Dataset(variables(label, upright, np.array([noise]), symmetry))
+    found = xr.Dataset(variables(label, aligned, np.array([noise]), symmetry))
     found["mode"] = ("site", label)
     return of_physics("rvae", found, pd.DataFrame())
 

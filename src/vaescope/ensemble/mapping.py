@@ -182,12 +182,12 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     variables.update(decoded.planes(view, ensemble, gauges, source.codec, conditions))
     variables.update(decoded_spectra.over_planes(view, ensemble, gauges, conditions))
 
-    def upright(rows: np.ndarray) -> np.ndarray:
+    def aligned(rows: np.ndarray) -> np.ndarray:
         return decoded.upright(view, source.shown(rows), rows)
 
     found = modes.find(
         view.consensus_content,
-        upright,
+        aligned,
         decoded.drawer(view, ensemble, gauges, conditions),
         "rotation" in own.pose_parts and own.target is None,
         among=gaps.whole(source.patches),
@@ -202,7 +202,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         # The middle of a window is no point that its structure would have to be rotated about.
         if own.fold > 1 and ensemble[0].model.grid is None:
             whole = np.where(gaps.whole(source.patches), found.label, -1)
-            variables.update(set_symmetry.variables(whole, upright, noise, own.fold))
+            variables.update(set_symmetry.variables(whole, aligned, noise, own.fold))
     drawn = from_array(left.reconstruction, chunks=(source.block, -1, -1, -1))
     variables["reconstruction"] = (("site", *decoded.axes(own)), drawn)
     p_value = predictive_checks.predictive_p_value(left.residual, left.noise, left.seen)

@@ -32,7 +32,7 @@ def divisors(symmetry: int) -> list[int]:
 
 def variables(
     label: np.ndarray,
-    upright: Callable[[np.ndarray], np.ndarray],
+    aligned: Callable[[np.ndarray], np.ndarray],
     noise: np.ndarray,
     symmetry: int,
 ) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def variables(
     Parameters
     ----------
     label : (site,) mode of each site, -1 of those left out.
-    upright : gives the patches (row, channel, side, side) of sites, turned back by their angles.
+    aligned : gives the patches (row, channel, side, side) of sites, turned back by their angles.
     noise : (channel,) of a pixel.
     symmetry : that was set.
     """
@@ -52,7 +52,7 @@ def variables(
         rows = np.flatnonzero(label == k)
         if len(rows) >= FEWEST:
             some = random.permutation(rows)[:SITES]
-            patches = upright(some)
+            patches = aligned(some)
             found[k] = [turned_apart(patches, noise, fold) for fold in folds]
     about = {"long_name": "difference of a rotated mode from itself, at least", "units": "1"}
     parts = {"long_name": "part of a circle rotated by"}
