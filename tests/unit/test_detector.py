@@ -235,7 +235,7 @@ def test_training_rounds_weights_to_the_precision_in_which_they_are_stored(small
     ],
 )
 def test_settings_that_cannot_be_are_refused(given_, words):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         learned.DetectorSettings.of(given_)
     assert words in str(raised.value)
 

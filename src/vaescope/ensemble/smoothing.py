@@ -190,7 +190,7 @@ class _Posterior:
         return field, score
 
     def _set(self, field: SmoothField, squares: np.ndarray, fixed: float | None) -> None:
-        """Precision and similarity from the mean square differences (latent,) of edges that hold."""
+        """Precision and similarity from mean square differences (latent,) of edges that hold."""
         per_edge = self._freedom()
         if fixed is not None:
             squares = np.full_like(squares, per_edge / max(fixed, 1e-9))
