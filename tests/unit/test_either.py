@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vaescope import simulate, sites
 from vaescope.errors import UserError
-from vaescope.judge import of_data
+from vaescope.judge import of_choices
 from vaescope.sites.either import compare
 
 SPACING = 10.0
@@ -64,7 +64,7 @@ def test_a_weak_sublattice_in_noise_speaks_for_the_detector():
     assert found.attrs["method"] == "model" and found.attrs["detector_bundled"]
     assert f1(found) > 0.93 > 0.8 > f1(sites.find(image, {"method": "log"}))
     assert "in order" in found.attrs["method_reason"]
-    said = of_data.of_choices(image, found.attrs)
+    said = of_choices.of_choices(image, found.attrs)
     assert found.attrs["method_reason"] in [each.means for each in said]
 
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from vaescope import sites
-from vaescope.judge.of_data import of_choices
+from vaescope.judge.of_choices import of_choices
 from vaescope.sites import background, scale
 
 SIDE, SPACING, WIDTH = 220, 14.0, 2.6

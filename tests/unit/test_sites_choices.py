@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from vaescope import simulate, sites
-from vaescope.judge.of_data import of_choices
+from vaescope.judge.of_choices import of_choices
 from vaescope.sites import polarity, scale
 
 NAMES = [

@@ -54,8 +54,9 @@ def test_seams_neither_lose_nor_double_an_atom(tile, chunks, threads):
     np.testing.assert_array_equal(found.x, WHOLE.x)
     np.testing.assert_array_equal(found.height, WHOLE.height)
     np.testing.assert_array_equal(np.sort(depths), np.sort(WHOLE_DEPTHS))
-    one, score = select(found, depths, LENGTHS, area=2000.0)
-    two, score_of_whole = select(WHOLE, WHOLE_DEPTHS, LENGTHS, area=2000.0)
+    part = select(found, depths, LENGTHS, area=2000.0)
+    whole = select(WHOLE, WHOLE_DEPTHS, LENGTHS, area=2000.0)
+    one, score, two, score_of_whole = part.sites, part.score, whole.sites, whole.score
     np.testing.assert_array_equal(one.y, two.y)
     np.testing.assert_array_equal(score, score_of_whole)
 

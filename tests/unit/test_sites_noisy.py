@@ -7,7 +7,7 @@ from test_sites_detect import as_image
 
 from vaescope import sites
 from vaescope.errors import UserError
-from vaescope.judge.of_data import of_choices
+from vaescope.judge.of_choices import of_choices
 from vaescope.sites import bragg, noisy
 from vaescope.sites.matching import match
 from vaescope.sites.shrinkage import shrunk

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from vaescope import sites
-from vaescope.judge.of_data import of_shape
+from vaescope.judge.of_choices import of_shape
 from vaescope.sites.pairs import shape_of
 
 SIDE, WIDTH = 220, 2.6

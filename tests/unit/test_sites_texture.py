@@ -7,7 +7,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from vaescope import sites
-from vaescope.judge.of_data import of_choices
+from vaescope.judge.of_choices import of_choices
 from vaescope.sites.order import order, texture
 
 SIDE, SPACING, WIDTH = 240, 15.0, 2.8

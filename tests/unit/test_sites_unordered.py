@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from vaescope import simulate, sites
 from vaescope.errors import UserError
+from vaescope.judge.of_choices import of_clearness
 from vaescope.sites import background, detect, prewhitened, scale, skewness
 from vaescope.sites.scale import Scale
 
@@ -45,14 +46,39 @@ def test_single_atoms_on_a_support_are_found(name, least, seed):
     assert f1(name, seed) > least
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("counts", [20, 400])
-def test_nothing_is_found_in_texture_without_atoms(counts, seed):
+def support(counts, size, contrast, seed, side=256):
+    """Counts of a support without atoms, whose texture has a size (px, of its finest spots)."""
     rng = np.random.default_rng([seed, counts])
-    texture = ndimage.gaussian_filter(rng.normal(size=(256, 256)), 2.5)
-    expected = counts * np.maximum(1 + 0.25 * texture / texture.std(), 0)
+    texture = ndimage.gaussian_filter(rng.normal(size=(side, side)), size)
+    return rng.poisson(counts * np.maximum(1 + contrast * texture / texture.std(), 0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("counts", "size", "contrast"), [(20, 2.5, 0.25), (400, 2.5, 0.25), (3, 1.5, 0.4)]
+)
+def test_nothing_is_found_in_texture_without_atoms(counts, size, contrast, seed):
     with pytest.raises(UserError, match="noise"):
-        sites.find(as_image(rng.poisson(expected)), {})
+        sites.find(as_image(support(counts, size, contrast, seed)), {})
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_spots_of_a_smooth_texture_are_in_no_order(seed):
+    found = sites.find(as_image(support(100, 6.0, 0.25, seed, 384)), {"refine": False})
+    assert [each.kind for each in of_clearness(found.attrs)] == ["no order"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("graphene?size=256&dose=100", []),
+        ("single-atoms?size=256&dose=218", []),
+        ("single-atoms?size=384&dose=400&support=0.3", ["close to the noise"]),
+    ],
+)
+def test_sites_that_may_be_texture_are_named(name, kinds):
+    found = sites.find(simulate.make(name, 5), {"refine": False})
+    assert [each.kind for each in of_clearness(found.attrs)] == kinds
 
 
 @pytest.mark.parametrize("seed", range(3))

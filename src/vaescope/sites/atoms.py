@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vaescope.quantities import FIT, Scale, attributes
 from vaescope.sites import channels
 from vaescope.sites.channels import AUTO
 from vaescope.sites.matching import score_against_truth
+from vaescope.sites.order import of_fullest
 from vaescope.sites.search import find_atoms
 from vaescope.sites.table import Column, tabulate
 from vaescope.sites.tiles import Detection
@@ -72,6 +75,13 @@ def every_atom(
         attrs["texture"], attrs["texture_height"] = found.texture, found.texture_height
     if found.strong:
         attrs["strong_sublattices"], attrs["nearest"] = found.strong, found.nearest
+    if found.periodic:
+        place = np.stack([found.y, found.x], axis=1)
+        ordered = of_fullest(found.frame, place, found.nearest or found.spacing)
+        if np.isfinite(ordered):
+            attrs["order"] = ordered
+    elif np.isfinite(found.clear):
+        attrs["clear"] = found.clear
     if found.drowned:
         attrs["column_signal_to_noise"] = found.drowned
     attrs["elongation"] = found.shape.ratio

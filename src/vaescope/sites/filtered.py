@@ -31,7 +31,8 @@ def sites_of(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) -> 
     filter_ = FILTERS[settings.method](lengths, settings.width)
     maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
     area = frame.size / filter_.blob**2
-    sites, score = select(maxima, depths, lengths, area=area, threshold=settings.threshold)
+    seen = select(maxima, depths, lengths, area=area, threshold=settings.threshold)
+    sites, score = seen.sites, seen.score
     position = np.stack([sites.y, sites.x], axis=1)
     if settings.threshold is not None or len(position) < 3:
         return Unrefined(position, score)
@@ -53,6 +54,7 @@ def _unordered(frame: da.Array, lengths: Scale, settings: Atoms, threads: int) -
         maxima, depths = detect.candidates(frame, lengths, filter_, threads=threads)
         area = frame.size / filter_.blob**2
         skewed = skewness.of_noise(parts, filter_)
-        sites, score = select(maxima, depths, lengths, area=area, skewed=skewed)
-        found.append(Unrefined(np.stack([sites.y, sites.x], axis=1), score))
+        seen = select(maxima, depths, lengths, area=area, skewed=skewed)
+        position = np.stack([seen.sites.y, seen.sites.x], axis=1)
+        found.append(Unrefined(position, seen.score, clear=seen.clear))
     return max(found, key=lambda one: len(one.position))

@@ -15,6 +15,7 @@ _DIM = 0.6  # of the height of a column
 _DISORDERED = 0.42
 _REPEATED, _CHANCE = 0.4, 0.3  # median order of bright columns of any lattice, and of the rest
 _ROUNDS = 3  # what is left out no longer makes order by chance
+_KNOWN = 20  # sites whose mean order says something
 _MANY = 0.05  # share of the sites from which dim ones without order are a texture
 
 
@@ -52,6 +53,19 @@ def order(position: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]
     own = repeated.sum(1) / np.maximum(known.sum(1), 1)
     around = tree.query(position, k=min(_TOGETHER + 1, count))[1]
     return own, own[around].mean(1)
+
+
+def of_fullest(frame: np.ndarray, position: np.ndarray, spacing: float) -> float:
+    """Mean order of the sites of the frame that has most of them; not a number of few.
+
+    Parameters
+    ----------
+    frame : (site,). position : (site, 2) px. spacing : px, of nearest sites.
+    """
+    numbers, counts = np.unique(frame, return_counts=True)
+    if counts.max(initial=0) < _KNOWN:
+        return np.nan
+    return float(order(position[frame == numbers[counts.argmax()]], spacing)[0].mean())
 
 
 def texture(position: np.ndarray, height: np.ndarray, spacing: float) -> np.ndarray:

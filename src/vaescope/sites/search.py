@@ -111,6 +111,7 @@ def find_atoms(
         shape=shape,
         texture=sum(seen.texture for seen in chosen),
         texture_height=max((seen.texture_height for seen in chosen), default=0.0),
+        clear=_least_clear(chosen),
         polarity=seen.polarity,
         drowned=seen.drowned,
         strong=strong,
@@ -204,6 +205,12 @@ def _in_order(chosen: list[Unrefined], lengths: Scale) -> bool:
     if len(fullest) < _FEWEST:
         return False
     return bool(np.mean(order(fullest, lengths.spacing)) > _ORDERED)
+
+
+def _least_clear(chosen: list[Unrefined]) -> float:
+    """The least of how clearly the sites of frames stand out; not a number where none says."""
+    known = [seen.clear for seen in chosen if np.isfinite(seen.clear)]
+    return min(known, default=np.nan)
 
 
 def _any(chosen: list[Unrefined]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -22,6 +24,20 @@ _ROUGHER = 1.25  # times the usual spread, from which on a vicinity is judged by
 _FALSE_SHARE = 0.05  # of sites without order that may be noise
 _SKEWED = 1.5  # times the deepest minimum, to which noise may rise where it is skewed
 _EMPTY = 0.5  # of the density of the scores of sites, at most, between these and noise
+_CLEAR = 1.4  # times as high as minima of the same rank are deep: texture alone reached 1.35
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Sites chosen among the maxima of a frame; ``score`` (site,) about 1 for a strong site.
+
+    ``clear`` : without order, how many times higher the median site is than minima of the same rank
+    are deep; else not a number.
+    """
+
+    sites: Candidates
+    score: np.ndarray
+    clear: float = np.nan
 
 
 def select(
@@ -32,14 +48,15 @@ def select(
     area: float,
     threshold: float | None = None,
     skewed: float = 0.0,
-) -> tuple[Candidates, np.ndarray]:
+) -> Selected:
     """Choose the sites among the maxima of a frame.
 
     In a crystal, a maximum counts by its height over the local contrast, so that the dim side of an
     interface is judged by itself; the threshold lies in the emptiest place between noise and
     sites. Without order, sites are few and noise is everywhere: the depths of the minima say
     how high noise goes, and the threshold leaves a share of 5 % of false sites, or fewer where a
-    little higher there is a gap.
+    little higher there is a gap. The bright spots of a texture are a little higher than its dark
+    ones are deep: there is no site unless sites are clearly so.
 
     Parameters
     ----------
@@ -47,13 +64,10 @@ def select(
     area : of the frame, in squares of the filter's blob.
     threshold : share of a strong site's score below which a maximum is dropped; None: as above.
     skewed : third cumulant of the filtered noise, by which it rises higher than it falls.
-
-    Returns
-    -------
-    The chosen, and their score (site,), about 1 for a strong site.
     """
     if not len(found.y):
-        return found, np.zeros(0)
+        return Selected(found, np.zeros(0))
+    clear = np.nan
     if scale.periodic:
         strongest = np.percentile(found.contrast, 95)
         contrast = np.hypot(found.contrast, _CONTRAST_FLOOR * strongest)
@@ -72,11 +86,11 @@ def select(
         depth = mirrored(depths[0], depths[1], skewed)
         depth = depth / np.maximum(depths[1], usual) / np.percentile(height, 99)
         score = height / np.percentile(height, 99)
-        lowest = _decoy(score, depth) if threshold is None else threshold
+        lowest, clear = _decoy(score, depth) if threshold is None else (threshold, np.nan)
     keep &= score >= lowest
     found, score = found.where(keep), score[keep]
     alone = apart(np.stack([found.y, found.x], axis=1), score, CLOSEST * scale.spacing)
-    return found.where(alone), score[alone]
+    return Selected(found.where(alone), score[alone], clear)
 
 
 def _noise_factor(ratio: np.ndarray, area: float) -> float:
@@ -105,21 +119,28 @@ def _valley(score: np.ndarray) -> float:
     return float(np.exp(grid[least[len(least) // 2]]))
 
 
-def _decoy(score: np.ndarray, depth: np.ndarray) -> float:
-    """Find the lowest threshold at which, judged by minima as decoys, few of the sites are noise.
+def _decoy(score: np.ndarray, depth: np.ndarray) -> tuple[float, float]:
+    """Find the lowest threshold at which, judged by minima as decoys, few of the sites are noise;
+    with it, ``Selected.clear``.
 
     One more decoy than there are is counted, so that chance alone makes no sites; a few lonely
     atoms are found by being twice as high as the deepest minimum.
 
     Source: L. Käll et al., Journal of Proteome Research 7 (2008) 29 (decoys).
     """
-    order = np.sort(score)
+    order, deepest = np.sort(score), np.sort(depth)
     above = len(order) - np.arange(len(order))
-    false = len(depth) - np.searchsorted(np.sort(depth), order)
+    false = len(depth) - np.searchsorted(deepest, order)
     good = np.flatnonzero(false + 1 <= _FALSE_SHARE * above)
+    if not len(depth):
+        return (float(order[good[0]]) if len(good) else np.inf), np.nan
     if len(good):
-        return _emptiest(order, float(order[good[0]]), _SKEWED * float(depth.max(initial=0)))
-    return 2 * float(depth.max()) if len(depth) else np.inf
+        lowest = _emptiest(order, float(order[good[0]]), _SKEWED * float(deepest[-1]))
+        sites = order[order >= lowest]
+        clear = float(np.median(sites) / np.median(deepest[-len(sites) :]))
+        if clear >= _CLEAR:
+            return lowest, clear
+    return 2 * float(deepest[-1]), np.nan
 
 
 def _emptiest(score: np.ndarray, lowest: float, highest: float) -> float:

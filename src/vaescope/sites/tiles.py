@@ -42,6 +42,7 @@ class Detection:
     periodic: bool = True
     texture: int = 0  # spots that were left out as the texture of a support
     texture_height: float = 0.0  # theirs over that of the columns
+    clear: float = np.nan  # height over noise of the same rank, of sites without order
     drowned: float = 0.0  # height over the noise of columns that drown in it; 0: they do not
     strong: int = 0  # sublattices whose nearest distance is the spacing; 0: there is but one
     nearest: float = 0.0  # px, distance of nearest sites of all sublattices
@@ -53,13 +54,15 @@ class Detection:
 @dataclass
 class Unrefined:
     """Sites of a frame before refinement; ``position`` (site, 2), the others (site,); ``texture`` :
-    how many spots were left out as that of a support, of ``texture_height`` over the columns'."""
+    how many spots were left out as that of a support, of ``texture_height`` over the columns';
+    ``clear`` : as in ``select.Selected``."""
 
     position: np.ndarray
     score: np.ndarray
     more: dict[str, np.ndarray] = field(default_factory=dict)
     texture: int = 0
     texture_height: float = 0.0
+    clear: float = np.nan
 
     def on(self, measured: np.ndarray) -> Unrefined:
         """Select the sites on measured pixels, a mask (height, width)."""
