@@ -206,9 +206,9 @@ class PixelWindows:
             # Correlated pixels are fewer independent ones.
             free = np.maximum(used / area, _INDEPENDENT)
             reduced = cost / np.maximum(used, 1) * free / (free - 5)
-            square = np.einsum("sii->si", covariance)[:, :2] * reduced[:, None] * inflation
             good &= used > 8
-            error[part] = np.where(good[:, None], np.sqrt(square), np.nan)
+            square = np.einsum("sii->si", covariance)[good, :2] * reduced[good, None] * inflation
+            error[part][good] = np.sqrt(square)
             residual = self._residual(theta, model, part)[0]
             inside = self.inside[part]
             spread = _variance(own, inside)
