@@ -16,7 +16,7 @@ from vaescope.learned.settings import DetectorSettings
 from vaescope.recipes import resolve_recipe
 
 RECIPES = Path("config", "recipes")
-BUNDLED = ("atoms-learned", "layers-learned")
+BUNDLED = ("atoms-learned", "layers-learned", "single-atoms", "walls-learned")
 """Recipes whose detectors come with the package."""
 
 
