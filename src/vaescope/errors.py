@@ -4,9 +4,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Self
 
+from vaescope.text import plain
+
+_LONGEST = 500  # characters of each part of a message, and of what lists all that there is
+_LONGEST_LIST = 4000
+
 
 class UserError(Exception):
     """Something outside the program is wrong, and its user can mend it.
+
+    As text it is one line that no terminal takes for a command: what comes from outside is cut to
+    a bearable length, without control characters.
 
     Parameters
     ----------
@@ -30,14 +38,16 @@ class UserError(Exception):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        text = f"`{self.file}`: {self.problem}" if self.file is not None else self.problem
+        text = plain(self.problem, _LONGEST_LIST)
+        if self.file is not None:
+            text = f"`{plain(self.file, _LONGEST)}`: {text}"
         if self.found is not None:
-            text += f"; found {self.found}"
+            text += f"; found {plain(self.found, _LONGEST)}"
         if self.expected is not None:
-            text += f"; expected {self.expected}"
+            text += f"; expected {plain(self.expected, _LONGEST_LIST)}"
         text = text.rstrip(".") + "."
         if self.remedy:
-            text += f" {self.remedy.rstrip('.')}."
+            text += f" {plain(self.remedy, _LONGEST_LIST).rstrip('.')}."
         return text
 
     def within(self, *, file: object = None, part: str | None = None, more: int = 0) -> Self:

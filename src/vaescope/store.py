@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COMPLETE = "vaescope_complete"
 PROVENANCE = "provenance"
+_VARIABLES = "vaescope_variables"
 _CHUNK_BYTES = 4e6
 _RECORDED_PACKAGES = (
     "botorch",
@@ -106,7 +107,9 @@ def write(
             variable.data = variable.values.astype(str)
         if variable.chunks is None and "site" in variable.dims:
             variable.encoding["chunks"] = _blocks_of_sites(variable)
-    clean.attrs = {**dataset.attrs, PROVENANCE: json.dumps(facts), COMPLETE: True}
+    names = [str(name) for name in clean.variables]
+    about = {_VARIABLES: json.dumps(names), PROVENANCE: json.dumps(facts), COMPLETE: True}
+    clean.attrs = {**dataset.attrs, **about}
     written = progress.chunks(f"writing {Path(path).name}")
     with replace_atomically(path) as beside, _quiet_about_strings(), written:
         clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
@@ -134,7 +137,24 @@ def open(path: str | os.PathLike) -> xr.Dataset:
         warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp")
         dataset = xr.open_zarr(path, consolidated=False, chunks={})
     _refuse_incomplete(path, dataset.attrs)
-    return dataset
+    return _in_order(dataset)
+
+
+def _in_order(dataset: xr.Dataset) -> xr.Dataset:
+    """The variables in the order in which they were written, whatever that of the folder."""
+    import xarray as xr
+
+    names = json_attribute(dataset, _VARIABLES, [])
+    place = {name: number for number, name in enumerate(names)}
+    known = sorted(
+        map(str, dataset.variables), key=lambda name: (place.get(name, len(place)), name)
+    )
+    columns, coordinates = (
+        {name: dataset.variables[name] for name in known if name in some}
+        for some in (dataset.data_vars, dataset.coords)
+    )
+    attrs = {name: value for name, value in dataset.attrs.items() if name != _VARIABLES}
+    return xr.Dataset(columns, coordinates, attrs)
 
 
 def attributes(path: str | os.PathLike) -> dict[str, Any]:
@@ -148,7 +168,7 @@ def attributes(path: str | os.PathLike) -> dict[str, Any]:
     with _readable(path):
         found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
     _refuse_incomplete(path, found)
-    return found
+    return {name: value for name, value in found.items() if name != _VARIABLES}
 
 
 @contextmanager

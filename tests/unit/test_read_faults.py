@@ -1,5 +1,7 @@
 """Whatever is wrong with a file, its user gets one message that names it; nothing else escapes."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -129,3 +131,31 @@ def test_fingerprints_are_those_of_sha256sum(tmp_path):
 def test_every_common_format_of_the_message_is_really_known():
     known = set(formats._OURS) | set(rosetta.readers())
     assert {name.strip() for name in formats.COMMON.split(",")} <= known
+
+
+def test_what_is_no_file_is_refused_without_waiting(tmp_path):
+    pipe = tmp_path / "scan.tif"
+    os.mkfifo(pipe)
+    assert "pipe" in refusal(pipe)
+    with pytest.raises(UserError, match="no file that could be read"):
+        read.load([tmp_path / f"{'a' * 300}.tif"])
+
+
+class LostWorkerError(Exception):
+    """As ``distributed`` raises one."""
+
+
+LostWorkerError.__module__ = "distributed.scheduler"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (MemoryError("4 GB"), "too little memory"),
+        (LostWorkerError("three times"), "workers were lost"),
+        (ValueError("bad"), "damaged"),
+    ],
+)
+def test_only_the_fault_of_a_file_is_put_down_to_it(tmp_path, fault, words):
+    with pytest.raises(UserError, match=words), formats.readable(tmp_path / "scan.tif", "tif"):
+        raise fault

@@ -173,6 +173,45 @@ def test_a_row_that_cannot_work_is_refused_in_the_plan(tmp_path, given_, words):
     assert all(word in said for word in ["mine.yaml", *words]), said
 
 
+@pytest.mark.parametrize("source", ["x" * 300, "closed/one.npy", "closed/*.npy", "a\\0b"])
+def test_a_source_that_cannot_be_looked_at_does_not_stop_the_plan(tmp_path, source, monkeypatch):
+    (tmp_path / "sheet.tsv").write_text(f"dataset\trecipe\tsource\na\tatoms\t{source}\n")
+    exists = Path.exists
+
+    def closed(path, **options):  # the tests may run as root, to whom nothing is closed
+        if path.parent.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return exists(path, **options)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    plan = make_plan({"datasets": "sheet.tsv"}, root=ROOT, here=tmp_path)
+    assert plan.fingerprint("a") == ["missing"]
+    assert plan.source_mb("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(
+                f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+                for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "values",
+        ),
+        ("a: " + "[" * 5000 + "]" * 5000, "nesting|each other"),
+        ("a: &a [*a]", "alias"),
+        ("a: " + "x" * 1_100_000, "kB"),
+    ],
+)
+def test_a_recipe_that_grows_beyond_bounds_is_refused_at_once(tmp_path, text, words):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=words) as caught:
+        resolve_recipe("mine", [tmp_path])
+    assert len(str(caught.value)) < 500
+
+
 def test_counts_can_have_a_poisson_likelihood(tmp_path):
     given_ = {"models": {"rvae": {"likelihood": "poisson"}}, "patches": {"normalise": "none"}}
     assert resolved(tmp_path, given_).models["rvae"].likelihood == "poisson"

@@ -66,3 +66,13 @@ def test_half_written_foreign_and_missing_stores_say_so(tmp_path, read):
 def test_the_digest_does_not_depend_on_the_order_of_keys():
     assert store.digest({"a": 1, "b": [2]}) == store.digest({"b": [2], "a": 1})
     assert store.digest({"a": 1}) != store.digest({"a": 2})
+
+
+def test_variables_come_back_in_the_order_in_which_they_were_written(tmp_path):
+    names = ["zebra", "apple", "middle", "b", "a"]
+    made = xr.Dataset({name: ("site", np.arange(3.0)) for name in names}, {"site": [4, 5, 6]})
+    store.write(made, tmp_path / "a.zarr")
+    opened = store.open(tmp_path / "a.zarr")
+    assert list(opened.data_vars) == names
+    assert set(opened.attrs) == {store.PROVENANCE, store.COMPLETE}
+    xr.testing.assert_equal(opened.load(), made)

@@ -230,7 +230,7 @@ def threads_of(most):
             cores = None
         if workflow.remote_exec:  # a scheduler has given the job its own
             cores = None
-        return resources.threads(most, cores, ask(PLAN.trainings))
+        return resources.threads(most, cores, PLAN.trainings)
 
     return threads
 

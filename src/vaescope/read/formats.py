@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,7 +125,21 @@ def readable(path: Path, extension: str) -> Iterator[None]:
         ) from error
     except PermissionError as error:
         raise UserError("the file may not be read", file=path, found=error.strerror) from error
+    except MemoryError as error:
+        raise UserError(
+            "there is too little memory to read the file",
+            file=path,
+            found=str(error) or None,
+            remedy="End other programs or give the job more memory; the file may be in order",
+        ) from error
     except Exception as error:
+        if type(error).__module__.partition(".")[0] == "distributed":
+            raise UserError(
+                "the Dask scheduler or its workers were lost while the file was read",
+                file=path,
+                found=f"{type(error).__name__}: {' '.join(str(error).split())}",
+                remedy="Start them and the workflow again, or leave `dask_scheduler` out",
+            ) from error
         size = path.stat().st_size if path.is_file() else 0
         words = " ".join(str(error).split())[:300]
         raise UserError(
@@ -148,7 +163,16 @@ def _vendors(curves: bool) -> set[str]:
 
 
 def _refuse_absent(path: Path) -> None:
-    if not path.exists():
+    try:
+        status = path.stat() if path.exists() else None
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that is closed
+        raise UserError(
+            "there is no file that could be read",
+            file=path,
+            found=getattr(error, "strerror", None) or str(error),
+            remedy="Correct the column `source`, or the permissions of its folder",
+        ) from error
+    if status is None:
         near = path.parent
         found = "no such folder either" if not near.is_dir() else None
         if found is None:
@@ -160,7 +184,13 @@ def _refuse_absent(path: Path) -> None:
             found=found,
             remedy="Correct the column `source`: paths count from the folder of the sample sheet",
         )
-    if path.is_file() and path.stat().st_size == 0:
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UserError(
+            "this is no file but a pipe, socket or device",
+            file=path,
+            remedy="Copy the data into a file",
+        )
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         raise UserError("the file is empty (0 bytes)", file=path, remedy="Copy it again")
 
 

@@ -24,8 +24,8 @@ _ROUGHER = 1.25  # times the usual spread, from which on a vicinity is judged by
 _FALSE_SHARE = 0.05  # of sites without order that may be noise
 _SKEWED = 1.5  # times the deepest minimum, to which noise may rise where it is skewed
 _EMPTY = 0.5  # of the density of the scores of sites, at most, between these and noise
-# Times as high as minima of the same rank are deep: bare textures reached 1.35, at three counts, and
-# heavy atoms on a thick support were at 1.37; what is between is left to findings.
+# Times as high as minima of the same rank are deep: bare textures reached 1.35, at three counts,
+# and heavy atoms on a thick support were at 1.37; what is between is left to findings.
 _CLEAR = 1.25
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vaescope import store
+from vaescope.workflow.places import is_file
 
 MISSING = "missing"
 
@@ -57,7 +58,7 @@ class Fingerprints:
         key : name under which the source is remembered.
         """
         known = self._recall(key)
-        if not files or not all(file.is_file() for file in files):
+        if not files or not all(map(is_file, files)):
             return known.fingerprint
         found = {str(file): self._digest(file, known) for file in files}
         digests = [[file.name, found[str(file)][1]] for file in files]
@@ -68,8 +69,10 @@ class Fingerprints:
 
     def _digest(self, file: Path, known: KnownSource) -> tuple[State, str]:
         """State and SHA-256 of a file, read only where nothing remembered is of the same state."""
-        name, status = str(file), file.stat()
-        state = (status.st_size, status.st_mtime_ns)
+        name, state = str(file), (-1, 0)
+        with suppress(OSError):
+            status = file.stat()
+            state = (status.st_size, status.st_mtime_ns)
         for remembered in (known.files, self._digests, self._old_files):
             if name in remembered and remembered[name][0] == state:
                 return remembered[name]

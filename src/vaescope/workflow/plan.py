@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from vaescope.results import layout
 from vaescope.settings import merge
 from vaescope.sites.kinds import KINDS
 from vaescope.workflow.fingerprints import Fingerprints
+from vaescope.workflow.places import matching, megabytes
 from vaescope.workflow.settings import Configuration
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
 
@@ -172,6 +172,7 @@ class Plan:
         ensemble = self.recipe(dataset).ensemble
         return min(ensemble.jobs, ensemble.members)
 
+    @cached_property
     def trainings(self) -> int:
         """Number of training jobs of all datasets."""
         return sum(len(self.models(dataset)) * self.jobs(dataset) for dataset in self.rows)
@@ -203,10 +204,7 @@ class Plan:
         return self._files(row.spectra)
 
     def _files(self, source: str) -> list[Path]:
-        path = self.sheet.parent / Path(source).expanduser()
-        if not path.exists() and re.search(r"[*?\[]", source):
-            return sorted(Path(found) for found in glob.glob(str(path), recursive=True))
-        return [path]
+        return matching(self.sheet.parent / Path(source).expanduser(), source)
 
     def preprocessing_files(self, dataset: str) -> dict[str, str]:
         """Files that the recipe's preprocessing of the image reads, by setting."""
@@ -250,7 +248,7 @@ class Plan:
     def source_mb(self, dataset: str) -> float:
         """Size of the source in MB (10⁶ bytes); 0 where it is simulated or missing."""
         files = [*self.files(dataset), *self.spectra_files(dataset)]
-        return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+        return sum(map(megabytes, files))
 
     def all_rows(self) -> list[dict[str, Any]]:
         """Usable rows for the index, each with its models and its detector, if it needs one."""
