@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -70,7 +71,7 @@ def load(given: str | None, setting: str) -> Callable[..., Any] | None:
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file does
+    except (Exception, SystemExit) as error:  # whatever the user's file does
         raise UserError(
             f"the file of `{setting}` cannot be run ({type(error).__name__}: {error})", file=file
         ) from error
@@ -108,6 +109,24 @@ def numbers(function: Callable[..., Any], setting: str, count: int, *arrays: Any
     return found
 
 
+def guarded(function: Callable[..., Any], setting: str) -> Callable[..., Any]:
+    """The function, but whatever fails in it, or ends the program, is a UserError that names the
+    place; ``setting`` names the function."""
+
+    @functools.wraps(function)
+    def run(*given: Any) -> Any:
+        try:
+            return function(*given)
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"the function of `{setting}` fails ({type(error).__name__}: {error})",
+                file=place_of(error, function) or None,
+                remedy="Mend the function; what was trained so far is kept",
+            ) from error
+
+    return run
+
+
 def digest(function: Callable[..., Any] | None) -> str:
     """Changes with the text of the function's file."""
     if function is None:
@@ -119,14 +138,13 @@ def digest(function: Callable[..., Any] | None) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def place_of(error: BaseException, function: Callable[..., Any]) -> str:
-    """Where in the user's file a function of theirs failed, as ``FILE:LINE``; empty where it is of
-    no file."""
+def place_of(error: BaseException | None, function: Callable[..., Any]) -> str:
+    """Where in the user's file a function of theirs failed, as ``FILE:LINE``, or without an error
+    its file; empty where it is of no file."""
     try:
         file = inspect.getsourcefile(function) or ""
     except TypeError:  # it is built into Python
         return ""
-    lines = [
-        one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == file
-    ]
+    trace = [] if error is None else traceback.extract_tb(error.__traceback__)
+    lines = [one.lineno for one in trace if one.filename == file]
     return f"{file}:{lines[-1]}" if lines else file

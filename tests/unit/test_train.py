@@ -298,6 +298,26 @@ def test_a_process_that_the_system_ends_is_told_in_words(tmp_path):
     assert list((tmp_path / "checkpoints").glob("*.safetensors"))  # of the one that went on
 
 
+@on_a_processor
+def test_a_function_of_ones_own_that_ends_the_program_is_named_with_its_line(tmp_path):
+    patches, _ = turned_commas(40, 12)
+    own = tmp_path / "own.py"
+    own.write_text("import sys\n\ndef loss(pictures, latents):\n    sys.exit('enough')\n")
+    said: list[str] = []
+    with pytest.raises(UserError, match=r"own\.py:4.*`physics_loss` fails \(SystemExit: enough\)"):
+        train.fit(
+            patches,
+            SMALL | {"steps": 5, "physics_loss": f"{own}:loss"},
+            members=[0, 1],
+            seed=3,
+            out=tmp_path / "members",
+            checkpoints=tmp_path / "checkpoints",
+            threads=2,
+            log=said.append,
+        )
+    assert any(f"your own program: {own}" in line for line in said)
+
+
 def test_the_pinned_torch_is_the_one_that_adam_was_written_for():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert f"torch=={adam.TORCH}" in project["project"]["dependencies"]

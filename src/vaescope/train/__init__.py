@@ -76,6 +76,8 @@ def fit(
     chosen = with_symmetry(chosen, data.cell)
     refuse_unlike(torch.from_numpy(data.target), chosen)
     own = physics_loss or user_function.load(chosen.physics_loss, "physics_loss")
+    if own is not None:
+        log(f"`physics_loss` is your own program: {user_function.place_of(None, own) or own}")
     device = best_device()
     if device.type == "cpu":
         log(f"no GPU here: training on the CPU, {threads} members at once")

@@ -82,6 +82,7 @@ class Work:
             one_thread()
         else:
             rounded_on_gpu()
+        own = self.physics or user_function.load(self.settings.physics_loss, "physics_loss")
         path = self.checkpoints / f"members-{'-'.join(map(str, group))}.safetensors"
         fitting = Fitting(
             self.data,
@@ -90,7 +91,7 @@ class Work:
             seed=self.seed,
             device=self.device,
             key=self.key,
-            physics=self.physics or user_function.load(self.settings.physics_loss, "physics_loss"),
+            physics=own and user_function.guarded(own, "physics_loss"),
             shown=self.shown,
         )
         if fitting.resume(path):
