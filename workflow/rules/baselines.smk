@@ -17,7 +17,7 @@ rule run_baselines:
     threads: 1
     resources:
         # The libraries themselves, and distances of all fitted sites.
-        mem_mb=memory_for(2000, 8.0),
+        mem_mb=memory_for(900, 8.0),
         runtime=minutes(20, 60),
     params:
         settings=of_dataset(PLAN.baselines),

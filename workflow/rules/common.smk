@@ -211,11 +211,13 @@ def physics(wildcards):
     return ask(PLAN.physics, wildcards.dataset, wildcards.model)
 
 
-def memory_for(base, per_input):
-    """Memory in MB: with a small input, and for each MB of input on disk or else of the source."""
+def memory_for(base, per_input, per_thread=0):
+    """Memory in MB: with a small input, for each MB of input on disk or else of the source, and for
+    each thread but the first. Half as much again as the bundled examples take."""
 
-    def memory(wildcards, input, attempt):
-        return resources.memory_mb(base, per_input, input_mb(wildcards, input), attempt)
+    def memory(wildcards, input, attempt, threads):
+        own = base + per_thread * (threads - 1)
+        return resources.memory_mb(own, per_input, input_mb(wildcards, input), attempt)
 
     return memory
 

@@ -19,7 +19,7 @@ rule export_table:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1000, 1.0),
+        mem_mb=memory_for(500, 1.0),
         runtime=minutes(10, 20),
     params:
         models=models,
@@ -100,7 +100,7 @@ rule write_crate:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1000, 0.0),
+        mem_mb=memory_for(500, 0.0),
         runtime=minutes(10, 10),
     params:
         recipe=recipe(),

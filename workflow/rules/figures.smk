@@ -36,7 +36,7 @@ rule draw_figures:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500, 3.0),
+        mem_mb=memory_for(600, 3.0),
         runtime=minutes(30, 60),
     params:
         recipe=recipe(),

@@ -13,7 +13,7 @@ rule ingest:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
     resources:
-        mem_mb=memory_for(1000, 3.0),
+        mem_mb=memory_for(500, 3.0),
         runtime=minutes(20, 20),
     params:
         source=lambda wildcards: ask(PLAN.row, wildcards.dataset).source,
@@ -51,7 +51,7 @@ rule read_spectra:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
     resources:
-        mem_mb=memory_for(1500, 1.0),
+        mem_mb=memory_for(500, 1.5),
         runtime=minutes(20, 20),
     params:
         source=lambda wildcards: ask(PLAN.row, wildcards.dataset).source,

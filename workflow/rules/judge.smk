@@ -23,7 +23,7 @@ rule judge:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1000, 3.0),
+        mem_mb=memory_for(500, 3.0),
         runtime=minutes(10, 10),
     params:
         models=models,

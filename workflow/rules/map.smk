@@ -23,7 +23,7 @@ rule map_latents:
         "../envs/vaescope.yaml"
     threads: threads_of(4)
     resources:
-        mem_mb=memory_for(2500, 6.0),
+        mem_mb=memory_for(1100, 6.0, 100),
         runtime=minutes(30, 60),
     params:
         settings=model_settings,

@@ -18,7 +18,7 @@ rule extract_patches:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
     resources:
-        mem_mb=memory_for(1000, 2.0),
+        mem_mb=memory_for(500, 2.0),
         runtime=minutes(20, 30),
     params:
         settings=recipe("patches"),

@@ -26,7 +26,7 @@ rule write_report:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1000, 1.0),
+        mem_mb=memory_for(500, 1.0),
         runtime=minutes(10, 10),
     params:
         recipe=recipe(),
@@ -58,7 +58,7 @@ rule write_comparison:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500, 6.0),
+        mem_mb=memory_for(600, 6.0),
         runtime=minutes(10, 30),
     params:
         models=models,

@@ -18,7 +18,7 @@ rule find_sites:
     threads: threads_of(4)
     resources:
         mem_mb=lambda wildcards, input, attempt: resources.memory_mb(
-            2500 if ask(PLAN.uses_detector, wildcards.dataset) else 1000,
+            1000 if ask(PLAN.uses_detector, wildcards.dataset) else 600,
             2.0,
             input_mb(wildcards, input),
             attempt,

@@ -18,7 +18,7 @@ rule map_strain:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500, 8.0),
+        mem_mb=memory_for(500, 8.0),
         runtime=minutes(20, 60),
     params:
         models=of_dataset(PLAN.strained),

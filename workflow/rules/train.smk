@@ -20,8 +20,8 @@ rule train:
     resources:
         # A wish: without a GPU the CPU is used. Without `--resources gpu=N` it limits nothing.
         gpu=1,
-        # 0.5 GB for each of up to 8 processes, up to 1 GB for turned copies of patches.
-        mem_mb=memory_for(5000, 6.0),
+        # 0.5 GB for each of up to 8 processes, and for turned copies of patches.
+        mem_mb=memory_for(1000, 6.0, 500),
         runtime=minutes(120, 240),
     params:
         settings=model_settings,
@@ -49,7 +49,7 @@ rule combine_members:
         "../envs/vaescope.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500, 1.0),
+        mem_mb=memory_for(200, 1.0),
         runtime=minutes(10, 5),
     message:
         "{wildcards.dataset}: gathering the members of {wildcards.model}"
