@@ -45,7 +45,12 @@ def measure(case: str, seed: int, steps: int, members: int) -> dict[str, Any]:
     recipe = replace(recipe, sites=replace(recipe.sites, method="log", detector=None))
     settings = recipe.models["rvae"].as_dict() | {"steps": steps}
     with tempfile.TemporaryDirectory() as folder:
-        given = {"members": members, "seed": seed, "name": "rvae", "folder": Path(folder)}
+        given: dict[str, Any] = {
+            "members": members,
+            "seed": seed,
+            "name": "rvae",
+            "folder": Path(folder),
+        }
         _, cut, latents = analysed(
             simulate.make(CASES[case], seed).load(), recipe, settings, **given
         )

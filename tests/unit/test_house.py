@@ -13,7 +13,7 @@ LIBRARY = Path(__file__).parents[2] / "src" / "vaescope"
 
 FLOORS = (
     {"errors", "text", "circular", "progress", "parallel", "deformation", "numerics", "traits"},
-    {"settings", "store", "user_function", "weights"},
+    {"settings", "store", "user_function", "weights", "spreadsheet"},
     {"quantities", "columns", "results", "read", "simulate", "learned"},
     {"walls"},
     {"sites"},

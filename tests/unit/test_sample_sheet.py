@@ -133,6 +133,13 @@ def test_every_cell_is_checked_when_the_sheet_is_read(tmp_path, source, size, wo
     assert re.search(f"dataset `a`.*line 2.*{words}", problems[0].message)
 
 
+def test_a_cell_that_would_fill_every_page_is_refused(tmp_path):
+    text = f"dataset\trecipe\tsource\tnotes\na\tr\tx\t{'n' * 2001}\nb\tr\tx\t{'n' * 2000}\n"
+    rows, problems = read_text(tmp_path, text)
+    assert [row.dataset for row in rows] == ["b"]
+    assert "`notes` is too long" in problems[0].message and "2001" in problems[0].message
+
+
 def write_recipes(folder, **texts):
     for name, value in texts.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(value))

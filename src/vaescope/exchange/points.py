@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope import store
+from vaescope import spreadsheet
 from vaescope.exchange.axes import axes_of, placed, shown
 from vaescope.exchange.table import as_frame
 from vaescope.quantities import Quantity
@@ -44,5 +44,4 @@ def write(
         # napari takes a column for numbers only if every value of it is one.
         numeric = values.dtype.kind in "biuf"
         table[name] = values.astype(float) if numeric else values.astype(str)
-    with store.replace_atomically(path) as beside:
-        pd.DataFrame(table).to_csv(beside, index=False, float_format="%.10g", na_rep="nan")
+    spreadsheet.write(pd.DataFrame(table), path, digits=10, missing="nan")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope import quantities, store
+from vaescope import quantities, spreadsheet
 from vaescope.columns import with_edge
 from vaescope.exchange.axes import axes_of, placed
 from vaescope.quantities import SITE, TRUTH, Quantity, as_columns, with_errors
@@ -65,11 +65,9 @@ def write(columns: list[Quantity], path: str | Path, meanings: str | Path) -> No
     import pandas as pd
 
     table = as_frame(columns)
-    with store.replace_atomically(path) as beside:
-        table.to_csv(beside, index=False, float_format="%.7g")
+    spreadsheet.write(table, path)
     words = [(one, q.unit, q.meaning) for one, q in zip(table.columns, columns, strict=True)]
-    with store.replace_atomically(meanings) as beside:
-        pd.DataFrame(words, columns=["column", "unit", "meaning"]).to_csv(beside, index=False)
+    spreadsheet.write(pd.DataFrame(words, columns=["column", "unit", "meaning"]), meanings)
 
 
 def _of_site(key: str, values: np.ndarray, meaning: str, unit: str = "") -> Quantity:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaescope.spreadsheet import safe
+
 if TYPE_CHECKING:
     from vaescope.figures.scene import Scene
     from vaescope.quantities import Quantity
@@ -137,4 +139,4 @@ def _empty(like: np.ndarray | None, count: int) -> np.ndarray:
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return "" if np.isnan(value) else f"{value:.7g}"
-    return int(value) if isinstance(value, bool) else value
+    return int(value) if isinstance(value, bool) else safe(value)

@@ -16,6 +16,8 @@ REQUIRED = ("dataset", "recipe", "source")
 OPTIONAL = ("pixel_size", "labels", "notes", "spectra")
 RESERVED = frozenset({"index.html"})
 SIMULATED = "simulate:"
+LONGEST = 2000
+"""Characters of a cell: reports, index and crate repeat what rows say."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,14 @@ def _row(number: int, cells: list[str], values: dict[str, str], header: list[str
             found=f"{len(cells)} cells",
             expected=f"{len(header)}, separated as those of the header",
             remedy="Put quotation marks around a cell that holds a separator",
+        )
+    long = next((name for name, cell in values.items() if len(cell) > LONGEST), None)
+    if long:
+        raise UserError(
+            f"the cell of the column `{printable(long)}` is too long",
+            found=f"{len(values[long])} characters",
+            expected=f"at most {LONGEST}",
+            remedy="Keep long notes in a file of their own, and name it here",
         )
     check_name(values.get("dataset", ""))
     for name in REQUIRED[1:]:

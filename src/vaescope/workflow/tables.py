@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope import quantities, store
+from vaescope import quantities, spreadsheet, store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def write_movie(movie: xr.Dataset, folder: str | os.PathLike, settings: dict[str
         if "track" in movie.dims:
             tables["tracks"] = _table(movie, "track")
         for name, table in tables.items():
-            table.to_csv(beside / f"{name}.csv", index=False, float_format="%.7g")
+            spreadsheet.write(table, beside / f"{name}.csv")
 
 
 def write_table(dataset: xr.Dataset, path: str | os.PathLike, over: str = "site") -> None:
@@ -48,8 +48,7 @@ def write_table(dataset: xr.Dataset, path: str | os.PathLike, over: str = "site"
     Every quantity of a site is a column, one with a short axis (``latent``, ``axis``, ``class``, …)
     a column for each place along it. Everything larger stays in the store.
     """
-    with store.replace_atomically(path) as beside:
-        _table(dataset, over).to_csv(beside, index=False, float_format="%.7g")
+    spreadsheet.write(_table(dataset, over), path)
 
 
 def _table(dataset: xr.Dataset, over: str) -> pd.DataFrame:
@@ -64,5 +63,4 @@ def write_rows(rows: list[dict], columns: list[str], path: str | os.PathLike) ->
     """Write rows with the same columns as CSV; what is not known stays empty."""
     import pandas as pd
 
-    with store.replace_atomically(path) as beside:
-        pd.DataFrame(rows, columns=columns).to_csv(beside, index=False, float_format="%.7g")
+    spreadsheet.write(pd.DataFrame(rows, columns=columns), path)
