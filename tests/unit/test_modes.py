@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
 
-from vaescope.structure import modes
+from vaescope.structure import interior, modes
 
 
 def crowds(sizes, seed=0, apart=6.0, latent=2):
@@ -151,3 +152,55 @@ def test_shapes_of_what_is_stored(latent):
     count = len(found.content)
     assert stored["mode_patch"][1].shape == (count, modes.EXAMPLES, 1, 12, 12)
     assert stored["path_decoded"][1].shape[:2] == stored["path_content"][1].shape[:2]
+
+
+def windows(seed=0, side=48, wall=5, latent=3):
+    """Windows (site,) on a grid over four stripes, each a crowd of its own; those on a wall, `wall`
+    windows wide, mix both sides. Gives content, frame, position and stripe."""
+    random = np.random.default_rng(seed)
+    y, x = (each.ravel() for each in np.mgrid[:side, :side])
+    corner = np.array([[1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0]], float)[:, :latent]
+    stripe = np.minimum(x * 4 // side, 3)
+    middle = (stripe + 1) * side / 4
+    share = np.clip(0.5 + (middle - x - 0.5) / wall, 0, 1)
+    share[stripe == 3] = 1
+    before = np.clip(0.5 + (x + 0.5 - stripe * side / 4) / wall, 0, 1)
+    before[stripe == 0] = 1
+    after = np.minimum(stripe + 1, 3)
+    content = share[:, None] * corner[stripe] + (1 - share)[:, None] * corner[after]
+    content += (1 - before)[:, None] * (corner[np.maximum(stripe - 1, 0)] - corner[stripe])
+    content += random.normal(0, 0.15, content.shape)
+    return content, np.zeros(len(x)), np.stack([y, x], 1) * 10.0, stripe
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_that_walls_cross_do_not_join_domains(seed):
+    content, frame, position, stripe = windows(seed)
+    take = lambda rows: np.zeros((len(rows), 1, 12, 12))  # noqa: E731
+    inside = interior.inside(content, frame, position)
+    found = modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), 0.0, inside=inside)
+    assert len(found.content) == 4
+    assert len(modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), 0.0).content) < 4
+    assert adjusted_rand_score(stripe[inside], found.label[inside]) > 0.95
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_of_one_domain_are_one_mode(seed):
+    _, frame, position, _ = windows(seed)
+    content = np.random.default_rng(seed).standard_normal((len(frame), 3))
+    content[:, 0] += position[:, 1] / 60  # a slope across the image
+    take = lambda rows: np.zeros((len(rows), 1, 12, 12))  # noqa: E731
+    inside = interior.inside(content, frame, position)
+    found = modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), 0.0, inside=inside)
+    assert len(found.content) == 1
+
+
+def test_domains_that_are_rotated_by_more_than_the_angle_stay_apart():
+    content, kind = crowds([300, 300])
+    spots = np.zeros((2, 1, 12, 12))
+    spots[0, 0, 6, 9] = spots[1, 0, 2, 6] = 1.0  # rotated by a quarter of a circle
+    noise = np.random.default_rng(9).normal(0, 0.02, (600, 1, 12, 12))
+    draw = lambda c: spots[(c[:, 0] > 3).astype(int)]  # noqa: E731
+    take = lambda rows: spots[kind[rows]] + noise[rows]  # noqa: E731
+    assert len(modes.find(content, take, draw, np.pi).content) == 1
+    assert len(modes.find(content, take, draw, np.pi / 4).content) == 2

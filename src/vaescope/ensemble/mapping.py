@@ -29,6 +29,7 @@ from vaescope.ensemble import (
     predictive_checks,
     set_symmetry,
     turned_alike,
+    window_modes,
 )
 from vaescope.ensemble.blocks import in_turn
 from vaescope.ensemble.column_intensities import of_columns
@@ -189,10 +190,11 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         view.consensus_content,
         aligned,
         decoded.drawer(view, ensemble, gauges, conditions),
-        "rotation" in own.pose_parts and own.target is None,
+        window_modes.reach(own, source.patches),
         among=gaps.whole(source.patches),
         columns=of_columns(source),
         members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
+        inside=window_modes.inside(view.consensus_content, source.patches),
     )
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
     if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
