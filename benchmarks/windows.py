@@ -6,7 +6,8 @@ Each case takes the models of the recipe `windows` as they stand, and the same w
 normal posterior of the shift, as it was. Content is clustered by k-means with the true number of
 domains; modes, which are the answer of a report, know no number. A window has the domain of the
 column nearest to its middle; windows that a wall crosses hold two, so scores are given for all
-windows and for those that lie in one domain, with the share of these. The table is printed and written to ``benchmarks/results/windows.csv``.
+windows and for those that lie in one domain, with the share of these. The table is printed and
+written to ``benchmarks/results/windows.csv``.
 """
 
 from __future__ import annotations
