@@ -89,7 +89,7 @@ def test_a_mode_that_is_divided_keeps_its_votes_and_says_how_bright_it_is():
         content,
         lambda rows: picture(content[rows]),
         picture,
-        reach=0.0,
+        turnable=False,
         columns=modes.ColumnIntensities(bright, place, np.zeros(len(place), int)),
         members=[content + 0.01 * rng.standard_normal(content.shape) for _ in range(3)],
     )
@@ -119,7 +119,7 @@ def test_dim_columns_among_those_of_another_sublattice_are_compared_with_their_o
             everything, positions, np.zeros(len(positions), int), sublattice
         )
         take = lambda rows: picture(content[rows])  # noqa: E731
-        return modes.find(content, take, picture, reach=0.0, columns=columns)
+        return modes.find(content, take, picture, turnable=False, columns=columns)
 
     number = np.repeat([0, 1], [len(place), len(weak)])
     dopant = np.concatenate([kind, np.zeros(len(weak), bool)])

@@ -178,9 +178,11 @@ def test_windows_that_walls_cross_do_not_join_domains(seed):
     content, frame, position, stripe = windows(seed)
     take = lambda rows: np.zeros((len(rows), 1, 12, 12))  # noqa: E731
     inside = interior.inside(content, frame, position)
-    found = modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), 0.0, inside=inside)
+    found = modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), False, inside=inside)
     assert len(found.content) == 4
-    assert len(modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), 0.0).content) < 4
+    assert (
+        len(modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), False).content) < 4
+    )
     assert adjusted_rand_score(stripe[inside], found.label[inside]) > 0.95
 
 
@@ -191,16 +193,5 @@ def test_windows_of_one_domain_are_one_mode(seed):
     content[:, 0] += position[:, 1] / 60  # a slope across the image
     take = lambda rows: np.zeros((len(rows), 1, 12, 12))  # noqa: E731
     inside = interior.inside(content, frame, position)
-    found = modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), 0.0, inside=inside)
+    found = modes.find(content, take, lambda c: np.zeros((len(c), 1, 12, 12)), False, inside=inside)
     assert len(found.content) == 1
-
-
-def test_domains_that_are_rotated_by_more_than_the_angle_stay_apart():
-    content, kind = crowds([300, 300])
-    spots = np.zeros((2, 1, 12, 12))
-    spots[0, 0, 6, 9] = spots[1, 0, 2, 6] = 1.0  # rotated by a quarter of a circle
-    noise = np.random.default_rng(9).normal(0, 0.02, (600, 1, 12, 12))
-    draw = lambda c: spots[(c[:, 0] > 3).astype(int)]  # noqa: E731
-    take = lambda rows: spots[kind[rows]] + noise[rows]  # noqa: E731
-    assert len(modes.find(content, take, draw, np.pi).content) == 1
-    assert len(modes.find(content, take, draw, np.pi / 4).content) == 2

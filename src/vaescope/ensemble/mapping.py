@@ -190,7 +190,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         view.consensus_content,
         aligned,
         decoded.drawer(view, ensemble, gauges, conditions),
-        window_modes.reach(own, source.patches),
+        window_modes.turnable(own, source.patches),
         among=gaps.whole(source.patches),
         columns=of_columns(source),
         members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],

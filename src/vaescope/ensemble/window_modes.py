@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
 
@@ -23,10 +21,10 @@ def inside(content: np.ndarray, patches: xr.Dataset) -> np.ndarray | None:
     return interior.inside(content, patches["frame"].values, place)
 
 
-def reach(own: ModelSettings, patches: xr.Dataset) -> float:
-    """By how much (rad) modes of one structure may be rotated against each other: not at all where
-    patches have no angle, and in windows by no more than their angles are, since domains that the
-    angle does not tell apart are rotated by more."""
+def turnable(own: ModelSettings, patches: xr.Dataset) -> bool:
+    """Whether modes that differ by a rotation are one structure: not where patches have no angle,
+    nor in windows, whose lattice is shifted as well, and whose domains may be rotations of each
+    other that the angle does not tell apart."""
     if "rotation" not in own.pose_parts or own.target is not None:
-        return 0.0
-    return math.pi / int(own.symmetry) if traits_of(patches.attrs).windows else math.pi
+        return False
+    return not traits_of(patches.attrs).windows

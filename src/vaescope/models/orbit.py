@@ -80,12 +80,6 @@ def products(one: Harmonics, other: Harmonics) -> np.ndarray:
     return np.fft.irfft(spectrum, n=ANGLES, axis=-1) * ANGLES
 
 
-def within(reach: float) -> np.ndarray:
-    """Which of the trial turns (turn,) bool are no larger than ``reach`` (rad), either way."""
-    turn = np.arange(ANGLES) * (2 * np.pi / ANGLES)
-    return np.asarray(np.minimum(turn, 2 * np.pi - turn) <= reach + np.pi / ANGLES)
-
-
 def distances(pictures: Harmonics) -> np.ndarray:
     """Distance (row, row) of each two pictures at the turn at which they are most alike."""
     out = np.empty((len(pictures), len(pictures)), np.float32)

@@ -97,7 +97,7 @@ def find(
     content: np.ndarray,
     take: Pictures,
     draw: Pictures,
-    reach: float = np.pi,
+    turnable: bool = True,
     seed: int = 0,
     among: np.ndarray | None = None,
     columns: ColumnIntensities | None = None,
@@ -115,8 +115,7 @@ def find(
     content : (site, latent), consensus content.
     take : gives the patches of some sites, aligned.
     draw : decodes content.
-    reach : the largest rotation (rad) by which two modes of one structure may differ; 0: none, as
-        patches have no angle of their own.
+    turnable : whether patches have an angle of their own, and nothing else moves what they show.
     seed : of the choice of sites where there are more than ``LOOKED_AT``.
     among : which sites (site,) bool make modes and are shown; the others join the nearest of these.
     columns : of the sites, whose intensities divide modes.
@@ -131,9 +130,9 @@ def find(
         if clear.max() > label.max():
             label, among = clear, within
     middle = _middles(content, label, among)
-    if reach > 0 and len(middle) > 1:
+    if turnable and len(middle) > 1:
         example = _examples(content, label, middle, among)
-        label, middle = _merged(label, middle, example, take, draw(content[middle]), reach)
+        label, middle = _merged(label, middle, example, take, draw(content[middle]))
     parent, bright = np.arange(len(middle)), np.full(len(middle), np.nan)
     if columns is not None:
         label, middle, parent = _by_intensity(label, content, columns, among)
@@ -294,9 +293,8 @@ def _merged(
     example: np.ndarray,
     take: Pictures,
     decoded_pictures: np.ndarray,
-    reach: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Merge modes of one structure that differ by a rotation within ``reach``: labels and centres.
+    """Merge modes of one structure that differ by a rotation: labels and centres.
 
     A patch loses by another mode's picture what its squared distance grows by. Two modes are apart
     if either's patches lose on average ``APART`` times as much as the loss scatters among them.
@@ -318,7 +316,7 @@ def _merged(
     loss = np.zeros((count, count))
     for k in range(count):
         own = patches.rows(np.flatnonzero(of_mode == k))
-        best = orbit.products(own, pictures)[..., orbit.within(reach)].max(-1)
+        best = orbit.products(own, pictures).max(-1)
         distance = power[None] - 2 * best  # the patch's own power drops out below
         more = distance - distance[:, [k]]
         scatter = more.std(0, ddof=1) if len(own) > 1 else np.zeros(count)
