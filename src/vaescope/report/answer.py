@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from vaescope import text
 from vaescope.report import prose
 from vaescope.structure import named_modes, varying
 from vaescope.traits import traits_of
@@ -56,12 +57,13 @@ def _row(kind: named_modes.NamedMode, found: list[varying.Varying]) -> dict[str,
     return {
         "name": f"mode {kind.number}",
         "count": prose.number(kind.count),
-        "share": prose.percent(kind.share),
+        "share": text.percent(kind.share),
         "stability": f"{kind.stability:.2f}",
         "word": "" if kind.sure else "in doubt",
         "intensity": f"{kind.intensity:.2f}" if known else "–",
         "varying": "; ".join(
-            f"{one.name} {one.scatter:.2g}{one.unit} ({one.error:.2g}{one.unit})"
+            f"{one.name} {prose.number(one.scatter, 2)}{one.unit}"
+            f" ({prose.number(one.error, 2)}{one.unit})"
             for one in found[:SHOWN]
         )
         or "–",

@@ -34,6 +34,9 @@ def number(value: Any, digits: int = 3) -> str:
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return grouped(int(value))
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    if -15 < places <= 0:  # no power of ten in the middle of a sentence
+        return grouped(int(round(value, places)))
     return f"{value:.{digits}g}".replace("-", "−")
 
 
