@@ -235,7 +235,9 @@ def test_files_are_found_from_the_recipe_that_names_them(tmp_path):
 def test_only_the_chosen_kind_of_site_has_its_settings(tmp_path):
     made = resolved(tmp_path, MODEL | {"sites": {"method": "frames", "spacing": 5}})
     assert made.sites.as_dict() == {"method": "frames"}
-    assert resolved(tmp_path, {"extends": "atoms"}).as_dict()["sites"]["detector"] is None
+    filtered = resolved(tmp_path, {"extends": "atoms", "sites": {"method": "log"}})
+    assert filtered.as_dict()["sites"]["detector"] is None
+    assert resolved(tmp_path, {"extends": "atoms"}).as_dict()["sites"]["detector"]["simulate"]
 
 
 @pytest.mark.parametrize(
