@@ -121,13 +121,13 @@ def find(
     columns : of the sites, whose intensities divide modes.
     members : content (site, latent) of every member with a vote, in consensus axes.
     inside : which sites (site,) lie inside a domain, where sites are windows, many of which a wall
-        crosses: if they make more modes than all, they alone make modes.
+        crosses: if these are of several modes, they alone make modes.
     """
     label = separated([content], MOST, seed, among, GAP, RARE).label
     if inside is not None:
         within = inside if among is None else inside & among
         clear = separated([content], MOST, seed, within, GAP, RARE).label
-        if clear.max() > label.max():
+        if clear.max() > 0:
             label, among = clear, within
     middle = _middles(content, label, among)
     if turnable and len(middle) > 1:
