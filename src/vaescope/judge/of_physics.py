@@ -43,7 +43,8 @@ def _of_symmetry(name: str, latents: xr.Dataset) -> list[Finding]:
     folds = latents["set_fold"].values.astype(int).tolist()
     apart = np.nan_to_num(latents["mode_turned_apart"].values)
     order = folds[-1]
-    size = np.bincount(latents["mode"].values.astype(int).clip(0), minlength=len(apart))
+    mode = latents["mode"].values.astype(int)
+    size = np.bincount(mode[mode >= 0], minlength=len(apart))
     share = size[: len(apart)] / max(size.sum(), 1)
     unlike = apart[:, -1] > _APART
     if share[unlike].sum() < _MANY:
