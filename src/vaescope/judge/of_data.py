@@ -81,7 +81,12 @@ def of_sites(
                 "The image is noisy, or some sites are not atoms, or two atoms share a site; look"
                 " at the standard errors of the coordinates.",
                 "Look at the figure of the sites; change `sites: threshold`, `spacing` or"
-                " `polarity`, or use a trained detector (`extends: atoms-learned`).",
+                " `polarity`"
+                + (
+                    "."
+                    if sites.attrs.get("detector")
+                    else ", or use a trained detector (`extends: atoms-learned`)."
+                ),
             )
     if "y_error" in sites and total and not traits_of(sites.attrs).directed:
         spacing = float(sites.attrs.get("spacing", np.nan))
