@@ -131,3 +131,14 @@ def test_dim_columns_among_those_of_another_sublattice_are_compared_with_their_o
     of_weak, of_strong = with_.intensity[:2]
     assert of_weak == 1
     np.testing.assert_allclose(with_.intensity[2] / of_strong, 0.45, atol=0.05)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_few_bright_columns_among_thousands_are_divided(seed):
+    random = np.random.default_rng(seed)
+    values = 1 + 0.08 * random.standard_normal(4000)
+    values[:160] += random.exponential(0.12, 160)  # a tail, as of contaminated places
+    values[-24:] = 1.95 + 0.12 * random.standard_normal(24)
+    part = intensity.parts(values)
+    assert part.max() == 1
+    assert part[-24:].mean() > 0.85 and part[:-24].sum() < 10
