@@ -142,3 +142,23 @@ def test_a_few_bright_columns_among_thousands_are_divided(seed):
     part = intensity.parts(values)
     assert part.max() == 1
     assert part[-24:].mean() > 0.85 and part[:-24].sum() < 10
+
+
+def test_contaminated_columns_do_not_hide_dopants_as_bright():
+    scores = []
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        place, bright, _ = doped(0.0, 1.0, random, side=64, scatter=0.05)
+        count = len(place)
+        dopant = np.arange(count) < 16
+        random.shuffle(dopant)
+        dirty = ~dopant & (random.uniform(size=count) < 0.012)
+        bright = bright * np.where(dopant, 2.0, np.where(dirty, random.uniform(1, 2.6, count), 1))
+        evidence = -100 + 5 * random.standard_normal(count) - np.where(dirty, 30, 0)
+        one = np.zeros(count, int)
+        for known in (None, evidence):
+            part = intensity.divided(one, bright, place, one, evidence=known)[~dirty] > 0
+            right = (part & dopant[~dirty]).sum()
+            scores.append(2 * right / max(part.sum() + dopant.sum(), 1))
+    without, with_ = scores[::2], scores[1::2]
+    assert min(with_) > 0.85 and min(without) < 0.5

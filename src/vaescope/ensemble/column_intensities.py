@@ -13,9 +13,12 @@ from vaescope.traits import traits_of
 COLUMN = 0.1  # of the side of a patch: of a column nearer to the edge, too little is seen
 
 
-def of_columns(source: PatchSource) -> ColumnIntensities | None:
+def of_columns(source: PatchSource, evidence: np.ndarray) -> ColumnIntensities | None:
     """Intensities and places of the atomic columns of the sites; None where they stand for
-    something else, or where the model does not see them."""
+    something else, or where the model does not see them.
+
+    evidence : (site,) mean evidence lower bound of the members with a vote, nats.
+    """
     patches = source.patches
     if "amplitude" not in patches or not traits_of(patches.attrs).atoms:
         return None
@@ -24,6 +27,5 @@ def of_columns(source: PatchSource) -> ColumnIntensities | None:
     intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
     intensity[~gaps.middle(patches, COLUMN)] = np.nan
     sublattice = np.asarray(patches["sublattice"].values) if "sublattice" in patches else None
-    return ColumnIntensities(
-        intensity, np.stack([y, x], 1), np.asarray(patches["frame"].values), sublattice
-    )
+    frame, place = np.asarray(patches["frame"].values), np.stack([y, x], 1)
+    return ColumnIntensities(intensity, place, frame, sublattice, evidence)

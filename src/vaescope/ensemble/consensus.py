@@ -99,6 +99,11 @@ class AlignedMembers:
             out[name] = self._voted(spread, part.value, part.sd)
         return out
 
+    @cached_property
+    def mean_elbo(self) -> np.ndarray:
+        """Mean evidence lower bound (site,) of the members with a vote, nats."""
+        return self._voted(_mean, self.elbo)
+
     @property
     def period(self) -> float:
         """After which angles repeat, rad."""

@@ -192,7 +192,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         decoded.drawer(view, ensemble, gauges, conditions),
         window_modes.turnable(own, source.patches),
         among=gaps.whole(source.patches),
-        columns=of_columns(source),
+        columns=of_columns(source, view.mean_elbo),
         members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
         inside=window_modes.inside(view.consensus_content, source.patches),
     )

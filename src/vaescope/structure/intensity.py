@@ -29,6 +29,7 @@ _ALIKE = 0.95  # of the deepest gap, so deep are others that may be the border i
 # many deviations of the others away, scatter by no more than so many of these, and leave a gap
 # nearly as deep. Tails of six kinds made no more parts with this than without.
 _RARE, _RARE_DEEP, _FAR, _COMPACT, _AS_DEEP = (10, 80), 2.5, 8.0, 1.8, 0.9
+_WORST = 2.0  # standard deviations below most, so low is the evidence of a contaminated site
 _APART = 3.0  # and by which their middles are apart
 _REACH = 4.0  # standard deviations from the middle of a part that its sites may be
 _BINS = 512  # in which intensities are counted
@@ -42,8 +43,13 @@ def divided(
     position: np.ndarray,
     frame: np.ndarray,
     among: np.ndarray | None = None,
+    evidence: np.ndarray | None = None,
 ) -> np.ndarray:
     """Divide modes by the intensity of their columns.
+
+    Contamination brightens columns too, one more and another less, and so fills the gap before
+    rare bright ones; but what it adds is not what the model draws. So gaps are looked for among
+    sites whose evidence is not far below that of most others of their mode.
 
     Parameters
     ----------
@@ -51,6 +57,7 @@ def divided(
     intensity : (site,) of the column; NaN where it is not known: such sites stay with most others.
     position : (site, 2) px. frame : (site,).
     among : which sites (site,) bool say where gaps are; None: all.
+    evidence : (site,) evidence lower bound of the patch of each site, nats; None: not known.
 
     Returns
     -------
@@ -61,12 +68,29 @@ def divided(
     for mode in range(int(label.max(initial=-1)) + 1):
         own = np.flatnonzero((label == mode) & np.isfinite(intensity))
         sure = np.ones(len(own), bool) if among is None else among[own]
-        if sure.sum() < FEWEST:
-            continue
-        whole = parts(intensity[own] / max(abs(float(np.median(intensity[own]))), 1e-300), sure)
-        local = _beside_neighbours(intensity[own], position[own], frame[own], sure)
-        part[own] = max((local, whole), key=lambda found: found.max())
+        if evidence is not None:
+            sure &= _as_most(evidence[own], sure)
+        if sure.sum() >= FEWEST:
+            part[own] = _of_mode(intensity[own], position[own], frame[own], sure)
     return part
+
+
+def _as_most(evidence: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Which sites (site,) the model draws about as well as most of those ``among`` them."""
+    if not among.any():
+        return among
+    usual = evidence[among]
+    return np.asarray(evidence > np.median(usual) - _WORST * 1.4826 * deviation(usual))
+
+
+def _of_mode(
+    intensity: np.ndarray, position: np.ndarray, frame: np.ndarray, sure: np.ndarray
+) -> np.ndarray:
+    """Parts of one mode: by the intensity of a column beside those around it, or by the intensity
+    itself, whichever divides it into more."""
+    whole = parts(intensity / max(abs(float(np.median(intensity))), 1e-300), sure)
+    local = _beside_neighbours(intensity, position, frame, sure)
+    return max((local, whole), key=lambda found: int(found.max()))
 
 
 def _beside_neighbours(

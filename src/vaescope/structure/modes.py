@@ -38,13 +38,15 @@ Pictures = Callable[[np.ndarray], np.ndarray]
 @dataclass(frozen=True)
 class ColumnIntensities:
     """What divides modes beside the content: ``intensity`` (site,) of the column of each site, NaN
-    where it is not known, ``position`` (site, 2) px, ``frame`` (site,) and ``sublattice`` (site,)
-    from 0, None where there is only one."""
+    where it is not known, ``position`` (site, 2) px, ``frame`` (site,), ``sublattice`` (site,)
+    from 0, None where there is only one, and ``evidence`` (site,) nats, by which contaminated sites
+    are known, None: they are not."""
 
     intensity: np.ndarray
     position: np.ndarray
     frame: np.ndarray
     sublattice: np.ndarray | None = None
+    evidence: np.ndarray | None = None
 
 
 @dataclass
@@ -199,7 +201,9 @@ def _by_intensity(
     has all of these, and no others; if none is, they become one.
     """
     alike = _own_sublattice(_beside(label, content)[label], columns.sublattice)
-    part = intensity.divided(alike, columns.intensity, columns.position, columns.frame, among)
+    part = intensity.divided(
+        alike, columns.intensity, columns.position, columns.frame, among, columns.evidence
+    )
     new, parent = label.copy(), list(range(int(label.max()) + 1))
     for large, number in sorted(set(zip(alike.tolist(), part.tolist(), strict=True))):
         if number == 0:
