@@ -3,6 +3,7 @@
 import json
 
 from vaescope import ensemble, store, structure
+from vaescope.cohort import joined
 from vaescope.scores import of_model, of_movie, of_pairs, of_prediction
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_movie, write_table
@@ -10,9 +11,18 @@ from vaescope.workflow.tables import write_movie, write_table
 with job(snakemake) as task:
     sites, patches = store.open(task.input.sites), store.open(task.input.patches)
     if task.has_sites(patches):
+        mapped, frame = patches, None
+        if task.input.group:
+            mapped, frame = joined.behind(store.open(task.input.group[0]), patches)
         latents = ensemble.map_latents(
-            task.input.members, patches, name=task.wildcards.model, threads=task.threads
+            task.input.members,
+            mapped,
+            name=task.wildcards.model,
+            threads=task.threads,
+            frame=frame,
         )
+        if task.input.group:
+            latents = joined.only(latents, patches)
         if task.input.image:
             from vaescope import predict
 

@@ -13,6 +13,8 @@ from vaescope.traits import traits_of
 if TYPE_CHECKING:
     import xarray as xr
 
+IMAGE = "image"
+"""Column that says from which image of a group a site comes, from 0."""
 _OF_IMAGE = ("pixel_size", "pixel_unit", "calibrated", "source_sha256")
 _OF_PATCHES = ("spacing", "pitch", "size", "cell")
 

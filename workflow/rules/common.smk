@@ -24,7 +24,7 @@ from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from vaescope.errors import UserError
 from vaescope.results import layout
-from vaescope.results.layout import pattern as here
+from vaescope.results.layout import of_group, pattern as here
 from vaescope.workflow import make_plan, resources, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
 
@@ -56,6 +56,7 @@ pathvars:
 wildcard_constraints:
     dataset="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     model="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+    group="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     part="[0-9]{1,4}",
     detector="[0-9a-f]{16}",
     line="[0-9]{1,9}",
@@ -180,8 +181,66 @@ def defects(wildcards):
     return ask(PLAN.defects, wildcards.dataset) or []
 
 
+def as_first(question):
+    """What a function of wildcards says of the first reference of a group, for a job of the
+    group."""
+
+    def asked(wildcards):
+        own = dict(wildcards.items())
+        own["dataset"] = ask(PLAN.first, own["group"])
+        return question(SimpleNamespace(**own))
+
+    return asked
+
+
+def of_first(path):
+    """An input of the first reference of a group."""
+    return lambda wildcards: expand(path, dataset=ask(PLAN.first, wildcards.group))[0]
+
+
+def references(path):
+    """An input with one path for each reference of a group."""
+    return lambda wildcards: expand(
+        path, dataset=PLAN.groups[wildcards.group].references
+    )
+
+
+def shared(*paths):
+    """An input of what the group of a dataset shares, or none where it belongs to none."""
+
+    def wanted(wildcards):
+        group = ask(PLAN.group_of, wildcards.dataset)
+        if group is None:
+            return []
+        model = getattr(wildcards, "model", "")
+        return expand(list(paths), group=group.name, model=model)
+
+    return wanted
+
+
+def parts_of_group(wildcards):
+    """The parts of the ensemble of a group."""
+    return expand(
+        of_group(layout.PARTS),
+        group=wildcards.group,
+        model=wildcards.model,
+        part=range(ask(PLAN.jobs, ask(PLAN.first, wildcards.group))),
+    )
+
+
+def starting_members_of_group(wildcards):
+    """Trained members of another model of the group, for a model that starts from them."""
+    other = ask(PLAN.starts_from, wildcards.dataset, wildcards.model)
+    if not other:
+        return []
+    return expand(of_group(layout.MEMBERS), group=wildcards.group, model=other)
+
+
 def parts(wildcards):
-    """The parts of an ensemble: folders of members trained by one job each."""
+    """The parts of an ensemble: folders of members trained by one job each; none where the ensemble
+    is that of a group."""
+    if ask(PLAN.group_of, wildcards.dataset) is not None:
+        return []
     return expand(
         here(layout.PARTS),
         dataset=wildcards.dataset,
@@ -248,7 +307,8 @@ def minutes(base, per_gb):
 
 def input_mb(wildcards, input):
     """Size of a job's input: of its files, or of the source while they do not exist yet."""
-    source = ask(PLAN.source_mb, wildcards.dataset)
+    dataset = getattr(wildcards, "dataset", None)
+    source = ask(PLAN.source_mb, dataset) if dataset else 0
     return max(resources.size_mb(input), source)
 
 
@@ -331,5 +391,6 @@ def choices(rule, dataset):
     if "model" in rule.wildcard_names:
         values["model"] = ask(PLAN.models, dataset)
     if "part" in rule.wildcard_names:
-        values["part"] = range(ask(PLAN.jobs, dataset))
+        own = ask(PLAN.group_of, dataset) is None
+        values["part"] = range(ask(PLAN.jobs, dataset)) if own else []
     return [dict(zip(values, each)) for each in product(*values.values())]

@@ -9,6 +9,7 @@ rule map_latents:
         sites=here(layout.SITES),
         # Only where spectra are predicted from what the image shows.
         image=predicting(here(layout.IMAGE)),
+        group=shared(of_group(layout.SAMPLES)),
     output:
         latents=directory(here(layout.LATENTS)),
         table=here(layout.LATENTS_TABLE),

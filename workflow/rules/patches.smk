@@ -7,6 +7,7 @@ rule extract_patches:
         image=here(layout.IMAGE),
         spectra=spectra_store,
         sites=here(layout.SITES),
+        scale=shared(of_group(layout.SCALE)),
     output:
         patches=directory(here(layout.SAMPLES)),
         table=here(layout.SITES_TABLE),

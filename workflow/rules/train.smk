@@ -38,6 +38,8 @@ rule combine_members:
     """Gather the trained members of an ensemble from all its parts."""
     input:
         parts=parts,
+        shared=shared(of_group(layout.MEMBERS)),
+        history=shared(of_group(layout.HISTORY)),
     output:
         members=directory(here(layout.MEMBERS)),
         history=here(layout.HISTORY),

@@ -84,24 +84,28 @@ def angle_offset(angle: np.ndarray, reference: np.ndarray, n: int) -> tuple[floa
     return best
 
 
-def same_sign(value: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """A member's values (site,) with the sign that agrees with the reference member's.
+def same_sign(value: np.ndarray, reference: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """A member's values (site,) with the sign that agrees with the reference member's on the sites
+    ``among`` them (site,).
 
     A canonical picture turned by a right angle shears the other way.
     """
-    agreement = ((value - value.mean()) * (reference - reference.mean())).sum()
+    own, other = value[among], reference[among]
+    agreement = ((own - own.mean()) * (other - other.mean())).sum()
     return value if agreement >= 0 else -value
 
 
 @dataclass(frozen=True)
 class Frame:
     """What members are brought into one frame by: their ``encodings`` and ``gauges``, the
-    ``reference`` member, and ``n``, the symmetry of the angle."""
+    ``reference`` member, ``n``, the symmetry of the angle, and ``among`` (site,), the sites from
+    which it follows how the members lie to each other."""
 
     encodings: Sequence[Encoding]
     gauges: Sequence[Gauge | None]
     reference: int
     n: int
+    among: np.ndarray
 
     def values(self, name: str) -> Iterator[np.ndarray]:
         """A part of the pose by every member (site, …), in the frame of each."""
@@ -125,7 +129,8 @@ def angles(frame: Frame, name: str) -> Iterator[np.ndarray]:
     target = in_frame(frame, frame.reference, name)
     for k in range(len(frame.encodings)):
         angle = in_frame(frame, k, name)
-        yield apply_angle(angle, *angle_offset(angle, target, frame.n), frame.n)
+        apart = angle_offset(angle[frame.among], target[frame.among], frame.n)
+        yield apply_angle(angle, *apart, frame.n)
 
 
 def angle_errors(frame: Frame, name: str) -> Iterator[np.ndarray]:
@@ -152,7 +157,7 @@ def _angle_error(
 def about_median(frame: Frame, name: str) -> Iterator[np.ndarray]:
     """Values (site, …) of every member less their median: a member's zero is its own."""
     for values in frame.values(name):
-        yield values - np.median(values, axis=0)
+        yield values - np.median(values[frame.among], axis=0)
 
 
 def along_axes(frame: Frame, name: str) -> Iterator[np.ndarray]:
@@ -165,12 +170,13 @@ def along_axes(frame: Frame, name: str) -> Iterator[np.ndarray]:
 
     like = signed(frame.reference)
     for k in range(len(frame.encodings)):
-        yield same_sign(signed(k), like)
+        values = signed(k)
+        yield same_sign(values, like, frame.among)
 
 
 def on_cell(frame: Frame, name: str) -> Iterator[np.ndarray]:
     """Offsets (site, 2) of every member modulo the unit cell, from the reference's zero."""
-    return lattice_offsets.aligned(frame.encodings, frame.reference, name)
+    return lattice_offsets.aligned(frame.encodings, frame.reference, name, frame.among)
 
 
 ALIGNED: dict[Alignment, Callable[[Frame, str], Iterator[np.ndarray]]] = {
@@ -186,10 +192,15 @@ ERRORS: dict[Alignment, Callable[[Frame, str], Iterator[np.ndarray]]] = {"circul
 """Alignment -> the standard deviations, where they are not just those of the members."""
 
 
-def leader(encodings: Sequence[Encoding], retained: np.ndarray) -> int:
-    """The member with the best bound of those with a vote: the frame of reference of all."""
-    means = np.array([encoding.elbo[:].mean() for encoding in encodings])
-    return int(np.where(retained, means, -np.inf).argmax())
+def bounds(encodings: Sequence[Encoding], among: np.ndarray) -> np.ndarray:
+    """Mean evidence lower bound (member,) of the sites ``among`` all (site,), nats."""
+    return np.array([encoding.elbo[:][among].mean() for encoding in encodings])
+
+
+def leader(bound: np.ndarray, retained: np.ndarray) -> int:
+    """The member with the best bound (member,) of those with a vote: the frame of reference of
+    all."""
+    return int(np.where(retained, bound, -np.inf).argmax())
 
 
 def apply_angle(angle: np.ndarray, offset: float, sign: int, n: int) -> np.ndarray:

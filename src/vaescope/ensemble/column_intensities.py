@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vaescope.columns import IMAGE
 from vaescope.ensemble.source import PatchSource
 from vaescope.models.views import PATCH
 from vaescope.samples import gaps
@@ -27,5 +28,19 @@ def of_columns(source: PatchSource, evidence: np.ndarray) -> ColumnIntensities |
     intensity, y, x = (np.asarray(patches[name].values, float) for name in ("amplitude", "y", "x"))
     intensity[~gaps.middle(patches, COLUMN)] = np.nan
     sublattice = np.asarray(patches["sublattice"].values) if "sublattice" in patches else None
+    if IMAGE in patches:  # images have gains of their own
+        intensity = _over_typical(intensity, np.asarray(patches[IMAGE].values))
     frame, place = np.asarray(patches["frame"].values), np.stack([y, x], 1)
     return ColumnIntensities(intensity, place, frame, sublattice, evidence)
+
+
+def _over_typical(intensity: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Intensities (site,) over the median of those of the same image (site,)."""
+    out = intensity.copy()
+    for one in np.unique(image):
+        own = image == one
+        typical = (
+            abs(float(np.nanmedian(intensity[own]))) if np.isfinite(intensity[own]).any() else 1
+        )
+        out[own] /= max(typical, 1e-300)
+    return out

@@ -174,6 +174,7 @@ def gather(
     named: bool = False,
     count: bool = False,
     whole: np.ndarray | None = None,
+    among: np.ndarray | None = None,
     stack: Callable[[Iterable[np.ndarray]], Any] = _in_memory,
 ) -> AlignedMembers:
     """Bring all members into the frame of the one with the best bound.
@@ -190,12 +191,15 @@ def gather(
     named : classes have names, from labels: they are neither matched nor dissolved.
     count : the number of classes follows from the content of the members.
     whole : the sites (site,) bool whose whole patch was seen, from which that number follows.
+    among : the sites (site,) bool from which the frame follows, and which classes there are; None:
+        all.
     stack : lays what the members say side by side, but for classes: as an array, or on disk.
     """
-    reference = align.leader(encodings, retained)
-    view = _content(encodings, retained, reference, n, inflation, stack)
+    settles = np.ones(len(encodings[0].elbo), bool) if among is None else among
+    reference = align.leader(align.bounds(encodings, settles), retained)
     first = encodings[reference]
-    frame = align.Frame(encodings, gauges, reference, n)
+    frame = align.Frame(encodings, gauges, reference, n, settles)
+    view = _content(frame, retained, inflation, stack)
     for name, own in first.parts.items():
         part = own.part
         unit, units = lengths.get(part.units, (1.0, part.units))
@@ -218,17 +222,20 @@ def gather(
         view.class_probability = _in_memory(each("class_probability"))
         return view
     voting = [e.content[:] for e, vote in zip(encodings, retained, strict=True) if vote]
-    found = view.separated = separated(voting, among=whole)
+    counted = settles if whole is None else settles & whole
+    found = view.separated = separated(voting, among=counted)
     if count:
         shares = _in_memory(class_shares(content, found.label) for content in each("content"))
         view.class_probability, view.asked_stability = shares, found.stability
         view.asked_probability = shares[retained].mean(0)
         view.asked_left = np.arange(found.count)
     else:
-        seen = first.class_probability[:]
+        seen = first.class_probability[:][settles]
         order = seen[:, np.argsort(-seen.sum(0), kind="stable")]
-        matched = _in_memory(p[:, align.match_classes(p, order)] for p in each("class_probability"))
-        what = dissolve(matched, retained)
+        matched = _in_memory(
+            p[:, align.match_classes(p[settles], order)] for p in each("class_probability")
+        )
+        what = dissolve(matched, retained, settles)
         view.class_probability = what.probability
         view.asked_probability = by_blocks(
             lambda rows: matched[retained, rows].mean(0), matched.shape[1]
@@ -238,26 +245,25 @@ def gather(
 
 
 def _content(
-    encodings: Sequence[Encoding],
+    frame: align.Frame,
     retained: np.ndarray,
-    reference: int,
-    n: int,
     inflation: float,
     stack: Callable[[Iterable[np.ndarray]], Any],
 ) -> AlignedMembers:
-    own = encodings[reference].content[:]
+    encodings, reference, among = frame.encodings, frame.reference, frame.among
+    own = encodings[reference].content[:][among]
     axes = align.principal_axes(own)
     centre = own.mean(0)
     target = (own - centre) @ axes
     matrices, shares = [], []
     for encoding in encodings:
-        matrix, share = align.procrustes(encoding.content[:], target)
+        matrix, share = align.procrustes(encoding.content[:][among], target)
         matrices.append(matrix)
         shares.append(share)
 
     def moved(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
         content = encoding.content[:]
-        return (content - content.mean(0)) @ matrix
+        return (content - content[among].mean(0)) @ matrix
 
     def sd(encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
         return np.sqrt(encoding.content_sd[:] ** 2 @ matrix**2) * inflation
@@ -265,7 +271,7 @@ def _content(
     return AlignedMembers(
         retained,
         reference,
-        n,
+        frame.n,
         np.array(shares),
         stack(encoding.elbo[:] for encoding in encodings),
         stack(map(moved, encodings, matrices)),

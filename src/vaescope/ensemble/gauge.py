@@ -39,10 +39,11 @@ class Gauge:
     sense: np.ndarray
 
 
-def of_lattice(encoding: Encoding, n: int) -> Gauge:
-    """The gauge of one member for a lattice of symmetry ``n``."""
+def of_lattice(encoding: Encoding, n: int, frame: np.ndarray) -> Gauge:
+    """The gauge of one member for a lattice of symmetry ``n``. Its reference is the most typical
+    of the sites in ``frame`` (site,)."""
     content = encoding.content[:]
-    middle = int(((content - np.median(content, 0)) ** 2).sum(1).argmin())
+    middle = most_typical(content, frame)
     reference = encoding.canonical[middle]
     rows = _some(len(content), MEASURED)
     parts = np.array_split(rows, -(-len(rows) // DRAWN))
@@ -55,6 +56,13 @@ def of_lattice(encoding: Encoding, n: int) -> Gauge:
         lambda drawn: orientation.drift(drawn, reference, n),
         orbit.same_sense(turn).astype(np.int8),
     )
+
+
+def most_typical(content: np.ndarray, among: np.ndarray) -> int:
+    """The row of content (site, latent) nearest to the median, of the sites ``among`` (site,)."""
+    rows = np.flatnonzero(among)
+    own = content[rows]
+    return int(rows[((own - np.median(own, 0)) ** 2).sum(1).argmin()])
 
 
 def of_pictures(encodings: Sequence[Encoding], reference: int) -> list[Gauge]:

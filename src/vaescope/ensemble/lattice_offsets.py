@@ -42,13 +42,15 @@ def spread(shift: np.ndarray, sd: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((apart**2).mean(0) + (sd**2).mean(0)))
 
 
-def aligned(encodings: Sequence[Encoding], reference: int, name: str) -> Iterator[np.ndarray]:
+def aligned(
+    encodings: Sequence[Encoding], reference: int, name: str, among: np.ndarray
+) -> Iterator[np.ndarray]:
     """Offsets (site, 2) as (y, x) of every member in the reference member's frame, modulo the
-    cell."""
+    cell; how members lie to each other follows from the sites ``among`` (site,)."""
     own = [encoding.parts[name].value[:] + origins(encoding) for encoding in encodings]
     cell = cell_of(encodings[reference])
     for value in own:
-        yield modulo(value + mean(own[reference] - value, cell), cell)
+        yield modulo(value + mean((own[reference] - value)[among], cell), cell)
 
 
 def phases(offset: np.ndarray, error: np.ndarray, cell: np.ndarray) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def map_latents(
     *,
     name: str = "",
     threads: int = 1,
+    frame: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Encode all sites with all members, align the members, and say how far they agree.
 
@@ -69,6 +70,8 @@ def map_latents(
     patches : the Dataset of ``samples.zarr``.
     name : the model's name in the recipe.
     threads : batches of sites encoded at once.
+    frame : the sites (site,) bool from which the axes of the latent space, the zero of the angles,
+        the classes and the modes follow; None: all.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def map_latents(
             make_independent(member.model, source.data(source.some(SITES)))
     with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool, threads)
-        agreed = agree(ensemble, encodings, source, pool)
+        agreed = agree(ensemble, encodings, source, pool, frame)
         return _dataset(agreed, describe(agreed, source), source, name)
 
 
@@ -117,6 +120,7 @@ class Agreement:
     order: int  # angles are modulo 360° divided by this
     aligned: AlignedMembers
     residual: Residuals
+    frame: np.ndarray  # (site,) the sites from which all of this follows
 
     @property
     def reference(self) -> int:
@@ -135,23 +139,27 @@ def agree(
     encodings: Sequence[Encoding],
     source: PatchSource,
     pool: ThreadPoolExecutor,
+    frame: np.ndarray | None = None,
 ) -> Agreement:
-    """Leave out members whose training failed, find the symmetry, and align all others."""
+    """Leave out members whose training failed, find the symmetry, and align all others; ``frame``
+    as of ``map_latents``."""
     own, patches = source.settings, source.patches
-    kept = align.sound(np.array([e.elbo[:].mean() for e in encodings]))
+    settles = np.ones(len(source), bool) if frame is None else frame
+    bounds = align.bounds(encodings, settles)
+    kept = align.sound(bounds)
     traits = traits_of(patches.attrs)
     # The middle of a window is no point of the crystal that it would have to be turned about.
     anywhere = traits.lattice and not traits.atoms and own.offsets
-    n = math.lcm(common_order(encodings, kept, anywhere), own.fold)
+    n = math.lcm(common_order(encodings, kept, settles, anywhere), own.fold)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
     turned = "rotation" in own.pose_parts
     if turned and traits.directed and "direction" in patches:
         direction = np.asarray(patches["direction"].values, float)
         gauges = [gauge.of_directions(e, direction, n) for e in encodings]
     elif turned and traits.lattice:
-        gauges = [gauge.of_lattice(e, n) for e in encodings]
+        gauges = [gauge.of_lattice(e, n, settles) for e in encodings]
     elif turned:
-        gauges = gauge.of_pictures(encodings, align.leader(encodings, kept))
+        gauges = gauge.of_pictures(encodings, align.leader(bounds, kept))
     voting = [e for e, vote in zip(encodings, kept, strict=True) if vote]
     left = residuals(source, voting, ensemble[0].model.mask.numpy(), pool.map)
     aligned = gather(
@@ -164,9 +172,10 @@ def agree(
         bool(own.labels),
         own.counts_classes,
         gaps.whole(patches),
+        settles,
         Scratch().stack,
     )
-    return Agreement(ensemble, encodings, gauges, kept, n, aligned, left)
+    return Agreement(ensemble, encodings, gauges, kept, n, aligned, left, settles)
 
 
 def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
@@ -191,7 +200,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
         aligned,
         decoded.drawer(view, ensemble, gauges, conditions),
         window_modes.turnable(own, source.patches),
-        among=gaps.whole(source.patches),
+        among=gaps.whole(source.patches) & agreed.frame,
         columns=of_columns(source, view.mean_elbo),
         members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
         inside=window_modes.inside(view.consensus_content, source.patches),
@@ -356,14 +365,17 @@ def signals_of(member: Member, samples: xr.Dataset) -> dict[str, tuple[float, st
     return {SIGNAL: (float(decoder.level[0]), str(about.get("units", "1")))}
 
 
-def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:
-    """The symmetry that the canonical pictures of the sound members have on average, about their
-    middles or ``anywhere``."""
+def common_order(
+    encodings: Sequence[Encoding], kept: np.ndarray, among: np.ndarray, anywhere: bool
+) -> int:
+    """The symmetry that the canonical pictures of the sound members have on average, of the sites
+    ``among`` (site,), about their middles or ``anywhere``."""
     seen = []
     for encoding, counts in zip(encodings, kept, strict=True):
         if counts and encoding.angle is not None:
-            count = len(encoding.canonical)
-            rows = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
+            every = np.flatnonzero(among)
+            count = len(every)
+            rows = every[np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))]
             seen.append(orientation.self_similarity(encoding.canonical[rows], anywhere))
     return orientation.order(np.mean(seen, axis=0)) if seen else 1
 

@@ -79,6 +79,8 @@ class Members(Protocol):
     def kept(self) -> np.ndarray: ...
     @property
     def reference(self) -> int: ...
+    @property
+    def frame(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def patches(
 def _turned(agreed: Members, k: int, symmetry: int) -> Turned:
     own = agreed.gauges[k]
     assert own is not None
-    frame = Frame(agreed.encodings, agreed.gauges, agreed.reference, symmetry)
+    frame = Frame(agreed.encodings, agreed.gauges, agreed.reference, symmetry, agreed.frame)
     return Turned(
         own, *angle_offset(in_frame(frame, k), in_frame(frame, agreed.reference), symmetry)
     )

@@ -54,7 +54,9 @@ class Dissolved:
     stability: np.ndarray  # (asked class,) when it went, or at the end
 
 
-def dissolve(probability: np.ndarray, voting: np.ndarray) -> Dissolved:
+def dissolve(
+    probability: np.ndarray, voting: np.ndarray, counted: np.ndarray | None = None
+) -> Dissolved:
     """Take away classes that the members do not find again; their sites go where others see them.
 
     A model asked for more classes than there are puts the surplus anywhere, each member elsewhere.
@@ -66,16 +68,20 @@ def dissolve(probability: np.ndarray, voting: np.ndarray) -> Dissolved:
     ----------
     probability : (member, site, class), classes matched between members.
     voting : (member,) bool, members that count.
+    counted : (site,) bool, sites from which it follows which classes there are; None: all.
     """
     left = list(range(probability.shape[2]))
-    score = stability(probability[voting])
+    every = probability[voting]
+    if counted is not None and not counted.all():
+        every = every[:, counted]
+    score = stability(every)
     while len(left) > 1:
-        score[left] = stability(probability[voting], left)
+        score[left] = stability(every, left)
         if score[left].min() > DISSOLVED:
             break
         left.pop(int(score[left].argmin()))
     # Where no member sees any class that is left: the one that is largest.
-    size = probability.sum(1, dtype=float)[voting].sum(0)[left]
+    size = every.sum(1, dtype=float).sum(0)[left]
     largest = np.eye(len(left))[size.argmax()]
     out = np.empty((*probability.shape[:2], len(left)))
     for rows in blocks(len(out[0])):
@@ -85,7 +91,8 @@ def dissolve(probability: np.ndarray, voting: np.ndarray) -> Dissolved:
         total = votes.sum(1, keepdims=True)
         others = np.where(total > 1e-3, votes / np.maximum(total, 1e-3), largest)
         out[:, rows] = rest + lost * others
-    order = np.argsort(-out.sum(1)[voting].sum(0), kind="stable")
+    seen = out if counted is None else out[:, counted]
+    order = np.argsort(-seen.sum(1)[voting].sum(0), kind="stable")
     for rows in blocks(len(out[0])):
         out[:, rows] = out[:, rows][:, :, order]
     return Dissolved(out, np.array(left)[order], score)

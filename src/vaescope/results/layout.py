@@ -44,6 +44,11 @@ INDEX = "index.html"
 DETECTORS = ".detectors"
 """Folder in the results with the learned detectors, which no dataset owns."""
 
+GROUPS = ".groups"
+"""Folder in the results with what the datasets of each group share: in a folder of its name its
+``SAMPLES``, and the ``MEMBERS`` of each model."""
+SCALE = "scale.json"
+
 EXPORTS = {
     "table": (f"{EXPORT}/sites.csv", f"{EXPORT}/columns.csv"),
     "napari": (f"{EXPORT}/image.ome.zarr", f"{EXPORT}/points.csv"),
@@ -77,3 +82,8 @@ STORED = (".zarr", ".csv", ".html", ".json")
 def pattern(name: str) -> str:
     """Write the path of something for the rules of the workflow, with their wildcards."""
     return f"<results>/{{dataset}}/{name}"
+
+
+def of_group(name: str) -> str:
+    """Write the path of something that the datasets of a group share, as ``pattern``."""
+    return f"<results>/{GROUPS}/{{group}}/{name}"

@@ -37,8 +37,7 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     import xarray as xr
 
     size = size_of(image, sites, asked.size)
-    # Samples closer than the image's own pixels would cost time and tell nothing.
-    pixels = asked.pixels or max(min(_PIXELS, int(size)), 4)
+    pixels = pixels_of(size, asked)
     pitch = size / pixels
     moments = [delayed(sites, image.sizes["time"], delay) for delay in asked.delay or [0]]
     chosen, without = _chosen(image, sites, moments, size, pitch, asked.complete)
@@ -92,6 +91,12 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
         if asked.complete < COMPLETE and partial.any():
             result[PARTIAL] = ("site", partial, PARTLY)
     return result.assign(columns.of(sites, result["site"].values))
+
+
+def pixels_of(size: float, asked: Patches) -> int:
+    """Samples a side of a patch of ``size`` px: samples closer than the image's own pixels would
+    cost time and show nothing more."""
+    return asked.pixels or max(min(_PIXELS, int(size)), 4)
 
 
 @dataclass

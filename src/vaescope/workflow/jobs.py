@@ -36,7 +36,10 @@ _GARBAGE = 10_000, 20, 20
 
 As often as by default, what the libraries keep for good is searched through a dozen times a job.
 """
-_OPEN_NO_STORE = ("ingest", "read_spectra", "combine_members", "write_crate", "train_detector")
+_OPEN_NO_STORE = (
+    *("ingest", "read_spectra", "combine_members", "combine_group", "write_crate"),
+    "train_detector",
+)
 """Jobs that need no Dask, or that read files of vendors, some of which hold sparse arrays."""
 _STOPPED = (
     "The job was stopped before it ended: interrupted, killed, out of memory, out of time, or the "
@@ -57,9 +60,9 @@ class Task:
     params: Any
     wildcards: Mapping[str, str]
     threads: int
-    dataset: str  # or the detector, where the job belongs to no dataset
+    dataset: str  # or the detector or group, where the job belongs to no dataset
     name: str
-    folder: Path  # of the dataset's results, or of the detector
+    folder: Path  # of the dataset's results, or of the detector or group
     log: TextIO
     display: JobDisplay
 
@@ -88,7 +91,8 @@ class Task:
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[Task]:
-    """Run the body of a script as one job of the workflow, of a dataset or of a detector.
+    """Run the body of a script as one job of the workflow, of a dataset, of a group of them or
+    of a detector.
 
     The body's libraries use one thread each (results must not depend on the number of cores);
     what runs in parallel is Dask's pool and the library's own, of ``task.threads``. An error stops
@@ -96,7 +100,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     that the index shows; the traceback of an unforeseen error goes to the log only.
     """
     wildcards = dict(snakemake.wildcards.items())
-    kind = "dataset" if "dataset" in wildcards else "detector"
+    kind = next(each for each in ("dataset", "group", "detector") if each in wildcards)
     dataset = wildcards.pop(kind)
     name = "-".join([snakemake.rule.rpartition("vaescope_")[2], *wildcards.values()])
     log_file = Path(snakemake.log[0])

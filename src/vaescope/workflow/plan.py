@@ -18,6 +18,7 @@ from vaescope.results import layout
 from vaescope.settings import merge
 from vaescope.sites.kinds import KINDS
 from vaescope.workflow.fingerprints import Fingerprints
+from vaescope.workflow.groups import Group, groups_of
 from vaescope.workflow.places import matching, megabytes
 from vaescope.workflow.settings import Configuration
 from vaescope.workflow.sheet import Problem, Row, message, read_sheet
@@ -34,6 +35,7 @@ class Plan:
     problems: list[Problem]
     fingerprints: Fingerprints = field(repr=False)
     exports: list[str] = field(default_factory=list)
+    groups: dict[str, Group] = field(default_factory=dict)
 
     def row(self, dataset: str) -> Row:
         """The row of a dataset.
@@ -51,6 +53,20 @@ class Plan:
                 remedy=suggestion(dataset, self.rows),
             )
         return self.rows[dataset]
+
+    def group_of(self, dataset: str) -> Group | None:
+        """The group of a dataset; None where it has models of its own."""
+        return self.groups.get(self.row(dataset).group)
+
+    def first(self, group: str) -> str:
+        """The first reference of a group, whose recipe is that of all."""
+        if group not in self.groups:
+            raise UserError("the sample sheet has no such group", found=repr(group))
+        return self.groups[group].references[0]
+
+    def pooled_sites(self, group: str) -> int:
+        """Number of sites, at most, on which the models of a group are trained."""
+        return max(model.max_sites for model in self.recipe(self.first(group)).models.values())
 
     def recipe(self, dataset: str) -> Recipe:
         """The resolved recipe of a dataset."""
@@ -174,8 +190,10 @@ class Plan:
 
     @cached_property
     def trainings(self) -> int:
-        """Number of training jobs of all datasets."""
-        return sum(len(self.models(dataset)) * self.jobs(dataset) for dataset in self.rows)
+        """Number of training jobs of all datasets and groups."""
+        trained = [dataset for dataset, row in self.rows.items() if not row.group]
+        trained += map(self.first, self.groups)
+        return sum(len(self.models(dataset)) * self.jobs(dataset) for dataset in trained)
 
     def members(self, dataset: str, part: int) -> list[int]:
         """Members that one of these jobs trains."""
@@ -302,6 +320,11 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
             problems.append(Problem(row.line, row.dataset, text))
         else:
             usable[row.dataset] = row
+    groups, refused = groups_of(list(usable.values()), recipes)
+    for row, why in refused:
+        del usable[row.dataset]
+        text = message(sheet, row.line, row.dataset, why)
+        problems.append(Problem(row.line, row.dataset, text))
     results = Path(chosen.results)
     return Plan(
         sheet=sheet,
@@ -311,4 +334,5 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         problems=sorted(problems, key=lambda problem: problem.line),
         fingerprints=Fingerprints(here / results / ".fingerprints"),
         exports=chosen.formats(),
+        groups=groups,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from vaescope.settings import NAME
 from vaescope.workflow.cells import read_cells
 
 REQUIRED = ("dataset", "recipe", "source")
-OPTIONAL = ("pixel_size", "labels", "notes", "spectra")
-RESERVED = frozenset({"index.html"})
+OPTIONAL = ("pixel_size", "labels", "notes", "spectra", "group", "role")
+REFERENCE, QUERY = "reference", "query"
+"""Roles in a group: models are trained on references; queries are only mapped."""
+RESERVED = frozenset({"index.html", "groups"})
 SIMULATED = "simulate:"
 LONGEST = 2000
 """Characters of a cell: reports, index and crate repeat what rows say."""
@@ -22,7 +25,11 @@ LONGEST = 2000
 
 @dataclass(frozen=True)
 class Row:
-    """One usable row of the sample sheet, as written; ``line`` is its line in the file."""
+    """One usable row of the sample sheet, as written; ``line`` is its line in the file.
+
+    ``group`` is empty where a dataset has models of its own, and then so is ``role``.
+    ``covariates``: cells of further columns by the names of these.
+    """
 
     line: int
     dataset: str
@@ -32,10 +39,14 @@ class Row:
     labels: str = ""
     notes: str = ""
     spectra: str = ""
+    group: str = ""
+    role: str = ""
+    covariates: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The row by column name, without its place in the sheet."""
-        return {key: value for key, value in asdict(self).items() if key != "line"}
+        own = {key: value for key, value in asdict(self).items() if key != "line"}
+        return own | {"covariates": dict(self.covariates)}
 
     @property
     def simulation(self) -> str | None:
@@ -162,7 +173,9 @@ def _row(number: int, cells: list[str], values: dict[str, str], header: list[str
         if not values.get(name):
             raise UserError(f"the column `{name}` is empty", remedy="Fill it in, after a tab")
     known = {name: values.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
-    row = Row(line=number, **known)
+    known["role"] = _role(known["group"], known["role"])
+    further = {name: cell for name, cell in values.items() if name and name not in known}
+    row = Row(line=number, **known, covariates=further)
     physical.from_sheet(row.pixel_size)
     if row.simulation is not None:
         from vaescope import simulate  # late: most sheets name none
@@ -171,8 +184,36 @@ def _row(number: int, cells: list[str], values: dict[str, str], header: list[str
     return row
 
 
-def check_name(name: str) -> None:
-    """Refuse a dataset name that cannot safely be a folder.
+def _role(group: str, role: str) -> str:
+    """The role of a dataset: a reference unless something else is said.
+
+    Raises
+    ------
+    UserError : another role than there is, a role without a group, or a group whose name cannot be
+        used.
+    """
+    if not group:
+        if role and role.lower() != REFERENCE:
+            raise UserError(
+                "a dataset with a role needs a group",
+                found=f"role `{printable(role)}` without a group",
+                remedy="Name its group in the column `group`, or leave `role` empty",
+            )
+        return ""
+    check_name(group, "group")
+    if role.lower() not in ("", REFERENCE, QUERY):
+        raise UserError(
+            "there is no such role",
+            found=f"`{printable(role)}`",
+            expected=f"`{REFERENCE}`, which models are trained on, or `{QUERY}`, which is only"
+            " mapped",
+            remedy=suggestion(role, (REFERENCE, QUERY)),
+        )
+    return role.lower() or REFERENCE
+
+
+def check_name(name: str, of: str = "dataset") -> None:
+    """Refuse a name of a dataset, or of a group, that cannot safely be a folder.
 
     Raises
     ------
@@ -180,10 +221,10 @@ def check_name(name: str) -> None:
     """
     if not re.fullmatch(NAME, name) or name.endswith("."):
         raise UserError(
-            "the name of the dataset cannot be used" if name else "the dataset has no name",
+            f"the name of the {of} cannot be used" if name else f"the {of} has no name",
             found=f"`{printable(name)}`" if name else None,
             expected="1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or digit",
             remedy="Rename it in the sample sheet; files keep their names",
         )
     if name.lower() in RESERVED:
-        raise UserError("this name is reserved", remedy="Give the dataset another name")
+        raise UserError("this name is reserved", remedy=f"Give the {of} another name")

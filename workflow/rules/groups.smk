@@ -1,0 +1,88 @@
+"""Train models that the datasets of a group share, on patches of one scale from all of them."""
+
+
+rule scale_group:
+    """Settle the size of the patches of a group: that of its first reference."""
+    input:
+        image=of_first(here(layout.IMAGE)),
+        sites=of_first(here(layout.SITES)),
+    output:
+        scale=of_group(layout.SCALE),
+    log:
+        "<results>/.groups/{group}/logs/scale_group.log",
+    benchmark:
+        "<results>/.groups/{group}/benchmarks/scale_group.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(300, 0),
+        runtime=10,
+    params:
+        settings=as_first(recipe("patches")),
+        first=lambda wildcards: ask(PLAN.first, wildcards.group),
+    message:
+        "group {wildcards.group}: settling the size of patches"
+    script:
+        "../../scripts/scale_group.py"
+
+
+rule pool_samples:
+    """Draw the sites on which the models of a group are trained, evenly over its references."""
+    input:
+        samples=references(here(layout.SAMPLES)),
+    output:
+        samples=directory(of_group(layout.SAMPLES)),
+    log:
+        "<results>/.groups/{group}/logs/pool_samples.log",
+    benchmark:
+        "<results>/.groups/{group}/benchmarks/pool_samples.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500, 2.0),
+        runtime=minutes(10, 20),
+    params:
+        images=lambda wildcards: PLAN.groups[wildcards.group].references,
+        sites=lambda wildcards: ask(PLAN.pooled_sites, wildcards.group),
+        seed=as_first(recipe("seed")),
+    message:
+        "group {wildcards.group}: drawing sites from all references"
+    script:
+        "../../scripts/pool_samples.py"
+
+
+use rule train as train_group with:
+    input:
+        patches=of_group(layout.SAMPLES),
+        start=as_first(starting_members_of_group),
+    output:
+        part=directory(of_group(layout.PARTS)),
+    log:
+        "<results>/.groups/{group}/logs/train_group-{model}-{part}.log",
+    benchmark:
+        "<results>/.groups/{group}/benchmarks/train_group-{model}-{part}.tsv"
+    params:
+        settings=as_first(model_settings),
+        members=as_first(members),
+        physics=as_first(physics),
+        seed=as_first(recipe("seed")),
+    message:
+        "group {wildcards.group}: training {wildcards.model}, part {wildcards.part}"
+
+
+use rule combine_members as combine_group with:
+    input:
+        parts=parts_of_group,
+        shared=[],
+        history=[],
+    output:
+        members=directory(of_group(layout.MEMBERS)),
+        history=of_group(layout.HISTORY),
+    log:
+        "<results>/.groups/{group}/logs/combine_group-{model}.log",
+    benchmark:
+        "<results>/.groups/{group}/benchmarks/combine_group-{model}.tsv"
+    message:
+        "group {wildcards.group}: gathering the members of {wildcards.model}"
