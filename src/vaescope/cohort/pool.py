@@ -16,6 +16,7 @@ from vaescope.samples.held_out import HELD_OUT
 if TYPE_CHECKING:
     import xarray as xr
 
+_BLOCK = 4096  # sites of a chunk
 IMAGES = "images"
 """Attribute with the names of these images."""
 
@@ -51,7 +52,7 @@ def pooled(samples: Mapping[str, xr.Dataset], most: int, seed: int) -> xr.Datase
         parts.append(of_image(part, number, frames))
         if len(chosen):
             frames = int(parts[-1]["frame"].values.max()) + 1
-    whole = concatenated(parts)
+    whole = concatenated(parts).chunk({"site": _BLOCK})
     whole = whole.assign_coords(site=np.arange(whole.sizes["site"]))
     whole.attrs = {**next(iter(samples.values())).attrs, IMAGES: list(samples)}
     return whole

@@ -11,7 +11,7 @@ from vaescope.errors import UserError
 from vaescope.read.physical import metres_per
 from vaescope.samples.patches import pixels_of
 from vaescope.samples.settings import Patches
-from vaescope.samples.size import nearest_of, size_of
+from vaescope.samples.size import size_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,8 +22,8 @@ _NANOMETRE = 1e-9  # m
 @dataclass(frozen=True)
 class PatchScale:
     """How large the patches of a group are: ``side`` in ``unit``, nanometres where the images are
-    calibrated, else spacings of nearest columns; ``pixels`` a side; ``origin`` the dataset that
-    settled it."""
+    calibrated, else spacings of the strongest sublattice; ``pixels`` a side; ``origin`` the dataset
+    that settled it."""
 
     side: float
     unit: Literal["nm", "spacings"]
@@ -38,7 +38,7 @@ class PatchScale:
         pixels = pixels_of(size, asked)
         nanometres = _nanometres(sites)
         if nanometres is None:
-            return cls(size / nearest_of(sites), "spacings", pixels, origin)
+            return cls(size / _spacing(sites), "spacings", pixels, origin)
         return cls(size * nanometres, "nm", pixels, origin)
 
     @classmethod
@@ -67,8 +67,13 @@ class PatchScale:
                 expected="a pixel size for all images of the group, or for none",
                 remedy="Fill in the column `pixel_size` of the sample sheet for the others",
             )
-        pixel = 1 / nearest_of(sites) if nanometres is None else nanometres
+        pixel = 1 / _spacing(sites) if nanometres is None else nanometres
         return replace(asked, size=self.side / pixel, pixels=self.pixels)
+
+
+def _spacing(sites: xr.Dataset) -> float:
+    """Spacing of the strongest sublattice in px, which every image of a specimen shows."""
+    return float(sites.attrs["spacing"])
 
 
 def _nanometres(sites: xr.Dataset) -> float | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from vaescope import circular
 from vaescope.ensemble import align, lattice_offsets
@@ -222,8 +223,7 @@ def gather(
         view.class_probability = _in_memory(each("class_probability"))
         return view
     voting = [e.content[:] for e, vote in zip(encodings, retained, strict=True) if vote]
-    counted = settles if whole is None else settles & whole
-    found = view.separated = separated(voting, among=counted)
+    found = view.separated = _separated(voting, settles, whole)
     if count:
         shares = _in_memory(class_shares(content, found.label) for content in each("content"))
         view.class_probability, view.asked_stability = shares, found.stability
@@ -242,6 +242,24 @@ def gather(
         )
         view.asked_stability, view.asked_left = what.stability, what.left
     return view
+
+
+def _separated(
+    contents: Sequence[np.ndarray], settles: np.ndarray, whole: np.ndarray | None
+) -> Separated:
+    """The classes that the contents (site, latent) of all members support on the sites that settle
+    them; each other site joins the one of these that is nearest to it."""
+    if settles.all():
+        return separated(contents, among=whole)
+    own = [content[settles] for content in contents]
+    found = separated(own, among=None if whole is None else whole[settles])
+    # Side by side, each member at the same spread.
+    sizes = [float(content.var(0).sum()) ** 0.5 + 1e-12 for content in own]
+    space = np.concatenate([each / size for each, size in zip(contents, sizes, strict=True)], 1)
+    label = np.empty(len(settles), int)
+    label[settles] = found.label
+    label[~settles] = found.label[cKDTree(space[settles]).query(space[~settles])[1]]
+    return replace(found, label=label)
 
 
 def _content(

@@ -49,6 +49,7 @@ from vaescope.progress import track
 from vaescope.quantities import CRITICISM, Scale, attributes
 from vaescope.samples import gaps
 from vaescope.structure import class_numbers, modes
+from vaescope.structure.further_sites import with_further
 from vaescope.traits import traits_of
 
 LOOKED_AT = 300  # canonical pictures from which the symmetry is read
@@ -195,16 +196,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     def aligned(rows: np.ndarray) -> np.ndarray:
         return decoded.upright(view, source.shown(rows), rows)
 
-    found = modes.find(
-        view.consensus_content,
-        aligned,
-        decoded.drawer(view, ensemble, gauges, conditions),
-        window_modes.turnable(own, source.patches),
-        among=gaps.whole(source.patches) & agreed.frame,
-        columns=of_columns(source, view.mean_elbo),
-        members=[view.content[k, slice(None)] for k in np.flatnonzero(view.retained)],
-        inside=window_modes.inside(view.consensus_content, source.patches),
-    )
+    found = _modes(agreed, source, aligned)
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
     if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
@@ -230,6 +222,28 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     if view.separated is not None:
         variables.update(class_numbers.variables(view.separated))
     return variables
+
+
+def _modes(agreed: Agreement, source: PatchSource, aligned: modes.Pictures) -> modes.Modes:
+    """The modes of all sites; which there are follows from those in the frame."""
+    view, frame = agreed.aligned, agreed.frame
+    settling = np.flatnonzero(frame)
+    content, columns = view.consensus_content, of_columns(source, view.mean_elbo)
+    members = [view.content[k, slice(None)] for k in np.flatnonzero(view.retained)]
+    inside = window_modes.inside(content, source.patches)
+    found = modes.find(
+        content[settling],
+        lambda rows: aligned(settling[rows]),
+        decoded.drawer(view, agreed.ensemble, agreed.gauges, agreed.conditions),
+        window_modes.turnable(source.settings, source.patches),
+        among=gaps.whole(source.patches)[settling],
+        columns=None if columns is None else columns.some(settling),
+        members=[own[settling] for own in members],
+        inside=None if inside is None else inside[settling],
+    )
+    if frame.all():
+        return found
+    return with_further(found, frame, content, columns, members)
 
 
 def _add_priors(

@@ -35,15 +35,10 @@ def size_of(image: xr.Dataset, sites: xr.Dataset, wanted: float | None) -> float
         return float(wanted)
     if "window" in sites.attrs:
         return float(sites.attrs["window"])
-    nearest = nearest_of(sites)
+    nearest = float(sites.attrs.get("nearest", sites.attrs["spacing"]))
     sides = [factor * nearest for factor in _SPACINGS]
     large = (side for side in sides if inside(image, sites, side).mean() >= _ENOUGH)
     return next(large, sides[-1])
-
-
-def nearest_of(sites: xr.Dataset) -> float:
-    """Distance of nearest columns of all sublattices that have sites, in px."""
-    return float(sites.attrs.get("nearest", sites.attrs["spacing"]))
 
 
 def inside(image: xr.Dataset, sites: xr.Dataset, size: float, pitch: float = 0) -> np.ndarray:

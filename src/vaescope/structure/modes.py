@@ -48,6 +48,16 @@ class ColumnIntensities:
     sublattice: np.ndarray | None = None
     evidence: np.ndarray | None = None
 
+    def some(self, rows: np.ndarray) -> ColumnIntensities:
+        """Those of some sites, by their rows or a mask."""
+        return ColumnIntensities(
+            self.intensity[rows],
+            self.position[rows],
+            self.frame[rows],
+            None if self.sublattice is None else self.sublattice[rows],
+            None if self.evidence is None else self.evidence[rows],
+        )
+
 
 @dataclass
 class Modes:
