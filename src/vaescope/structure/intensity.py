@@ -219,10 +219,19 @@ def _depth(low: np.ndarray, high: np.ndarray) -> float:
 
 
 def _nearer(values: np.ndarray, border: float) -> float:
-    """The border, but not so far from the smaller part that its values cannot lie there."""
-    few = min(values[values < border], values[values >= border], key=len)
-    middle, reach = float(np.median(few)), _REACH * 1.4826 * deviation(few)
-    return float(np.clip(border, middle - reach, middle + reach))
+    """The border, but not so far from the smaller part that its values cannot lie there, and before
+    a rare part where the line is empty farthest."""
+    few, many = sorted((values[values < border], values[values >= border]), key=len)
+    middle, own = float(np.median(few)), 1.4826 * deviation(few)
+    if len(few) <= _RARE[1]:
+        usual, spread = float(np.median(many)), 1.4826 * deviation(many)
+        sign = np.sign(middle - usual)
+        ends = sorted((usual + sign * _APART * spread, middle - sign * own))
+        between = values[(values > ends[0]) & (values < ends[1])]
+        line = np.array([ends[0], *np.sort(between), ends[1]])
+        widest = int(np.diff(line).argmax())
+        border = float(line[widest : widest + 2].mean())
+    return float(np.clip(border, middle - _REACH * own, middle + _REACH * own))
 
 
 def _minima(values: np.ndarray) -> Iterator[float]:
