@@ -4,6 +4,7 @@ import json
 
 from vaescope import ensemble, store, structure
 from vaescope.cohort import joined
+from vaescope.cohort.familiarity import familiarity
 from vaescope.scores import of_model, of_movie, of_pairs, of_prediction
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_movie, write_table
@@ -22,7 +23,8 @@ with job(snakemake) as task:
             frame=frame,
         )
         if task.input.group:
-            latents = joined.only(latents, patches)
+            known = familiarity(latents, mapped, frame).attributes()
+            latents = joined.only(latents, patches).assign_attrs(known)
         if task.input.image:
             from vaescope import predict
 

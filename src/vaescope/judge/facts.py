@@ -91,6 +91,7 @@ def judge(results: Results, models: Iterable[str], trained: int) -> Judgement:
         unlike = results.stack or traits_of(sites.attrs).directed
         of_models[name] = {} if unlike else scan.of_latents(latents)
         found += findings.of_latents(name, latents, own)
+        found += findings.of_group(name, latents)
         found += findings.of_turns(name, latents)
         found += findings.of_physics(name, latents, history)
         found += findings.of_history(name, history)

@@ -7,6 +7,7 @@ of training, shares of the scan), so that old results are judged as new ones are
 from vaescope.judge.along_scan import of_scan
 from vaescope.judge.of_data import of_sites, of_strain
 from vaescope.judge.of_grains import of_grains
+from vaescope.judge.of_group import of_group
 from vaescope.judge.of_image import of_image
 from vaescope.judge.of_models import of_history, of_latents, of_model
 from vaescope.judge.of_pairs import of_pairs
@@ -25,6 +26,7 @@ __all__ = [
     "Finding",
     "Severity",
     "of_grains",
+    "of_group",
     "of_history",
     "of_image",
     "of_latents",
