@@ -205,6 +205,27 @@ def references(path):
     )
 
 
+def of_all(path):
+    """An input with one path for each dataset of a group and each of its models."""
+    return lambda wildcards: expand(
+        path,
+        dataset=PLAN.groups[wildcards.group].datasets,
+        model=ask(PLAN.models, ask(PLAN.first, wildcards.group)),
+    )
+
+
+def of_all_datasets(path):
+    """An input with one path for each dataset of a group."""
+    return lambda wildcards: expand(
+        path, dataset=PLAN.groups[wildcards.group].datasets
+    )
+
+
+def group_reports(wildcards):
+    """The pages of all groups."""
+    return expand("<results>/groups/{group}/report.html", group=PLAN.groups)
+
+
 def shared(*paths):
     """An input of what the group of a dataset shares, or none where it belongs to none."""
 

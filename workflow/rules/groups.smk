@@ -86,3 +86,35 @@ use rule combine_members as combine_group with:
         "<results>/.groups/{group}/benchmarks/combine_group-{model}.tsv"
     message:
         "group {wildcards.group}: gathering the members of {wildcards.model}"
+
+
+rule write_group:
+    """Compare the images of a group: a page, and tables."""
+    input:
+        latents=of_all(here(layout.LATENTS)),
+        facts=of_all_datasets(here(layout.FACTS)),
+    output:
+        report="<results>/groups/{group}/report.html",
+        populations="<results>/groups/{group}/populations.csv",
+        conditions="<results>/groups/{group}/conditions.csv",
+        differences="<results>/groups/{group}/differences.csv",
+    log:
+        "<results>/groups/{group}/logs/write_group.log",
+    benchmark:
+        "<results>/groups/{group}/benchmarks/write_group.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(600, 1.0),
+        runtime=minutes(20, 20),
+    params:
+        models=as_first(models),
+        rows=lambda wildcards: [
+            ask(PLAN.row, dataset).as_dict()
+            for dataset in PLAN.groups[wildcards.group].datasets
+        ],
+    message:
+        "group {wildcards.group}: comparing images"
+    script:
+        "../../scripts/write_group.py"

@@ -5,6 +5,7 @@ rule write_index:
     """Write the page that lists all datasets, with their state."""
     input:
         reports=reports,
+        groups=group_reports,
         # Last of all, so that the page shows what became of them.
         exports=exports,
     output:
