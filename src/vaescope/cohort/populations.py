@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 FEWEST = 2  # images, or specimens, of a condition that is compared
+_LEAST = (
+    0.2  # of the scatter by chance, which the scatter between so few images may fall below by luck
+)
 _NUMBERS = 3  # different values from which a number has a trend
 
 
@@ -104,7 +107,7 @@ def _logit(share: np.ndarray, sites: np.ndarray) -> tuple[float, float, float]:
     slope = 1 / (mean * (1 - mean))
     chance = (mean * (1 - mean) / total) ** 0.5
     scatter = float(share.std(ddof=1)) / len(share) ** 0.5 if len(share) > 1 else np.nan
-    return float(np.log(mean / (1 - mean))), slope * max(scatter, 0.5 * chance), len(share) - 1
+    return float(np.log(mean / (1 - mean))), slope * max(scatter, _LEAST * chance), len(share) - 1
 
 
 def _expit(value: float) -> float:
@@ -177,7 +180,7 @@ def _differences(table: Counts, covariate: Covariate, specimen: Sequence[str]) -
                 continue
             change = float(second.mean() - first.mean())
             low = high = p = np.nan
-            if first.std() + second.std() > 0:
+            if max(first.std(), second.std()) > 1e-9 * max(first.mean(), second.mean()):
                 test = stats.ttest_ind(second, first, equal_var=False)
                 interval = test.confidence_interval(LEVEL)
                 low, high, p = float(interval.low), float(interval.high), float(test.pvalue)
