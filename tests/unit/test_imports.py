@@ -69,7 +69,8 @@ assert store.open({str(tmp_path / "a.zarr")!r})["x"].sum() == 3
 def test_a_job_does_not_import_a_cluster_that_it_was_not_given():
     code = """
 from vaescope.workflow import jobs
-jobs._limit_threads(1, None)
+jobs._limit_threads(1)
+jobs._choose_scheduler(None)
 import dask.array as da
 assert da.ones(3).sum().compute() == 3
 """
