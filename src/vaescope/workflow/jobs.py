@@ -38,8 +38,8 @@ As often as by default, what the libraries keep for good is searched through a d
 """
 _OPEN_NO_STORE = ("ingest", "read_spectra", "train_detector")
 """Jobs that read files of vendors, some of which hold sparse arrays, or that simulate."""
-_NOT_FOR_DASK = ("sparse", "scipy.fftpack", "scipy.sparse")
-"""What Dask imports to know arrays and transforms that no store has."""
+_NOT_FOR_DASK = ("sparse", "pint", "scipy.fftpack", "scipy.sparse")
+"""What Dask and xarray import to know arrays and transforms that no store has."""
 _WITHOUT_DASK = ("combine_members", "write_crate")
 """Jobs that look at files, at no array."""
 _STOPPED = (
@@ -211,8 +211,8 @@ def _seldom_look_for_garbage() -> None:
 
 
 def _import_dask_alone() -> None:
-    """Dask and xarray without `sparse`, and so without Numba, which they import to know their
-    arrays, and without the legacy transforms of SciPy: three quarters of a second of every job."""
+    """Dask and xarray without `sparse` and its compiler, `pint` and parts of SciPy, which they
+    import to know arrays that no store has: more than a second of every job."""
     if "sparse" in sys.modules:
         return
     absent = [name for name in _NOT_FOR_DASK if name not in sys.modules]
@@ -223,7 +223,8 @@ def _import_dask_alone() -> None:
         with suppress(ImportError, AttributeError):
             from xarray.namedarray import pycompat
 
-            pycompat.array_type("sparse")  # xarray remembers that there is none
+            for name in ("sparse", "pint"):
+                pycompat.array_type(name)  # xarray remembers that there is none
     finally:
         for name in absent:
             del sys.modules[name]
