@@ -63,6 +63,8 @@ use rule train as train_group with:
         "<results>/.groups/{group}/logs/train_group-{model}-{part}.log",
     benchmark:
         "<results>/.groups/{group}/benchmarks/train_group-{model}-{part}.tsv"
+    group:
+        as_first(training_group)
     params:
         settings=as_first(model_settings),
         members=as_first(members),
@@ -84,6 +86,8 @@ use rule combine_members as combine_group with:
         "<results>/.groups/{group}/logs/combine_group-{model}.log",
     benchmark:
         "<results>/.groups/{group}/benchmarks/combine_group-{model}.tsv"
+    group:
+        as_first(training_group)
     message:
         "group {wildcards.group}: gathering the members of {wildcards.model}"
 
