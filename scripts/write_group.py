@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vaescope import store
-from vaescope.report.group import Image, write_group
+from vaescope.report.group import GroupImage, write_group
 from vaescope.results import facts
 from vaescope.workflow import job, placeholders
 
@@ -19,7 +19,7 @@ with job(snakemake) as task:
     for place, row in enumerate(task.params.rows):
         own = task.input.latents[place * count : (place + 1) * count]
         images.append(
-            Image(
+            GroupImage(
                 row["dataset"],
                 row["role"],
                 row["covariates"],

@@ -19,7 +19,7 @@ FLOORS = (
     {"sites"},
     {"samples", "models"},
     {"train"},
-    {"ensemble", "structure", "strain", "baselines", "predict"},
+    {"ensemble", "structure", "strain", "baselines", "predict", "cohort"},
     {"explore"},
     {"scores", "judge"},
     {"figures", "explorer", "exchange"},

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from vaescope.columns import IMAGE
@@ -115,6 +115,8 @@ def _limit(share: np.ndarray) -> float:
     (image,) are the shares: the end of the prediction interval of their logarithms of odds."""
     if len(share) < ENOUGH:
         return UNKNOWN
+    from scipy import stats
+
     odds = np.log((share + 0.002) / (1 - share + 0.002))
     reach = float(stats.t.ppf(LEVEL, len(share) - 1) * odds.std(ddof=1))
     end = odds.mean() + reach * (1 + 1 / len(share)) ** 0.5

@@ -15,7 +15,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from vaescope.cohort.covariates import Covariate
 
@@ -61,17 +60,20 @@ def counts(model: str, latents: Sequence[xr.Dataset | None]) -> list[Counts]:
     ``latents`` : Datasets of ``latents.zarr`` of all images; None of an image without sites.
     """
     found = []
-    for variable, word in (("mode", "mode"), ("consensus_class", "class")):
+    for variable, dimension, first in (
+        ("mode", "mode_number", 1),
+        ("consensus_class", "class", 0),
+    ):
         there = [each for each in latents if each is not None and variable in each]
         if not there:
             continue
-        meanings = [str(name) for name in np.atleast_1d(there[0][variable].attrs["meanings"])]
+        word, kinds = variable.removeprefix("consensus_"), there[0].sizes[dimension]
         rows = []
         for each in latents:
             label = np.zeros(0, int) if each is None else each[variable].values
-            rows.append(np.bincount(label[label >= 0].astype(int), minlength=len(meanings)))
+            rows.append(np.bincount(label[label >= 0].astype(int), minlength=kinds))
         table = np.array(rows)
-        names = tuple(f"{word} {name.rpartition(' ')[2]}" for name in meanings)
+        names = tuple(f"{word} {number}" for number in range(first, first + kinds))
         found.append(Counts(model, names, table, table.sum(1)))
     return found
 
@@ -79,6 +81,8 @@ def counts(model: str, latents: Sequence[xr.Dataset | None]) -> list[Counts]:
 def of_image(count: int, sites: int) -> Interval:
     """The share of a kind in one image, as if its sites were independent (E. B. Wilson, J. Am.
     Stat. Assoc. 22 (1927) 209)."""
+    from scipy import stats
+
     if not sites:
         return Interval(np.nan, np.nan, np.nan)
     found = stats.binomtest(int(count), int(sites)).proportion_ci(LEVEL, "wilson")
@@ -88,6 +92,8 @@ def of_image(count: int, sites: int) -> Interval:
 def of_images(share: np.ndarray, sites: np.ndarray) -> Interval:
     """The mean share of a kind in images like these, from the share and the number of sites of each
     (image,)."""
+    from scipy import stats
+
     mean, error, freedom = _logit(share, sites)
     if freedom < 1:
         return Interval(_expit(mean), np.nan, np.nan)
@@ -143,6 +149,8 @@ def compared(
     ``specimen`` : name of the specimen of every image, empty where none is said: images of one
     specimen count as one.
     """
+    from scipy import stats
+
     found: list[Comparison] = []
     for table in tables:
         for covariate in covariates:
@@ -169,6 +177,8 @@ def units(specimen: Sequence[str], among: np.ndarray, values: np.ndarray) -> np.
 
 
 def _differences(table: Counts, covariate: Covariate, specimen: Sequence[str]) -> list[Comparison]:
+    from scipy import stats
+
     cells = np.array(covariate.cells)
     found = []
     for one, other in combinations(covariate.levels, 2):
@@ -191,6 +201,8 @@ def _differences(table: Counts, covariate: Covariate, specimen: Sequence[str]) -
 
 
 def _trends(table: Counts, covariate: Covariate, specimen: Sequence[str]) -> list[Comparison]:
+    from scipy import stats
+
     assert covariate.numbers is not None
     known = np.isfinite(covariate.numbers)
     found = []

@@ -30,7 +30,7 @@ _DOTS = 160  # per inch
 
 
 @dataclass(frozen=True)
-class Image:
+class GroupImage:
     """An image of a group: its ``dataset``, ``role`` and ``cells`` of further columns, and what
     each model says of it, None where no site was found."""
 
@@ -41,7 +41,7 @@ class Image:
     judgement: facts.Judgement | None = None
 
 
-def write_group(folder: Path, name: str, images: Sequence[Image]) -> None:
+def write_group(folder: Path, name: str, images: Sequence[GroupImage]) -> None:
     """Write ``report.html``, its figures, and the tables of a group into its folder.
 
     images : in the order of the sample sheet.
@@ -88,7 +88,7 @@ def write_group(folder: Path, name: str, images: Sequence[Image]) -> None:
     write_page("group.html", folder / REPORT, page)
 
 
-def _order(images: Sequence[Image], covariates: Sequence[Covariate]) -> list[int]:
+def _order(images: Sequence[GroupImage], covariates: Sequence[Covariate]) -> list[int]:
     """Places of the images, those of one level of the first covariate together."""
     if not covariates:
         return list(range(len(images)))
@@ -99,7 +99,7 @@ def _order(images: Sequence[Image], covariates: Sequence[Covariate]) -> list[int
 
 def _figures(
     folder: Path,
-    images: Sequence[Image],
+    images: Sequence[GroupImage],
     latents: Sequence[xr.Dataset | None],
     tables: Sequence[Counts],
     covariates: Sequence[Covariate],
@@ -190,7 +190,7 @@ def _row(found: Comparison) -> dict[str, Any]:
     return kept | {"from": one, "to": other}
 
 
-def _card(image: Image) -> dict[str, Any]:
+def _card(image: GroupImage) -> dict[str, Any]:
     """What the table of the images says of one."""
     doubts = [] if image.judgement is None else image.judgement.findings
     strange = next((each for each in doubts if each.kind == "unfamiliar"), None)
