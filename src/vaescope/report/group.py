@@ -46,14 +46,10 @@ def write_group(folder: Path, name: str, images: Sequence[GroupImage]) -> None:
 
     images : in the order of the sample sheet.
     """
+    images = _ordered(images)
     covariates = covariates_of([image.cells for image in images])
+    compared = [each for each in covariates if each.name != SPECIMEN]
     specimen = [image.cells.get(SPECIMEN, "").strip() for image in images]
-    compared = [each for each in covariates if each.name != SPECIMEN]
-    order = _order(images, compared)
-    images = [images[k] for k in order]
-    covariates = covariates_of([image.cells for image in images])
-    compared = [each for each in covariates if each.name != SPECIMEN]
-    specimen = [specimen[k] for k in order]
     names = [image.dataset for image in images]
     models = list(dict.fromkeys(model for image in images for model in image.latents))
     tables: list[Counts] = []
@@ -88,13 +84,15 @@ def write_group(folder: Path, name: str, images: Sequence[GroupImage]) -> None:
     write_page("group.html", folder / REPORT, page)
 
 
-def _order(images: Sequence[GroupImage], covariates: Sequence[Covariate]) -> list[int]:
-    """Places of the images, those of one level of the first covariate together."""
-    if not covariates:
-        return list(range(len(images)))
-    first = covariates[0]
+def _ordered(images: Sequence[GroupImage]) -> list[GroupImage]:
+    """The images, those of one level of the first covariate together."""
+    found = covariates_of([image.cells for image in images])
+    first = next((each for each in found if each.name != SPECIMEN), None)
+    if first is None:
+        return list(images)
     rank = {level: k for k, level in enumerate(first.levels)}
-    return sorted(range(len(images)), key=lambda k: rank.get(first.cells[k], len(rank)))
+    places = [rank.get(cell, len(rank)) for cell in first.cells]
+    return [images[k] for k in sorted(range(len(images)), key=places.__getitem__)]
 
 
 def _figures(
