@@ -5,22 +5,26 @@ import json
 from vaescope import ensemble, store, structure
 from vaescope.cohort import joined
 from vaescope.cohort.familiarity import familiarity
+from vaescope.ensemble.settled import Settled
 from vaescope.scores import of_model, of_movie, of_pairs, of_prediction
 from vaescope.workflow import job
 from vaescope.workflow.tables import write_movie, write_table
 
 with job(snakemake) as task:
     sites, patches = store.open(task.input.sites), store.open(task.input.patches)
-    if task.has_sites(patches):
-        mapped, frame = patches, None
+    pool = store.open(task.input.group[0]) if task.input.group else patches
+    if task.has_sites(patches) and task.has_sites(pool):
+        mapped, settled = patches, None
         if task.input.group:
-            mapped, frame = joined.behind(store.open(task.input.group[0]), patches)
+            of_group = store.open(task.input.group[1])
+            mapped, frame = joined.behind(joined.settling(pool), patches)
+            settled = Settled(frame, of_group)
         latents = ensemble.map_latents(
             task.input.members,
             mapped,
             name=task.wildcards.model,
             threads=task.threads,
-            frame=frame,
+            settled=settled,
         )
         if task.input.group:
             known = familiarity(latents, mapped, frame).attributes()

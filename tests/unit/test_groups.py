@@ -11,6 +11,7 @@ from vaescope import ensemble, recipes, samples, simulate, sites, train
 from vaescope.cohort import joined
 from vaescope.cohort.pool import pooled, shares
 from vaescope.cohort.scale import PatchScale
+from vaescope.ensemble.settled import Settled
 from vaescope.errors import UserError
 from vaescope.workflow import make_plan
 
@@ -151,7 +152,8 @@ def test_the_pool_draws_whole_patches_from_every_image(images):
 
 @pytest.fixture(scope="module")
 def trained(images, recipe, tmp_path_factory):
-    """The pool of two images, and members of a small model that were trained on it."""
+    """The sites of two images that settle the frame, the members of a small model that were trained
+    on these images, and what they say of these sites."""
     folder = tmp_path_factory.mktemp("group")
     cuts = {name: cut for name, (_, _, cut) in images[0].items() if name != "i2"}
     pool = pooled(cuts, 1000, seed=0).load()
@@ -165,13 +167,15 @@ def trained(images, recipe, tmp_path_factory):
         checkpoints=folder / "checkpoints",
         log=lambda _: None,
     )
-    return pool, folder / "members"
+    frame = joined.settling(pool)
+    return frame, folder / "members", ensemble.map_latents(folder / "members", frame, name="rvae")
 
 
 def mapped(trained, cut):
-    pool, members = trained
-    whole, frame = joined.behind(pool, cut)
-    return joined.only(ensemble.map_latents(members, whole, name="rvae", frame=frame), cut)
+    frame, members, latents = trained
+    whole, settles = joined.behind(frame, cut)
+    found = ensemble.map_latents(members, whole, name="rvae", settled=Settled(settles, latents))
+    return joined.only(found, cut)
 
 
 def test_what_a_site_is_depends_on_the_group_and_not_on_what_is_mapped_with_it(images, trained):
@@ -193,8 +197,7 @@ def test_what_a_site_is_depends_on_the_group_and_not_on_what_is_mapped_with_it(i
 
 
 def test_a_site_of_the_pool_is_mapped_as_the_group_maps_it(images, trained):
-    pool, members = trained
-    group = ensemble.map_latents(members, pool, name="rvae")
+    pool, _, group = trained
     cut = images[0]["i0"][2]
     own = mapped(trained, cut)
     place = {(float(y), float(x)): k for k, (y, x) in enumerate(zip(cut.y, cut.x, strict=True))}

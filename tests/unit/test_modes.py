@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from vaescope.structure import interior, modes
+from vaescope.structure import interior, mode_paths, modes
 
 
 def crowds(sizes, seed=0, apart=6.0, latent=2):
@@ -58,7 +58,7 @@ def test_a_way_follows_the_sites_where_a_straight_line_would_leave_them():
     turn = np.concatenate([random.normal(0, 0.1, 200), random.normal(np.pi, 0.1, 200)])
     turn = np.concatenate([turn, np.linspace(0, np.pi, 60)])
     content = np.stack([np.cos(turn), np.sin(turn)], 1) + random.normal(0, 0.02, (460, 2))
-    ways, _ = modes.paths(content, np.array([0, 200]))
+    ways, _ = mode_paths.paths(content, np.array([0, 200]))
     radius = np.linalg.norm(ways[0], axis=1)
     assert radius.min() > 0.85  # the straight line passes through the origin
     steps = np.linalg.norm(np.diff(ways[0], axis=0), axis=1)
@@ -140,7 +140,7 @@ def test_any_content_has_modes_and_a_way(count, latent, seed, same):
     found = found_in(content)
     assert found.label.shape == (count,)
     assert found.label.min() >= -1 and found.label.max() < len(found.content)
-    assert found.path.shape[1:] == (modes.STEPS, latent)
+    assert found.path.shape[1:] == (mode_paths.STEPS, latent)
     assert np.isfinite(found.path).all() and np.isfinite(found.decoded).all()
 
 

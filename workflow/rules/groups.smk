@@ -92,6 +92,31 @@ use rule combine_members as combine_group with:
         "group {wildcards.group}: gathering the members of {wildcards.model}"
 
 
+rule map_group:
+    """Map the sites of a group that settle axes, zero of angles, classes and modes for all images."""
+    input:
+        members=of_group(layout.MEMBERS),
+        samples=of_group(layout.SAMPLES),
+    output:
+        latents=directory(of_group(layout.LATENTS)),
+    log:
+        "<results>/.groups/{group}/logs/map_group-{model}.log",
+    benchmark:
+        "<results>/.groups/{group}/benchmarks/map_group-{model}.tsv"
+    conda:
+        "../envs/vaescope.yaml"
+    threads: threads_of(4)
+    resources:
+        mem_mb=memory_for(1100, 6.0, 100),
+        runtime=minutes(30, 60),
+    params:
+        settings=as_first(model_settings),
+    message:
+        "group {wildcards.group}: mapping the latents of {wildcards.model}"
+    script:
+        "../../scripts/map_group.py"
+
+
 rule write_group:
     """Compare the images of a group: a page, and tables."""
     input:

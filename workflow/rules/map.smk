@@ -9,7 +9,7 @@ rule map_latents:
         sites=here(layout.SITES),
         # Only where spectra are predicted from what the image shows.
         image=predicting(here(layout.IMAGE)),
-        group=shared(of_group(layout.SAMPLES)),
+        group=shared(of_group(layout.SAMPLES), of_group(layout.LATENTS)),
     output:
         latents=directory(here(layout.LATENTS)),
         table=here(layout.LATENTS_TABLE),

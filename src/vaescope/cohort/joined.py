@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 MOST = 4096  # sites of the group that settle its frame
 
 
-def behind(pool: xr.Dataset, own: xr.Dataset) -> tuple[xr.Dataset, np.ndarray]:
-    """The samples of a group, and behind them those of one dataset.
+def behind(frame: xr.Dataset, own: xr.Dataset) -> tuple[xr.Dataset, np.ndarray]:
+    """The samples that settle the frame of a group, and behind them those of one dataset.
 
     Returns
     -------
     Samples with all columns of ``own``, and which of them (site,) bool settle the frame.
     """
-    frame = pool.isel(site=_evenly(pool))
     frames = int(frame["frame"].values.max(initial=-1)) + 1
-    mine = of_image(own, len(np.atleast_1d(pool.attrs[IMAGES])), frames)
+    mine = of_image(own, len(np.atleast_1d(frame.attrs[IMAGES])), frames)
     whole = concatenated([_with_columns(frame, mine), mine])
     whole.attrs = dict(own.attrs)
     settles = np.arange(whole.sizes["site"]) < frame.sizes["site"]
@@ -47,8 +46,9 @@ def only(latents: xr.Dataset, own: xr.Dataset) -> xr.Dataset:
     return found
 
 
-def _evenly(pool: xr.Dataset) -> np.ndarray:
-    """Rows of at most ``MOST`` samples, evenly over the images and spread over each."""
+def settling(pool: xr.Dataset) -> xr.Dataset:
+    """The samples of a group that settle its frame: at most ``MOST``, evenly over the images and
+    spread over each."""
     image = pool[IMAGE].values
     numbers, sizes = np.unique(image, return_counts=True)
     rows = [
@@ -56,7 +56,7 @@ def _evenly(pool: xr.Dataset) -> np.ndarray:
         for number, size, count in zip(numbers, sizes, shares(sizes.tolist(), MOST), strict=True)
         if count
     ]
-    return np.concatenate(rows)
+    return pool.isel(site=np.concatenate(rows))
 
 
 def _with_columns(frame: xr.Dataset, own: xr.Dataset) -> xr.Dataset:

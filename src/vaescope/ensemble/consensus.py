@@ -176,6 +176,7 @@ def gather(
     count: bool = False,
     whole: np.ndarray | None = None,
     among: np.ndarray | None = None,
+    known: Separated | None = None,
     stack: Callable[[Iterable[np.ndarray]], Any] = _in_memory,
 ) -> AlignedMembers:
     """Bring all members into the frame of the one with the best bound.
@@ -194,6 +195,7 @@ def gather(
     whole : the sites (site,) bool whose whole patch was seen, from which that number follows.
     among : the sites (site,) bool from which the frame follows, and which classes there are; None:
         all.
+    known : the classes of these sites, where they are settled.
     stack : lays what the members say side by side, but for classes: as an array, or on disk.
     """
     settles = np.ones(len(encodings[0].elbo), bool) if among is None else among
@@ -223,7 +225,7 @@ def gather(
         view.class_probability = _in_memory(each("class_probability"))
         return view
     voting = [e.content[:] for e, vote in zip(encodings, retained, strict=True) if vote]
-    found = view.separated = _separated(voting, settles, whole)
+    found = view.separated = _separated(voting, settles, whole, known)
     if count:
         shares = _in_memory(class_shares(content, found.label) for content in each("content"))
         view.class_probability, view.asked_stability = shares, found.stability
@@ -245,14 +247,17 @@ def gather(
 
 
 def _separated(
-    contents: Sequence[np.ndarray], settles: np.ndarray, whole: np.ndarray | None
+    contents: Sequence[np.ndarray],
+    settles: np.ndarray,
+    whole: np.ndarray | None,
+    known: Separated | None,
 ) -> Separated:
     """The classes that the contents (site, latent) of all members support on the sites that settle
-    them; each other site joins the one of these that is nearest to it."""
+    them, unless they are known; each other site joins the one of these that is nearest to it."""
     if settles.all():
         return separated(contents, among=whole)
     own = [content[settles] for content in contents]
-    found = separated(own, among=None if whole is None else whole[settles])
+    found = known or separated(own, among=None if whole is None else whole[settles])
     # Side by side, each member at the same spread.
     sizes = [float(content.var(0).sum()) ** 0.5 + 1e-12 for content in own]
     space = np.concatenate([each / size for each, size in zip(contents, sizes, strict=True)], 1)

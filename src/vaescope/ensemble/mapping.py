@@ -38,6 +38,7 @@ from vaescope.ensemble.encode import Encoding, encode_all
 from vaescope.ensemble.independent_pose import SITES, make_independent
 from vaescope.ensemble.members import Member, load_members
 from vaescope.ensemble.residual import Residuals, residuals
+from vaescope.ensemble.settled import Settled
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
@@ -61,7 +62,7 @@ def map_latents(
     *,
     name: str = "",
     threads: int = 1,
-    frame: np.ndarray | None = None,
+    settled: Settled | None = None,
 ) -> xr.Dataset:
     """Encode all sites with all members, align the members, and say how far they agree.
 
@@ -71,8 +72,9 @@ def map_latents(
     patches : the Dataset of ``samples.zarr``.
     name : the model's name in the recipe.
     threads : batches of sites encoded at once.
-    frame : the sites (site,) bool from which the axes of the latent space, the zero of the angles,
-        the classes and the modes follow; None: all.
+    settled : which of the sites are those of a group, and what these have settled: the axes of the
+        latent space, the zero of the angles, the classes and the modes; None: they follow from all
+        sites.
 
     Returns
     -------
@@ -96,8 +98,8 @@ def map_latents(
             make_independent(member.model, source.data(source.some(SITES)))
     with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
         encodings = _encoded(ensemble, source, pool, threads)
-        agreed = agree(ensemble, encodings, source, pool, frame)
-        return _dataset(agreed, describe(agreed, source), source, name)
+        agreed = agree(ensemble, encodings, source, pool, settled)
+        return _dataset(agreed, describe(agreed, source, settled), source, name)
 
 
 def _encoded(
@@ -140,18 +142,23 @@ def agree(
     encodings: Sequence[Encoding],
     source: PatchSource,
     pool: ThreadPoolExecutor,
-    frame: np.ndarray | None = None,
+    settled: Settled | None = None,
 ) -> Agreement:
-    """Leave out members whose training failed, find the symmetry, and align all others; ``frame``
+    """Leave out members whose training failed, find the symmetry, and align all others; ``settled``
     as of ``map_latents``."""
     own, patches = source.settings, source.patches
-    settles = np.ones(len(source), bool) if frame is None else frame
+    settles = np.ones(len(source), bool) if settled is None else settled.frame
     bounds = align.bounds(encodings, settles)
     kept = align.sound(bounds)
+    if settled is not None:
+        kept = settled.kept([member.number for member in ensemble])
     traits = traits_of(patches.attrs)
     # The middle of a window is no point of the crystal that it would have to be turned about.
     anywhere = traits.lattice and not traits.atoms and own.offsets
-    n = math.lcm(common_order(encodings, kept, settles, anywhere), own.fold)
+    if settled is not None:
+        n = settled.symmetry
+    else:
+        n = math.lcm(common_order(encodings, kept, anywhere), own.fold)
     gauges: Sequence[gauge.Gauge | None] = [None] * len(encodings)
     turned = "rotation" in own.pose_parts
     if turned and traits.directed and "direction" in patches:
@@ -174,13 +181,17 @@ def agree(
         own.counts_classes,
         gaps.whole(patches),
         settles,
+        None if settled is None else settled.separated,
         Scratch().stack,
     )
     return Agreement(ensemble, encodings, gauges, kept, n, aligned, left, settles)
 
 
-def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
-    """Draw what latents and classes look like, find modes, and say what no member explains.
+def describe(
+    agreed: Agreement, source: PatchSource, settled: Settled | None = None
+) -> dict[str, Any]:
+    """Draw what latents and classes look like, find modes, and say what no member explains;
+    ``settled`` as of ``map_latents``.
 
     Returns
     -------
@@ -196,7 +207,7 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     def aligned(rows: np.ndarray) -> np.ndarray:
         return decoded.upright(view, source.shown(rows), rows)
 
-    found = _modes(agreed, source, aligned)
+    found = _modes(agreed, source, aligned, settled)
     variables.update(found.variables(decoded.axes(own), VIEWS[own.view].drawn))
     if "rotation" in own.pose_parts and own.decoded == own.view == PATCH:
         voting = [e.sigma for e, vote in zip(agreed.encodings, agreed.kept, strict=True) if vote]
@@ -224,26 +235,25 @@ def describe(agreed: Agreement, source: PatchSource) -> dict[str, Any]:
     return variables
 
 
-def _modes(agreed: Agreement, source: PatchSource, aligned: modes.Pictures) -> modes.Modes:
-    """The modes of all sites; which there are follows from those in the frame."""
-    view, frame = agreed.aligned, agreed.frame
-    settling = np.flatnonzero(frame)
+def _modes(
+    agreed: Agreement, source: PatchSource, aligned: modes.Pictures, settled: Settled | None
+) -> modes.Modes:
+    """The modes of all sites: those that a group has settled, or found here."""
+    view = agreed.aligned
     content, columns = view.consensus_content, of_columns(source, view.mean_elbo)
     members = [view.content[k, slice(None)] for k in np.flatnonzero(view.retained)]
-    inside = window_modes.inside(content, source.patches)
-    found = modes.find(
-        content[settling],
-        lambda rows: aligned(settling[rows]),
+    if settled is not None:
+        return with_further(settled.modes, settled.frame, content, columns, members)
+    return modes.find(
+        content,
+        aligned,
         decoded.drawer(view, agreed.ensemble, agreed.gauges, agreed.conditions),
         window_modes.turnable(source.settings, source.patches),
-        among=gaps.whole(source.patches)[settling],
-        columns=None if columns is None else columns.some(settling),
-        members=[own[settling] for own in members],
-        inside=None if inside is None else inside[settling],
+        among=gaps.whole(source.patches),
+        columns=columns,
+        members=members,
+        inside=window_modes.inside(content, source.patches),
     )
-    if frame.all():
-        return found
-    return with_further(found, frame, content, columns, members)
 
 
 def _add_priors(
@@ -379,17 +389,14 @@ def signals_of(member: Member, samples: xr.Dataset) -> dict[str, tuple[float, st
     return {SIGNAL: (float(decoder.level[0]), str(about.get("units", "1")))}
 
 
-def common_order(
-    encodings: Sequence[Encoding], kept: np.ndarray, among: np.ndarray, anywhere: bool
-) -> int:
-    """The symmetry that the canonical pictures of the sound members have on average, of the sites
-    ``among`` (site,), about their middles or ``anywhere``."""
+def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:
+    """The symmetry that the canonical pictures of the sound members have on average, about their
+    middles or ``anywhere``."""
     seen = []
     for encoding, counts in zip(encodings, kept, strict=True):
         if counts and encoding.angle is not None:
-            every = np.flatnonzero(among)
-            count = len(every)
-            rows = every[np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))]
+            count = len(encoding.canonical)
+            rows = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
             seen.append(orientation.self_similarity(encoding.canonical[rows], anywhere))
     return orientation.order(np.mean(seen, axis=0)) if seen else 1
 

@@ -33,6 +33,22 @@ def variables(found: Separated) -> dict[str, Any]:
     }
 
 
+def separated_of(latents: xr.Dataset) -> Separated | None:
+    """What ``variables`` were made of, read from ``latents.zarr``, where the number of classes
+    follows from the data; None elsewhere."""
+    if "class_number_separation" not in latents or latents.attrs.get("classes_asked") != "auto":
+        return None
+    about = latents["class_number"].attrs
+    return Separated(
+        label=latents["consensus_class"].values.astype(int),
+        stability=latents["asked_class_stability"].values,
+        number=latents["class_number"].values,
+        separation=latents["class_number_separation"].values,
+        found_again=latents["class_number_found_again"].values,
+        more=bool(about["at_least"]),
+    )
+
+
 @dataclass(frozen=True)
 class ClassNumber:
     """How many classes the data support, how many are shown, how many were requested."""

@@ -1,25 +1,27 @@
-"""Find modes of the sites in the latent space, and the paths between them.
+"""Find modes of the sites in the latent space.
 
 What a mode is: a structure that occurs again and again (a fragment, a defect, a phase), with a gap
 between it and all others in the latents (``train.separate``) or between the intensities of their
-columns (``structure.intensity``). What a path shows: how one structure turns into another
-through sites that exist, which a straight line in the latent space need not do.
+columns (``structure.intensity``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 from vaescope.quantities import CLASSES, attributes
 from vaescope.structure import intensity
-from vaescope.train.neighbourhood import chosen_rows, graph_of, typical
+from vaescope.structure.mode_paths import paths
+from vaescope.train.neighbourhood import typical
 from vaescope.train.separate import separated
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MOST = 30  # modes at most
 GAP = 2.6  # standard deviations by which the valley between two modes is lower than chance
@@ -27,9 +29,6 @@ RARE = 80  # sites of a mode, and fewer, too few for that; whether members agree
 RARER = 0.15  # of the sites of a mode, those of one that may differ from it by intensity alone
 EXAMPLES = 12  # real patches of each mode
 APART = 2.0  # mean over standard deviation of what a patch loses by another mode's picture
-MOST_PATHS = 4
-STEPS = 9  # along a path
-NEIGHBOURS = 10  # of each site in the graph on which paths run
 
 Pictures = Callable[[np.ndarray], np.ndarray]
 """Rows of sites, or content in consensus axes (point, latent), -> (point, channel, py, px)."""
@@ -78,6 +77,26 @@ class Modes:
     path_ends: np.ndarray  # (path, 2) modes joined; −1: an end of the first latent
     path_decoded: np.ndarray  # (path, step, channel, py, px)
     path_patch: np.ndarray  # (path, step, channel, py, px) of the nearest sites
+
+    @classmethod
+    def of(cls, latents: xr.Dataset) -> Modes:
+        """Read them from ``latents.zarr``; the rows of the examples are not known any more."""
+        patch = latents["mode_patch"].values
+        return cls(
+            label=latents["mode"].values.astype(int),
+            parent=latents["mode_parent"].values.astype(int),
+            intensity=latents["mode_intensity"].values,
+            agreement=latents["mode_agreement"].values,
+            stability=latents["mode_stability"].values,
+            content=latents["mode_content"].values,
+            decoded=latents["mode_decoded"].values,
+            example=np.full(patch.shape[:2], -1),
+            example_patch=patch,
+            path=latents["path_content"].values,
+            path_ends=latents["path_ends"].values,
+            path_decoded=latents["path_decoded"].values,
+            path_patch=latents["path_patch"].values,
+        )
 
     def variables(
         self, picture: tuple[str, str, str], patch: tuple[str, str, str] = ("channel", "py", "px")
@@ -347,56 +366,3 @@ def _merged(
     first = [int(np.flatnonzero(group == g)[0]) for g in order]
     merged = rank[group[label]]
     return merged, middle[first]
-
-
-def paths(content: np.ndarray, middle: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Find the shortest paths through the sites between neighbouring modes.
-
-    Parameters
-    ----------
-    content : (site, latent).
-    middle : (mode,) rows of the modes' middles.
-
-    Returns
-    -------
-    way : (path, step, latent), evenly spaced points along each way over a graph of neighbouring
-        sites, as geodesics in Isomap (J. B. Tenenbaum et al., Science 290 (2000) 2319). With a
-        single mode, from one end of the first latent to the other.
-    ends : (path, 2) modes joined, largest first, those that are nearest to each other; −1 for an
-        end of the first latent.
-    """
-    rows = np.union1d(chosen_rows(len(content), seed), middle)
-    graph = graph_of(content[rows], NEIGHBOURS)
-    if len(middle) > 1:
-        stops = np.searchsorted(rows, middle)
-        between = dijkstra(graph, directed=False, indices=stops)[:, stops]
-        tree = minimum_spanning_tree(between).tocoo()
-        pairs = sorted(
-            (min(a, b), max(a, b))
-            for a, b in zip(tree.row.tolist(), tree.col.tolist(), strict=True)
-        )[:MOST_PATHS]
-        ends = np.array(pairs)
-        stops = stops[ends]
-    else:
-        first = content[rows, 0]
-        low, high = np.percentile(first, [2, 98])
-        # Of the sites at either end, the one in their middle.
-        stops = np.array(
-            [[typical(content[rows], first <= low), typical(content[rows], first >= high)]]
-        )
-        ends = np.array([[-1, -1]])
-    ways = []
-    for start, stop in stops:
-        _, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
-        way = [int(stop)]
-        while way[-1] != start:
-            way.append(int(before[way[-1]]))
-        ways.append(_evenly(content[rows[way[::-1]]]))
-    return np.stack(ways), ends
-
-
-def _evenly(way: np.ndarray) -> np.ndarray:
-    """``STEPS`` points at equal distances along a broken line (point, latent)."""
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
-    wanted = np.linspace(0, along[-1], STEPS)
-    return np.stack([np.interp(wanted, along, way[:, k]) for k in range(way.shape[1])], axis=1)
