@@ -129,6 +129,12 @@ class Lab:
         planned = [row for row in lines[1:] if row[header.index("plan")] == "update pending"]
         return {row[0].partition("results/")[2] for row in planned}
 
+    def leftovers(self) -> list[Path]:
+        """What a run should not leave behind: half-written files, notes of failures, scripts."""
+        scripts = (self.folder / ".snakemake" / "scripts").glob("*")
+        notes = self.results.glob("*/failures/*")
+        return [*self.results.rglob(".*.tmp-*"), *self.results.rglob(".*.old-*"), *notes, *scripts]
+
     def jobs(self) -> dict[str, int]:
         """Logs of jobs, with the time of each: what changes here has run."""
         return {

@@ -25,7 +25,8 @@ from snakemake.logging import logger
 from vaescope.errors import UserError
 from vaescope.results import layout
 from vaescope.results.layout import pattern as here
-from vaescope.workflow import make_plan, resources, stopping, summary, terminal
+from vaescope.workflow import make_plan, resources, script_copies
+from vaescope.workflow import stopping, summary, terminal
 from vaescope.workflow.jobs import alone
 
 STARTED = time.time()
@@ -291,12 +292,14 @@ def start_run():
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
     summary.forget_unwanted(PLAN)
+    script_copies.tidy(PLAN.results)
     terminal.share_with(logger)
 
 
 def end_run():
     """Show the results so far, failures included."""
     summary.tidy(PLAN)
+    script_copies.tidy(PLAN.results)
     summary.refresh_index(PLAN, since=STARTED)
     print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)
 

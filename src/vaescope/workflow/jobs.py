@@ -110,7 +110,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     with (
         stoppable(),
         # A killed run may have left this very job behind, still writing: wait for its end.
-        alone(log_file.parent / f".{name}.lock"),
+        alone(lock_of(log_file)),
         log_file.open("w", encoding="utf-8") as log,
         _captured(log),
     ):
@@ -164,6 +164,11 @@ def forget_failures(folder: Path) -> None:
     for note in (folder / FAILURES).glob("*.json"):
         if not note.name.startswith(EXPORTING):
             note.unlink()
+
+
+def lock_of(log_file: Path) -> Path:
+    """The lock that a job holds while it is at work, by its log."""
+    return log_file.with_name(f".{log_file.stem}.lock")
 
 
 @contextmanager
