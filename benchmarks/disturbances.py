@@ -220,11 +220,9 @@ def start_second(run: Watched, random: np.random.Generator) -> tuple[str, bool]:
     return words, run.gone(60) and (refused or not at_work)
 
 
-def flip(lab: Lab, random: np.random.Generator) -> str | None:
+def flip(lab: Lab, random: np.random.Generator) -> str:
     """Turn one bit of one result round, and leave its time stamp as it was. Returns its path."""
     chosen = _some_result(lab, random)
-    if chosen is None:
-        return None
     path = lab.results / chosen
     status, content = path.stat(), bytearray(path.read_bytes())
     content[random.integers(len(content))] ^= 1 << int(random.integers(8))
@@ -233,29 +231,27 @@ def flip(lab: Lab, random: np.random.Generator) -> str | None:
     return chosen
 
 
-def truncate(lab: Lab, random: np.random.Generator) -> str | None:
+def truncate(lab: Lab, random: np.random.Generator) -> str:
     """Cut one result short, as a copy that broke off. Returns its path."""
     chosen = _some_result(lab, random)
-    if chosen is not None:
-        path = lab.results / chosen
-        os.truncate(path, int(random.integers(path.stat().st_size)))
+    path = lab.results / chosen
+    os.truncate(path, int(random.integers(path.stat().st_size)))
     return chosen
 
 
-def clock_back(lab: Lab, random: np.random.Generator) -> str | None:
+def clock_back(lab: Lab, random: np.random.Generator) -> str:
     """Date one result into the future: the clock was set back after it was written."""
     chosen = _some_result(lab, random)
-    if chosen is not None:
-        later = time.time() + AHEAD
-        output = lab.results.joinpath(*Path(chosen).parts[:2])
-        for path in [output, *output.rglob("*")] if output.is_dir() else [output]:
-            os.utime(path, (later, later))
+    later = time.time() + AHEAD
+    output = lab.results.joinpath(*Path(chosen).parts[:2])
+    for path in [output, *output.rglob("*")] if output.is_dir() else [output]:
+        os.utime(path, (later, later))
     return chosen
 
 
-def _some_result(lab: Lab, random: np.random.Generator) -> str | None:
+def _some_result(lab: Lab, random: np.random.Generator) -> str:
     found = [name for name, content in contents(lab.results).items() if content]
-    return str(random.choice(found)) if found else None
+    return str(random.choice(found))
 
 
 DURING: dict[str, Fault] = {
@@ -267,7 +263,7 @@ DURING: dict[str, Fault] = {
     "full disk": fill_disk,
     "second run": start_second,
 }
-BETWEEN: dict[str, Callable[[Lab, np.random.Generator], str | None]] = {
+BETWEEN: dict[str, Callable[[Lab, np.random.Generator], str]] = {
     "bit flipped": flip,
     "cut short": truncate,
     "clock set back": clock_back,

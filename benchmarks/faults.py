@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "workflow")]
 
 from disturbances import BETWEEN, DURING, Ended, Moment, damaged_outputs  # noqa: E402
-from lab import Lab  # noqa: E402
+from lab import Lab, contents  # noqa: E402
 from same_results import differences  # noqa: E402
 
 TABLE = HERE / "results" / "faults.csv"
@@ -139,12 +139,11 @@ class Campaign:
     def trial(self, lab: Lab, number: int, horizon: float) -> bool:
         """One fault; whether the run had ended by itself before it came."""
         random = np.random.default_rng([self.seed, len(self.lines), number])
-        kind = str(random.choice(self.kinds))
+        kinds = self.kinds if contents(lab.results) else [k for k in self.kinds if k in DURING]
+        kind = str(random.choice(kinds))
         line = Line(self.commit, self.trials + 1, number, kind)
         if kind in BETWEEN:
             hit = BETWEEN[kind](lab, random)
-            if hit is None:
-                return False  # nothing there yet that could be damaged
             self.damaged.add(hit)
             line.jobs = hit
             ended = Moment(horizon * random.uniform(0.5, 1.5)).watch(lab)

@@ -112,7 +112,10 @@ def write(
     clean.attrs = {**dataset.attrs, **about}
     written = progress.chunks(f"writing {Path(path).name}")
     with replace_atomically(path) as beside, _quiet_about_strings(), written:
-        clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
+        # Absolute, since workers of a Dask scheduler may have been started anywhere.
+        clean.to_zarr(
+            beside.absolute(), mode="w", zarr_format=3, consolidated=False, align_chunks=True
+        )
 
 
 def _blocks_of_sites(variable: xr.Variable) -> tuple[int, ...]:
@@ -135,7 +138,7 @@ def open(path: str | os.PathLike) -> xr.Dataset:
     with _readable(path), warnings.catch_warnings():
         # Snakemake leaves a time stamp in a folder that is an output of a rule.
         warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp")
-        dataset = xr.open_zarr(path, consolidated=False, chunks={})
+        dataset = xr.open_zarr(path.absolute(), consolidated=False, chunks={})
     _refuse_incomplete(path, dataset.attrs)
     return _in_order(dataset)
 

@@ -287,7 +287,14 @@ def start_run():
     """Refuse a results folder in which another run is active."""
     # Not before: Snakemake has just set its own, which would wait for the end of every job.
     stopping.stop_run_once(signal.SIGINT, signal.SIGTERM)
-    if not HELD.enter_context(alone(PLAN.results / ".lock", wait=False)):
+    try:
+        ours = HELD.enter_context(alone(PLAN.results / ".lock", wait=False))
+    except OSError as error:
+        raise WorkflowError(
+            f"`{PLAN.results}` cannot be written: {error.strerror}. Correct its permissions or make"
+            " room, or choose another folder by `--config results=PATH`."
+        ) from None
+    if not ours:
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
@@ -300,7 +307,10 @@ def end_run():
     """Show the results so far, failures included."""
     summary.tidy(PLAN)
     script_copies.tidy(PLAN.results)
-    summary.refresh_index(PLAN, since=STARTED)
+    try:
+        summary.refresh_index(PLAN, since=STARTED)
+    except OSError as error:  # the disk is full
+        print(f"\nThe index could not be written: {error.strerror}.", file=sys.stderr)
     print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)
 
 
