@@ -95,6 +95,8 @@ def write(
     path : the store's folder; an old store there is replaced.
     provenance : JSON-able facts about how it was made; package and code versions are added.
     """
+    from zarr.codecs import ZstdCodec
+
     facts = {
         "code_version": code_version(),
         "packages": package_versions(),
@@ -105,6 +107,8 @@ def write(
         # Strings that came from a store are objects of variable length: fix their width again.
         if variable.dtype.kind == "O" and variable.size:
             variable.data = variable.values.astype(str)
+        # A chunk that is not as it was written is an error when it is read.
+        variable.encoding["compressors"] = [ZstdCodec(checksum=True)]
         if variable.chunks is None and "site" in variable.dims:
             variable.encoding["chunks"] = _blocks_of_sites(variable)
     names = [str(name) for name in clean.variables]

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vaescope import parallel, store
+from vaescope.errors import UserError
 from vaescope.progress import shown
 from vaescope.text import harmless
-from vaescope.workflow import job_errors, placeholders
+from vaescope.workflow import job_errors, placeholders, sums
 from vaescope.workflow.job_log import JobLog, opened
 from vaescope.workflow.stopping import stoppable
 from vaescope.workflow.terminal import JobDisplay
@@ -140,12 +141,15 @@ def job(snakemake: Any) -> Iterator[Task]:
         )
         try:
             with closing(display), shown(display), ExitStack() as connected:
+                sums.refuse_damaged(task.input)
+                sums.forget(task.output)
                 if scheduler:
                     task.say(f"computing on the Dask scheduler at {scheduler}")
                     connected.enter_context(closing(parallel.connect(scheduler)))
                 yield task
+                sums.record(task.output)
         except Exception as error:
-            known = job_errors.in_words(error)
+            known = job_errors.in_words(error) or _damage(task)
             if known is not error:
                 log.write(traceback.format_exc())
             words = known or job_errors.unforeseen(error, name, log_file)
@@ -247,6 +251,17 @@ def _limit_threads(threads: int, scheduler: str | None) -> None:
 def _write_note(note: Path, facts: dict[str, Any], text: str) -> None:
     when = time.strftime("%Y-%m-%d %H:%M:%S")
     store.write_text(json.dumps({**facts, "message": text, "when": when}, indent=1) + "\n", note)
+
+
+def _damage(task: Task) -> UserError | None:
+    """What is damaged among the inputs of a job that failed unexpectedly."""
+    try:
+        sums.refuse_damaged(task.input, whole=True)
+    except UserError as error:
+        return error
+    except OSError:
+        return None
+    return None
 
 
 def _fail(note: Path, facts: dict[str, Any], text: str, log: JobLog) -> None:
