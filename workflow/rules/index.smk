@@ -4,7 +4,7 @@
 rule write_index:
     """Write the page that lists all datasets, with their state."""
     input:
-        reports=reports,
+        completed=all_completed,
         # Last of all, so that the page shows what became of them.
         exports=exports,
     output:
