@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from lab import Lab, Run, contents, environment
 from same_results import differences
 
