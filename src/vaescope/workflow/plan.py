@@ -338,6 +338,8 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         text = message(sheet, row.line, row.dataset, why)
         problems.append(Problem(row.line, row.dataset, text))
     results = Path(chosen.results)
+    if results == Path():
+        results = here  # Snakemake warns of every path that begins with `./`
     return Plan(
         sheet=sheet,
         results=results,
