@@ -25,8 +25,9 @@ from snakemake.logging import logger
 from vaescope.errors import UserError
 from vaescope.results import layout
 from vaescope.results.layout import pattern as here
-from vaescope.workflow import make_plan, resources, stopping, summary, terminal
+from vaescope.workflow import make_plan, resources, slurm, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
+from vaescope.workflow.queue_watch import QueueWatch
 
 STARTED = time.time()
 HELD = ExitStack()  # what this process holds until it ends: the lock of the results
@@ -211,21 +212,44 @@ def physics(wildcards):
     return ask(PLAN.physics, wildcards.dataset, wildcards.model)
 
 
+def largest_node():
+    """The most that one job can have, where Slurm runs the jobs; None elsewhere."""
+    plugin = workflow.executor_plugin
+    if slurm.LARGEST not in os.environ and (plugin is None or plugin.name != "slurm"):
+        return None
+    chosen = workflow.resource_settings
+    every = [chosen.default_resources or {}, *chosen.overwrite_resources.values()]
+    named = [each["slurm_partition"] for each in every if "slurm_partition" in each]
+    return ask(slurm.largest, [str(getattr(name, "value", name)) for name in named])
+
+
 def memory_for(base, per_input, per_thread=0):
     """Memory in MB: with a small input, for each MB of input on disk or else of the source, and for
     each thread but the first. Half as much again as the bundled examples take."""
 
     def memory(wildcards, input, attempt, threads):
         own = base + per_thread * (threads - 1)
-        return resources.memory_mb(own, per_input, input_mb(wildcards, input), attempt)
+        return memory_mb(own, per_input, input_mb(wildcards, input), attempt)
 
     return memory
 
 
-def threads_of(most):
-    """Threads of a rule that uses so many at best, on the cores that this run was given."""
+def memory_mb(base, per_input, mb, attempt):
+    """Memory in MB: on a cluster also for the Snakemake around each job, and again no more than a
+    node has when a job is tried again."""
+    around = resources.SNAKEMAKE_MB if workflow.non_local_exec else 0
+    most = getattr(largest_node(), "memory_mb", None)
+    return resources.memory_mb(base + around, per_input, mb, attempt, most)
+
+
+def threads_of(most, with_gpu=None):
+    """Threads of a rule that uses so many at best, on the cores that this run was given, or that
+    a node of the cluster has; where a GPU does the work, ``with_gpu``."""
 
     def threads(wildcards):
+        node = largest_node()
+        if node is not None:
+            return min(with_gpu if with_gpu and node.gpus else most, node.cores)
         try:
             cores = workflow.cores if workflow.local_exec else None
         except WorkflowError:  # no number was given
@@ -237,11 +261,20 @@ def threads_of(most):
     return threads
 
 
+def one_gpu(wildcards):
+    """One GPU, unless no node of the cluster has any: then the CPU is used."""
+    node = largest_node()
+    return 1 if node is None else min(1, node.gpus)
+
+
 def minutes(base, per_gb):
     """Compute the run time in minutes: a base, and a rate for each GB of input."""
 
     def runtime(wildcards, input, attempt):
-        return resources.minutes(base, per_gb, input_mb(wildcards, input), attempt)
+        most = getattr(largest_node(), "minutes", None)
+        return resources.minutes(
+            base, per_gb, input_mb(wildcards, input), attempt, most
+        )
 
     return runtime
 
@@ -290,8 +323,21 @@ def start_run():
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
+    watch_queue()
     summary.forget_unwanted(PLAN)
     terminal.share_with(logger)
+
+
+def watch_queue():
+    """Name jobs that can never start, and why Slurm ended others; it must be seen when jobs end."""
+    if largest_node() is None:
+        return
+    ask(slurm.check_status, workflow.executor_settings.status_command)
+    watch = QueueWatch(
+        Path.cwd(), logger.warning, lambda: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    watch.note_failures(logger)
+    watch.start()
 
 
 def end_run():

@@ -45,7 +45,7 @@ rule export_napari:
         "<results>/{dataset}/benchmarks/export_napari.tsv"
     conda:
         "../envs/vaescope.yaml"
-    threads: 2
+    threads: threads_of(2)
     resources:
         mem_mb=memory_for(1000, 0.5),
         runtime=minutes(10, 20),
@@ -71,7 +71,7 @@ rule export_hyperspy:
         "<results>/{dataset}/benchmarks/export_hyperspy.tsv"
     conda:
         "../envs/vaescope.yaml"
-    threads: 2
+    threads: threads_of(2)
     resources:
         mem_mb=memory_for(1000, 0.5),
         runtime=minutes(10, 40),

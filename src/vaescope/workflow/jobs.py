@@ -264,6 +264,15 @@ def _write_note(note: Path, facts: dict[str, Any], text: str) -> None:
     store.write_text(json.dumps({**facts, "message": text, "when": when}, indent=1) + "\n", note)
 
 
+def explain_stop(note: Path, facts: dict[str, Any], text: str) -> None:
+    """Note why a job failed that could not do so itself: it never began, or was stopped."""
+    known: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+    if known.get("message", _STOPPED) == _STOPPED:
+        _write_note(note, facts | known, text)
+
+
 def _fail(note: Path, facts: dict[str, Any], text: str, log: TextIO) -> None:
     """Tell a failure everywhere and end the job."""
     log.write(text + "\n")
