@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import getpass
 import os
 import shutil
@@ -59,6 +60,12 @@ def missing() -> str:
     """Why no cluster can be started here; empty if one can."""
     lacking = [name for name in DAEMONS + CLIENTS if shutil.which(name, path=WHERE) is None]
     return f"Slurm is not installed: no {', '.join(lacking)}" if lacking else ""
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for a SIGTERM when the tests end, however that is."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _free_port() -> int:
@@ -208,6 +215,7 @@ class Slurm:
                     stderr=output,
                     env=os.environ | self.environment,
                     start_new_session=True,
+                    preexec_fn=_end_with_parent,
                 )
             )
 

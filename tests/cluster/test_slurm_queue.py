@@ -40,8 +40,8 @@ def states(cluster: Slurm) -> dict[str, str]:
 
 
 def test_the_largest_node_and_the_longest_time_are_those_of_the_cluster(watch: QueueWatch):
-    assert slurm.partitions()["short"] == slurm.Limits(2, 6000, 600, 0)
-    assert slurm.largest() == slurm.Limits(2, 6000, 600, 0)
+    assert slurm.partitions()["short"] == slurm.NodeLimits(2, 6000, 600, 0)
+    assert slurm.largest() == slurm.NodeLimits(2, 6000, 600, 0)
     assert json.loads(os.environ[slurm.LARGEST])["cores"] == 2
 
 

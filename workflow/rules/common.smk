@@ -42,7 +42,9 @@ configfile: CONFIG
 
 
 try:
-    PLAN = make_plan(config, root=ROOT, here=Path.cwd())
+    PLAN = make_plan(
+        config, root=ROOT, here=Path.cwd(), again=not workflow.is_main_process
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -74,10 +76,7 @@ def recipe(*keys):
     """A param with a part of the recipe: a rule that takes only this part reruns only for it."""
 
     def part(wildcards):
-        value = ask(PLAN.recipe, wildcards.dataset)
-        for key in keys:
-            value = getattr(value, key)
-        return plain(value)
+        return ask(PLAN.plain_recipe, wildcards.dataset, keys)
 
     return part
 
@@ -204,7 +203,8 @@ def members(wildcards):
 
 def model_settings(wildcards):
     """Settings of one model."""
-    return plain(ask(PLAN.model, wildcards.dataset, wildcards.model))
+    ask(PLAN.model, wildcards.dataset, wildcards.model)  # there is one
+    return ask(PLAN.plain_recipe, wildcards.dataset, ("models", wildcards.model))
 
 
 def physics(wildcards):
@@ -333,6 +333,7 @@ def watch_queue():
     if largest_node() is None:
         return
     ask(slurm.check_status, workflow.executor_settings.status_command)
+    HELD.enter_context(slurm.without_accounts())
     watch = QueueWatch(
         Path.cwd(), logger.warning, lambda: os.kill(os.getpid(), signal.SIGTERM)
     )

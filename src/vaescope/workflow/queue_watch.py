@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vaescope.errors import UserError
 from vaescope.text import plain
-from vaescope.workflow import slurm
+from vaescope.workflow import slurm, slurm_queue
 from vaescope.workflow.jobs import FAILURES, explain_stop
 
 _TAIL = 20_000  # bytes at the end of a log in which Slurm says why it ended a job
@@ -73,7 +73,7 @@ class QueueWatch:
     at_work: Callable[[], bool] = _has_children
     never: dict[str, str] = field(default_factory=dict)
     _busy: float = field(default_factory=time.monotonic)
-    _partitions: dict[str, slurm.Limits] = field(default_factory=dict)
+    _partitions: dict[str, slurm.NodeLimits] = field(default_factory=dict)
 
     def start(self) -> None:
         """Watch until the process ends."""
@@ -86,14 +86,14 @@ class QueueWatch:
         ------
         UserError : Slurm does not answer.
         """
-        for job in slurm.waiting(self.folder):
+        for job in slurm_queue.waiting(self.folder):
             self._partitions = self._partitions or slurm.partitions()
-            why = slurm.never(job, self._partitions)
+            why = slurm_queue.never(job, self._partitions)
             if why:
                 self.never[job.number] = f"The job can never start: {why}"
                 self.say(f"job {job.number} ({plain(job.comment)}) can never start: {why}")
                 slurm.ask("scancel", job.number)
-        if slurm.at_work(self.folder) or self.at_work():
+        if slurm_queue.at_work(self.folder) or self.at_work():
             self._busy = time.monotonic()
         elif time.monotonic() - self._busy > self.patience:
             self.say(
@@ -155,6 +155,9 @@ class QueueWatch:
                 f"Slurm refused the job ({said}). Ask for what a node has, as `sinfo -Nl` lists it:"
                 f" `--set-threads {rule}=CORES`, `--set-resources {rule}:mem_mb=MB`."
             )
+        failed = re.search(r"submission failed with exception: (.*?)(For further error|$)", text)
+        if failed:
+            return f"The job could not be submitted to Slurm ({plain(failed[1], 300)})."
         state = next((state for state, words in _EVIDENCE.items() if _ends_with(logs, words)), None)
         if state is None and (found := re.search(r"SLURM status is: '(\w+)'", text)):
             state = found[1]

@@ -1,19 +1,18 @@
-"""What the nodes of a Slurm cluster can give, and which of its jobs can never start.
-
-Asks the programs of Slurm itself (``sinfo``, ``squeue``, ``scontrol``); reason codes are those of
-https://slurm.schedmd.com/job_reason_codes.html.
-"""
+"""What the nodes of a Slurm cluster can give, and how it says that jobs have ended."""
 
 from __future__ import annotations
 
-import getpass
 import json
 import math
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from vaescope.errors import UserError
 
@@ -22,23 +21,9 @@ LARGEST = "VAESCOPE_LARGEST_NODE"
 threads."""
 OLDEST = 200  # seconds for which Slurm must remember a job; Snakemake looks every 180 at the latest
 
-_NEVER = {
-    "AccountNotAllowed": "the account may not use this partition",
-    "BadConstraints": "no node has all that it asks for",
-    "DependencyNeverSatisfied": "the job that it waits for has failed",
-    "InvalidAccount": "there is no such account",
-    "InvalidQOS": "there is no such quality of service",
-    "JobHoldMaxRequeue": "Slurm has tried in vain to start it and holds it",
-    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
-    "PartitionTimeLimit": "it asks for more time than the partition allows",
-    "QOSNotAllowed": "the quality of service may not be used here",
-}
-_TOO_MUCH = re.compile(r"(Assoc|QOS)\w*(PerJob|PerNode|WallDurationPerJob)\w*Limit|QOSMin\w+")
-"""Limits of one job. Those of a group or user pass when other jobs end."""
-
 
 @dataclass(frozen=True)
-class Limits:
+class NodeLimits:
     """The most that one job can have: cores, memory in MB and GPUs of one node, time in minutes."""
 
     cores: int
@@ -46,27 +31,9 @@ class Limits:
     minutes: float = math.inf
     gpus: int = 0
 
-    def __or__(self, other: Limits) -> Limits:
+    def __or__(self, other: NodeLimits) -> NodeLimits:
         mine, others = asdict(self), asdict(other)
-        return Limits(**{name: max(mine[name], others[name]) for name in mine})
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A job in the queue, and what it asks for."""
-
-    number: str
-    reason: str
-    comment: str
-    cores: int
-    memory_mb: float
-    minutes: float
-    partition: str
-
-    @property
-    def rule(self) -> str:
-        """Name of its rule or group, as the executor notes it in the comment."""
-        return re.sub(r"^(rule|group)_|_wildcards_.*", "", self.comment)
+        return NodeLimits(**{name: max(mine[name], others[name]) for name in mine})
 
 
 def ask(*command: str, seconds: float = 60) -> str:
@@ -90,22 +57,22 @@ def ask(*command: str, seconds: float = 60) -> str:
     return found.stdout
 
 
-def partitions() -> dict[str, Limits]:
+def partitions() -> dict[str, NodeLimits]:
     """The largest node and longest time of each partition by name; the default one as ``""`` too.
 
     Nodes count in whatever state they are: what is down or drained may come back.
     """
-    found: dict[str, Limits] = {}
+    found: dict[str, NodeLimits] = {}
     for line in ask("sinfo", "-h", "-e", "-o", "%P|%c|%m|%l|%G").splitlines():
         name, cores, memory, limit, devices = line.split("|")
         gpus = sum(int(count) for count in re.findall(r"gpu(?::[^:,()]+)*?:(\d+)", devices))
-        one = Limits(int(cores), float(memory), minutes(limit), gpus)
+        one = NodeLimits(int(cores), float(memory), minutes(limit), gpus)
         for key in (name.rstrip("*"), *([""] if name.endswith("*") else [])):
             found[key] = found[key] | one if key in found else one
     return found
 
 
-def largest(names: Collection[str] = ()) -> Limits:
+def largest(names: Collection[str] = ()) -> NodeLimits:
     """The most that a job in one of these partitions can have; without names, in the default one.
 
     Known already where a run has submitted this process.
@@ -115,7 +82,7 @@ def largest(names: Collection[str] = ()) -> Limits:
     UserError : Slurm does not answer, or has no such partition.
     """
     if known := os.environ.get(LARGEST):
-        return Limits(**json.loads(known))
+        return NodeLimits(**json.loads(known))
     every = partitions()
     chosen = [name for text in names for name in str(text).split(",")] or [""]
     if chosen == [""] and "" not in every:
@@ -170,56 +137,23 @@ def check_status(command: str | None) -> None:
         )
 
 
-def waiting(folder: str | os.PathLike) -> list[Waiting]:
-    """The jobs of this user that were submitted from a folder and have not started."""
-    form = "%i|%r|%C|%m|%l|%P|%k|%Z"
-    found = []
-    for line in ask("squeue", "-h", "-u", getpass.getuser(), "-t", "PD", "-o", form).splitlines():
-        number, reason, cores, memory, limit, partition, more = line.split("|", 6)
-        comment, _, submitted = more.rpartition("|")
-        if submitted == os.fspath(folder):
-            job = Waiting(
-                number, reason, comment, int(cores), megabytes(memory), minutes(limit), partition
-            )
-            found.append(job)
-    return found
-
-
-def at_work(folder: str | os.PathLike) -> int:
-    """How many jobs of this user from a folder have not ended."""
-    output = ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%Z")
-    return output.splitlines().count(os.fspath(folder))
-
-
-def never(job: Waiting, every: dict[str, Limits]) -> str | None:
-    """Why a job can never start, and what to do; None if it may.
-
-    What it asks for is compared with what the nodes of its partitions have, whether these are up or
-    not; of Slurm's reasons only those count that no end of other jobs changes.
-    """
-    names = [name for name in job.partition.split(",") if name in every]
-    asked = (
-        ("cores", job.cores, "cores", f"--set-threads {job.rule}={{}}"),
-        ("memory_mb", job.memory_mb, "MB of memory", f"--set-resources {job.rule}:mem_mb={{}}"),
-        ("minutes", job.minutes, "minutes", f"--set-resources {job.rule}:runtime={{}}"),
-    )
-    for limit, value, unit, option in asked:
-        most = max((getattr(every[name], limit) for name in names), default=math.inf)
-        if value > most:
-            where = "allows" if limit == "minutes" else "has on a node"
-            return (
-                f"it asks for {value:.0f} {unit}, and the partition `{job.partition}` {where}"
-                f" {most:.0f} at most. Ask for less (`{option.format(f'{most:.0f}')}`), or name"
-                f" another partition (`--set-resources {job.rule}:slurm_partition=NAME`)."
-            )
-    code = job.reason.partition(",")[0].strip()
-    if code in _NEVER or _TOO_MUCH.fullmatch(code):
-        why = _NEVER.get(code, "a limit of the account or the quality of service forbids it")
-        return (
-            f"{why} (Slurm: {code}). Ask for what is allowed (`--set-resources {job.rule}:…`), as"
-            " `sinfo` and `sacctmgr show qos` list it."
-        )
-    return None
+@contextmanager
+def without_accounts() -> Iterator[None]:
+    """Let the executor submit jobs where there is no ``sacct``, from which it would guess an
+    account: for a while there is one, which says that no account is kept."""
+    if shutil.which("sacct"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="vaescope-") as folder:
+        program = Path(folder) / "sacct"
+        program.write_text("#!/bin/sh\necho 'no account of jobs is kept here' >&2\nexit 1\n")
+        program.chmod(0o755)
+        before = os.environ.get("PATH", "")
+        os.environ["PATH"] = os.pathsep.join([before, folder])
+        try:
+            yield
+        finally:
+            os.environ["PATH"] = before
 
 
 def minutes(text: str) -> float:
