@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lab import REPOSITORY, SINGLE, SNAKEFILE, Lab, Run, environment, lattice, same_results
+from lab import REPOSITORY, SINGLE, SNAKEFILE, Lab, Run, contents, environment, lattice
 from local_slurm import Slurm
 
 PROFILE = REPOSITORY / "workflow" / "profiles" / "slurm"
@@ -109,6 +110,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Lab:
     return lab
 
 
+def compared(folder: Path) -> dict[str, bytes]:
+    """Results that must be the same: all but seconds, and the time at which figures were drawn."""
+    return {
+        name: re.sub(rb'"drawn": "[^"]*"', b"", content)
+        for name, content in contents(folder).items()
+        if not name.endswith("history.csv")
+    }
+
+
 def test_two_datasets_with_a_node_drained_and_all_jobs_cancelled_in_between(
     known: Slurm, calm: Lab, tmp_path: Path
 ):
@@ -138,7 +148,9 @@ def test_two_datasets_with_a_node_drained_and_all_jobs_cancelled_in_between(
     again = run.run().must_succeed()
     assert "2 of 2 datasets finished" in again.output
     for dataset in ("one", "two"):
-        same_results(calm, lab, dataset)
+        one, other = (compared(each.results / dataset) for each in (calm, lab))
+        assert one.keys() == other.keys()
+        assert not [name for name in one if one[name] != other[name]]
     parts = {job["comment"].partition("_wildcards_")[2] for job in run.of_rule("train")}
     assert parts >= {"one_rvae_0", "one_rvae_1", "two_rvae_0", "two_rvae_1"}
     assert {int(job["cores"]) for job in known.jobs()} <= {1, 2}

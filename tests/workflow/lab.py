@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -211,16 +210,3 @@ def contents(folder: Path) -> dict[str, bytes]:
         if path.is_file() and not skipped & set(parts) and path.suffix != ".html":
             found["/".join(parts)] = path.read_bytes()
     return found
-
-
-def same_results(first: Lab, second: Lab, dataset: str = "one") -> None:
-    """Fail unless all results of a dataset are the same in both, byte for byte."""
-    one, other = contents(first.results / dataset), contents(second.results / dataset)
-    assert one.keys() == other.keys()
-    # Columns of seconds.
-    timed = {name for name in one if name.endswith(("history.csv", "baselines-seconds.csv"))}
-    # When a version was drawn is no result; all else of its manifest is.
-    for found in (one, other):
-        for name in [name for name in found if name.endswith("figures.json")]:
-            found[name] = re.sub(rb'"drawn": "[^"]*"', b"", found[name])
-    assert not [name for name in one if name not in timed and one[name] != other[name]]
