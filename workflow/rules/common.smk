@@ -330,8 +330,11 @@ def start_run():
 
 def watch_queue():
     """Name jobs that can never start, and why Slurm ended others; it must be seen when jobs end."""
-    if largest_node() is None:
+    node = largest_node()
+    if node is None:
         return
+    # Jobs of a group that do not depend on each other share a node, or take turns on it.
+    workflow.global_resources["_cores"] = node.cores
     ask(slurm.check_status, workflow.executor_settings.status_command)
     HELD.enter_context(slurm.without_accounts())
     watch = QueueWatch(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vaescope.errors import UserError
 from vaescope.text import plain
@@ -119,7 +120,7 @@ class QueueWatch:
         none itself, so that the index names it too."""
 
         def seen(record: logging.LogRecord) -> bool:
-            with suppress(OSError, AttributeError, TypeError):
+            with suppress(OSError, AttributeError, KeyError, TypeError):
                 self._note(record)
             return True
 
@@ -127,12 +128,14 @@ class QueueWatch:
 
     def _note(self, record: logging.LogRecord) -> None:
         """Note why a job failed, from what Snakemake reports of it; of a group, for every job."""
-        kind = getattr(getattr(record, "event", None), "name", "")
+        said: dict[str, Any] = vars(record)
+        kind = getattr(said.get("event"), "name", "")
         if kind == "GROUP_ERROR":
-            number, logs = getattr(record, "external_jobid", None), record.aux_logs
-            jobs = record.job_error_info
-        elif kind == "JOB_ERROR" and not record.indent:  # others belong to a group
-            number, logs, jobs = record.aux.get("external_jobid"), record.log, [vars(record)]
+            number, logs = said.get("external_jobid"), said["aux_logs"]
+            number = number or self._refused(f"group_{said['groupid']}_")
+            jobs = said["job_error_info"]
+        elif kind == "JOB_ERROR" and not said["indent"]:  # others belong to a group
+            number, logs, jobs = said["aux"].get("external_jobid"), said["log"], [said]
         else:
             return
         for job in jobs:
@@ -143,6 +146,16 @@ class QueueWatch:
                 if why:
                     facts = {"dataset": note.parent.parent.name, "rule": rule}
                     explain_stop(note, facts | {"log": f"logs/{log.name}"}, why)
+
+    def _refused(self, comment: str) -> str | None:
+        """Number of a group of jobs that Slurm refused: Snakemake does not say why."""
+        with suppress(UserError):
+            for job in reversed(slurm_queue.waiting(self.folder, "FAILED")):
+                if job.comment.startswith(comment) and job.reason == "BadConstraints":
+                    why = slurm_queue.never(job, self._partitions or slurm.partitions())
+                    self.never[job.number] = f"The job can never start: {why}"
+                    return job.number
+        return None
 
     def _why(self, number: str | None, text: str, logs: Sequence[str], rule: str) -> str | None:
         """Why a job failed: what this watch found, what sbatch said, or what Slurm did to it."""

@@ -42,15 +42,22 @@ class Waiting:
 
     @property
     def rule(self) -> str:
-        """Name of its rule or group, as the executor notes it in the comment."""
-        return re.sub(r"^(rule|group)_|_wildcards_.*", "", self.comment)
+        """Name of its rule, as the executor notes it in the comment; ``RULE`` for a group of jobs,
+        of which each has its own."""
+        if not self.comment.startswith("rule_"):
+            return "RULE"
+        return re.sub(r"^rule_|_wildcards_.*", "", self.comment)
 
 
-def waiting(folder: str | os.PathLike) -> list[Waiting]:
-    """The jobs of this user that were submitted from a folder and have not started."""
+def waiting(folder: str | os.PathLike, states: str = "PENDING") -> list[Waiting]:
+    """The jobs of this user that were submitted from a folder and have not started.
+
+    With the state ``FAILED``: those that have failed within the last minutes. Jobs that are refused
+    at once are among them, with the reason ``BadConstraints``.
+    """
     form = "%i|%r|%C|%m|%l|%P|%k|%Z"
     found = []
-    for line in ask("squeue", "-h", "-u", getpass.getuser(), "-t", "PD", "-o", form).splitlines():
+    for line in ask("squeue", "-h", "-u", getpass.getuser(), "-t", states, "-o", form).splitlines():
         number, reason, cores, memory, limit, partition, more = line.split("|", 6)
         comment, _, submitted = more.rpartition("|")
         if submitted == os.fspath(folder):
