@@ -148,21 +148,24 @@ def _create(folder: Path, made: dict[str, bool]) -> None:
         os.utime(file, (NOW, NOW))
 
 
-def measured(folder: Path, rows: int, case: str) -> Planned:
+def measured(folder: Path, rows: int, case: str, *more: str) -> Planned:
     """Plan once."""
-    text, seconds, mb = snakemake(folder, "--dry-run", "--quiet", "host", "reason", "rules")
+    quiet = ("--quiet", "host", "reason", "rules")
+    text, seconds, mb = snakemake(folder, "--dry-run", *quiet, *more)
     found = re.search(r"^total\s+(\d+)", text, re.MULTILINE)
     return Planned(rows, case, int(found[1]) if found else 0, seconds, mb)
 
 
 def plans(rows: int, files: bool) -> list[Planned]:
-    """The three plans for so many rows."""
+    """The plans for so many rows."""
     with tempfile.TemporaryDirectory(prefix="plan-") as name:
         folder = Path(name)
         write_sheet(folder, rows, files)
         found = [measured(folder, rows, "nothing done")]
         finish(folder, rows)
         found.append(measured(folder, rows, "everything done"))
+        tenth = ("--batch", "write_index=1/10")
+        found.append(measured(folder, rows, "a tenth, done", *tenth))
         write_sheet(folder, rows + NEW, files)
         found.append(measured(folder, rows, f"{NEW} new rows"))
     return found

@@ -25,7 +25,7 @@ def slurm_base() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def slurm(slurm_base: Path) -> Iterator[Slurm]:
     """Two nodes, `large` with two cores and `small` with one, and a partition of ten hours."""
-    cluster = Slurm(slurm_base / "cluster", {"large": (2, 6000), "small": (1, 6000)})
+    cluster = Slurm(slurm_base / "cluster", {"large": (2, 6000), "small": (1, 6000)}, age=3600)
     try:
         yield cluster.start()
     finally:

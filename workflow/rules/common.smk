@@ -336,7 +336,7 @@ def watch_queue():
     # Jobs of a group that do not depend on each other share a node, or take turns on it.
     workflow.global_resources["_cores"] = node.cores
     ask(slurm.check_status, workflow.executor_settings.status_command)
-    HELD.enter_context(slurm.without_accounts())
+    HELD.push(slurm.stand_in_for_sacct() or ExitStack())
     watch = QueueWatch(
         Path.cwd(), logger.warning, lambda: os.kill(os.getpid(), signal.SIGTERM)
     )

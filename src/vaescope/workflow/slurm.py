@@ -9,8 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -137,23 +136,19 @@ def check_status(command: str | None) -> None:
         )
 
 
-@contextmanager
-def without_accounts() -> Iterator[None]:
-    """Let the executor submit jobs where there is no ``sacct``, from which it would guess an
-    account: for a while there is one, which says that no account is kept."""
+def stand_in_for_sacct() -> tempfile.TemporaryDirectory[str] | None:
+    """Let the executor submit jobs where there is no ``sacct``, from which it guesses an account.
+
+    There is one in the PATH as long as what is given back, which says that no account is kept.
+    """
     if shutil.which("sacct"):
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="vaescope-") as folder:
-        program = Path(folder) / "sacct"
-        program.write_text("#!/bin/sh\necho 'no account of jobs is kept here' >&2\nexit 1\n")
-        program.chmod(0o755)
-        before = os.environ.get("PATH", "")
-        os.environ["PATH"] = os.pathsep.join([before, folder])
-        try:
-            yield
-        finally:
-            os.environ["PATH"] = before
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="vaescope-")
+    program = Path(folder.name) / "sacct"
+    program.write_text("#!/bin/sh\necho 'no account of jobs is kept here' >&2\nexit 1\n")
+    program.chmod(0o755)
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), folder.name])
+    return folder
 
 
 def minutes(text: str) -> float:
