@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from vaescope.baselines.settings import BaselineSettings
 from vaescope.ensemble.settings import EnsembleSettings
@@ -33,6 +33,10 @@ else:
     Sites = all_settings()
 
 
+Reports = Literal["full", "light", "none"]
+"""How much is drawn and written of a dataset."""
+
+
 @dataclass(frozen=True)
 class Recipe(Settings):
     """A recipe: what is done with a dataset, from its source to its report."""
@@ -57,6 +61,11 @@ class Recipe(Settings):
         ExploreSettings, help="what is searched for, or measured next, and how"
     )
     figures: Look = setting(Look, help="how figures look")
+    reports: Reports | None = setting(
+        None,
+        help="what is drawn and written: `full`, `light` or `none`; null: what `reports` in the"
+        " configuration says",
+    )
 
     def refuse_contradictions(self) -> None:
         """Refuse likelihoods that the normalised patches cannot have."""
@@ -75,8 +84,10 @@ class Recipe(Settings):
                 )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values by name, as a recipe would give them that extends no other."""
-        return {key: value for key, value in super().as_dict().items() if key != "extends"}
+        """Plain values by name, as a recipe would give them that extends no other; of what decides
+        about results alone, so without ``reports``."""
+        left_out = ("extends", "reports")
+        return {key: value for key, value in super().as_dict().items() if key not in left_out}
 
 
 def find_recipe(name: str, folders: Sequence[Path]) -> Path:

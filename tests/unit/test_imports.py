@@ -62,14 +62,27 @@ from vaescope import store
 store.write(xr.Dataset({{"x": ("site", da.ones(3))}}), {str(tmp_path / "a.zarr")!r})
 assert store.open({str(tmp_path / "a.zarr")!r})["x"].sum() == 3
 """
-    assert imported(code, "dask.array", "sparse", "numba") == ["dask.array"]
-    assert imported(f"{code}\nimport sparse", "sparse") == ["sparse"]
+    unused = ("sparse", "numba", "pint", "scipy.fftpack", "scipy.sparse")
+    assert imported(code, "dask.array", *unused) == ["dask.array"]
+    later = "\nimport sparse, pint, scipy.fftpack, scipy.sparse"
+    assert imported(code + later, *unused) == list(unused)
+
+
+def test_index_and_crate_are_written_without_arrays():
+    code = """
+from vaescope.workflow import job, record
+import vaescope.exchange.crate
+from vaescope.report import write_index
+write_index
+"""
+    assert not imported(code, "numpy", "xarray", "pandas", "zarr", "dask", "scipy")
 
 
 def test_a_job_does_not_import_a_cluster_that_it_was_not_given():
     code = """
 from vaescope.workflow import jobs
-jobs._limit_threads(1, None)
+jobs._limit_threads(1)
+jobs._choose_scheduler(None)
 import dask.array as da
 assert da.ones(3).sum().compute() == 3
 """

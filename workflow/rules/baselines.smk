@@ -12,6 +12,8 @@ rule run_baselines:
         "<results>/{dataset}/logs/run_baselines.log",
     benchmark:
         "<results>/{dataset}/benchmarks/run_baselines.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: 1

@@ -28,6 +28,7 @@ from vaescope.results.layout import pattern as here
 from vaescope.workflow import make_plan, resources, slurm, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
 from vaescope.workflow.queue_watch import QueueWatch
+from vaescope.workflow.settings import LEFT_OUT
 
 STARTED = time.time()
 HELD = ExitStack()  # what this process holds until it ends: the lock of the results
@@ -112,6 +113,22 @@ def if_baselines(*paths):
         return expand(list(paths), dataset=wildcards.dataset)
 
     return wanted
+
+
+def if_full(*paths):
+    """An input of full reports alone."""
+
+    def wanted(wildcards):
+        full = ask(PLAN.reports, wildcards.dataset) == "full"
+        return expand(list(paths), dataset=wildcards.dataset) if full else []
+
+    return wanted
+
+
+def if_compared(path):
+    """An input of full reports that stand beside classical methods."""
+    full, compared = if_full(path), if_baselines(path)
+    return lambda wildcards: full(wildcards) and compared(wildcards)
 
 
 def strained_models(pattern):
@@ -199,6 +216,14 @@ def detector(wildcards):
 def members(wildcards):
     """Numbers of the members that one part trains."""
     return ask(PLAN.members, wildcards.dataset, int(wildcards.part))
+
+
+def training_group(wildcards):
+    """The group of a training and of what gathers its members: one job of a cluster for each model,
+    or, where the recipe distributes an ensemble, one for each part."""
+    if ask(PLAN.jobs, wildcards.dataset) == 1:
+        return "train"
+    return f"train-{getattr(wildcards, 'part', 'combine')}"
 
 
 def model_settings(wildcards):
@@ -290,9 +315,21 @@ def refusals():
     return [f"<results>/.problems/{problem.line}" for problem in PLAN.problems]
 
 
-def reports(wildcards):
-    """The reports of all datasets."""
-    return expand(here(layout.REPORT), dataset=PLAN.rows)
+def completed(wildcards):
+    """What completes the results of a dataset: its report, or its facts where it has none."""
+    page = ask(PLAN.page, wildcards.dataset)
+    return expand(here(page), dataset=wildcards.dataset)
+
+
+def all_completed(wildcards):
+    """What completes the results of all datasets, and their exports: dataset by dataset, so that a
+    batch of these files (`--batch`) is one of datasets."""
+    return [
+        path
+        for name in PLAN.rows
+        for path in completed(SimpleNamespace(dataset=name))
+        + expand(PLAN.exported(), dataset=name)
+    ]
 
 
 def exports_of(*formats):
@@ -302,11 +339,6 @@ def exports_of(*formats):
         return expand(PLAN.exported(formats), dataset=wildcards.dataset)
 
     return wanted
-
-
-def exports(wildcards):
-    """List the exports of all datasets."""
-    return expand(PLAN.exported(), dataset=PLAN.rows)
 
 
 def problem_of(wildcards):
@@ -353,10 +385,12 @@ def end_run():
 
 def jobs_of(wildcards):
     """List every job that a dataset may have: table of times, description, inputs and outputs."""
+    left_out = LEFT_OUT[ask(PLAN.reports, wildcards.dataset)]
     found = []
     for each in workflow.rules:
         table = strip_wildcard_constraints(str(each.benchmark or ""))
-        if "/{dataset}/" not in table:
+        # What a report drew before it was a light one, or none, may still be there.
+        if "/{dataset}/" not in table or each.name.endswith(left_out):
             continue
         for chosen in choices(each, wildcards.dataset):
             words = each.message.format(wildcards=SimpleNamespace(**chosen))

@@ -15,6 +15,8 @@ rule explore:
         "<results>/{dataset}/logs/explore.log",
     benchmark:
         "<results>/{dataset}/benchmarks/explore.tsv"
+    group:
+        "map"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(4)

@@ -15,6 +15,8 @@ rule export_table:
         "<results>/{dataset}/logs/export_table.log",
     benchmark:
         "<results>/{dataset}/benchmarks/export_table.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: 1
@@ -43,6 +45,8 @@ rule export_napari:
         "<results>/{dataset}/logs/export_napari.log",
     benchmark:
         "<results>/{dataset}/benchmarks/export_napari.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
@@ -69,6 +73,8 @@ rule export_hyperspy:
         "<results>/{dataset}/logs/export_hyperspy.log",
     benchmark:
         "<results>/{dataset}/benchmarks/export_hyperspy.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
@@ -86,7 +92,7 @@ rule export_hyperspy:
 rule write_crate:
     """Describe all of a dataset's results as a Workflow Run RO-Crate."""
     input:
-        report=here(layout.REPORT),
+        completed=completed,
         exports=exports_of("table", "napari", "hyperspy"),
     output:
         crate=here(layout.CRATE),
@@ -96,6 +102,8 @@ rule write_crate:
         "<results>/{dataset}/logs/write_crate.log",
     benchmark:
         "<results>/{dataset}/benchmarks/write_crate.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: 1

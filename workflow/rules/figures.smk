@@ -32,6 +32,8 @@ rule draw_figures:
         "<results>/{dataset}/logs/draw_figures.log",
     benchmark:
         "<results>/{dataset}/benchmarks/draw_figures.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: 1

@@ -9,6 +9,8 @@ rule ingest:
         "<results>/{dataset}/logs/ingest.log",
     benchmark:
         "<results>/{dataset}/benchmarks/ingest.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(2)
@@ -47,6 +49,8 @@ rule read_spectra:
         "<results>/{dataset}/logs/read_spectra.log",
     benchmark:
         "<results>/{dataset}/benchmarks/read_spectra.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(2)

@@ -19,6 +19,8 @@ rule judge:
         "<results>/{dataset}/logs/judge.log",
     benchmark:
         "<results>/{dataset}/benchmarks/judge.tsv"
+    group:
+        "map"
     conda:
         "../envs/vaescope.yaml"
     threads: 1
@@ -28,6 +30,9 @@ rule judge:
     params:
         models=models,
         members=recipe("ensemble", "members"),
+        # Without a report, nothing comes after it; that is no reason to judge anew.
+        completes=lambda wildcards, output: ask(PLAN.page, wildcards.dataset)
+        == layout.FACTS,
     message:
         "{wildcards.dataset}: judging the results"
     script:

@@ -19,6 +19,8 @@ rule map_latents:
         "<results>/{dataset}/logs/map_latents-{model}.log",
     benchmark:
         "<results>/{dataset}/benchmarks/map_latents-{model}.tsv"
+    group:
+        "map"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(4)

@@ -14,6 +14,8 @@ rule extract_patches:
         "<results>/{dataset}/logs/extract_patches.log",
     benchmark:
         "<results>/{dataset}/benchmarks/extract_patches.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(2)

@@ -4,7 +4,8 @@
 rule write_report:
     """Write the self-contained report of a dataset."""
     input:
-        figures=here(layout.LATEST),
+        # A light report draws its own.
+        figures=if_full(here(layout.LATEST)),
         image=here(layout.IMAGE),
         sites=here(layout.SITES),
         patches=here(layout.SAMPLES),
@@ -15,13 +16,15 @@ rule write_report:
         walls=walls_store,
         explored=explored_store,
         facts=here(layout.FACTS),
-        comparison=if_baselines(here(layout.COMPARISON)),
+        comparison=if_compared(here(layout.COMPARISON)),
     output:
         report=here(layout.REPORT),
     log:
         "<results>/{dataset}/logs/write_report.log",
     benchmark:
         "<results>/{dataset}/benchmarks/write_report.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: 1
@@ -32,6 +35,8 @@ rule write_report:
         recipe=recipe(),
         models=models,
         row=lambda wildcards: ask(PLAN.row, wildcards.dataset).as_dict(),
+        reports=of_dataset(PLAN.reports),
+        by_recipe=lambda wildcards: bool(ask(PLAN.recipe, wildcards.dataset).reports),
     message:
         "{wildcards.dataset}: writing the report"
     script:
@@ -54,6 +59,8 @@ rule write_comparison:
         "<results>/{dataset}/logs/write_comparison.log",
     benchmark:
         "<results>/{dataset}/benchmarks/write_comparison.tsv"
+    group:
+        "report"
     conda:
         "../envs/vaescope.yaml"
     threads: 1

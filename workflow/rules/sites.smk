@@ -13,6 +13,8 @@ rule find_sites:
         "<results>/{dataset}/logs/find_sites.log",
     benchmark:
         "<results>/{dataset}/benchmarks/find_sites.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/vaescope.yaml"
     threads: threads_of(4)

@@ -14,6 +14,8 @@ rule map_strain:
         "<results>/{dataset}/logs/map_strain.log",
     benchmark:
         "<results>/{dataset}/benchmarks/map_strain.tsv"
+    group:
+        "map"
     conda:
         "../envs/vaescope.yaml"
     threads: 1

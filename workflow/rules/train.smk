@@ -12,6 +12,8 @@ rule train:
         "<results>/{dataset}/logs/train-{model}-{part}.log",
     benchmark:
         "<results>/{dataset}/benchmarks/train-{model}-{part}.tsv"
+    group:
+        training_group
     conda:
         "../envs/vaescope.yaml"
     # One member per core of a CPU. Members do not depend on each other, nor on the cores. Two such
@@ -46,6 +48,8 @@ rule combine_members:
         "<results>/{dataset}/logs/combine_members-{model}.log",
     benchmark:
         "<results>/{dataset}/benchmarks/combine_members-{model}.tsv"
+    group:
+        training_group
     conda:
         "../envs/vaescope.yaml"
     threads: 1

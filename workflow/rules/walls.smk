@@ -14,6 +14,8 @@ rule map_walls:
         "<results>/{dataset}/logs/map_walls.log",
     benchmark:
         "<results>/{dataset}/benchmarks/map_walls.tsv"
+    group:
+        "map"
     conda:
         "../envs/vaescope.yaml"
     threads: 1

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from vaescope.figures.settings import Look
 
 if TYPE_CHECKING:
-    from vaescope.figures.catalogue import draw, figures
+    from vaescope.figures.catalogue import figures
+    from vaescope.figures.drawing import draw
     from vaescope.figures.scene import Scene, load
     from vaescope.figures.sheet import FinishedFigure
     from vaescope.figures.style import house
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FinishedFigure", "Look", "ModelResults", "Scene", "draw", "figures", "house", "load"]
 
 _FROM = {
-    "draw": "figures.catalogue",
+    "draw": "figures.drawing",
     "figures": "figures.catalogue",
     "FinishedFigure": "figures.sheet",
     "house": "figures.style",

@@ -119,14 +119,14 @@ def category(shown: Quantity, written: Quantity | None = None) -> Coloured:
 def mode_colours(scene: Scene, view: ModelResults) -> list[str]:
     """Colours of the modes of a model: that of the class that has most of the same sites, in the
     model itself or else in another one of the dataset; new colours for modes that are no class."""
-    from scipy.optimize import linear_sum_assignment
-
     mode = view.values("mode", everywhere=True).astype(int)
     count = max(int(mode.max(initial=0)) + 1, view.latents.sizes.get("mode_number", 1))
     classed = [v for v in (view, *reversed(scene.views)) if v.classes > 1]
     classed = [v for v in classed if np.array_equal(v.latents["site"], view.latents["site"])]
     if not classed:
         return category_colours(count)
+    from scipy.optimize import linear_sum_assignment
+
     found = classed[0].values("consensus_class", everywhere=True).astype(int)
     classes = classed[0].classes
     both = np.zeros((count, classes))

@@ -12,10 +12,14 @@ from vaescope import store
 
 MANIFEST = "figures.json"
 LATEST = "latest"
+LIGHT = "light"
+POINTERS = (LATEST, LIGHT)
+"""Names of the copy of the newest version: of all figures, or of the few of a light report."""
 
 
-def version_of(image_attrs: dict[str, Any], recipe: dict[str, Any]) -> str:
-    """Short digest of everything that a figure depends on: raw data, recipe, code."""
+def version_of(image_attrs: dict[str, Any], recipe: dict[str, Any], *, light: bool = False) -> str:
+    """Short digest of everything that a figure depends on: raw data, recipe, code; and whether all
+    were drawn, or the few of a ``light`` report."""
     facts = {
         "source": image_attrs.get("source_sha256"),
         "reader": image_attrs.get("reader"),  # names the simulation where there is no file
@@ -23,6 +27,7 @@ def version_of(image_attrs: dict[str, Any], recipe: dict[str, Any]) -> str:
         "recipe": recipe,
         "code": store.code_version(),
     }
+    facts |= {"reports": LIGHT} if light else {}
     return store.digest(facts)[:12]
 
 
@@ -58,7 +63,17 @@ def holds(folder: Path, wanted: dict[str, str]) -> bool:
     return folder.is_dir() and bool(read_manifest(folder)) and digests(folder) == wanted
 
 
-def publish(folder: Path, root: Path) -> None:
-    """Make ``latest`` a copy of a version, in one step."""
-    with store.replace_atomically(root / LATEST) as beside:
+def publish(folder: Path, root: Path, name: str = LATEST) -> None:
+    """Make ``latest``, or ``light``, a copy of a version, in one step, and remove the other, which
+    no longer is the newest: so a full report that comes after a light one is drawn anew."""
+    with store.replace_atomically(root / name) as beside:
         shutil.copytree(folder, beside)
+    for other in POINTERS:
+        if other != name:
+            shutil.rmtree(root / other, ignore_errors=True)
+
+
+def newest(root: Path) -> Path:
+    """The copy of the newest version in a dataset's folder of figures: ``latest`` or ``light``."""
+    light = root / LIGHT
+    return light if light.is_dir() and not (root / LATEST).is_dir() else root / LATEST

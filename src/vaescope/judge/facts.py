@@ -11,6 +11,7 @@ import numpy as np
 
 from vaescope import store
 from vaescope.judge import findings, of_grains, of_search, of_wall_maps, of_walls, scan
+from vaescope.quantities import median
 from vaescope.results import Results, layout
 from vaescope.results.coverage import coverage
 from vaescope.results.facts import Judgement, Measure, Score, ordered
@@ -222,13 +223,6 @@ def of_model(
         # Rounding, not doubt, is what lies below a millionth.
         numbers["class_entropy_median"] = round(median(latents["class_entropy"].values), 6)
     return numbers
-
-
-def median(values: np.ndarray) -> float:
-    """Take the median of what is finite; NaN where nothing is."""
-    finite = np.asarray(values, dtype=float)
-    finite = finite[np.isfinite(finite)]
-    return float(np.median(finite)) if finite.size else math.nan
 
 
 def measures() -> dict[str, Measure]:

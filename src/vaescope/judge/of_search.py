@@ -44,6 +44,11 @@ _END = 0.03  # of the range of an axis: at its end
 _NEAR = 1.5  # distances between candidates: on the rim of the space
 
 
+def is_figure(name: str) -> bool:
+    """Whether a figure of this name shows a search."""
+    return name.startswith(f"{ABOUT}-")
+
+
 def numbers(explored: xr.Dataset | None) -> dict[str, float]:
     """Measure what a search came to; nothing where there is none."""
     if explored is None:

@@ -24,6 +24,7 @@ from vaescope.quantities.quantity import (
     Quantity,
     as_columns,
     header,
+    median,
     robust_limits,
     with_errors,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "as_columns",
     "attributes",
     "header",
+    "median",
     "of",
     "robust_limits",
     "with_errors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -139,6 +140,13 @@ def as_columns(found: Iterable[Quantity]) -> dict[str, np.ndarray]:
             header = f"{quantity.column}_{count}"
         columns[header] = quantity.written
     return columns
+
+
+def median(values: np.ndarray) -> float:
+    """Take the median of what is finite; NaN where nothing is."""
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    return float(np.median(finite)) if finite.size else math.nan
 
 
 def robust_limits(values: np.ndarray, percent: float = 1.0) -> tuple[float, float]:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vaescope import text
 from vaescope.report import prose
 from vaescope.structure import named_modes, varying
-from vaescope.traits import traits_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SHOWN = 3  # quantities that vary within a mode, of which a row says how much
-
-
-def answering(latents: Mapping[str, xr.Dataset]) -> str | None:
-    """The model whose modes answer: the first without classes, else the first of all that has
-    modes of sites with a place; None without such a model."""
-    placed = [name for name, own in latents.items() if traits_of(own.attrs).placed]
-    having = [name for name in placed if named_modes.of(latents[name])]
-    return next(
-        (n for n in having if "consensus_class" not in latents[n]), next(iter(having), None)
-    )
 
 
 def facts(

@@ -62,7 +62,8 @@ def write_comparison(results: Results, models: list[str]) -> list[dict[str, Any]
     ------
     UserError : a store is missing or half-written.
     """
-    folder, patches, found = results.folder, results.patches, results.baselines
+    latest = results.path(layout.LATEST)
+    patches, found = results.patches, results.baselines
     if found is None:
         raise UserError(
             "there are no classical methods to compare with",
@@ -72,16 +73,16 @@ def write_comparison(results: Results, models: list[str]) -> list[dict[str, Any]
     latents = {name: results.latents(name) for name in models}
     entries = comparison.entries(found, latents)
     rows = comparison.table(entries, patches, latents, disc=bool(found.attrs["disc"]))
-    manifest = versions.read_manifest(results.path(layout.LATEST))
+    manifest = versions.read_manifest(latest)
     seconds = _seconds(results, models)
     angle = angle_of(patches, latents)
     kinds = truths(patches)
     columns = _columns(rows, list(kinds), angle.source if angle else "", bool(kinds))
     fitted = int(found.attrs["fitted_sites"])
     own = [figure for figure in manifest.get("figures", []) if figure["model"] == GROUP]
-    shown = embedded.embedded(folder, {**manifest, "figures": own})
+    shown = embedded.embedded(latest, {**manifest, "figures": own})
     version = str(manifest.get("version", versions.LATEST))
-    figures, files = embedded.linked(shown, folder, version, embedded.letters(shown))
+    figures, files = embedded.linked(shown, latest, version, embedded.letters(shown))
     facts = {
         "dataset": results.dataset,
         "version": str(manifest.get("version", "–")),

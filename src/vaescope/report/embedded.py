@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vaescope.figures import versions
 from vaescope.report.pages import embedded_figure
 
 _LARGEST = 400_000  # bytes of one embedded file, packed
@@ -60,12 +59,12 @@ class EmbeddedFigure:
     picture: dict[str, Any]
 
 
-def embedded(folder: Path, manifest: dict[str, Any]) -> list[EmbeddedFigure]:
+def embedded(latest: Path, manifest: dict[str, Any]) -> list[EmbeddedFigure]:
     """The figures of a manifest with their pictures; those that are gone are left out.
 
-    ``folder`` is the dataset's.
+    ``latest`` is the folder in which they lie.
     """
-    latest, found = folder / "figures" / versions.LATEST, []
+    found = []
     for entry in manifest.get("figures", []):
         files = [str(name) for name in entry.get("files", [])]
         drawn = next((name for name in files if name.endswith((".png", ".gif"))), None)
@@ -81,14 +80,14 @@ def letters(figures: list[EmbeddedFigure]) -> int:
 
 
 def linked(
-    figures: list[EmbeddedFigure], folder: Path, version: str, taken: int
+    figures: list[EmbeddedFigure], latest: Path, version: str, taken: int
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Prepare figures for a page, with the files that fit its budget.
 
     Parameters
     ----------
     figures : with their pictures.
-    folder : of the dataset.
+    latest : folder in which they lie.
     version : of the figures.
     taken : letters of the page that are taken.
 
@@ -98,7 +97,6 @@ def linked(
     the dataset's folder, ``inside``: whether it is in the page) and ``behind``, the stores and
     variables drawn; and vector files and tables, packed, in base64, by name.
     """
-    latest = folder / "figures" / versions.LATEST
     room, found = Room.beside(taken), []
     for figure in figures:
         entry, drawn, links = figure.entry, figure.drawn, []

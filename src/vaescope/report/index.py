@@ -13,7 +13,7 @@ from vaescope.figures import versions
 from vaescope.report import prose, version_table
 from vaescope.report.failures import read_failures
 from vaescope.report.pages import embedded_thumbnail, write_page
-from vaescope.results import Results, facts, layout
+from vaescope.results import facts, layout
 
 STATES = {
     "failed": "failed",
@@ -38,8 +38,9 @@ def write_index(
     Parameters
     ----------
     results_dir : folder of all results.
-    rows : usable rows of the sample sheet, each with ``dataset`` and, if known, ``models`` and
-        ``detector``, the name of the learned one that it needs.
+    rows : usable rows of the sample sheet, each with ``dataset`` and, if known, ``models``,
+        ``reports`` (`full`, the default, `light` or `none`) and ``detector``, the name of the
+        learned one that it needs.
     problems : unusable rows, each with ``row`` (its number), ``dataset`` (its name as written) and
         ``message``.
     """
@@ -79,6 +80,7 @@ def card(results: Path, row: dict[str, Any], widest: int | None = None) -> dict[
     made: dict[str, Any] = {
         "dataset": dataset,
         "recipe": str(row.get("recipe") or ""),
+        "reports": str(row.get("reports") or "full"),
         "source": str(row.get("source") or ""),
         "notes": str(row.get("notes") or ""),
         "state": "waiting",
@@ -139,28 +141,42 @@ def _look_into(
     if not folder.is_dir():
         return
     made["failures"] += read_failures(folder)
-    picture = folder / "figures" / versions.LATEST / "thumbnail.png"
-    made["thumbnail"] = embedded_thumbnail(picture, widest)
+    # Without a report, an earlier one is shown as long as nothing was judged since.
+    unwritten = made["reports"] == "none"
+    completes = folder / (layout.FACTS if unwritten else layout.REPORT)
+    since = _time(completes) if unwritten else 0.0
+    pictures = versions.newest(folder / layout.FIGURES)
+    if _time(pictures / versions.MANIFEST) >= since:
+        made["thumbnail"] = embedded_thumbnail(pictures / "thumbnail.png", widest)
     if models is None:
         models = sorted(path.parent.name for path in folder.glob("*/latents.zarr"))
-    results = Results(folder)
-    stores = [results.path(layout.SITES), *(results.path(layout.LATENTS, m) for m in models)]
+    names = [layout.SITES, *(layout.LATENTS.format(model=model) for model in models)]
+    stores = [folder / name for name in names]
     broken, newest = _state([path for path in stores if path.is_dir()])
     made["doubts"] += broken
-    report = folder / "report.html"
-    if report.is_file():
-        made["link"] = f"{quote(folder.name)}/report.html"
-        made["when"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.stat().st_mtime))
-    if results.has(layout.FACTS) or made["link"]:
-        _tell(results, newest, made)
+    report = folder / layout.REPORT
+    if report.is_file() and _time(report) >= since:
+        made["link"] = f"{quote(folder.name)}/{layout.REPORT}"
+    if finished := _time(completes):
+        made["when"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(finished))
+    if (folder / layout.FACTS).is_file() or made["link"]:
+        _tell(folder, newest, made)
     done = [name for name in ("image", "sites", "samples") if (folder / f"{name}.zarr").is_dir()]
     if made["failures"]:
         made["state"] = "failed"
-    elif report.is_file() and not broken:
+    elif finished and not broken:
         made["state"] = "finished"
-    elif done or report.is_file():
+    elif done or finished:
         made["state"] = "incomplete"
         made["stages"] = ", ".join(done)
+
+
+def _time(file: Path) -> float:
+    """When a file was written, in epoch seconds; 0 where there is none."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _state(stores: list[Path]) -> tuple[list[str], float]:
@@ -175,9 +191,9 @@ def _state(stores: list[Path]) -> tuple[list[str], float]:
     return broken, newest
 
 
-def _tell(results: Results, newest: float, made: dict[str, Any]) -> None:
+def _tell(folder: Path, newest: float, made: dict[str, Any]) -> None:
     """Put scores and findings on the card, unless a store is newer than they are."""
-    file = results.path(layout.FACTS)
+    file = folder / layout.FACTS
     known = facts.read(file)
     if known is None or file.stat().st_mtime < newest:
         made["doubts"].append(_UNJUDGED)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vaescope.judge.scan import Shares
 from vaescope.models import zoo
 from vaescope.models.settings import ModelSettings
 from vaescope.results.facts import Score
@@ -15,6 +14,9 @@ from vaescope.samples.settings import COMPLETE
 from vaescope.sites.kinds import kind_of
 from vaescope.text import grouped, readable_unit
 from vaescope.traits import Traits
+
+if TYPE_CHECKING:
+    from vaescope.judge.scan import Shares
 
 _ACQUISITIONS = {
     "logei": "the logarithm of the expected improvement",

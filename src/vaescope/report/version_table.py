@@ -60,7 +60,7 @@ def collect(results: Path, datasets: Iterable[str], most: int) -> dict[str, Any]
     found = []
     for dataset in datasets:
         root = results / dataset / "figures"
-        latest = versions.read_manifest(root / versions.LATEST)
+        latest = versions.read_manifest(versions.newest(root))
         made = []
         for folder in _folders(root):
             manifest = versions.read_manifest(folder)
@@ -97,7 +97,7 @@ def _folders(root: Path) -> list[Path]:
         return [
             folder
             for folder in sorted(root.iterdir())
-            if folder.is_dir() and folder.name != versions.LATEST and folder.name[0] != "."
+            if folder.is_dir() and folder.name not in versions.POINTERS and folder.name[0] != "."
         ]
     except OSError:
         return []

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
-from vaescope.read.clean import fill_gaps
 from vaescope.samples.sampling import ANTI_ALIAS
 
 if TYPE_CHECKING:
@@ -33,6 +31,8 @@ def measured_samples(
     frame, position : (site,) and (site, 2) px of the patches.
     size, pixels : side of a patch in px, and its samples per side.
     """
+    from scipy import ndimage
+
     pitch = size / pixels
     offsets = (np.arange(pixels) + 0.5) * pitch - size / 2
     found = None
@@ -94,6 +94,8 @@ def known(patches: xr.Dataset) -> np.ndarray | None:
 def refilled(pictures: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Pictures (site, channel, height, width) whose samples outside a mask (site, height, width)
     follow from the others of the same picture alone; those without any are the mean of the rest."""
+    from vaescope.read.clean import fill_gaps
+
     done = pictures.copy()
     none, whole = ~measured.any((1, 2)), measured.all((1, 2))
     if none.any():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from vaescope.parallel import results
 
@@ -59,6 +58,8 @@ def _sample(
     block: np.ndarray, position: np.ndarray, offsets: np.ndarray, sigma: float
 ) -> np.ndarray:
     """Samples of one block around positions in it, (site, py, px)."""
+    from scipy import ndimage
+
     block = np.asarray(block, np.float64)
     if sigma:
         block = ndimage.gaussian_filter(block, sigma, truncate=_TRUNCATE)

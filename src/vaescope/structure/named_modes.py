@@ -3,12 +3,14 @@ the members say of each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from vaescope.text import percent
+from vaescope.traits import traits_of
 
 FOUND_AGAIN = 0.6
 """Jaccard similarity from which on the members find a mode again, as for classes."""
@@ -55,6 +57,16 @@ def of(latents: xr.Dataset) -> list[NamedMode]:
         )
         for k in range(number)
     ]
+
+
+def answering(latents: Mapping[str, xr.Dataset]) -> str | None:
+    """The model whose modes answer: the first without classes, else the first of all that has
+    modes of sites with a place; None without such a model."""
+    placed = [name for name, own in latents.items() if traits_of(own.attrs).placed]
+    having = [name for name in placed if of(latents[name])]
+    return next(
+        (n for n in having if "consensus_class" not in latents[n]), next(iter(having), None)
+    )
 
 
 def sentence(found: list[NamedMode], noun: str = "site") -> str:

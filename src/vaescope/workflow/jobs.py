@@ -36,8 +36,12 @@ _GARBAGE = 10_000, 20, 20
 
 As often as by default, what the libraries keep for good is searched through a dozen times a job.
 """
-_OPEN_NO_STORE = ("ingest", "read_spectra", "combine_members", "write_crate", "train_detector")
-"""Jobs that need no Dask, or that read files of vendors, some of which hold sparse arrays."""
+_OPEN_NO_STORE = ("ingest", "read_spectra", "train_detector")
+"""Jobs that read files of vendors, some of which hold sparse arrays, or that simulate."""
+_NOT_FOR_DASK = ("sparse", "pint", "scipy.fftpack", "scipy.sparse")
+"""What Dask and xarray import to know arrays and transforms that no store has."""
+_WITHOUT_DASK = ("combine_members", "write_crate")
+"""Jobs that look at files, at no array."""
 _STOPPED = (
     "The job was stopped before it ended: interrupted, killed, out of memory, out of time, or the "
     "machine went down. Run the workflow again; it goes on from there."
@@ -103,9 +107,11 @@ def job(snakemake: Any) -> Iterator[Task]:
     folder = log_file.parent.parent
     note = folder / FAILURES / f"{name}.json"
     _seldom_look_for_garbage()
-    _limit_threads(snakemake.threads, snakemake.params.get("dask_scheduler"))
-    if not name.startswith(_OPEN_NO_STORE):
-        _import_dask_alone()
+    _limit_threads(snakemake.threads)
+    if not name.startswith(_WITHOUT_DASK):
+        if not name.startswith(_OPEN_NO_STORE):
+            _import_dask_alone()
+        _choose_scheduler(snakemake.params.get("dask_scheduler"))
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with (
         stoppable(),
@@ -205,24 +211,27 @@ def _seldom_look_for_garbage() -> None:
 
 
 def _import_dask_alone() -> None:
-    """Dask and xarray without `sparse`, and so without Numba, which they import to know their
-    arrays: half a second of every job."""
+    """Dask and xarray without `sparse` and its compiler, `pint` and parts of SciPy, which they
+    import to know arrays that no store has: more than a second of every job."""
     if "sparse" in sys.modules:
         return
-    sys.modules["sparse"] = None  # type: ignore[assignment]
+    absent = [name for name in _NOT_FOR_DASK if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     try:
         import dask.array  # noqa: F401
 
         with suppress(ImportError, AttributeError):
             from xarray.namedarray import pycompat
 
-            pycompat.array_type("sparse")  # xarray remembers that there is none
+            for name in ("sparse", "pint"):
+                pycompat.array_type(name)  # xarray remembers that there is none
     finally:
-        del sys.modules["sparse"]
+        for name in absent:
+            del sys.modules[name]
 
 
-def _limit_threads(threads: int, scheduler: str | None) -> None:
-    """One thread for each library; ``threads`` for Dask, or a cluster's scheduler for it."""
+def _limit_threads(threads: int) -> None:
+    """One thread for each library; ``threads`` for Dask."""
     for prefix in _THREAD_LIMITS:
         os.environ[f"{prefix}_NUM_THREADS"] = "1"
     os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
@@ -232,10 +241,14 @@ def _limit_threads(threads: int, scheduler: str | None) -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1)
-    if scheduler:
+
+
+def _choose_scheduler(address: str | None) -> None:
+    """Dask's own threads, or the scheduler of a cluster at this address."""
+    if address:
         from distributed import Client
 
-        Client(scheduler)  # registers itself as the scheduler of everything that follows
+        Client(address)  # registers itself as the scheduler of everything that follows
     else:
         import dask
         from dask.threaded import get

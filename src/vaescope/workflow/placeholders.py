@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vaescope import store
+from vaescope.results import layout
 
 NOTE = "EMPTY.txt"
 """File that says why a folder is empty."""
@@ -31,3 +32,9 @@ def leave(outputs: Iterable[str | Path]) -> None:
 def is_placeholder(folder: str | Path) -> bool:
     """Whether a folder of results is one."""
     return (Path(folder) / NOTE).is_file()
+
+
+def filled(folder: Path, models: Iterable[str]) -> list[str]:
+    """Those of some models of a dataset's folder that have maps, no placeholders."""
+    kept = [(name, folder / layout.LATENTS.format(model=name)) for name in models]
+    return [name for name, latents in kept if not is_placeholder(latents)]

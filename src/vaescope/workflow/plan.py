@@ -13,7 +13,7 @@ from vaescope.errors import UserError, suggestion
 from vaescope.learned.files import bundled
 from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
-from vaescope.recipes import Recipe, resolve_recipe
+from vaescope.recipes import Recipe, Reports, resolve_recipe
 from vaescope.results import layout
 from vaescope.settings import Settings, merge
 from vaescope.sites.kinds import KINDS
@@ -34,6 +34,7 @@ class Plan:
     problems: list[Problem]
     fingerprints: Fingerprints = field(repr=False)
     exports: list[str] = field(default_factory=list)
+    usual_reports: Reports = "full"
     _plain: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def row(self, dataset: str) -> Row:
@@ -73,6 +74,15 @@ class Plan:
     def models(self, dataset: str) -> list[str]:
         """Names of the models of a dataset."""
         return list(self.recipe(dataset).models)
+
+    def reports(self, dataset: str) -> Reports:
+        """How much is drawn and written of a dataset: ``full``, ``light`` or ``none``."""
+        return self.recipe(dataset).reports or self.usual_reports
+
+    def page(self, dataset: str) -> str:
+        """What completes the results of a dataset, relative to its folder: its report, or its facts
+        where no report is written."""
+        return layout.FACTS if self.reports(dataset) == "none" else layout.REPORT
 
     def maps_strain(self, dataset: str) -> bool:
         """Whether the sites of a dataset are atoms, between which strain can be measured."""
@@ -265,11 +275,13 @@ class Plan:
         return sum(map(megabytes, files))
 
     def all_rows(self) -> list[dict[str, Any]]:
-        """Usable rows for the index, each with its models and its detector, if it needs one."""
+        """Usable rows for the index, each with its models, with ``reports`` where they are not full
+        and its detector, if it needs one."""
         rows = []
         for row in self.rows.values():
-            detector = self.detector(row.dataset)
-            more = {"detector": detector} if detector else {}
+            detector, written = self.detector(row.dataset), self.reports(row.dataset)
+            more: dict[str, Any] = {"detector": detector} if detector else {}
+            more |= {"reports": written} if written != "full" else {}
             rows.append(row.as_dict() | {"models": self.models(row.dataset)} | more)
         return rows
 
@@ -326,4 +338,5 @@ def make_plan(config: dict[str, Any], root: Path, here: Path, *, again: bool = F
         problems=sorted(problems, key=lambda problem: problem.line),
         fingerprints=Fingerprints(here / results / ".fingerprints"),
         exports=chosen.formats(),
+        usual_reports=chosen.reports,
     )

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaescope.errors import UserError, suggestion
+from vaescope.recipes import Reports
 from vaescope.results import layout
 from vaescope.settings import Settings, setting
 from vaescope.settings.fields import settings_of
+
+LEFT_OUT: dict[Reports, tuple[str, ...]] = {
+    "full": (),
+    "light": ("run_baselines", "draw_figures", "write_comparison"),
+    "none": ("run_baselines", "draw_figures", "write_comparison", "write_report"),
+}
+"""Rules that a run leaves out, by what is drawn and written of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,14 @@ class Configuration(Settings):
         " (`ro-crate-metadata.json`); one, a list, `all`, or `[]` for nothing. `napari` and"
         " `hyperspy` copy the image. On the command line: `--config export=all` or"
         " `--config 'export=[table, napari]'`",
+    )
+    reports: Reports = setting(
+        "full",
+        help="what is drawn and written of each dataset: `full`, all figures and a report with an"
+        " explorer and the comparison of classical methods; `light`, one page with the numbers, the"
+        " findings and the three figures that carry the answer; `none`, neither figures nor a"
+        " report: stores, `facts.json`, tables and exports alone. A recipe with `reports` of its"
+        " own takes precedence. On the command line: `--config reports=light`",
     )
     dask_scheduler: str | None = setting(
         None,

@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vaescope.results.layout import DETECTORS
+from vaescope.results import layout
 from vaescope.text import duration
 from vaescope.workflow.jobs import EXPORTING, FAILURES
 from vaescope.workflow.plan import Plan
+from vaescope.workflow.settings import LEFT_OUT
 
 _NOTES = f"{FAILURES}/*.json"
 _LISTED = 12
@@ -35,7 +36,7 @@ def failures(plan: Plan) -> dict[str, list[Failure]]:
     for dataset in plan.rows:
         folders = [plan.results / dataset]
         if detector := plan.detector(dataset):
-            folders.append(plan.results / DETECTORS / detector)
+            folders.append(plan.results / layout.DETECTORS / detector)
         for note in (note for folder in folders for note in sorted(folder.glob(_NOTES))):
             found.setdefault(dataset, []).append(_read(note, dataset))
     return found
@@ -55,11 +56,13 @@ def _read(note: Path, dataset: str) -> Failure:
 
 
 def forget_unwanted(plan: Plan) -> None:
-    """Remove the notes of failed exports that are no longer requested."""
+    """Remove the notes of failed exports, figures and reports that are no longer requested."""
     wanted = {"write_crate" if name == "crate" else f"export_{name}" for name in plan.exports}
     for dataset in plan.rows:
+        left_out = LEFT_OUT[plan.reports(dataset)]
         for note in (plan.results / dataset).glob(_NOTES):
-            if note.name.startswith(EXPORTING) and note.stem not in wanted:
+            exports = note.name.startswith(EXPORTING) and note.stem not in wanted
+            if exports or note.stem in left_out:
                 note.unlink(missing_ok=True)
 
 
@@ -91,12 +94,13 @@ def closing_words(plan: Plan, since: float = 0.0) -> str:
     Parameters
     ----------
     plan : of the run.
-    since : when it began, in epoch seconds; reports written later are new.
+    since : when it began, in epoch seconds; reports (or facts, of datasets without a report) that
+        were written later are new.
     """
     failed = failures(plan)
     every = len(plan.rows) + len(plan.problems)
-    reports = {name: plan.results / name / "report.html" for name in plan.rows}
-    there = {name: file for name, file in reports.items() if file.is_file()}
+    pages = {name: plan.results / name / plan.page(name) for name in plan.rows}
+    there = {name: file for name, file in pages.items() if file.is_file()}
     finished = [name for name in there if name not in failed]
     new = [name for name in finished if there[name].stat().st_mtime >= since]
     missing = [name for name in plan.rows if name not in there and name not in failed]
@@ -111,7 +115,8 @@ def closing_words(plan: Plan, since: float = 0.0) -> str:
     if missing:
         lines.append(f"Not finished yet: {_listed(missing)}. Run the workflow again to go on.")
     if new:
-        lines.append("New reports:")
+        written = all(plan.page(name) == layout.REPORT for name in new)
+        lines.append("New reports:" if written else "New results:")
         lines += [f"  {there[name].resolve()}" for name in new[:_LISTED]]
         lines += [f"  and {len(new) - _LISTED} more"] if len(new) > _LISTED else []
     lines.append(f"Results: {(plan.results / 'index.html').resolve()}")
