@@ -77,6 +77,13 @@ def test_what_no_node_has_is_named_with_what_to_ask_for(asked: dict[str, float],
     assert why and remedy in why and "`short`" in why
 
 
+def test_of_a_group_no_rule_is_named():
+    """Each of its jobs has a rule of its own."""
+    job = Waiting("7", "None", "rule_prepare_extract_patches_ingest", 9, 100, 10, "short")
+    why = never(job, {"short": SMALL})
+    assert why and "--set-threads RULE=4" in why
+
+
 @pytest.mark.parametrize(
     "reason",
     [

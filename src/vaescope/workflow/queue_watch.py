@@ -132,7 +132,7 @@ class QueueWatch:
         kind = getattr(said.get("event"), "name", "")
         if kind == "GROUP_ERROR":
             number, logs = said.get("external_jobid"), said["aux_logs"]
-            number = number or self._refused(f"group_{said['groupid']}_")
+            number = number or self._refused(f"rule_{said['groupid']}_")
             jobs = said["job_error_info"]
         elif kind == "JOB_ERROR" and not said["indent"]:  # others belong to a group
             number, logs, jobs = said["aux"].get("external_jobid"), said["log"], [said]

@@ -42,11 +42,10 @@ class Waiting:
 
     @property
     def rule(self) -> str:
-        """Name of its rule, as the executor notes it in the comment; ``RULE`` for a group of jobs,
-        of which each has its own."""
-        if not self.comment.startswith("rule_"):
-            return "RULE"
-        return re.sub(r"^rule_|_wildcards_.*", "", self.comment)
+        """Name of its rule, as the executor notes it in the comment, or ``RULE`` for a group of
+        jobs, of which each has its own: the comment names no wildcards then."""
+        found = re.fullmatch("rule_(.+?)_wildcards_.*", self.comment)
+        return found[1] if found else "RULE"
 
 
 def waiting(folder: str | os.PathLike, states: str = "PENDING") -> list[Waiting]:
