@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from vaescope.workflow.queue_watch import QueueWatch
 @pytest.fixture
 def watch(known: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> QueueWatch:
     """A watch over the jobs of a folder, which says what it does in ``watch.said``."""
-    monkeypatch.delenv(slurm.LARGEST, raising=False)
+    monkeypatch.setenv(slurm.LARGEST, "")  # so that it is taken back afterwards
+    slurm.largest.cache_clear()
     said: list[str] = []
     found = QueueWatch(tmp_path, said.append, lambda: said.append("ended"), at_work=bool)
     found.said = said  # type: ignore[attr-defined]
@@ -42,12 +42,12 @@ def states(cluster: Slurm) -> dict[str, str]:
 def test_the_largest_node_and_the_longest_time_are_those_of_the_cluster(watch: QueueWatch):
     assert slurm.partitions()["short"] == slurm.NodeLimits(2, 6000, 600, 0)
     assert slurm.largest() == slurm.NodeLimits(2, 6000, 600, 0)
-    assert json.loads(os.environ[slurm.LARGEST])["cores"] == 2
+    assert slurm.given() == slurm.largest()
 
 
 def test_a_partition_that_is_not_there_is_named(watch: QueueWatch):
     with pytest.raises(UserError, match=r"no partition `nowhere`; expected one of short"):
-        slurm.largest(["nowhere"])
+        slurm.largest(("nowhere",))
 
 
 @pytest.mark.parametrize(

@@ -239,13 +239,15 @@ def physics(wildcards):
 
 def largest_node():
     """The most that one job can have, where Slurm runs the jobs; None elsewhere."""
+    if not workflow.is_main_process:
+        return slurm.given()
     plugin = workflow.executor_plugin
-    if slurm.LARGEST not in os.environ and (plugin is None or plugin.name != "slurm"):
+    if plugin is None or plugin.name != "slurm":
         return None
     chosen = workflow.resource_settings
     every = [chosen.default_resources or {}, *chosen.overwrite_resources.values()]
     named = [each["slurm_partition"] for each in every if "slurm_partition" in each]
-    return ask(slurm.largest, [str(getattr(name, "value", name)) for name in named])
+    return ask(slurm.largest, tuple(str(getattr(name, "value", name)) for name in named))
 
 
 def memory_for(base, per_input, per_thread=0):

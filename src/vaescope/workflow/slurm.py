@@ -9,8 +9,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from vaescope.errors import UserError
@@ -71,19 +71,18 @@ def partitions() -> dict[str, NodeLimits]:
     return found
 
 
-def largest(names: Collection[str] = ()) -> NodeLimits:
+@cache
+def largest(names: tuple[str, ...] = ()) -> NodeLimits:
     """The most that a job in one of these partitions can have; without names, in the default one.
 
-    Known already where a run has submitted this process.
+    Jobs that this process submits know it by ``given``.
 
     Raises
     ------
     UserError : Slurm does not answer, or has no such partition.
     """
-    if known := os.environ.get(LARGEST):
-        return NodeLimits(**json.loads(known))
     every = partitions()
-    chosen = [name for text in names for name in str(text).split(",")] or [""]
+    chosen = [name for text in names for name in text.split(",")] or [""]
     if chosen == [""] and "" not in every:
         chosen = list(every)
     if strange := [name for name in chosen if name not in every]:
@@ -97,6 +96,12 @@ def largest(names: Collection[str] = ()) -> NodeLimits:
         found |= every[name]
     os.environ[LARGEST] = json.dumps(asdict(found))
     return found
+
+
+def given() -> NodeLimits | None:
+    """What the run that submitted this process as a job found; None where none has."""
+    known = os.environ.get(LARGEST)
+    return NodeLimits(**json.loads(known)) if known else None
 
 
 def check_status(command: str | None) -> None:
