@@ -184,9 +184,9 @@ class Slurm:
         ).stdout
 
     def jobs(self, states: str = "all") -> list[dict[str, str]]:
-        """All jobs in these states: id, state, reason, comment, memory, limit of time, nodes."""
-        names = ("id", "state", "reason", "comment", "memory", "limit", "cores", "nodes")
-        output = self.run("squeue", "-h", "-t", states, "-o", "%i|%T|%r|%k|%m|%l|%C|%N")
+        """All jobs in these states: what they ask for, where they run, from which folder they come."""
+        names = ("id", "state", "reason", "comment", "memory", "limit", "cores", "nodes", "folder")
+        output = self.run("squeue", "-h", "-t", states, "-o", "%i|%T|%r|%k|%m|%l|%C|%N|%Z")
         return [dict(zip(names, line.split("|"), strict=True)) for line in output.splitlines()]
 
     def _wrap_clients(self) -> None:

@@ -83,11 +83,14 @@ class OnSlurm:
     def run(self, *arguments: str) -> Run:
         return self.wait(self.start(*arguments))
 
-    def of_rule(self, rule: str) -> list[dict[str, str]]:
-        """What Slurm knows of the jobs of a rule, alone or in a group, by their numbers."""
-        inside = re.compile(rf"_{rule}(_|$)")
-        found = [job for job in self.cluster.jobs() if inside.search(job["comment"])]
+    def jobs(self) -> list[dict[str, str]]:
+        """What Slurm knows of the jobs of this lab, by their numbers."""
+        found = [job for job in self.cluster.jobs() if job["folder"] == str(self.lab.folder)]
         return sorted(found, key=lambda job: int(job["id"]))
+
+    def of_rule(self, rule: str) -> list[dict[str, str]]:
+        """Those of a rule, alone or in a group."""
+        return [job for job in self.jobs() if re.search(rf"_{rule}(_|$)", job["comment"])]
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +139,9 @@ def test_two_datasets_with_a_node_drained_and_all_jobs_cancelled_in_between(
 
     run.wait(process, lambda: runs("ingest"))
     known.drain("small")
-    begun = {job["id"] for job in known.jobs()}
+    begun = {job["id"] for job in run.jobs()}
     run.wait(process, lambda: runs("train"))
-    assert {job["nodes"] for job in known.jobs() if job["id"] not in begun} <= {"large", ""}
+    assert {job["nodes"] for job in run.jobs() if job["id"] not in begun} <= {"large", ""}
     known.run("scancel", "--user", str(os.getuid()))
     process.send_signal(signal.SIGTERM)
     ended = run.wait(process)
@@ -155,7 +158,7 @@ def test_two_datasets_with_a_node_drained_and_all_jobs_cancelled_in_between(
         assert one.keys() == other.keys()
         assert not [name for name in one if one[name] != other[name]]
     assert len([job for job in run.of_rule("train") if job["state"] == "COMPLETED"]) == 4
-    assert {int(job["cores"]) for job in known.jobs()} <= {1, 2}
+    assert {int(job["cores"]) for job in run.jobs()} <= {1, 2}
 
 
 def test_jobs_killed_by_memory_and_by_time_are_tried_again_with_more(
