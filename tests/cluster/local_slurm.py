@@ -184,7 +184,7 @@ class Slurm:
         ).stdout
 
     def jobs(self, states: str = "all") -> list[dict[str, str]]:
-        """All jobs in these states: what they ask for, where they run, from which folder they come."""
+        """All jobs in these states: what they ask for, where they run, and from which folder."""
         names = ("id", "state", "reason", "comment", "memory", "limit", "cores", "nodes", "folder")
         output = self.run("squeue", "-h", "-t", states, "-o", "%i|%T|%r|%k|%m|%l|%C|%N|%Z")
         return [dict(zip(names, line.split("|"), strict=True)) for line in output.splitlines()]
