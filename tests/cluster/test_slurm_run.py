@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lab import REPOSITORY, SINGLE, SNAKEFILE, Lab, Run, contents, environment, lattice
+from lab import REPOSITORY, SINGLE, SNAKEFILE, Lab, Run, environment, lattice
 from local_slurm import Slurm
 
 PROFILE = REPOSITORY / "workflow" / "profiles" / "slurm"
-SPREAD = SINGLE.replace("{members: 2}", "{members: 2, jobs: 2}").replace("[pca, kmeans]", "[]")
 
 GREEDY = """
 import time
@@ -94,15 +93,6 @@ class OnSlurm:
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Lab:
-    """Two datasets with spread ensembles, finished on this machine without Slurm."""
-    lab = Lab(tmp_path_factory.mktemp("calm") / "lab").prepare()
-    lab.recipe("spread", SPREAD)
-    lab.sheet("one spread ../data/one.npy", "two spread ../data/two.npy").run().must_succeed()
-    return lab
-
-
-@pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Lab:
     """Two datasets with all that comes before training."""
     lab = Lab(tmp_path_factory.mktemp("prepared") / "lab").prepare()
@@ -113,52 +103,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Lab:
     samples = [f"results/{name}/samples.zarr" for name in ("memory", "hours")]
     lab.run(*samples).must_succeed()
     return lab
-
-
-def compared(folder: Path) -> dict[str, bytes]:
-    """Results that must be the same: all but seconds, and the time at which figures were drawn."""
-    return {
-        name: re.sub(rb'"drawn": "[^"]*"', b"", content)
-        for name, content in contents(folder).items()
-        if not name.endswith("history.csv")
-    }
-
-
-def test_two_datasets_with_a_node_drained_and_all_jobs_cancelled_in_between(
-    known: Slurm, calm: Lab, tmp_path: Path
-):
-    """Without `sacct`, and with fewer cores on a node than rules ask for at best."""
-    lab = Lab(tmp_path / "lab").prepare()
-    lab.recipe("spread", SPREAD)
-    lab.sheet("one spread ../data/one.npy", "two spread ../data/two.npy")
-    run = OnSlurm(lab, known)
-    process = run.start()
-
-    def runs(rule: str) -> bool:
-        return any(job["state"] == "RUNNING" for job in run.of_rule(rule))
-
-    run.wait(process, lambda: runs("ingest"))
-    known.drain("small")
-    begun = {job["id"] for job in run.jobs()}
-    run.wait(process, lambda: runs("train"))
-    assert {job["nodes"] for job in run.jobs() if job["id"] not in begun} <= {"large", ""}
-    known.run("scancel", "--user", str(os.getuid()))
-    process.send_signal(signal.SIGTERM)
-    ended = run.wait(process)
-    assert ended.code != 0 and "Traceback" not in ended.output, ended.output[-3000:]
-    assert "Run the workflow again" in ended.output, ended.output[-3000:]
-    assert not known.jobs("PENDING,RUNNING")
-    assert not (lab.results / "one" / "report.html").exists()
-
-    known.idle()
-    again = run.run().must_succeed()
-    assert "2 of 2 datasets finished" in again.output
-    for dataset in ("one", "two"):
-        one, other = (compared(each.results / dataset) for each in (calm, lab))
-        assert one.keys() == other.keys()
-        assert not [name for name in one if one[name] != other[name]]
-    assert len([job for job in run.of_rule("train") if job["state"] == "COMPLETED"]) == 4
-    assert {int(job["cores"]) for job in run.jobs()} <= {1, 2}
 
 
 def test_jobs_killed_by_memory_and_by_time_are_tried_again_with_more(
