@@ -36,8 +36,8 @@ _GARBAGE = 10_000, 20, 20
 
 As often as by default, what the libraries keep for good is searched through a dozen times a job.
 """
-_OPEN_NO_STORE = ("ingest", "read_spectra", "train_detector")
-"""Jobs that read files of vendors, some of which hold sparse arrays, or that simulate."""
+_SPARSE = ".emd"
+"""Files of vendors that may hold sparse arrays: streams of events."""
 _NOT_FOR_DASK = ("sparse", "pint", "scipy.fftpack", "scipy.sparse")
 """What Dask and xarray import to know arrays and transforms that no store has."""
 _WITHOUT_DASK = ("combine_members", "write_crate")
@@ -109,7 +109,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     _seldom_look_for_garbage()
     _limit_threads(snakemake.threads)
     if not name.startswith(_WITHOUT_DASK):
-        if not name.startswith(_OPEN_NO_STORE):
+        if not _reads_sparse(snakemake.params):
             _import_dask_alone()
         _choose_scheduler(snakemake.params.get("dask_scheduler"))
     log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -208,6 +208,12 @@ def _seldom_look_for_garbage() -> None:
     """Python's search for objects that refer to each other; all others go at once as ever."""
     gc.freeze()  # modules stay
     gc.set_threshold(*_GARBAGE)
+
+
+def _reads_sparse(params: Any) -> bool:
+    """Whether a job reads a source that may hold sparse arrays."""
+    files = [*(params.get("files") or ()), *(params.get("spectra_files") or ())]
+    return any(str(file).lower().endswith(_SPARSE) for file in files)
 
 
 def _import_dask_alone() -> None:
