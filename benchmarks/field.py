@@ -3,8 +3,8 @@
     python benchmarks/field.py [--small] [--seed N] [--images N] [--only WORDS …] [--folder FOLDER]
                                [--out FILE]
 
-Faults of specimens, microscopes and files (``faults.py``), each at three strengths, are laid on
-simulated images of several lattices. Every image goes through the rooms that the workflow uses
+Faults of specimens, microscopes and files (``image_faults.py``), each at three strengths, are laid
+on simulated images of several lattices. Every image goes through the rooms that the workflow uses
 (reading, sites, patches, strain, findings), without training. The verdict on each is
 
 * **right**: precision and recall of 0.98 and more (F1), at least 95 % of the positions within 2.5
@@ -37,8 +37,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import yaml
-from faults import FAULTS, case
 from field_files import CASES
+from image_faults import FAULTS, case
 from scipy.spatial import cKDTree
 from specimens import LATTICES, Case, Specimen, known_of
 

@@ -16,11 +16,14 @@ with job(snakemake) as task:
     results = Results(task.folder, task.input)
     if task.has_sites(results.patches):
         settings, seed = task.params.settings, task.params.seed
+        chosen = ExploreSettings.of(settings)
+        for file in chosen.own_files():
+            task.say(f"`{file}` is your own program, and is run")
         checkpoints = task.folder / "explore" / "checkpoints"
         found = explore.run(
             explore.SearchJob(
                 results,
-                ExploreSettings.of(settings),
+                chosen,
                 model=task.params.model,
                 members=Path(task.input.members[0]),
                 seed=seed,

@@ -1,10 +1,12 @@
 """Read one source (rule ingest): vendor files or a simulation -> image.zarr."""
 
+from contextlib import ExitStack
+
 from vaescope import store
 from vaescope.settings import merge
 from vaescope.workflow import job
 
-with job(snakemake) as task:
+with job(snakemake) as task, ExitStack() as held:
     params = task.params
     settings = merge(params.settings, {"preprocess": dict(params.others)})
     name = params.source.removeprefix("simulate:")
@@ -19,12 +21,14 @@ with job(snakemake) as task:
         task.say(f"reading {params.source}")
         # A pattern that no file matches is named as it stands in the sample sheet.
         files = [str(file) for file in params.files] or [params.source]
+        others = [str(file) for file in params.spectra_files]
+        held.enter_context(read.unchanged([*files, *others]))
         image = read.load(
             files,
             settings,
             pixel_size=params.pixel_size or None,
             spectra=params.spectra,
-            spectra_paths=[str(file) for file in params.spectra_files] or None,
+            spectra_paths=others or None,
         )
     made_by = {"source": params.source, "settings": params.settings, "seed": params.seed}
     store.write(image, task.output.image, provenance=made_by)

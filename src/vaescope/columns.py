@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 from vaescope.traits import traits_of
 
 if TYPE_CHECKING:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vaescope.errors import UserError
 from vaescope.progress import track
 
+if TYPE_CHECKING:
+    from distributed import Client
+
+PATIENCE = 5.0  # seconds in which a scheduler has to answer
 _AT_ONCE = 32  # tasks whose results are held beside what is made of them
 
 
@@ -29,6 +34,40 @@ def results(
     starts = range(0, len(tasks), _AT_ONCE)
     for start in track(label, starts, len(starts)):
         yield from dask.compute(*(call(*each) for each in tasks[start : start + _AT_ONCE]), **how)
+
+
+def connect(address: str) -> Client:
+    """Let Dask compute on the workers of a scheduler until the client is closed.
+
+    Raises
+    ------
+    UserError : none answers at this address.
+    """
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=PATIENCE)  # registers itself for all that follows
+    except Exception as error:
+        raise UserError(
+            "no Dask scheduler answers",
+            found=f"{type(error).__name__}: {error}",
+            expected=f"one at `{address}`",
+            remedy="Start it (`dask scheduler`) and its workers, or leave `dask_scheduler` out of"
+            " the configuration",
+        ) from error
+
+
+def lost(error: BaseException) -> UserError | None:
+    """The message about an error by which Dask says that its scheduler or workers are gone; None
+    for any other error."""
+    if type(error).__module__.partition(".")[0] != "distributed":
+        return None
+    return UserError(
+        "the Dask scheduler or its workers were lost",
+        found=f"{type(error).__name__}: {error}",
+        remedy="Start them and the workflow again, or leave `dask_scheduler` out of the"
+        " configuration",
+    )
 
 
 def _scheduler(threads: int) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def write(
     path : the store's folder; an old store there is replaced.
     provenance : JSON-able facts about how it was made; package and code versions are added.
     """
+    from zarr.codecs import ZstdCodec
+
     facts = {
         "code_version": code_version(),
         "packages": package_versions(),
@@ -105,6 +107,8 @@ def write(
         # Strings that came from a store are objects of variable length: fix their width again.
         if variable.dtype.kind == "O" and variable.size:
             variable.data = variable.values.astype(str)
+        # A chunk that is not as it was written is an error when it is read.
+        variable.encoding["compressors"] = [ZstdCodec(checksum=True)]
         if variable.chunks is None and "site" in variable.dims:
             variable.encoding["chunks"] = _blocks_of_sites(variable)
     names = [str(name) for name in clean.variables]
@@ -112,7 +116,10 @@ def write(
     clean.attrs = {**dataset.attrs, **about}
     written = progress.chunks(f"writing {Path(path).name}")
     with replace_atomically(path) as beside, _quiet_about_strings(), written:
-        clean.to_zarr(beside, mode="w", zarr_format=3, consolidated=False, align_chunks=True)
+        # Absolute, since workers of a Dask scheduler may have been started anywhere.
+        clean.to_zarr(
+            beside.absolute(), mode="w", zarr_format=3, consolidated=False, align_chunks=True
+        )
 
 
 def _blocks_of_sites(variable: xr.Variable) -> tuple[int, ...]:
@@ -135,7 +142,7 @@ def open(path: str | os.PathLike) -> xr.Dataset:
     with _readable(path), warnings.catch_warnings():
         # Snakemake leaves a time stamp in a folder that is an output of a rule.
         warnings.filterwarnings("ignore", message="Object at .snakemake_timestamp")
-        dataset = xr.open_zarr(path, consolidated=False, chunks={})
+        dataset = xr.open_zarr(path.absolute(), consolidated=False, chunks={})
     _refuse_incomplete(path, dataset.attrs)
     return _in_order(dataset)
 

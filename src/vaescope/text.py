@@ -7,6 +7,7 @@ import unicodedata
 
 # Prefixes by which lengths are told in readable numbers, in metres.
 _LENGTHS = {"m": 1.0, "mm": 1e-3, "µm": 1e-6, "nm": 1e-9, "pm": 1e-12}
+_UNSEEN = {"Cc", "Cf", "Cs"}  # control characters, directions, halves of characters
 _SPELLINGS = {"um": "µm", "μm": "µm", "micron": "µm", "microns": "µm"}
 
 
@@ -17,7 +18,9 @@ def plain(text: object, longest: int = 80) -> str:
     layout.
     """
     clean = "".join(
-        " " if c.isspace() else c for c in str(text) if unicodedata.category(c) not in {"Cf", "Cs"}
+        " " if c.isspace() else c
+        for c in str(text)
+        if unicodedata.category(c) not in _UNSEEN - {"Cc"}
     )
     clean = "".join(c for c in clean if unicodedata.category(c) != "Cc")
     clean = " ".join(clean.split())
@@ -25,6 +28,17 @@ def plain(text: object, longest: int = 80) -> str:
         return clean
     head = (longest - 1) * 2 // 3
     return clean[:head] + "…" + clean[len(clean) - (longest - 1 - head) :]
+
+
+def harmless(text: str) -> str:
+    """Take out what a terminal takes for a command, and keep lines and tabs.
+
+    Control characters come from names and notes in the files of others; direction-changing ones
+    show a text in another order than it has.
+    """
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _UNSEEN)
 
 
 def percent(share: float, digits: int = 1) -> str:

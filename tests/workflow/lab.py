@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from vaescope.workflow.script_copies import YOUNG
+
 REPOSITORY = Path(__file__).parents[2]
 SNAKEFILE = REPOSITORY / "Snakefile"
 
@@ -129,6 +131,16 @@ class Lab:
         planned = [row for row in lines[1:] if row[header.index("plan")] == "update pending"]
         return {row[0].partition("results/")[2] for row in planned}
 
+    def leftovers(self) -> list[Path]:
+        """What a run should not leave behind: half-written files, notes of failures, scripts."""
+        scripts = (
+            script
+            for script in (self.folder / ".snakemake" / "scripts").glob("*")
+            if time.time() - script.stat().st_mtime > YOUNG
+        )
+        notes = self.results.glob("*/failures/*")
+        return [*self.results.rglob(".*.tmp-*"), *self.results.rglob(".*.old-*"), *notes, *scripts]
+
     def jobs(self) -> dict[str, int]:
         """Logs of jobs, with the time of each: what changes here has run."""
         return {
@@ -207,6 +219,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if path.is_file() and not skipped & set(parts) and path.suffix != ".html":
+        result = path.is_file() and path.suffix not in (".html", ".sums")
+        if result and not skipped & set(parts):
             found["/".join(parts)] = path.read_bytes()
     return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 from pathlib import Path
 
 import pytest
 from lab import SINGLE, Lab, contents
+from same_results import differences
 
 STAGES = (
     "ingest",
@@ -48,18 +48,6 @@ def training(prepared: Lab, tmp_path: Path) -> Lab:
     return prepared.copy(tmp_path / "lab")
 
 
-def same_results(first: Lab, second: Lab) -> None:
-    one, other = contents(first.results / "one"), contents(second.results / "one")
-    assert one.keys() == other.keys()
-    # Columns of seconds.
-    timed = {"rvae/history.csv", "rvae/parts/0/history.csv", "baselines-seconds.csv"}
-    # When a version was drawn is no result; all else of its manifest is.
-    for found in (one, other):
-        for name in [name for name in found if name.endswith("figures.json")]:
-            found[name] = re.sub(rb'"drawn": "[^"]*"', b"", found[name])
-    assert not [name for name in one if name not in timed and one[name] != other[name]]
-
-
 def test_two_cores_and_kills_at_every_stage_give_the_results_of_one_calm_core(
     calm: Lab, fresh: Lab
 ):
@@ -70,9 +58,8 @@ def test_two_cores_and_kills_at_every_stage_give_the_results_of_one_calm_core(
         killed += fresh.kill_when(log.exists, group=number % 3 != 2)
     assert killed == len(STAGES)
     fresh.run(cores=2).must_succeed()
-    same_results(calm, fresh)
-    assert not list(fresh.results.rglob(".*.tmp-*"))
-    assert not (fresh.results / "one" / "failures").exists()
+    assert not differences(calm.results / "one", fresh.results / "one")[1]
+    assert not fresh.leftovers()
 
 
 def test_training_killed_halfway_ends_with_the_weights_of_an_uninterrupted_one(

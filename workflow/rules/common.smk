@@ -25,7 +25,8 @@ from snakemake.logging import logger
 from vaescope.errors import UserError
 from vaescope.results import layout
 from vaescope.results.layout import pattern as here
-from vaescope.workflow import make_plan, resources, stopping, summary, terminal
+from vaescope.workflow import make_plan, resources, script_copies
+from vaescope.workflow import stopping, summary, terminal
 from vaescope.workflow.jobs import alone
 from vaescope.workflow.settings import LEFT_OUT
 
@@ -319,18 +320,30 @@ def start_run():
     """Refuse a results folder in which another run is active."""
     # Not before: Snakemake has just set its own, which would wait for the end of every job.
     stopping.stop_run_once(signal.SIGINT, signal.SIGTERM)
-    if not HELD.enter_context(alone(PLAN.results / ".lock", wait=False)):
+    try:
+        ours = HELD.enter_context(alone(PLAN.results / ".lock", wait=False))
+    except OSError as error:
+        raise WorkflowError(
+            f"`{PLAN.results}` cannot be written: {error.strerror}. Correct its permissions or make"
+            " room, or choose another folder by `--config results=PATH`."
+        ) from None
+    if not ours:
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
     summary.forget_unwanted(PLAN)
+    script_copies.tidy(PLAN.results)
     terminal.share_with(logger)
 
 
 def end_run():
     """Show the results so far, failures included."""
     summary.tidy(PLAN)
-    summary.refresh_index(PLAN, since=STARTED)
+    script_copies.tidy(PLAN.results)
+    try:
+        summary.refresh_index(PLAN, since=STARTED)
+    except OSError as error:  # the disk is full
+        print(f"\nThe index could not be written: {error.strerror}.", file=sys.stderr)
     print(f"\n{summary.closing_words(PLAN, since=STARTED)}", file=sys.stderr)
 
 

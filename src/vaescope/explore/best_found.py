@@ -8,7 +8,7 @@ import numpy as np
 
 from vaescope.explore.objective import course_of, number_of, polarisation_of
 from vaescope.explore.objective_settings import ObjectiveSettings
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 
 if TYPE_CHECKING:
     import xarray as xr

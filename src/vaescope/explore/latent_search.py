@@ -19,7 +19,7 @@ from vaescope.explore.latent_space import LatentSpace
 from vaescope.explore.objective import Objective
 from vaescope.explore.outcome import RANDOM, SEARCH
 from vaescope.progress import Progress
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 
 if TYPE_CHECKING:
     import xarray as xr

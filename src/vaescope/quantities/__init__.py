@@ -4,7 +4,7 @@ A variable is born with them (``attributes``); whoever draws, writes or tests qu
 ``of(dataset)`` and has no list of its own.
 """
 
-from vaescope.quantities.attributes import (
+from vaescope.quantities.cf_attributes import (
     CLASSES,
     CRITICISM,
     DIAGNOSTIC,

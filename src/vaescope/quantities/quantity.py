@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from vaescope import circular
-from vaescope.quantities.attributes import DIAGNOSTIC, OTHER, Scale
+from vaescope.quantities.cf_attributes import DIAGNOSTIC, OTHER, Scale
 
 _SUFFIXES = {"°": "deg", "%": "percent"}
 _NARROW = 0.1  # of the period: angles that spread less have no need of all its colours

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaescope.quantities.attributes import (
+from vaescope.quantities.cf_attributes import (
     CLASSES,
     CRITICISM,
     GROUPS,

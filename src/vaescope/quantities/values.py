@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vaescope.quantities.attributes import SCALES, Scale
+from vaescope.quantities.cf_attributes import SCALES, Scale
 
 if TYPE_CHECKING:
     import xarray as xr

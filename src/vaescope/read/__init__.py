@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaescope.errors import UserError
-from vaescope.read.digest import fingerprint
+from vaescope.read.digest import fingerprint, unchanged
 from vaescope.read.settings import IngestSettings
 from vaescope.read.spectra_settings import SpectraSettings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vaescope.read.raw import Raw
 
-__all__ = ["fingerprint", "load", "load_spectra"]
+__all__ = ["fingerprint", "load", "load_spectra", "unchanged"]
 
 LEAST_BESIDE_SPECTRA = 3  # pixels, side of an image
 

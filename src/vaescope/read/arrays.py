@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from vaescope.errors import UserError
-from vaescope.read import chosen, lazy
+from vaescope.read import chosen, lazy, packed
 from vaescope.read.raw import PLAIN, SMALLEST_SIDE, NoImageError, Raw, beside, show, unlabelled
 
 Lazy = tuple[tuple[int, ...], np.dtype, Callable[..., da.Array]]
@@ -116,15 +116,17 @@ def _member(
     header: Header,
     pieces: tuple[int, ...] | None = None,
 ) -> da.Array:
-    """Open one array of an archive: memory-mapped if uncompressed, else decoded on demand."""
+    """Open one array of an archive: memory-mapped if uncompressed, else unpacked on demand."""
     if entry.compress_type == zipfile.ZIP_STORED:
         start = _start_of(path, entry) + header.start
         source = lazy.Mapped(str(path), start, header.dtype, header.shape, header.order)
         return lazy.array(source, pieces)
-    if entry.file_size < _count(header.shape):
+    if entry.file_size < header.start + header.dtype.itemsize * _count(header.shape):
         raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
-    decoded = lazy.Decoded(_decode, str(path), entry.filename, header.dtype, header.shape)
-    return lazy.array(decoded, pieces)
+    unpacked = packed.Packed(
+        str(path), entry.filename, header.start, header.dtype, header.shape, header.order
+    )
+    return lazy.array(unpacked, pieces)
 
 
 def choose(
@@ -296,8 +298,3 @@ def _start_of(path: Path, entry: zipfile.ZipInfo) -> int:
         file.seek(entry.header_offset + 26)  # lengths of name and extra field, PKWARE appnote 4.3.7
         name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
     return entry.header_offset + 30 + name + extra
-
-
-def _decode(path: str, member: str) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-        return npy.read_array(file, allow_pickle=False)

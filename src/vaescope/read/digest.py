@@ -4,7 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from vaescope.errors import UserError
+
+
+@contextmanager
+def unchanged(paths: Iterable[str | os.PathLike]) -> Iterator[None]:
+    """Refuse files that change while the block reads them: what was read may be of both versions.
+
+    Raises
+    ------
+    UserError : size or time stamp of one is another at the end of the block.
+    """
+    files = [Path(path) for path in paths]
+    before = [_state(file) for file in files]
+    yield
+    for file, state in zip(files, before, strict=True):
+        if _state(file) != state:
+            raise UserError(
+                "the file changed while it was read",
+                file=file,
+                remedy="Wait until it is written or copied, and run the workflow again",
+            )
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of the last change; None where there is no such file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def fingerprint(path: str | os.PathLike) -> str:

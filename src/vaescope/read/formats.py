@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vaescope import parallel
 from vaescope.errors import UserError
 from vaescope.read.raw import NoImageError, Raw
 
@@ -133,13 +134,8 @@ def readable(path: Path, extension: str) -> Iterator[None]:
             remedy="End other programs or give the job more memory; the file may be in order",
         ) from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] == "distributed":
-            raise UserError(
-                "the Dask scheduler or its workers were lost while the file was read",
-                file=path,
-                found=f"{type(error).__name__}: {' '.join(str(error).split())}",
-                remedy="Start them and the workflow again, or leave `dask_scheduler` out",
-            ) from error
+        if gone := parallel.lost(error):
+            raise gone from error
         size = path.stat().st_size if path.is_file() else 0
         words = " ".join(str(error).split())[:300]
         raise UserError(

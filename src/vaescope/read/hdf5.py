@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import chosen, lazy, moments, usid
+from vaescope.read import chosen, inside, lazy, moments, usid
 from vaescope.read.arrays import choose, joined, listing, of_one_shape, refuse_unlike_pair
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, beside, natural, real, unlabelled
@@ -96,9 +96,7 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     found: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset) and node.shape is not None:
-            if node.external or node.is_virtual:
-                return  # their numbers lie in other files
+        if isinstance(node, h5py.Dataset) and node.shape is not None and inside.own(node):
             found[name] = node
 
     file.visititems(visit)
@@ -106,7 +104,13 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 
 def as_array(path: Path, dataset: h5py.Dataset, pieces: tuple[int, ...] | None = None) -> da.Array:
-    """Open a dataset as a Dask array that reopens the file for each chunk."""
+    """Open a dataset as a Dask array that reopens the file for each chunk.
+
+    Raises
+    ------
+    UserError : its chunks are too large for the memory, or it was never written.
+    """
+    inside.refuse_hollow(path, dataset)
     source = lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape)
     return lazy.array(source, pieces)
 
@@ -167,7 +171,7 @@ def _nsid_image(path: Path, dataset: h5py.Dataset) -> tuple[da.Array, Pixel | No
     if dataset.dtype.kind not in "buifc":
         return None
     labels = [dimension.label for dimension in dataset.dims]
-    scales = [dimension[0] if len(dimension) else None for dimension in dataset.dims]
+    scales = [inside.scale_of(dimension) for dimension in dataset.dims]
     types = [str(text(s.attrs.get("dimension_type", ""))).upper() if s else "" for s in scales]
     space = [k for k, kind in enumerate(types) if "SPATIAL" in kind]
     rest = [k for k in range(dataset.ndim) if k not in space and dataset.shape[k] > 1]
@@ -221,8 +225,8 @@ def _pixel_from_attributes(dataset: h5py.Dataset, shape: tuple[int, ...]) -> Pix
 def _attributes(file: h5py.File, dataset: h5py.Dataset) -> dict[str, Any]:
     """Collect the attributes of the file, the dataset, and groups of metadata next to it."""
     found = {"file": dict(file.attrs), "dataset": dict(dataset.attrs)}
-    for name, node in dataset.parent.items():
-        if isinstance(node, h5py.Group) and "metadata" in name:
+    for name, node in inside.groups(dataset.parent):
+        if "metadata" in name:
             found[name] = dict(node.attrs)
     skip = ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME")
     return {

@@ -7,6 +7,7 @@ for every piece, so that it can travel to another process and keeps no file open
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,10 +21,20 @@ SIDE = 1024  # pixels per side of a chunk: 4 MiB of float32, a few hundred sites
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """Uncompressed numbers in a file, from ``offset`` bytes on, read through a memory map."""
+class OfFile:
+    """What lies in a file; its path is absolute, since workers of a Dask scheduler may have been
+    started anywhere."""
 
     path: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.path.abspath(self.path))
+
+
+@dataclass(frozen=True)
+class Mapped(OfFile):
+    """Uncompressed numbers in a file, from ``offset`` bytes on, read through a memory map."""
+
     offset: int
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -46,10 +57,9 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class InHdf5:
+class InHdf5(OfFile):
     """A dataset of an HDF5 file."""
 
-    path: str
     name: str
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -66,11 +76,10 @@ class InHdf5:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class Decoded(OfFile):
     """Data that can only be decoded as a whole, such as a PNG; the last few are cached."""
 
     decode: Any  # a module-level function (path, part) -> array
-    path: str
     part: Any
     dtype: np.dtype
     shape: tuple[int, ...]

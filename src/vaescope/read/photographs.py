@@ -11,6 +11,7 @@ import numpy as np
 
 from vaescope.errors import UserError
 from vaescope.read import chosen, lazy
+from vaescope.read.at_once import refuse_large
 from vaescope.read.raw import PLAIN, Raw
 
 LARGEST = 2**30  # pixels; a picture has to be decoded as a whole
@@ -34,6 +35,8 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
             )
         if 0 in picture.size:
             raise UserError("the picture is empty", file=path)
+        colours = 1 if picture.mode in _GRAY else 4
+        refuse_large(path, (*picture.size, colours), np.dtype(np.uint8), "the picture")
         frames = getattr(picture, "n_frames", 1)
         colour = picture.mode not in _GRAY
         kind = picture.format or extension.upper()
@@ -45,7 +48,7 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     shape = (picture.height, picture.width, *((3,) if colour else ()))
     # Decoded once here: it shows a damaged file now, and the dtype as Pillow makes it.
     dtype = decode(str(path), 0).dtype
-    pages = [lazy.array(lazy.Decoded(decode, str(path), k, dtype, shape)) for k in range(frames)]
+    pages = [lazy.array(lazy.Decoded(str(path), decode, k, dtype, shape)) for k in range(frames)]
     data = da.stack(pages)
     return Raw(
         data=da.moveaxis(data, -1, 1) if colour else data[:, None],

@@ -14,6 +14,7 @@ import dask.array as da
 import numpy as np
 
 from vaescope.errors import UserError
+from vaescope.read import at_once, inside
 from vaescope.read.quiet import quiet
 from vaescope.read.raw import Raw
 from vaescope.read.signals import to_raw
@@ -70,15 +71,28 @@ def signals(path: Path, extension: str) -> tuple[list[dict[str, Any]], str]:
         refuse_short_dm(path)
     if extension == "zspy":
         refuse_pickles(path)
+        inside.refuse_links_of_folder(path)
+    inside.refuse_links(path)
     if extension == "wdf":
         refuse_endless_wdf(path)
     problem: Exception | None = None
     for module in readers(curves=True).get(extension, []):
         try:
-            return load(module, path), f"RosettaSciIO {module.split('.')[1]}"
+            found = load(module, path)
+            for signal in found:
+                _refuse_large(path, signal["data"])
+            return found, f"RosettaSciIO {module.split('.')[1]}"
+        except UserError:
+            raise
         except Exception as error:
             problem = problem or error
     raise problem or UserError("no reader knows this file", file=path)
+
+
+def _refuse_large(path: Path, data: Any) -> None:
+    """Refuse chunks that are too large for the memory."""
+    if isinstance(data, da.Array) and data.ndim and not any(map(np.isnan, data.shape)):
+        at_once.refuse_large(path, list(map(int, data.chunksize)), data.dtype, "a chunk")
 
 
 def marked(facts: dict[str, Any]) -> tuple[float, float, float, float] | None:
@@ -120,15 +134,15 @@ def load(module: str, path: Path) -> list[dict[str, Any]]:
     if module == "rsciio.mrc" and path.open("rb").read(214)[212:] == b"\x11\x11":
         options["endianness"] = ">"
         with quiet("rsciio"):
-            signals = reader.file_reader(str(path), lazy=True, **options)
+            signals = reader.file_reader(str(path.absolute()), lazy=True, **options)
         for signal in signals:  # of the numbers it does not turn the bytes, only of the header
             signal["data"] = signal["data"].map_blocks(np.ndarray.byteswap)
         return without_unknown(signals)
     with quiet("rsciio", "tifffile"):
         try:
-            signals = reader.file_reader(str(path), lazy=True, **options)
+            signals = reader.file_reader(str(path.absolute()), lazy=True, **options)
         except (NotImplementedError, TypeError, ValueError):  # such as h5py arrays without chunks
-            signals = reader.file_reader(str(path), lazy=False, **options)
+            signals = reader.file_reader(str(path.absolute()), lazy=False, **options)
     return without_unknown(signals) if module == "rsciio.mrc" else signals
 
 

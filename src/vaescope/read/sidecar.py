@@ -17,6 +17,7 @@ from typing import Any
 from vaescope.errors import UserError
 from vaescope.read.physical import Pixel, length, metres_per, split_quantity
 
+LARGEST = 8 * 2**20  # bytes; instruments write some kB
 _FIELD = r"(?:fov|field_?of_?view|scan_?size|scan_?range)"
 _PIXEL = (
     r"(?:(?:pixel|px)_?(?:size|spacing|width|height|scale)|scale_per_(?:pixel|px)|physical_?size)"
@@ -54,6 +55,14 @@ def beside(path: Path) -> Path | None:
 
 def read(sidecar: Path) -> dict[str, Any]:
     """Read a sidecar; anything but a JSON object is put under the key ``content``."""
+    if sidecar.stat().st_size > LARGEST:
+        raise UserError(
+            "the sidecar is too large to be one",
+            file=sidecar,
+            found=f"{sidecar.stat().st_size:,} bytes",
+            expected=f"at most {LARGEST:,}",
+            remedy="Move it away to read the image without it",
+        )
     try:
         found = json.loads(sidecar.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:

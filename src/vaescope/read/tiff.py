@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 import dask.array as da
 import numpy as np
 
-from vaescope.read import lazy
+from vaescope.read import inside, lazy
+from vaescope.read.at_once import refuse_large
 from vaescope.read.quiet import quiet
 from vaescope.read.raw import Raw
 from vaescope.read.rosetta import load
@@ -27,6 +28,8 @@ def read(path: Path, extension: str, wanted: Any) -> Raw:
     """Read the image or stack of a TIFF file; pages one by one, uncompressed ones in pieces."""
     import tifffile
 
+    with quiet("tifffile"), tifffile.TiffFile(path) as file:
+        inside.refuse_files_elsewhere(path, file.ome_metadata)
     signals = load("rsciio.tiff", path)
     inverted = False
     with quiet("tifffile"), tifffile.TiffFile(path) as file:
@@ -109,9 +112,11 @@ def _pixels(path: Path, number: int, series: Any) -> da.Array:
     page = tuple(series.keyframe.shape)
     pages = len(series.pages)
     if pages == 1 or shape[len(shape) - len(page) :] != page:
-        return lazy.array(lazy.Decoded(_decode, str(path), (number, None), series.dtype, shape))
+        refuse_large(path, shape, dtype, "the image")
+        return lazy.array(lazy.Decoded(str(path), _decode, (number, None), series.dtype, shape))
+    refuse_large(path, page, dtype, "a page")
     frames = [
-        lazy.array(lazy.Decoded(_decode, str(path), (number, k), series.dtype, page))
+        lazy.array(lazy.Decoded(str(path), _decode, (number, k), series.dtype, page))
         for k in range(pages)
     ]
     return da.stack(frames).reshape(shape)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read import chosen, lazy
+from vaescope.read import chosen, inside, lazy
 from vaescope.read.arrays import listing
 from vaescope.read.physical import Pixel, length
 from vaescope.read.raw import SMALLEST_SIDE, NoImageError, Raw, real
@@ -25,9 +25,16 @@ _LINKS = ("Position_Indices", "Position_Values", "Spectroscopic_Indices", "Spect
 
 def is_main(dataset: h5py.Dataset) -> bool:
     """Tell whether a dataset is a main one: two axes, with links to their meaning."""
-    return dataset.ndim == 2 and all(
-        isinstance(dataset.attrs.get(name), h5py.Reference) for name in _LINKS
-    )
+    return dataset.ndim == 2 and all(_meant(dataset, name) for name in _LINKS)
+
+
+def _meant(dataset: h5py.Dataset, name: str) -> bool:
+    """Whether an attribute refers to a dataset whose numbers lie in the same file."""
+    link = dataset.attrs.get(name)
+    if not isinstance(link, h5py.Reference) or not link:
+        return False
+    node = dataset.file[link]
+    return isinstance(node, h5py.Dataset) and inside.own(node)
 
 
 def read(path: Path, file: h5py.File, main: dict[str, h5py.Dataset], wanted: Any) -> Raw:
@@ -98,6 +105,7 @@ def _image(
         and np.array_equal(grid[:, fast] - start[fast], full[1])
     ):
         return None
+    inside.refuse_hollow(path, dataset)
     column = da.from_array(
         lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape),
         chunks=(max(1, lazy.SIDE**2 // sizes[fast]) * sizes[fast], 1),

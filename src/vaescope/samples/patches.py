@@ -11,7 +11,7 @@ from vaescope import columns
 from vaescope.columns import carried
 from vaescope.errors import UserError
 from vaescope.quantities import FIT
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 from vaescope.samples.gaps import MEASURED, PARTIAL, in_image, measured_samples
 from vaescope.samples.moments import Delayed, delayed
 from vaescope.samples.normalise import normalise, per_site

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 
 if TYPE_CHECKING:
     import dask.array as da

@@ -9,7 +9,7 @@ import numpy as np
 from vaescope import columns
 from vaescope.errors import UserError
 from vaescope.quantities import FIT
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 from vaescope.samples import moments
 from vaescope.samples.frames import extract_frames
 from vaescope.samples.held_out import HELD_OUT, HeldOut

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from vaescope import store
+from vaescope import parallel, store
 from vaescope.errors import UserError
 from vaescope.progress import shown
-from vaescope.workflow import placeholders
+from vaescope.text import harmless
+from vaescope.workflow import job_errors, placeholders, sums
+from vaescope.workflow.job_log import JobLog, opened
 from vaescope.workflow.stopping import stoppable
 from vaescope.workflow.terminal import JobDisplay
 
@@ -64,7 +72,7 @@ class Task:
     dataset: str  # or the detector, where the job belongs to no dataset
     name: str
     folder: Path  # of the dataset's results, or of the detector
-    log: TextIO
+    log: JobLog
     display: JobDisplay
 
     @property
@@ -86,8 +94,8 @@ class Task:
 
     def say(self, text: str) -> None:
         """A line of progress: into the log, and on a terminal."""
-        _stamped(self.log, text)
-        self.display.say(f"{self.dataset} · {self.name}: {text}")
+        self.log.say(text)
+        self.display.say(harmless(f"{self.dataset} · {self.name}: {text}"))
 
 
 @contextmanager
@@ -97,7 +105,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     The body's libraries use one thread each (results must not depend on the number of cores);
     what runs in parallel is Dask's pool and the library's own, of ``task.threads``. An error stops
     the job with exit status 1, one message on stderr and in the log, and a note in ``failures/``
-    that the index shows; the traceback of an unforeseen error goes to the log only.
+    that the index shows; the traceback of what was no ``UserError`` goes to the log only.
     """
     wildcards = dict(snakemake.wildcards.items())
     kind = "dataset" if "dataset" in wildcards else "detector"
@@ -106,23 +114,26 @@ def job(snakemake: Any) -> Iterator[Task]:
     log_file = Path(snakemake.log[0])
     folder = log_file.parent.parent
     note = folder / FAILURES / f"{name}.json"
+    facts = {kind: dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
+    facts |= {"log": f"logs/{log_file.name}"}
     _seldom_look_for_garbage()
     _limit_threads(snakemake.threads)
-    if not name.startswith(_WITHOUT_DASK):
-        if not _reads_sparse(snakemake.params):
-            _import_dask_alone()
-        _choose_scheduler(snakemake.params.get("dask_scheduler"))
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        stoppable(),
-        # A killed run may have left this very job behind, still writing: wait for its end.
-        alone(log_file.parent / f".{name}.lock"),
-        log_file.open("w", encoding="utf-8") as log,
-        _captured(log),
-    ):
+    if not name.startswith(_WITHOUT_DASK) and not _reads_sparse(snakemake.params):
+        _import_dask_alone()
+    with ExitStack() as held:
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(stoppable())
+            # A killed run may have left this very job behind, still writing: wait for its end.
+            held.enter_context(alone(lock_of(log_file)))
+            log = held.enter_context(opened(log_file))
+            _write_note(note, facts, _STOPPED)  # stays if the job is killed
+        except OSError as error:
+            words = job_errors.in_words(error) or job_errors.unforeseen(error, name, log_file)
+            sys.exit(f"{kind} `{dataset}`: {words}")
         display = JobDisplay(
             f"{dataset} · {name}",
-            lambda text: _stamped(log, text),
+            log.say,
             sys.stderr,
             lambda: alone(folder.parent / TERMINAL, wait=False),
         )
@@ -138,23 +149,25 @@ def job(snakemake: Any) -> Iterator[Task]:
             log=log,
             display=display,
         )
-        facts = {kind: dataset, "rule": snakemake.rule, "model": wildcards.get("model")}
-        facts |= {"log": f"logs/{log_file.name}"}
-        _write_note(note, facts, _STOPPED)  # stays if the job is killed
         try:
-            with closing(display), shown(display):
+            with closing(display), shown(display), ExitStack() as connected:
+                sums.refuse_damaged(task.input)
+                sums.forget(task.output)
+                if not name.startswith(_WITHOUT_DASK):
+                    address = snakemake.params.get("dask_scheduler")
+                    connected.enter_context(_choose_scheduler(address))
                 yield task
-        except UserError as error:
-            _fail(note, facts, f"{kind} `{dataset}`: {error}", log)
+                sums.record(task.output)
         except Exception as error:
-            log.write(traceback.format_exc())
-            lines = str(error).strip().splitlines()
-            reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-            text = f"{kind} `{dataset}`: {name} failed unexpectedly ({reason}). "
-            _fail(note, facts, f"{text}The details are in `{log_file}`.", log)
+            known = job_errors.in_words(error) or _damage(task)
+            if known is not error:
+                log.write(traceback.format_exc())
+            words = known or job_errors.unforeseen(error, name, log_file)
+            _fail(note, facts, f"{kind} `{dataset}`: {words}", log)
         except KeyboardInterrupt:
-            _stamped(log, _ASKED)
-            _write_note(note, facts, _ASKED)
+            log.say(_ASKED)
+            with suppress(OSError):
+                _write_note(note, facts, _ASKED)
             raise
         else:
             # The folder stays: another job of the dataset may be about to write into it.
@@ -172,6 +185,11 @@ def forget_failures(folder: Path) -> None:
             note.unlink()
 
 
+def lock_of(log_file: Path) -> Path:
+    """The lock that a job holds while it is at work, by its log."""
+    return log_file.with_name(f".{log_file.stem}.lock")
+
+
 @contextmanager
 def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold a lock that ends with its process, however that ends.
@@ -182,12 +200,6 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         yield _lock(file, wait)
-
-
-def _stamped(log: TextIO, text: str) -> None:
-    """A line of the log, with the time of day."""
-    log.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
-    log.flush()
 
 
 def _lock(file: TextIO, wait: bool) -> bool:
@@ -249,33 +261,16 @@ def _limit_threads(threads: int) -> None:
         threadpool_limits(1)
 
 
-def _choose_scheduler(address: str | None) -> None:
-    """Dask's own threads, or the scheduler of a cluster at this address."""
+def _choose_scheduler(address: str | None) -> AbstractContextManager[object]:
+    """Dask's own threads, or within the block the scheduler of a cluster at this address."""
     if address:
-        from distributed import Client
+        return closing(parallel.connect(address))
+    import dask
+    from dask.threaded import get
 
-        Client(address)  # registers itself as the scheduler of everything that follows
-    else:
-        import dask
-        from dask.threaded import get
-
-        # Else Dask imports `distributed` to see whether there is a cluster.
-        dask.config.set(scheduler=get)
-
-
-@contextmanager
-def _captured(log: TextIO) -> Iterator[None]:
-    """Send warnings and the messages of libraries to the log."""
-    handler = logging.StreamHandler(log)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        root.removeHandler(handler)
+    # Else Dask imports `distributed` to see whether there is a cluster.
+    dask.config.set(scheduler=get)
+    return nullcontext()
 
 
 def _write_note(note: Path, facts: dict[str, Any], text: str) -> None:
@@ -283,9 +278,21 @@ def _write_note(note: Path, facts: dict[str, Any], text: str) -> None:
     store.write_text(json.dumps({**facts, "message": text, "when": when}, indent=1) + "\n", note)
 
 
-def _fail(note: Path, facts: dict[str, Any], text: str, log: TextIO) -> None:
+def _damage(task: Task) -> UserError | None:
+    """What is damaged among the inputs of a job that failed unexpectedly."""
+    try:
+        sums.refuse_damaged(task.input, whole=True)
+    except UserError as error:
+        return error
+    except OSError:
+        return None
+    return None
+
+
+def _fail(note: Path, facts: dict[str, Any], text: str, log: JobLog) -> None:
     """Tell a failure everywhere and end the job."""
     log.write(text + "\n")
     print(text, file=sys.stderr, flush=True)
-    _write_note(note, facts, text)
+    with suppress(OSError):  # the disk may be full
+        _write_note(note, facts, text)
     raise SystemExit(1)

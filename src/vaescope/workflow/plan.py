@@ -315,6 +315,8 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         else:
             usable[row.dataset] = row
     results = Path(chosen.results)
+    if results == Path():
+        results = here  # Snakemake warns of every path that begins with `./`
     return Plan(
         sheet=sheet,
         results=results,

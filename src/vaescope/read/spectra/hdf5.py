@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from vaescope.read import arrays as plain
-from vaescope.read import hdf5, lazy, usid
+from vaescope.read import hdf5, inside, lazy, usid
 from vaescope.read.spectra.curves import Curves, fields, of_signal, spectral_axis
 from vaescope.read.spectra.positions import of_positions
 from vaescope.read.spectra.unnamed import Array
@@ -51,6 +51,7 @@ def curves(path: Path, extension: str, settings: SpectraSettings) -> tuple[list[
 
 def _opener(path: Path, dataset: h5py.Dataset) -> Callable[..., Any]:
     """How to open a dataset once its file is closed again."""
+    inside.refuse_hollow(path, dataset)
     source = lazy.InHdf5(str(path), dataset.name, dataset.dtype, dataset.shape)
     return partial(lazy.array, source)
 
@@ -98,7 +99,7 @@ def _named(path: Path, name: str, dataset: h5py.Dataset) -> list[Curves]:
 
 def _axis(dimension: Any, size: int) -> dict[str, Any]:
     """Describe a dimension as RosettaSciIO does."""
-    scale = dimension[0] if len(dimension) else None
+    scale = inside.scale_of(dimension)
     facts = dict(scale.attrs) if scale is not None else {}
     kind = str(hdf5.text(facts.get("dimension_type", ""))).upper()
     called = dimension.label or (scale.name.rsplit("/", 1)[-1] if scale is not None else "")
