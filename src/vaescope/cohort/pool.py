@@ -9,7 +9,7 @@ import numpy as np
 
 from vaescope.columns import IMAGE
 from vaescope.errors import UserError
-from vaescope.quantities.attributes import attributes
+from vaescope.quantities.cf_attributes import attributes
 from vaescope.samples import gaps
 from vaescope.samples.held_out import HELD_OUT
 

@@ -67,11 +67,13 @@ class Problem:
         return {"row": self.line, "dataset": self.dataset, "message": self.message}
 
 
-def read_sheet(path: Path) -> tuple[list[Row], list[Problem]]:
+def read_sheet(path: Path, *, simulations: bool = True) -> tuple[list[Row], list[Problem]]:
     """Rows of a sample sheet, and the rows that cannot be used, in the order of the file.
 
     Blank lines and lines that start with ``#`` are skipped. Of two rows with one name the first is
     used; names that differ in case only count as one, since some file systems see no difference.
+    Without ``simulations`` names of simulations are not checked: that needs libraries which take a
+    second or two to import.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def read_sheet(path: Path) -> tuple[list[Row], list[Problem]]:
         values = dict(zip(header, cells, strict=False))
         name = values.get("dataset", "")
         try:
-            row = _row(number, cells, values, header)
+            row = _row(number, cells, values, header, simulations)
             other = taken.get(row.dataset.lower())
             if other:
                 raise UserError(
@@ -146,7 +148,9 @@ def _header(cells: list[str], path: Path) -> list[str]:
     return header
 
 
-def _row(number: int, cells: list[str], values: dict[str, str], header: list[str]) -> Row:
+def _row(
+    number: int, cells: list[str], values: dict[str, str], header: list[str], simulations: bool
+) -> Row:
     """Make a row of cells, every one of them checked.
 
     Raises
@@ -177,7 +181,7 @@ def _row(number: int, cells: list[str], values: dict[str, str], header: list[str
     further = {name: cell for name, cell in values.items() if name and name not in known}
     row = Row(line=number, **known, covariates=further)
     physical.from_sheet(row.pixel_size)
-    if row.simulation is not None:
+    if simulations and row.simulation is not None:
         from vaescope import simulate  # late: most sheets name none
 
         simulate.parse(row.simulation)
