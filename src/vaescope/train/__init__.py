@@ -177,14 +177,15 @@ def combine(parts: Sequence[Path], members: Path, history: Path) -> None:
 
 
 def adopt(shared: Path, shared_history: Path, members: Path, history: Path) -> None:
-    """Give a dataset the members and the history of its group. Files are linked where the file
-    system can, so that ten thousand datasets take no more room than one."""
+    """Give a dataset the members and the history of its group. Weights are linked where the file
+    system can, so that ten thousand datasets take no more room than one; the history is copied, as
+    Snakemake sets the dates of tables."""
     with store.replace_atomically(members) as beside:
         beside.mkdir()
         for file in sorted(shared.glob("member-*.safetensors")):
             _link(file, beside / file.name)
     with store.replace_atomically(history) as beside:
-        _link(shared_history, beside)
+        shutil.copyfile(shared_history, beside)
 
 
 def _link(file: Path, to: Path) -> None:
