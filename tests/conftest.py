@@ -17,7 +17,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-SLOW = ("workflow", "browser")
+SLOW = ("workflow", "cluster", "browser")
 """Folders whose tests run the workflow or open pages in a browser."""
 
 

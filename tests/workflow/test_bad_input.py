@@ -85,6 +85,7 @@ def ended(finished: Lab, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     np.save(data / "constant.npy", np.full((128, 128), 3.0))
     np.save(data / "all-nan.npy", np.full((128, 128), np.nan))
     np.save(data / "few-sites.npy", few_columns())
+    lab.recipe("single", SINGLE + "reports: light\n")
     lab.recipe("misspelt", SINGLE + "sites: {treshold: 0.2}\n")
     lab.recipe("misspelt-model", SINGLE.replace("steps", "step"))
     lab.recipe("no-yaml", "models:\n  rvae: {steps: [}\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab import REPOSITORY, SNAKEFILE, Lab, environment
+from lab import REPOSITORY, SINGLE, SNAKEFILE, Lab, environment
 
 SITES = "sites.csv"
 
@@ -17,8 +17,6 @@ def test_sheet_and_results_may_lie_anywhere(fresh: Lab, tmp_path: Path):
     (fresh.folder / "config" / "datasets.tsv").unlink()
     (sheet.parent / "recipes").mkdir(parents=True)
     fresh.recipe("single", "models: {rvae: {stepps: 1}}")  # the one beside the sheet is used
-    from lab import SINGLE
-
     (sheet.parent / "recipes" / "single.yaml").write_text(SINGLE)
     (fresh.folder / "data").rename(sheet.parent / "data")
     sheet.write_text("dataset\trecipe\tsource\none\tsingle\tdata/one.npy\n", encoding="utf-8")
@@ -88,10 +86,21 @@ def test_snakemake_makes_its_own_report_offline(lab: Lab):
     assert "rvae-training.png" not in page
 
 
-def test_the_slurm_profile_asks_for_a_gpu_for_training_only(fresh: Lab):
+def test_a_dataset_is_four_jobs_of_a_cluster_and_a_spread_ensemble_more(fresh: Lab):
+    fresh.recipe("spread", SINGLE.replace("members: 2", "members: 2, jobs: 2"))
+    fresh.sheet("one single ../data/one.npy", "two spread ../data/one.npy")
     profile = REPOSITORY / "workflow" / "profiles" / "slurm"
     run = fresh.run("--workflow-profile", str(profile), "--dry-run", "--quiet", "host")
-    assert "training rvae" in run.must_succeed().output
+    output = run.must_succeed().output
+    groups = [part.split(maxsplit=1) for part in output.split("Group job ")[1:]]
+    one, two = (
+        sorted(group for group, jobs in groups if f" {name}: " in jobs) for name in ("one", "two")
+    )
+    assert one == ["map", "prepare", "report", "train"]
+    assert two == ["map", "prepare", "report", "train-0", "train-1", "train-combine"]
+
+
+def test_the_slurm_profile_asks_for_a_gpu_for_training_only():
     rules = {}
     for file in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
         for block in file.read_text().split("\nrule ")[1:]:

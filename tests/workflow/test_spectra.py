@@ -9,6 +9,8 @@ import pytest
 import xarray as xr
 from lab import Lab
 
+from vaescope.figures import versions
+
 SMALL = """\
 ensemble: {members: 2}
 baselines: {methods: [pca, nmf, unmixing]}
@@ -23,7 +25,7 @@ IM2SPEC = (
     + "models: {im2spec: {steps: 40, hidden: 16, batch: 32, latent: 2, turns: 4}}\n"
 )
 DUAL = (
-    "extends: dualvae\n"
+    "extends: dualvae\nreports: light\n"
     + SMALL.replace("[pca, nmf, unmixing]", "[]")
     + "models: {dualvae: {steps: 40, hidden: 16, batch: 32, latent: 2, turns: 4}}\n"
 )
@@ -84,7 +86,8 @@ def latents(lab: Lab, dataset: str, model: str) -> xr.Dataset:
 
 
 def figures(lab: Lab, dataset: str) -> set[str]:
-    drawn = json.loads((lab.results / dataset / "figures/latest/figures.json").read_text())
+    latest = versions.newest(lab.results / dataset / "figures")
+    drawn = json.loads((latest / "figures.json").read_text())
     return {figure["name"] for figure in drawn["figures"]}
 
 
@@ -149,12 +152,7 @@ def test_patches_and_spectra_of_particles_go_through_a_dual_model(finished_spect
     assert found["predicted_spectrum"].shape == (60, 40)
     assert found["predicted_patch"].dims == ("site", "channel", "py", "px")
     assert set(np.unique(found["held_out"].values)) == {0, 1}
-    assert {
-        "dualvae-predicted-spectra",
-        "dualvae-predicted-patches",
-        "dualvae-decoded-pairs",
-        "dualvae-latent-error",
-    } <= figures(finished_spectra, "particles")
+    assert "dualvae-predicted-spectra" in figures(finished_spectra, "particles")
 
 
 def test_an_image_and_spectra_that_do_not_fit_stop_their_own_dataset_alone(finished_spectra: Lab):

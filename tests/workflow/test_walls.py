@@ -15,8 +15,8 @@ models:
   rvae: {steps: 40, turns: 8, hidden: 16}
   jrvae: null
 ensemble: {members: 2}
-baselines: {methods: [pca]}
 figures: {formats: [png], dpi: 40}
+reports: light
 """
 
 

@@ -26,8 +26,9 @@ from vaescope.errors import UserError
 from vaescope.results import layout
 from vaescope.results.layout import pattern as here
 from vaescope.workflow import make_plan, resources, script_copies
-from vaescope.workflow import stopping, summary, terminal
+from vaescope.workflow import slurm, stopping, summary, terminal
 from vaescope.workflow.jobs import alone
+from vaescope.workflow.queue_watch import QueueWatch
 from vaescope.workflow.settings import LEFT_OUT
 
 STARTED = time.time()
@@ -43,7 +44,9 @@ configfile: CONFIG
 
 
 try:
-    PLAN = make_plan(config, root=ROOT, here=Path.cwd())
+    PLAN = make_plan(
+        config, root=ROOT, here=Path.cwd(), again=not workflow.is_main_process
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -75,10 +78,7 @@ def recipe(*keys):
     """A param with a part of the recipe: a rule that takes only this part reruns only for it."""
 
     def part(wildcards):
-        value = ask(PLAN.recipe, wildcards.dataset)
-        for key in keys:
-            value = getattr(value, key)
-        return plain(value)
+        return ask(PLAN.plain_recipe, wildcards.dataset, keys)
 
     return part
 
@@ -229,12 +229,28 @@ def training_group(wildcards):
 
 def model_settings(wildcards):
     """Settings of one model."""
-    return plain(ask(PLAN.model, wildcards.dataset, wildcards.model))
+    ask(PLAN.model, wildcards.dataset, wildcards.model)  # there is one
+    return ask(PLAN.plain_recipe, wildcards.dataset, ("models", wildcards.model))
 
 
 def physics(wildcards):
     """Fingerprint the user's own loss term of a model."""
     return ask(PLAN.physics, wildcards.dataset, wildcards.model)
+
+
+def largest_node():
+    """The most that one job can have, where Slurm runs the jobs; None elsewhere."""
+    if not workflow.is_main_process:
+        return slurm.given()
+    plugin = workflow.executor_plugin
+    if plugin is None or plugin.name != "slurm":
+        return None
+    chosen = workflow.resource_settings
+    every = [chosen.default_resources or {}, *chosen.overwrite_resources.values()]
+    named = [each["slurm_partition"] for each in every if "slurm_partition" in each]
+    return ask(
+        slurm.largest, tuple(str(getattr(name, "value", name)) for name in named)
+    )
 
 
 def memory_for(base, per_input, per_thread=0):
@@ -243,15 +259,27 @@ def memory_for(base, per_input, per_thread=0):
 
     def memory(wildcards, input, attempt, threads):
         own = base + per_thread * (threads - 1)
-        return resources.memory_mb(own, per_input, input_mb(wildcards, input), attempt)
+        return memory_mb(own, per_input, input_mb(wildcards, input), attempt)
 
     return memory
 
 
-def threads_of(most):
-    """Threads of a rule that uses so many at best, on the cores that this run was given."""
+def memory_mb(base, per_input, mb, attempt):
+    """Memory in MB: on a cluster also for the Snakemake around each job, and again no more than a
+    node has when a job is tried again."""
+    around = resources.SNAKEMAKE_MB if workflow.non_local_exec else 0
+    most = getattr(largest_node(), "memory_mb", None)
+    return resources.memory_mb(base + around, per_input, mb, attempt, most)
+
+
+def threads_of(most, with_gpu=None):
+    """Threads of a rule that uses so many at best, on the cores that this run was given, or that
+    a node of the cluster has; where a GPU does the work, ``with_gpu``."""
 
     def threads(wildcards):
+        node = largest_node()
+        if node is not None:
+            return min(with_gpu if with_gpu and node.gpus else most, node.cores)
         try:
             cores = workflow.cores if workflow.local_exec else None
         except WorkflowError:  # no number was given
@@ -263,11 +291,20 @@ def threads_of(most):
     return threads
 
 
+def one_gpu(wildcards):
+    """One GPU, unless no node of the cluster has any: then the CPU is used."""
+    node = largest_node()
+    return 1 if node is None else min(1, node.gpus)
+
+
 def minutes(base, per_gb):
     """Compute the run time in minutes: a base, and a rate for each GB of input."""
 
     def runtime(wildcards, input, attempt):
-        return resources.minutes(base, per_gb, input_mb(wildcards, input), attempt)
+        most = getattr(largest_node(), "minutes", None)
+        return resources.minutes(
+            base, per_gb, input_mb(wildcards, input), attempt, most
+        )
 
     return runtime
 
@@ -290,9 +327,13 @@ def completed(wildcards):
 
 
 def all_completed(wildcards):
-    """What completes the results of all datasets."""
+    """What completes the results of all datasets, and their exports: dataset by dataset, so that a
+    batch of these files (`--batch`) is one of datasets."""
     return [
-        path for name in PLAN.rows for path in completed(SimpleNamespace(dataset=name))
+        path
+        for name in PLAN.rows
+        for path in completed(SimpleNamespace(dataset=name))
+        + expand(PLAN.exported(), dataset=name)
     ]
 
 
@@ -303,11 +344,6 @@ def exports_of(*formats):
         return expand(PLAN.exported(formats), dataset=wildcards.dataset)
 
     return wanted
-
-
-def exports(wildcards):
-    """List the exports of all datasets."""
-    return expand(PLAN.exported(), dataset=PLAN.rows)
 
 
 def problem_of(wildcards):
@@ -331,9 +367,26 @@ def start_run():
         raise WorkflowError(
             f"Another run is at work in `{PLAN.results}`. Wait for its end, or stop it."
         )
+    watch_queue()
     summary.forget_unwanted(PLAN)
     script_copies.tidy(PLAN.results)
     terminal.share_with(logger)
+
+
+def watch_queue():
+    """Name jobs that can never start, and why Slurm ended others; it must be seen when jobs end."""
+    node = largest_node()
+    if node is None:
+        return
+    # Jobs of a group that do not depend on each other share a node, or take turns on it.
+    workflow.global_resources["_cores"] = node.cores
+    ask(slurm.check_status, workflow.executor_settings.status_command)
+    HELD.push(slurm.stand_in_for_sacct() or ExitStack())
+    watch = QueueWatch(
+        Path.cwd(), logger.warning, lambda: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    watch.note_failures(logger)
+    watch.start()
 
 
 def end_run():

@@ -13,10 +13,10 @@ rule train_detector:
     conda:
         "../envs/vaescope.yaml"
     # One member per thread on a CPU, as in the rule `train`.
-    threads: 4
+    threads: threads_of(4)
     resources:
-        gpu=1,
-        mem_mb=lambda wildcards, attempt: resources.memory_mb(3000, 0, 0, attempt),
+        gpu=one_gpu,
+        mem_mb=lambda wildcards, attempt: memory_mb(3000, 0, 0, attempt),
         runtime=lambda wildcards, attempt: resources.detector_minutes(
             ask(PLAN.detector_settings, wildcards.detector), attempt
         ),

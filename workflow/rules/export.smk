@@ -49,7 +49,7 @@ rule export_napari:
         "report"
     conda:
         "../envs/vaescope.yaml"
-    threads: 2
+    threads: threads_of(2)
     resources:
         mem_mb=memory_for(1000, 0.5),
         runtime=minutes(10, 20),
@@ -77,7 +77,7 @@ rule export_hyperspy:
         "report"
     conda:
         "../envs/vaescope.yaml"
-    threads: 2
+    threads: threads_of(2)
     resources:
         mem_mb=memory_for(1000, 0.5),
         runtime=minutes(10, 40),

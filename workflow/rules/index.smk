@@ -4,9 +4,8 @@
 rule write_index:
     """Write the page that lists all datasets, with their state."""
     input:
+        # With the exports, so that the page shows what became of them.
         completed=all_completed,
-        # Last of all, so that the page shows what became of them.
-        exports=exports,
     output:
         index="<results>/index.html",
     log:

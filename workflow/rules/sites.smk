@@ -19,7 +19,7 @@ rule find_sites:
         "../envs/vaescope.yaml"
     threads: threads_of(4)
     resources:
-        mem_mb=lambda wildcards, input, attempt: resources.memory_mb(
+        mem_mb=lambda wildcards, input, attempt: memory_mb(
             1000 if ask(PLAN.uses_detector, wildcards.dataset) else 600,
             2.0,
             input_mb(wildcards, input),

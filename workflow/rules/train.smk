@@ -18,10 +18,11 @@ rule train:
         "../envs/vaescope.yaml"
     # One member per core of a CPU. Members do not depend on each other, nor on the cores. Two such
     # jobs go side by side: one that asked for all cores would wait until the last is free.
-    threads: threads_of(8)
+    # A GPU trains all members together; the CPU only feeds it.
+    threads: threads_of(8, with_gpu=4)
     resources:
         # A wish: without a GPU the CPU is used. Without `--resources gpu=N` it limits nothing.
-        gpu=1,
+        gpu=one_gpu,
         # 0.5 GB for each of up to 8 processes, and for turned copies of patches.
         mem_mb=memory_for(1000, 6.0, 500),
         runtime=minutes(120, 240),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaescope.results.facts import Finding
-from vaescope.sites.polarity import UNSURE
+from vaescope.sites.settings import UNSURE_SKEWNESS
 from vaescope.text import percent
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def of_choices(image: xr.Dataset, attrs: Mapping[str, Any]) -> list[Finding]:
                 "If they are bright, set `sites: polarity: bright`.",
             )
         )
-    elif attrs.get("periodic") and abs(skewness) < UNSURE:
+    elif attrs.get("periodic") and abs(skewness) < UNSURE_SKEWNESS:
         said.append(
             Finding(
                 "bright or dark",

@@ -16,10 +16,9 @@ import numpy as np
 from scipy import ndimage
 
 from vaescope.sites.scale import Scale, without_outliers
+from vaescope.sites.settings import UNSURE_SKEWNESS
 
 Name = Literal["bright", "dark"]
-UNSURE = 0.25
-"""Skewness between minus and plus this decides nothing: sinusoids have none, and noise little."""
 _SURE_WITHOUT_ORDER = 1.0  # without a lattice, holes and spots of dirt are sharp as well
 _CLIPPED = 0.5  # per cent of the values at either end are drawn in
 _MOST = 3  # parts of an image that are looked at
@@ -46,7 +45,7 @@ def choose(parts: Sequence[np.ndarray], lengths: Scale) -> Polarity:
     """
     some = parts[:: -(-len(parts) // _MOST)]
     found = float(np.median([skewness(part, lengths) for part in some]))
-    limit = UNSURE if lengths.periodic else _SURE_WITHOUT_ORDER
+    limit = UNSURE_SKEWNESS if lengths.periodic else _SURE_WITHOUT_ORDER
     return Polarity("dark" if found < -limit else "bright", found)
 
 

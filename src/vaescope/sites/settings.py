@@ -11,6 +11,9 @@ from vaescope.walls.settings import WallFinding
 
 STEP = 0.4  # of the spacing: farther than this no atom is followed from frame to frame
 GAP = 2  # frames in which an atom may be missed
+UNSURE_SKEWNESS = 0.25
+"""Skewness of an image between minus and plus this decides nothing about bright or dark columns:
+sinusoids have none, and noise little."""
 
 
 class OfSites(Settings):

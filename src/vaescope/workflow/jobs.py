@@ -44,8 +44,8 @@ _GARBAGE = 10_000, 20, 20
 
 As often as by default, what the libraries keep for good is searched through a dozen times a job.
 """
-_OPEN_NO_STORE = ("ingest", "read_spectra", "train_detector")
-"""Jobs that read files of vendors, some of which hold sparse arrays, or that simulate."""
+_SPARSE = ".emd"
+"""Files of vendors that may hold sparse arrays: streams of events."""
 _NOT_FOR_DASK = ("sparse", "pint", "scipy.fftpack", "scipy.sparse")
 """What Dask and xarray import to know arrays and transforms that no store has."""
 _WITHOUT_DASK = ("combine_members", "write_crate")
@@ -118,7 +118,7 @@ def job(snakemake: Any) -> Iterator[Task]:
     facts |= {"log": f"logs/{log_file.name}"}
     _seldom_look_for_garbage()
     _limit_threads(snakemake.threads)
-    if not name.startswith((*_WITHOUT_DASK, *_OPEN_NO_STORE)):
+    if not name.startswith(_WITHOUT_DASK) and not _reads_sparse(snakemake.params):
         _import_dask_alone()
     with ExitStack() as held:
         try:
@@ -223,6 +223,12 @@ def _seldom_look_for_garbage() -> None:
     gc.set_threshold(*_GARBAGE)
 
 
+def _reads_sparse(params: Any) -> bool:
+    """Whether a job reads a source that may hold sparse arrays."""
+    files = [*(params.get("files") or ()), *(params.get("spectra_files") or ())]
+    return any(str(file).lower().endswith(_SPARSE) for file in files)
+
+
 def _import_dask_alone() -> None:
     """Dask and xarray without `sparse` and its compiler, `pint` and parts of SciPy, which they
     import to know arrays that no store has: more than a second of every job."""
@@ -280,6 +286,15 @@ def _forget_damage(notes: Path, outputs: Iterable[str]) -> None:
             message = json.loads(note.read_text(encoding="utf-8"))["message"]
             if sums.DAMAGED in message and any(f"`{output}`" in message for output in outputs):
                 note.unlink()
+
+
+def explain_stop(note: Path, facts: dict[str, Any], text: str) -> None:
+    """Note why a job failed that could not do so itself: it never began, or was stopped."""
+    known: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+    if known.get("message", _STOPPED) == _STOPPED:
+        _write_note(note, facts | known, text)
 
 
 def _damage(task: Task) -> UserError | None:

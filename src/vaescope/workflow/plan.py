@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from vaescope.learned.settings import DetectorSettings
 from vaescope.models.settings import ModelSettings
 from vaescope.recipes import Recipe, Reports, resolve_recipe
 from vaescope.results import layout
-from vaescope.settings import merge
+from vaescope.settings import Settings, merge
 from vaescope.sites.kinds import KINDS
 from vaescope.workflow.fingerprints import Fingerprints
 from vaescope.workflow.places import matching, megabytes
@@ -35,6 +35,7 @@ class Plan:
     fingerprints: Fingerprints = field(repr=False)
     exports: list[str] = field(default_factory=list)
     usual_reports: Reports = "full"
+    _plain: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def row(self, dataset: str) -> Row:
         """The row of a dataset.
@@ -56,6 +57,19 @@ class Plan:
     def recipe(self, dataset: str) -> Recipe:
         """The resolved recipe of a dataset."""
         return self.recipes[self.row(dataset).recipe]
+
+    def plain_recipe(self, dataset: str, keys: Sequence[str] = ()) -> Any:
+        """A part of a dataset's recipe in plain values, the same object for all its datasets.
+
+        Of ten thousand datasets each has several jobs to which it is given.
+        """
+        part = (self.row(dataset).recipe, *keys)
+        if part not in self._plain:
+            value: Any = self.recipe(dataset)
+            for key in keys:
+                value = value[key] if isinstance(value, Mapping) else getattr(value, key)
+            self._plain[part] = value.as_dict() if isinstance(value, Settings) else value
+        return self._plain[part]
 
     def models(self, dataset: str) -> list[str]:
         """Names of the models of a dataset."""
@@ -276,7 +290,7 @@ class Plan:
         return [problem.as_dict() for problem in self.problems]
 
 
-def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
+def make_plan(config: dict[str, Any], root: Path, here: Path, *, again: bool = False) -> Plan:
     """Read sample sheet and recipes.
 
     Parameters
@@ -285,6 +299,7 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
     root : folder of the workflow, with ``config/recipes``.
     here : working folder; relative paths of the configuration start here. A sample sheet that is
         not there is looked for in ``root``.
+    again : whether this is the plan of a job, whose run has checked all simulations.
 
     Raises
     ------
@@ -299,7 +314,7 @@ def make_plan(config: dict[str, Any], root: Path, here: Path) -> Plan:
         folders.insert(1, here / Path(chosen.recipes).expanduser())
         if not folders[1].is_dir():
             raise UserError("the folder of recipes is missing", file=chosen.recipes)
-    rows, problems = read_sheet(sheet)
+    rows, problems = read_sheet(sheet, simulations=not again)
     recipes: dict[str, Recipe] = {}
     failed: dict[str, UserError] = {}
     usable = {}

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vaescope.learned.settings import DetectorSettings
 
+SNAKEMAKE_MB = 400
+"""Memory of the two processes of Snakemake around a job on a cluster, in MB, as seen."""
+
 _OF_TRAINING = {"members": 1, "steps": 1, "batch": 1, "channels": 2}
 """Settings of a detector by which its training grows, and to which power."""
 
@@ -32,13 +35,27 @@ def _size(path: Path) -> int:
         return 0
 
 
-def memory_mb(base: float, per_input: float, mb: float, attempt: int = 1) -> int:
+def memory_mb(
+    base: float, per_input: float, mb: float, attempt: int = 1, most: float | None = None
+) -> int:
     """Ask for memory in MB for a job with ``mb`` of input; doubled by every further attempt.
 
     ``base`` : MB that the job takes with a small input; ``per_input`` : MB for each MB of input on
-    disk, where stores are compressed about twofold.
+    disk, where stores are compressed about twofold; ``most`` : MB of the largest node.
     """
-    return math.ceil((base + per_input * mb) * 2 ** (attempt - 1))
+    return _again(base + per_input * mb, attempt, most)
+
+
+def _again(first: float, attempt: int, most: float | None) -> int:
+    """Twice as much with every attempt, but no more than there is if the first was content with it.
+
+    A job that asks for more than there is at first does so again: nothing says that less will do.
+    """
+    wanted = first * 2 ** (attempt - 1)
+    if most is not None and first <= most:
+        wanted = min(wanted, most)
+        return math.floor(wanted) if wanted == most else math.ceil(wanted)
+    return math.ceil(wanted)
 
 
 def threads(most: int, cores: int | None, side_by_side: int) -> int:
@@ -52,9 +69,11 @@ def threads(most: int, cores: int | None, side_by_side: int) -> int:
     return max(1, min(most, cores // 2 if side_by_side > 1 else cores))
 
 
-def minutes(base: float, per_gb: float, mb: float, attempt: int = 1) -> int:
-    """Run time in minutes for a job with ``mb`` of input."""
-    return math.ceil((base + per_gb * mb / 1000) * 2 ** (attempt - 1))
+def minutes(
+    base: float, per_gb: float, mb: float, attempt: int = 1, most: float | None = None
+) -> int:
+    """Run time in minutes for a job with ``mb`` of input; ``most`` : what the cluster allows."""
+    return _again(base + per_gb * mb / 1000, attempt, most)
 
 
 def detector_minutes(settings: DetectorSettings, attempt: int = 1) -> int:

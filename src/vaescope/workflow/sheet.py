@@ -56,11 +56,13 @@ class Problem:
         return {"row": self.line, "dataset": self.dataset, "message": self.message}
 
 
-def read_sheet(path: Path) -> tuple[list[Row], list[Problem]]:
+def read_sheet(path: Path, *, simulations: bool = True) -> tuple[list[Row], list[Problem]]:
     """Rows of a sample sheet, and the rows that cannot be used, in the order of the file.
 
     Blank lines and lines that start with ``#`` are skipped. Of two rows with one name the first is
     used; names that differ in case only count as one, since some file systems see no difference.
+    Without ``simulations`` names of simulations are not checked: that needs libraries which take a
+    second or two to import.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def read_sheet(path: Path) -> tuple[list[Row], list[Problem]]:
         values = dict(zip(header, cells, strict=False))
         name = values.get("dataset", "")
         try:
-            row = _row(number, cells, values, header)
+            row = _row(number, cells, values, header, simulations)
             other = taken.get(row.dataset.lower())
             if other:
                 raise UserError(
@@ -135,7 +137,9 @@ def _header(cells: list[str], path: Path) -> list[str]:
     return header
 
 
-def _row(number: int, cells: list[str], values: dict[str, str], header: list[str]) -> Row:
+def _row(
+    number: int, cells: list[str], values: dict[str, str], header: list[str], simulations: bool
+) -> Row:
     """Make a row of cells, every one of them checked.
 
     Raises
@@ -164,7 +168,7 @@ def _row(number: int, cells: list[str], values: dict[str, str], header: list[str
     known = {name: values.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
     row = Row(line=number, **known)
     physical.from_sheet(row.pixel_size)
-    if row.simulation is not None:
+    if simulations and row.simulation is not None:
         from vaescope import simulate  # late: most sheets name none
 
         simulate.parse(row.simulation)
