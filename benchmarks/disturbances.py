@@ -23,7 +23,7 @@ SOON = 5.0  # seconds in which Ctrl-C and SIGTERM have to end everything
 PATIENCE = 900.0  # seconds that a run and its jobs may take
 AHEAD = 3600.0  # seconds by which the clock was ahead when a result was written
 _JOB = re.compile(r"\.snakemake/scripts/tmp\w+?\.(\w+)\.py$")
-_DELETE = re.compile(r"`(?:[^`]*/)?results/([^`]+)`:.*\bDelete\b")
+_DELETE = re.compile(r"dataset `\w+`: `(?:[^`]*/)?results/([^`]+)`:.*\bDelete\b")
 
 
 @dataclass
@@ -136,9 +136,10 @@ def finished(lab: Lab) -> list[str]:
 
 
 def damaged_outputs(lab: Lab, output: str) -> list[str]:
-    """Paths in the results that messages advise to delete, as far as they are there."""
+    """Paths in the results that messages of jobs advise to delete, as far as they are there; the
+    summary at the end of a run repeats what earlier runs have said."""
     found = dict.fromkeys(
-        match[1] for line in output.splitlines() if (match := _DELETE.search(line))
+        match[1] for line in output.splitlines() if (match := _DELETE.match(line))
     )
     return [name for name in found if (lab.results / name).exists()]
 

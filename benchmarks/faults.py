@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,8 @@ TRIES = 4  # runs in which a round must end once nothing disturbs it
 @dataclass
 class Line:
     """One line of the table; ``moment`` and ``seconds`` (until all processes had ended) in s,
-    ``jobs`` those that ran when the fault came, ``done`` outputs that were there."""
+    ``jobs`` those that ran when the fault came, ``done`` outputs that were there, ``load`` tasks
+    that were ready to run on the machine, per core."""
 
     commit: str
     trial: int
@@ -51,6 +53,7 @@ class Line:
     jobs: str = ""
     done: str = ""
     seconds: str = ""
+    load: str = ""
     outcome: str = ""
     holds: str = ""
 
@@ -154,6 +157,7 @@ class Campaign:
             ended = moment.watch(lab, DURING[kind], random)
             line.moment, line.jobs = f"{ended.moment:.1f}", " ".join(ended.jobs)
             line.outcome, good = ended.outcome, ended.holds
+        line.load = f"{os.getloadavg()[0] / (os.cpu_count() or 1):.1f}"
         line.done, line.seconds = str(ended.outputs), f"{ended.seconds_after:.1f}"
         named = self.mend(lab, ended)
         if named:
@@ -161,6 +165,9 @@ class Campaign:
         if kind in BETWEEN and ended.code and not ended.moment:  # failed by itself
             good = bool(named)
         line.holds = "yes" if good and "failed unexpectedly" not in ended.output else "no"
+        if line.holds == "no":
+            said = self.folder / f"said-{self.commit}-{line.trial}.txt"
+            said.write_text(ended.output, encoding="utf-8")
         self.write(line)
         return ended.code == 0
 

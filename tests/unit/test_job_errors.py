@@ -124,3 +124,29 @@ def test_a_folder_that_cannot_be_made_is_named_without_a_traceback(tmp_path, mon
     with pytest.raises(SystemExit) as ended, jobs.job(asked(tmp_path)):
         pytest.fail("the body must not run")
     assert str(ended.value.code).startswith("dataset `one`: ")
+
+
+def test_a_damaged_result_is_named_until_it_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "_limit_threads", lambda *_: None)
+    monkeypatch.setattr(jobs, "_seldom_look_for_garbage", lambda: None)
+    store = tmp_path / "results" / "one" / "facts größe.json"
+    note = tmp_path / "results" / "one" / "failures" / "judge.json"
+
+    def make() -> None:
+        given = asked(tmp_path)
+        given.rule, given.output = "train", [str(store)]
+        given.log = [str(tmp_path / "results" / "one" / "logs" / "train.log")]
+        with jobs.job(given):
+            store.write_text("1")
+
+    make()
+    store.write_text("2")
+    given = asked(tmp_path)
+    given.input = [str(store)]
+    with pytest.raises(SystemExit), jobs.job(given):
+        pytest.fail("the body must not run")
+    assert "not as its job wrote it" in note.read_text()
+    make()
+    assert not note.exists()
+    with jobs.job(given):
+        pass

@@ -105,7 +105,7 @@ def test_the_slurm_profile_asks_for_a_gpu_for_training_only():
     for file in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
         for block in file.read_text().split("\nrule ")[1:]:
             rules[block.split(":")[0]] = block
-    assert {name for name, block in rules.items() if "gpu=1" in block} == {
+    assert {name for name, block in rules.items() if "gpu=one_gpu" in block} == {
         "train",
         "train_detector",
     }

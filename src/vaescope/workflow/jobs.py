@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import (
     AbstractContextManager,
     ExitStack,
@@ -173,6 +173,7 @@ def job(snakemake: Any) -> Iterator[Task]:
         else:
             # The folder stays: another job of the dataset may be about to write into it.
             note.unlink(missing_ok=True)
+            _forget_damage(note.parent, task.output)
 
 
 def forget_failures(folder: Path) -> None:
@@ -277,6 +278,15 @@ def _choose_scheduler(address: str | None) -> AbstractContextManager[object]:
 def _write_note(note: Path, facts: dict[str, Any], text: str) -> None:
     when = time.strftime("%Y-%m-%d %H:%M:%S")
     store.write_text(json.dumps({**facts, "message": text, "when": when}, indent=1) + "\n", note)
+
+
+def _forget_damage(notes: Path, outputs: Iterable[str]) -> None:
+    """Remove notes of jobs that found one of these outputs damaged: it has been made anew."""
+    for note in notes.glob("*.json"):
+        with suppress(OSError, ValueError, KeyError):
+            message = json.loads(note.read_text(encoding="utf-8"))["message"]
+            if sums.DAMAGED in message and any(f"`{output}`" in message for output in outputs):
+                note.unlink()
 
 
 def explain_stop(note: Path, facts: dict[str, Any], text: str) -> None:

@@ -19,6 +19,7 @@ from vaescope import store
 from vaescope.errors import UserError
 
 SUFFIX = ".sums"
+DAMAGED = "the result is not as its job wrote it: damaged, cut short or changed"
 _STORE = "zarr.json"  # in the folder of every store, and of every array in one
 _SKIPPED = ".snakemake_timestamp"
 _BLOCK = 2**20
@@ -65,7 +66,7 @@ def refuse_damaged(results: Iterable[str | os.PathLike], *, whole: bool = False)
         wrong = next(_differences(known, found, whole), None)
         if wrong:
             raise UserError(
-                "the result is not as its job wrote it: damaged, cut short or changed",
+                DAMAGED,
                 file=result,
                 found=wrong,
                 remedy="Delete it and run the workflow again, which makes it anew; if you changed"
