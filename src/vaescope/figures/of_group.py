@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 WIDTH = 11.0  # inches
 MOST_MAPS = 24
 MOST_KINDS = 12
 _COLUMNS = 4
+_MARKS = 6000.0  # points² of all marks of a map: half as wide as they are apart
+_PADDING = {"h_pad": 0.1, "w_pad": 0.1, "hspace": 0.05, "wspace": 0.04}
 _BANDS = ((5, 95, 1.2), (25, 75, 4.0))  # percentiles, and width of the line between them
 _RARE = 0.05  # share of the sites of a kind that is drawn larger
 
@@ -47,7 +50,7 @@ def shares(names: Sequence[str], table: Counts, levels: Sequence[Level]) -> Figu
         columns = min(_COLUMNS, max(len(shown), 1))
         rows = -(-max(len(shown), 1) // columns)
         figure, grid = plt.subplots(
-            rows, columns, figsize=(WIDTH, 0.5 + 2.1 * rows), squeeze=False, layout="constrained"
+            rows, columns, figsize=(WIDTH, 0.5 + 2.1 * rows), squeeze=False, layout=_layout()
         )
         colours = category_colours(len(table.names))
         for axes in grid.flat[len(shown) :]:
@@ -79,10 +82,18 @@ def _levels(axes: Axes, levels: Sequence[Level], kind: int) -> None:
         axes.plot(ends, [100 * mean.share] * 2, color=FAINT, lw=0.9)
 
 
+def _layout() -> ConstrainedLayoutEngine:
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return ConstrainedLayoutEngine(**_PADDING)
+
+
 def _named(axes: Axes, names: Sequence[str]) -> None:
     step = -(-len(names) // 16)
     places = range(0, len(names), step)
-    axes.set_xticks(list(places), [_short(names[k]) for k in places], rotation=40, ha="right")
+    words = [_short(names[k]) for k in places]
+    turned = {"rotation": 40, "ha": "right"} if max(map(len, words), default=0) > 3 else {}
+    axes.set_xticks(list(places), words, **turned)
 
 
 def _short(name: str) -> str:
@@ -99,7 +110,7 @@ def maps(names: Sequence[str], latents: Sequence[xr.Dataset | None], table: Coun
         columns = min(_COLUMNS, max(count, 1))
         rows = -(-count // columns)
         figure, grid = plt.subplots(
-            rows, columns, figsize=(WIDTH, 0.7 + 2.6 * rows), squeeze=False, layout="constrained"
+            rows, columns, figsize=(WIDTH, 0.7 + 2.6 * rows), squeeze=False, layout=_layout()
         )
         colours = np.array(category_colours(len(table.names)))
         variable = "mode" if table.names[0].startswith("mode") else "consensus_class"
@@ -115,7 +126,7 @@ def maps(names: Sequence[str], latents: Sequence[xr.Dataset | None], table: Coun
                 axes.text(0.5, 0.5, "no sites", ha="center", va="center", transform=axes.transAxes)
                 continue
             label = own[variable].values.astype(int)
-            size = np.clip(900 / max(len(label), 1) ** 0.75, 1.2, 9.0)
+            size = np.clip(_MARKS / max(len(label), 1), 0.8, 40.0)
             order = np.argsort(rare[label], kind="stable")  # what is rare lies on top
             axes.scatter(
                 own["x"].values[order],
@@ -151,7 +162,7 @@ def latents_of_images(
         columns = min(_COLUMNS, count)
         rows = -(-count // columns)
         figure, grid = plt.subplots(
-            rows, columns, figsize=(WIDTH, 0.5 + 2.1 * rows), squeeze=False, layout="constrained"
+            rows, columns, figsize=(WIDTH, 0.5 + 2.1 * rows), squeeze=False, layout=_layout()
         )
         for axes in grid.flat[count:]:
             axes.set_axis_off()
