@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,13 @@ from pathlib import Path
 import local_slurm
 import pytest
 from local_slurm import Slurm
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wanted() -> None:
+    """These tests take a quarter of an hour and start daemons: they run on request."""
+    if not os.environ.get("VAESCOPE_CLUSTER"):
+        pytest.skip("VAESCOPE_CLUSTER=1 runs the tests of clusters")
 
 
 @pytest.fixture(scope="session")
