@@ -27,7 +27,7 @@ def table(path):
 def grouped(tmp_path) -> Lab:
     lab = Lab(tmp_path / "lab", header="dataset\trecipe\tsource\tgroup\trole\ttemperature")
     lab.prepare()
-    lab.recipe("single", SINGLE.replace("[pca, kmeans]", "[]"))
+    lab.recipe("single", SINGLE.replace("[pca, kmeans]", "[]") + "reports: light\n")
     for seed, name in ((2, "three"), (3, "four")):
         np.save(lab.folder / "data" / f"{name}.npy", lattice(seed))
     return lab.sheet(*ROWS)
