@@ -51,11 +51,11 @@ def _again(first: float, attempt: int, most: float | None) -> int:
 
     A job that asks for more than there is at first does so again: nothing says that less will do.
     """
-    wanted = first * 2 ** (attempt - 1)
-    if most is not None and first <= most:
-        wanted = min(wanted, most)
-        return math.floor(wanted) if wanted == most else math.ceil(wanted)
-    return math.ceil(wanted)
+    least = math.ceil(first)
+    wanted = least * 2 ** (attempt - 1)
+    if most is not None and least <= most:
+        return min(wanted, math.floor(most))
+    return wanted
 
 
 def threads(most: int, cores: int | None, side_by_side: int) -> int:
