@@ -43,11 +43,14 @@ def connect(address: str) -> Client:
     ------
     UserError : none answers at this address.
     """
+    import dask
     from distributed import Client
 
+    before = dask.config.get("scheduler", None)
     try:
         return Client(address, timeout=PATIENCE)  # registers itself for all that follows
     except Exception as error:
+        dask.config.set(scheduler=before)  # one that has failed may be registered all the same
         raise UserError(
             "no Dask scheduler answers",
             found=f"{type(error).__name__}: {error}",

@@ -62,10 +62,11 @@ def test_sites_and_patches_come_from_the_workers_and_are_the_same(tmp_path, clus
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "tcp://127.0.0.1"])
 def test_a_scheduler_that_does_not_answer_is_named_soon(address):
-    began = time.monotonic()
+    began, before = time.monotonic(), dask.config.get("scheduler", None)
     with pytest.raises(UserError) as caught:
         parallel.connect(address)
     assert time.monotonic() - began < 3 * parallel.PATIENCE
     assert "no Dask scheduler answers" in str(caught.value)
     assert f"one at `{address}`" in str(caught.value)
     assert "leave `dask_scheduler` out" in str(caught.value)
+    assert dask.config.get("scheduler", None) == before
