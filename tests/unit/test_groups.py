@@ -1,5 +1,6 @@
 """Groups of datasets: which rows belong together, one scale, an even draw, one latent space."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from vaescope.cohort.pool import pooled, shares
 from vaescope.cohort.scale import PatchScale
 from vaescope.ensemble.settled import Settled
 from vaescope.errors import UserError
-from vaescope.workflow import make_plan
+from vaescope.workflow import make_plan, summary
 
 ROOT = Path(__file__).parents[2]
 SHEET = "dataset\trecipe\tsource\tgroup\trole\ttemperature\n"
@@ -61,6 +62,16 @@ def test_rows_that_cannot_belong_to_their_group_are_set_aside(tmp_path, rows, re
     assert not refused & set(plan.rows)
     named = {name for group in plan.groups.values() for name in group.datasets}
     assert named == {name for name, row in plan.rows.items() if row.group}
+
+
+def test_a_failure_of_a_group_is_said_once_at_the_end(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path, "a atoms a.npy film", "b atoms b.npy film")
+    monkeypatch.chdir(tmp_path)
+    note = plan.results / ".groups" / "film" / "failures" / "pool_samples.json"
+    note.parent.mkdir(parents=True)
+    note.write_text(json.dumps({"message": "group `film`: different channels", "log": ""}))
+    words = summary.closing_words(plan)
+    assert words.count("different channels") == 1
 
 
 def test_a_role_without_a_group_is_refused(tmp_path):

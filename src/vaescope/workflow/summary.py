@@ -37,6 +37,10 @@ def failures(plan: Plan) -> dict[str, list[Failure]]:
         folders = [plan.results / dataset]
         if detector := plan.detector(dataset):
             folders.append(plan.results / layout.DETECTORS / detector)
+        group = plan.group_of(dataset)
+        if group is not None and dataset == group.references[0]:  # said once for all of them
+            folders += [plan.results / layout.GROUPS / group.name]
+            folders += [plan.results / "groups" / group.name]
         for note in (note for folder in folders for note in sorted(folder.glob(_NOTES))):
             found.setdefault(dataset, []).append(_read(note, dataset))
     return found
