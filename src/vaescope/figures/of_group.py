@@ -22,7 +22,7 @@ MOST_MAPS = 24
 MOST_KINDS = 12
 _COLUMNS = 4
 _MARKS = 6000.0  # points² of all marks of a map: half as wide as they are apart
-_PADDING = {"h_pad": 0.1, "w_pad": 0.1, "hspace": 0.05, "wspace": 0.04}
+_PAD, _SPACE = 0.1, 0.04  # inches around panels, and shares of their sizes between them
 _BANDS = ((5, 95, 1.2), (25, 75, 4.0))  # percentiles, and width of the line between them
 _RARE = 0.05  # share of the sites of a kind that is drawn larger
 
@@ -85,15 +85,17 @@ def _levels(axes: Axes, levels: Sequence[Level], kind: int) -> None:
 def _layout() -> ConstrainedLayoutEngine:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return ConstrainedLayoutEngine(**_PADDING)
+    return ConstrainedLayoutEngine(h_pad=_PAD, w_pad=_PAD, hspace=_SPACE, wspace=_SPACE)
 
 
 def _named(axes: Axes, names: Sequence[str]) -> None:
     step = -(-len(names) // 16)
     places = range(0, len(names), step)
     words = [_short(names[k]) for k in places]
-    turned = {"rotation": 40, "ha": "right"} if max(map(len, words), default=0) > 3 else {}
-    axes.set_xticks(list(places), words, **turned)
+    axes.set_xticks(list(places), words)
+    if max(map(len, words), default=0) > 3:
+        for label in axes.get_xticklabels():
+            label.set(rotation=40, ha="right")
 
 
 def _short(name: str) -> str:
