@@ -211,6 +211,7 @@ def _said(found: Sequence[Comparison], covariates: Sequence[Covariate]) -> list[
         points = [100 * value for value in (each.change, each.low, each.high)]
         interval = f"{points[0]:+.2g} percentage points (95 % interval {points[1]:+.2g} to"
         interval += f" {points[2]:+.2g})"
+        interval = interval.replace("-", "\N{MINUS SIGN}")
         if each.levels is not None:
             between = f"from {each.covariate} {each.levels[0]} to {each.levels[1]}"
             said.append(f"{each.model}: the share of {each.kind} changes by {interval} {between}.")
