@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaescope import samples, sites, store
-from vaescope.ensemble.mapping import lengths_of
+from vaescope.ensemble.lengths import lengths_of
 from vaescope.errors import UserError
 from vaescope.models.parts import AXIS
 

@@ -203,12 +203,12 @@ def as_first(question):
     """What a function of wildcards says of the first reference of a group, for a job of the
     group."""
 
-    def asked(wildcards):
+    def of_group_job(wildcards):
         own = dict(wildcards.items())
         own["dataset"] = ask(PLAN.first, own["group"])
         return question(SimpleNamespace(**own))
 
-    return asked
+    return of_group_job
 
 
 def of_first(path):

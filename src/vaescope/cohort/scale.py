@@ -31,11 +31,11 @@ class PatchScale:
     origin: str
 
     @classmethod
-    def of(cls, image: xr.Dataset, sites: xr.Dataset, asked: Patches, origin: str) -> PatchScale:
-        """The scale that an image and its sites would have alone; ``asked`` is what the recipe
+    def of(cls, image: xr.Dataset, sites: xr.Dataset, wanted: Patches, origin: str) -> PatchScale:
+        """The scale that an image and its sites would have alone; ``wanted`` is what the recipe
         says."""
-        size = size_of(image, sites, asked.size)
-        pixels = pixels_of(size, asked)
+        size = size_of(image, sites, wanted.size)
+        pixels = pixels_of(size, wanted)
         nanometres = _nanometres(sites)
         if nanometres is None:
             return cls(size / _spacing(sites), "spacings", pixels, origin)
@@ -50,7 +50,7 @@ class PatchScale:
         """The scale as the text of a file."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
-    def patches(self, sites: xr.Dataset, asked: Patches) -> Patches:
+    def patches(self, sites: xr.Dataset, wanted: Patches) -> Patches:
         """The settings by which the patches of another dataset are cut at this scale.
 
         Raises
@@ -68,7 +68,7 @@ class PatchScale:
                 remedy="Fill in the column `pixel_size` of the sample sheet for the others",
             )
         pixel = 1 / _spacing(sites) if nanometres is None else nanometres
-        return replace(asked, size=self.side / pixel, pixels=self.pixels)
+        return replace(wanted, size=self.side / pixel, pixels=self.pixels)
 
 
 def _spacing(sites: xr.Dataset) -> float:

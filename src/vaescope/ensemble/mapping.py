@@ -36,14 +36,14 @@ from vaescope.ensemble.column_intensities import of_columns
 from vaescope.ensemble.consensus import AlignedMembers, gather
 from vaescope.ensemble.encode import Encoding, encode_all
 from vaescope.ensemble.independent_pose import SITES, make_independent
+from vaescope.ensemble.lengths import lengths_of, signals_of
 from vaescope.ensemble.members import Member, load_members
 from vaescope.ensemble.residual import Residuals, residuals
 from vaescope.ensemble.settled import Settled
 from vaescope.ensemble.source import PatchSource
 from vaescope.ensemble.spool import Scratch
 from vaescope.ensemble.variables import of_members
-from vaescope.models.parts import AXIS, SIGNAL
-from vaescope.models.spectrum_decoder import SpectrumDecoder
+from vaescope.models.parts import AXIS
 from vaescope.models.views import PATCH, SPECTRUM, VIEWS
 from vaescope.numerics import one_thread
 from vaescope.progress import track
@@ -361,32 +361,6 @@ def _agreement(agreed: Agreement, counted: bool) -> dict[str, Any]:
     found = [of_member[:].argmax(1) for of_member, vote in voting if vote and of_member is not None]
     pairs = combinations(found, 2)
     return {"class_agreement": [float(adjusted_mutual_info_score(*pair)) for pair in pairs]}
-
-
-def lengths_of(samples: xr.Dataset) -> dict[str, tuple[float, str]]:
-    """The units of length inside a model in the units of the results (``consensus.gather``): along
-    a sweep there and back, channels."""
-    found = {}
-    if "px" in samples.sizes:
-        half = samples.sizes["px"] / 2 * float(samples.attrs.get("pitch", 1.0))
-        found["px"], found["1/px"] = (half, "px"), (1 / half, "1/px")
-    found[AXIS] = (1.0, "channel")
-    if "energy" in samples.coords and samples.sizes["energy"] > 1:
-        axis = samples["energy"]
-        steps = np.diff(axis.values.astype(float))
-        if (steps > 0).all() or (steps < 0).all():
-            found[AXIS] = (float(np.median(steps)), str(axis.attrs.get("units", "1")))
-    return found
-
-
-def signals_of(member: Member, samples: xr.Dataset) -> dict[str, tuple[float, str]]:
-    """The unit of a signal of spectra inside a model in that of the spectra; nothing where it
-    decodes none."""
-    decoder = member.model.decoder
-    if not isinstance(decoder, SpectrumDecoder):
-        return {}
-    about = samples["spectrum"].attrs if "spectrum" in samples else {}
-    return {SIGNAL: (float(decoder.level[0]), str(about.get("units", "1")))}
 
 
 def common_order(encodings: Sequence[Encoding], kept: np.ndarray, anywhere: bool) -> int:

@@ -123,10 +123,8 @@ def _member(
         return lazy.array(source, pieces)
     if entry.file_size < header.start + header.dtype.itemsize * _count(header.shape):
         raise UserError(f"the array {name!r} ends early", file=path, remedy=_REMEDY)
-    unpacked = packed.Packed(
-        str(path), entry.filename, header.start, header.dtype, header.shape, header.order
-    )
-    return lazy.array(unpacked, pieces)
+    numbers = str(path), header.start, header.dtype, header.shape, header.order
+    return lazy.array(packed.Packed(*numbers, member=entry.filename), pieces)
 
 
 def choose(

@@ -44,9 +44,13 @@ class Mapped(OfFile):
     def ndim(self) -> int:
         return len(self.shape)
 
+    def file(self) -> Any:
+        """The file that has the numbers, by its name or opened."""
+        return self.path
+
     def __getitem__(self, index: Any) -> np.ndarray:
         whole = np.memmap(
-            self.path,
+            self.file(),
             dtype=self.dtype,
             mode="r",
             offset=self.offset,

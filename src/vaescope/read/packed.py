@@ -14,40 +14,23 @@ from typing import Any
 import numpy as np
 
 from vaescope.errors import UserError
-from vaescope.read.lazy import OfFile
+from vaescope.read.lazy import Mapped
 
 _BLOCK = 4 * 2**20  # bytes unpacked at once
 _ZEROS = bytes(_BLOCK)
 _AT_WORK = Lock()  # two threads that ask for one member do not both unpack it
 
 
-@dataclass(frozen=True)
-class Packed(OfFile):
+@dataclass(frozen=True, kw_only=True)
+class Packed(Mapped):
     """The numbers of a compressed member, from ``offset`` bytes on; a source of ``lazy.array``."""
 
     member: str
-    offset: int
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    order: str = "C"
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def file(self) -> Any:
         size = self.offset + self.dtype.itemsize * int(np.prod(self.shape, dtype=object))
         with _AT_WORK:
-            file = _unpacked(self.path, self.member, size, Path(self.path).stat().st_mtime_ns)
-        whole = np.memmap(
-            file,
-            dtype=self.dtype,
-            mode="r",
-            offset=self.offset,
-            shape=self.shape,
-            order=self.order,  # type: ignore[call-overload]
-        )
-        return np.array(whole[index])
+            return _unpacked(self.path, self.member, size, Path(self.path).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=16)

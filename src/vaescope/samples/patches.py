@@ -93,10 +93,10 @@ def around(image: xr.Dataset, sites: xr.Dataset, asked: Patches, threads: int) -
     return result.assign(columns.of(sites, result["site"].values))
 
 
-def pixels_of(size: float, asked: Patches) -> int:
+def pixels_of(size: float, wanted: Patches) -> int:
     """Samples a side of a patch of ``size`` px: samples closer than the image's own pixels would
     cost time and show nothing more."""
-    return asked.pixels or max(min(_PIXELS, int(size)), 4)
+    return wanted.pixels or max(min(_PIXELS, int(size)), 4)
 
 
 @dataclass
